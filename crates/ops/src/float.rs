@@ -1,0 +1,171 @@
+//! The floating-point element types and the functions that kernels may call on them.
+
+use crate::dtype::Element;
+use crate::kernel::matmul::Gemm;
+use crate::math::{double, single};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// `f32` or `f64`.
+///
+/// Every function is branch-free and inlined, so that a loop over it vectorises for the instruction set found at run
+/// time. Their error bounds are stated in [`math::single`](crate::math::single) and
+/// [`math::double`](crate::math::double); functions that are not listed there are the standard library's.
+pub trait Float:
+    Element
+    + Gemm
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + std::iter::Sum
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
+    /// The largest finite number.
+    const MAX: Self;
+    /// +∞.
+    const INFINITY: Self;
+    /// -∞.
+    const NEG_INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+
+    /// The nearest number to `x`.
+    fn from_f64(x: f64) -> Self;
+    /// The same number as `f64`, exactly.
+    fn to_f64(self) -> f64;
+    /// |x|.
+    fn abs(self) -> Self;
+    /// √x, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// `self · a + b` with one rounding.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// 2ˣ.
+    fn exp2(self) -> Self;
+    /// eˣ - 1, accurate near zero.
+    fn expm1(self) -> Self;
+    /// Natural logarithm.
+    fn log(self) -> Self;
+    /// log(1 + x), accurate near zero.
+    fn log1p(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// 1 / (1 + e⁻ˣ).
+    fn sigmoid(self) -> Self;
+    /// Error function.
+    fn erf(self) -> Self;
+    /// 1 - erf(x), accurate far out.
+    fn erfc(self) -> Self;
+    /// Sine; where [`trig_is_large`](Float::trig_is_large) use [`sin_any`](Float::sin_any).
+    fn sin(self) -> Self;
+    /// Cosine; where [`trig_is_large`](Float::trig_is_large) use [`cos_any`](Float::cos_any).
+    fn cos(self) -> Self;
+    /// Whether the fast `sin` and `cos` lose accuracy at this argument.
+    fn trig_is_large(self) -> bool;
+    /// Sine at any argument (not vectorised).
+    fn sin_any(self) -> Self;
+    /// Cosine at any argument (not vectorised).
+    fn cos_any(self) -> Self;
+    /// Tangent (not vectorised).
+    fn tan(self) -> Self;
+    /// Inverse tangent (not vectorised).
+    fn atan(self) -> Self;
+    /// `self` to the power `y` (not vectorised).
+    fn powf(self, y: Self) -> Self;
+    /// Largest integer not above `self`.
+    fn floor(self) -> Self;
+    /// Smallest integer not below `self`.
+    fn ceil(self) -> Self;
+    /// Nearest integer, halves to even.
+    fn round(self) -> Self;
+    /// Integer part.
+    fn trunc(self) -> Self;
+    /// Whether this is NaN.
+    fn is_nan(self) -> bool;
+    /// Whether this is neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+
+    /// The larger of two, NaN if either is NaN.
+    #[inline(always)]
+    fn maximum(self, o: Self) -> Self {
+        if self > o || self.is_nan() { self } else { o }
+    }
+
+    /// The smaller of two, NaN if either is NaN.
+    #[inline(always)]
+    fn minimum(self, o: Self) -> Self {
+        if self < o || self.is_nan() { self } else { o }
+    }
+
+    /// The nearest number to `n`.
+    #[inline(always)]
+    fn from_usize(n: usize) -> Self {
+        Self::from_f64(n as f64)
+    }
+}
+
+macro_rules! float {
+    ($t:ident, $math:ident) => {
+        impl Float for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const EPSILON: Self = $t::EPSILON;
+            const MAX: Self = $t::MAX;
+            const INFINITY: Self = $t::INFINITY;
+            const NEG_INFINITY: Self = $t::NEG_INFINITY;
+            const NAN: Self = $t::NAN;
+
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                $t::mul_add(self, a, b)
+            }
+            #[inline(always)]
+            fn powf(self, y: Self) -> Self {
+                $t::powf(self, y)
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
+            }
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn trig_is_large(self) -> bool {
+                $math::trig_is_large(self)
+            }
+            float!(@unary $t: abs = $t::abs, sqrt = $t::sqrt, floor = $t::floor, ceil = $t::ceil,
+                round = $t::round_ties_even, trunc = $t::trunc, tan = $t::tan, atan = $t::atan,
+                sin_any = $t::sin, cos_any = $t::cos, exp = $math::exp, exp2 = $math::exp2, expm1 = $math::expm1,
+                log = $math::ln, log1p = $math::ln_1p, tanh = $math::tanh, sigmoid = $math::sigmoid,
+                erf = $math::erf, erfc = $math::erfc, sin = $math::sin, cos = $math::cos);
+        }
+    };
+    (@unary $t:ident: $($name:ident = $f:path),*) => {$(
+        #[inline(always)]
+        fn $name(self) -> Self {
+            $f(self)
+        }
+    )*};
+}
+float!(f32, single);
+float!(f64, double);

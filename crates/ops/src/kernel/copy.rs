@@ -1,0 +1,175 @@
+//! Reading strided elements in row-major order.
+
+use crate::buffer::Buffer;
+use crate::dtype::Element;
+use crate::parallel;
+use crate::tensor::Tensor;
+use smallvec::SmallVec;
+
+/// A tensor's elements as a row-major sequence that can be read from any position.
+pub(crate) struct Strided<'a, T> {
+    data: &'a [T],
+    offset: isize,
+    /// (size, stride), outermost first, neighbours merged where they can be.
+    dims: SmallVec<[(usize, isize); 4]>,
+}
+
+impl<'a, T: Element> Strided<'a, T> {
+    pub(crate) fn new(t: &'a Tensor<T>) -> Self {
+        Strided {
+            data: &t.buf,
+            offset: t.layout.offset as isize,
+            dims: t.layout.collapsed(),
+        }
+    }
+
+    /// Calls `write` with every element from position `start` on, in row-major order, `n` of them: a row of equal
+    /// stride at a time, as (position in the destination, first element, stride, count).
+    #[inline]
+    pub(crate) fn read(&self, start: usize, out: &mut [T]) {
+        if out.is_empty() {
+            return;
+        }
+        let Some((&(inner, stride), outer)) = self.dims.split_last() else {
+            out.fill(self.data[self.offset as usize]);
+            return;
+        };
+        let mut column = start % inner;
+        let mut rest = start / inner;
+        let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let mut base = self.offset;
+        for (i, &(d, s)) in outer.iter().enumerate().rev() {
+            at[i] = rest % d;
+            rest /= d;
+            base += at[i] as isize * s;
+        }
+        let mut done = 0;
+        loop {
+            let n = (inner - column).min(out.len() - done);
+            let first = base + column as isize * stride;
+            copy_row(self.data, first, stride, &mut out[done..done + n]);
+            done += n;
+            if done == out.len() {
+                return;
+            }
+            column = 0;
+            for (i, &(d, s)) in outer.iter().enumerate().rev() {
+                at[i] += 1;
+                base += s;
+                if at[i] < d {
+                    break;
+                }
+                base -= d as isize * s;
+                at[i] = 0;
+            }
+        }
+    }
+}
+
+#[inline]
+fn copy_row<T: Element>(data: &[T], first: isize, stride: isize, out: &mut [T]) {
+    match stride {
+        1 => out.copy_from_slice(&data[first as usize..first as usize + out.len()]),
+        0 => out.fill(data[first as usize]),
+        _ => {
+            let mut i = first;
+            for o in out {
+                *o = data[i as usize];
+                i += stride;
+            }
+        }
+    }
+}
+
+/// The elements in row-major order.
+pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
+    let mut out = Buffer::unspecified(t.numel());
+    if let Some(s) = transposed(t) {
+        transpose_blocks(s, &mut out);
+        return out;
+    }
+    let src = Strided::new(t);
+    parallel::chunks_mut(&mut out, parallel::GRAIN, 2, |start, piece| {
+        src.read(start, piece)
+    });
+    out
+}
+
+/// A tensor that is a batch of dense matrices, each seen transposed: (elements, batch, rows, columns) of the result.
+fn transposed<T: Element>(t: &Tensor<T>) -> Option<(&[T], usize, usize, usize)> {
+    let dims = t.layout.collapsed();
+    let (batch, rows, columns) = match dims[..] {
+        [(r, 1), (c, s)] if s == r as isize => (1, r, c),
+        [(b, sb), (r, 1), (c, s)] if s == r as isize && sb == (r * c) as isize => (b, r, c),
+        _ => return None,
+    };
+    let start = t.layout.offset;
+    Some((
+        &t.buf[start..start + batch * rows * columns],
+        batch,
+        rows,
+        columns,
+    ))
+}
+
+fn transpose_blocks<T: Element>((src, batch, rows, columns): (&[T], usize, usize, usize), out: &mut [T]) {
+    const TILE: usize = 16;
+    // One piece is a band of rows, so that both sides of a tile stay in the first-level cache.
+    let bands = rows.div_ceil(TILE);
+    let band = |b: usize, i: usize, out: &mut [T]| {
+        let src = &src[b * rows * columns..(b + 1) * rows * columns];
+        let r0 = i * TILE;
+        let r1 = (r0 + TILE).min(rows);
+        for c0 in (0..columns).step_by(TILE) {
+            for r in r0..r1 {
+                for c in c0..(c0 + TILE).min(columns) {
+                    out[(r - r0) * columns + c] = src[c * rows + r];
+                }
+            }
+        }
+    };
+    if rows.is_multiple_of(TILE) || batch == 1 {
+        parallel::chunks_mut(out, TILE * columns, 2, |start, piece| {
+            let i = start / (TILE * columns);
+            band(i / bands, i % bands, piece);
+        });
+    } else {
+        for (b, matrix) in out.chunks_mut(rows * columns).enumerate() {
+            for (i, piece) in matrix.chunks_mut(TILE * columns).enumerate() {
+                band(b, i, piece);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tensor;
+
+    #[test]
+    fn transposing_agrees_with_indexing_around_the_tile() {
+        for (b, r, c) in [
+            (1, 15, 17),
+            (1, 16, 33),
+            (3, 16, 5),
+            (3, 17, 16),
+            (2, 1, 40),
+            (2, 64, 3),
+            (1, 300, 300),
+        ] {
+            let t = Tensor::<f64>::arange(0.0, 1.0, b * r * c)
+                .reshape([b, c, r])
+                .unwrap();
+            let v = t.transpose(1, 2).unwrap();
+            let dense = v.contiguous();
+            for i in 0..b * r * c {
+                let at = [i / (r * c), i / c % r, i % c];
+                assert_eq!(
+                    dense.get(&at).unwrap(),
+                    v.get(&at).unwrap(),
+                    "{b} {r} {c} at {at:?}"
+                );
+            }
+        }
+    }
+}

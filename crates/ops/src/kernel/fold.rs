@@ -1,0 +1,466 @@
+//! Reductions, by a tree that depends on the sizes alone: the same bits on any number of threads.
+//!
+//! A run of elements is folded in 32 lanes whatever the vector width, blocks of 4096 elements one by one, and block
+//! results pairwise. That is also why a sum's rounding error grows with the logarithm of its length.
+
+use crate::buffer::Buffer;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::shape::{Axes, normalize_axis};
+use crate::simd;
+use crate::tensor::Tensor;
+
+const LANES: usize = 32;
+const BLOCK: usize = 4096;
+/// Rows that one task of a fold over an outer axis takes.
+const ROWS: usize = 256;
+/// An inner axis narrower than this is transposed first.
+const NARROW: usize = 8;
+
+/// A fold of elements by an associative operation; every function `#[inline(always)]`.
+pub trait Fold<T>: Sync {
+    /// The value of an empty fold.
+    fn identity(&self) -> T;
+    /// What an element contributes.
+    fn load(&self, x: T) -> T;
+    /// Two partial results in one.
+    fn combine(&self, a: T, b: T) -> T;
+}
+
+/// Σ x.
+pub struct Sum;
+/// The largest element, NaN if any is.
+pub struct Max;
+/// The smallest element, NaN if any is.
+pub struct Min;
+
+impl<T: Float> Fold<T> for Sum {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::ZERO
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a + b
+    }
+}
+
+impl<T: Float> Fold<T> for Max {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::NEG_INFINITY
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a.maximum(b)
+    }
+}
+
+impl<T: Float> Fold<T> for Min {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::INFINITY
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a.minimum(b)
+    }
+}
+
+/// One run of elements in lanes; to be called from code that is already compiled for the vector instruction set.
+#[inline(always)]
+pub(crate) fn lanes<T: Float, F: Fold<T>>(f: &F, x: &[T]) -> T {
+    let mut acc = [f.identity(); LANES];
+    let (chunks, tail) = x.as_chunks::<LANES>();
+    for c in chunks {
+        for l in 0..LANES {
+            acc[l] = f.combine(acc[l], f.load(c[l]));
+        }
+    }
+    for (a, &v) in acc.iter_mut().zip(tail) {
+        *a = f.combine(*a, f.load(v));
+    }
+    let mut width = if chunks.is_empty() {
+        tail.len().next_power_of_two()
+    } else {
+        LANES
+    };
+    while width > 1 {
+        width /= 2;
+        for l in 0..width {
+            acc[l] = f.combine(acc[l], acc[l + width]);
+        }
+    }
+    acc[0]
+}
+
+struct Lanes<'a, T, F>(&'a F, &'a [T]);
+impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for Lanes<'_, T, F> {
+    type Output = T;
+    #[inline(always)]
+    fn call(self) -> T {
+        lanes(self.0, self.1)
+    }
+}
+
+fn tree<T: Float, F: Fold<T>>(f: &F, parts: &mut [T]) -> T {
+    let mut n = parts.len();
+    while n > 1 {
+        let half = n.div_ceil(2);
+        for i in 0..n - half {
+            parts[i] = f.combine(parts[i], parts[i + half]);
+        }
+        n = half;
+    }
+    parts.first().copied().unwrap_or(f.identity())
+}
+
+fn fold_run<T: Float, F: Fold<T>>(f: &F, x: &[T]) -> T {
+    if x.len() <= BLOCK {
+        return simd::dispatch(Lanes(f, x));
+    }
+    let mut parts = Buffer::unspecified(x.len().div_ceil(BLOCK));
+    parallel::chunks_mut(&mut parts, 8, BLOCK, |start, piece| {
+        for (i, p) in piece.iter_mut().enumerate() {
+            let at = (start + i) * BLOCK;
+            *p = simd::dispatch(Lanes(f, &x[at..(at + BLOCK).min(x.len())]));
+        }
+    });
+    tree(f, &mut parts)
+}
+
+struct AddRows<'a, T, F> {
+    f: &'a F,
+    rows: &'a [T],
+    acc: &'a mut [T],
+}
+impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for AddRows<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        for row in self.rows.chunks_exact(self.acc.len()) {
+            for (a, &v) in self.acc.iter_mut().zip(row) {
+                *a = self.f.combine(*a, self.f.load(v));
+            }
+        }
+    }
+}
+
+/// `[outer, n, inner]` to `[outer, inner]`, for wide `inner`.
+fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, inner: usize) -> Buffer<T> {
+    let pieces = n.div_ceil(ROWS).max(1);
+    let mut parts = Buffer::unspecified(outer * pieces * inner);
+    parallel::chunks_mut(&mut parts, inner, ROWS.min(n), |start, acc| {
+        let (o, p) = (start / inner / pieces, start / inner % pieces);
+        let (first, last) = (o * n + p * ROWS, o * n + ((p + 1) * ROWS).min(n));
+        acc.fill(f.identity());
+        simd::dispatch(AddRows {
+            f,
+            rows: &x[first * inner..last * inner],
+            acc,
+        });
+    });
+    if pieces == 1 {
+        return parts;
+    }
+    let mut out = Buffer::unspecified(outer * inner);
+    for (o, to) in out.chunks_mut(inner).enumerate() {
+        let parts = &mut parts[o * pieces * inner..(o + 1) * pieces * inner];
+        let mut rows = pieces;
+        while rows > 1 {
+            let half = rows.div_ceil(2);
+            let (low, high) = parts[..rows * inner].split_at_mut(half * inner);
+            for (a, &b) in low.iter_mut().zip(&*high) {
+                *a = f.combine(*a, b);
+            }
+            rows = half;
+        }
+        to.copy_from_slice(&parts[..inner]);
+    }
+    out
+}
+
+/// `x` folded over `axes` (sorted, in range); their sizes become one, or the axes go.
+fn fold_axes<T: Float, F: Fold<T>>(f: &F, x: &Tensor<T>, axes: &[usize], keepdim: bool) -> Tensor<T> {
+    let shape = x.shape().reduced(axes, keepdim);
+    if axes.is_empty() {
+        let run = x.contiguous();
+        let mut out = Buffer::from_slice(run.as_slice().expect("contiguous"));
+        out.iter_mut()
+            .for_each(|v| *v = f.combine(f.identity(), f.load(*v)));
+        return Tensor::from_buffer(out, shape);
+    }
+    if axes.len() == x.rank() {
+        // A full fold may take the elements in memory order where the layout is dense.
+        let run = x.contiguous();
+        let v = fold_run(f, run.as_slice().expect("contiguous"));
+        return Tensor::from_buffer(Buffer::filled(1, v), shape);
+    }
+    // Runs of neighbouring axes, the innermost first; what is folded already loads as itself under every fold here.
+    let mut current = x.contiguous();
+    let mut end = axes.len();
+    while end > 0 {
+        let mut start = end - 1;
+        while start > 0 && axes[start - 1] + 1 == axes[start] {
+            start -= 1;
+        }
+        let (a, b) = (axes[start], axes[end - 1] + 1);
+        let sizes = current.shape().clone();
+        let outer: usize = sizes[..a].iter().product();
+        let n: usize = sizes[a..b].iter().product();
+        let inner: usize = sizes[b..].iter().product();
+        let run = current.as_slice().expect("contiguous");
+        let folded = if inner >= NARROW || (inner > 1 && n == 0) {
+            fold_columns(f, run, outer, n, inner)
+        } else {
+            let rows;
+            let run = if inner <= 1 {
+                run
+            } else {
+                rows = current
+                    .with_layout(crate::shape::Layout::contiguous([outer, n, inner].into()))
+                    .transpose(1, 2)
+                    .expect("three axes")
+                    .contiguous();
+                rows.as_slice().expect("contiguous")
+            };
+            let mut out = Buffer::unspecified(outer * inner);
+            if outer * inner == 1 {
+                out[0] = fold_run(f, run);
+            } else {
+                let piece = (parallel::GRAIN / n.max(1)).max(1);
+                parallel::chunks_mut(&mut out, piece, n, |first, piece| {
+                    for (i, o) in piece.iter_mut().enumerate() {
+                        *o = fold_run(f, &run[(first + i) * n..(first + i + 1) * n]);
+                    }
+                });
+            }
+            out
+        };
+        let group: Vec<usize> = (a..b).collect();
+        current = Tensor::from_buffer(folded, sizes.reduced(&group, true));
+        end = start;
+    }
+    current.with_layout(crate::shape::Layout::contiguous(shape))
+}
+
+fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Result<()> {
+    match axes.iter().find(|&&a| x.shape()[a] == 0) {
+        Some(a) => Err(Error::shape(
+            op,
+            format!(
+                "axis {a} of shape {} is empty: there is no {op} of nothing",
+                x.shape()
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// Σ over `axes`; an empty sum is 0.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn sum(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
+        let axes = axes.resolve("sum", self.rank())?;
+        Ok(fold_axes(&Sum, self, &axes, keepdim))
+    }
+
+    /// Σ over all elements, as a rank-0 tensor.
+    pub fn sum_all(&self) -> Tensor<T> {
+        let all: Vec<usize> = (0..self.rank()).collect();
+        fold_axes(&Sum, self, &all, false)
+    }
+
+    /// Sums the axes along which `shape` would be broadcast to this tensor: the adjoint of broadcasting.
+    ///
+    /// # Errors
+    /// If `shape` does not broadcast to this tensor's.
+    pub fn sum_to(&self, shape: &crate::Shape) -> Result<Tensor<T>> {
+        if self.shape() == shape {
+            return Ok(self.clone());
+        }
+        let lead = self.rank().checked_sub(shape.len());
+        let fits = lead.is_some_and(|l| {
+            shape
+                .iter()
+                .zip(&self.shape()[l..])
+                .all(|(&a, &b)| a == b || a == 1)
+        });
+        let (Some(lead), true) = (lead, fits) else {
+            return Err(Error::shape(
+                "sum_to",
+                format!("{shape} does not broadcast to {}", self.shape()),
+            ));
+        };
+        let axes: Vec<usize> = (0..self.rank())
+            .filter(|&i| i < lead || (shape[i - lead] == 1 && self.shape()[i] != 1))
+            .collect();
+        let folded = fold_axes(&Sum, self, &axes, true);
+        Ok(folded.with_layout(crate::shape::Layout::contiguous(shape.clone())))
+    }
+
+    /// The largest element over `axes`; NaN if there is one.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    pub fn max(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
+        let axes = axes.resolve("max", self.rank())?;
+        non_empty("max", self, &axes)?;
+        Ok(fold_axes(&Max, self, &axes, keepdim))
+    }
+
+    /// The smallest element over `axes`; NaN if there is one.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    pub fn min(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
+        let axes = axes.resolve("min", self.rank())?;
+        non_empty("min", self, &axes)?;
+        Ok(fold_axes(&Min, self, &axes, keepdim))
+    }
+
+    /// The position of the largest element along `axis`: the first of equals; the first NaN if there is one.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]);
+    /// assert_eq!(t.argmax(-1)?.to_vec(), [1, 0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    pub fn argmax(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.arg("argmax", axis, |v, best| v > best)
+    }
+
+    /// The position of the smallest element along `axis`: the first of equals; the first NaN if there is one.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    pub fn argmin(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.arg("argmin", axis, |v, best| v < best)
+    }
+
+    fn arg(
+        &self,
+        op: &'static str,
+        axis: isize,
+        better: impl Fn(T, T) -> bool + Sync + Send,
+    ) -> Result<Tensor<i64>> {
+        let axis = normalize_axis(op, axis, self.rank())?;
+        non_empty(op, self, &[axis])?;
+        let n = self.shape()[axis];
+        let last = self.rank() as isize - 1;
+        let mut order: Vec<isize> = (0..=last).filter(|&a| a != axis as isize).collect();
+        order.push(axis as isize);
+        let rows = self.permute(order)?.contiguous();
+        let run = rows.as_slice().expect("contiguous");
+        let shape = self.shape().reduced(&[axis], false);
+        let mut out = Buffer::unspecified(shape.numel());
+        parallel::chunks_mut(&mut out, (parallel::GRAIN / n).max(1), n, |first, piece| {
+            for (i, o) in piece.iter_mut().enumerate() {
+                let row = &run[(first + i) * n..(first + i + 1) * n];
+                let mut best = 0;
+                for (j, &v) in row.iter().enumerate() {
+                    if row[best].is_nan() {
+                        break;
+                    }
+                    if better(v, row[best]) || v.is_nan() {
+                        best = j;
+                    }
+                }
+                *o = best as i64;
+            }
+        });
+        Ok(Tensor::from_buffer(out, shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reduction of every shape against indexing, one element at a time.
+    #[test]
+    fn folds_agree_with_loops() {
+        let sizes = [
+            vec![7],
+            vec![3, 5],
+            vec![2, 3, 4],
+            vec![5, 1, 9],
+            vec![2, 0, 3],
+            vec![300, 17],
+            vec![2, 3, 2, 70],
+        ];
+        for sizes in sizes {
+            let n: usize = sizes.iter().product();
+            let t = Tensor::<f64>::arange(1.0, 0.5, n).reshape(&sizes).unwrap();
+            for mask in 0..1usize << sizes.len() {
+                let axes: Vec<usize> = (0..sizes.len()).filter(|i| mask >> i & 1 == 1).collect();
+                let sum = t.sum(&axes, true).unwrap();
+                let mut want = vec![0.0; sum.numel()];
+                let mut most = vec![f64::NEG_INFINITY; sum.numel()];
+                for (flat, &v) in t.to_vec().iter().enumerate() {
+                    let (mut rest, mut at, mut step) = (flat, 0, 1);
+                    for (i, &d) in sizes.iter().enumerate().rev() {
+                        if !axes.contains(&i) {
+                            at += rest % d * step;
+                            step *= d;
+                        }
+                        rest /= d;
+                    }
+                    want[at] += v;
+                    most[at] = most[at].max(v);
+                }
+                assert!(
+                    sum.to_vec()
+                        .iter()
+                        .zip(&want)
+                        .all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs()),
+                    "{sizes:?} {axes:?}"
+                );
+                match t.max(&axes, true) {
+                    Ok(max) => assert_eq!(max.to_vec(), most),
+                    Err(_) => assert!(axes.iter().any(|&a| sizes[a] == 0)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_sums_are_accurate() {
+        let t = Tensor::try_full([10_000_019], 0.1f32).unwrap();
+        let exact = 10_000_019.0 * f64::from(0.1f32);
+        assert!((f64::from(t.sum_all().item().unwrap()) / exact - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn nan_wins_and_ties_take_the_first() {
+        let t = Tensor::from([1.0, f64::NAN, 3.0]);
+        assert!(
+            t.max(0, false).unwrap().item().unwrap().is_nan()
+                && t.min(0, false).unwrap().item().unwrap().is_nan()
+        );
+        assert_eq!(t.argmax(0).unwrap().item().unwrap(), 1);
+        assert_eq!(
+            Tensor::from([2.0, 5.0, 5.0]).argmax(0).unwrap().item().unwrap(),
+            1
+        );
+        assert!(Tensor::<f64>::zeros([0]).max(0, false).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! Taking and adding elements by index.
+
+use crate::buffer::Buffer;
+use crate::dtype::Element;
+use crate::error::{Error, ErrorKind, Result};
+use crate::float::Float;
+use crate::shape::{Shape, normalize_axis};
+use crate::tensor::Tensor;
+
+/// Indices checked against an axis of size `n`.
+fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>> {
+    let index = index.to_vec();
+    if let Some(bad) = index.iter().find(|&&i| i < 0 || i as u64 >= n as u64) {
+        let detail = format!("index {bad} is out of range for an axis of size {n}");
+        return Err(Error::new(op, ErrorKind::Index, detail));
+    }
+    Ok(index.into_iter().map(|i| i as usize).collect())
+}
+
+/// Sizes before, at and after an axis.
+fn around(shape: &Shape, axis: usize) -> (usize, usize, usize) {
+    (
+        shape[..axis].iter().product(),
+        shape[axis],
+        shape[axis + 1..].iter().product(),
+    )
+}
+
+fn vector(op: &'static str, index: &Tensor<i64>) -> Result<()> {
+    match index.rank() {
+        1 => Ok(()),
+        _ => Err(Error::shape(
+            op,
+            format!("expected indices of rank 1, found shape {}", index.shape()),
+        )),
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// The slices of one axis at the given positions, in that order; positions may repeat.
+    ///
+    /// # Errors
+    /// If the axis or an index is out of range, or `index` is not of rank 1.
+    pub fn index_select(&self, axis: isize, index: &Tensor<i64>) -> Result<Tensor<T>> {
+        const OP: &str = "index_select";
+        let axis = normalize_axis(OP, axis, self.rank())?;
+        vector(OP, index)?;
+        let (outer, n, inner) = around(self.shape(), axis);
+        let at = checked(OP, index, n)?;
+        let src = self.contiguous();
+        let src = src.as_slice().expect("contiguous");
+        let mut shape = self.shape().clone();
+        shape.dims_mut()[axis] = at.len();
+        if shape.checked_numel().is_none() {
+            return Err(Error::new(
+                OP,
+                ErrorKind::Overflow,
+                format!("the result {shape} has too many elements"),
+            ));
+        }
+        let mut out = Buffer::unspecified(shape.numel());
+        if inner > 0 {
+            let mut rows = out.chunks_exact_mut(inner);
+            for o in 0..outer {
+                for (&i, to) in at.iter().zip(&mut rows) {
+                    to.copy_from_slice(&src[(o * n + i) * inner..][..inner]);
+                }
+            }
+        }
+        Ok(Tensor::from_buffer(out, shape))
+    }
+
+    /// For every place of `index`, the element of `self` at that place with its coordinate along `axis` replaced by
+    /// the index found there. Other axes of `index` may be shorter than this tensor's.
+    ///
+    /// # Errors
+    /// If ranks differ, another axis of `index` is longer, or an index is out of range.
+    pub fn gather(&self, axis: isize, index: &Tensor<i64>) -> Result<Tensor<T>> {
+        let plan = Places::new("gather", self.shape(), axis, index)?;
+        let src = self.contiguous();
+        let src = src.as_slice().expect("contiguous");
+        let mut out = Buffer::unspecified(index.numel());
+        plan.each(|i, at| out[i] = src[at]);
+        Ok(Tensor::from_buffer(out, index.shape().clone()))
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// This tensor with the slices of `src` added along `axis` at the given positions: the adjoint of
+    /// [`index_select`](Tensor::index_select).
+    ///
+    /// # Errors
+    /// If the axis or an index is out of range, or the shapes do not fit.
+    pub fn index_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
+        const OP: &str = "index_add";
+        let axis = normalize_axis(OP, axis, self.rank())?;
+        vector(OP, index)?;
+        let (outer, n, inner) = around(self.shape(), axis);
+        let at = checked(OP, index, n)?;
+        let mut want = self.shape().clone();
+        want.dims_mut()[axis] = at.len();
+        if *src.shape() != want {
+            return Err(Error::shape(
+                OP,
+                format!("expected source of shape {want}, found {}", src.shape()),
+            ));
+        }
+        let mut out = self.clone();
+        let from = src.contiguous();
+        let from = from.as_slice().expect("contiguous");
+        let to = out.data_mut();
+        if inner > 0 {
+            let mut rows = from.chunks_exact(inner);
+            for o in 0..outer {
+                for (&i, row) in at.iter().zip(&mut rows) {
+                    for (d, &v) in to[(o * n + i) * inner..][..inner].iter_mut().zip(row) {
+                        *d += v;
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// This tensor with every element of `src` added at the place that [`gather`](Tensor::gather) with the same
+    /// index would read: its adjoint.
+    ///
+    /// # Errors
+    /// As `gather`, and if `src` and `index` differ in shape.
+    pub fn scatter_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
+        let plan = Places::new("scatter_add", self.shape(), axis, index)?;
+        if src.shape() != index.shape() {
+            let detail = format!(
+                "expected source of shape {}, found {}",
+                index.shape(),
+                src.shape()
+            );
+            return Err(Error::shape("scatter_add", detail));
+        }
+        let mut out = self.clone();
+        let from = src.contiguous();
+        let from = from.as_slice().expect("contiguous");
+        let to = out.data_mut();
+        plan.each(|i, at| to[at] += from[i]);
+        Ok(out)
+    }
+
+    /// 1 at each index along a new last axis of size `classes`, 0 elsewhere.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::<f32>::one_hot(&Tensor::from([2i64, 0]), 3)?;
+    /// assert_eq!(t, Tensor::from([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If an index is out of range or the result does not fit in memory.
+    pub fn one_hot(index: &Tensor<i64>, classes: usize) -> Result<Tensor<T>> {
+        let at = checked("one_hot", index, classes)?;
+        let mut shape = index.shape().clone();
+        shape.push(classes);
+        let mut out = Tensor::try_full(shape, T::ZERO).map_err(|e| e.in_op("one_hot"))?;
+        let to = out.data_mut();
+        for (row, i) in at.into_iter().enumerate() {
+            to[row * classes + i] = T::ONE;
+        }
+        Ok(out)
+    }
+}
+
+/// Where the elements of an index tensor point: pairs of (position in the index, position in the tensor).
+struct Places {
+    index: Vec<usize>,
+    shape: Shape,
+    strides: Vec<usize>,
+    axis: usize,
+}
+
+impl Places {
+    fn new(op: &'static str, tensor: &Shape, axis: isize, index: &Tensor<i64>) -> Result<Self> {
+        let axis = normalize_axis(op, axis, tensor.len())?;
+        let fits = index.rank() == tensor.len()
+            && index
+                .shape()
+                .iter()
+                .zip(tensor.iter())
+                .enumerate()
+                .all(|(i, (a, b))| i == axis || a <= b);
+        if !fits {
+            let detail = format!("index {} does not fit {tensor} along axis {axis}", index.shape());
+            return Err(Error::shape(op, detail));
+        }
+        let mut strides = vec![1; tensor.len()];
+        for i in (1..tensor.len()).rev() {
+            strides[i - 1] = strides[i] * tensor[i];
+        }
+        Ok(Places {
+            index: checked(op, index, tensor[axis])?,
+            shape: index.shape().clone(),
+            strides,
+            axis,
+        })
+    }
+
+    fn each(&self, mut f: impl FnMut(usize, usize)) {
+        for (i, &chosen) in self.index.iter().enumerate() {
+            let (mut rest, mut at) = (i, 0);
+            for (a, &d) in self.shape.iter().enumerate().rev() {
+                at += if a == self.axis { chosen } else { rest % d } * self.strides[a];
+                rest /= d;
+            }
+            f(i, at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_and_its_adjoint() {
+        let t = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        let i = Tensor::from([2i64, 0, 2]);
+        assert_eq!(
+            t.index_select(1, &i).unwrap(),
+            Tensor::from([[3.0, 1.0, 3.0], [6.0, 4.0, 6.0]])
+        );
+        let back = Tensor::zeros([2, 3])
+            .index_add(1, &i, &Tensor::<f64>::ones([2, 3]))
+            .unwrap();
+        assert_eq!(
+            back,
+            Tensor::from([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0]]),
+            "duplicates accumulate"
+        );
+        let g = Tensor::from([[0i64, 2]]);
+        assert_eq!(t.gather(1, &g).unwrap(), Tensor::from([[1.0, 3.0]]));
+        assert_eq!(
+            t.gather(0, &Tensor::from([[1i64, 0, 1]])).unwrap(),
+            Tensor::from([[4.0, 2.0, 6.0]])
+        );
+        let s = Tensor::zeros([2, 3])
+            .scatter_add(1, &Tensor::from([[1i64, 1]]), &Tensor::from([[5.0, 7.0]]))
+            .unwrap();
+        assert_eq!(s, Tensor::from([[0.0, 12.0, 0.0], [0.0, 0.0, 0.0]]));
+    }
+
+    #[test]
+    fn out_of_range_is_named() {
+        let t = Tensor::<f64>::zeros([2, 3]);
+        let e = t.index_select(1, &Tensor::from([0i64, 3])).unwrap_err();
+        assert!(
+            e.to_string().contains("index 3") && e.to_string().contains("size 3"),
+            "{e}"
+        );
+        assert!(t.index_select(1, &Tensor::from([-1i64])).is_err());
+        assert!(
+            t.gather(0, &Tensor::from([0i64])).is_err() && t.gather(0, &Tensor::from([[0i64; 4]])).is_err()
+        );
+        assert!(Tensor::<f32>::one_hot(&Tensor::from([i64::MAX]), 3).is_err());
+        assert_eq!(
+            *Tensor::<f32>::one_hot(&Tensor::<i64>::from(vec![]), 0)
+                .unwrap()
+                .shape(),
+            [0, 0]
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Putting tensors together and taking them apart along an axis: concat, stack, pad.
+
+use crate::buffer::Buffer;
+use crate::dtype::Element;
+use crate::error::{Error, Result};
+use crate::kernel::copy::Strided;
+use crate::shape::{Shape, ToShape, normalize_axis};
+use crate::tensor::Tensor;
+
+impl<T: Element> Tensor<T> {
+    /// Tensors one after the other along an axis; all other sizes must agree.
+    ///
+    /// # Errors
+    /// If there are none, the axis is out of range, or the other sizes differ.
+    pub fn concat(parts: &[Tensor<T>], axis: isize) -> Result<Tensor<T>> {
+        let Some(first) = parts.first() else {
+            return Err(Error::argument(
+                "concat",
+                "expected at least one tensor, found none",
+            ));
+        };
+        let axis = normalize_axis("concat", axis, first.rank())?;
+        let mut shape = first.shape().clone();
+        for t in &parts[1..] {
+            let fits =
+                t.rank() == first.rank() && (0..t.rank()).all(|i| i == axis || t.shape()[i] == shape[i]);
+            if !fits {
+                let detail = format!("{} and {} differ outside axis {axis}", first.shape(), t.shape());
+                return Err(Error::shape("concat", detail));
+            }
+            shape.dims_mut()[axis] += t.shape()[axis];
+        }
+        let shape = shape.to_shape("concat")?;
+        let inner: usize = shape[axis + 1..].iter().product();
+        let row = shape[axis] * inner;
+        let mut out = Buffer::unspecified(shape.numel());
+        let mut at = 0;
+        for t in parts {
+            let width = t.shape()[axis] * inner;
+            if width > 0 {
+                let src = Strided::new(t);
+                for (o, to) in out.chunks_exact_mut(row).enumerate() {
+                    src.read(o * width, &mut to[at..at + width]);
+                }
+            }
+            at += width;
+        }
+        Ok(Tensor::from_buffer(out, shape))
+    }
+
+    /// Tensors of one shape side by side along a new axis.
+    ///
+    /// # Errors
+    /// If there are none, the shapes differ, or the axis is out of range.
+    pub fn stack(parts: &[Tensor<T>], axis: isize) -> Result<Tensor<T>> {
+        if let [first, rest @ ..] = parts
+            && let Some(t) = rest.iter().find(|t| t.shape() != first.shape())
+        {
+            let detail = format!("expected equal shapes, found {} and {}", first.shape(), t.shape());
+            return Err(Error::shape("stack", detail));
+        }
+        let rows: Vec<_> = parts
+            .iter()
+            .map(|t| t.unsqueeze(axis))
+            .collect::<Result<_>>()
+            .map_err(|e| e.in_op("stack"))?;
+        Tensor::concat(&rows, axis).map_err(|e| e.in_op("stack"))
+    }
+
+    /// The tensor inside a larger one filled with `value`: for each axis the number of places before and after.
+    ///
+    /// # Errors
+    /// If there is not one pair per axis, or the result does not fit in memory.
+    pub fn pad(&self, widths: &[(usize, usize)], value: T) -> Result<Tensor<T>> {
+        if widths.len() != self.rank() {
+            let detail = format!(
+                "expected {} pairs for shape {}, found {}",
+                self.rank(),
+                self.shape(),
+                widths.len()
+            );
+            return Err(Error::argument("pad", detail));
+        }
+        let padded = self
+            .shape()
+            .iter()
+            .zip(widths)
+            .map(|(&d, &(a, b))| d.saturating_add(a).saturating_add(b));
+        let shape = padded.collect::<Shape>().to_shape("pad")?;
+        let mut out = Buffer::filled(shape.numel(), value);
+        let inner = self.shape().last().copied().unwrap_or(1);
+        if self.numel() > 0 {
+            let src = Strided::new(self);
+            for row in 0..self.numel() / inner {
+                let (mut rest, mut at, mut step) = (row, 0, 1);
+                for (axis, &d) in shape.iter().enumerate().rev() {
+                    let from = if axis + 1 == shape.len() {
+                        1
+                    } else {
+                        self.shape()[axis]
+                    };
+                    at += (rest % from + widths[axis].0) * step;
+                    rest /= from;
+                    step *= d;
+                }
+                src.read(row * inner, &mut out[at..at + inner]);
+            }
+        }
+        Ok(Tensor::from_buffer(out, shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joining_and_padding() {
+        let a = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+        let b = a.transpose(0, 1).unwrap();
+        assert_eq!(
+            Tensor::concat(&[a.clone(), b.clone()], 1).unwrap().to_vec(),
+            [1., 2., 1., 3., 3., 4., 2., 4.]
+        );
+        assert_eq!(
+            *Tensor::stack(&[a.clone(), b.clone()], -1).unwrap().shape(),
+            [2, 2, 2]
+        );
+        assert_eq!(
+            Tensor::stack(&[a.clone(), b], 0).unwrap().to_vec(),
+            [1., 2., 3., 4., 1., 3., 2., 4.]
+        );
+        assert_eq!(
+            a.pad(&[(1, 0), (0, 1)], 9.0).unwrap().to_vec(),
+            [9., 9., 9., 1., 2., 9., 3., 4., 9.]
+        );
+        assert_eq!(Tensor::scalar(1.0).pad(&[], 0.0).unwrap().to_vec(), [1.0]);
+        assert_eq!(
+            *Tensor::<f64>::zeros([0, 2])
+                .pad(&[(1, 1), (0, 0)], 1.0)
+                .unwrap()
+                .shape(),
+            [2, 2]
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let a = Tensor::<f64>::zeros([2, 2]);
+        assert!(Tensor::<f64>::concat(&[], 0).is_err() && Tensor::<f64>::stack(&[], 0).is_err());
+        assert!(Tensor::concat(&[a.clone(), Tensor::zeros([2, 3])], 0).is_err());
+        assert!(
+            Tensor::concat(&[a.clone()], 2).is_err()
+                && Tensor::concat(&[a.clone(), Tensor::zeros([2])], 0).is_err()
+        );
+        assert!(a.pad(&[(0, 0)], 0.0).is_err() && a.pad(&[(usize::MAX, 1), (0, 0)], 0.0).is_err());
+    }
+}

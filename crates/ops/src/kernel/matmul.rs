@@ -1,0 +1,459 @@
+//! Matrix products on the `gemm` crate, with our own cut-offs.
+//!
+//! Transposed and strided operands are passed on as they are; nothing is copied first. Products too small to repay
+//! the packing that gemm does go through a plain loop, and only large ones are spread over threads: below about 256³
+//! waking a thread costs more than it saves. The order of additions along the inner axis does not depend on either
+//! choice's thread count.
+
+use crate::buffer::Buffer;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::shape::{Shape, broadcast_shapes};
+use crate::simd;
+use crate::tensor::Tensor;
+use gemm::Parallelism;
+
+/// Multiply-adds from which threads share one product.
+const PARALLEL: usize = 6_000_000;
+/// Multiply-adds up to which the plain loop is quicker than gemm.
+const TINY: usize = 8 * 1024;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// Element types with a matrix product.
+pub trait Gemm: Sized + sealed::Sealed {
+    /// `dst ← dst·read + a b` for row-major `dst` `[m, n]` without gaps.
+    #[doc(hidden)]
+    fn gemm(dst: &mut [Self], read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>, parallel: bool);
+}
+
+/// A strided matrix inside a slice.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Matrix<'a, T> {
+    data: &'a [T],
+    offset: usize,
+    rows: usize,
+    columns: usize,
+    row_stride: isize,
+    column_stride: isize,
+}
+
+impl<T> Matrix<'_, T> {
+    /// Whether every element lies inside the slice.
+    fn in_bounds(&self) -> bool {
+        if self.rows == 0 || self.columns == 0 {
+            return true;
+        }
+        let reach = |n: usize, s: isize| (n as isize - 1) * s;
+        let (r, c) = (
+            reach(self.rows, self.row_stride),
+            reach(self.columns, self.column_stride),
+        );
+        let low = self.offset as isize + r.min(0) + c.min(0);
+        let high = self.offset as isize + r.max(0) + c.max(0);
+        low >= 0 && (high as usize) < self.data.len()
+    }
+}
+
+macro_rules! gemm_for {
+    ($($t:ty)*) => {$(
+        impl Gemm for $t {
+            fn gemm(dst: &mut [Self], read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>, parallel: bool) {
+                let (m, n, k) = (a.rows, b.columns, a.columns);
+                assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
+                let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
+                // SAFETY: all three matrices lie inside their slices, asserted above, and dst is borrowed uniquely.
+                unsafe {
+                    gemm::gemm(
+                        m, n, k,
+                        dst.as_mut_ptr(), 1, n as isize, read,
+                        a.data.as_ptr().add(a.offset), a.column_stride, a.row_stride,
+                        b.data.as_ptr().add(b.offset), b.column_stride, b.row_stride,
+                        1.0, 1.0, false, false, false, parallelism,
+                    );
+                }
+            }
+        }
+    )*};
+}
+gemm_for!(f32 f64);
+
+/// The plain loop: row by row, rows of `b` scaled and added where they are dense, else dot products.
+struct Small<'a, T> {
+    dst: &'a mut [T],
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Small<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Small { dst, a, b } = self;
+        let (n, k) = (b.columns, a.columns);
+        for (i, row) in dst.chunks_exact_mut(n).enumerate() {
+            let a0 = a.offset as isize + i as isize * a.row_stride;
+            if b.column_stride == 1 {
+                for p in 0..k {
+                    let x = a.data[(a0 + p as isize * a.column_stride) as usize];
+                    let at = (b.offset as isize + p as isize * b.row_stride) as usize;
+                    for (d, &y) in row.iter_mut().zip(&b.data[at..at + n]) {
+                        *d = x.mul_add(y, *d);
+                    }
+                }
+            } else if a.column_stride == 1 && b.row_stride == 1 {
+                let x = &a.data[a0 as usize..a0 as usize + k];
+                for (j, d) in row.iter_mut().enumerate() {
+                    let at = (b.offset as isize + j as isize * b.column_stride) as usize;
+                    *d += dot(x, &b.data[at..at + k]);
+                }
+            } else {
+                for (j, d) in row.iter_mut().enumerate() {
+                    let b0 = b.offset as isize + j as isize * b.column_stride;
+                    for p in 0..k as isize {
+                        let x = a.data[(a0 + p * a.column_stride) as usize];
+                        *d = x.mul_add(b.data[(b0 + p * b.row_stride) as usize], *d);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<T: Float>(x: &[T], y: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut acc = [T::ZERO; LANES];
+    let ((xs, x_tail), (ys, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        for l in 0..LANES {
+            acc[l] = x[l].mul_add(y[l], acc[l]);
+        }
+    }
+    for (a, (&x, &y)) in acc.iter_mut().zip(x_tail.iter().zip(y_tail)) {
+        *a = x.mul_add(y, *a);
+    }
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for l in 0..width {
+            acc[l] += acc[l + width];
+        }
+    }
+    acc[0]
+}
+
+/// `dst ← dst + a b`; `dst` holds its start (zeros, or a bias).
+fn add_product<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read: bool, parallel: bool) {
+    let work = a.rows * b.columns * a.columns;
+    if work == 0 {
+        if !read {
+            dst.fill(T::ZERO);
+        }
+    } else if work <= TINY {
+        if !read {
+            dst.fill(T::ZERO);
+        }
+        simd::dispatch(Small { dst, a, b });
+    } else {
+        let parallel = parallel && work >= PARALLEL && parallel::threads() > 1;
+        if parallel {
+            parallel::count_section();
+        }
+        T::gemm(dst, read, a, b, parallel);
+    }
+}
+
+/// The last two axes of a tensor as a matrix, at the given position of the leading ones.
+fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
+    let r = t.rank();
+    Matrix {
+        data: &t.buf,
+        offset,
+        rows: t.shape()[r - 2],
+        columns: t.shape()[r - 1],
+        row_stride: t.strides()[r - 2],
+        column_stride: t.strides()[r - 1],
+    }
+}
+
+fn inner_mismatch<T: Float>(a: &Tensor<T>, b: &Tensor<T>, k: usize, l: usize) -> Error {
+    let detail = format!(
+        "cannot multiply {} by {}: inner sizes are {k} and {l}",
+        a.shape(),
+        b.shape()
+    );
+    Error::shape("matmul", detail)
+}
+
+impl<T: Float> Tensor<T> {
+    /// The matrix product.
+    ///
+    /// `[.., m, k] · [.., k, n]` is `[.., m, n]`, leading axes broadcasting. A vector on the left stands for a row, on
+    /// the right for a column, and its axis goes from the result. An empty inner axis gives zeros.
+    ///
+    /// # Errors
+    /// If the inner sizes differ, the leading axes do not broadcast, or an operand has rank 0.
+    pub fn matmul(&self, o: &Tensor<T>) -> Result<Tensor<T>> {
+        let (a, b) = (self, o);
+        if a.rank() == 0 || b.rank() == 0 {
+            let detail = format!(
+                "cannot multiply {} by {}: a scalar has no inner axis",
+                a.shape(),
+                b.shape()
+            );
+            return Err(Error::shape("matmul", detail));
+        }
+        let rows = if a.rank() == 1 { a.unsqueeze(0)? } else { a.clone() };
+        let columns = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
+        let product = product(&rows, &columns).map_err(|e| match e {
+            Some(e) => e,
+            None => inner_mismatch(
+                a,
+                b,
+                a.shape()[a.rank() - 1],
+                b.shape()[b.rank().saturating_sub(2)],
+            ),
+        })?;
+        let product = if b.rank() == 1 {
+            product.squeeze(-1)?
+        } else {
+            product
+        };
+        if a.rank() == 1 {
+            product.squeeze(if b.rank() == 1 { -1 } else { -2 })
+        } else {
+            Ok(product)
+        }
+    }
+
+    /// `x wᵀ + b`: the affine map of a layer with weight `[out, in]` and bias `[out]`, for `x` `[.., in]`.
+    ///
+    /// The bias is where the product starts, so it costs no pass of its own.
+    ///
+    /// # Errors
+    /// If the widths do not fit.
+    pub fn linear(&self, weight: &Tensor<T>, bias: Option<&Tensor<T>>) -> Result<Tensor<T>> {
+        let wrong = |what: String| Error::shape("linear", what);
+        let (Some(&features), &[out, k]) = (self.shape().last(), &weight.shape()[..]) else {
+            return Err(wrong(format!(
+                "expected x [.., in] and weight [out, in], found {} and {}",
+                self.shape(),
+                weight.shape()
+            )));
+        };
+        if features != k {
+            return Err(wrong(format!(
+                "x {} has {features} features, weight {} expects {k}",
+                self.shape(),
+                weight.shape()
+            )));
+        }
+        if let Some(b) = bias.filter(|b| *b.shape() != [out]) {
+            return Err(wrong(format!(
+                "bias {} does not fit weight {}, expected [{out}]",
+                b.shape(),
+                weight.shape()
+            )));
+        }
+        let m: usize = self.shape()[..self.rank() - 1].iter().product();
+        let mut shape = self.shape().clone();
+        shape.dims_mut()[self.rank() - 1] = out;
+        let x = self.reshape([m, k])?;
+        let wt = weight.transpose(0, 1)?;
+        let mut dst = Buffer::unspecified(m * out);
+        if let Some(b) = bias {
+            let b = b.contiguous();
+            let b = b.as_slice().expect("contiguous");
+            if out > 0 {
+                dst.chunks_exact_mut(out).for_each(|row| row.copy_from_slice(b));
+            }
+        }
+        add_product(
+            &mut dst,
+            matrix(&x, x.layout.offset),
+            matrix(&wt, wt.layout.offset),
+            bias.is_some(),
+            true,
+        );
+        Ok(Tensor::from_buffer(dst, shape))
+    }
+}
+
+/// Both of rank 2 or more. `None` as the error: the inner sizes differ.
+fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<Error>> {
+    let (ra, rb) = (a.rank(), b.rank());
+    let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
+    if b.shape()[rb - 2] != k {
+        return Err(None);
+    }
+    if ra == 2 && rb == 2 {
+        let mut dst = Buffer::unspecified(m * n);
+        add_product(
+            &mut dst,
+            matrix(a, a.layout.offset),
+            matrix(b, b.layout.offset),
+            false,
+            true,
+        );
+        return Ok(Tensor::from_buffer(dst, Shape::from([m, n])));
+    }
+    if rb == 2 {
+        // One product for the whole batch, where the batch and row axes lie as one.
+        let flat = a.reshape([a.numel() / k.max(1), k]);
+        if let (Ok(flat), true) = (flat, k > 0) {
+            let mut shape = a.shape().clone();
+            shape.dims_mut()[ra - 1] = n;
+            return Ok(product(&flat, b)?.with_layout(crate::shape::Layout::contiguous(shape)));
+        }
+    }
+    let leading = |t: &Tensor<T>| Shape::from(&t.shape()[..t.rank() - 2]);
+    let batch = broadcast_shapes("matmul", &leading(a), &leading(b)).map_err(Some)?;
+    let with = |r: usize, c: usize| {
+        let mut s = batch.clone();
+        s.push(r);
+        s.push(c);
+        s
+    };
+    let (a, b) = (
+        a.broadcast_to(with(m, k)).map_err(Some)?,
+        b.broadcast_to(with(k, n)).map_err(Some)?,
+    );
+    let shape = with(m, n);
+    if shape.checked_numel().is_none() {
+        let detail = format!("the result's shape {shape} has too many elements");
+        return Err(Some(Error::new("matmul", crate::ErrorKind::Overflow, detail)));
+    }
+    let mut dst = Buffer::unspecified(shape.numel());
+    if shape.numel() == 0 {
+        return Ok(Tensor::from_buffer(dst, shape));
+    }
+    let offset = |t: &Tensor<T>, mut i: usize| {
+        let mut at = t.layout.offset as isize;
+        for (&d, &s) in batch.iter().zip(t.strides()).rev() {
+            at += (i % d) as isize * s;
+            i /= d;
+        }
+        at as usize
+    };
+    let work = m * n * k;
+    if work >= PARALLEL {
+        for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
+            add_product(
+                d,
+                matrix(&a, offset(&a, i)),
+                matrix(&b, offset(&b, i)),
+                false,
+                true,
+            );
+        }
+    } else {
+        // Small products: threads share the batch instead. 16 multiply-adds cost about one unit of memory traffic.
+        parallel::chunks_mut(&mut dst, m * n, k / 16 + 1, |start, d| {
+            let i = start / (m * n);
+            add_product(
+                d,
+                matrix(&a, offset(&a, i)),
+                matrix(&b, offset(&b, i)),
+                false,
+                false,
+            );
+        });
+    }
+    Ok(Tensor::from_buffer(dst, shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Slice;
+
+    fn values(shape: &[usize], seed: u64) -> Tensor<f64> {
+        crate::random::uniform(shape, -1.0, 1.0, crate::random::Key { seed, stream: 0 }).unwrap()
+    }
+
+    fn naive(a: &Tensor<f64>, b: &Tensor<f64>) -> Vec<f64> {
+        let (m, k, n) = (a.shape()[0], a.shape()[1], b.shape()[1]);
+        (0..m * n)
+            .map(|i| {
+                (0..k)
+                    .map(|p| a.get(&[i / n, p]).unwrap() * b.get(&[p, i % n]).unwrap())
+                    .sum()
+            })
+            .collect()
+    }
+
+    fn close(a: &[f64], b: &[f64]) -> bool {
+        a.len() == b.len()
+            && a.iter()
+                .zip(b)
+                .all(|(a, b)| (a - b).abs() <= 1e-11 * (1.0 + b.abs()))
+    }
+
+    #[test]
+    fn products_agree_with_loops_in_every_layout() {
+        for (m, k, n) in [
+            (0, 2, 3),
+            (2, 0, 3),
+            (1, 1, 1),
+            (1, 7, 5),
+            (3, 2, 1),
+            (17, 19, 23),
+            (64, 65, 63),
+            (33, 300, 31),
+        ] {
+            let (a, b) = (values(&[m, k], 1), values(&[k, n], 2));
+            let at = values(&[k, m], 1).transpose(0, 1).unwrap();
+            let bt = values(&[n, k], 3).transpose(0, 1).unwrap();
+            let stepped = values(&[2 * m, k], 4).slice(0, Slice::all().step(-2)).unwrap();
+            for x in [&a, &at, &stepped] {
+                for y in [&b, &bt] {
+                    assert!(close(&x.matmul(y).unwrap().to_vec(), &naive(x, y)), "{m} {k} {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_and_batches() {
+        let (a, v) = (values(&[2, 3, 4], 1), values(&[4], 2));
+        assert_eq!(*a.matmul(&v).unwrap().shape(), [2, 3]);
+        assert_eq!(*v.matmul(&values(&[5, 4, 2], 3)).unwrap().shape(), [5, 2]);
+        assert_eq!(*v.matmul(&v).unwrap().shape(), []);
+        let b = values(&[5, 1, 4, 2], 4);
+        let c = a.matmul(&b).unwrap();
+        assert_eq!(*c.shape(), [5, 2, 3, 2]);
+        for i in 0..5 {
+            for j in 0..2 {
+                let want = naive(
+                    &a.select(0, j).unwrap(),
+                    &b.select(0, i).unwrap().select(0, 0).unwrap(),
+                );
+                assert!(close(
+                    &c.select(0, i).unwrap().select(0, j).unwrap().to_vec(),
+                    &want
+                ));
+            }
+        }
+        assert_eq!(
+            values(&[3, 2, 0], 1).matmul(&values(&[0, 4], 1)).unwrap(),
+            Tensor::zeros([3, 2, 4])
+        );
+        assert!(a.matmul(&values(&[3], 1)).is_err() && a.matmul(&Tensor::scalar(1.0)).is_err());
+        assert!(values(&[2, 2, 2], 1).matmul(&values(&[3, 2, 2], 1)).is_err());
+    }
+
+    #[test]
+    fn linear_is_product_and_bias() {
+        let (x, w, b) = (values(&[2, 3, 4], 1), values(&[5, 4], 2), values(&[5], 3));
+        let want = x.matmul(&w.transpose(0, 1).unwrap()).unwrap().add(&b).unwrap();
+        assert!(close(&x.linear(&w, Some(&b)).unwrap().to_vec(), &want.to_vec()));
+        assert!(x.linear(&values(&[5, 3], 1), None).is_err() && x.linear(&w, Some(&x)).is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! The loops. One file a family; every kernel is a checked, safe function on tensors.
+
+pub(crate) mod copy;
+pub mod fold;
+pub mod index;
+pub mod join;
+pub mod matmul;
+pub mod pointwise;
+pub mod softmax;
+pub mod update;

@@ -1,0 +1,351 @@
+//! The executor of pointwise functions: any number of inputs, any layouts, block by block.
+//!
+//! The output is made in blocks that fit the first-level cache. An input that lies in the output's order is read
+//! where it is; any other (broadcast, transposed, stepped, reversed) is first copied, a block at a time, into a small
+//! buffer on the stack. So the loop itself always runs over plain slices and vectorises.
+
+use crate::buffer::Buffer;
+use crate::dtype::Element;
+use crate::error::Result;
+use crate::float::Float;
+use crate::kernel::copy::Strided;
+use crate::parallel;
+use crate::shape::{Shape, broadcast_shapes};
+use crate::simd;
+use crate::tensor::Tensor;
+use std::mem::MaybeUninit;
+
+const BLOCK: usize = 512;
+
+/// A function of one element of each of `N` inputs.
+///
+/// `call` must be `#[inline(always)]`, or it loses the vector instruction set that the executor chose.
+pub trait Kernel<const N: usize, T, U>: Sync {
+    /// One call's cost in additions; it decides from which size on threads are worth their while.
+    const COST: usize = 1;
+    /// Whether some elements need [`patch`](Kernel::patch).
+    const PATCHES: bool = false;
+
+    /// The function.
+    fn call(&self, x: [T; N]) -> U;
+
+    /// Whether `call` is not accurate for this element (only asked where `PATCHES`).
+    #[inline(always)]
+    fn is_rough(&self, _x: [T; N]) -> bool {
+        false
+    }
+
+    /// The accurate, slower value for a rough element.
+    fn patch(&self, x: [T; N]) -> U {
+        self.call(x)
+    }
+}
+
+/// A closure as a kernel, for functions of a few instructions (larger ones might not be inlined).
+pub struct Fun<F>(pub F);
+
+impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for Fun<F> {
+    #[inline(always)]
+    fn call(&self, [x]: [T; 1]) -> U {
+        (self.0)(x)
+    }
+}
+
+impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for Fun<F> {
+    #[inline(always)]
+    fn call(&self, [x, y]: [T; 2]) -> U {
+        (self.0)(x, y)
+    }
+}
+
+impl<T, U, F: Fn(T, T, T) -> U + Sync> Kernel<3, T, U> for Fun<F> {
+    #[inline(always)]
+    fn call(&self, [x, y, z]: [T; 3]) -> U {
+        (self.0)(x, y, z)
+    }
+}
+
+struct Loop<'a, const N: usize, T, U, K> {
+    kernel: &'a K,
+    x: [&'a [T]; N],
+    out: &'a mut [U],
+}
+
+impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loop<'_, N, T, U, K> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.out.len();
+        assert!(self.x.iter().all(|x| x.len() >= n));
+        for i in 0..n {
+            // SAFETY: every input has at least n elements, asserted above.
+            let x = std::array::from_fn(|j| unsafe { *self.x[j].get_unchecked(i) });
+            self.out[i] = self.kernel.call(x);
+        }
+    }
+}
+
+fn run<const N: usize, T: Copy, U, K: Kernel<N, T, U>>(kernel: &K, x: [&[T]; N], out: &mut [U]) {
+    simd::dispatch(Loop {
+        kernel,
+        x,
+        out: &mut *out,
+    });
+    if K::PATCHES {
+        for (i, o) in out.iter_mut().enumerate() {
+            let at = std::array::from_fn(|j| x[j][i]);
+            if kernel.is_rough(at) {
+                *o = kernel.patch(at);
+            }
+        }
+    }
+}
+
+/// Where a block of an input comes from.
+enum Source<'a, T> {
+    Slice(&'a [T]),
+    Strided(Strided<'a, T>),
+}
+
+/// `kernel` applied elementwise to inputs that broadcast together.
+///
+/// # Errors
+/// If the shapes do not broadcast.
+pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
+    op: &'static str,
+    x: [&Tensor<T>; N],
+    kernel: &K,
+) -> Result<Tensor<U>> {
+    let mut shape = x[0].shape().clone();
+    for t in &x[1..] {
+        if *t.shape() != shape {
+            shape = broadcast_shapes(op, &shape, t.shape())?;
+        }
+    }
+    Ok(pointwise_as(shape, x, kernel))
+}
+
+/// As [`pointwise`], for inputs that are known to broadcast to `shape`.
+fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
+    shape: Shape,
+    x: [&Tensor<T>; N],
+    kernel: &K,
+) -> Tensor<U> {
+    let n = shape.numel();
+    let mut out = Buffer::unspecified(n);
+    if n == 0 {
+        return Tensor::from_buffer(out, shape);
+    }
+    if x.iter().all(|t| *t.shape() == shape && t.is_contiguous()) {
+        let slices = x.map(|t| &t.buf[t.layout.offset..t.layout.offset + n]);
+        parallel::chunks_mut(&mut out, parallel::GRAIN, K::COST, |start, piece| {
+            run(kernel, slices.map(|s| &s[start..start + piece.len()]), piece);
+        });
+        return Tensor::from_buffer(out, shape);
+    }
+    let views = x.map(|t| {
+        if *t.shape() == shape {
+            t.clone()
+        } else {
+            t.with_layout(t.layout.broadcast(&shape))
+        }
+    });
+    let sources: [Source<'_, T>; N] = std::array::from_fn(|j| match views[j].as_slice() {
+        Some(s) => Source::Slice(s),
+        None => Source::Strided(Strided::new(&views[j])),
+    });
+    parallel::chunks_mut(&mut out, parallel::GRAIN, K::COST + 1, |start, piece| {
+        let mut scratch = [[const { MaybeUninit::<T>::uninit() }; BLOCK]; N];
+        for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
+            let at = start + b * BLOCK;
+            let len = block.len();
+            for (s, source) in scratch.iter_mut().zip(&sources) {
+                if let Source::Strided(t) = source {
+                    let ptr = s.as_mut_ptr().cast::<T>();
+                    // SAFETY: zero bits are a valid Element, and the block has room for `len` of them.
+                    let buf = unsafe {
+                        ptr.write_bytes(0, len);
+                        std::slice::from_raw_parts_mut(ptr, len)
+                    };
+                    t.read(at, buf);
+                }
+            }
+            let slices: [&[T]; N] = std::array::from_fn(|j| match &sources[j] {
+                Source::Slice(s) => &s[at..at + len],
+                // SAFETY: the first `len` elements were written just above.
+                Source::Strided(_) => unsafe {
+                    std::slice::from_raw_parts(scratch[j].as_ptr().cast::<T>(), len)
+                },
+            });
+            run(kernel, slices, block);
+        }
+    });
+    Tensor::from_buffer(out, shape)
+}
+
+macro_rules! arithmetic {
+    ($($(#[$doc:meta])* $name:ident $f:expr;)*) => {
+        impl<T: Float> Tensor<T> {
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// If the shapes do not broadcast.
+            pub fn $name(&self, o: &Tensor<T>) -> Result<Tensor<T>> {
+                pointwise(stringify!($name), [self, o], &Fun($f))
+            })*
+        }
+    };
+}
+arithmetic! {
+    /// Elementwise sum, broadcasting.
+    add |a, b| a + b;
+    /// Elementwise difference, broadcasting.
+    sub |a, b| a - b;
+    /// Elementwise product, broadcasting.
+    mul |a, b| a * b;
+    /// Elementwise quotient, broadcasting.
+    div |a, b| a / b;
+    /// Elementwise larger value, NaN if either is, broadcasting.
+    maximum Float::maximum;
+    /// Elementwise smaller value, NaN if either is, broadcasting.
+    minimum Float::minimum;
+}
+
+macro_rules! comparison {
+    ($($(#[$doc:meta])* $name:ident $f:expr;)*) => {
+        impl<T: Element> Tensor<T> {
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// If the shapes do not broadcast.
+            pub fn $name(&self, o: &Tensor<T>) -> Result<Tensor<bool>> {
+                pointwise(stringify!($name), [self, o], &Fun($f))
+            })*
+        }
+    };
+}
+comparison! {
+    /// Where `self == o`, broadcasting; NaN equals nothing.
+    eq |a, b| a == b;
+    /// Where `self != o`, broadcasting.
+    ne |a, b| a != b;
+    /// Where `self < o`, broadcasting.
+    lt |a, b| a < b;
+    /// Where `self <= o`, broadcasting.
+    le |a, b| a <= b;
+    /// Where `self > o`, broadcasting.
+    gt |a, b| a > b;
+    /// Where `self >= o`, broadcasting.
+    ge |a, b| a >= b;
+}
+
+impl<T: Float> Tensor<T> {
+    /// Every element times `c`.
+    pub fn scale(&self, c: f64) -> Tensor<T> {
+        let c = T::from_f64(c);
+        pointwise_as(self.shape().clone(), [self], &Fun(move |v| v * c))
+    }
+}
+
+impl Tensor<bool> {
+    /// Logical negation.
+    #[must_use]
+    pub fn logical_not(&self) -> Tensor<bool> {
+        pointwise_as(self.shape().clone(), [self], &Fun(|v: bool| !v))
+    }
+
+    /// Where both hold, broadcasting.
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    pub fn logical_and(&self, o: &Tensor<bool>) -> Result<Tensor<bool>> {
+        pointwise("logical_and", [self, o], &Fun(|a, b| a & b))
+    }
+
+    /// Where either holds, broadcasting.
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    pub fn logical_or(&self, o: &Tensor<bool>) -> Result<Tensor<bool>> {
+        pointwise("logical_or", [self, o], &Fun(|a, b| a | b))
+    }
+
+    /// 1 where true, 0 where false.
+    pub fn to_float<T: Float>(&self) -> Tensor<T> {
+        pointwise_as(
+            self.shape().clone(),
+            [self],
+            &Fun(|v: bool| if v { T::ONE } else { T::ZERO }),
+        )
+    }
+
+    /// `yes` where true, else `no`, all three broadcasting.
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    pub fn select_from<T: Float>(&self, yes: &Tensor<T>, no: &Tensor<T>) -> Result<Tensor<T>> {
+        // A mask of the tensors' own type lets one executor serve; NaN in the branch not taken is not touched.
+        let mask = self.to_float::<T>();
+        pointwise(
+            "where",
+            [&mask, yes, no],
+            &Fun(|m: T, y, n| if m != T::ZERO { y } else { n }),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Slice, Tensor};
+
+    #[test]
+    fn every_layout_gives_what_indexing_gives() {
+        let base = Tensor::<f64>::arange(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();
+        let views = [
+            base.clone(),
+            base.slice(2, Slice::all().step(-1)).unwrap(),
+            Tensor::<f64>::arange(0.5, 0.5, 24)
+                .reshape([4, 3, 2])
+                .unwrap()
+                .permute([2, 1, 0])
+                .unwrap(),
+            Tensor::from([[1.0], [2.0], [3.0]])
+                .broadcast_to([2, 3, 4])
+                .unwrap(),
+            Tensor::scalar(2.0).broadcast_to([2, 3, 4]).unwrap(),
+        ];
+        for a in &views {
+            for b in &views {
+                let c = a.add(b).unwrap();
+                for i in 0..24 {
+                    let at = [i / 12, i / 4 % 3, i % 4];
+                    assert_eq!(c.get(&at).unwrap(), a.get(&at).unwrap() + b.get(&at).unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_around_blocks_and_grains() {
+        for n in [0, 1, 2, 511, 512, 513, 32767, 32769, 200_001] {
+            let a = Tensor::<f32>::arange(0.0, 1.0, n);
+            let r = a.slice(0, Slice::all().step(-1)).unwrap();
+            let sum = a.add(&r).unwrap();
+            assert!(sum.to_vec().iter().all(|&v| v == n as f32 - 1.0), "{n}");
+        }
+    }
+
+    #[test]
+    fn nan_is_never_dropped() {
+        let (n, x) = (Tensor::from([f64::NAN, 1.0]), Tensor::from([1.0, f64::NAN]));
+        assert!(n.maximum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
+        assert!(n.minimum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
+        let mask = Tensor::from([false, true]);
+        assert_eq!(
+            mask.select_from(&n, &Tensor::from([5.0, f64::NAN]))
+                .unwrap()
+                .to_vec(),
+            [5.0, 1.0]
+        );
+    }
+}

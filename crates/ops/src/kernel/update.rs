@@ -1,0 +1,131 @@
+//! Updates in place: one pass over a parameter, its gradient, and the state that an optimiser keeps for it.
+
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::simd;
+use crate::tensor::Tensor;
+use rayon::prelude::*;
+
+/// New values of `N` state elements from their old values and the gradient's element; `#[inline(always)]`.
+pub trait Update<const N: usize, T>: Sync {
+    /// The update of one element.
+    fn call(&self, state: [T; N], gradient: T) -> [T; N];
+}
+
+struct Loop<'a, const N: usize, T, K> {
+    kernel: &'a K,
+    state: [&'a mut [T]; N],
+    gradient: &'a [T],
+}
+
+impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_, N, T, K> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.gradient.len();
+        assert!(self.state.iter().all(|s| s.len() == n));
+        for i in 0..n {
+            // SAFETY: every state has n elements, asserted above.
+            let old = std::array::from_fn(|j| unsafe { *self.state[j].get_unchecked(i) });
+            let new = self.kernel.call(old, self.gradient[i]);
+            for j in 0..N {
+                // SAFETY: as above.
+                unsafe { *self.state[j].get_unchecked_mut(i) = new[j] };
+            }
+        }
+    }
+}
+
+/// Applies `kernel` to every element of `state` (changed in place) and `gradient`.
+///
+/// # Errors
+/// If the shapes differ; nothing is changed then.
+pub fn update<const N: usize, T: Float, K: Update<N, T>>(
+    op: &'static str,
+    state: [&mut Tensor<T>; N],
+    gradient: &Tensor<T>,
+    kernel: &K,
+) -> Result<()> {
+    if let Some(s) = state.iter().find(|s| s.shape() != gradient.shape()) {
+        let detail = format!("state has shape {}, gradient {}", s.shape(), gradient.shape());
+        return Err(Error::shape(op, detail));
+    }
+    let dense = gradient.contiguous();
+    let g = dense.as_slice().expect("contiguous");
+    let state = state.map(|s| s.data_mut());
+    let grain = parallel::GRAIN / 2;
+    if g.len() > grain && parallel::worth(g.len() * 2 * N) {
+        parallel::count_section();
+        split(state, g, grain)
+            .into_par_iter()
+            .for_each(|(state, gradient)| {
+                simd::dispatch(Loop {
+                    kernel,
+                    state,
+                    gradient,
+                });
+            });
+    } else {
+        simd::dispatch(Loop {
+            kernel,
+            state,
+            gradient: g,
+        });
+    }
+    Ok(())
+}
+
+type Piece<'a, const N: usize, T> = ([&'a mut [T]; N], &'a [T]);
+
+fn split<'a, const N: usize, T>(
+    mut state: [&'a mut [T]; N],
+    mut g: &'a [T],
+    grain: usize,
+) -> Vec<Piece<'a, N, T>> {
+    let mut pieces = Vec::with_capacity(g.len().div_ceil(grain));
+    while !g.is_empty() {
+        let n = grain.min(g.len());
+        let (g0, g1) = g.split_at(n);
+        let mut rest: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
+        let mut piece: [&mut [T]; N] = std::array::from_fn(|_| Default::default());
+        for ((s, r), p) in state.into_iter().zip(&mut rest).zip(&mut piece) {
+            let (a, b) = s.split_at_mut(n);
+            (*p, *r) = (a, b);
+        }
+        pieces.push((piece, g0));
+        (state, g) = (rest, g1);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Momentum;
+    impl Update<2, f32> for Momentum {
+        #[inline(always)]
+        fn call(&self, [p, m]: [f32; 2], g: f32) -> [f32; 2] {
+            let m = 0.5 * m + g;
+            [p - m, m]
+        }
+    }
+
+    #[test]
+    fn small_and_large_states_take_the_same_step() {
+        for n in [0, 1, 100, 70_001] {
+            let mut p = Tensor::<f32>::ones([n]);
+            let mut m = Tensor::try_full([n], 2.0f32).unwrap();
+            update("test", [&mut p, &mut m], &Tensor::arange(0.0, 1.0, n), &Momentum).unwrap();
+            assert!(
+                p.to_vec().iter().enumerate().all(|(i, &v)| v == -(i as f32)),
+                "{n}"
+            );
+            assert!(m.to_vec().iter().enumerate().all(|(i, &v)| v == 1.0 + i as f32));
+        }
+        let mut short = Tensor::<f32>::ones([2]);
+        let mut m = short.clone();
+        assert!(update("test", [&mut short, &mut m], &Tensor::ones([3]), &Momentum).is_err());
+    }
+}

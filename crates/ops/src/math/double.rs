@@ -1,0 +1,431 @@
+//! Elementary functions of `f64`, written so that a plain loop over a slice vectorises.
+//!
+//! Every function is straight-line code: no tables, no branches (each `if` is a select between two values
+//! that are both computed), and of the library functions only the ones that are one instruction. They are
+//! meant to be inlined into a loop compiled with FMA; without it `mul_add` is a call, and the results are the
+//! same but slow.
+//!
+//! The coefficients are minimax polynomials found by Remez exchange and then rounded to `f64`; the script
+//! beside the tests, `tests/data/math/generate.py`, derives them. Errors are in units in the last place (ulp)
+//! of the exact result, measured against mpmath at arguments drawn over all exponents, over the main interval
+//! of each function and beside its thresholds.
+
+#![allow(clippy::excessive_precision)] // Coefficients are written as the generator prints them.
+
+/// `c0 + c1 x + c2 x² + ...` by Horner's rule, one FMA per term.
+macro_rules! poly {
+    ($x:expr, $c:expr) => { $c };
+    ($x:expr, $c:expr, $($rest:expr),+) => { f64::mul_add(poly!($x, $($rest),+), $x, $c) };
+}
+
+/// The same with two terms taken at a time: half the latency, for the long ones.
+macro_rules! pairs {
+    ($x:expr, $($c:expr),+) => {{ let square = $x * $x; pairs!(@ $x, square, $($c),+) }};
+    (@ $x:expr, $square:expr, $c:expr) => { $c };
+    (@ $x:expr, $square:expr, $c:expr, $d:expr) => { f64::mul_add($d, $x, $c) };
+    (@ $x:expr, $square:expr, $c:expr, $d:expr, $($rest:expr),+) => {
+        f64::mul_add(pairs!(@ $x, $square, $($rest),+), $square, f64::mul_add($d, $x, $c))
+    };
+}
+
+/// Adding and subtracting this rounds to the nearest integer, which is left in the low bits of the sum.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+/// As [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
+const ROUND_BIASED: f64 = ROUND + 2046.0;
+/// `ln 2` to 41 bits, so that its product with any exponent is exact, and the rest of it.
+const LN2_HI: f64 = 0.693147180560117703862;
+const LN2_LO: f64 = -1.72394445256148347926e-13;
+/// The bits of `sqrt(1/2)`: significands are reduced to `[sqrt(1/2), sqrt(2))`.
+const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+const ONE: u64 = 0x3ff0_0000_0000_0000;
+const FRACTION: u64 = 0x000f_ffff_ffff_ffff;
+const MAGNITUDE: u64 = 0x7fff_ffff_ffff_ffff;
+
+/// `y · 2^n`, where `t` is `n + ROUND_BIASED`, in two steps: the first product is exact, so that the result
+/// is rounded once also when it is subnormal, and `n = 1024` is allowed.
+#[inline(always)]
+fn scale(y: f64, t: f64) -> f64 {
+    let w = t.to_bits();
+    let half = w >> 1;
+    y * f64::from_bits(half << 52) * f64::from_bits(w.wrapping_sub(half) << 52)
+}
+
+/// `e^r - 1` for `|r| <= ln(2)/2`, to the absolute accuracy that `e^r` needs.
+#[inline(always)]
+fn exp_reduced(r: f64) -> f64 {
+    let p = pairs!(
+        r,
+        0.50000000000000111,
+        0.166666666666663826,
+        0.0416666666665198512,
+        0.00833333333350888203,
+        0.00138888889468864502,
+        0.000198412694837368412,
+        0.0000248014893786501781,
+        2.75575991680579241e-6,
+        2.76316801450357219e-7,
+        2.49984227730923431e-8
+    );
+    (r * r).mul_add(p, r)
+}
+
+/// `e^x`.
+///
+/// Cody and Waite's reduction to `|r| <= ln(2)/2` and a polynomial of degree 11.
+///
+/// Maximum error seen 1.01 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn exp(x: f64) -> f64 {
+    // Beyond these the result is infinite or zero; the comparisons keep a NaN.
+    let x = if x > 710.0 { 710.0 } else { x };
+    let x = if x < -746.0 { -746.0 } else { x };
+    let t = x.mul_add(core::f64::consts::LOG2_E, ROUND_BIASED);
+    let n = t - ROUND_BIASED;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
+    scale(1.0 + exp_reduced(r), t)
+}
+
+/// `2^x`.
+///
+/// The integer part becomes the exponent; the rest as in [`exp`].
+///
+/// Maximum error seen 1.05 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn exp2(x: f64) -> f64 {
+    let x = if x > 1024.0 { 1024.0 } else { x };
+    let x = if x < -1076.0 { -1076.0 } else { x };
+    let t = x + ROUND_BIASED;
+    let n = t - ROUND_BIASED;
+    scale(1.0 + exp_reduced((x - n) * core::f64::consts::LN_2), t)
+}
+
+/// `e^x - 1` for `x` in `[-40, 710]` with full relative accuracy, save that subnormal results may lose a bit
+/// and the sign of a zero is lost.
+#[inline(always)]
+fn expm1_reduced(x: f64) -> f64 {
+    let t = x.mul_add(core::f64::consts::LOG2_E, ROUND);
+    let n = t - ROUND;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
+    let p = pairs!(
+        r,
+        0.5,
+        0.166666666666666796,
+        0.0416666666666667199,
+        0.00833333333331926114,
+        0.00138888888888388123,
+        0.000198412698926222776,
+        0.0000248015874485622563,
+        2.75572371613445059e-6,
+        2.75571430279635617e-7,
+        2.51116394090346265e-8,
+        2.09619548262008506e-9
+    );
+    let e = (r * r).mul_add(p, r);
+    // 2^n (1 + e) - 1, by way of half of it since 2^1024 is not a number.
+    let s = f64::from_bits(t.to_bits().wrapping_add(1022) << 52);
+    let y = e.mul_add(s, s - 0.5);
+    y + y
+}
+
+/// `e^x - 1`, accurate for small `x` too.
+///
+/// Reduced as in [`exp`]; `e^r - 1` is a polynomial of degree 12, and `2^n (1 + p) - 1` one FMA.
+///
+/// Maximum error seen 1.64 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn expm1(x: f64) -> f64 {
+    let c = if x > 710.0 { 710.0 } else { x };
+    let c = if c < -40.0 { -40.0 } else { c };
+    let y = expm1_reduced(c);
+    if x.abs() < 1.1102230246251565e-16 { x } else { y }
+}
+
+/// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+#[inline(always)]
+fn ln_reduced(f: f64, k: f64) -> f64 {
+    // As fdlibm: ln(1 + f) = 2 atanh(s) with s = f / (2 + f), arranged so that f itself is added last.
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let p = pairs!(
+        z,
+        0.666666666666673957,
+        0.399999999993796929,
+        0.285714287508890941,
+        0.222221976287398926,
+        0.181836168924681546,
+        0.153126220997836543,
+        0.148110312645132136
+    );
+    let h = 0.5 * f * f;
+    let tail = s.mul_add(z.mul_add(p, h), k * LN2_LO) - h;
+    k.mul_add(LN2_HI, f + tail)
+}
+
+/// The unbiased exponent of a positive number given by its bits, as a number; there is no instruction below
+/// AVX-512 that converts 64-bit integers, so it is made the low bits of `2^52`.
+#[inline(always)]
+fn exponent(bits: u64) -> f64 {
+    f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - 4_503_599_627_371_519.0
+}
+
+/// The natural logarithm.
+///
+/// The significand is reduced to `[sqrt(1/2), sqrt(2))`; there, fdlibm's series for `2 atanh(f / (2 + f))`,
+/// to degree 15, plus the exponent times `ln 2` in two pieces.
+///
+/// Maximum error seen 0.80 ulp, over 333,000 arguments.
+#[inline(always)]
+pub fn ln(x: f64) -> f64 {
+    let subnormal = x < f64::MIN_POSITIVE;
+    let scaled = if subnormal {
+        x * 18_014_398_509_481_984.0
+    } else {
+        x
+    };
+    let offset = if subnormal { -54.0 } else { 0.0 };
+    let bits = scaled.to_bits().wrapping_add(ONE - SQRT_HALF);
+    let k = exponent(bits) + offset;
+    let f = f64::from_bits((bits & FRACTION) + SQRT_HALF) - 1.0;
+    log_special(x, ln_reduced(f, k))
+}
+
+/// `y` where `x` is positive and finite, and the logarithm of `x` where it is not.
+#[inline(always)]
+fn log_special(x: f64, y: f64) -> f64 {
+    let y = if x < f64::INFINITY { y } else { x };
+    let y = if x < 0.0 { f64::NAN } else { y };
+    if x == 0.0 { f64::NEG_INFINITY } else { y }
+}
+
+/// `ln(1 + x)`, accurate for small `x` too.
+///
+/// The exponent `k` is taken from the rounded `1 + x`, but `(1 + x) 2^-k - 1` is formed from `x` in one FMA,
+/// so that nothing is lost; then as [`ln`].
+///
+/// Maximum error seen 1.15 ulp, over 367,000 arguments.
+#[inline(always)]
+pub fn ln_1p(x: f64) -> f64 {
+    let u = 1.0 + x;
+    let bits = u.to_bits().wrapping_add(ONE - SQRT_HALF);
+    let k = exponent(bits);
+    // 2^(2-k), which is normal also for k = 1024.
+    let s = f64::from_bits(0x8000_0000_0000_0000_u64.wrapping_sub(bits & !FRACTION));
+    let f = (0.25 * x).mul_add(s, s.mul_add(0.25, -1.0));
+    let y = log_special(u, ln_reduced(f, k));
+    if x.abs() < 1.1102230246251565e-16 { x } else { y }
+}
+
+/// The hyperbolic tangent.
+///
+/// `m / (m + 2)` with `m = e^(2|x|) - 1`.
+///
+/// Maximum error seen 2.33 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn tanh(x: f64) -> f64 {
+    let a = x.abs();
+    let a = if a > 20.0 { 20.0 } else { a };
+    let m = expm1_reduced(a + a);
+    let y = (m / (m + 2.0)).copysign(x);
+    if a < 1e-8 { x } else { y }
+}
+
+/// The logistic function, `1 / (1 + e^-x)`.
+///
+/// From `e^-|x|`, which cannot overflow, so that the negative tail keeps its relative accuracy down to the
+/// smallest subnormal.
+///
+/// Maximum error seen 2.04 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn sigmoid(x: f64) -> f64 {
+    let e = exp(-x.abs());
+    let numerator = if x < 0.0 { e } else { 1.0 };
+    numerator / (1.0 + e)
+}
+
+/// The error function for `|x| <= 0.85`.
+#[inline(always)]
+fn erf_small(x: f64) -> f64 {
+    let z = x * x;
+    let p = poly!(
+        z,
+        0.128379167095512586,
+        -0.376126389031837483,
+        0.112837916709546543,
+        -0.0268661706450106369,
+        0.00522397762384339045,
+        -0.000854832689813317718,
+        0.000120553267399477882,
+        -0.0000149254451006389652,
+        1.64575931699572449e-6,
+        -1.62996316063815139e-7,
+        1.41845149558493789e-8,
+        -8.82436506184376896e-10
+    );
+    x.mul_add(p, x)
+}
+
+/// The error function.
+///
+/// Below 0.85 an odd polynomial of degree 23; above, `1 - e^-q(x)` where `q = -ln(erfc)` is a polynomial of
+/// degree 19.
+///
+/// Maximum error seen 0.94 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn erf(x: f64) -> f64 {
+    let a = x.abs();
+    let small = erf_small(x);
+    let c = if a > 6.0 { 6.0 } else { a };
+    let q = pairs!(
+        c,
+        -9.24746112377926358e-9,
+        1.12837930322835311,
+        0.636618839289666671,
+        0.102776572699631599,
+        -0.0191402251554574458,
+        -0.000183239915697079088,
+        0.00165207625463143176,
+        -0.000530793402614555408,
+        -0.0000381911486652681054,
+        0.000120537573521299098,
+        -0.000069502366298148551,
+        0.0000261387968869734885,
+        -7.36921661670177847e-6,
+        1.6163198313098378e-6,
+        -2.76959676791067153e-7,
+        3.65376578413551655e-8,
+        -3.5919522888539316e-9,
+        2.48020978562632145e-10,
+        -1.07324728831850667e-11,
+        2.18904356986854016e-13
+    );
+    let t = q.mul_add(-core::f64::consts::LOG2_E, ROUND);
+    let n = t - ROUND;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, -q));
+    let s = f64::from_bits(t.to_bits().wrapping_add(1023) << 52);
+    let large = exp_reduced(r).mul_add(-s, 1.0 - s).copysign(x);
+    if a < 0.85 { small } else { large }
+}
+
+/// The complementary error function, `1 - erf(x)`, with relative accuracy in the positive tail.
+///
+/// `e^(-x²) · t · p` with `t = 5/(5 + |x|)` and `p` a polynomial of degree 20 in `1 - 2t`, after Shepherd and
+/// Laframboise (1981); the rounding errors of `x²` and `t`, got by FMA, are put back. Below 0.8 in magnitude
+/// it is `1 - erf(x)`, and beyond -0.8 `2 - erfc(-x)`.
+///
+/// Maximum error seen 3.40 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn erfc(x: f64) -> f64 {
+    let a = x.abs();
+    let a = if a > 27.5 { 27.5 } else { a };
+    let h = a * a;
+    let l = a.mul_add(a, -h);
+    // t, and what it lacks of 5 / (5 + a), of which half comes from the sum.
+    let d = 5.0 + a;
+    let t = 5.0 / d;
+    let t_low = t * (1.0 / 5.0) * (a - (d - 5.0)).mul_add(-t, d.mul_add(-t, 5.0));
+    let q = t_low.mul_add(-2.0, t.mul_add(-2.0, 1.0));
+    let p = pairs!(
+        q,
+        0.221409275466137256,
+        -0.205246519830388996,
+        0.17623546666049969,
+        -0.139938391915767096,
+        0.102486695592539354,
+        -0.0689627757136600239,
+        0.042403378423623482,
+        -0.0236392676796689308,
+        0.0118128702525600229,
+        -0.00519902025907186156,
+        0.00195636719402608739,
+        -0.000593680943721029025,
+        0.000124122091419026241,
+        -4.96673921976088746e-6,
+        -8.83605718619549129e-6,
+        3.81616105019258135e-6,
+        -4.90793690293795821e-7,
+        -2.33353231244417077e-7,
+        1.19445915878366131e-7,
+        -1.45211141543226604e-9,
+        -9.95374963096421972e-9
+    );
+    let i = h.mul_add(-core::f64::consts::LOG2_E, ROUND_BIASED);
+    let n = i - ROUND_BIASED;
+    let r = n.mul_add(-LN2_HI, -h) + n.mul_add(-LN2_LO, -l);
+    let m = t.mul_add(p, t_low * p);
+    let y = scale(m.mul_add(exp_reduced(r), m), i);
+    let y = if x < 0.0 { 2.0 - y } else { y };
+    if x.abs() < 0.8 { 1.0 - erf_small(x) } else { y }
+}
+
+/// Above this the three-part reduction of [`sin`] and [`cos`] runs out of bits.
+const TRIG_LARGE: f64 = 1_073_741_824.0;
+const PIO2_1: f64 = core::f64::consts::FRAC_PI_2;
+const PIO2_2: f64 = 6.12323399573676603587e-17;
+const PIO2_3: f64 = -1.49738490485916983294e-33;
+
+/// Whether [`sin`] and [`cos`] are inaccurate at `x`: beyond `2^30`, where the reduction of the argument
+/// would need more bits of π, and at infinities and NaN. There, use the standard library's.
+#[inline(always)]
+pub fn trig_is_large(x: f64) -> bool {
+    x.to_bits() & MAGNITUDE > TRIG_LARGE.to_bits()
+}
+
+/// The sine or cosine of `x`, whichever is selected by `quadrant` (0 or 1).
+///
+/// Cody and Waite's reduction to `|r| <= π/4`, with π/2 in three parts and FMA. The first step is exact; the
+/// rounding errors of the second are carried along.
+#[inline(always)]
+fn sin_cos(x: f64, quadrant: u64) -> f64 {
+    let t = x.mul_add(core::f64::consts::FRAC_2_PI, ROUND);
+    let n = t - ROUND;
+    let turn = t.to_bits().wrapping_add(quadrant);
+    let r1 = n.mul_add(-PIO2_1, x);
+    let p = n * PIO2_2;
+    let r = r1 - p;
+    let low = ((r1 - r) - p) - n.mul_add(PIO2_3, n.mul_add(PIO2_2, -p));
+    let z = r * r;
+    let s = pairs!(
+        z,
+        -0.166666666666666269,
+        0.00833333333332096984,
+        -0.000198412698286308981,
+        2.75573132796971716e-6,
+        -2.50506929798850042e-8,
+        1.58929876029601324e-10
+    );
+    let s = r + (z * r).mul_add(s, low);
+    let c = pairs!(
+        z,
+        0.0416666666666665811,
+        -0.00138888888888713427,
+        0.0000248015872877881828,
+        -2.755731386695774e-7,
+        2.08756577640440209e-9,
+        -1.13562765632030621e-11
+    );
+    let c = z.mul_add(-0.5, 1.0) + (z * z).mul_add(c, -(r * low));
+    let y = if turn & 1 == 0 { s } else { c };
+    f64::from_bits(y.to_bits() ^ ((turn & 2) << 62))
+}
+
+/// The sine, for arguments up to `2^30` in magnitude; see [`trig_is_large`].
+///
+/// Reduced to `[-π/4, π/4]` with π/2 in three parts; there, polynomials of degree 13 for the sine and 14 for
+/// the cosine.
+///
+/// Maximum error seen 1.26 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn sin(x: f64) -> f64 {
+    let y = sin_cos(x, 0);
+    if x.abs() < 1e-8 { x } else { y }
+}
+
+/// The cosine, for arguments up to `2^30` in magnitude; see [`trig_is_large`].
+///
+/// As [`sin`], a quarter turn on.
+///
+/// Maximum error seen 1.23 ulp, over 400,000 arguments.
+#[inline(always)]
+pub fn cos(x: f64) -> f64 {
+    sin_cos(x, 1)
+}

@@ -1,0 +1,55 @@
+//! The one place that uses rayon: it owns the grain sizes.
+//!
+//! Work is split by its size only, never by the number of threads, and every piece computes what it would compute
+//! alone. That is why results are the same bits on any number of threads. Work below a grain stays on the caller's
+//! thread, since waking another one costs some microseconds.
+
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Elements of cheap work (an addition) that are worth a task of their own.
+pub(crate) const GRAIN: usize = 32 * 1024;
+
+static SECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// How many pieces of work have been handed to the thread pool since the process began.
+///
+/// A test of thread-independence is worth nothing if its work was too small to be split: this counter shows it.
+pub fn sections() -> u64 {
+    SECTIONS.load(Ordering::Relaxed)
+}
+
+pub(crate) fn count_section() {
+    SECTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The number of threads that work may be spread over, by default one per core.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Whether work of `cost` (in cheap element operations) is worth spreading over the pool.
+pub(crate) fn worth(cost: usize) -> bool {
+    cost >= 2 * GRAIN && threads() > 1
+}
+
+/// Calls `f(start, piece)` for consecutive pieces of `out` of `piece` elements; `cost` is one element's cost relative
+/// to an addition.
+pub(crate) fn chunks_mut<T: Send>(
+    out: &mut [T],
+    piece: usize,
+    cost: usize,
+    f: impl Fn(usize, &mut [T]) + Sync + Send,
+) {
+    let piece = piece.max(1);
+    if out.len() > piece && worth(out.len().saturating_mul(cost)) {
+        count_section();
+        out.par_chunks_mut(piece)
+            .enumerate()
+            .for_each(|(i, c)| f(i * piece, c));
+    } else {
+        for (i, c) in out.chunks_mut(piece).enumerate() {
+            f(i * piece, c);
+        }
+    }
+}

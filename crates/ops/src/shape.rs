@@ -1,0 +1,452 @@
+//! Shapes, axes, strides, and the rules that combine them.
+
+use crate::error::{Error, ErrorKind, Result};
+use smallvec::SmallVec;
+use std::fmt;
+use std::ops::Deref;
+
+/// The sizes of a tensor's axes, outermost first. The empty shape is a scalar's.
+///
+/// ```
+/// let s = wengert_ops::Shape::from([2, 3]);
+/// assert_eq!((s.len(), s.numel(), s.to_string().as_str()), (2, 6, "[2, 3]"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Shape(SmallVec<[usize; 4]>);
+
+impl Shape {
+    /// The shape of a scalar.
+    pub fn scalar() -> Self {
+        Shape(SmallVec::new())
+    }
+
+    /// The number of elements. Shapes that tensors carry have been checked, so this cannot overflow for them.
+    #[inline]
+    pub fn numel(&self) -> usize {
+        self.0.iter().product()
+    }
+
+    /// The number of elements, or `None` where it does not fit in memory.
+    pub fn checked_numel(&self) -> Option<usize> {
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        self.0
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(d))
+            .filter(|&n| n < 1 << 36)
+    }
+
+    pub(crate) fn push(&mut self, d: usize) {
+        self.0.push(d);
+    }
+
+    pub(crate) fn dims_mut(&mut self) -> &mut SmallVec<[usize; 4]> {
+        &mut self.0
+    }
+
+    /// The same sizes with the given axes set to one (`keepdim`) or removed.
+    pub fn reduced(&self, axes: &[usize], keepdim: bool) -> Shape {
+        let kept = self
+            .iter()
+            .enumerate()
+            .filter_map(|(i, &d)| match (axes.contains(&i), keepdim) {
+                (false, _) => Some(d),
+                (true, true) => Some(1),
+                (true, false) => None,
+            });
+        Shape(kept.collect())
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    #[inline]
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0[..])
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<&[usize]> for Shape {
+    #[inline]
+    fn from(dims: &[usize]) -> Self {
+        Shape(SmallVec::from_slice(dims))
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    #[inline]
+    fn from(dims: [usize; N]) -> Self {
+        Shape(SmallVec::from_slice(&dims))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(dims: Vec<usize>) -> Self {
+        Shape(SmallVec::from_vec(dims))
+    }
+}
+
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(dims: I) -> Self {
+        Shape(dims.into_iter().collect())
+    }
+}
+
+impl PartialEq<[usize]> for Shape {
+    fn eq(&self, o: &[usize]) -> bool {
+        self.0[..] == *o
+    }
+}
+
+impl<const N: usize> PartialEq<[usize; N]> for Shape {
+    fn eq(&self, o: &[usize; N]) -> bool {
+        self.0[..] == o[..]
+    }
+}
+
+/// Something that names a shape: a [`Shape`], or an array, slice or vector of sizes.
+///
+/// Signed sizes may hold one `-1`, which stands for whatever makes the element count come out right where a call
+/// allows that (`reshape`).
+pub trait ToShape {
+    /// The sizes, -1 standing for the one to infer.
+    fn sizes(&self) -> SmallVec<[isize; 4]>;
+
+    /// The shape for a new tensor, refused if a size is negative or the element count does not fit in memory.
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        let sizes = self.sizes();
+        let shape: Shape = sizes
+            .iter()
+            .map(|&d| {
+                usize::try_from(d)
+                    .map_err(|_| Error::argument(op, format!("negative size in shape {:?}", &sizes[..])))
+            })
+            .collect::<Result<_>>()?;
+        match shape.checked_numel() {
+            Some(_) => Ok(shape),
+            None => Err(Error::new(
+                op,
+                ErrorKind::Overflow,
+                format!("shape {shape} has too many elements"),
+            )),
+        }
+    }
+
+    /// The shape with its -1 replaced so that it holds `numel` elements.
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        let (sizes, numel) = (self.sizes(), from.numel());
+        let mismatch = || {
+            Error::shape(
+                op,
+                format!("cannot view {from} ({numel} elements) as {:?}", &sizes[..]),
+            )
+        };
+        let mut rest = 1usize;
+        let mut hole = None;
+        for (i, &d) in sizes.iter().enumerate() {
+            match usize::try_from(d) {
+                Ok(d) => rest = rest.checked_mul(d).ok_or_else(mismatch)?,
+                Err(_) if d == -1 && hole.is_none() => hole = Some(i),
+                Err(_) => return Err(mismatch()),
+            }
+        }
+        let filled = match hole {
+            Some(_) if rest == 0 || !numel.is_multiple_of(rest) => return Err(mismatch()),
+            Some(_) => numel / rest,
+            None if rest != numel => return Err(mismatch()),
+            None => 0,
+        };
+        Ok(sizes
+            .iter()
+            .enumerate()
+            .map(|(i, &d)| if Some(i) == hole { filled } else { d as usize })
+            .collect())
+    }
+}
+
+impl ToShape for Shape {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        self.iter()
+            .map(|&d| isize::try_from(d).unwrap_or(isize::MIN))
+            .collect()
+    }
+}
+
+macro_rules! to_shape {
+    ($($t:ty)*) => {$(
+        impl ToShape for [$t] {
+            fn sizes(&self) -> SmallVec<[isize; 4]> {
+                // A size that isize cannot hold is refused later, as any negative one.
+                self.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MIN)).collect()
+            }
+        }
+        impl<const N: usize> ToShape for [$t; N] {
+            fn sizes(&self) -> SmallVec<[isize; 4]> {
+                self[..].sizes()
+            }
+        }
+        impl ToShape for Vec<$t> {
+            fn sizes(&self) -> SmallVec<[isize; 4]> {
+                self[..].sizes()
+            }
+        }
+    )*};
+}
+to_shape!(usize isize i32);
+
+impl ToShape for () {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        SmallVec::new()
+    }
+}
+
+impl<S: ToShape + ?Sized> ToShape for &S {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        (**self).sizes()
+    }
+}
+
+/// Something that names axes: one axis, or an array, slice or vector of them. Negative axes count from the last.
+pub trait Axes {
+    /// The axes as they were written.
+    fn list(&self) -> SmallVec<[isize; 4]>;
+
+    /// The axes counted from the first, sorted; refused if out of range for `rank` or named twice.
+    fn resolve(&self, op: &'static str, rank: usize) -> Result<SmallVec<[usize; 4]>> {
+        let mut axes = SmallVec::new();
+        for a in self.list() {
+            let a = normalize_axis(op, a, rank)?;
+            if axes.contains(&a) {
+                return Err(Error::new(
+                    op,
+                    ErrorKind::Axis,
+                    format!("axis {a} is named twice"),
+                ));
+            }
+            axes.push(a);
+        }
+        axes.sort_unstable();
+        Ok(axes)
+    }
+}
+
+macro_rules! axes {
+    ($($t:ty)*) => {$(
+        impl Axes for $t {
+            fn list(&self) -> SmallVec<[isize; 4]> {
+                SmallVec::from_slice(&[isize::try_from(*self).unwrap_or(isize::MIN)])
+            }
+        }
+        impl Axes for [$t] {
+            fn list(&self) -> SmallVec<[isize; 4]> {
+                self.iter().map(|&a| isize::try_from(a).unwrap_or(isize::MIN)).collect()
+            }
+        }
+        impl<const N: usize> Axes for [$t; N] {
+            fn list(&self) -> SmallVec<[isize; 4]> {
+                self[..].list()
+            }
+        }
+        impl Axes for Vec<$t> {
+            fn list(&self) -> SmallVec<[isize; 4]> {
+                self[..].list()
+            }
+        }
+    )*};
+}
+axes!(usize isize i32);
+
+impl Axes for SmallVec<[usize; 4]> {
+    fn list(&self) -> SmallVec<[isize; 4]> {
+        self[..].list()
+    }
+}
+
+impl<A: Axes + ?Sized> Axes for &A {
+    fn list(&self) -> SmallVec<[isize; 4]> {
+        (**self).list()
+    }
+}
+
+/// The axis counted from the first; negative ones count from the last.
+pub fn normalize_axis(op: &'static str, axis: isize, rank: usize) -> Result<usize> {
+    let r = rank as isize;
+    if (-r..r).contains(&axis) {
+        Ok(if axis < 0 { axis + r } else { axis } as usize)
+    } else {
+        Err(Error::new(
+            op,
+            ErrorKind::Axis,
+            format!("axis {axis} is out of range for a tensor of rank {rank}"),
+        ))
+    }
+}
+
+/// The shape that two shapes broadcast to: aligned at the last axis, sizes equal or one of them 1.
+pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape> {
+    if a == b {
+        return Ok(a.clone());
+    }
+    let rank = a.len().max(b.len());
+    let at = |s: &Shape, i: usize| {
+        if i + s.len() >= rank {
+            s[i + s.len() - rank]
+        } else {
+            1
+        }
+    };
+    let mut out = Shape::scalar();
+    for i in 0..rank {
+        out.push(match (at(a, i), at(b, i)) {
+            (x, y) if x == y => x,
+            (1, y) => y,
+            (x, 1) => x,
+            (x, y) => {
+                let axis = i as isize - rank as isize;
+                return Err(Error::shape(
+                    op,
+                    format!("cannot broadcast {a} with {b}: axis {axis} has sizes {x} and {y}"),
+                ));
+            }
+        });
+    }
+    match out.checked_numel() {
+        Some(_) => Ok(out),
+        None => Err(Error::new(
+            op,
+            ErrorKind::Overflow,
+            format!("{a} with {b} gives {out}: too many elements"),
+        )),
+    }
+}
+
+/// Where the elements of a tensor lie in its buffer: element `i` is at `offset + Σ i_k · strides_k`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    pub(crate) shape: Shape,
+    pub(crate) strides: SmallVec<[isize; 4]>,
+    pub(crate) offset: usize,
+}
+
+impl Layout {
+    /// The row-major layout of a shape.
+    #[inline]
+    pub fn contiguous(shape: Shape) -> Self {
+        let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(1, shape.len());
+        let mut step = 1isize;
+        for i in (0..shape.len()).rev() {
+            strides[i] = step;
+            step *= shape[i].max(1) as isize;
+        }
+        Layout {
+            shape,
+            strides,
+            offset: 0,
+        }
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        let mut step = 1isize;
+        for i in (0..self.shape.len()).rev() {
+            let d = self.shape[i];
+            if d != 1 {
+                if d == 0 {
+                    return true;
+                }
+                if self.strides[i] != step {
+                    return false;
+                }
+                step *= d as isize;
+            }
+        }
+        true
+    }
+
+    /// The layout seen as `shape`, which this one broadcasts to (repeated axes get stride zero).
+    pub(crate) fn broadcast(&self, shape: &Shape) -> Layout {
+        let lead = shape.len() - self.shape.len();
+        let strides = (0..shape.len())
+            .map(|i| {
+                if i < lead || (self.shape[i - lead] == 1 && shape[i] != 1) {
+                    0
+                } else {
+                    self.strides[i - lead]
+                }
+            })
+            .collect();
+        Layout {
+            shape: shape.clone(),
+            strides,
+            offset: self.offset,
+        }
+    }
+
+    /// The same elements in the same order over as few axes as possible: (size, stride) from the outermost.
+    pub(crate) fn collapsed(&self) -> SmallVec<[(usize, isize); 4]> {
+        let mut out: SmallVec<[(usize, isize); 4]> = SmallVec::new();
+        for (&d, &s) in self.shape.iter().zip(&self.strides) {
+            if d == 1 {
+                continue;
+            }
+            match out.last_mut() {
+                Some((pd, ps)) if *ps == s * d as isize => (*pd, *ps) = (*pd * d, s),
+                _ => out.push((d, s)),
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inference_fills_one_hole_and_refuses_the_rest() {
+        let from = Shape::from([2, 6]);
+        assert_eq!([3, -1].infer("reshape", &from).unwrap(), [3, 4]);
+        assert_eq!([12usize].infer("reshape", &from).unwrap(), [12]);
+        for bad in [
+            vec![5, -1],
+            vec![-1, -1],
+            vec![-2, 6],
+            vec![13],
+            vec![0, -1],
+            vec![isize::MAX, isize::MAX],
+        ] {
+            assert!(bad.infer("reshape", &from).is_err(), "{bad:?}");
+        }
+        assert_eq!([0usize, 3].infer("reshape", &Shape::from([0])).unwrap(), [0, 3]);
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        assert!([usize::MAX, 2].to_shape("zeros").is_err());
+        assert!([1usize << 20, 1 << 20].to_shape("zeros").is_err());
+        assert!([-1].to_shape("zeros").is_err());
+        assert!([usize::MAX, 0].to_shape("zeros").is_err(), "isize cannot hold it");
+    }
+
+    #[test]
+    fn collapsing_keeps_the_order() {
+        let l = Layout::contiguous(Shape::from([2, 3, 4]));
+        assert_eq!(l.collapsed()[..], [(24, 1)]);
+        let b = Layout::contiguous(Shape::from([4])).broadcast(&Shape::from([2, 3, 4]));
+        assert_eq!(b.collapsed()[..], [(6, 0), (4, 1)]);
+    }
+}

@@ -1,0 +1,373 @@
+//! [`Tensor`]: a shared buffer and a layout.
+
+use crate::buffer::Buffer;
+use crate::dtype::{DType, Element};
+use crate::error::{Error, ErrorKind, Result};
+use crate::float::Float;
+use crate::kernel::copy;
+use crate::shape::{Layout, Shape, ToShape};
+use std::sync::Arc;
+
+/// An n-dimensional array of `T` on the CPU.
+///
+/// Cloning shares the buffer; writing ([`data_mut`](Tensor::data_mut)) copies first if it is shared. Views
+/// (transposed, sliced, broadcast) share too. See the crate's page for an example.
+#[derive(Clone)]
+pub struct Tensor<T: Element> {
+    pub(crate) buf: Arc<Buffer<T>>,
+    pub(crate) layout: Layout,
+}
+
+impl<T: Element> Tensor<T> {
+    pub(crate) fn from_buffer(buf: Buffer<T>, shape: Shape) -> Self {
+        debug_assert_eq!(buf.len(), shape.numel());
+        Tensor {
+            buf: Arc::new(buf),
+            layout: Layout::contiguous(shape),
+        }
+    }
+
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Tensor {
+            buf: Arc::clone(&self.buf),
+            layout,
+        }
+    }
+
+    /// A tensor of the given shape from its elements in row-major order.
+    ///
+    /// # Errors
+    /// If the shape does not hold exactly that many elements.
+    pub fn from_vec(values: Vec<T>, shape: impl ToShape) -> Result<Self> {
+        Self::from_slice(&values, shape)
+    }
+
+    /// As [`from_vec`](Tensor::from_vec), copying a slice.
+    pub fn from_slice(values: &[T], shape: impl ToShape) -> Result<Self> {
+        let shape = shape.to_shape("from_vec")?;
+        if shape.numel() != values.len() {
+            let detail = format!(
+                "shape {shape} holds {} elements, found {}",
+                shape.numel(),
+                values.len()
+            );
+            return Err(Error::shape("from_vec", detail));
+        }
+        Ok(Self::from_buffer(Buffer::from_slice(values), shape))
+    }
+
+    /// A rank-0 tensor.
+    pub fn scalar(value: T) -> Self {
+        Self::from_buffer(Buffer::filled(1, value), Shape::scalar())
+    }
+
+    /// A tensor of equal values.
+    ///
+    /// # Errors
+    /// If a size is negative or the element count does not fit in memory.
+    pub fn try_full(shape: impl ToShape, value: T) -> Result<Self> {
+        let shape = shape.to_shape("full")?;
+        Ok(Self::from_buffer(Buffer::filled(shape.numel(), value), shape))
+    }
+
+    /// A tensor of equal values, of a shape that some tensor already has.
+    pub fn full_like<U: Element>(like: &Tensor<U>, value: T) -> Self {
+        Self::from_buffer(Buffer::filled(like.numel(), value), like.shape().clone())
+    }
+
+    /// The sizes of the axes.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        &self.layout.shape
+    }
+
+    /// The number of axes.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.layout.shape.len()
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn numel(&self) -> usize {
+        self.layout.shape.numel()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        T::DTYPE
+    }
+
+    /// How the elements lie in the buffer.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The distance in elements between neighbours along each axis.
+    pub fn strides(&self) -> &[isize] {
+        &self.layout.strides
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.layout.is_contiguous()
+    }
+
+    /// The elements in row-major order, if they lie that way.
+    #[inline]
+    pub fn as_slice(&self) -> Option<&[T]> {
+        if self.is_contiguous() {
+            let n = self.numel();
+            if n == 0 {
+                Some(&[])
+            } else {
+                Some(&self.buf[self.layout.offset..self.layout.offset + n])
+            }
+        } else {
+            None
+        }
+    }
+
+    /// A tensor with the same elements that lies in row-major order: itself if it does already.
+    pub fn contiguous(&self) -> Self {
+        if self.is_contiguous() {
+            self.clone()
+        } else {
+            Self::from_buffer(copy::gather(self), self.shape().clone())
+        }
+    }
+
+    /// The elements in row-major order.
+    pub fn to_vec(&self) -> Vec<T> {
+        match self.as_slice() {
+            Some(s) => s.to_vec(),
+            None => copy::gather(self).to_vec(),
+        }
+    }
+
+    /// The elements, to be changed in place. A buffer that is shared, or seen through a view, is copied first.
+    pub fn data_mut(&mut self) -> &mut [T] {
+        let whole = self.is_contiguous() && self.layout.offset == 0 && self.buf.len() == self.numel();
+        if !whole || Arc::get_mut(&mut self.buf).is_none() {
+            let buf = match self.as_slice() {
+                Some(s) => Buffer::from_slice(s),
+                None => copy::gather(self),
+            };
+            *self = Self::from_buffer(buf, self.shape().clone());
+        }
+        Arc::get_mut(&mut self.buf).expect("the buffer was just made unique")
+    }
+
+    /// Whether two tensors share a buffer.
+    pub fn shares_buffer(&self, o: &Self) -> bool {
+        Arc::ptr_eq(&self.buf, &o.buf)
+    }
+
+    /// Where the buffer lies: equal for tensors that share one.
+    pub fn buffer_address(&self) -> usize {
+        Arc::as_ptr(&self.buf) as usize
+    }
+
+    /// The number of elements of the whole buffer, which a view may show in part.
+    pub fn buffer_len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// If there are more elements or none.
+    pub fn item(&self) -> Result<T> {
+        if self.numel() == 1 {
+            Ok(self.buf[self.layout.offset])
+        } else {
+            Err(Error::shape(
+                "item",
+                format!("expected one element, found shape {}", self.shape()),
+            ))
+        }
+    }
+
+    /// The element at an index with one entry per axis.
+    ///
+    /// # Errors
+    /// If the number of entries is not the rank, or an entry is out of range.
+    pub fn get(&self, index: &[usize]) -> Result<T> {
+        if index.len() != self.rank() || index.iter().zip(self.shape().iter()).any(|(i, d)| i >= d) {
+            let detail = format!("index {index:?} is out of range for shape {}", self.shape());
+            return Err(Error::new("get", ErrorKind::Index, detail));
+        }
+        let at: isize = index
+            .iter()
+            .zip(self.strides())
+            .map(|(&i, &s)| i as isize * s)
+            .sum();
+        Ok(self.buf[self.layout.offset.wrapping_add_signed(at)])
+    }
+
+    /// Each element through a function, into a new tensor (plain loop; the kernels have faster forms).
+    pub fn map<U: Element>(&self, f: impl Fn(T) -> U) -> Tensor<U> {
+        let mut out = Buffer::unspecified(self.numel());
+        let x = self.contiguous();
+        for (o, &v) in out.iter_mut().zip(x.as_slice().expect("made contiguous")) {
+            *o = f(v);
+        }
+        Tensor::from_buffer(out, self.shape().clone())
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// A tensor of zeros.
+    ///
+    /// # Panics
+    /// If a size is negative or the element count does not fit in memory: for shapes that come from outside, use
+    /// [`try_full`](Tensor::try_full).
+    pub fn zeros(shape: impl ToShape) -> Self {
+        Self::try_full(shape, T::ZERO).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// A tensor of ones. Panics as [`zeros`](Tensor::zeros) does.
+    pub fn ones(shape: impl ToShape) -> Self {
+        Self::try_full(shape, T::ONE).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// `start, start + step, …`: `n` values in a row.
+    pub fn arange(start: f64, step: f64, n: usize) -> Self {
+        let mut b = Buffer::unspecified(n);
+        for (i, v) in b.iter_mut().enumerate() {
+            *v = T::from_f64(start + step * i as f64);
+        }
+        Self::from_buffer(b, Shape::from([n]))
+    }
+
+    /// The `n` × `n` identity matrix.
+    ///
+    /// # Errors
+    /// If `n²` elements do not fit in memory.
+    pub fn eye(n: usize) -> Result<Self> {
+        let mut t = Self::try_full([n, n], T::ZERO)?;
+        t.data_mut().iter_mut().step_by(n + 1).for_each(|v| *v = T::ONE);
+        Ok(t)
+    }
+
+    /// The same values in another element type.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([0.5f64, 2.0]).cast::<f32>();
+    /// assert_eq!(t.to_vec(), [0.5f32, 2.0]);
+    /// ```
+    pub fn cast<U: Float>(&self) -> Tensor<U> {
+        self.map(|v| U::from_f64(v.to_f64()))
+    }
+
+    /// Whether any element is NaN or infinite.
+    pub fn has_non_finite(&self) -> bool {
+        match self.as_slice() {
+            Some(s) => s.iter().any(|v| !v.is_finite()),
+            None => self.to_vec().iter().any(|v| !v.is_finite()),
+        }
+    }
+}
+
+impl<T: Element> From<T> for Tensor<T> {
+    fn from(v: T) -> Self {
+        Tensor::scalar(v)
+    }
+}
+
+impl<T: Element, const N: usize> From<[T; N]> for Tensor<T> {
+    fn from(v: [T; N]) -> Self {
+        Tensor::from_buffer(Buffer::from_slice(&v), Shape::from([N]))
+    }
+}
+
+impl<T: Element, const M: usize, const N: usize> From<[[T; N]; M]> for Tensor<T> {
+    fn from(v: [[T; N]; M]) -> Self {
+        Tensor::from_buffer(Buffer::from_slice(v.as_flattened()), Shape::from([M, N]))
+    }
+}
+
+impl<T: Element, const L: usize, const M: usize, const N: usize> From<[[[T; N]; M]; L]> for Tensor<T> {
+    fn from(v: [[[T; N]; M]; L]) -> Self {
+        Tensor::from_buffer(
+            Buffer::from_slice(v.as_flattened().as_flattened()),
+            Shape::from([L, M, N]),
+        )
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Tensor<T> {
+    fn from(v: Vec<T>) -> Self {
+        let n = v.len();
+        Tensor::from_buffer(Buffer::from_slice(&v), Shape::from([n]))
+    }
+}
+
+/// Equal shapes and equal elements, whatever the layouts.
+impl<T: Element> PartialEq for Tensor<T> {
+    fn eq(&self, o: &Self) -> bool {
+        self.shape() == o.shape()
+            && match (self.as_slice(), o.as_slice()) {
+                (Some(a), Some(b)) => a == b,
+                _ => self.to_vec() == o.to_vec(),
+            }
+    }
+}
+
+/// What can stand where a plain tensor is wanted: a tensor, a reference to one, a number, or the result of an
+/// operation (whose error is passed on).
+pub trait IntoTensor<T: Element> {
+    /// The tensor, or the error that stands in its place.
+    fn into_tensor(self) -> Result<Tensor<T>>;
+}
+
+impl<T: Element> IntoTensor<T> for Tensor<T> {
+    fn into_tensor(self) -> Result<Tensor<T>> {
+        Ok(self)
+    }
+}
+
+impl<T: Element> IntoTensor<T> for &Tensor<T> {
+    fn into_tensor(self) -> Result<Tensor<T>> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: Element> IntoTensor<T> for Result<Tensor<T>> {
+    fn into_tensor(self) -> Result<Tensor<T>> {
+        self
+    }
+}
+
+impl<T: Float> IntoTensor<T> for f64 {
+    fn into_tensor(self) -> Result<Tensor<T>> {
+        Ok(Tensor::scalar(T::from_f64(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_never_shows_through_another_handle() {
+        let a = Tensor::from([1.0, 2.0, 3.0, 4.0]);
+        let mut b = a.clone();
+        b.data_mut()[0] = 9.0;
+        assert_eq!((a.to_vec()[0], b.to_vec()[0]), (1.0, 9.0));
+        let mut column = a.reshape([2, 2]).unwrap().transpose(0, 1).unwrap();
+        column.data_mut()[1] = 7.0;
+        assert_eq!(column.to_vec(), [1.0, 7.0, 2.0, 4.0]);
+        assert_eq!(a.to_vec(), [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn items_and_indices_are_checked() {
+        let a = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(a.transpose(0, 1).unwrap().get(&[0, 1]).unwrap(), 3.0);
+        assert!(a.get(&[0, 2]).is_err() && a.get(&[0]).is_err() && a.item().is_err());
+        assert!(Tensor::from_vec(vec![1.0; 3], [2, 2]).is_err());
+        assert_eq!(Tensor::<f64>::zeros([0, 3]).to_vec(), []);
+    }
+}

@@ -1,0 +1,162 @@
+//! [`Grads`]: what a reverse sweep found.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::param::{Param, ParamId};
+use crate::real::Float;
+use crate::var::Var;
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Arc;
+use wengert_ops::Tensor;
+
+/// Gradients by leaf and by parameter. They own their values and outlive the tape.
+///
+/// Iteration is in the order in which the parameters were first used on the tape, never in the order of a hash.
+#[derive(Debug, Clone)]
+pub struct Grads<T: Float> {
+    serial: u64,
+    values: Vec<(u32, Tensor<T>)>,
+    params: Vec<Entry<T>>,
+    index: HashMap<ParamId, usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry<T: Float> {
+    id: ParamId,
+    name: Option<Arc<str>>,
+    gradient: Tensor<T>,
+}
+
+impl<T: Float> Grads<T> {
+    pub(crate) fn new(serial: u64) -> Self {
+        Grads {
+            serial,
+            values: Vec::new(),
+            params: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn push_value(&mut self, id: u32, gradient: Tensor<T>) {
+        self.values.push((id, gradient));
+    }
+
+    pub(crate) fn push_param(
+        &mut self,
+        id: ParamId,
+        name: Option<Arc<str>>,
+        gradient: Tensor<T>,
+    ) -> Result<()> {
+        match self.index.get(&id) {
+            // One parameter can have two nodes, if it was changed or frozen between two uses.
+            Some(&i) => self.params[i].gradient = self.params[i].gradient.add(&gradient)?,
+            None => {
+                self.index.insert(id, self.params.len());
+                self.params.push(Entry { id, name, gradient });
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the values in the order of their nodes.
+    pub(crate) fn sort(&mut self) {
+        self.values.sort_unstable_by_key(|(id, _)| *id);
+    }
+
+    /// The gradient with respect to a leaf, or to a value that was [`keep`](Var::keep)t.
+    ///
+    /// # Errors
+    /// If the output does not depend on `x` (its gradient is zero), or `x` is an intermediate that was not kept, or a
+    /// handle of another tape.
+    #[track_caller]
+    pub fn wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
+        let error = |kind, detail: &str| Err(Error::new(kind, "wrt", detail).at(Location::caller()));
+        if x.tape.serial.get() != self.serial {
+            return error(
+                ErrorKind::ForeignTape,
+                "this value is not on the tape that the gradients come from",
+            );
+        }
+        if let Ok(i) = self.values.binary_search_by_key(&x.id, |(id, _)| *id) {
+            return Ok(self.values[i].1.clone());
+        }
+        let (leaf, needs, param) = x.kind();
+        if let Some(g) = param.and_then(|id| self.get(id)) {
+            return Ok(g.clone());
+        }
+        match (leaf, needs) {
+            (true, true) => error(
+                ErrorKind::Unreached,
+                "the output does not depend on this value: its gradient is zero",
+            ),
+            (true, false) => error(
+                ErrorKind::NoGradient,
+                "this value is a constant; make it with var()",
+            ),
+            _ => error(
+                ErrorKind::NoGradient,
+                "this value is an intermediate; keep() it before backward()",
+            ),
+        }
+    }
+
+    /// The gradient of a parameter.
+    ///
+    /// # Errors
+    /// If the output does not depend on it (its gradient is zero), or it is frozen.
+    #[track_caller]
+    pub fn of(&self, p: &Param<T>) -> Result<&Tensor<T>> {
+        self.get(p.id()).ok_or_else(|| {
+            let name = p.name().unwrap_or("this parameter");
+            let detail = match p.is_trainable() {
+                true => format!("the output does not depend on {name}: its gradient is zero"),
+                false => format!("{name} is frozen"),
+            };
+            Error::new(ErrorKind::Unreached, "of", detail).at(Location::caller())
+        })
+    }
+
+    /// The gradient of a parameter by its identity, if there is one.
+    pub fn get(&self, id: ParamId) -> Option<&Tensor<T>> {
+        self.index.get(&id).map(|&i| &self.params[i].gradient)
+    }
+
+    /// All parameters that got a gradient: identity, name, gradient.
+    pub fn iter(&self) -> impl Iterator<Item = (ParamId, Option<&str>, &Tensor<T>)> {
+        self.params.iter().map(|e| (e.id, e.name.as_deref(), &e.gradient))
+    }
+
+    /// The parameter gradients, to be changed in place (clipping, noise).
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (ParamId, &mut Tensor<T>)> {
+        self.params.iter_mut().map(|e| (e.id, &mut e.gradient))
+    }
+
+    /// The number of parameters that got a gradient.
+    pub fn len(&self) -> usize {
+        self.params.len()
+    }
+
+    /// Whether no parameter got a gradient.
+    pub fn is_empty(&self) -> bool {
+        self.params.is_empty()
+    }
+
+    /// Adds the parameter gradients of another sweep: gradient accumulation over several tapes.
+    ///
+    /// # Errors
+    /// If a parameter's gradients differ in shape.
+    pub fn accumulate(&mut self, other: Grads<T>) -> Result<()> {
+        for e in other.params {
+            self.push_param(e.id, e.name, e.gradient)?;
+        }
+        Ok(())
+    }
+
+    /// Multiplies every gradient by `c`.
+    pub fn scale(&mut self, c: f64) {
+        let values = self.values.iter_mut().map(|(_, g)| g);
+        for g in values.chain(self.params.iter_mut().map(|e| &mut e.gradient)) {
+            *g = g.scale(c);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The tape: it records operations as they are computed and sweeps back through them.
+//!
+//! - [`Tape`] and [`Var`]: recording, errors that stay with the value, [`backward`](Var::backward) and
+//!   [`grad`](Var::grad);
+//! - [`Op`] and [`Pointwise`]: how an operation is written, ours or a user's;
+//! - [`rules`]: one file an operation, and the table that enrols them;
+//! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
+
+mod error;
+pub mod gradcheck;
+mod grads;
+mod op;
+mod param;
+mod pointwise;
+mod real;
+pub mod rules;
+mod scope;
+mod sweep;
+mod tape;
+mod var;
+
+pub use error::{Error, ErrorKind, Result};
+pub use grads::Grads;
+pub use op::{Cotangents, Eager, Forward, Op, Outputs, Rule, Saves, cotangents};
+pub use param::{Param, ParamId};
+pub use pointwise::{Pointwise, Pointwise2};
+pub use real::{Float, Real};
+pub use scope::Keep;
+pub use sweep::Retain;
+pub use tape::Tape;
+pub use var::{Dims, Operand, Var};

@@ -1,0 +1,278 @@
+//! [`Op`]: what the tape records. An op of a user has exactly the powers of ours.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Float;
+use crate::tape::Slot;
+use crate::var::Var;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use wengert_ops::Tensor;
+
+/// The outputs of an op.
+pub type Outputs<T> = SmallVec<[Tensor<T>; 1]>;
+
+/// One entry per input of an op: its cotangent, or `None` where there is none to give.
+pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
+
+/// The cotangents of an op's inputs, in order.
+pub fn cotangents<V, const N: usize>(each: [Option<V>; N]) -> Cotangents<V> {
+    each.into_iter().collect()
+}
+
+/// What a rule needs to have kept until the reverse sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saves {
+    /// Bit `i`: the value of input `i`.
+    pub inputs: u32,
+    /// The values of the outputs.
+    pub outputs: bool,
+}
+
+impl Saves {
+    /// All inputs and outputs.
+    pub const ALL: Saves = Saves {
+        inputs: u32::MAX,
+        outputs: true,
+    };
+    /// Nothing but shapes.
+    pub const NOTHING: Saves = Saves {
+        inputs: 0,
+        outputs: false,
+    };
+    /// All inputs.
+    pub const INPUTS: Saves = Saves {
+        inputs: u32::MAX,
+        outputs: false,
+    };
+    /// The outputs.
+    pub const OUTPUTS: Saves = Saves {
+        inputs: 0,
+        outputs: true,
+    };
+}
+
+/// What [`Op::forward`] gives: outputs, and what its first-order kernel wants to find again.
+pub struct Forward<T: Float> {
+    /// The outputs.
+    pub outputs: Outputs<T>,
+    /// Auxiliary results for [`Op::backward`]. Higher orders never see them: they would be constants there, and the
+    /// second derivative would be wrong without a sign of it.
+    pub saved: Vec<Tensor<T>>,
+}
+
+impl<T: Float> From<Tensor<T>> for Forward<T> {
+    fn from(y: Tensor<T>) -> Self {
+        Forward {
+            outputs: SmallVec::from_buf([y]),
+            saved: Vec::new(),
+        }
+    }
+}
+
+impl<T: Float> From<Vec<Tensor<T>>> for Forward<T> {
+    fn from(y: Vec<Tensor<T>>) -> Self {
+        Forward {
+            outputs: y.into_iter().collect(),
+            saved: Vec::new(),
+        }
+    }
+}
+
+/// A differentiable operation on tensors.
+///
+/// An op is written once as [`forward`](Op::forward) and one of
+/// - [`vjp`](Op::vjp), the rule: the cotangents of the inputs from those of the outputs, in operations on [`Var`].
+///   The first-order sweep runs it without recording, `grad` records it, so one rule gives every order;
+/// - [`composite`](Op::composite), the same function in other ops, for a fused op that has its own
+///   [`backward`](Op::backward) and no wish to write a second rule.
+///
+/// A rule returns cotangents, one per input and of the input's shape; only the sweep adds them up. `examples/custom_op.rs`
+/// shows a whole op with its gradient check.
+pub trait Op<T: Float>: Send + Sync + 'static {
+    /// The name in messages and traces.
+    fn name(&self) -> &'static str;
+
+    /// The outputs from the inputs; deterministic, so that it can be run again.
+    ///
+    /// # Errors
+    /// If the inputs do not fit; the tape adds location and module path.
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>>;
+
+    /// The cotangents of the inputs.
+    fn vjp<'s>(&self, rule: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let _ = rule;
+        Cotangents::new()
+    }
+
+    /// A faster first-order form of the rule, on plain tensors; `None` where there is none.
+    fn backward(&self, rule: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let _ = rule;
+        None
+    }
+
+    /// The same function in other ops, for the higher orders of a fused op.
+    fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
+        let _ = x;
+        None
+    }
+
+    /// What the rule will look at, given which inputs need a cotangent. What no rule looks at is freed early.
+    fn saves(&self, needs: &[bool]) -> Saves {
+        let _ = needs;
+        Saves::ALL
+    }
+}
+
+/// What a rule works with, as values of a tape.
+pub struct Rule<'r, 's, T: Float> {
+    pub(crate) inputs: &'r [Var<'s, T>],
+    pub(crate) outputs: &'r [Var<'s, T>],
+    pub(crate) cotangents: &'r [Option<Var<'s, T>>],
+    pub(crate) needs: &'r [bool],
+}
+
+impl<'s, T: Float> Rule<'_, 's, T> {
+    /// Input `i`.
+    pub fn x(&self, i: usize) -> Var<'s, T> {
+        self.inputs[i]
+    }
+
+    /// All inputs.
+    pub fn inputs(&self) -> &[Var<'s, T>] {
+        self.inputs
+    }
+
+    /// Output 0.
+    pub fn y(&self) -> Var<'s, T> {
+        self.outputs[0]
+    }
+
+    /// All outputs.
+    pub fn outputs(&self) -> &[Var<'s, T>] {
+        self.outputs
+    }
+
+    /// The cotangent of output 0. An op with one output is only asked when there is one.
+    pub fn gy(&self) -> Var<'s, T> {
+        self.gy_of(0)
+    }
+
+    /// The cotangent of output `i`, zeros if nothing depends on that output.
+    pub fn gy_of(&self, i: usize) -> Var<'s, T> {
+        match self.cotangents[i] {
+            Some(g) => g,
+            None => self.outputs[i].zeros_like(),
+        }
+    }
+
+    /// The cotangents of the outputs, `None` where nothing depends on one.
+    pub fn cotangents(&self) -> &[Option<Var<'s, T>>] {
+        self.cotangents
+    }
+
+    /// Whether the cotangent of input `i` is wanted; computing it otherwise is wasted work.
+    pub fn needs(&self, i: usize) -> bool {
+        self.needs[i]
+    }
+
+    /// `f()` if the cotangent of input `i` is wanted.
+    pub fn when<V>(&self, i: usize, f: impl FnOnce() -> V) -> Option<V> {
+        self.needs[i].then(f)
+    }
+}
+
+/// What a first-order kernel works with, as plain tensors.
+pub struct Eager<'r, T: Float> {
+    pub(crate) op: &'static str,
+    pub(crate) inputs: &'r [&'r Slot<T>],
+    pub(crate) outputs: &'r [&'r Slot<T>],
+    pub(crate) cotangents: &'r [Option<Tensor<T>>],
+    pub(crate) saved: &'r [Tensor<T>],
+    pub(crate) needs: &'r [bool],
+}
+
+impl<'r, T: Float> Eager<'r, T> {
+    /// Input `i`.
+    ///
+    /// # Errors
+    /// If the value was freed, since [`Op::saves`] does not name it or an earlier sweep consumed it.
+    pub fn x(&self, i: usize) -> Result<&'r Tensor<T>> {
+        self.inputs[i].ready(self.op)
+    }
+
+    /// Output 0.
+    ///
+    /// # Errors
+    /// As [`x`](Eager::x).
+    pub fn y(&self) -> Result<&'r Tensor<T>> {
+        self.outputs[0].ready(self.op)
+    }
+
+    /// The shape of input `i`, which is known even when its value was freed.
+    pub fn shape(&self, i: usize) -> &'r wengert_ops::Shape {
+        self.inputs[i].shape()
+    }
+
+    /// The cotangent of output 0.
+    ///
+    /// # Errors
+    /// If the op has several outputs and nothing depends on this one.
+    pub fn gy(&self) -> Result<&'r Tensor<T>> {
+        self.cotangents[0]
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Rule, self.op, "output 0 has no cotangent"))
+    }
+
+    /// The cotangents of all outputs.
+    pub fn cotangents(&self) -> &'r [Option<Tensor<T>>] {
+        self.cotangents
+    }
+
+    /// What `forward` saved, in its order.
+    ///
+    /// # Errors
+    /// If there is no such entry, or an earlier sweep consumed it.
+    pub fn saved(&self, i: usize) -> Result<&'r Tensor<T>> {
+        self.saved.get(i).ok_or_else(|| {
+            let detail = format!(
+                "saved result {i} is gone: an earlier backward() consumed it; use backward_retaining()"
+            );
+            Error::new(ErrorKind::Freed, self.op, detail)
+        })
+    }
+
+    /// Whether the cotangent of input `i` is wanted.
+    pub fn needs(&self, i: usize) -> bool {
+        self.needs[i]
+    }
+
+    /// The number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+}
+
+/// An op in a node: a constant for the stateless ones, which are recorded without an allocation.
+pub(crate) enum OpRef<T: Float> {
+    Static(&'static dyn Op<T>),
+    Shared(Arc<dyn Op<T>>),
+}
+
+impl<T: Float> Clone for OpRef<T> {
+    fn clone(&self) -> Self {
+        match self {
+            OpRef::Static(op) => OpRef::Static(*op),
+            OpRef::Shared(op) => OpRef::Shared(Arc::clone(op)),
+        }
+    }
+}
+
+impl<T: Float> std::ops::Deref for OpRef<T> {
+    type Target = dyn Op<T>;
+    fn deref(&self) -> &dyn Op<T> {
+        match self {
+            OpRef::Static(op) => *op,
+            OpRef::Shared(op) => &**op,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! a + b, broadcasting. Cotangents: that of the sum, summed over the axes that were broadcast.
+
+use super::prelude::*;
+
+struct Add;
+
+impl<T: Float> Op<T> for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].add(x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let side = |i: usize| r.when(i, || r.gy().sum_to(r.x(i).raw_shape()));
+        cotangents([side(0), side(1)])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let side = |i: usize| r.needs(i).then(|| Ok(r.gy()?.sum_to(r.shape(i))?)).transpose();
+        Some(side(0).and_then(|a| Ok(cotangents([a, side(1)?]))))
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+#[track_caller]
+pub(crate) fn add<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
+    a.tape().apply_static(&Add, &[a, b])
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("add", Order::Second, |g| {
+        let (a, b) = g.pair();
+        case!(
+            vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)],
+            [],
+            |x| x[0] + x[1]
+        )
+    })
+}

@@ -1,0 +1,69 @@
+//! Categorical cross-entropy from logits and class indices, fused: log Σ exp(x) - x[target] for every row, without the
+//! probabilities in between. Cotangent: g (softmax(x) - onehot(target)).
+
+use super::prelude::*;
+
+struct CrossEntropy {
+    targets: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].cross_entropy(&self.targets)?.into())
+    }
+    fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
+        let at = self.targets.unsqueeze(-1);
+        Some(vec![match at {
+            Ok(at) => -x[0].log_softmax(-1).gather(-1, &at).squeeze(-1),
+            Err(e) => x[0].tape().failed(e.into()),
+        }])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let adjoint = || -> Result<_> {
+            Ok(cotangents([Some(
+                r.x(0)?.cross_entropy_adjoint(&self.targets, r.gy()?)?,
+            )]))
+        };
+        Some(adjoint())
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::INPUTS
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// -log softmax(x)\[target\] for logits `[.., classes]` and class indices `[..]`, one number a row; stable for any
+    /// logits. `mean()` or `sum()` makes a loss of it.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let logits = tape.var(Tensor::from([[0.0, 0.0], [1000.0, 0.0]]));
+    /// let loss = logits.cross_entropy(&Tensor::from([0, 1]));
+    /// assert_eq!(loss.value()?.to_vec(), [std::f64::consts::LN_2, 1000.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cross_entropy(self, targets: &Tensor<i64>) -> Self {
+        self.tape().apply(
+            CrossEntropy {
+                targets: targets.clone(),
+            },
+            &[self],
+        )
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("cross_entropy", Order::Second, |g| {
+        let (rows, classes) = (g.shape(0..=2), g.within(1..=4));
+        let targets = g.indices(&rows, classes);
+        let mut shape = rows;
+        shape.push(classes);
+        case!(vec![g.tensor(&shape, Domain::Real)], [targets], |x| x[0]
+            .cross_entropy(&targets))
+    })
+}

@@ -1,0 +1,214 @@
+//! index_select, gather, and their adjoints index_add and scatter_add: duplicates accumulate, an index out of range is
+//! an error that names it.
+
+use super::prelude::*;
+
+struct IndexSelect {
+    axis: isize,
+    index: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for IndexSelect {
+    fn name(&self) -> &'static str {
+        "index_select"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].index_select(self.axis, &self.index)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        cotangents([Some(r.x(0).zeros_like().index_add(
+            self.axis,
+            &self.index,
+            r.gy(),
+        ))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+struct IndexAdd {
+    axis: isize,
+    index: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for IndexAdd {
+    fn name(&self) -> &'static str {
+        "index_add"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].index_add(self.axis, &self.index, x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        cotangents([Some(g), r.when(1, || g.index_select(self.axis, &self.index))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+struct Gather {
+    axis: isize,
+    index: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for Gather {
+    fn name(&self) -> &'static str {
+        "gather"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].gather(self.axis, &self.index)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        cotangents([Some(r.x(0).zeros_like().scatter_add(
+            self.axis,
+            &self.index,
+            r.gy(),
+        ))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+struct ScatterAdd {
+    axis: isize,
+    index: Tensor<i64>,
+}
+
+impl<T: Float> Op<T> for ScatterAdd {
+    fn name(&self) -> &'static str {
+        "scatter_add"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].scatter_add(self.axis, &self.index, x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        cotangents([Some(g), r.when(1, || g.gather(self.axis, &self.index))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The slices of one axis at the given positions, which may repeat.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let y = x.index_select(0, &Tensor::from([2, 2]));
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 0.0, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn index_select(self, axis: isize, index: &Tensor<i64>) -> Self {
+        self.tape().apply(
+            IndexSelect {
+                axis,
+                index: index.clone(),
+            },
+            &[self],
+        )
+    }
+
+    /// This value with the slices of `src` added along `axis` at the given positions.
+    #[track_caller]
+    pub fn index_add(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
+        let src = src.into_var(self.tape());
+        self.tape().apply(
+            IndexAdd {
+                axis,
+                index: index.clone(),
+            },
+            &[self, src],
+        )
+    }
+
+    /// For every place of `index`, this value's element there with its coordinate along `axis` replaced by the index.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// let y = x.gather(1, &Tensor::from([[1], [0]]));
+    /// assert_eq!(y.value()?.to_vec(), [2.0, 3.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gather(self, axis: isize, index: &Tensor<i64>) -> Self {
+        self.tape().apply(
+            Gather {
+                axis,
+                index: index.clone(),
+            },
+            &[self],
+        )
+    }
+
+    /// This value with every element of `src` added at the place that [`gather`](Var::gather) would read.
+    #[track_caller]
+    pub fn scatter_add(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
+        let src = src.into_var(self.tape());
+        self.tape().apply(
+            ScatterAdd {
+                axis,
+                index: index.clone(),
+            },
+            &[self, src],
+        )
+    }
+}
+
+fn axis_of(shape: &[usize], axis: isize) -> usize {
+    wengert_ops::normalize_axis("index", axis, shape.len()).unwrap_or(0)
+}
+
+pub(super) fn select_spec() -> Spec {
+    Spec::new("index_select", Order::Second, |g| {
+        let shape = g.full_shape(1..=3);
+        let (axis, n, add) = (g.axis(shape.len()), g.within(0..=4), g.once_in(2));
+        let index = g.indices(&[n], shape[axis_of(&shape, axis)]);
+        let mut x = vec![g.tensor(&shape, Domain::Real)];
+        if add {
+            let mut s = shape.clone();
+            s[axis_of(&shape, axis)] = n;
+            x.push(g.tensor(&s, Domain::Real));
+        }
+        case!(x, [index], |x| match x.get(1) {
+            Some(&src) => x[0].index_add(axis, &index, src),
+            None => x[0].index_select(axis, &index),
+        })
+    })
+    .covering(&["index_add"])
+}
+
+pub(super) fn gather_spec() -> Spec {
+    Spec::new("gather", Order::Second, |g| {
+        let shape = g.full_shape(1..=3);
+        let (axis, add) = (g.axis(shape.len()), g.once_in(2));
+        let along = axis_of(&shape, axis);
+        let places: Vec<usize> = (0..shape.len())
+            .map(|i| {
+                if i == along {
+                    g.within(0..=3)
+                } else {
+                    g.within(1..=shape[i])
+                }
+            })
+            .collect();
+        let index = g.indices(&places, shape[along]);
+        let mut x = vec![g.tensor(&shape, Domain::Real)];
+        if add {
+            x.push(g.tensor(&places, Domain::Real));
+        }
+        case!(x, [index], |x| match x.get(1) {
+            Some(&src) => x[0].scatter_add(axis, &index, src),
+            None => x[0].gather(axis, &index),
+        })
+    })
+    .covering(&["scatter_add"])
+}

@@ -1,0 +1,88 @@
+//! x wᵀ + b, the affine map of a layer, in one op: the product starts from the bias.
+//! Cotangents: gx = g w, gw = gᵀ x, gb = Σ g.
+
+use super::prelude::*;
+
+struct Linear;
+
+/// `[.., n]` as `[rows, n]`.
+fn rows<T: Float>(t: &Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+    let (n, rows) = (
+        t.shape().last().copied().unwrap_or(1),
+        t.shape().iter().rev().skip(1).product(),
+    );
+    t.reshape([rows, n])
+}
+
+impl<T: Float> Op<T> for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].linear(x[1], x.get(2).copied())?.into())
+    }
+    fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
+        let y = x[0].matmul(x[1].t());
+        Some(vec![match x.get(2) {
+            Some(&b) => y + b,
+            None => y,
+        }])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let adjoint = || -> Result<_> {
+            let g = rows(r.gy()?)?;
+            let mut out = cotangents([None, None]);
+            if r.needs(0) {
+                out[0] = Some(g.matmul(r.x(1)?)?.reshape(r.shape(0))?);
+            }
+            if r.needs(1) {
+                out[1] = Some(g.transpose(0, 1)?.matmul(&rows(r.x(0)?)?)?);
+            }
+            if r.inputs() == 3 {
+                out.push(if r.needs(2) { Some(g.sum(0, false)?) } else { None });
+            }
+            Ok(out)
+        };
+        Some(adjoint())
+    }
+    fn saves(&self, needs: &[bool]) -> Saves {
+        Saves {
+            inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1,
+            outputs: false,
+        }
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// `x wᵀ + b` for `x` `[.., in]`, `weight` `[out, in]` and `bias` `[out]`, as `[.., out]`.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let w = tape.var(Tensor::from([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]));
+    /// let y = tape.constant(Tensor::from([[1.0, 10.0]])).linear(w, Some(tape.var(Tensor::from([0.5, 0.0, 0.0]))));
+    /// assert_eq!(y.value()?, Tensor::from([[21.5, 10.0, 11.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn linear(self, weight: impl Operand<'t, T>, bias: Option<Var<'t, T>>) -> Self {
+        let weight = weight.into_var(self.tape());
+        match bias {
+            Some(b) => self.tape().apply_static(&Linear, &[self, weight, b]),
+            None => self.tape().apply_static(&Linear, &[self, weight]),
+        }
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("linear", Order::Second, |g| {
+        let (k, n, biased) = (g.within(1..=3), g.within(1..=3), g.once_in(2));
+        let mut shape = g.shape(0..=2);
+        shape.push(k);
+        let mut x = vec![g.tensor(&shape, Domain::Real), g.tensor(&[n, k], Domain::Real)];
+        if biased {
+            x.push(g.tensor(&[n], Domain::Real));
+        }
+        case!(x, [], |x| x[0].linear(x[1], x.get(2).copied()))
+    })
+}

@@ -1,0 +1,41 @@
+//! log: natural logarithm of x; -∞ at 0, NaN below. Derivative: 1/x.
+
+use super::prelude::*;
+
+/// Natural logarithm of x; -∞ at 0, NaN below.
+#[derive(Debug, Clone, Copy)]
+pub struct Log;
+
+impl Pointwise for Log {
+    const NAME: &'static str = "log";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.log()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.like(1.0) / x
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// Natural logarithm of x; -∞ at 0, NaN below. Its derivative is 1/x.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, std::f64::consts::E])).log().value()?;
+    /// assert!(y.to_vec().iter().zip([0.0, 1.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn log(self) -> Self {
+        self.pointwise(Log)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::unary("log", Domain::POSITIVE, |x| case!(x, [], |x| x[0].log()))
+}

@@ -1,0 +1,96 @@
+//! log Σ exp(x) over axes. Cotangent: g · exp(x - y), the softmax; 0 where a whole group is -∞.
+
+use super::prelude::*;
+use smallvec::SmallVec;
+
+struct LogSumExp {
+    axes: SmallVec<[isize; 4]>,
+    keepdim: bool,
+}
+
+impl<T: Float> Op<T> for LogSumExp {
+    fn name(&self) -> &'static str {
+        "logsumexp"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].logsumexp(&self.axes[..], self.keepdim)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let x = r.x(0);
+        let shape = x.raw_shape();
+        let axes = self.axes[..]
+            .resolve("logsumexp", shape.len())
+            .unwrap_or_default();
+        let kept = shape.reduced(&axes, true);
+        let (y, g) = (r.y().reshape(&kept), r.gy().reshape(&kept));
+        let y = y.masked_fill(y.eq(f64::NEG_INFINITY), 0.0);
+        cotangents([Some(g * (x - y).exp())])
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// log Σ exp(x) over some axes, which go; never overflows. Of nothing it is -∞.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1000.0, 1000.0]));
+    /// assert_eq!(x.logsumexp(0).item()?, 1000.0 + std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp(self, axes: impl Axes) -> Self {
+        self.tape().apply(
+            LogSumExp {
+                axes: axes.list(),
+                keepdim: false,
+            },
+            &[self],
+        )
+    }
+
+    /// As [`logsumexp`](Var::logsumexp), the axes staying with size 1.
+    #[track_caller]
+    pub fn logsumexp_keepdim(self, axes: impl Axes) -> Self {
+        self.tape().apply(
+            LogSumExp {
+                axes: axes.list(),
+                keepdim: true,
+            },
+            &[self],
+        )
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("logsumexp", Order::Second, |g| {
+        let shape = g.full_shape(0..=3);
+        let (axes, keepdim) = (g.axes(shape.len()), g.once_in(2));
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| if keepdim {
+            x[0].logsumexp_keepdim(&axes)
+        } else {
+            x[0].logsumexp(&axes)
+        })
+    })
+    .covering(&["logsumexp_keepdim"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_minus_infinity_have_zero_gradient() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::from([
+            [f64::NEG_INFINITY, f64::NEG_INFINITY],
+            [0.0, f64::NEG_INFINITY],
+        ]));
+        let y = x.logsumexp(1);
+        assert_eq!(y.value().unwrap().to_vec(), [f64::NEG_INFINITY, 0.0]);
+        assert_eq!(
+            y.sum().backward().unwrap().wrt(x).unwrap().to_vec(),
+            [0.0, 0.0, 1.0, 0.0]
+        );
+    }
+}

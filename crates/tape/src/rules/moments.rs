@@ -1,0 +1,147 @@
+//! Variance and standard deviation, two-pass, and the Euclidean norm: composites of other ops.
+//!
+//! Convention: the norm of zeros has gradient 0 (a subgradient, as in PyTorch), not NaN.
+
+use super::prelude::*;
+
+/// √x with derivative 0 at 0, for norms: s = Σx² is 0 only where every x is, and there 0 is a subgradient of the norm.
+#[derive(Debug, Clone, Copy)]
+struct NormSqrt;
+
+impl Pointwise for NormSqrt {
+    const NAME: &'static str = "norm";
+    const USES_X: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, _x: R, y: R) -> R {
+        let zero = y.equals(y.like(0.0));
+        let safe = R::select(zero.clone(), y.like(1.0), y);
+        R::select(zero, y.like(0.0), y.like(0.5) / safe)
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// The variance over some axes, which go: Σ(x - mean)² / (n - `correction`), in two passes, so that a large mean
+    /// costs no accuracy. `correction` is 0 for a population and 1 for a sample.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1e9 + 1.0, 1e9 + 3.0]));
+    /// assert_eq!(x.var_axes(0, 0.0).item()?, 1.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn var_axes(self, axes: impl Axes, correction: f64) -> Self {
+        let shape = self.raw_shape();
+        // An axis out of range is reported by the mean.
+        let n: usize = axes
+            .resolve("var", shape.len())
+            .map_or(1, |axes| axes.iter().map(|&a| shape[a]).product::<usize>());
+        let centred = self - self.mean_keepdim(&axes);
+        centred.square().sum_axes(&axes) / (n as f64 - correction).max(0.0)
+    }
+
+    /// The standard deviation over some axes, which go: the root of [`var_axes`](Var::var_axes).
+    #[track_caller]
+    pub fn std_axes(self, axes: impl Axes, correction: f64) -> Self {
+        self.var_axes(axes, correction).pointwise(NormSqrt)
+    }
+
+    /// The Euclidean norm of all elements, of rank 0. The gradient at zero is 0.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([3.0, 4.0]));
+    /// let y = x.norm();
+    /// assert_eq!(y.item()?, 5.0);
+    /// let g = y.backward()?.wrt(x)?.to_vec();
+    /// assert!((g[0] - 0.6).abs() < 1e-15 && (g[1] - 0.8).abs() < 1e-15);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn norm(self) -> Self {
+        self.square().sum().pointwise(NormSqrt)
+    }
+
+    /// The Euclidean norm over some axes, which go.
+    #[track_caller]
+    pub fn norm_axes(self, axes: impl Axes) -> Self {
+        self.square().sum_axes(axes).pointwise(NormSqrt)
+    }
+
+    /// The Euclidean norm over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn norm_keepdim(self, axes: impl Axes) -> Self {
+        self.square().sum_keepdim(axes).pointwise(NormSqrt)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("var_axes", Order::Second, |g| {
+        let mut shape = g.full_shape(1..=3);
+        shape[0] = shape[0].max(2);
+        let (correction, std) = (g.pick(&[0.0, 1.0]), g.once_in(2));
+        let axes = if shape.len() > 1 && g.once_in(2) {
+            vec![0, 1]
+        } else {
+            vec![0usize]
+        };
+        // Equal elements have no deviation and the root of that a pole: they are kept apart.
+        let apart: Vec<f64> = (0..shape.iter().product())
+            .map(|i: usize| i as f64 * 0.7 + g.number(0.0, 0.3))
+            .collect();
+        let x = Tensor::from_vec(apart, &shape).unwrap_or_else(|e| panic!("{e}"));
+        case!(vec![x], [axes], |x| if std {
+            x[0].std_axes(&axes, correction)
+        } else {
+            x[0].var_axes(&axes, correction)
+        })
+    })
+    .covering(&["std_axes"])
+}
+
+pub(super) fn norm_spec() -> Spec {
+    Spec::new("norm", Order::Second, |g| {
+        let shape = g.full_shape(0..=3);
+        let (axes, which) = (g.axes(shape.len()), g.within(0..=2));
+        case!(
+            vec![g.tensor(&shape, Domain::NON_ZERO)],
+            [axes],
+            |x| match which {
+                0 => x[0].norm(),
+                1 => x[0].norm_axes(&axes),
+                _ => x[0].norm_keepdim(&axes),
+            }
+        )
+    })
+    .covering(&["norm_axes", "norm_keepdim"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_norm_of_zeros_has_a_zero_gradient_of_every_order() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::from([0.0, 0.0]));
+        let g = x.norm().grad(x).unwrap();
+        assert_eq!(g.value().unwrap().to_vec(), [0.0, 0.0]);
+        assert!(
+            g.sum()
+                .grad(x)
+                .unwrap()
+                .value()
+                .unwrap()
+                .to_vec()
+                .iter()
+                .all(|v| v.is_finite())
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! aᵇ, with a number or a tensor as exponent. Conventions: x⁰ is 1 with derivative 0 everywhere, 0 included; the
+//! exponent's derivative y log a is 0 where y is 0, so that base 0 gives no NaN.
+
+use super::prelude::*;
+
+/// xᵖ for a number p.
+#[derive(Debug, Clone, Copy)]
+pub struct Powf(pub f64);
+
+impl Pointwise for Powf {
+    const NAME: &'static str = "pow";
+    const COST: usize = 20;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.powf(F::from_f64(self.0))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        if self.0 == 0.0 {
+            x.like(0.0)
+        } else {
+            x.apply(Powf(self.0 - 1.0)).scale(self.0)
+        }
+    }
+}
+
+/// aᵇ.
+#[derive(Debug, Clone, Copy)]
+pub struct Power;
+
+impl Pointwise2 for Power {
+    const NAME: &'static str = "pow";
+    const COST: usize = 20;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, a: F, b: F) -> F {
+        a.powf(b)
+    }
+    #[inline(always)]
+    fn da<R: Real>(&self, a: R, b: R, _y: R) -> R {
+        // b a^(b-1). At a = b = 0 that would be 0 · ∞; there a⁰ is 1 whatever a, with derivative 0.
+        let corner = R::select(b.equals(b.like(0.0)), b.like(1.0), a);
+        let base = R::select(a.equals(a.like(0.0)), corner, a);
+        b * raise(base, b - b.like(1.0))
+    }
+    #[inline(always)]
+    fn db<R: Real>(&self, a: R, _b: R, y: R) -> R {
+        let vanishes = y.equals(y.like(0.0));
+        let base = R::select(vanishes.clone(), a.like(1.0), a);
+        R::select(vanishes, y.like(0.0), y * base.apply(super::log::Log))
+    }
+}
+
+/// aᵇ inside a formula: as itself for numbers, recorded on a tape.
+#[inline(always)]
+fn raise<R: Real>(a: R, b: R) -> R {
+    a.apply2(b, Power)
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// This value to the power of a number or a tensor, broadcasting.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.0, -2.0, 3.0]));
+    /// let y = x.pow(3.0);
+    /// assert_eq!(y.value()?.to_vec(), [0.0, -8.0, 27.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 12.0, 27.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn pow(self, exponent: impl Operand<'t, T>) -> Self {
+        match exponent.as_number() {
+            Some(2.0) => self.square(),
+            Some(p) => self.pointwise(Powf(p)),
+            None => self.pointwise2(exponent, Power),
+        }
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("pow", Order::Second, |g| {
+        if g.once_in(2) {
+            let (shape, p) = (g.shape(0..=3), g.pick(&[2.0, 3.0, -1.0, -2.0, 0.0, 1.0]));
+            return case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [], |x| x[0].pow(p));
+        }
+        let (a, b) = g.pair();
+        case!(
+            vec![g.tensor(&a, Domain::POSITIVE), g.tensor(&b, Domain::Real)],
+            [],
+            |x| x[0].pow(x[1].clamp(-3.0, 3.0))
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_and_negative_bases() {
+        let tape = Tape::<f64>::new();
+        let (a, b) = (
+            tape.var(Tensor::from([0.0, 0.0, -2.0])),
+            tape.var(Tensor::from([0.0, 2.0, 3.0])),
+        );
+        let y = a.pow(b);
+        assert_eq!(y.value().unwrap().to_vec(), [1.0, 0.0, -8.0]);
+        let g = y.sum().backward().unwrap();
+        assert_eq!(g.wrt(a).unwrap().to_vec(), [0.0, 0.0, 12.0]);
+        assert_eq!(g.wrt(b).unwrap().to_vec()[1], 0.0);
+        let x = tape.var(Tensor::from([0.0, 1.0]));
+        let d = x.pow(0.0).sum().grad(x).unwrap();
+        assert_eq!(d.value().unwrap().to_vec(), [0.0, 0.0]);
+    }
+}

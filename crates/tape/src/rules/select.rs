@@ -1,0 +1,107 @@
+//! where and masked_fill: elements of one value or another by a mask. The branch not taken gets a zero cotangent, not
+//! a product with zero, so NaN and infinity in it do no harm.
+
+use super::prelude::*;
+
+struct Select {
+    mask: Tensor<bool>,
+}
+
+impl<T: Float> Op<T> for Select {
+    fn name(&self) -> &'static str {
+        "where"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(self.mask.select_from(x[0], x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (g, mask) = (r.gy(), &self.mask);
+        let zero = r.gy().like(0.0);
+        cotangents([
+            r.when(0, || select(mask.clone(), g, zero).sum_to(r.x(0).raw_shape())),
+            r.when(1, || select(mask.clone(), zero, g).sum_to(r.x(1).raw_shape())),
+        ])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+#[track_caller]
+pub(crate) fn select<'t, T: Float>(mask: Tensor<bool>, yes: Var<'t, T>, no: Var<'t, T>) -> Var<'t, T> {
+    yes.tape().apply(Select { mask }, &[yes, no])
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// This value where the mask holds, elsewhere `other`; all three broadcast.
+    ///
+    /// The mask may be the result of a comparison, whose error is then this value's:
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([-1.0, 4.0]));
+    /// let y = x.sqrt().select(x.gt(0.0), 0.0);            // √x where that is a number
+    /// assert_eq!(y.value()?.to_vec(), [0.0, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn select(self, mask: impl super::IntoMask, other: impl Operand<'t, T>) -> Self {
+        let other = other.into_var(self.tape());
+        match mask.into_mask() {
+            Ok(mask) => select(mask, self, other),
+            Err(e) => self.tape().failed(e),
+        }
+    }
+
+    /// This value with `fill` where the mask holds.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0]));
+    /// let y = x.masked_fill(Tensor::from([true, false]), f64::NEG_INFINITY);
+    /// assert_eq!(y.value()?.to_vec(), [f64::NEG_INFINITY, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn masked_fill(self, mask: impl super::IntoMask, fill: impl Operand<'t, T>) -> Self {
+        let fill = fill.into_var(self.tape());
+        match mask.into_mask() {
+            Ok(mask) => select(mask, fill, self),
+            Err(e) => self.tape().failed(e),
+        }
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("select", Order::Second, |g| {
+        let (a, b) = g.pair();
+        let (wide, fill) = (
+            if a.len() > b.len() { a.clone() } else { b.clone() },
+            g.once_in(3),
+        );
+        let narrow = g.broadcastable(&wide);
+        let mask = g.mask(&narrow);
+        let x = vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)];
+        case!(x, [mask], |x| if fill {
+            x[0].masked_fill(&mask, x[1])
+        } else {
+            x[0].select(&mask, x[1])
+        })
+    })
+    .covering(&["masked_fill"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_in_the_branch_not_taken_does_no_harm() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::from([-1.0, 4.0]));
+        let y = x.log().select(x.gt(0.0), x * 2.0).sum();
+        assert_eq!(y.backward().unwrap().wrt(x).unwrap().to_vec(), [2.0, 0.25]);
+    }
+}

@@ -1,0 +1,217 @@
+//! Views: reshape, permute, transpose, squeeze, unsqueeze, expand, flatten. Cotangents: the view undone; for expand, the
+//! sum over the axes that were repeated.
+
+use super::prelude::*;
+use smallvec::SmallVec;
+
+type List = SmallVec<[isize; 4]>;
+
+enum View {
+    Reshape(List),
+    Permute(List),
+    Transpose(isize, isize),
+    Squeeze(List),
+    Unsqueeze(isize),
+    Expand(List),
+}
+
+impl<T: Float> Op<T> for View {
+    fn name(&self) -> &'static str {
+        match self {
+            View::Reshape(_) => "reshape",
+            View::Permute(_) => "permute",
+            View::Transpose(..) => "transpose",
+            View::Squeeze(_) => "squeeze",
+            View::Unsqueeze(_) => "unsqueeze",
+            View::Expand(_) => "expand",
+        }
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        let x = x[0];
+        let y = match self {
+            View::Reshape(shape) => x.reshape(&shape[..]),
+            View::Permute(order) => x.permute(&order[..]),
+            View::Transpose(a, b) => x.transpose(*a, *b),
+            View::Squeeze(axes) => x.squeeze(&axes[..]),
+            View::Unsqueeze(axis) => x.unsqueeze(*axis),
+            View::Expand(shape) => x.broadcast_to(&shape[..]).map_err(|e| e.in_op("expand")),
+        };
+        Ok(y?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (g, shape) = (r.gy(), r.x(0).raw_shape());
+        cotangents([Some(match self {
+            View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
+            View::Permute(order) => g.permute(inverse(order)),
+            View::Transpose(a, b) => g.transpose(*a, *b),
+            View::Expand(_) => g.sum_to(shape),
+        })])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let undo = || -> Result<_> {
+            let (g, shape) = (r.gy()?, r.shape(0));
+            let gx = match self {
+                View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
+                View::Permute(order) => g.permute(inverse(order)),
+                View::Transpose(a, b) => g.transpose(*a, *b),
+                View::Expand(_) => g.sum_to(shape),
+            };
+            Ok(cotangents([Some(gx?)]))
+        };
+        Some(undo())
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+fn inverse(order: &[isize]) -> Vec<isize> {
+    let n = order.len() as isize;
+    let mut inverse = vec![0; order.len()];
+    for (i, &a) in order.iter().enumerate() {
+        inverse[(if a < 0 { a + n } else { a }) as usize] = i as isize;
+    }
+    inverse
+}
+
+struct SumTo(Shape);
+
+impl<T: Float> Op<T> for SumTo {
+    fn name(&self) -> &'static str {
+        "sum_to"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].sum_to(&self.0)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        cotangents([Some(r.gy().expand(r.x(0).raw_shape()))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// The same elements under another shape; one size may be -1.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f32>::zeros([2, 6]));
+    /// assert_eq!(x.reshape([3, -1]).shape(), [3, 4]);
+    /// ```
+    #[track_caller]
+    pub fn reshape(self, shape: impl ToShape) -> Self {
+        self.tape().apply(View::Reshape(shape.sizes()), &[self])
+    }
+
+    /// All axes from `start` on merged into one.
+    #[track_caller]
+    pub fn flatten(self, start: usize) -> Self {
+        let shape = self.raw_shape();
+        let mut sizes: List = shape.iter().take(start).map(|&d| d as isize).collect();
+        sizes.push(shape.iter().skip(start).product::<usize>() as isize);
+        self.tape().apply(View::Reshape(sizes), &[self])
+    }
+
+    /// The axes in another order: axis `i` of the result is axis `order[i]` of this value.
+    #[track_caller]
+    pub fn permute(self, order: impl Axes) -> Self {
+        self.tape().apply(View::Permute(order.list()), &[self])
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self, a: isize, b: isize) -> Self {
+        self.tape().apply(View::Transpose(a, b), &[self])
+    }
+
+    /// The last two axes exchanged: the transpose of a matrix, or of each matrix of a batch.
+    #[track_caller]
+    pub fn t(self) -> Self {
+        self.transpose(-2, -1)
+    }
+
+    /// Axes of size 1 removed; another size is an error.
+    #[track_caller]
+    pub fn squeeze(self, axes: impl Axes) -> Self {
+        self.tape().apply(View::Squeeze(axes.list()), &[self])
+    }
+
+    /// An axis of size 1 inserted before `axis`, at the end for -1.
+    #[track_caller]
+    pub fn unsqueeze(self, axis: isize) -> Self {
+        self.tape().apply(View::Unsqueeze(axis), &[self])
+    }
+
+    /// The value repeated, without copying, to a shape that it broadcasts to.
+    #[track_caller]
+    pub fn expand(self, shape: impl ToShape) -> Self {
+        self.tape().apply(View::Expand(shape.sizes()), &[self])
+    }
+
+    /// The value summed over the axes along which `shape` broadcasts to it: the adjoint of [`expand`](Var::expand),
+    /// for rules of operations that broadcast.
+    #[track_caller]
+    pub fn sum_to(self, shape: impl ToShape) -> Self {
+        match shape.to_shape("sum_to") {
+            Ok(shape) if shape == self.raw_shape() => self,
+            Ok(shape) => self.tape().apply(SumTo(shape), &[self]),
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("reshape", Order::Second, |g| {
+        let mut shape = g.full_shape(1..=4);
+        let (which, order, one) = (
+            g.within(0..=6),
+            g.permutation(shape.len()),
+            g.within(0..=shape.len() - 1),
+        );
+        let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
+        let mut wide = g.shape(0..=1);
+        if which == 3 {
+            shape[one] = 1;
+        }
+        wide.extend(&shape);
+        case!(
+            vec![g.tensor(&shape, Domain::Real)],
+            [order, wide],
+            |x| match which {
+                0 => x[0].reshape([-1]),
+                1 => x[0].permute(&order),
+                2 => x[0].transpose(a, b),
+                3 => x[0].squeeze(one),
+                4 => x[0].unsqueeze(a),
+                5 => x[0].flatten(one),
+                _ => x[0].expand(&wide),
+            }
+        )
+    })
+    .covering(&[
+        "permute",
+        "transpose",
+        "squeeze",
+        "unsqueeze",
+        "flatten",
+        "expand",
+    ])
+}
+
+pub(super) fn sum_to_spec() -> Spec {
+    Spec::new("sum_to", Order::Second, |g| {
+        let shape = g.shape(0..=3);
+        let narrow = g.broadcastable(&shape);
+        case!(vec![g.tensor(&shape, Domain::Real)], [narrow], |x| x[0]
+            .sum_to(&narrow))
+    })
+}
+
+pub(super) fn t_spec() -> Spec {
+    Spec::new("t", Order::Second, |g| {
+        let shape = g.shape(2..=3);
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].t())
+    })
+}

@@ -1,0 +1,132 @@
+//! Slices along an axis, and their adjoint: a slice put back into zeros.
+
+use super::prelude::*;
+use wengert_ops::{Slice as Range, normalize_axis};
+
+struct Slice {
+    axis: isize,
+    range: Range,
+}
+
+/// The positions that a slice takes of an axis of size `n`.
+fn positions(n: usize, range: Range) -> wengert_ops::Result<Tensor<i64>> {
+    Tensor::from((0..n as i64).collect::<Vec<_>>()).slice(0, range)
+}
+
+impl<T: Float> Op<T> for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].slice(self.axis, self.range)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let x = r.x(0);
+        let n = x.dim(self.axis);
+        cotangents([Some(match positions(n, self.range) {
+            Ok(at) => x.zeros_like().index_add(self.axis, &at, r.gy()),
+            Err(e) => x.tape().failed(e.into()),
+        })])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// Some positions of one axis: a range, or one with a step, which may be negative (see
+    /// [`Slice`](wengert_ops::Slice)).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// assert_eq!(x.slice(0, 1..).sum().backward()?.wrt(x)?.to_vec(), [0.0, 1.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn slice(self, axis: isize, range: impl Into<Range>) -> Self {
+        self.tape().apply(
+            Slice {
+                axis,
+                range: range.into(),
+            },
+            &[self],
+        )
+    }
+
+    /// One position of an axis, which goes.
+    #[track_caller]
+    pub fn get(self, axis: isize, position: usize) -> Self {
+        let n = self.dim(axis);
+        if position >= n && !self.is_failed() {
+            let detail = format!(
+                "position {position} is out of range for axis {axis} of shape {}",
+                self.shape()
+            );
+            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
+            return self.tape().failed(crate::Error::new(kind, "get", detail));
+        }
+        self.slice(axis, position..position.saturating_add(1))
+            .squeeze(axis)
+    }
+
+    /// Consecutive parts of the given sizes along an axis.
+    ///
+    /// # Errors
+    /// On the tape, as every other, if the sizes do not add up to the axis: then each part has failed.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let parts = x.split(0, &[1, 2]);
+    /// assert_eq!(parts[1].value()?.to_vec(), [2.0, 3.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn split(self, axis: isize, sizes: &[usize]) -> Vec<Var<'t, T>> {
+        let total = sizes.iter().fold(0usize, |a, &b| a.saturating_add(b));
+        let n = self.dim(axis);
+        if n != total && !self.is_failed() {
+            let detail = format!(
+                "sizes {sizes:?} do not add up to axis {axis} of shape {}",
+                self.shape()
+            );
+            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+            let failed = self.tape().failed(crate::Error::new(kind, "split", detail));
+            return vec![failed; sizes.len()];
+        }
+        let mut parts = Vec::with_capacity(sizes.len());
+        let mut at = 0;
+        for &size in sizes {
+            parts.push(self.slice(axis, at..at + size));
+            at += size;
+        }
+        parts
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("slice", Order::Second, |g| {
+        let shape = g.full_shape(1..=3);
+        let axis = g.axis(shape.len());
+        let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
+        let (a, b, step) = (g.within(0..=n - 1), g.within(0..=n), g.pick(&[1isize, 2, -1, -2]));
+        let range = if step > 0 {
+            Range::from(a..b).step(step)
+        } else {
+            Range::all().step(step)
+        };
+        let which = g.within(0..=3);
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].get(axis, a),
+            1 => {
+                let parts = x[0].split(axis, &[a, n - a]);
+                parts[1] * 2.0
+            }
+            _ => x[0].slice(axis, range),
+        })
+    })
+    .covering(&["get", "split"])
+}

@@ -1,0 +1,81 @@
+//! Softmax and log-softmax along an axis.
+//! Cotangents: y (g - Σ g y), and g - exp(y) Σ g.
+
+use super::prelude::*;
+
+struct Softmax {
+    axis: isize,
+    log: bool,
+}
+
+impl<T: Float> Op<T> for Softmax {
+    fn name(&self) -> &'static str {
+        if self.log { "log_softmax" } else { "softmax" }
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(if self.log {
+            x[0].log_softmax(self.axis)
+        } else {
+            x[0].softmax(self.axis)
+        }?
+        .into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (y, g) = (r.y(), r.gy());
+        cotangents([Some(if self.log {
+            g - y.exp() * g.sum_keepdim(self.axis)
+        } else {
+            y * (g - (g * y).sum_keepdim(self.axis))
+        })])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let adjoint = || -> Result<_> {
+            let (y, g) = (r.y()?, r.gy()?);
+            let gx = if self.log {
+                y.log_softmax_adjoint(g, self.axis)
+            } else {
+                y.softmax_adjoint(g, self.axis)
+            };
+            Ok(cotangents([Some(gx?)]))
+        };
+        Some(adjoint())
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::OUTPUTS
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// exp(x) / Σ exp(x) along an axis; never overflows.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1000.0, 1000.0, f64::NEG_INFINITY]));
+    /// assert_eq!(x.softmax(-1).value()?.to_vec(), [0.5, 0.5, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn softmax(self, axis: isize) -> Self {
+        self.tape().apply(Softmax { axis, log: false }, &[self])
+    }
+
+    /// x - log Σ exp(x) along an axis; never overflows.
+    #[track_caller]
+    pub fn log_softmax(self, axis: isize) -> Self {
+        self.tape().apply(Softmax { axis, log: true }, &[self])
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("softmax", Order::Second, |g| {
+        let shape = g.shape(1..=3);
+        let (axis, log) = (g.axis(shape.len()), g.once_in(2));
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| if log {
+            x[0].log_softmax(axis)
+        } else {
+            x[0].softmax(axis)
+        })
+    })
+    .covering(&["log_softmax"])
+}

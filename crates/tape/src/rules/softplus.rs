@@ -1,0 +1,42 @@
+//! softplus: log(1 + eˣ), stable for large x of either sign. Derivative: σ(x).
+
+use super::prelude::*;
+
+/// Log(1 + eˣ), stable for large x of either sign.
+#[derive(Debug, Clone, Copy)]
+pub struct Softplus;
+
+impl Pointwise for Softplus {
+    const NAME: &'static str = "softplus";
+    const USES_Y: bool = false;
+    const COST: usize = 12;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.maximum(F::ZERO) + (-x.abs()).exp().log1p()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(super::sigmoid::Sigmoid)
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// Log(1 + eˣ), stable for large x of either sign. Its derivative is σ(x).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([0.0, 1000.0])).softplus().value()?;
+    /// assert!(y.to_vec().iter().zip([std::f64::consts::LN_2, 1000.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn softplus(self) -> Self {
+        self.pointwise(Softplus)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::unary("softplus", Domain::Real, |x| case!(x, [], |x| x[0].softplus()))
+}

@@ -1,0 +1,41 @@
+//! a - b, broadcasting. Cotangents: g and -g, summed over the axes that were broadcast.
+
+use super::prelude::*;
+
+struct Sub;
+
+impl<T: Float> Op<T> for Sub {
+    fn name(&self) -> &'static str {
+        "sub"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].sub(x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let side = |i: usize| r.gy().sum_to(r.x(i).raw_shape());
+        cotangents([r.when(0, || side(0)), r.when(1, || -side(1))])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let side = |i: usize| r.needs(i).then(|| Ok(r.gy()?.sum_to(r.shape(i))?)).transpose();
+        Some(side(0).and_then(|a| Ok(cotangents([a, side(1)?.map(|b: Tensor<T>| b.scale(-1.0))]))))
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+#[track_caller]
+pub(crate) fn sub<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
+    a.tape().apply_static(&Sub, &[a, b])
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("sub", Order::Second, |g| {
+        let (a, b) = g.pair();
+        case!(
+            vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)],
+            [],
+            |x| x[0] - x[1]
+        )
+    })
+}

@@ -1,0 +1,179 @@
+//! Sum and mean over axes. Cotangent: g, spread over the axes that were summed (divided by their size for the mean).
+
+use super::prelude::*;
+use smallvec::SmallVec;
+
+struct Sum {
+    axes: SmallVec<[isize; 4]>,
+    all: bool,
+    keepdim: bool,
+    mean: bool,
+}
+
+impl Sum {
+    fn axes(&self, op: &'static str, rank: usize) -> wengert_ops::Result<SmallVec<[usize; 4]>> {
+        if self.all {
+            Ok((0..rank).collect())
+        } else {
+            self.axes[..].resolve(op, rank)
+        }
+    }
+
+    fn factor(&self, shape: &Shape, axes: &[usize]) -> f64 {
+        if self.mean {
+            1.0 / axes.iter().map(|&a| shape[a]).product::<usize>() as f64
+        } else {
+            1.0
+        }
+    }
+
+    /// The cotangent's shape with the summed axes as ones.
+    fn kept(&self, shape: &Shape) -> (Shape, f64) {
+        let axes = self.axes("sum", shape.len()).unwrap_or_default();
+        (shape.reduced(&axes, true), self.factor(shape, &axes))
+    }
+}
+
+impl<T: Float> Op<T> for Sum {
+    fn name(&self) -> &'static str {
+        if self.mean { "mean" } else { "sum" }
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        let op = Op::<T>::name(self);
+        let axes = self.axes(op, x[0].rank())?;
+        let y = x[0].sum(&axes, self.keepdim).map_err(|e| e.in_op(op))?;
+        Ok(if self.mean {
+            y.scale(self.factor(x[0].shape(), &axes))
+        } else {
+            y
+        }
+        .into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let shape = r.x(0).raw_shape();
+        let (kept, factor) = self.kept(&shape);
+        let g = if self.mean { r.gy() * factor } else { r.gy() };
+        cotangents([Some(g.reshape(kept).expand(shape))])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let spread = || -> Result<_> {
+            let (kept, factor) = self.kept(r.shape(0));
+            let g = if self.mean {
+                r.gy()?.scale(factor)
+            } else {
+                r.gy()?.clone()
+            };
+            Ok(cotangents([Some(g.reshape(&kept)?.broadcast_to(r.shape(0))?)]))
+        };
+        Some(spread())
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    #[track_caller]
+    fn summed(self, axes: Option<&dyn AxesList>, keepdim: bool, mean: bool) -> Self {
+        let (all, axes) = (axes.is_none(), axes.map(AxesList::listed).unwrap_or_default());
+        self.tape().apply(
+            Sum {
+                axes,
+                all,
+                keepdim,
+                mean,
+            },
+            &[self],
+        )
+    }
+
+    /// The sum of all elements, of rank 0.
+    #[track_caller]
+    pub fn sum(self) -> Self {
+        self.summed(None, false, false)
+    }
+
+    /// The sum over some axes, which go; negative axes count from the last. An empty sum is 0.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(x.sum_axes(-1).value()?.to_vec(), [3.0, 7.0]);
+    /// assert_eq!(x.sum_axes([0, 1]).item()?, 10.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sum_axes(self, axes: impl Axes) -> Self {
+        self.summed(Some(&axes), false, false)
+    }
+
+    /// The sum over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn sum_keepdim(self, axes: impl Axes) -> Self {
+        self.summed(Some(&axes), true, false)
+    }
+
+    /// The mean of all elements, of rank 0; of nothing it is NaN.
+    #[track_caller]
+    pub fn mean(self) -> Self {
+        self.summed(None, false, true)
+    }
+
+    /// The mean over some axes, which go.
+    #[track_caller]
+    pub fn mean_axes(self, axes: impl Axes) -> Self {
+        self.summed(Some(&axes), false, true)
+    }
+
+    /// The mean over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn mean_keepdim(self, axes: impl Axes) -> Self {
+        self.summed(Some(&axes), true, true)
+    }
+}
+
+/// [`Axes`] behind a reference, so that what follows is compiled once.
+trait AxesList {
+    fn listed(&self) -> SmallVec<[isize; 4]>;
+}
+
+impl<A: Axes> AxesList for A {
+    fn listed(&self) -> SmallVec<[isize; 4]> {
+        self.list()
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("sum", Order::Second, |g| {
+        let shape = g.shape(0..=4);
+        let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
+        case!(
+            vec![g.tensor(&shape, Domain::Real)],
+            [axes],
+            |x| match (all, keepdim) {
+                (true, _) => x[0].sum(),
+                (false, true) => x[0].sum_keepdim(&axes),
+                (false, false) => x[0].sum_axes(&axes),
+            }
+        )
+    })
+    .covering(&["sum_axes", "sum_keepdim"])
+}
+
+pub(super) fn mean_spec() -> Spec {
+    Spec::new("mean", Order::Second, |g| {
+        let shape = g.full_shape(0..=4);
+        let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
+        case!(
+            vec![g.tensor(&shape, Domain::Real)],
+            [axes],
+            |x| match (all, keepdim) {
+                (true, _) => x[0].mean(),
+                (false, true) => x[0].mean_keepdim(&axes),
+                (false, false) => x[0].mean_axes(&axes),
+            }
+        )
+    })
+    .covering(&["mean_axes", "mean_keepdim"])
+}

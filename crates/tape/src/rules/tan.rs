@@ -1,0 +1,44 @@
+//! tan: tangent of x in radians. Derivative: 1 + y².
+
+use super::prelude::*;
+
+/// Tangent of x in radians.
+#[derive(Debug, Clone, Copy)]
+pub struct Tan;
+
+impl Pointwise for Tan {
+    const NAME: &'static str = "tan";
+    const USES_X: bool = false;
+    const COST: usize = 40;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.tan()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, _x: R, y: R) -> R {
+        y.like(1.0) + y * y
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// Tangent of x in radians. Its derivative is 1 + y².
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([0.0])).tan().value()?;
+    /// assert!(y.to_vec().iter().zip([0.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tan(self) -> Self {
+        self.pointwise(Tan)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::unary("tan", Domain::Between(-1.2, 1.2), |x| {
+        case!(x, [], |x| x[0].tan())
+    })
+}

@@ -1,0 +1,107 @@
+//! Scopes: what was made inside and is no longer needed is freed when the scope ends.
+
+use crate::real::Float;
+use crate::tape::{Gone, Slot, Tape};
+use crate::var::Var;
+use std::panic::Location;
+
+/// What a scope gives to its caller: the handles whose values stay.
+pub trait Keep {
+    /// Calls `each` with the node of every handle inside.
+    fn nodes(&self, each: &mut dyn FnMut(u32));
+}
+
+impl<T: Float> Keep for Var<'_, T> {
+    fn nodes(&self, each: &mut dyn FnMut(u32)) {
+        each(self.id);
+    }
+}
+
+macro_rules! nothing {
+    ($($t:ty)*) => {$(
+        impl Keep for $t {
+            fn nodes(&self, _each: &mut dyn FnMut(u32)) {}
+        }
+    )*};
+}
+nothing!(() bool usize i64 f32 f64 String);
+
+impl<T: wengert_ops::Element> Keep for wengert_ops::Tensor<T> {
+    fn nodes(&self, _each: &mut dyn FnMut(u32)) {}
+}
+
+impl<K: Keep> Keep for Vec<K> {
+    fn nodes(&self, each: &mut dyn FnMut(u32)) {
+        self.iter().for_each(|k| k.nodes(each));
+    }
+}
+
+impl<K: Keep, const N: usize> Keep for [K; N] {
+    fn nodes(&self, each: &mut dyn FnMut(u32)) {
+        self.iter().for_each(|k| k.nodes(each));
+    }
+}
+
+impl<K: Keep> Keep for Option<K> {
+    fn nodes(&self, each: &mut dyn FnMut(u32)) {
+        self.iter().for_each(|k| k.nodes(each));
+    }
+}
+
+impl<K: Keep, E> Keep for Result<K, E> {
+    fn nodes(&self, each: &mut dyn FnMut(u32)) {
+        self.iter().for_each(|k| k.nodes(each));
+    }
+}
+
+macro_rules! tuples {
+    ($(($($k:ident)*))*) => {$(
+        impl<$($k: Keep),*> Keep for ($($k,)*) {
+            #[allow(non_snake_case, reason = "the type parameters name the fields")]
+            fn nodes(&self, each: &mut dyn FnMut(u32)) {
+                let ($($k,)*) = self;
+                $($k.nodes(each);)*
+            }
+        }
+    )*};
+}
+tuples!((A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F));
+
+impl<T: Float> Tape<T> {
+    /// Runs `f`. When it returns, the values made inside are freed, except those that it returns, that a rule will
+    /// look at in the reverse sweep, or that were [`keep`](Var::keep)t.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0]));
+    /// let mut inner = x;
+    /// let y = tape.scope(|| {
+    ///     inner = x + 1.0;                    // no rule looks at it
+    ///     (inner * 2.0).sum()
+    /// });
+    /// assert_eq!(y.item()?, 10.0);
+    /// assert!(inner.value().unwrap_err().to_string().contains("keep()"));
+    /// assert_eq!(y.backward()?.wrt(x)?, Tensor::from([2.0, 2.0]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn scope<K: Keep>(&self, f: impl FnOnce() -> K) -> K {
+        let at = Location::caller();
+        let start = self.len();
+        let result = f();
+        let mut stays = Vec::new();
+        result.nodes(&mut |id| stays.push(id));
+        let mut state = self.state.borrow_mut();
+        for (id, node) in state.nodes.iter_mut().enumerate().skip(start) {
+            let made = node.op.is_some() || node.first as usize != id || !node.inputs.is_empty();
+            if let Slot::Ready(t) = &node.value
+                && made
+                && !(node.wanted || node.kept || stays.contains(&(id as u32)))
+            {
+                node.value = Slot::Gone(t.shape().clone(), Gone::Scope(at));
+            }
+        }
+        result
+    }
+}

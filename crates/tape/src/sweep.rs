@@ -1,0 +1,527 @@
+//! The reverse sweep, in two forms: on plain tensors for the first order, recorded for the higher ones.
+//!
+//! Both walk the nodes from the last to the first, once, without recursion. A rule returns cotangents; only the sweep
+//! adds them up.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::grads::Grads;
+use crate::op::{Cotangents, Eager, OpRef, Rule};
+use crate::real::Float;
+use crate::tape::{Gone, Node, Slot, State, Tape, range};
+use crate::var::Var;
+use smallvec::SmallVec;
+use std::panic::Location;
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+
+/// What a sweep leaves on the tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retain {
+    /// Leaves, rank-0 values, the outputs asked for, and what was kept.
+    Nothing,
+    /// Every value.
+    Values,
+}
+
+/// `sum += g`, in place where nobody else holds the sum.
+struct Accumulate;
+impl<T: Float> Update<1, T> for Accumulate {
+    #[inline(always)]
+    fn call(&self, [sum]: [T; 1], g: T) -> [T; 1] {
+        [sum + g]
+    }
+}
+
+fn accumulate<T: Float>(into: &mut Option<Tensor<T>>, g: Tensor<T>) -> Result<()> {
+    match into {
+        None => *into = Some(g),
+        Some(sum) => update("accumulate", [sum], &g, &Accumulate)?,
+    }
+    Ok(())
+}
+
+/// The nodes, taken out of the tape while rules run and put back whatever happens.
+struct Borrowed<'t, T: Float> {
+    tape: &'t Tape<T>,
+    nodes: Vec<Node<T>>,
+}
+
+impl<'t, T: Float> Borrowed<'t, T> {
+    fn take(tape: &'t Tape<T>) -> Self {
+        Borrowed {
+            tape,
+            nodes: std::mem::take(&mut tape.state.borrow_mut().nodes),
+        }
+    }
+}
+
+impl<T: Float> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        self.tape.state.borrow_mut().nodes = std::mem::take(&mut self.nodes);
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// The gradients of Σ⟨seed, output⟩ over the given pairs with respect to every leaf, in one sweep.
+    ///
+    /// # Errors
+    /// If an output has failed, was freed, or belongs to another tape; if a seed's shape is not its output's; if the
+    /// tape records nothing; if a rule fails.
+    #[track_caller]
+    pub fn backward(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: Retain) -> Result<Grads<T>> {
+        let at = Location::caller();
+        self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.shape().clone())))
+            .map_err(|e| e.at(at))?;
+        let mut nodes = Borrowed::take(self);
+        let mut sweep = Sweep {
+            tape: self,
+            nodes: &mut nodes.nodes,
+            cotangents: Vec::new(),
+            scratch: None,
+            grads: Grads::new(self.serial.get()),
+        };
+        let top = outputs.iter().map(|(y, _)| y.id as usize).max();
+        let Some(top) = top else { return Ok(sweep.grads) };
+        sweep.cotangents.resize(top + 1, None);
+        for (y, seed) in outputs {
+            accumulate(&mut sweep.cotangents[y.id as usize], seed.clone())?;
+        }
+        let roots: SmallVec<[u32; 2]> = outputs.iter().map(|(y, _)| y.id).collect();
+        for id in (0..=top).rev() {
+            if sweep.nodes[id].first as usize == id {
+                sweep.step(id)?;
+                if retain == Retain::Nothing {
+                    sweep.free(id, &roots);
+                }
+            }
+        }
+        let grads = sweep.finish(retain)?;
+        drop(nodes);
+        if retain == Retain::Nothing {
+            self.state.borrow_mut().params.clear();
+        }
+        Ok(grads)
+    }
+
+    fn check_outputs<'a>(
+        &self,
+        outputs: impl Iterator<Item = (Var<'a, T>, wengert_ops::Shape)> + Clone,
+    ) -> Result<()>
+    where
+        T: 'a,
+    {
+        let error = |kind, detail: String| Err(Error::new(kind, "backward", detail));
+        // A value that failed says more than any other complaint.
+        for (y, _) in outputs.clone() {
+            y.with(|slot| match slot {
+                Slot::Failed(e) => Err(e.clone()),
+                _ => Ok(()),
+            })?;
+        }
+        if !self.is_recording() {
+            return error(
+                ErrorKind::NoGradient,
+                "an evaluating tape records nothing; use Tape::new() or Tape::train()".into(),
+            );
+        }
+        for (y, seed) in outputs {
+            if !std::ptr::eq(y.tape, self) {
+                return error(ErrorKind::ForeignTape, "an output belongs to another tape".into());
+            }
+            let shape = y.raw_shape();
+            if shape != seed {
+                return error(
+                    ErrorKind::Op(wengert_ops::ErrorKind::Shape),
+                    format!("the output has shape {shape}, its seed {seed}"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Sweep<'a, T: Float> {
+    tape: &'a Tape<T>,
+    nodes: &'a mut Vec<Node<T>>,
+    cotangents: Vec<Option<Tensor<T>>>,
+    scratch: Option<Tape<T>>,
+    grads: Grads<T>,
+}
+
+impl<T: Float> Sweep<'_, T> {
+    /// Pulls the cotangents of one op's outputs back to its inputs.
+    fn step(&mut self, id: usize) -> Result<()> {
+        let node = &self.nodes[id];
+        let end = (id + node.outputs as usize).min(self.cotangents.len());
+        if node.op.is_none() || self.cotangents[id..end].iter().all(Option::is_none) {
+            return Ok(()); // a leaf keeps its cotangent; without one there is nothing to do
+        }
+        for o in id..end {
+            if self.nodes[o].kept
+                && let Some(g) = &self.cotangents[o]
+            {
+                self.grads.push_value(o as u32, g.clone());
+            }
+        }
+        let node = &self.nodes[id];
+        let mut gy: SmallVec<[Option<Tensor<T>>; 1]> =
+            self.cotangents[id..end].iter_mut().map(Option::take).collect();
+        gy.resize(node.outputs as usize, None);
+        let (Some(op), true) = (&node.op, node.needs) else {
+            return Ok(());
+        };
+        let needs: SmallVec<[bool; 4]> = node
+            .inputs
+            .iter()
+            .map(|&i| self.nodes[i as usize].needs)
+            .collect();
+        let slots: SmallVec<[&Slot<T>; 4]> = node
+            .inputs
+            .iter()
+            .map(|&i| &self.nodes[i as usize].value)
+            .collect();
+        let outputs: SmallVec<[&Slot<T>; 1]> = self.nodes[id..id + node.outputs as usize]
+            .iter()
+            .map(|n| &n.value)
+            .collect();
+        let eager = Eager {
+            op: op.name(),
+            inputs: &slots,
+            outputs: &outputs,
+            cotangents: &gy,
+            saved: &node.saved,
+            needs: &needs,
+        };
+        let scratch = &mut self.scratch;
+        let gx = match op.backward(&eager) {
+            Some(gx) => gx,
+            None => by_rule(op, &eager, scratch),
+        };
+        let located = |e: Error| e.at(node.at).inside(path(self.nodes, &node.inputs));
+        let gx = gx.map_err(located)?;
+        if gx.len() != node.inputs.len() {
+            let detail = format!(
+                "the rule gave {} cotangents for {} inputs",
+                gx.len(),
+                node.inputs.len()
+            );
+            return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+        }
+        for ((g, &x), needed) in gx.into_iter().zip(&node.inputs).zip(needs.iter()) {
+            let shape = self.nodes[x as usize].value.shape();
+            match g {
+                _ if !needed => {}
+                None => {
+                    let detail = format!("the rule gave no cotangent for an input of shape {shape}");
+                    return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+                }
+                Some(g) if g.shape() != shape => {
+                    let detail = format!(
+                        "the rule gave a cotangent of shape {} for an input of shape {shape}",
+                        g.shape()
+                    );
+                    return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+                }
+                Some(g) => {
+                    if self.tape.mode.anomaly && g.has_non_finite() {
+                        let ranges = slots.iter().map(|s| range(s)).collect::<Vec<_>>().join(", ");
+                        let detail = format!(
+                            "the cotangent of an input of shape {shape} is not finite; inputs: {ranges}"
+                        );
+                        return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
+                    }
+                    accumulate(&mut self.cotangents[x as usize], g)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what nobody will look at any more.
+    fn free(&mut self, id: usize, roots: &[u32]) {
+        if self.nodes[id].op.is_none() {
+            return;
+        }
+        let outputs = self.nodes[id].outputs as usize;
+        for (o, node) in self.nodes.iter_mut().enumerate().skip(id).take(outputs) {
+            node.saved = Vec::new();
+            if let Slot::Ready(t) = &node.value
+                && !(node.kept || t.rank() == 0 || roots.contains(&(o as u32)))
+            {
+                node.value = Slot::Gone(t.shape().clone(), Gone::Backward);
+            }
+        }
+    }
+
+    /// Collects the leaves' cotangents.
+    fn finish(mut self, retain: Retain) -> Result<Grads<T>> {
+        let mut leaves = Vec::new();
+        for (id, g) in self.cotangents.iter_mut().enumerate() {
+            let node = &mut self.nodes[id];
+            if node.op.is_none() && node.first as usize == id && node.needs {
+                match (&node.param, g.take()) {
+                    (Some(p), Some(g)) => self.grads.push_param(p.id, p.name.clone(), g)?,
+                    (None, Some(g)) => leaves.push((id as u32, g)),
+                    (_, None) => {}
+                }
+            }
+        }
+        if retain == Retain::Nothing {
+            // Parameters are handed back, used in this sweep or not, so that a step can write them in place.
+            for node in self.nodes.iter_mut().filter(|n| n.param.is_some() && !n.kept) {
+                node.value = Slot::Gone(node.value.shape().clone(), Gone::Param);
+            }
+        }
+        for (id, g) in leaves {
+            self.grads.push_value(id, g);
+        }
+        self.grads.sort();
+        Ok(self.grads)
+    }
+}
+
+fn path<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
+    State::path_in(nodes, inputs)
+}
+
+/// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its
+/// composite.
+fn by_rule<T: Float>(
+    op: &OpRef<T>,
+    r: &Eager<'_, T>,
+    scratch: &mut Option<Tape<T>>,
+) -> Result<Cotangents<Tensor<T>>> {
+    let tape = scratch.get_or_insert_with(Tape::scratch);
+    let outcome = {
+        let place = |slot: &Slot<T>| tape.place(slot.clone(), false);
+        let x: SmallVec<[Var<'_, T>; 4]> = r.inputs.iter().map(|s| place(s)).collect();
+        let y: SmallVec<[Var<'_, T>; 1]> = r.outputs.iter().map(|s| place(s)).collect();
+        let g: SmallVec<[Option<Var<'_, T>>; 1]> = r
+            .cotangents
+            .iter()
+            .map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone()))))
+            .collect();
+        let gx = op.vjp(Rule {
+            inputs: &x,
+            outputs: &y,
+            cotangents: &g,
+            needs: r.needs,
+        });
+        gx.into_iter()
+            .map(|g| g.map(|g| g.value()).transpose())
+            .collect::<Result<Cotangents<Tensor<T>>>>()
+    };
+    tape.reset();
+    match outcome {
+        Ok(gx) if gx.is_empty() && !r.inputs.is_empty() => by_composite(op, r),
+        // A rule's inner lines are not the user's: the sweep adds the node's own.
+        Err(e) => Err(Error::new(e.kind(), e.op(), e.detail())),
+        ok => ok,
+    }
+}
+
+fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
+    let tape = Tape::new();
+    let x: Vec<Var<'_, T>> = r
+        .inputs
+        .iter()
+        .zip(r.needs)
+        .map(|(s, &n)| tape.place((*s).clone(), n))
+        .collect();
+    let no_rule = || {
+        Error::new(
+            ErrorKind::Rule,
+            op.name(),
+            "the op has neither a rule nor a composite form",
+        )
+    };
+    let y = op.composite(&x).ok_or_else(no_rule)?;
+    let seeds: Vec<_> = y
+        .iter()
+        .zip(r.cotangents)
+        .filter_map(|(y, g)| Some((*y, g.clone()?)))
+        .collect();
+    let grads = tape.backward(&seeds, Retain::Nothing)?;
+    let zero = |x: &Var<'_, T>| Tensor::try_full(x.raw_shape(), T::ZERO);
+    x.iter()
+        .zip(r.needs)
+        .map(|(x, &needed)| match (needed, grads.wrt(*x)) {
+            (false, _) => Ok(None),
+            (true, Err(e)) if e.kind() == ErrorKind::Unreached => Ok(Some(zero(x)?)),
+            (true, g) => g.map(Some),
+        })
+        .collect()
+}
+
+/// Cotangents of a recorded sweep.
+struct Recorded<'t, T: Float> {
+    tape: &'t Tape<T>,
+    cotangents: Vec<Option<Var<'t, T>>>,
+    /// Whether a node depends on what the gradient is taken of.
+    active: Vec<bool>,
+}
+
+impl<T: Float> Tape<T> {
+    /// The gradients of Σ⟨seed, output⟩ with respect to `wrt`, recorded: each is a value of this tape that can be
+    /// differentiated again. Zeros where the outputs do not depend on a value.
+    ///
+    /// # Errors
+    /// As [`backward`](Tape::backward). Values that an earlier `backward` freed are gone here too.
+    #[track_caller]
+    pub fn grad<'t>(
+        &'t self,
+        outputs: &[(Var<'t, T>, Var<'t, T>)],
+        wrt: &[Var<'t, T>],
+    ) -> Result<Vec<Var<'t, T>>> {
+        let at = Location::caller();
+        self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.raw_shape())))
+            .map_err(|e| e.at(at))?;
+        if let Some(foreign) = wrt.iter().find(|x| !std::ptr::eq(x.tape, self)) {
+            return Err(Error::new(
+                ErrorKind::ForeignTape,
+                "grad",
+                format!("{foreign:?} belongs to another tape"),
+            )
+            .at(at));
+        }
+        if let Some(frozen) = wrt.iter().find(|x| !x.kind().1) {
+            let detail = format!(
+                "no gradient flows to this value of shape {}: it is a constant",
+                frozen.shape()
+            );
+            return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
+        }
+        let len = self.len();
+        let mut sweep = Recorded {
+            tape: self,
+            cotangents: vec![None; len],
+            active: vec![false; len],
+        };
+        for x in wrt {
+            sweep.active[x.id as usize] = true;
+        }
+        sweep.spread(0..len);
+        for (y, seed) in outputs {
+            sweep.add(y.id as usize, *seed);
+        }
+        let wanted: Vec<u32> = wrt.iter().map(|x| x.id).collect();
+        let outcome = sweep.run(0..len, &wanted);
+        self.state.borrow_mut().speaks_for = None;
+        outcome?;
+        let grads: Vec<_> = wrt
+            .iter()
+            .map(|x| sweep.cotangents[x.id as usize].unwrap_or_else(|| x.zeros_like()))
+            .collect();
+        for g in &grads {
+            g.with(|slot| match slot {
+                Slot::Failed(e) => Err(e.clone()),
+                _ => Ok(()),
+            })?;
+        }
+        Ok(grads)
+    }
+
+    /// A node that holds a slot as it is.
+    fn place(&self, slot: Slot<T>, needs: bool) -> Var<'_, T> {
+        let v = self.leaf_slot(slot, needs);
+        Var { tape: self, id: v }
+    }
+}
+
+impl<'t, T: Float> Recorded<'t, T> {
+    /// Marks the nodes of a range that depend on an active one.
+    fn spread(&mut self, ids: std::ops::Range<usize>) {
+        let state = self.tape.state.borrow();
+        self.active.resize(self.active.len().max(ids.end), false);
+        self.cotangents.resize(self.active.len(), None);
+        for id in ids {
+            let first = state.nodes[id].first as usize;
+            let made_here = &state.nodes[first];
+            if made_here.op.is_some() && made_here.inputs.iter().any(|&i| self.active[i as usize]) {
+                self.active[id] = true;
+            }
+        }
+    }
+
+    fn add(&mut self, id: usize, g: Var<'t, T>) {
+        self.cotangents[id] = Some(match self.cotangents[id] {
+            None => g,
+            Some(sum) => sum + g,
+        });
+    }
+
+    /// Pulls back through the nodes of a range, from the last to the first.
+    fn run(&mut self, ids: std::ops::Range<usize>, wanted: &[u32]) -> Result<()> {
+        for id in ids.rev() {
+            let (op, inputs, outputs, at) = {
+                let state = self.tape.state.borrow();
+                let node = &state.nodes[id];
+                let live = node.first as usize == id && self.active[id];
+                let Some(op) = node.op.clone().filter(|_| live) else {
+                    continue;
+                };
+                (op, node.inputs.clone(), node.outputs as usize, node.at)
+            };
+            let gy: SmallVec<[Option<Var<'t, T>>; 1]> = (id..id + outputs)
+                .map(|o| {
+                    if wanted.contains(&(o as u32)) {
+                        self.cotangents[o]
+                    } else {
+                        self.cotangents[o].take()
+                    }
+                })
+                .collect();
+            if gy.iter().all(Option::is_none) {
+                continue;
+            }
+            let var = |i: usize| Var {
+                tape: self.tape,
+                id: i as u32,
+            };
+            let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
+            let y: SmallVec<[Var<'t, T>; 1]> = (id..id + outputs).map(var).collect();
+            let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
+            self.tape.state.borrow_mut().speaks_for = Some(at);
+            let start = self.tape.len();
+            if let Some(again) = op.composite(&x) {
+                // The composite is recorded beside the fused op, and the sweep goes through it instead.
+                let end = self.tape.len();
+                self.spread(start..end);
+                for (y, g) in again.iter().zip(&gy) {
+                    if let Some(g) = g {
+                        self.add(y.id as usize, *g);
+                    }
+                }
+                self.run(start..end, &[])?;
+                continue;
+            }
+            let gx = op.vjp(Rule {
+                inputs: &x,
+                outputs: &y,
+                cotangents: &gy,
+                needs: &needs,
+            });
+            if gx.len() != inputs.len() {
+                let detail = format!(
+                    "the rule gave {} cotangents for {} inputs",
+                    gx.len(),
+                    inputs.len()
+                );
+                return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+            }
+            for ((g, x), needed) in gx.into_iter().zip(&x).zip(&needs) {
+                let Some(g) = g.filter(|_| *needed) else { continue };
+                if !g.is_failed() && g.raw_shape() != x.raw_shape() {
+                    let detail = format!(
+                        "the rule gave a cotangent of shape {} for an input of shape {}",
+                        g.shape(),
+                        x.shape()
+                    );
+                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                }
+                self.add(x.id as usize, g);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,671 @@
+//! [`Tape`]: the growing list of everything that was computed.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::op::{Forward, Op, OpRef, Saves};
+use crate::param::{Param, ParamId};
+use crate::real::Float;
+use crate::var::Var;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use wengert_ops::random::{Key, Rng};
+use wengert_ops::{IntoTensor, Shape, Tensor};
+
+/// A Wengert list: every operation in the order in which it was computed.
+///
+/// That order is a topological order of the graph, so the reverse sweep is one loop from the last node to the first.
+/// Handles ([`Var`]) are `Copy`, and an operation that cannot be done leaves its error on the tape instead of
+/// panicking, so expressions read like mathematics:
+///
+/// ```
+/// use wengert_ops::Tensor;
+/// use wengert_tape::Tape;
+///
+/// let tape = Tape::new();
+/// let x = tape.var(Tensor::from([1.0, 2.0]));
+/// let loss = (x * x + 3.0 * x).sum();
+/// let grads = loss.backward()?;
+/// assert_eq!(grads.wrt(x)?, Tensor::from([5.0, 7.0]));        // 2x + 3
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+///
+/// A tape has one element type, one mode and one random stream:
+/// [`Tape::new`] records and lets layers behave as in evaluation, [`Tape::train`] records and lets them train
+/// (dropout draws from the tape's seed), [`Tape::eval`] records nothing.
+pub struct Tape<T: Float = f32> {
+    pub(crate) serial: Cell<u64>,
+    pub(crate) mode: Mode,
+    pub(crate) state: RefCell<State<T>>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Mode {
+    pub(crate) records: bool,
+    pub(crate) training: bool,
+    pub(crate) strict: bool,
+    pub(crate) anomaly: bool,
+}
+
+pub(crate) struct State<T: Float> {
+    pub(crate) nodes: Vec<Node<T>>,
+    error: Option<Error>,
+    pub(crate) params: HashMap<(ParamId, u64), u32, BuildHasherDefault<IdHasher>>,
+    rng: Rng,
+    /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
+    pub(crate) speaks_for: Option<&'static Location<'static>>,
+}
+
+/// A value of the tape, or what is left of it.
+#[derive(Clone)]
+pub(crate) enum Slot<T: Float> {
+    Ready(Tensor<T>),
+    Gone(Shape, Gone),
+    Failed(Error),
+}
+
+/// Who freed a value.
+#[derive(Clone, Copy)]
+pub(crate) enum Gone {
+    Scope(&'static Location<'static>),
+    Backward,
+    Param,
+}
+
+pub(crate) struct Node<T: Float> {
+    pub(crate) value: Slot<T>,
+    pub(crate) op: Option<OpRef<T>>,
+    pub(crate) inputs: SmallVec<[u32; 4]>,
+    pub(crate) saved: Vec<Tensor<T>>,
+    /// The first output of the op that made this node, and how many it has.
+    pub(crate) first: u32,
+    pub(crate) outputs: u32,
+    /// Whether a gradient flows through here.
+    pub(crate) needs: bool,
+    /// Whether some rule will look at the value.
+    pub(crate) wanted: bool,
+    pub(crate) kept: bool,
+    pub(crate) param: Option<Box<ParamInfo>>,
+    pub(crate) at: &'static Location<'static>,
+}
+
+pub(crate) struct ParamInfo {
+    pub(crate) id: ParamId,
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// Parameter identities are consecutive numbers; multiplying spreads them well enough.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.write_u64(u64::from(b));
+        }
+    }
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0.rotate_left(29) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl<T: Float> Slot<T> {
+    #[inline]
+    pub(crate) fn shape(&self) -> &Shape {
+        static SCALAR: std::sync::LazyLock<Shape> = std::sync::LazyLock::new(Shape::scalar);
+        match self {
+            Slot::Ready(t) => t.shape(),
+            Slot::Gone(shape, _) => shape,
+            Slot::Failed(_) => &SCALAR,
+        }
+    }
+
+    /// The value, or why there is none; `op` is who asks.
+    #[inline]
+    pub(crate) fn ready(&self, op: &'static str) -> Result<&Tensor<T>> {
+        match self {
+            Slot::Ready(t) => Ok(t),
+            Slot::Failed(e) => Err(e.clone()),
+            Slot::Gone(shape, gone) => Err(Error::new(ErrorKind::Freed, op, gone.explain(shape))),
+        }
+    }
+}
+
+impl Gone {
+    #[cold]
+    fn explain(self, shape: &Shape) -> String {
+        match self {
+            Gone::Scope(at) => format!(
+                "this value of shape {shape} was freed at the end of the scope at {at}; return it from the scope, or keep() it"
+            ),
+            Gone::Backward => format!(
+                "this value of shape {shape} was freed by backward(); keep() it before, or use backward_retaining()"
+            ),
+            Gone::Param => format!(
+                "this parameter of shape {shape} was handed back by backward(); read it from the model, or ask tape.param again"
+            ),
+        }
+    }
+}
+
+impl<T: Float> Default for Tape<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> Tape<T> {
+    fn with_mode(records: bool, training: bool, seed: u64) -> Self {
+        Tape {
+            serial: Cell::new(next_serial()),
+            mode: Mode {
+                records,
+                training,
+                strict: false,
+                anomaly: false,
+            },
+            state: RefCell::new(State {
+                nodes: Vec::new(),
+                error: None,
+                params: HashMap::default(),
+                rng: Rng::seed(seed),
+                speaks_for: None,
+            }),
+        }
+    }
+
+    /// A tape that records, on which layers behave as in evaluation.
+    pub fn new() -> Self {
+        Self::with_mode(true, false, 0)
+    }
+
+    /// A tape that records, on which layers behave as in training; random layers draw from `seed`.
+    ///
+    /// Keep one tape for the whole training and [`reset`](Tape::reset) it at each step: the random stream goes on.
+    pub fn train(seed: u64) -> Self {
+        Self::with_mode(true, true, seed)
+    }
+
+    /// A tape that records nothing: gradients cannot be asked of it.
+    pub fn eval() -> Self {
+        Self::with_mode(false, false, 0)
+    }
+
+    /// Rules of the first-order sweep run on a tape like this.
+    pub(crate) fn scratch() -> Self {
+        Self::eval()
+    }
+
+    /// The same tape, panicking at the first error with its message, for debugging.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.mode.strict = true;
+        self
+    }
+
+    /// The same tape, reporting the first value or cotangent that is NaN or infinite as an error with its birthplace:
+    /// operation, line, module path and the range of its inputs. Every value is looked at, which costs time.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::{ErrorKind, Tape};
+    /// let tape = Tape::new().detect_anomaly();
+    /// let x = tape.var(Tensor::from([0.0, 1.0]));
+    /// let e = (x.log() * 0.0).sum().backward().unwrap_err();
+    /// assert_eq!((e.kind(), e.op()), (ErrorKind::NonFinite, "log"));
+    /// ```
+    #[must_use]
+    pub fn detect_anomaly(mut self) -> Self {
+        self.mode.anomaly = true;
+        self
+    }
+
+    /// Whether layers such as dropout should behave as in training.
+    pub fn is_training(&self) -> bool {
+        self.mode.training
+    }
+
+    /// Whether operations are recorded for a reverse sweep.
+    pub fn is_recording(&self) -> bool {
+        self.mode.records
+    }
+
+    /// The next key of the tape's random stream.
+    pub fn next_key(&self) -> Key {
+        self.state.borrow_mut().rng.next_key()
+    }
+
+    /// Where the random stream stands; [`set_rng`](Tape::set_rng) takes it up again.
+    pub fn rng(&self) -> Rng {
+        self.state.borrow().rng.clone()
+    }
+
+    /// Moves the random stream.
+    pub fn set_rng(&self, rng: Rng) {
+        self.state.borrow_mut().rng = rng;
+    }
+
+    /// Forgets everything that was recorded, keeping the memory, the mode and the position of the random stream.
+    /// The borrow checker sees to it that no handle outlives this.
+    ///
+    /// ```compile_fail
+    /// let mut tape = wengert_tape::Tape::new();
+    /// let x = tape.var(wengert_ops::Tensor::from([1.0]));
+    /// tape.reset();
+    /// let y = x + 1.0;             // error: cannot borrow `tape` as mutable while `x` is in use
+    /// ```
+    pub fn reset(&mut self) {
+        self.serial.set(next_serial());
+        let state = self.state.get_mut();
+        state.nodes.clear();
+        state.params.clear();
+        state.error = None;
+    }
+
+    /// The first error that any operation on this tape met since it was made or reset.
+    pub fn error(&self) -> Option<Error> {
+        self.state.borrow().error.clone()
+    }
+
+    /// The number of nodes: leaves, and outputs of operations.
+    pub fn len(&self) -> usize {
+        self.state.borrow().nodes.len()
+    }
+
+    /// Whether nothing has been recorded yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes of all values that the tape holds, a buffer shared by several counted once.
+    pub fn bytes(&self) -> usize {
+        let state = self.state.borrow();
+        let mut seen = std::collections::HashSet::new();
+        let tensors = state.nodes.iter().flat_map(|n| {
+            let value = if let Slot::Ready(t) = &n.value {
+                Some(t)
+            } else {
+                None
+            };
+            value.into_iter().chain(&n.saved)
+        });
+        tensors
+            .filter(|t| seen.insert(t.buffer_address()))
+            .map(|t| t.buffer_len() * size_of::<T>())
+            .sum()
+    }
+
+    /// A leaf whose gradient can be asked for.
+    #[track_caller]
+    pub fn var(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
+        self.leaf(value.into_tensor(), self.mode.records, None)
+    }
+
+    /// A leaf that needs no gradient: data, targets, masks. Nothing is computed for its sake in the reverse sweep.
+    #[track_caller]
+    pub fn constant(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
+        self.leaf(value.into_tensor(), false, None)
+    }
+
+    /// The handle of a parameter: one node per parameter and tape, so that a weight used twice accumulates.
+    #[track_caller]
+    pub fn param(&self, p: &Param<T>) -> Var<'_, T> {
+        let key = (p.id(), p.version());
+        if let Some(&id) = self.state.borrow().params.get(&key) {
+            return Var { tape: self, id };
+        }
+        let info = Box::new(ParamInfo {
+            id: p.id(),
+            name: p.shared_name(),
+        });
+        let v = self.leaf(
+            Ok(p.value().clone()),
+            p.is_trainable() && self.mode.records,
+            Some(info),
+        );
+        self.state.borrow_mut().params.insert(key, v.id);
+        v
+    }
+
+    #[track_caller]
+    fn leaf(
+        &self,
+        value: wengert_ops::Result<Tensor<T>>,
+        needs: bool,
+        param: Option<Box<ParamInfo>>,
+    ) -> Var<'_, T> {
+        let at = Location::caller();
+        let value =
+            match value {
+                Ok(t) if self.mode.anomaly && t.has_non_finite() && param.is_some() => {
+                    let name = param.as_ref().and_then(|p| p.name.clone());
+                    let name = name.as_deref().unwrap_or("a parameter");
+                    Slot::Failed(self.fail(
+                        Error::new(ErrorKind::NonFinite, "param", format!("{name} is not finite")).at(at),
+                    ))
+                }
+                Ok(t) => Slot::Ready(t),
+                Err(e) => Slot::Failed(self.fail(Error::from(e).relocated(at))),
+            };
+        let id = self.state.borrow_mut().push_leaf(value, needs, param, at);
+        Var { tape: self, id }
+    }
+
+    /// A leaf that holds a slot as it is.
+    #[track_caller]
+    pub(crate) fn leaf_slot(&self, value: Slot<T>, needs: bool) -> u32 {
+        self.state
+            .borrow_mut()
+            .push_leaf(value, needs, None, Location::caller())
+    }
+
+    /// Records `op` on `inputs` and gives its only output.
+    ///
+    /// If the op fails, or an input has failed, the result is a failed value: its error is found by
+    /// [`Var::value`], [`Var::backward`] and [`Tape::error`].
+    #[track_caller]
+    pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        self.record(OpRef::Shared(Arc::new(op)), inputs)
+    }
+
+    /// As [`apply`](Tape::apply) for an op with several outputs.
+    #[track_caller]
+    pub fn apply_many<'t>(
+        &'t self,
+        op: impl Op<T>,
+        inputs: &[Var<'t, T>],
+        outputs: usize,
+    ) -> Vec<Var<'t, T>> {
+        let first = self.record(OpRef::Shared(Arc::new(op)), inputs);
+        let made = self
+            .state
+            .borrow()
+            .nodes
+            .get(first.id as usize)
+            .map_or(1, |n| n.outputs as usize);
+        // A failed op leaves one node, which stands for every output.
+        (0..outputs)
+            .map(|i| Var {
+                tape: self,
+                id: first.id + if i < made { i as u32 } else { 0 },
+            })
+            .collect()
+    }
+
+    /// As [`apply`](Tape::apply) for an op without state, which is recorded without an allocation.
+    #[track_caller]
+    pub fn apply_static<'t>(&'t self, op: &'static dyn Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        self.record(OpRef::Static(op), inputs)
+    }
+
+    #[track_caller]
+    pub(crate) fn record<'t>(&'t self, op: OpRef<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
+        let at = Location::caller();
+        let ids: SmallVec<[u32; 4]> = inputs.iter().map(|v| v.id).collect();
+        let foreign = inputs.iter().any(|v| !std::ptr::eq(v.tape, self));
+        // The nodes are taken out while the op runs, so no borrow is held across a call into it.
+        let nodes = std::mem::take(&mut self.state.borrow_mut().nodes);
+        let outcome = if foreign {
+            Err(Error::new(
+                ErrorKind::ForeignTape,
+                op.name(),
+                "an operand belongs to another tape",
+            ))
+        } else {
+            forward(&op, &nodes, &ids)
+        };
+        let mut state = self.state.borrow_mut();
+        state.nodes = nodes;
+        let at = state.speaks_for.unwrap_or(at);
+        let outcome = match outcome {
+            Ok(f) if self.mode.anomaly => state.finite(f, &op, &ids),
+            other => other,
+        };
+        match outcome {
+            Ok(f) => {
+                let id = state.next_id();
+                state.push_outputs(self.mode.records, f, op, ids, at);
+                Var { tape: self, id }
+            }
+            Err(e) => {
+                let path = state.path_of(&ids);
+                state.push_failed(self, e.at(at).inside(path), ids, at)
+            }
+        }
+    }
+
+    /// Makes `e` the tape's error if it is the first.
+    #[track_caller]
+    pub(crate) fn fail(&self, e: Error) -> Error {
+        let e = self.state.borrow_mut().first_error(e);
+        if self.mode.strict {
+            panic!("{e}");
+        }
+        e
+    }
+
+    /// A failed value.
+    #[track_caller]
+    pub(crate) fn failed(&self, e: Error) -> Var<'_, T> {
+        let at = Location::caller();
+        let mut state = self.state.borrow_mut();
+        state.push_failed(self, e.at(at), SmallVec::new(), at)
+    }
+}
+
+impl<T: Float> Drop for Tape<T> {
+    fn drop(&mut self) {
+        // Nodes refer to each other by index, so this is a flat loop however long the graph is.
+        self.state.get_mut().nodes.clear();
+    }
+}
+
+fn next_serial() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn forward<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32]) -> Result<Forward<T>> {
+    let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
+    for &i in ids {
+        let Some(node) = nodes.get(i as usize) else {
+            return Err(Error::new(
+                ErrorKind::ForeignTape,
+                op.name(),
+                "an operand is not on this tape",
+            ));
+        };
+        x.push(node.value.ready(op.name())?);
+    }
+    let f = op
+        .forward(&x)
+        .map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
+    if f.outputs.is_empty() {
+        return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
+    }
+    Ok(f)
+}
+
+impl Error {
+    /// The same error at another place.
+    pub(crate) fn relocated(self, at: &'static Location<'static>) -> Self {
+        Error::new(self.kind(), self.op(), self.detail()).at(at)
+    }
+}
+
+impl<T: Float> State<T> {
+    pub(crate) fn next_id(&self) -> u32 {
+        u32::try_from(self.nodes.len()).expect("a tape holds fewer than 2^32 nodes")
+    }
+
+    fn first_error(&mut self, e: Error) -> Error {
+        self.error.get_or_insert_with(|| e.clone());
+        e
+    }
+
+    /// Appends the outputs of an op that succeeded; the first of them carries the op.
+    fn push_outputs(
+        &mut self,
+        records: bool,
+        f: Forward<T>,
+        op: OpRef<T>,
+        inputs: SmallVec<[u32; 4]>,
+        at: &'static Location<'static>,
+    ) {
+        let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
+        let any = records && needs.contains(&true);
+        let saves = if any { op.saves(&needs) } else { Saves::NOTHING };
+        for (i, &x) in inputs.iter().enumerate() {
+            self.nodes[x as usize].wanted |= saves.inputs >> i.min(31) & 1 == 1;
+        }
+        let (first, outputs) = (self.next_id(), f.outputs.len() as u32);
+        let mut recipe = Some((op, inputs, if any { f.saved } else { Vec::new() }));
+        for y in f.outputs {
+            let (op, inputs, saved) = match recipe.take() {
+                Some((op, inputs, saved)) => (records.then_some(op), inputs, saved),
+                None => Default::default(),
+            };
+            self.nodes.push(Node {
+                value: Slot::Ready(y),
+                op,
+                inputs,
+                saved,
+                first,
+                outputs,
+                needs: any,
+                wanted: saves.outputs,
+                kept: false,
+                param: None,
+                at,
+            });
+        }
+    }
+
+    fn push_failed<'t>(
+        &mut self,
+        tape: &'t Tape<T>,
+        e: Error,
+        inputs: SmallVec<[u32; 4]>,
+        at: &'static Location<'static>,
+    ) -> Var<'t, T> {
+        let e = self.first_error(e);
+        if tape.mode.strict {
+            panic!("{e}");
+        }
+        let id = self.push_leaf(Slot::Failed(e), false, None, at);
+        self.nodes[id as usize].inputs = inputs;
+        Var { tape, id }
+    }
+
+    fn push_leaf(
+        &mut self,
+        value: Slot<T>,
+        needs: bool,
+        param: Option<Box<ParamInfo>>,
+        at: &'static Location<'static>,
+    ) -> u32 {
+        let id = self.next_id();
+        self.nodes.push(Node {
+            value,
+            op: None,
+            inputs: SmallVec::new(),
+            saved: Vec::new(),
+            first: id,
+            outputs: 1,
+            needs,
+            wanted: false,
+            kept: false,
+            param,
+            at,
+        });
+        id
+    }
+
+    /// The outputs if they are finite, else the report of their birth.
+    fn finite(&self, f: Forward<T>, op: &OpRef<T>, ids: &[u32]) -> Result<Forward<T>> {
+        let Some(y) = f.outputs.iter().find(|y| y.has_non_finite()) else {
+            return Ok(f);
+        };
+        let inputs = ids
+            .iter()
+            .map(|&i| range(&self.nodes[i as usize].value))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
+        Err(Error::new(ErrorKind::NonFinite, op.name(), detail))
+    }
+
+    /// The path of the module in which a node with these inputs was made: that of a parameter among them, else what
+    /// the paths of the inputs have in common. Found only when somebody asks, so that recording costs nothing.
+    pub(crate) fn path_of(&self, inputs: &[u32]) -> Option<String> {
+        Self::path_in(&self.nodes, inputs)
+    }
+
+    pub(crate) fn path_in(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
+        let top = *inputs.iter().max()? as usize;
+        let mut paths: Vec<Option<&str>> = Vec::with_capacity(top + 1);
+        for node in nodes.iter().take(top + 1) {
+            let path = match &node.param {
+                Some(p) => p.name.as_deref(),
+                None => common(&nodes[node.first as usize].inputs, &paths, nodes),
+            };
+            paths.push(path);
+        }
+        common(inputs, &paths, nodes).map(str::to_owned)
+    }
+}
+
+fn common<'p, T: Float>(inputs: &[u32], paths: &[Option<&'p str>], nodes: &[Node<T>]) -> Option<&'p str> {
+    let of = |i: &u32| paths.get(*i as usize).copied().flatten();
+    let is_param = |i: &u32| nodes.get(*i as usize).is_some_and(|n| n.param.is_some());
+    let params = inputs.iter().filter(|i| is_param(i));
+    let module = |p: &'p str| p.rsplit_once('.').map_or("", |(m, _)| m);
+    if let Some(p) = params.filter_map(of).next() {
+        return Some(module(p));
+    }
+    let mut shared: Option<&'p str> = None;
+    for p in inputs.iter().filter_map(of) {
+        shared = Some(match shared {
+            None => p,
+            Some(s) => {
+                let n = s
+                    .split('.')
+                    .zip(p.split('.'))
+                    .take_while(|(a, b)| a == b)
+                    .map(|(a, _)| a.len() + 1)
+                    .sum::<usize>();
+                &s[..n.saturating_sub(1)]
+            }
+        });
+    }
+    shared
+}
+
+/// A tensor's shape and range, for a report.
+pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
+    let Slot::Ready(t) = value else {
+        return format!("{} (freed)", value.shape());
+    };
+    let v = t.to_vec();
+    let finite = v.iter().filter(|v| v.is_finite()).map(|v| v.to_f64());
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
+        (lo.min(x), hi.max(x))
+    });
+    let bad = v.iter().filter(|v| !v.is_finite()).count();
+    let bad = if bad > 0 {
+        format!(", {bad} not finite")
+    } else {
+        String::new()
+    };
+    if lo <= hi {
+        format!("{} in [{lo:.4e}, {hi:.4e}]{bad}", t.shape())
+    } else {
+        format!("{}{bad}", t.shape())
+    }
+}

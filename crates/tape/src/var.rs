@@ -1,0 +1,515 @@
+//! [`Var`]: a `Copy` handle of a value on a tape, and what can stand beside it in an expression.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::grads::Grads;
+use crate::pointwise::{Map, Pointwise, Pointwise2};
+use crate::real::Float;
+use crate::real::Real;
+use crate::rules::scalar::{AddScalar, MulScalar, RDivScalar, RSubScalar};
+use crate::sweep::Retain;
+use crate::tape::{Slot, Tape};
+use std::fmt;
+use std::ops::{Add, Div, Index, Mul, Neg, Sub};
+use std::panic::Location;
+use wengert_ops::{IntoTensor, Shape, Tensor, normalize_axis};
+
+/// A value on a tape: the tape and the number of a node.
+///
+/// Handles are `Copy`; arithmetic and functions on them record operations. Operands may be handles, tensors, numbers
+/// or results of tensor operations. What cannot be done leaves its error on the tape (see [`Tape`]).
+#[must_use]
+pub struct Var<'t, T: Float> {
+    pub(crate) tape: &'t Tape<T>,
+    pub(crate) id: u32,
+}
+
+impl<T: Float> Clone for Var<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: Float> Copy for Var<'_, T> {}
+
+impl<T: Float> fmt::Debug for Var<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|slot| match slot {
+            Slot::Ready(t) => write!(f, "#{} {t:?}", self.id),
+            Slot::Gone(shape, _) => write!(f, "#{} {shape} (freed)", self.id),
+            Slot::Failed(e) => write!(f, "#{} failed: {e}", self.id),
+        })
+    }
+}
+
+/// The sizes of a value's axes. Of a failed value every size is 1, so that code which computes with sizes goes on to
+/// where the error is reported.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Dims {
+    shape: Shape,
+    failed: bool,
+}
+
+impl Dims {
+    /// The number of axes (0 for a failed value).
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape.numel()
+    }
+
+    /// The sizes.
+    pub fn as_shape(&self) -> &Shape {
+        &self.shape
+    }
+}
+
+impl Index<usize> for Dims {
+    type Output = usize;
+    fn index(&self, axis: usize) -> &usize {
+        if self.failed { &1 } else { &self.shape[axis] }
+    }
+}
+
+impl fmt::Display for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.shape, f)
+    }
+}
+
+impl fmt::Debug for Dims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.shape, f)
+    }
+}
+
+impl<const N: usize> PartialEq<[usize; N]> for Dims {
+    fn eq(&self, o: &[usize; N]) -> bool {
+        self.shape == *o
+    }
+}
+
+impl wengert_ops::ToShape for Dims {
+    fn sizes(&self) -> smallvec::SmallVec<[isize; 4]> {
+        self.shape.sizes()
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The tape this value is on.
+    pub fn tape(self) -> &'t Tape<T> {
+        self.tape
+    }
+
+    /// Runs `f` on what the tape holds for this handle.
+    pub(crate) fn with<R>(self, f: impl FnOnce(&Slot<T>) -> R) -> R {
+        match self.tape.state.borrow().nodes.get(self.id as usize) {
+            Some(node) => f(&node.value),
+            None => f(&Slot::Failed(Error::new(
+                ErrorKind::ForeignTape,
+                "value",
+                "this value is not on its tape",
+            ))),
+        }
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// The error that made it fail, or that it was freed.
+    #[track_caller]
+    pub fn value(self) -> Result<Tensor<T>> {
+        let at = Location::caller();
+        self.with(|slot| slot.ready("value").cloned())
+            .map_err(|e| e.at(at))
+    }
+
+    /// The only element of the value.
+    ///
+    /// # Errors
+    /// As [`value`](Var::value), or if there is not exactly one element.
+    #[track_caller]
+    pub fn item(self) -> Result<T> {
+        Ok(self.value()?.item()?)
+    }
+
+    /// Whether this is a leaf, whether a gradient flows to it, and which parameter it is.
+    pub(crate) fn kind(self) -> (bool, bool, Option<crate::param::ParamId>) {
+        match self.tape.state.borrow().nodes.get(self.id as usize) {
+            Some(n) => (
+                n.op.is_none() && n.first == self.id,
+                n.needs,
+                n.param.as_ref().map(|p| p.id),
+            ),
+            None => (false, false, None),
+        }
+    }
+
+    /// The sizes of the axes; they can be asked for even when the value has failed or was freed.
+    pub fn shape(self) -> Dims {
+        self.with(|slot| Dims {
+            shape: slot.shape().clone(),
+            failed: matches!(slot, Slot::Failed(_)),
+        })
+    }
+
+    pub(crate) fn raw_shape(self) -> Shape {
+        self.with(|slot| slot.shape().clone())
+    }
+
+    /// The number of axes.
+    pub fn rank(self) -> usize {
+        self.with(|slot| slot.shape().len())
+    }
+
+    /// The number of elements.
+    pub fn numel(self) -> usize {
+        self.with(|slot| slot.shape().numel())
+    }
+
+    /// Whether the value has failed.
+    pub fn is_failed(self) -> bool {
+        self.with(|slot| matches!(slot, Slot::Failed(_)))
+    }
+
+    /// The size of one axis; a negative axis counts from the last. An axis out of range makes the value fail, and a
+    /// failed value answers 1.
+    #[track_caller]
+    pub fn dim(self, axis: isize) -> usize {
+        let dims = self.shape();
+        if dims.failed {
+            return 1;
+        }
+        match normalize_axis("dim", axis, dims.rank()) {
+            Ok(a) => dims.shape[a],
+            Err(e) => {
+                self.poison(Error::from(e));
+                1
+            }
+        }
+    }
+
+    /// All sizes as an array, for destructuring. Another rank makes the value fail, and a failed value answers 1s.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(wengert_ops::Tensor::<f32>::zeros([2, 3]));
+    /// let [rows, columns] = x.dims();
+    /// assert_eq!((rows, columns), (2, 3));
+    /// ```
+    #[track_caller]
+    pub fn dims<const N: usize>(self) -> [usize; N] {
+        let dims = self.shape();
+        match <[usize; N]>::try_from(&dims.shape[..]) {
+            Ok(sizes) if !dims.failed => sizes,
+            _ => {
+                if !dims.failed {
+                    let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+                    self.poison(Error::new(
+                        kind,
+                        "dims",
+                        format!("expected rank {N}, found shape {dims}"),
+                    ));
+                }
+                [1; N]
+            }
+        }
+    }
+
+    /// Makes the value itself fail.
+    #[track_caller]
+    fn poison(self, e: Error) {
+        let e = self.tape.fail(e.relocated(Location::caller()));
+        if let Some(node) = self.tape.state.borrow_mut().nodes.get_mut(self.id as usize) {
+            node.value = Slot::Failed(e);
+        }
+    }
+
+    /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`] of a sweep.
+    pub fn keep(self) -> Self {
+        if let Some(node) = self.tape.state.borrow_mut().nodes.get_mut(self.id as usize) {
+            node.kept = true;
+            node.wanted = true;
+        }
+        self
+    }
+
+    /// The same value as a constant: no gradient flows back through it.
+    #[track_caller]
+    pub fn detach(self) -> Self {
+        match self.value() {
+            Ok(v) => self.tape.constant(v),
+            Err(e) => self.tape.failed(e),
+        }
+    }
+
+    /// Zeros of this value's shape, as a constant.
+    #[track_caller]
+    pub fn zeros_like(self) -> Self {
+        self.tape.constant(Tensor::try_full(self.raw_shape(), T::ZERO))
+    }
+
+    /// Ones of this value's shape, as a constant.
+    #[track_caller]
+    pub fn ones_like(self) -> Self {
+        self.tape.constant(Tensor::try_full(self.raw_shape(), T::ONE))
+    }
+
+    /// Records a pointwise function: the elementwise loop, its derivative, and the rule for higher orders all come
+    /// from the two formulas of `p`.
+    #[track_caller]
+    pub fn pointwise<P: Pointwise>(self, p: P) -> Self {
+        Map::record(p, self)
+    }
+
+    /// The gradients of this scalar with respect to every leaf that it depends on.
+    ///
+    /// Values are freed as the sweep goes on, except leaves, rank-0 values, this output, and what was
+    /// [`keep`](Var::keep)t. Parameters are handed back, so that an optimiser can update them in place.
+    ///
+    /// # Errors
+    /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
+    /// that the tape records nothing.
+    #[track_caller]
+    pub fn backward(self) -> Result<Grads<T>> {
+        self.tape.backward(&[(self, self.one()?)], Retain::Nothing)
+    }
+
+    /// As [`backward`](Var::backward), but every value stays: a second sweep, or a look at the values, is possible.
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward).
+    #[track_caller]
+    pub fn backward_retaining(self) -> Result<Grads<T>> {
+        self.tape.backward(&[(self, self.one()?)], Retain::Values)
+    }
+
+    /// As [`backward`](Var::backward) for an output of any shape: `seed` is its cotangent (the vector of the
+    /// vector-Jacobian product).
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let grads = x.square().backward_from(Tensor::from([1.0, 0.0, 10.0]))?;
+    /// assert_eq!(grads.wrt(x)?, Tensor::from([2.0, 0.0, 60.0]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward), and if the seed's shape is not the value's.
+    #[track_caller]
+    pub fn backward_from(self, seed: impl IntoTensor<T>) -> Result<Grads<T>> {
+        self.tape
+            .backward(&[(self, seed.into_tensor()?)], Retain::Nothing)
+    }
+
+    /// The gradient of this scalar with respect to `x`, recorded, so that it can be differentiated again. Zeros if
+    /// this value does not depend on `x`.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([2.0]));
+    /// let y = (x * x * x).sum();
+    /// let dy = y.grad(x)?;                       // 3x²
+    /// let ddy = dy.sum().grad(x)?;               // 6x
+    /// assert_eq!((dy.item()?, ddy.item()?), (12.0, 12.0));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward).
+    #[track_caller]
+    pub fn grad(self, x: Var<'t, T>) -> Result<Var<'t, T>> {
+        Ok(self.tape.grad(&[(self, self.tape.constant(self.one()?))], &[x])?[0])
+    }
+
+    #[track_caller]
+    fn one(self) -> Result<Tensor<T>> {
+        let at = Location::caller();
+        let shape = self.with(|slot| match slot {
+            Slot::Failed(e) => Err(e.clone()),
+            other => Ok(other.shape().clone()),
+        })?;
+        if shape.numel() != 1 {
+            let detail =
+                format!("expected a scalar, found shape {shape}; give its cotangent to backward_from()");
+            return Err(Error::new(ErrorKind::NoGradient, "backward", detail).at(at));
+        }
+        Ok(Tensor::try_full(shape, T::ONE)?)
+    }
+}
+
+/// What can be an operand of an operation on a tape: a [`Var`], a tensor or a reference to one, a number, or the
+/// result of a tensor operation, whose error is then the value's. Everything but a `Var` is a constant.
+pub trait Operand<'t, T: Float>: Sized {
+    /// The operand as a value of `tape`.
+    #[track_caller]
+    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T>;
+
+    /// The operand if it is a plain number.
+    fn as_number(&self) -> Option<f64> {
+        None
+    }
+}
+
+impl<'t, T: Float> Operand<'t, T> for Var<'t, T> {
+    #[track_caller]
+    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
+        if std::ptr::eq(self.tape, tape) {
+            self
+        } else {
+            tape.failed(Error::new(
+                ErrorKind::ForeignTape,
+                "operand",
+                "an operand belongs to another tape",
+            ))
+        }
+    }
+}
+
+macro_rules! tensor_operand {
+    ($($t:ty)*) => {$(
+        impl<'t, T: Float> Operand<'t, T> for $t {
+            #[track_caller]
+            fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
+                tape.constant(self)
+            }
+        }
+    )*};
+}
+tensor_operand!(Tensor<T> &Tensor<T> wengert_ops::Result<Tensor<T>>);
+
+impl<'t, T: Float> Operand<'t, T> for f64 {
+    #[track_caller]
+    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
+        tape.constant(self)
+    }
+    fn as_number(&self) -> Option<f64> {
+        Some(*self)
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $rule:path, |$x:ident, $c:ident| $with_number:expr, $left:expr) => {
+        impl<'t, T: Float, O: Operand<'t, T>> $trait<O> for Var<'t, T> {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn $method(self, o: O) -> Var<'t, T> {
+                match o.as_number() {
+                    Some($c) => {
+                        let $x = self;
+                        $with_number
+                    }
+                    None => {
+                        let o = o.into_var(self.tape);
+                        $rule(self, o)
+                    }
+                }
+            }
+        }
+        impl<'t, T: Float> $trait<Var<'t, T>> for f64 {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn $method(self, o: Var<'t, T>) -> Var<'t, T> {
+                o.pointwise($left(self))
+            }
+        }
+        impl<'t, T: Float> $trait<Var<'t, T>> for &Tensor<T> {
+            type Output = Var<'t, T>;
+            #[track_caller]
+            fn $method(self, o: Var<'t, T>) -> Var<'t, T> {
+                $trait::$method(o.tape.constant(self), o)
+            }
+        }
+    };
+}
+operator!(
+    Add,
+    add,
+    crate::rules::add::add,
+    |x, c| x.pointwise(AddScalar(c)),
+    AddScalar
+);
+operator!(
+    Sub,
+    sub,
+    crate::rules::sub::sub,
+    |x, c| x.pointwise(AddScalar(-c)),
+    RSubScalar
+);
+operator!(
+    Mul,
+    mul,
+    crate::rules::mul::mul,
+    |x, c| x.pointwise(MulScalar(c)),
+    MulScalar
+);
+operator!(
+    Div,
+    div,
+    crate::rules::div::div,
+    |x, c| x.pointwise(crate::rules::scalar::DivScalar(c)),
+    RDivScalar
+);
+
+impl<'t, T: Float> Neg for Var<'t, T> {
+    type Output = Var<'t, T>;
+    #[track_caller]
+    fn neg(self) -> Var<'t, T> {
+        self.pointwise(crate::rules::neg::Negate)
+    }
+}
+
+/// Rules write formulas on `Var` too: the recorded form of a derivative.
+impl<T: Float> Real for Var<'_, T> {
+    type Mask = Tensor<bool>;
+
+    #[track_caller]
+    fn like(self, c: f64) -> Self {
+        self.tape.constant(c)
+    }
+    #[track_caller]
+    fn scale(self, c: f64) -> Self {
+        self.pointwise(MulScalar(c))
+    }
+    #[track_caller]
+    fn apply<P: Pointwise>(self, p: P) -> Self {
+        self.pointwise(p)
+    }
+    #[track_caller]
+    fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
+        self.pointwise2(o, p)
+    }
+    fn lt(self, o: Self) -> Tensor<bool> {
+        self.mask(o, Tensor::lt)
+    }
+    fn le(self, o: Self) -> Tensor<bool> {
+        self.mask(o, Tensor::le)
+    }
+    fn equals(self, o: Self) -> Tensor<bool> {
+        self.mask(o, Tensor::eq)
+    }
+    #[track_caller]
+    fn select(mask: Tensor<bool>, yes: Self, no: Self) -> Self {
+        crate::rules::select::select(mask, yes, no)
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// A comparison inside a formula. Operands that failed compare as false: the formula's result has failed anyway.
+    fn mask(
+        self,
+        o: Self,
+        compare: fn(&Tensor<T>, &Tensor<T>) -> wengert_ops::Result<Tensor<bool>>,
+    ) -> Tensor<bool> {
+        let outcome = self
+            .value()
+            .ok()
+            .zip(o.value().ok())
+            .and_then(|(a, b)| compare(&a, &b).ok());
+        outcome.unwrap_or_else(|| Tensor::scalar(false))
+    }
+}
