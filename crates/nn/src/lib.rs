@@ -1,1 +1,39 @@
-//! x
+//! Modules, initialisers, losses and optimisers.
+//!
+//! A module is a plain struct whose fields are parameters, buffers and other modules; `#[derive(Module)]` makes its
+//! parts known by name. It holds no handle of a tape, and [`forward`](Layer::forward) changes nothing in it, so one
+//! model can be run on several tapes, and from several threads, at once.
+//!
+//! ```
+//! use wengert_nn::{Layer, Linear, Module, loss, optim::{Optimizer, Sgd}};
+//! use wengert_ops::{Tensor, random::Rng};
+//! use wengert_tape::Tape;
+//!
+//! let mut model = Linear::<f64>::new(1, 1, &mut Rng::seed(0));
+//! let (x, y) = (Tensor::from([[0.0], [1.0]]), Tensor::from([[1.0], [3.0]]));
+//! let mut optimizer = Sgd::new(0.5);
+//! for _ in 0..200 {
+//!     let tape = Tape::new();
+//!     let loss = loss::mse(model.forward(tape.constant(&x)), &y);
+//!     optimizer.step(&mut model, &loss.backward()?)?;
+//! }
+//! assert!((model.weight.value().item()? - 2.0).abs() < 1e-6);      // y = 2 x + 1
+//! # Ok::<(), wengert_tape::Error>(())
+//! ```
+
+// `#[derive(Module)]` names the facade; inside this crate, that is this crate.
+extern crate self as wengert;
+
+pub mod init;
+pub mod layers;
+pub mod loss;
+mod module;
+pub mod optim;
+pub mod state;
+mod summary;
+pub mod zoo;
+
+pub use layers::{Activation, Dropout, Flatten, Layer, Linear, Sequential};
+pub use module::{Buffer, GradsExt, Module, Path, Visitor, VisitorMut, for_each_param, for_each_param_mut};
+pub use summary::Summary;
+pub use wengert_derive::Module;

@@ -25,7 +25,7 @@ pub use op::{Cotangents, Eager, Forward, Op, Outputs, Rule, Saves, cotangents};
 pub use param::{Param, ParamId};
 pub use pointwise::{Pointwise, Pointwise2};
 pub use real::{Float, Real};
-pub use scope::Keep;
+pub use scope::{Keep, Scope};
 pub use sweep::Retain;
 pub use tape::Tape;
 pub use var::{Dims, Operand, Var};

@@ -3,6 +3,7 @@
 use crate::real::Float;
 use crate::tape::{Gone, Slot, Tape};
 use crate::var::Var;
+use smallvec::SmallVec;
 use std::panic::Location;
 
 /// What a scope gives to its caller: the handles whose values stay.
@@ -87,19 +88,44 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn scope<K: Keep>(&self, f: impl FnOnce() -> K) -> K {
-        let at = Location::caller();
-        let start = self.len();
-        let result = f();
-        let mut stays = Vec::new();
+        let scope = self.open_scope();
+        scope.close(f())
+    }
+
+    /// Opens a scope that [`close`](Scope::close) ends, where a closure would hide the caller's line. Dropped without
+    /// being closed, it frees nothing.
+    #[track_caller]
+    pub fn open_scope(&self) -> Scope<'_, T> {
+        Scope {
+            tape: self,
+            start: self.len(),
+            at: Location::caller(),
+        }
+    }
+}
+
+/// A scope that has been opened and not closed yet.
+#[must_use]
+pub struct Scope<'t, T: Float> {
+    tape: &'t Tape<T>,
+    start: usize,
+    at: &'static Location<'static>,
+}
+
+impl<T: Float> Scope<'_, T> {
+    /// Frees what was made since the scope was opened, except what `result` holds, what a rule will look at, and what
+    /// was kept.
+    pub fn close<K: Keep>(self, result: K) -> K {
+        let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));
-        let mut state = self.state.borrow_mut();
-        for (id, node) in state.nodes.iter_mut().enumerate().skip(start) {
+        let mut state = self.tape.state.borrow_mut();
+        for (id, node) in state.nodes.iter_mut().enumerate().skip(self.start) {
             let made = node.op.is_some() || node.first as usize != id || !node.inputs.is_empty();
             if let Slot::Ready(t) = &node.value
                 && made
                 && !(node.wanted || node.kept || stays.contains(&(id as u32)))
             {
-                node.value = Slot::Gone(t.shape().clone(), Gone::Scope(at));
+                node.value = Slot::Gone(t.shape().clone(), Gone::Scope(self.at));
             }
         }
         result

@@ -510,7 +510,13 @@ impl<'t, T: Float> Recorded<'t, T> {
                 return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
             }
             for ((g, x), needed) in gx.into_iter().zip(&x).zip(&needs) {
-                let Some(g) = g.filter(|_| *needed) else { continue };
+                if !needed {
+                    continue;
+                }
+                let Some(g) = g else {
+                    let detail = format!("the rule gave no cotangent for an input of shape {}", x.shape());
+                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                };
                 if !g.is_failed() && g.raw_shape() != x.raw_shape() {
                     let detail = format!(
                         "the rule gave a cotangent of shape {} for an input of shape {}",

@@ -450,9 +450,9 @@ impl<T: Float> Tape<T> {
         e
     }
 
-    /// A failed value.
+    /// A value that has failed with the given error: for functions that refuse an argument before any op does.
     #[track_caller]
-    pub(crate) fn failed(&self, e: Error) -> Var<'_, T> {
+    pub fn failed(&self, e: Error) -> Var<'_, T> {
         let at = Location::caller();
         let mut state = self.state.borrow_mut();
         state.push_failed(self, e.at(at), SmallVec::new(), at)

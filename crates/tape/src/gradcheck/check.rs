@@ -78,13 +78,51 @@ impl Check {
             report.failures.push(format!("first order: {e}"));
             return report;
         }
-        if self.order < 2 {
+        if let Err(e) = self.recorded(&f, inputs, &mut report) {
+            report.failures.push(format!("recorded gradient: {e}"));
+        }
+        if self.order < 2 || !report.passed() {
             return report;
         }
         if let Err(e) = self.second_order(&f, inputs, &mut report) {
             report.failures.push(format!("second order: {e}"));
         }
         report
+    }
+
+    /// The recorded gradient against the swept one: where an op has a first-order kernel, two rules are at work.
+    fn recorded(
+        &self,
+        f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>,
+        inputs: &[Tensor<f64>],
+        report: &mut Report,
+    ) -> Result<()> {
+        let tape = Tape::new();
+        let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
+        let mut seeds = Vec::new();
+        for (i, y) in f(&x).into_iter().enumerate() {
+            let key = Key {
+                seed: self.seed ^ 0x5eed,
+                stream: i as u64,
+            };
+            seeds.push((y, normal(y.value()?.shape(), 0.0, 1.0, key)?));
+        }
+        let pairs: Vec<_> = seeds.iter().map(|(y, s)| (*y, tape.constant(s))).collect();
+        let recorded = tape.grad(&pairs, &x)?;
+        let swept = tape.backward(&seeds, Retain::Values)?;
+        for (i, (x, got)) in x.iter().zip(recorded).enumerate() {
+            let (want, got) = (gradient(&swept, *x)?.to_vec(), got.value()?.to_vec());
+            for (k, (want, got)) in want.into_iter().zip(got).enumerate() {
+                let same = want == got || (want.is_nan() && got.is_nan());
+                if !same && !((want - got).abs() <= self.tolerance * (1.0 + want.abs())) {
+                    report.failures.push(format!(
+                        "{}: recorded gradient, input {i}, element {k}: expected {want:.9}, got {got:.9}",
+                        self.name
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The gradient itself, as a function of the inputs and of the outputs' cotangents, is checked like any function.

@@ -60,7 +60,7 @@ impl<T: Float> Var<'_, T> {
     /// let x = tape.var(Tensor::from([3.0, 4.0]));
     /// let y = x.norm();
     /// assert_eq!(y.item()?, 5.0);
-    /// let g = y.backward()?.wrt(x)?.to_vec();
+    /// let g: Vec<f64> = y.backward()?.wrt(x)?.to_vec();
     /// assert!((g[0] - 0.6).abs() < 1e-15 && (g[1] - 0.8).abs() < 1e-15);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```

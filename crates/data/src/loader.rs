@@ -1,0 +1,226 @@
+//! The loader: which samples make up each batch of an epoch.
+
+use crate::batches::{Batches, Plan};
+use crate::dataset::{Dataset, IntoDataset};
+use crate::error::{Error, Result};
+use crate::order::permutation;
+use std::sync::Arc;
+use wengert_ops::random::Key;
+
+/// Minibatches without replacement: an epoch visits each sample once, in an order that the seed and the epoch's
+/// number fix.
+///
+/// Batches are prepared on a thread of their own, a bounded number ahead of use. Neither their order nor their
+/// contents depend on that.
+///
+/// ```
+/// use wengert_data::{Loader, digits};
+/// let loader = Loader::new(&digits()?, 500, 7)?;
+/// let sizes: Vec<usize> = loader.epoch(0).map(|batch| Ok(batch?.len())).collect::<wengert_data::Result<_>>()?;
+/// assert_eq!(sizes, [500, 500, 500, 297]);
+/// # Ok::<(), wengert_data::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Loader<D: ?Sized> {
+    data: Arc<D>,
+    batch_size: usize,
+    seed: u64,
+    drop_last: bool,
+    prefetch: usize,
+}
+
+impl<D: ?Sized> Clone for Loader<D> {
+    fn clone(&self) -> Self {
+        Loader {
+            data: Arc::clone(&self.data),
+            ..*self
+        }
+    }
+}
+
+impl<D: Dataset + ?Sized> Loader<D> {
+    /// A loader of batches of `batch_size` samples, from `&data` (whose clone it keeps) or an [`Arc`] of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use wengert_data::{Loader, digits};
+    /// let data = digits()?;
+    /// let e = Loader::new(&data, 0, 7).unwrap_err();
+    /// assert_eq!(e.to_string(), "loader: expected a batch size of at least 1, found 0");
+    /// assert!(Loader::new(Arc::new(data), 32, 7).is_ok());
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the batch size is 0.
+    pub fn new(data: impl IntoDataset<Dataset = D>, batch_size: usize, seed: u64) -> Result<Self> {
+        if batch_size == 0 {
+            return Err(Error::argument(
+                "loader",
+                "a batch size of at least 1",
+                batch_size,
+            ));
+        }
+        Ok(Loader {
+            data: data.into_dataset(),
+            batch_size,
+            seed,
+            drop_last: false,
+            prefetch: 2,
+        })
+    }
+
+    /// The same loader without the smaller batch that an epoch may end with: its samples, which differ from epoch to
+    /// epoch, are left out.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, digits};
+    /// let loader = Loader::new(&digits()?, 500, 7)?.drop_last();
+    /// assert_eq!(loader.epoch(0).count(), 3);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn drop_last(mut self) -> Self {
+        self.drop_last = true;
+        self
+    }
+
+    /// The same loader with up to `depth` batches prepared ahead of use (2 unless this is called), or, with 0, each
+    /// prepared on the calling thread when it is asked for.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, Result, digits};
+    /// let ahead = Loader::new(&digits()?, 100, 7)?.prefetch(4);
+    /// let here = ahead.clone().prefetch(0);
+    /// assert_eq!(ahead.epoch(0).collect::<Result<Vec<_>>>()?, here.epoch(0).collect::<Result<Vec<_>>>()?);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prefetch(mut self, depth: usize) -> Self {
+        self.prefetch = depth;
+        self
+    }
+
+    /// The data.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, digits};
+    /// let loader = Loader::new(&digits()?, 32, 7)?;
+    /// assert_eq!(loader.dataset().len(), 1797);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn dataset(&self) -> &D {
+        &self.data
+    }
+
+    /// The number of batches in an epoch.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, digits};
+    /// let loader = Loader::new(&digits()?, 500, 7)?;
+    /// assert_eq!((loader.num_batches(), loader.drop_last().num_batches()), (4, 3));
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn num_batches(&self) -> usize {
+        self.samples_an_epoch().div_ceil(self.batch_size)
+    }
+
+    fn samples_an_epoch(&self) -> usize {
+        let n = self.data.len();
+        if self.drop_last {
+            n - n % self.batch_size
+        } else {
+            n
+        }
+    }
+
+    /// The batches of one epoch. Training goes through epochs 0, 1, 2, …; any can be had again by its number.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, digits};
+    /// let loader = Loader::new(&digits()?, 32, 7)?;
+    /// let first = |epoch| loader.epoch(epoch).next().unwrap();
+    /// assert_eq!(first(3)?, first(3)?);
+    /// assert_ne!(first(3)?.indices, first(4)?.indices);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn epoch(&self, epoch: u64) -> Batches<D> {
+        let key = Key {
+            seed: self.seed,
+            stream: epoch,
+        };
+        let mut order = permutation(self.data.len(), key);
+        order.truncate(self.samples_an_epoch());
+        Batches::new(
+            Plan::new(Arc::clone(&self.data), order, self.batch_size),
+            self.prefetch,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Samples that are their own positions.
+    #[derive(Clone)]
+    struct Numbers(usize);
+
+    impl Dataset for Numbers {
+        type Batch = Vec<usize>;
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn fetch(&self, indices: &[usize]) -> Result<Vec<usize>> {
+            Ok(indices.to_vec())
+        }
+    }
+
+    fn batches(loader: &Loader<Numbers>, epoch: u64) -> Vec<Vec<usize>> {
+        loader.epoch(epoch).collect::<Result<_>>().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn an_epoch_visits_each_sample_once(
+            n in 0usize..300, size in 1usize..50, seed: u64, epoch: u64, depth in 0usize..4,
+        ) {
+            let loader = Loader::new(&Numbers(n), size, seed).unwrap().prefetch(depth);
+            let all = batches(&loader, epoch);
+            prop_assert_eq!(all.len(), loader.num_batches());
+            prop_assert!(all.iter().rev().skip(1).all(|b| b.len() == size));
+            let order = all.concat();
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            prop_assert!(sorted.into_iter().eq(0..n));
+
+            // Without the last batch, the same but for it.
+            let full = loader.drop_last();
+            prop_assert_eq!(full.num_batches(), n / size);
+            prop_assert_eq!(&batches(&full, epoch).concat()[..], &order[..n / size * size]);
+        }
+
+        #[test]
+        fn preparing_ahead_changes_nothing(n in 0usize..300, size in 1usize..50, seed: u64, depth in 1usize..6) {
+            let ahead = Loader::new(&Numbers(n), size, seed).unwrap().prefetch(depth);
+            let here = ahead.clone().prefetch(0);
+            prop_assert_eq!(batches(&ahead, 1), batches(&here, 1));
+        }
+    }
+
+    #[test]
+    fn the_order_is_fixed_by_seed_and_epoch() {
+        let loader = |seed| Loader::new(&Numbers(100), 10, seed).unwrap();
+        assert_eq!(batches(&loader(1), 5), batches(&loader(1), 5));
+        assert_ne!(batches(&loader(1), 5), batches(&loader(1), 6));
+        assert_ne!(batches(&loader(1), 5), batches(&loader(2), 5));
+    }
+
+    #[test]
+    fn a_batch_may_be_larger_than_the_data() {
+        let loader = Loader::new(&Numbers(3), usize::MAX, 0).unwrap();
+        assert_eq!((batches(&loader, 0).len(), loader.num_batches()), (1, 1));
+        assert_eq!(batches(&loader.drop_last(), 0).len(), 0);
+    }
+}

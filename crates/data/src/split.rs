@@ -1,0 +1,165 @@
+//! Cutting a dataset into a part to train on and a part to test on.
+
+use crate::classification::Classification;
+use crate::error::{Error, Result};
+use crate::order::{SPLIT_STREAM, permutation, shuffle};
+use wengert_ops::random::Key;
+
+/// The nearest whole number of test samples.
+fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Result<usize> {
+    if !(0.0..=1.0).contains(&test_fraction) {
+        return Err(Error::argument(
+            call,
+            "a test fraction from 0 to 1",
+            test_fraction,
+        ));
+    }
+    Ok(((n as f64 * test_fraction).round() as usize).min(n))
+}
+
+/// Shares `total` out over the counts in proportion to them, by largest remainder (ties go to the first): each share
+/// is the exact one rounded down or up. `total` must not exceed the sum of the counts.
+fn shares(counts: &[usize], total: usize) -> Vec<usize> {
+    let n = counts.iter().sum::<usize>().max(1) as u128;
+    // Integers, so that no rounding decides who gets the last sample.
+    let exact = |count: usize| count as u128 * total as u128;
+    let mut shares: Vec<usize> = counts.iter().map(|&c| (exact(c) / n) as usize).collect();
+    let left = total - shares.iter().sum::<usize>();
+    let mut by_remainder: Vec<usize> = (0..counts.len()).collect();
+    by_remainder.sort_by_key(|&i| std::cmp::Reverse(exact(counts[i]) % n));
+    for &i in &by_remainder[..left] {
+        shares[i] += 1;
+    }
+    shares
+}
+
+impl Classification {
+    /// A random train part and test part: `test_fraction` of the samples, to the nearest, are for testing. Both come
+    /// shuffled; the seed fixes which samples go where and in what order.
+    ///
+    /// ```
+    /// let digits = wengert_data::digits()?;
+    /// let (train, test) = digits.split(0.25, 42)?;
+    /// assert_eq!((train.len(), test.len()), (1348, 449));
+    /// assert_eq!((train, test), digits.split(0.25, 42)?);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the fraction is not from 0 to 1.
+    pub fn split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let count = test_count("split", self.len(), test_fraction)?;
+        let stream = SPLIT_STREAM;
+        let order = permutation(self.len(), Key { seed, stream });
+        let (test, train) = order.split_at(count);
+        Ok((self.select(train)?, self.select(test)?))
+    }
+
+    /// As [`split`](Classification::split), but each class has its proportion of the test part, to within one sample:
+    /// what rounding leaves over goes to the classes with the largest remainders.
+    ///
+    /// ```
+    /// use wengert_data::Classification;
+    /// use wengert_ops::Tensor;
+    /// let labels: Vec<i64> = (0..100).map(|i| i64::from(i % 10 == 0)).collect();
+    /// let data = Classification::new(Tensor::zeros([100, 3]), labels.into(), 2)?;
+    /// let (train, test) = data.stratified_split(0.2, 42)?;
+    /// assert_eq!((train.class_counts(), test.class_counts()), (vec![72, 8], vec![18, 2]));
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the fraction is not from 0 to 1.
+    pub fn stratified_split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let count = test_count("stratified_split", self.len(), test_fraction)?;
+        let mut wanted = shares(&self.class_counts(), count);
+        let classes: Vec<usize> = self.class_of_each().collect();
+        let stream = SPLIT_STREAM;
+        let mut rng = Key { seed, stream }.generator();
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        shuffle(&mut order, &mut rng);
+        let (mut test, mut train): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|&i| {
+            let wanted = &mut wanted[classes[i]];
+            let take = *wanted > 0;
+            *wanted -= usize::from(take);
+            take
+        });
+        // The first of each class went to the test part, which leaves rare classes late in one part and early in the
+        // other: shuffling again makes every order as likely as any.
+        shuffle(&mut train, &mut rng);
+        shuffle(&mut test, &mut rng);
+        Ok((self.select(&train)?, self.select(&test)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use wengert_ops::Tensor;
+
+    /// Samples that carry their own number, so that it can be told where each went.
+    fn numbered(labels: &[i64], classes: usize) -> Classification {
+        let n = labels.len();
+        let inputs = Tensor::from((0..n).map(|i| i as f32).collect::<Vec<_>>());
+        Classification::new(inputs.reshape([n, 1]).unwrap(), labels.to_vec().into(), classes).unwrap()
+    }
+
+    fn is_a_partition(data: &Classification, (train, test): &(Classification, Classification)) -> bool {
+        let mut all = [train.inputs().to_vec(), test.inputs().to_vec()].concat();
+        all.sort_by(f32::total_cmp);
+        let labels_follow = [train, test].iter().all(|part| {
+            let numbers = part.inputs().to_vec();
+            let of_data = data.labels().to_vec();
+            let expected = numbers.iter().map(|&i| of_data[i as usize]);
+            expected.eq(part.labels().to_vec())
+        });
+        all == data.inputs().to_vec() && labels_follow
+    }
+
+    proptest! {
+        #[test]
+        fn both_splits_partition_and_stratified_ones_keep_proportions(
+            labels in prop::collection::vec(0i64..5, 0..200), fraction in 0.0..=1.0f64, seed: u64,
+        ) {
+            let data = numbered(&labels, 5);
+            let plain = data.split(fraction, seed).unwrap();
+            prop_assert!(is_a_partition(&data, &plain));
+            let stratified = data.stratified_split(fraction, seed).unwrap();
+            prop_assert!(is_a_partition(&data, &stratified));
+            prop_assert_eq!(stratified.1.len(), plain.1.len());
+            let total = plain.1.len() as f64 / labels.len().max(1) as f64;
+            for (all, test) in data.class_counts().into_iter().zip(stratified.1.class_counts()) {
+                prop_assert!((all as f64 * total - test as f64).abs() < 1.0 + 1e-9);
+            }
+            prop_assert_eq!(stratified, data.stratified_split(fraction, seed).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_goes_to_the_largest_remainders() {
+        assert_eq!(
+            shares(&[5, 3, 2], 5),
+            [3, 1, 1],
+            "2.5, 1.5, 1: a tie, to the first"
+        );
+        assert_eq!(shares(&[14, 3, 3], 10), [7, 2, 1], "7, 1.5, 1.5");
+        assert_eq!(shares(&[7, 0, 3], 10), [7, 0, 3]);
+        assert_eq!(shares(&[0, 0], 0), [0, 0]);
+    }
+
+    #[test]
+    fn parts_come_shuffled_and_another_seed_gives_another_split() {
+        let data = numbered(&[0; 100], 1);
+        let numbers = |part: &Classification| part.inputs().to_vec();
+        for split in [Classification::split, Classification::stratified_split] {
+            let (train, test) = split(&data, 0.3, 1).unwrap();
+            assert!(!numbers(&train).is_sorted() && !numbers(&test).is_sorted());
+            let other = split(&data, 0.3, 2).unwrap();
+            assert_ne!(train, other.0);
+            for bad in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+                assert!(split(&data, bad, 1).is_err());
+            }
+        }
+    }
+}

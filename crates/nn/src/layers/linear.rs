@@ -1,0 +1,66 @@
+//! [`Linear`]: y = x Wᵀ + b.
+
+use crate::Module;
+use crate::init;
+use crate::layers::Layer;
+use wengert_ops::random::Rng;
+use wengert_tape::{Float, Param, Var};
+
+/// An affine map `[.., inputs]` → `[.., outputs]`; weight `[outputs, inputs]` and bias `[outputs]`, as in PyTorch.
+///
+/// ```
+/// use wengert_nn::{Layer, Linear};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let layer = Linear::<f32>::new(3, 2, &mut Rng::seed(0));
+/// let tape = wengert_tape::Tape::eval();
+/// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 3]))).shape(), [5, 2]);
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct Linear<T: Float> {
+    /// `[outputs, inputs]`.
+    pub weight: Param<T>,
+    /// `[outputs]`.
+    pub bias: Option<Param<T>>,
+}
+
+impl<T: Float> Linear<T> {
+    /// A layer with weights and biases uniform on ±1/√inputs, PyTorch's default.
+    ///
+    /// # Panics
+    /// If the weight does not fit in memory.
+    pub fn new(inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
+        let bound = 1.0 / (inputs.max(1) as f64).sqrt();
+        let weight = Param::new(init::uniform(&[outputs, inputs], bound, rng));
+        let bias = Param::new(init::uniform(&[outputs], bound, rng));
+        Linear {
+            weight,
+            bias: Some(bias),
+        }
+    }
+
+    /// The layer without its bias.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.bias = None;
+        self
+    }
+
+    /// The layer with its weights drawn by `scheme` and its bias zero.
+    #[must_use]
+    pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
+        self.weight = Param::new(scheme.sample(self.weight.shape(), rng));
+        self.bias = self.bias.map(|b| Param::new(init::zeros(b.shape())));
+        self
+    }
+}
+
+impl<T: Float> Layer<T> for Linear<T> {
+    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let tape = x.tape();
+        let bias = match &self.bias {
+            Some(b) => Some(tape.param(b)),
+            None => None,
+        };
+        x.linear(tape.param(&self.weight), bias)
+    }
+}

@@ -1,0 +1,333 @@
+//! Losses. Each takes the prediction first and the target second, and means over all elements (rows, for the
+//! categorical ones); the `_with` forms take a [`Reduction`].
+
+use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
+use wengert_tape::{Error, ErrorKind, Float, Operand, Pointwise, Real, Var};
+
+/// What becomes of the losses of the elements, or rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduction {
+    /// Their mean. (The textbook's MSE sums over the outputs of a sample and means over samples: that is `Sum`
+    /// divided by the number of samples.)
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Each for itself.
+    None,
+}
+
+impl Reduction {
+    #[track_caller]
+    fn of<T: Float>(self, losses: Var<'_, T>) -> Var<'_, T> {
+        match self {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum(),
+            Reduction::None => losses,
+        }
+    }
+}
+
+/// The target as a value of the same shape: a loss that broadcast by accident would be silently wrong.
+#[track_caller]
+fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+    let target = target.into_var(x.tape());
+    if !x.is_failed() && !target.is_failed() && x.shape() != target.shape() {
+        let detail = format!(
+            "the prediction has shape {}, the target {}",
+            x.shape(),
+            target.shape()
+        );
+        let e = Error::new(ErrorKind::Op(OpErrorKind::Shape), op, detail);
+        return target.tape().failed(e);
+    }
+    target
+}
+
+macro_rules! losses {
+    ($($(#[$doc:meta])* $name:ident $with:ident($x:ident, $t:ident) $formula:expr;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+            $with(x, target, Reduction::Mean)
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`], with a reduction.")]
+        #[track_caller]
+        pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
+            let ($x, $t) = (x, same_shape(stringify!($name), x, target));
+            reduction.of($formula)
+        }
+    )*};
+}
+
+losses! {
+    /// Squared error (x - t)².
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0]));
+    /// assert_eq!(loss::mse(x, Tensor::from([0.0, 4.0])).item()?, 2.5);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    mse mse_with(x, t) (x - t).square();
+
+    /// Absolute error |x - t|.
+    l1 l1_with(x, t) (x - t).abs();
+
+    /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities. Each logarithm is kept above -100, as
+    /// in PyTorch, so that a certain and wrong prediction has a finite loss. From logits, use
+    /// [`bce_with_logits`], which needs no such bound.
+    bce bce_with(p, t) {
+        let (log_p, log_q) = (p.pointwise(FlooredLog), (1.0 - p).pointwise(FlooredLog));
+        -(t * log_p + (1.0 - t) * log_q)
+    };
+
+    /// Binary cross-entropy from logits, stable at any size: max(x, 0) - x t + log(1 + e^-|x|).
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1000.0, -1000.0]));
+    /// assert_eq!(loss::bce_with_logits(x, Tensor::from([1.0, 1.0])).item()?, 500.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    bce_with_logits bce_with_logits_with(x, t) x.softplus() - x * t;
+}
+
+/// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction is still pulled back, by a finite
+/// amount. Both bounds are PyTorch's.
+#[derive(Debug, Clone, Copy)]
+struct FlooredLog;
+
+impl Pointwise for FlooredLog {
+    const NAME: &'static str = "floored_log";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.log().maximum(F::from_f64(-100.0))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let least = x.like(1e-12);
+        x.like(1.0) / R::select(x.lt(least), least, x)
+    }
+}
+
+/// Huber's loss: e²/2 for |e| ≤ δ, else δ (|e| - δ/2), with e = x - t (Huber 1964).
+///
+/// ```
+/// use wengert_nn::loss;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([0.5, 3.0]));
+/// assert_eq!(loss::huber(x, Tensor::from([0.0, 0.0]), 1.0).item()?, (0.125 + 2.5) / 2.0);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[track_caller]
+pub fn huber<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, delta: f64) -> Var<'t, T> {
+    huber_with(x, target, delta, Reduction::Mean)
+}
+
+/// As [`huber`], with a reduction.
+#[track_caller]
+pub fn huber_with<'t, T: Float>(
+    x: Var<'t, T>,
+    target: impl Operand<'t, T>,
+    delta: f64,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    let e = x - same_shape("huber", x, target);
+    // With c = clamp(e, ±δ), both branches are c (e - c/2).
+    let c = e.clamp(-delta, delta);
+    reduction.of(c * (e - c * 0.5))
+}
+
+/// Categorical cross-entropy from logits `[.., classes]` and class indices `[..]`: the mean over rows of
+/// -log softmax(x)\[target\].
+///
+/// ```
+/// use wengert_nn::loss;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let logits = tape.var(Tensor::from([[0.0, 0.0], [0.0, 0.0]]));
+/// assert_eq!(loss::cross_entropy(logits, &Tensor::from([0, 1])).item()?, std::f64::consts::LN_2);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[track_caller]
+pub fn cross_entropy<'t, T: Float>(logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
+    cross_entropy_with(logits, targets, Reduction::Mean)
+}
+
+/// As [`cross_entropy`], with a reduction.
+#[track_caller]
+pub fn cross_entropy_with<'t, T: Float>(
+    logits: Var<'t, T>,
+    targets: &Tensor<i64>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    reduction.of(logits.cross_entropy(targets))
+}
+
+/// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
+/// other): the mean over rows of -Σ t log softmax(x).
+#[track_caller]
+pub fn cross_entropy_soft<'t, T: Float>(logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+    cross_entropy_soft_with(logits, target, Reduction::Mean)
+}
+
+/// As [`cross_entropy_soft`], with a reduction.
+#[track_caller]
+pub fn cross_entropy_soft_with<'t, T: Float>(
+    logits: Var<'t, T>,
+    target: impl Operand<'t, T>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    let target = same_shape("cross_entropy_soft", logits, target);
+    reduction.of(-(target * logits.log_softmax(-1)).sum_axes(-1))
+}
+
+/// Negative log-likelihood from log-probabilities `[.., classes]` and class indices `[..]`: the mean over rows of
+/// -log p\[target\].
+#[track_caller]
+pub fn nll<'t, T: Float>(log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
+    nll_with(log_probs, targets, Reduction::Mean)
+}
+
+/// As [`nll`], with a reduction.
+#[track_caller]
+pub fn nll_with<'t, T: Float>(
+    log_probs: Var<'t, T>,
+    targets: &Tensor<i64>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    match targets.unsqueeze(-1) {
+        Ok(at) => reduction.of(-log_probs.gather(-1, &at).squeeze(-1)),
+        Err(e) => log_probs.tape().failed(e.into()),
+    }
+}
+
+/// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities, the mean over rows. Where
+/// p is 0 its term is 0. Note the order: KL\[p ‖ q\].
+#[track_caller]
+pub fn kl_div<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
+    kl_div_with(log_p, log_q, Reduction::Mean)
+}
+
+/// As [`kl_div`], with a reduction.
+#[track_caller]
+pub fn kl_div_with<'t, T: Float>(
+    log_p: Var<'t, T>,
+    log_q: impl Operand<'t, T>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    let log_q = same_shape("kl_div", log_p, log_q);
+    // -∞ - x and 0 · ∞ must not meet: a log-probability of -∞ stands for a term of 0.
+    let absent = log_p.eq(f64::NEG_INFINITY);
+    let safe = match absent {
+        Ok(mask) => {
+            let finite = log_p.masked_fill(&mask, 0.0);
+            (finite.exp() * (finite - log_q.masked_fill(&mask, 0.0))).masked_fill(&mask, 0.0)
+        }
+        Err(e) => return log_p.tape().failed(e),
+    };
+    reduction.of(safe.sum_axes(-1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_tape::Tape;
+    use wengert_tape::gradcheck::{Check, Domain, Gen};
+
+    #[test]
+    fn every_loss_has_the_right_gradient() {
+        let mut g = Gen::seeded(3);
+        for _ in 0..20 {
+            let shape = g.full_shape(1..=3);
+            let (x, t) = (g.tensor(&shape, Domain::Real), g.tensor(&shape, Domain::Real));
+            let (p, q) = (
+                g.tensor(&shape, Domain::Between(0.05, 0.95)),
+                g.tensor(&shape, Domain::Between(0.05, 0.95)),
+            );
+            let at = g.indices(&shape[..shape.len() - 1], shape[shape.len() - 1]);
+            let two = [x, t];
+            let check = |name: &str, r: wengert_tape::gradcheck::Report| assert!(r.passed(), "{name}: {r}");
+            check("mse", Check::new("mse").run(|x| mse(x[0], x[1]), &two));
+            check("bce", Check::new("bce").run(|x| bce(x[0], x[1]), &[p, q]));
+            check(
+                "logits",
+                Check::new("logits").run(|x| bce_with_logits_with(x[0], x[1], Reduction::Sum), &two),
+            );
+            check(
+                "indices",
+                Check::new("ce").run(|x| cross_entropy(x[0], &at), &two[..1]),
+            );
+            check(
+                "nll",
+                Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]),
+            );
+            check(
+                "soft",
+                Check::new("soft").run(|x| cross_entropy_soft(x[0], x[1].softmax(-1)), &two),
+            );
+            check(
+                "kl",
+                Check::new("kl").run(|x| kl_div(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two),
+            );
+            check(
+                "huber",
+                Check::new("huber")
+                    .first_order()
+                    .run(|x| huber(x[0], x[1], 0.7531), &two),
+            );
+        }
+    }
+
+    #[test]
+    fn the_two_forms_of_cross_entropy_agree() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::from([[0.1, -2.0, 3.0], [500.0, 0.0, -500.0]]));
+        let targets = Tensor::from([2i64, 1]);
+        let soft = Tensor::<f64>::one_hot(&targets, 3).unwrap();
+        let (a, b) = (
+            cross_entropy(x, &targets).item().unwrap(),
+            cross_entropy_soft(x, soft).item().unwrap(),
+        );
+        assert!((a - b).abs() < 1e-12 * a);
+    }
+
+    #[test]
+    fn a_target_that_would_broadcast_is_refused() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::<f64>::zeros([4, 1]));
+        let e = mse(x, Tensor::<f64>::zeros([4])).item().unwrap_err();
+        assert!(
+            e.to_string().contains("[4, 1]") && e.to_string().contains("[4]"),
+            "{e}"
+        );
+    }
+
+    #[test]
+    fn impossible_events_and_certain_mistakes_are_finite() {
+        let tape = Tape::<f64>::new();
+        let p = tape.var(Tensor::from([0.0, 1.0]));
+        let loss = bce(p, Tensor::from([1.0, 0.0]));
+        assert_eq!(loss.item().unwrap(), 100.0);
+        assert!(
+            loss.backward()
+                .unwrap()
+                .wrt(p)
+                .unwrap()
+                .to_vec()
+                .iter()
+                .all(|v| v.is_finite())
+        );
+        let log_p = tape.var(Tensor::from([[0.0, f64::NEG_INFINITY]]));
+        let kl = kl_div(log_p, Tensor::from([[0.5f64.ln(), 0.5f64.ln()]]));
+        assert!((kl.item().unwrap() - 2f64.ln()).abs() < 1e-15);
+    }
+}

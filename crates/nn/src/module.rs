@@ -1,0 +1,380 @@
+//! [`Module`]: something with named parameters and buffers.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use wengert_ops::{Element, Tensor};
+use wengert_tape::{Error, ErrorKind, Float, Grads, Param, Result};
+
+/// Where a walk over a module stands: the names of the parts it went into, joined by dots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Path(String);
+
+impl Path {
+    /// The path of the module where a walk begins.
+    pub fn root() -> Self {
+        Path::default()
+    }
+
+    /// The names, joined by dots: `encoder.0.weight`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Runs `f` with `name` added to the path.
+    pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut Path) -> R) -> R {
+        let len = self.0.len();
+        if len > 0 {
+            self.0.push('.');
+        }
+        self.0.push_str(name);
+        let result = f(self);
+        self.0.truncate(len);
+        result
+    }
+}
+
+/// Non-learned state that belongs to a model and is saved with it, such as running statistics.
+#[derive(Debug, Clone)]
+pub struct Buffer<T: Element> {
+    value: Tensor<T>,
+}
+
+impl<T: Element> Buffer<T> {
+    /// A buffer that starts at `value`.
+    pub fn new(value: Tensor<T>) -> Self {
+        Buffer { value }
+    }
+
+    /// The current value.
+    pub fn value(&self) -> &Tensor<T> {
+        &self.value
+    }
+
+    /// Replaces the value.
+    ///
+    /// # Errors
+    /// If the shape differs; the buffer is left as it was.
+    pub fn set(&mut self, value: Tensor<T>) -> Result<()> {
+        if value.shape() != self.value.shape() {
+            let detail = format!(
+                "the buffer has shape {}, found {}",
+                self.value.shape(),
+                value.shape()
+            );
+            return Err(Error::new(
+                ErrorKind::Op(wengert_ops::ErrorKind::Shape),
+                "set",
+                detail,
+            ));
+        }
+        self.value = value;
+        Ok(())
+    }
+}
+
+/// Sees the parts of a module, each with its path.
+#[allow(unused_variables, reason = "what a visitor does not care for, it passes over")]
+pub trait Visitor {
+    /// The parts of a module of this kind follow.
+    fn enter(&mut self, path: &Path, kind: &'static str) {}
+    /// The parts of the module are done.
+    fn leave(&mut self, path: &Path) {}
+    /// A parameter.
+    fn param_f32(&mut self, path: &Path, p: &Param<f32>) {}
+    /// A parameter.
+    fn param_f64(&mut self, path: &Path, p: &Param<f64>) {}
+    /// A buffer.
+    fn buffer_f32(&mut self, path: &Path, b: &Buffer<f32>) {}
+    /// A buffer.
+    fn buffer_f64(&mut self, path: &Path, b: &Buffer<f64>) {}
+    /// A buffer.
+    fn buffer_i64(&mut self, path: &Path, b: &Buffer<i64>) {}
+}
+
+/// Sees and changes the parts of a module, each with its path.
+#[allow(unused_variables, reason = "what a visitor does not care for, it passes over")]
+pub trait VisitorMut {
+    /// A parameter.
+    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {}
+    /// A parameter.
+    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {}
+    /// A buffer.
+    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {}
+    /// A buffer.
+    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {}
+    /// A buffer.
+    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {}
+}
+
+/// Something with named parameters and buffers; derive it for your structs.
+///
+/// ```
+/// # extern crate wengert_nn as wengert;
+/// use wengert::{Linear, Module};
+/// use wengert_ops::random::Rng;
+///
+/// #[derive(Module)]
+/// struct Net {
+///     fc1: Linear<f32>,
+///     fc2: Linear<f32>,
+///     width: usize,                 // plain fields hold no parameters
+/// }
+///
+/// # fn main() {
+/// let mut rng = Rng::seed(0);
+/// let net = Net { fc1: Linear::new(4, 8, &mut rng), fc2: Linear::new(8, 1, &mut rng), width: 8 };
+/// assert_eq!(net.num_params(), 4 * 8 + 8 + 8 + 1);
+/// assert_eq!(net.param_names(), ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]);
+/// # }
+/// ```
+pub trait Module {
+    /// The name of the type, for tables.
+    fn kind(&self) -> &'static str {
+        "Module"
+    }
+
+    /// Shows every part to a visitor, in a fixed order.
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor);
+
+    /// Lets a visitor change every part, in the same order. Parameters are given their names on the way.
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut);
+
+    /// The number of numbers in all parameters, frozen or not.
+    fn num_params(&self) -> usize {
+        let mut n = 0;
+        walk(self, |_, shape, _| n += shape);
+        n
+    }
+
+    /// The number of numbers in all parameters that are not frozen.
+    fn num_trainable(&self) -> usize {
+        let mut n = 0;
+        walk(self, |_, shape, trainable| n += if trainable { shape } else { 0 });
+        n
+    }
+
+    /// The paths of all parameters, in order.
+    fn param_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        walk(self, |path, _, _| names.push(path.as_str().to_owned()));
+        names
+    }
+
+    /// Freezes every parameter: no gradient is computed for it, and optimisers pass it over.
+    fn freeze(&mut self) {
+        set_trainable(self, false);
+    }
+
+    /// Undoes [`freeze`](Module::freeze).
+    fn unfreeze(&mut self) {
+        set_trainable(self, true);
+    }
+
+    /// Tells every parameter its name, so that errors can say where they come from. Optimisers and loading do this too.
+    fn named(mut self) -> Self
+    where
+        Self: Sized,
+    {
+        struct Nothing;
+        impl VisitorMut for Nothing {}
+        self.visit_mut(&mut Path::root(), &mut Nothing);
+        self
+    }
+}
+
+/// Calls `f` with path, element count and trainability of every parameter.
+fn walk<M: Module + ?Sized>(m: &M, f: impl FnMut(&Path, usize, bool)) {
+    struct Each<F>(F);
+    impl<F: FnMut(&Path, usize, bool)> Visitor for Each<F> {
+        fn param_f32(&mut self, path: &Path, p: &Param<f32>) {
+            (self.0)(path, p.numel(), p.is_trainable());
+        }
+        fn param_f64(&mut self, path: &Path, p: &Param<f64>) {
+            (self.0)(path, p.numel(), p.is_trainable());
+        }
+    }
+    m.visit(&mut Path::root(), &mut Each(f));
+}
+
+fn set_trainable<M: Module + ?Sized>(m: &mut M, trainable: bool) {
+    struct Set(bool);
+    impl VisitorMut for Set {
+        fn param_f32(&mut self, _: &Path, p: &mut Param<f32>) {
+            p.set_trainable(self.0);
+        }
+        fn param_f64(&mut self, _: &Path, p: &mut Param<f64>) {
+            p.set_trainable(self.0);
+        }
+    }
+    m.visit_mut(&mut Path::root(), &mut Set(trainable));
+}
+
+/// Calls `f` with every parameter of element type `T`, in order.
+pub fn for_each_param<T: Float>(m: &dyn Module, f: &mut dyn FnMut(&Path, &Param<T>)) {
+    struct Each<'f, T: Float>(&'f mut dyn FnMut(&Path, &Param<T>));
+    impl<T: Float> Each<'_, T> {
+        fn offer(&mut self, path: &Path, p: &dyn Any) {
+            if let Some(p) = p.downcast_ref::<Param<T>>() {
+                (self.0)(path, p);
+            }
+        }
+    }
+    impl<T: Float> Visitor for Each<'_, T> {
+        fn param_f32(&mut self, path: &Path, p: &Param<f32>) {
+            self.offer(path, p);
+        }
+        fn param_f64(&mut self, path: &Path, p: &Param<f64>) {
+            self.offer(path, p);
+        }
+    }
+    m.visit(&mut Path::root(), &mut Each(f));
+}
+
+/// Calls `f` with every parameter of element type `T`, to be changed, in order.
+pub fn for_each_param_mut<T: Float>(m: &mut dyn Module, f: &mut dyn FnMut(&Path, &mut Param<T>)) {
+    struct Each<'f, T: Float>(&'f mut dyn FnMut(&Path, &mut Param<T>));
+    impl<T: Float> Each<'_, T> {
+        fn offer(&mut self, path: &Path, p: &mut dyn Any) {
+            if let Some(p) = p.downcast_mut::<Param<T>>() {
+                (self.0)(path, p);
+            }
+        }
+    }
+    impl<T: Float> VisitorMut for Each<'_, T> {
+        fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+            self.offer(path, p);
+        }
+        fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+            self.offer(path, p);
+        }
+    }
+    m.visit_mut(&mut Path::root(), &mut Each(f));
+}
+
+impl<T: Float> Module for Param<T> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        let p: &dyn Any = self;
+        if let Some(p) = p.downcast_ref() {
+            visitor.param_f32(path, p);
+        } else if let Some(p) = p.downcast_ref() {
+            visitor.param_f64(path, p);
+        }
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        self.set_name(path.as_str());
+        let p: &mut dyn Any = self;
+        if let Some(p) = p.downcast_mut() {
+            visitor.param_f32(path, p);
+        } else if let Some(p) = p.downcast_mut() {
+            visitor.param_f64(path, p);
+        }
+    }
+}
+
+macro_rules! buffers {
+    ($($t:ty, $method:ident;)*) => {$(
+        impl Module for Buffer<$t> {
+            fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+                visitor.$method(path, self);
+            }
+            fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+                visitor.$method(path, self);
+            }
+        }
+    )*};
+}
+buffers! {
+    f32, buffer_f32;
+    f64, buffer_f64;
+    i64, buffer_i64;
+}
+
+macro_rules! no_parts {
+    ($($t:ty)*) => {$(
+        impl Module for $t {
+            fn visit(&self, _: &mut Path, _: &mut dyn Visitor) {}
+            fn visit_mut(&mut self, _: &mut Path, _: &mut dyn VisitorMut) {}
+        }
+    )*};
+}
+no_parts!(() bool char u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64 String &'static str);
+
+impl<T: ?Sized> Module for PhantomData<T> {
+    fn visit(&self, _: &mut Path, _: &mut dyn Visitor) {}
+    fn visit_mut(&mut self, _: &mut Path, _: &mut dyn VisitorMut) {}
+}
+
+impl<M: Module + ?Sized> Module for Box<M> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        (**self).visit(path, visitor);
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        (**self).visit_mut(path, visitor);
+    }
+}
+
+/// The parts are named by their positions.
+impl<M: Module> Module for [M] {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        for (i, m) in self.iter().enumerate() {
+            path.enter(&i.to_string(), |path| m.visit(path, visitor));
+        }
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        for (i, m) in self.iter_mut().enumerate() {
+            path.enter(&i.to_string(), |path| m.visit_mut(path, visitor));
+        }
+    }
+}
+
+impl<M: Module> Module for Vec<M> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self[..].visit(path, visitor);
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        self[..].visit_mut(path, visitor);
+    }
+}
+
+impl<M: Module, const N: usize> Module for [M; N] {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self[..].visit(path, visitor);
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        self[..].visit_mut(path, visitor);
+    }
+}
+
+impl<M: Module> Module for Option<M> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        if let Some(m) = self {
+            m.visit(path, visitor);
+        }
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        if let Some(m) = self {
+            m.visit_mut(path, visitor);
+        }
+    }
+}
+
+/// What a set of gradients says about a model.
+pub trait GradsExt<T: Float> {
+    /// The names of trainable parameters that got no gradient: the output does not depend on them.
+    fn unused(&self, model: &dyn Module) -> Vec<String>;
+}
+
+impl<T: Float> GradsExt<T> for Grads<T> {
+    fn unused(&self, model: &dyn Module) -> Vec<String> {
+        let mut names = Vec::new();
+        for_each_param::<T>(model, &mut |path, p| {
+            if p.is_trainable() && self.get(p.id()).is_none() {
+                names.push(path.as_str().to_owned());
+            }
+        });
+        names
+    }
+}

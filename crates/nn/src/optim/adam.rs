@@ -1,0 +1,231 @@
+//! Adam and AdamW.
+
+use super::{Optimizer, States, zeros};
+use crate::module::Module;
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::{Float, Grads, Param, Result};
+
+/// The options of [`Adam`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// β₁ (the sheet's β): how much of the first moment stays.
+    pub beta1: f64,
+    /// β₂ (the sheet's γ): how much of the second moment stays.
+    pub beta2: f64,
+    /// ε, added to the root of the second moment.
+    pub epsilon: f64,
+    /// λ of the weight decay.
+    pub weight_decay: f64,
+    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (AdamW, Loshchilov and
+    /// Hutter 2019).
+    pub decoupled: bool,
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        AdamConfig {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+        }
+    }
+}
+
+/// Adam (Kingma and Ba 2015): m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², both divided by 1 - βᵗ to make up for their
+/// start at zero, and φ ← φ - η m̃ / (√ṽ + ε).
+///
+/// ```
+/// use wengert_nn::optim::{Adam, Optimizer};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut adam = Adam::new(0.1);
+/// let tape = Tape::new();
+/// let grads = tape.param(&p).square().sum().backward()?;
+/// adam.step(&mut p, &grads)?;
+/// assert!((p.value().item()? - 3.9).abs() < 1e-8);       // the first step has size η
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Adam<T: Float> {
+    config: AdamConfig,
+    moments: States<Moments<T>>,
+}
+
+#[derive(Debug, Clone)]
+struct Moments<T: Float> {
+    m: Tensor<T>,
+    v: Tensor<T>,
+    steps: i32,
+}
+
+impl<T: Float> Adam<T> {
+    /// Adam with the given learning rate and the paper's other constants.
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(AdamConfig {
+            learning_rate,
+            ..AdamConfig::default()
+        })
+    }
+
+    /// AdamW: decoupled decay, 0.01 unless told otherwise.
+    pub fn adamw(learning_rate: f64) -> Self {
+        Self::with(AdamConfig {
+            learning_rate,
+            weight_decay: 0.01,
+            decoupled: true,
+            ..AdamConfig::default()
+        })
+    }
+
+    /// With options.
+    pub fn with(config: AdamConfig) -> Self {
+        Adam {
+            config,
+            moments: States::default(),
+        }
+    }
+}
+
+struct Step<T> {
+    beta1: T,
+    beta2: T,
+    one_minus_beta1: T,
+    one_minus_beta2: T,
+    /// λ where the decay goes through the gradient.
+    coupled: T,
+    /// 1 - η λ where it does not.
+    shrink: T,
+    /// η / (1 - β₁ᵗ).
+    rate: T,
+    /// 1 / √(1 - β₂ᵗ).
+    root: T,
+    epsilon: T,
+}
+
+impl<T: Float> Update<3, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
+        let g = g + self.coupled * p;
+        let m = self.beta1 * m + self.one_minus_beta1 * g;
+        let v = self.beta2 * v + self.one_minus_beta2 * g * g;
+        [
+            p * self.shrink - self.rate * m / (v.sqrt() * self.root + self.epsilon),
+            m,
+            v,
+        ]
+    }
+}
+
+impl<T: Float> Optimizer<T> for Adam<T> {
+    fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
+        let c = self.config;
+        let n = T::from_f64;
+        let init = |p: &Param<T>| Moments {
+            m: zeros(p),
+            v: zeros(p),
+            steps: 0,
+        };
+        self.moments.each(model, grads, init, |p, g, state| {
+            let t = state.steps + 1;
+            let step = Step {
+                beta1: n(c.beta1),
+                beta2: n(c.beta2),
+                one_minus_beta1: n(1.0 - c.beta1),
+                one_minus_beta2: n(1.0 - c.beta2),
+                coupled: n(if c.decoupled { 0.0 } else { c.weight_decay }),
+                shrink: n(if c.decoupled {
+                    1.0 - c.learning_rate * c.weight_decay
+                } else {
+                    1.0
+                }),
+                rate: n(c.learning_rate / (1.0 - c.beta1.powi(t))),
+                root: n(1.0 / (1.0 - c.beta2.powi(t)).sqrt()),
+                epsilon: n(c.epsilon),
+            };
+            p.update(|value| update("adam", [value, &mut state.m, &mut state.v], g, &step))?;
+            state.steps = t;
+            Ok(())
+        })
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.config.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.config.learning_rate = rate;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_tape::Tape;
+
+    /// The steps as the papers write them, one number at a time.
+    #[test]
+    fn steps_follow_the_formulas() {
+        for (weight_decay, decoupled) in [(0.0, false), (0.1, false), (0.1, true)] {
+            let config = AdamConfig {
+                learning_rate: 0.05,
+                weight_decay,
+                decoupled,
+                ..AdamConfig::default()
+            };
+            let mut adam = Adam::with(config);
+            let mut p = Param::new(Tensor::from([1.5, 0.0]));
+            let (mut want, mut m, mut v) = ([1.5f64, 0.0], [0.0; 2], [0.0; 2]);
+            for t in 1..=6 {
+                let tape = Tape::new();
+                let grads = tape.param(&p).square().sum().backward().unwrap();
+                adam.step(&mut p, &grads).unwrap();
+                for i in 0..2 {
+                    let coupled = if decoupled { 0.0 } else { weight_decay };
+                    let g = 2.0 * want[i] + coupled * want[i];
+                    m[i] = 0.9 * m[i] + 0.1 * g;
+                    v[i] = 0.999 * v[i] + 0.001 * g * g;
+                    let (mh, vh) = (m[i] / (1.0 - 0.9f64.powi(t)), v[i] / (1.0 - 0.999f64.powi(t)));
+                    if decoupled {
+                        want[i] -= 0.05 * weight_decay * want[i];
+                    }
+                    want[i] -= 0.05 * mh / (vh.sqrt() + 1e-8);
+                }
+            }
+            assert!(
+                p.value()
+                    .to_vec()
+                    .iter()
+                    .zip(want)
+                    .all(|(a, b)| (a - b).abs() < 1e-12),
+                "{config:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_misses_a_step_keeps_its_own_count() {
+        let mut model = vec![Param::new(Tensor::from([1.0])), Param::new(Tensor::from([1.0]))];
+        let mut adam = Adam::new(0.1);
+        for only_first in [true, false] {
+            let tape = Tape::new();
+            let (a, b) = (tape.param(&model[0]), tape.param(&model[1]));
+            let loss = if only_first {
+                a.square().sum()
+            } else {
+                (a.square() + b.square()).sum()
+            };
+            adam.step(&mut model, &loss.backward().unwrap()).unwrap();
+        }
+        assert!(
+            (model[1].value().item().unwrap() - 0.9f64).abs() < 1e-8,
+            "its first step has size η"
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! State dicts: a model's parameters and buffers by name, saved to and loaded from safetensors files.
+//!
+//! Names and layouts are PyTorch's for the same layers, so weights can be exchanged with it. Files are written under a
+//! temporary name and renamed, so a file is never half written. Loading checks everything before it changes anything:
+//! a damaged or mismatched file is refused whole, with an error that names the tensor, and the model stays as it was.
+
+use crate::module::{Buffer, Module, Path as Name, Visitor, VisitorMut};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use wengert_ops::{Element, Shape, Tensor};
+use wengert_tape::Param;
+
+/// Why a state could not be saved or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a whole, valid safetensors file.
+    #[error("{path}: not a valid safetensors file: {detail}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The file's tensors are not the model's.
+    #[error("{path}: {detail}")]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, what was expected, and what was found.
+        detail: String,
+    },
+}
+
+/// A header larger than this is taken for damage: it holds about a hundred bytes a tensor.
+const LARGEST_HEADER: u64 = 16 << 20;
+
+/// Writes all parameters and buffers of a model.
+///
+/// ```
+/// use wengert_nn::{Linear, state};
+/// use wengert_ops::random::Rng;
+/// let file = std::env::temp_dir().join(format!("wengert-doc-{}.safetensors", std::process::id()));
+/// let a = Linear::<f32>::new(3, 2, &mut Rng::seed(0));
+/// let mut b = Linear::<f32>::new(3, 2, &mut Rng::seed(1));
+/// state::save(&a, &file)?;
+/// state::load(&mut b, &file)?;
+/// assert_eq!(a.weight.value(), b.weight.value());
+/// # std::fs::remove_file(&file).unwrap();
+/// # Ok::<(), state::Error>(())
+/// ```
+///
+/// # Errors
+/// If the file cannot be written; what stood at `path` before is then still there.
+pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
+    let bytes = to_bytes(model).map_err(|detail| Error::Damaged {
+        path: path.into(),
+        detail,
+    })?;
+    write_whole(path, &bytes).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Reads all parameters and buffers of a model.
+///
+/// # Errors
+/// If the file cannot be read, is damaged, lacks a tensor, has one too many, or has one of another shape or element
+/// type; the model is then as it was.
+pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    from_bytes(model, &bytes, path)
+}
+
+/// The state as the bytes of a safetensors file, the same for the same state.
+fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, String> {
+    let entries = Collect::of(model);
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = entries.iter().find(|(name, _)| !names.insert(name.clone())) {
+        return Err(format!("two tensors of the model are named {twice}"));
+    }
+    let views = entries.iter().map(|(name, e)| {
+        let view = TensorView::new(e.dtype, e.shape.to_vec(), &e.bytes).map_err(|e| e.to_string())?;
+        Ok((name.as_str(), view))
+    });
+    let views: BTreeMap<_, _> = views.collect::<Result<_, String>>()?;
+    safetensors::serialize(views, None).map_err(|e| e.to_string())
+}
+
+/// Writes under another name beside the file, then renames.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = (|| {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// What a model's state consists of, in the model's order.
+#[derive(Default)]
+struct Collect {
+    entries: Vec<(String, Entry)>,
+}
+
+struct Entry {
+    dtype: Dtype,
+    shape: Shape,
+    bytes: Vec<u8>,
+}
+
+impl Collect {
+    fn of(model: &dyn Module) -> Vec<(String, Entry)> {
+        let mut collect = Collect::default();
+        model.visit(&mut Name::root(), &mut collect);
+        collect.entries
+    }
+
+    fn add<T: Stored>(&mut self, name: &Name, t: &Tensor<T>) {
+        let mut bytes = Vec::with_capacity(t.numel() * size_of::<T>());
+        t.to_vec().into_iter().for_each(|v| v.write(&mut bytes));
+        self.entries.push((
+            name.as_str().to_owned(),
+            Entry {
+                dtype: T::KIND,
+                shape: t.shape().clone(),
+                bytes,
+            },
+        ));
+    }
+}
+
+impl Visitor for Collect {
+    fn param_f32(&mut self, path: &Name, p: &Param<f32>) {
+        self.add(path, p.value());
+    }
+    fn param_f64(&mut self, path: &Name, p: &Param<f64>) {
+        self.add(path, p.value());
+    }
+    fn buffer_f32(&mut self, path: &Name, b: &Buffer<f32>) {
+        self.add(path, b.value());
+    }
+    fn buffer_f64(&mut self, path: &Name, b: &Buffer<f64>) {
+        self.add(path, b.value());
+    }
+    fn buffer_i64(&mut self, path: &Name, b: &Buffer<i64>) {
+        self.add(path, b.value());
+    }
+}
+
+/// Element types that a state can hold, little-endian as the format has it.
+trait Stored: Element {
+    const KIND: Dtype;
+    fn write(self, to: &mut Vec<u8>);
+    fn read(bytes: &[u8]) -> Vec<Self>;
+}
+
+macro_rules! stored {
+    ($($t:ty, $kind:ident;)*) => {$(
+        impl Stored for $t {
+            const KIND: Dtype = Dtype::$kind;
+            fn write(self, to: &mut Vec<u8>) {
+                to.extend(self.to_le_bytes());
+            }
+            fn read(bytes: &[u8]) -> Vec<Self> {
+                bytes.as_chunks().0.iter().map(|b| Self::from_le_bytes(*b)).collect()
+            }
+        }
+    )*};
+}
+stored! {
+    f32, F32;
+    f64, F64;
+    i64, I64;
+}
+
+/// Reads a state from the bytes of a file; `path` is for messages.
+fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), Error> {
+    let damaged = |detail: String| Error::Damaged {
+        path: path.into(),
+        detail,
+    };
+    let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+    if header > LARGEST_HEADER {
+        return Err(damaged(format!("its header claims {header} bytes")));
+    }
+    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+    check(&Collect::of(model), &file).map_err(|detail| Error::Mismatch {
+        path: path.into(),
+        detail,
+    })?;
+    model.visit_mut(&mut Name::root(), &mut Apply(&file));
+    Ok(())
+}
+
+/// Whether the file holds exactly the tensors that the model has.
+fn check(model: &[(String, Entry)], file: &SafeTensors<'_>) -> Result<(), String> {
+    for (name, entry) in model {
+        let found = file
+            .tensor(name)
+            .map_err(|_| format!("there is no tensor {name}; {}", have(file)))?;
+        if found.shape() != &entry.shape[..] {
+            return Err(format!(
+                "{name}: the model has shape {}, the file {:?}",
+                entry.shape,
+                found.shape()
+            ));
+        }
+        if found.dtype() != entry.dtype {
+            return Err(format!(
+                "{name}: the model has {:?}, the file {:?}",
+                entry.dtype,
+                found.dtype()
+            ));
+        }
+    }
+    let known: HashSet<&str> = model.iter().map(|(name, _)| name.as_str()).collect();
+    match file
+        .names()
+        .into_iter()
+        .filter(|name| !known.contains(name))
+        .min()
+    {
+        Some(extra) => Err(format!("the file has a tensor {extra} that the model has not")),
+        None => Ok(()),
+    }
+}
+
+fn have(file: &SafeTensors<'_>) -> String {
+    let mut names: Vec<_> = file.names();
+    names.sort_unstable();
+    match names.len() {
+        0 => "the file holds none".to_owned(),
+        n if n > 8 => format!("the file has {}, … ({n} in all)", names[..8].join(", ")),
+        _ => format!("the file has {}", names.join(", ")),
+    }
+}
+
+/// Puts the checked tensors into the model.
+struct Apply<'f>(&'f SafeTensors<'f>);
+
+impl Apply<'_> {
+    fn find<T: Stored>(&self, name: &Name) -> Option<Tensor<T>> {
+        let found = self.0.tensor(name.as_str()).ok()?;
+        Tensor::from_vec(T::read(found.data()), found.shape()).ok()
+    }
+
+    fn param<T: Stored + wengert_tape::Float>(&self, name: &Name, p: &mut Param<T>) {
+        // The shapes were compared before: neither can fail.
+        let set = self.find(name).map(|t| p.set(t));
+        debug_assert!(matches!(set, Some(Ok(()))));
+    }
+
+    fn buffer<T: Stored>(&self, name: &Name, b: &mut Buffer<T>) {
+        let set = self.find(name).map(|t| b.set(t));
+        debug_assert!(matches!(set, Some(Ok(()))));
+    }
+}
+
+impl VisitorMut for Apply<'_> {
+    fn param_f32(&mut self, path: &Name, p: &mut Param<f32>) {
+        self.param(path, p);
+    }
+    fn param_f64(&mut self, path: &Name, p: &mut Param<f64>) {
+        self.param(path, p);
+    }
+    fn buffer_f32(&mut self, path: &Name, b: &mut Buffer<f32>) {
+        self.buffer(path, b);
+    }
+    fn buffer_f64(&mut self, path: &Name, b: &mut Buffer<f64>) {
+        self.buffer(path, b);
+    }
+    fn buffer_i64(&mut self, path: &Name, b: &mut Buffer<i64>) {
+        self.buffer(path, b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Activation, Linear, Sequential};
+    use wengert_ops::random::Rng;
+
+    fn net(width: usize, seed: u64) -> Sequential<f32> {
+        let mut rng = Rng::seed(seed);
+        Sequential::new()
+            .push(Linear::new(3, width, &mut rng))
+            .push(Activation::Relu)
+            .push(Linear::new(width, 2, &mut rng))
+    }
+
+    fn refused(model: &mut Sequential<f32>, bytes: &[u8], words: &[&str]) {
+        let before = to_bytes(model).unwrap();
+        let e = from_bytes(model, bytes, Path::new("w.safetensors"))
+            .unwrap_err()
+            .to_string();
+        assert!(words.iter().all(|w| e.contains(w)), "{e} does not say {words:?}");
+        assert!(e.contains("w.safetensors"), "{e}");
+        assert_eq!(to_bytes(model).unwrap(), before, "the model stays as it was");
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_header_byte_is_refused_or_read_whole() {
+        let mut model = net(4, 0);
+        let bytes = to_bytes(&net(4, 1)).unwrap();
+        for n in 0..bytes.len() {
+            refused(&mut model, &bytes[..n], &["not a valid safetensors file"]);
+        }
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        for i in 0..header {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 0x15;
+            let before = to_bytes(&model).unwrap();
+            if from_bytes(&mut model, &damaged, Path::new("w")).is_err() {
+                assert_eq!(to_bytes(&model).unwrap(), before);
+            }
+        }
+        from_bytes(&mut model, &bytes, Path::new("w")).unwrap();
+        assert_eq!(to_bytes(&model).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_mismatch_names_the_tensor() {
+        let bytes = to_bytes(&net(4, 1)).unwrap();
+        refused(&mut net(5, 0), &bytes, &["0.weight", "[5, 3]", "[4, 3]"]);
+        let mut deeper = net(4, 0).push(Linear::new(2, 2, &mut Rng::seed(0)));
+        refused(&mut deeper, &bytes, &["no tensor 3.weight"]);
+        let mut shallower = Sequential::new().push(Linear::new(3, 4, &mut Rng::seed(0)));
+        refused(&mut shallower, &bytes, &["2.bias"]);
+        let mut double = Linear::<f64>::new(3, 4, &mut Rng::seed(0));
+        let single = to_bytes(&Linear::<f32>::new(3, 4, &mut Rng::seed(0))).unwrap();
+        let e = from_bytes(&mut double, &single, Path::new("w"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            e.contains("weight") && e.contains("F64") && e.contains("F32"),
+            "{e}"
+        );
+        let huge = [u64::MAX.to_le_bytes().as_slice(), &[0; 64]].concat();
+        refused(&mut net(4, 0), &huge, &["header claims"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_says_so() {
+        let e = save(&net(4, 0), "/nonexistent-folder/w.safetensors")
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("/nonexistent-folder/w.safetensors"), "{e}");
+        let e = load(&mut net(4, 0), "/nonexistent-folder/w.safetensors")
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("nonexistent-folder"), "{e}");
+    }
+}
