@@ -53,3 +53,13 @@ pub(crate) fn chunks_mut<T: Send>(
         }
     }
 }
+
+/// Calls `f(i)` for every `i` below `n`; `cost` is one call's cost in element additions, 0 for never in parallel.
+pub(crate) fn for_each(n: usize, cost: usize, f: impl Fn(usize) + Sync + Send) {
+    if n > 1 && worth(n.saturating_mul(cost)) {
+        count_section();
+        (0..n).into_par_iter().for_each(f);
+    } else {
+        (0..n).for_each(f);
+    }
+}

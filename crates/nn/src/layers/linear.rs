@@ -57,10 +57,11 @@ impl<T: Float> Linear<T> {
 impl<T: Float> Layer<T> for Linear<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let tape = x.tape();
+        let weight = tape.param(&self.weight);
         let bias = match &self.bias {
             Some(b) => Some(tape.param(b)),
             None => None,
         };
-        x.linear(tape.param(&self.weight), bias)
+        x.linear(weight, bias)
     }
 }

@@ -1,9 +1,8 @@
 //! Matrix products on the `gemm` crate, with our own cut-offs.
 //!
 //! Transposed and strided operands are passed on as they are; nothing is copied first. Products too small to repay
-//! the packing that gemm does go through a plain loop, and only large ones are spread over threads: below about 256³
-//! waking a thread costs more than it saves. The order of additions along the inner axis does not depend on either
-//! choice's thread count.
+//! the packing that gemm does go through a plain loop, and only large ones are cut into pieces for threads: below about
+//! 200³ waking a thread costs more than it saves. The cuts are ours, not gemm's, so that they depend on sizes alone.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -14,8 +13,10 @@ use crate::simd;
 use crate::tensor::Tensor;
 use gemm::Parallelism;
 
-/// Multiply-adds from which threads share one product.
-const PARALLEL: usize = 6_000_000;
+/// Multiply-adds that are worth a task of their own.
+const PIECE: usize = 3_000_000;
+/// No piece of a product is narrower than this, and all but the last are multiples of it.
+const NARROWEST: usize = 64;
 /// Multiply-adds up to which the plain loop is quicker than gemm.
 const TINY: usize = 8 * 1024;
 
@@ -27,9 +28,13 @@ mod sealed {
 
 /// Element types with a matrix product.
 pub trait Gemm: Sized + sealed::Sealed {
-    /// `dst ← dst·read + a b` for row-major `dst` `[m, n]` without gaps.
+    /// `dst ← dst·read + a b` for `dst` of shape `[m, n]` with unit column stride.
+    ///
+    /// # Safety
+    /// `dst` must be valid for writes of `m` rows of `n` elements, `row_stride` apart, that nothing else accesses; `a`
+    /// and `b` must lie in their slices.
     #[doc(hidden)]
-    fn gemm(dst: &mut [Self], read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>, parallel: bool);
+    unsafe fn gemm(dst: *mut Self, row_stride: usize, read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
 }
 
 /// A strided matrix inside a slice.
@@ -59,23 +64,36 @@ impl<T> Matrix<'_, T> {
         let high = self.offset as isize + r.max(0) + c.max(0);
         low >= 0 && (high as usize) < self.data.len()
     }
+
+    /// `n` rows from row `first` on.
+    fn rows(mut self, first: usize, n: usize) -> Self {
+        self.offset = self.offset.wrapping_add_signed(first as isize * self.row_stride);
+        self.rows = n;
+        self
+    }
+
+    /// `n` columns from column `first` on.
+    fn columns(mut self, first: usize, n: usize) -> Self {
+        self.offset = self
+            .offset
+            .wrapping_add_signed(first as isize * self.column_stride);
+        self.columns = n;
+        self
+    }
 }
 
 macro_rules! gemm_for {
     ($($t:ty)*) => {$(
         impl Gemm for $t {
-            fn gemm(dst: &mut [Self], read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>, parallel: bool) {
-                let (m, n, k) = (a.rows, b.columns, a.columns);
-                assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
-                let parallelism = if parallel { Parallelism::Rayon(0) } else { Parallelism::None };
-                // SAFETY: all three matrices lie inside their slices, asserted above, and dst is borrowed uniquely.
+            unsafe fn gemm(dst: *mut Self, row_stride: usize, read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
+                // SAFETY: passed on to the caller.
                 unsafe {
                     gemm::gemm(
-                        m, n, k,
-                        dst.as_mut_ptr(), 1, n as isize, read,
+                        a.rows, b.columns, a.columns,
+                        dst, 1, row_stride as isize, read,
                         a.data.as_ptr().add(a.offset), a.column_stride, a.row_stride,
                         b.data.as_ptr().add(b.offset), b.column_stride, b.row_stride,
-                        1.0, 1.0, false, false, false, parallelism,
+                        1.0, 1.0, false, false, false, Parallelism::None,
                     );
                 }
             }
@@ -83,6 +101,38 @@ macro_rules! gemm_for {
     )*};
 }
 gemm_for!(f32 f64);
+
+/// The destination of a product, of which every piece writes a part of its own.
+struct Destination<T>(*mut T);
+// SAFETY: pieces write disjoint elements; see `large`.
+unsafe impl<T: Send> Sync for Destination<T> {}
+
+/// A large product in pieces along its longer side. The pieces depend on the sizes alone, and are the same on one
+/// thread, since gemm may block the inner axis differently for another width.
+fn large<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read: bool, parallel: bool) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
+    let by_columns = n >= m;
+    let side = if by_columns { n } else { m };
+    let pieces = (m * n * k / PIECE).clamp(1, 64);
+    let width = side.div_ceil(pieces).next_multiple_of(NARROWEST);
+    let dst = Destination(dst.as_mut_ptr());
+    let piece = |i: usize| {
+        let dst = &dst;
+        let first = i * width;
+        let len = width.min(side - first);
+        // SAFETY: the matrices lie inside their slices, asserted above, so their parts do; dst is borrowed uniquely,
+        // and no two pieces share a row (or column) of it.
+        unsafe {
+            if by_columns {
+                T::gemm(dst.0.add(first), n, read, a, b.columns(first, len));
+            } else {
+                T::gemm(dst.0.add(first * n), n, read, a.rows(first, len), b);
+            }
+        }
+    };
+    parallel::for_each(side.div_ceil(width), if parallel { PIECE / 16 } else { 0 }, piece);
+}
 
 /// The plain loop: row by row, rows of `b` scaled and added where they are dense, else dot products.
 struct Small<'a, T> {
@@ -162,11 +212,7 @@ fn add_product<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read
         }
         simd::dispatch(Small { dst, a, b });
     } else {
-        let parallel = parallel && work >= PARALLEL && parallel::threads() > 1;
-        if parallel {
-            parallel::count_section();
-        }
-        T::gemm(dst, read, a, b, parallel);
+        large(dst, a, b, read, parallel);
     }
 }
 
@@ -343,7 +389,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
         at as usize
     };
     let work = m * n * k;
-    if work >= PARALLEL {
+    if work >= 2 * PIECE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
             add_product(
                 d,

@@ -1,0 +1,90 @@
+//! Times one training step of each workload: forward, loss, backward, update; f32, fixed inputs, learning rate 10⁻⁶.
+//!
+//! `cargo run --release -p wengert-benches -- --workload w1,w9,w10 --threads 2`, or `just bench` for the comparison.
+#![allow(clippy::print_stdout, reason = "a program that prints its results")]
+
+mod workloads;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use std::time::{Duration, Instant};
+
+#[derive(Parser)]
+#[command(about = "Times training steps of wengert")]
+struct Args {
+    /// Workloads, separated by commas, or `all`
+    #[arg(long, default_value = "all")]
+    workload: String,
+    /// Threads of the pool
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Measuring time per workload, after a quarter of it as warm-up
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// One JSON object per line instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads)
+        .build_global()?;
+    let table = workloads::table();
+    let wanted: Vec<_> = match args.workload.as_str() {
+        "all" => table.iter().collect(),
+        list => list
+            .split(',')
+            .map(|name| table.iter().find(|w| w.name.eq_ignore_ascii_case(name)))
+            .map(|found| {
+                found.with_context(|| format!("no such workload; there are {}", workloads::names(&table)))
+            })
+            .collect::<Result<_>>()?,
+    };
+    if !(args.seconds > 0.0 && args.seconds.is_finite()) {
+        bail!("--seconds: expected a positive number, found {}", args.seconds);
+    }
+    for w in wanted {
+        let mut step = (w.build)()?;
+        let mut times = Vec::new();
+        run_for(args.seconds / 4.0, &mut step, &mut times)?;
+        times.clear();
+        run_for(args.seconds, &mut step, &mut times)?;
+        times.sort_by(f64::total_cmp);
+        let at = |q: f64| times[((times.len() - 1) as f64 * q) as usize];
+        if args.json {
+            let line = serde_json::json!({
+                "workload": w.name, "engine": "wengert", "version": env!("CARGO_PKG_VERSION"), "ms": at(0.5),
+                "min_ms": at(0.0), "p90_ms": at(0.9), "steps": times.len(), "threads": args.threads,
+                "peak_rss_mb": peak_rss_mb(),
+            });
+            println!("{line}");
+        } else {
+            let (ms, min, p90) = (at(0.5), at(0.0), at(0.9));
+            println!(
+                "{:4} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)",
+                w.name,
+                times.len()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn run_for(seconds: f64, step: &mut workloads::Step, times: &mut Vec<f64>) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    while Instant::now() < end || times.len() < 5 {
+        let start = Instant::now();
+        step()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(())
+}
+
+/// The largest resident size of this process so far, where the system tells.
+fn peak_rss_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1e3)
+}
