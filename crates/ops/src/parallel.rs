@@ -33,6 +33,11 @@ pub(crate) fn worth(cost: usize) -> bool {
     cost >= 2 * GRAIN && threads() > 1
 }
 
+/// How many rows of `n` elements make a task, an element costing `cost` additions.
+pub(crate) fn rows(n: usize, cost: usize) -> usize {
+    (GRAIN / (n * cost).max(1)).max(1)
+}
+
 /// Calls `f(start, piece)` for consecutive pieces of `out` of `piece` elements; `cost` is one element's cost relative
 /// to an addition.
 pub(crate) fn chunks_mut<T: Send>(

@@ -70,7 +70,8 @@ impl<T: Float> Grads<T> {
     /// handle of another tape.
     #[track_caller]
     pub fn wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
-        let error = |kind, detail: &str| Err(Error::new(kind, "wrt", detail).at(Location::caller()));
+        let at = Location::caller();
+        let error = |kind, detail: &str| Err(Error::new(kind, "wrt", detail).at(at));
         if x.tape.serial.get() != self.serial {
             return error(
                 ErrorKind::ForeignTape,
@@ -106,13 +107,14 @@ impl<T: Float> Grads<T> {
     /// If the output does not depend on it (its gradient is zero), or it is frozen.
     #[track_caller]
     pub fn of(&self, p: &Param<T>) -> Result<&Tensor<T>> {
+        let at = Location::caller();
         self.get(p.id()).ok_or_else(|| {
             let name = p.name().unwrap_or("this parameter");
             let detail = match p.is_trainable() {
                 true => format!("the output does not depend on {name}: its gradient is zero"),
                 false => format!("{name} is frozen"),
             };
-            Error::new(ErrorKind::Unreached, "of", detail).at(Location::caller())
+            Error::new(ErrorKind::Unreached, "of", detail).at(at)
         })
     }
 

@@ -336,6 +336,10 @@ fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<
         )
     };
     let y = op.composite(&x).ok_or_else(no_rule)?;
+    if y.len() != r.cotangents.len() {
+        let detail = "the composite form gives other outputs than the op";
+        return Err(Error::new(ErrorKind::Rule, op.name(), detail));
+    }
     let seeds: Vec<_> = y
         .iter()
         .zip(r.cotangents)
@@ -374,15 +378,19 @@ impl<T: Float> Tape<T> {
         wrt: &[Var<'t, T>],
     ) -> Result<Vec<Var<'t, T>>> {
         let at = Location::caller();
+        // A seed that failed says more than that its shape is not the output's.
+        for (_, seed) in outputs {
+            seed.with(|slot| match slot {
+                Slot::Failed(e) => Err(e.clone()),
+                _ => Ok(()),
+            })?;
+        }
         self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.raw_shape())))
             .map_err(|e| e.at(at))?;
-        if let Some(foreign) = wrt.iter().find(|x| !std::ptr::eq(x.tape, self)) {
-            return Err(Error::new(
-                ErrorKind::ForeignTape,
-                "grad",
-                format!("{foreign:?} belongs to another tape"),
-            )
-            .at(at));
+        let mut given = outputs.iter().map(|(_, seed)| seed).chain(wrt);
+        if let Some(foreign) = given.find(|x| !std::ptr::eq(x.tape, self)) {
+            let detail = format!("a value of shape {} belongs to another tape", foreign.shape());
+            return Err(Error::new(ErrorKind::ForeignTape, "grad", detail).at(at));
         }
         if let Some(frozen) = wrt.iter().find(|x| !x.kind().1) {
             let detail = format!(
@@ -487,6 +495,21 @@ impl<'t, T: Float> Recorded<'t, T> {
                 // The composite is recorded beside the fused op, and the sweep goes through it instead.
                 let end = self.tape.len();
                 self.spread(start..end);
+                // Nothing flows through a value that failed: without this its gradient would be zero.
+                for y in &again {
+                    y.with(|slot| match slot {
+                        Slot::Failed(e) => Err(e.clone()),
+                        _ => Ok(()),
+                    })?;
+                }
+                if !again
+                    .iter()
+                    .map(|y| y.raw_shape())
+                    .eq(y.iter().map(|y| y.raw_shape()))
+                {
+                    let detail = "the composite form gives other outputs than the op";
+                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                }
                 for (y, g) in again.iter().zip(&gy) {
                     if let Some(g) = g {
                         self.add(y.id as usize, *g);

@@ -382,18 +382,24 @@ impl<T: Float> Tape<T> {
         inputs: &[Var<'t, T>],
         outputs: usize,
     ) -> Vec<Var<'t, T>> {
-        let first = self.record(OpRef::Shared(Arc::new(op)), inputs);
+        let name = op.name();
+        let mut first = self.record(OpRef::Shared(Arc::new(op)), inputs);
         let made = self
             .state
             .borrow()
             .nodes
             .get(first.id as usize)
             .map_or(1, |n| n.outputs as usize);
+        if made != outputs && !first.is_failed() {
+            let detail = format!("expected {outputs} outputs, the op gave {made}");
+            first = self.failed(Error::new(ErrorKind::Rule, name, detail));
+        }
         // A failed op leaves one node, which stands for every output.
-        (0..outputs)
+        let step = u32::from(!first.is_failed());
+        (0..outputs as u32)
             .map(|i| Var {
                 tape: self,
-                id: first.id + if i < made { i as u32 } else { 0 },
+                id: first.id + i * step,
             })
             .collect()
     }

@@ -90,7 +90,7 @@ pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
     }
     let src = Strided::new(t);
     parallel::chunks_mut(&mut out, parallel::GRAIN, 2, |start, piece| {
-        src.read(start, piece)
+        src.read(start, piece);
     });
     out
 }

@@ -241,7 +241,7 @@ fn fold_axes<T: Float, F: Fold<T>>(f: &F, x: &Tensor<T>, axes: &[usize], keepdim
             if outer * inner == 1 {
                 out[0] = fold_run(f, run);
             } else {
-                let piece = (parallel::GRAIN / n.max(1)).max(1);
+                let piece = parallel::rows(n, 1);
                 parallel::chunks_mut(&mut out, piece, n, |first, piece| {
                     for (i, o) in piece.iter_mut().enumerate() {
                         *o = fold_run(f, &run[(first + i) * n..(first + i + 1) * n]);
@@ -372,7 +372,7 @@ impl<T: Float> Tensor<T> {
         let run = rows.as_slice().expect("contiguous");
         let shape = self.shape().reduced(&[axis], false);
         let mut out = Buffer::unspecified(shape.numel());
-        parallel::chunks_mut(&mut out, (parallel::GRAIN / n).max(1), n, |first, piece| {
+        parallel::chunks_mut(&mut out, parallel::rows(n, 1), n, |first, piece| {
             for (i, o) in piece.iter_mut().enumerate() {
                 let row = &run[(first + i) * n..(first + i + 1) * n];
                 let mut best = 0;

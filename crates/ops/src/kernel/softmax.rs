@@ -51,7 +51,7 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Row<'_, T, LOG> {
             }
             let scale = T::ONE / lanes(&Sum, y);
             for y in y.iter_mut() {
-                *y = *y * scale;
+                *y *= scale;
             }
         }
     }
@@ -96,7 +96,7 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Adjoint<'_, T, LOG> {
             }
             let total = lanes(&Sum, gx);
             for (d, &y) in gx.iter_mut().zip(y) {
-                *d = *d - y * total;
+                *d -= y * total;
             }
         }
     }
@@ -113,7 +113,7 @@ fn apply<T: Float, const LOG: bool>(op: &'static str, x: &Tensor<T>, axis: isize
     let dense = rows(x, axis)?;
     let src = dense.as_slice().expect("contiguous");
     let mut out = Buffer::unspecified(src.len());
-    let piece = (parallel::GRAIN / 4 / n.max(1)).max(1) * n;
+    let piece = parallel::rows(n, COST) * n;
     parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
         for (i, y) in piece.chunks_exact_mut(n).enumerate() {
             simd::dispatch(Row::<T, LOG> {
@@ -139,7 +139,7 @@ fn adjoint<T: Float, const LOG: bool>(
         g.as_slice().expect("contiguous"),
     );
     let mut out = Buffer::unspecified(ys.len());
-    let piece = (parallel::GRAIN / 4 / n.max(1)).max(1) * n;
+    let piece = parallel::rows(n, COST) * n;
     parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
         for (i, gx) in piece.chunks_exact_mut(n).enumerate() {
             let at = start + i * n;
@@ -223,24 +223,19 @@ impl<T: Float> Tensor<T> {
         let src = dense.as_slice().expect("contiguous");
         let mut out = Buffer::unspecified(at.len());
         if n > 0 {
-            parallel::chunks_mut(
-                &mut out,
-                (parallel::GRAIN / 4 / n).max(1),
-                COST * n,
-                |start, out| {
-                    let mut scratch = Buffer::unspecified(n);
-                    let x = &src[start * n..(start + out.len()) * n];
-                    simd::dispatch(Lse {
-                        x,
-                        n,
-                        out: &mut *out,
-                        scratch: &mut scratch,
-                    });
-                    for (i, o) in out.iter_mut().enumerate() {
-                        *o = *o - x[i * n + at[start + i]];
-                    }
-                },
-            );
+            parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
+                let mut scratch = Buffer::unspecified(n);
+                let x = &src[start * n..(start + out.len()) * n];
+                simd::dispatch(Lse {
+                    x,
+                    n,
+                    out: &mut *out,
+                    scratch: &mut scratch,
+                });
+                for (i, o) in out.iter_mut().enumerate() {
+                    *o -= x[i * n + at[start + i]];
+                }
+            });
         }
         Ok(Tensor::from_buffer(out, targets.shape().clone()))
     }
@@ -266,7 +261,7 @@ impl<T: Float> Tensor<T> {
             g.as_slice().expect("contiguous"),
         );
         let mut out = Buffer::unspecified(src.len());
-        let piece = (parallel::GRAIN / 4 / n.max(1)).max(1) * n;
+        let piece = parallel::rows(n, COST) * n;
         parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
             for (i, y) in piece.chunks_exact_mut(n).enumerate() {
                 let row = start / n + i;
@@ -274,8 +269,8 @@ impl<T: Float> Tensor<T> {
                     x: &src[row * n..][..n],
                     y: &mut *y,
                 });
-                y[at[row]] = y[at[row]] - T::ONE;
-                y.iter_mut().for_each(|v| *v = *v * gs[row]);
+                y[at[row]] -= T::ONE;
+                y.iter_mut().for_each(|v| *v *= gs[row]);
             }
         });
         Ok(Tensor::from_buffer(out, self.shape().clone()))
@@ -297,21 +292,16 @@ impl<T: Float> Tensor<T> {
         let src = dense.as_slice().expect("contiguous");
         let mut out = Buffer::filled(shape.numel(), T::NEG_INFINITY);
         if n > 0 {
-            parallel::chunks_mut(
-                &mut out,
-                (parallel::GRAIN / 4 / n).max(1),
-                COST * n,
-                |start, out| {
-                    let mut scratch = Buffer::unspecified(n);
-                    let x = &src[start * n..(start + out.len()) * n];
-                    simd::dispatch(Lse {
-                        x,
-                        n,
-                        out,
-                        scratch: &mut scratch,
-                    });
-                },
-            );
+            parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
+                let mut scratch = Buffer::unspecified(n);
+                let x = &src[start * n..(start + out.len()) * n];
+                simd::dispatch(Lse {
+                    x,
+                    n,
+                    out,
+                    scratch: &mut scratch,
+                });
+            });
         }
         Ok(Tensor::from_buffer(out, shape))
     }

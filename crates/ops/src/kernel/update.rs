@@ -22,16 +22,16 @@ struct Loop<'a, const N: usize, T, K> {
 impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_, N, T, K> {
     type Output = ();
     #[inline(always)]
-    fn call(self) {
+    fn call(mut self) {
         let n = self.gradient.len();
         assert!(self.state.iter().all(|s| s.len() == n));
         for i in 0..n {
             // SAFETY: every state has n elements, asserted above.
             let old = std::array::from_fn(|j| unsafe { *self.state[j].get_unchecked(i) });
             let new = self.kernel.call(old, self.gradient[i]);
-            for j in 0..N {
+            for (state, new) in self.state.iter_mut().zip(new) {
                 // SAFETY: as above.
-                unsafe { *self.state[j].get_unchecked_mut(i) = new[j] };
+                unsafe { *state.get_unchecked_mut(i) = new };
             }
         }
     }

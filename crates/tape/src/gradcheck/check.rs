@@ -114,7 +114,8 @@ impl Check {
             let (want, got) = (gradient(&swept, *x)?.to_vec(), got.value()?.to_vec());
             for (k, (want, got)) in want.into_iter().zip(got).enumerate() {
                 let same = want == got || (want.is_nan() && got.is_nan());
-                if !same && !((want - got).abs() <= self.tolerance * (1.0 + want.abs())) {
+                let close = (want - got).abs() <= self.tolerance * (1.0 + want.abs());
+                if !(same || close) {
                     report.failures.push(format!(
                         "{}: recorded gradient, input {i}, element {k}: expected {want:.9}, got {got:.9}",
                         self.name

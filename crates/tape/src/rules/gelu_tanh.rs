@@ -25,6 +25,9 @@ impl Pointwise for GeluTanh {
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         {
+            // Beyond ±10 the tanh is ±1; there x³ may overflow, and its infinity would meet a zero.
+            let x = R::select(x.lt(x.like(-10.0)), x.like(-10.0), x);
+            let x = R::select(x.like(10.0).lt(x), x.like(10.0), x);
             let k = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
             let t = (x + (x * x * x).scale(CUBIC)).scale(k).apply(super::tanh::Tanh);
             let du = (x.like(1.0) + (x * x).scale(3.0 * CUBIC)).scale(k);

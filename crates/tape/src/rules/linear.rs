@@ -21,12 +21,19 @@ impl<T: Float> Op<T> for Linear {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].linear(x[1], x.get(2).copied())?.into())
     }
-    fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
-        let y = x[0].matmul(x[1].t());
-        Some(vec![match x.get(2) {
-            Some(&b) => y + b,
-            None => y,
-        }])
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (x, w, g) = (r.x(0), r.x(1), r.gy());
+        let (n, k) = (w.dim(0), w.dim(1));
+        let rows: usize = g.raw_shape().iter().rev().skip(1).product();
+        let flat = g.reshape([rows, n]);
+        let mut out = cotangents([
+            r.when(0, || g.matmul(w)),
+            r.when(1, || flat.t().matmul(x.reshape([rows, k]))),
+        ]);
+        if r.inputs().len() == 3 {
+            out.push(r.when(2, || flat.sum_axes(0)));
+        }
+        out
     }
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {

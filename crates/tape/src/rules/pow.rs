@@ -1,5 +1,5 @@
 //! aᵇ, with a number or a tensor as exponent. Conventions: x⁰ is 1 with derivative 0 everywhere, 0 included; the
-//! exponent's derivative y log a is 0 where y is 0, so that base 0 gives no NaN.
+//! exponent's derivative y log a is 0 where y is 0 and at 0⁰, so that base 0 gives no NaN.
 
 use super::prelude::*;
 
@@ -46,9 +46,12 @@ impl Pointwise2 for Power {
         b * raise(base, b - b.like(1.0))
     }
     #[inline(always)]
-    fn db<R: Real>(&self, a: R, _b: R, y: R) -> R {
+    fn db<R: Real>(&self, a: R, b: R, y: R) -> R {
         let vanishes = y.equals(y.like(0.0));
-        let base = R::select(vanishes.clone(), a.like(1.0), a);
+        // At a = 0 what does not vanish is 0⁰, flat by convention, and the pole of a negative exponent.
+        let corner = R::select(b.equals(b.like(0.0)), b.like(1.0), a);
+        let base = R::select(a.equals(a.like(0.0)), corner, a);
+        let base = R::select(vanishes.clone(), a.like(1.0), base);
         R::select(vanishes, y.like(0.0), y * base.apply(super::log::Log))
     }
 }

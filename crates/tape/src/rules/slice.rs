@@ -58,17 +58,20 @@ impl<'t, T: Float> Var<'t, T> {
     /// One position of an axis, which goes.
     #[track_caller]
     pub fn get(self, axis: isize, position: usize) -> Self {
-        let n = self.dim(axis);
-        if position >= n && !self.is_failed() {
-            let detail = format!(
-                "position {position} is out of range for axis {axis} of shape {}",
-                self.shape()
-            );
-            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
-            return self.tape().failed(crate::Error::new(kind, "get", detail));
+        if self.is_failed() {
+            return self;
         }
-        self.slice(axis, position..position.saturating_add(1))
-            .squeeze(axis)
+        let shape = self.raw_shape();
+        let refused = match normalize_axis("get", axis, shape.len()) {
+            Ok(a) if position < shape[a] => return self.slice(axis, position..position + 1).squeeze(axis),
+            Ok(_) => {
+                let detail = format!("position {position} is out of range for axis {axis} of shape {shape}");
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
+                crate::Error::new(kind, "get", detail)
+            }
+            Err(e) => e.into(),
+        };
+        self.tape().failed(refused)
     }
 
     /// Consecutive parts of the given sizes along an axis.
@@ -86,16 +89,22 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn split(self, axis: isize, sizes: &[usize]) -> Vec<Var<'t, T>> {
+        if self.is_failed() {
+            return vec![self; sizes.len()];
+        }
+        let shape = self.raw_shape();
         let total = sizes.iter().fold(0usize, |a, &b| a.saturating_add(b));
-        let n = self.dim(axis);
-        if n != total && !self.is_failed() {
-            let detail = format!(
-                "sizes {sizes:?} do not add up to axis {axis} of shape {}",
-                self.shape()
-            );
-            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
-            let failed = self.tape().failed(crate::Error::new(kind, "split", detail));
-            return vec![failed; sizes.len()];
+        let refused = match normalize_axis("split", axis, shape.len()) {
+            Ok(a) if shape[a] == total => None,
+            Ok(_) => {
+                let detail = format!("sizes {sizes:?} do not add up to axis {axis} of shape {shape}");
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+                Some(crate::Error::new(kind, "split", detail))
+            }
+            Err(e) => Some(e.into()),
+        };
+        if let Some(e) = refused {
+            return vec![self.tape().failed(e); sizes.len()];
         }
         let mut parts = Vec::with_capacity(sizes.len());
         let mut at = 0;
