@@ -59,13 +59,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of operation `op`; `detail` says what was expected and found.
     pub fn new(kind: ErrorKind, op: &'static str, detail: impl Into<String>) -> Self {
-        Error(Arc::new(Inner {
-            kind,
-            op,
-            detail: detail.into(),
-            at: None,
-            path: None,
-        }))
+        Error(Arc::new(Inner { kind, op, detail: detail.into(), at: None, path: None }))
     }
 
     /// The kind of error.

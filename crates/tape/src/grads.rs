@@ -29,12 +29,7 @@ struct Entry<T: Float> {
 
 impl<T: Float> Grads<T> {
     pub(crate) fn new(serial: u64) -> Self {
-        Grads {
-            serial,
-            values: Vec::new(),
-            params: Vec::new(),
-            index: HashMap::new(),
-        }
+        Grads { serial, values: Vec::new(), params: Vec::new(), index: HashMap::new() }
     }
 
     pub(crate) fn push_value(&mut self, id: u32, gradient: Tensor<T>) {
@@ -86,18 +81,11 @@ impl<T: Float> Grads<T> {
             return Ok(g.clone());
         }
         match (leaf, needs) {
-            (true, true) => error(
-                ErrorKind::Unreached,
-                "the output does not depend on this value: its gradient is zero",
-            ),
-            (true, false) => error(
-                ErrorKind::NoGradient,
-                "this value is a constant; make it with var()",
-            ),
-            _ => error(
-                ErrorKind::NoGradient,
-                "this value is an intermediate; keep() it before backward()",
-            ),
+            (true, true) => {
+                error(ErrorKind::Unreached, "the output does not depend on this value: its gradient is zero")
+            }
+            (true, false) => error(ErrorKind::NoGradient, "this value is a constant; make it with var()"),
+            _ => error(ErrorKind::NoGradient, "this value is an intermediate; keep() it before backward()"),
         }
     }
 

@@ -30,25 +30,13 @@ pub struct Saves {
 
 impl Saves {
     /// All inputs and outputs.
-    pub const ALL: Saves = Saves {
-        inputs: u32::MAX,
-        outputs: true,
-    };
+    pub const ALL: Saves = Saves { inputs: u32::MAX, outputs: true };
     /// Nothing but shapes.
-    pub const NOTHING: Saves = Saves {
-        inputs: 0,
-        outputs: false,
-    };
+    pub const NOTHING: Saves = Saves { inputs: 0, outputs: false };
     /// All inputs.
-    pub const INPUTS: Saves = Saves {
-        inputs: u32::MAX,
-        outputs: false,
-    };
+    pub const INPUTS: Saves = Saves { inputs: u32::MAX, outputs: false };
     /// The outputs.
-    pub const OUTPUTS: Saves = Saves {
-        inputs: 0,
-        outputs: true,
-    };
+    pub const OUTPUTS: Saves = Saves { inputs: 0, outputs: true };
 }
 
 /// What [`Op::forward`] gives: outputs, and what its first-order kernel wants to find again.
@@ -62,19 +50,13 @@ pub struct Forward<T: Float> {
 
 impl<T: Float> From<Tensor<T>> for Forward<T> {
     fn from(y: Tensor<T>) -> Self {
-        Forward {
-            outputs: SmallVec::from_buf([y]),
-            saved: Vec::new(),
-        }
+        Forward { outputs: SmallVec::from_buf([y]), saved: Vec::new() }
     }
 }
 
 impl<T: Float> From<Vec<Tensor<T>>> for Forward<T> {
     fn from(y: Vec<Tensor<T>>) -> Self {
-        Forward {
-            outputs: y.into_iter().collect(),
-            saved: Vec::new(),
-        }
+        Forward { outputs: y.into_iter().collect(), saved: Vec::new() }
     }
 }
 

@@ -33,13 +33,7 @@ pub struct Param<T: Float> {
 impl<T: Float> Param<T> {
     /// A trainable parameter that starts at `value`.
     pub fn new(value: Tensor<T>) -> Self {
-        Param {
-            value,
-            id: ParamId::fresh(),
-            version: 0,
-            name: None,
-            trainable: true,
-        }
+        Param { value, id: ParamId::fresh(), version: 0, name: None, trainable: true }
     }
 
     /// The current value.
@@ -75,11 +69,7 @@ impl<T: Float> Param<T> {
         if value.shape() != self.value.shape() {
             let name = self.name().unwrap_or("parameter");
             let detail = format!("{name} has shape {}, found {}", self.value.shape(), value.shape());
-            return Err(Error::new(
-                ErrorKind::Op(wengert_ops::ErrorKind::Shape),
-                "set",
-                detail,
-            ));
+            return Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "set", detail));
         }
         self.version += 1;
         self.value = value;

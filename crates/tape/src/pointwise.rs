@@ -121,11 +121,7 @@ impl<P: Pointwise> Map<P> {
         let g = r.gy()?;
         let x = if P::USES_X { r.x(0)? } else { g };
         let y = if P::USES_Y { r.y()? } else { g };
-        Ok(cotangents([Some(pointwise(
-            P::NAME,
-            [g, x, y],
-            &Adjoint(&self.0),
-        )?)]))
+        Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(&self.0))?)]))
     }
 }
 
@@ -147,10 +143,7 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
     }
 
     fn saves(&self, _needs: &[bool]) -> Saves {
-        Saves {
-            inputs: u32::from(P::USES_X),
-            outputs: P::USES_Y,
-        }
+        Saves { inputs: u32::from(P::USES_X), outputs: P::USES_Y }
     }
 }
 
@@ -196,11 +189,7 @@ impl<T: Float, P: Pointwise2, const FIRST: bool> Kernel<4, T, T> for Adjoint2<'_
     const COST: usize = P::COST;
     #[inline(always)]
     fn call(&self, [g, a, b, y]: [T; 4]) -> T {
-        g * if FIRST {
-            self.0.da(a, b, y)
-        } else {
-            self.0.db(a, b, y)
-        }
+        g * if FIRST { self.0.da(a, b, y) } else { self.0.db(a, b, y) }
     }
 }
 
@@ -215,16 +204,8 @@ impl<P: Pointwise2> Zip<P> {
     }
 
     fn first_order<T: Float>(&self, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
-        let a = if r.needs(0) {
-            Some(self.side::<T, true>(r, 0, P::DA_USES)?)
-        } else {
-            None
-        };
-        let b = if r.needs(1) {
-            Some(self.side::<T, false>(r, 1, P::DB_USES)?)
-        } else {
-            None
-        };
+        let a = if r.needs(0) { Some(self.side::<T, true>(r, 0, P::DA_USES)?) } else { None };
+        let b = if r.needs(1) { Some(self.side::<T, false>(r, 1, P::DB_USES)?) } else { None };
         Ok(cotangents([a, b]))
     }
 }
@@ -252,10 +233,7 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
 
     fn saves(&self, needs: &[bool]) -> Saves {
         let uses = if needs[0] { P::DA_USES } else { 0 } | if needs[1] { P::DB_USES } else { 0 };
-        Saves {
-            inputs: u32::from(uses & 3),
-            outputs: uses & 4 != 0,
-        }
+        Saves { inputs: u32::from(uses & 3), outputs: uses & 4 != 0 }
     }
 }
 

@@ -96,11 +96,7 @@ impl<T: Float> Tape<T> {
     /// being closed, it frees nothing.
     #[track_caller]
     pub fn open_scope(&self) -> Scope<'_, T> {
-        Scope {
-            tape: self,
-            start: self.len(),
-            at: Location::caller(),
-        }
+        Scope { tape: self, start: self.len(), at: Location::caller() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
 use crate::op::{Cotangents, Eager, OpRef, Rule};
 use crate::real::Float;
-use crate::tape::{Gone, Node, Slot, State, Tape, range};
+use crate::tape::{Borrowed, Gone, Node, Slot, State, Tape, range};
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -38,27 +38,6 @@ fn accumulate<T: Float>(into: &mut Option<Tensor<T>>, g: Tensor<T>) -> Result<()
         Some(sum) => update("accumulate", [sum], &g, &Accumulate)?,
     }
     Ok(())
-}
-
-/// The nodes, taken out of the tape while rules run and put back whatever happens.
-struct Borrowed<'t, T: Float> {
-    tape: &'t Tape<T>,
-    nodes: Vec<Node<T>>,
-}
-
-impl<'t, T: Float> Borrowed<'t, T> {
-    fn take(tape: &'t Tape<T>) -> Self {
-        Borrowed {
-            tape,
-            nodes: std::mem::take(&mut tape.state.borrow_mut().nodes),
-        }
-    }
-}
-
-impl<T: Float> Drop for Borrowed<'_, T> {
-    fn drop(&mut self) {
-        self.tape.state.borrow_mut().nodes = std::mem::take(&mut self.nodes);
-    }
 }
 
 impl<T: Float> Tape<T> {
@@ -170,20 +149,11 @@ impl<T: Float> Sweep<'_, T> {
         let (Some(op), true) = (&node.op, node.needs) else {
             return Ok(());
         };
-        let needs: SmallVec<[bool; 4]> = node
-            .inputs
-            .iter()
-            .map(|&i| self.nodes[i as usize].needs)
-            .collect();
-        let slots: SmallVec<[&Slot<T>; 4]> = node
-            .inputs
-            .iter()
-            .map(|&i| &self.nodes[i as usize].value)
-            .collect();
-        let outputs: SmallVec<[&Slot<T>; 1]> = self.nodes[id..id + node.outputs as usize]
-            .iter()
-            .map(|n| &n.value)
-            .collect();
+        let needs: SmallVec<[bool; 4]> = node.inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
+        let slots: SmallVec<[&Slot<T>; 4]> =
+            node.inputs.iter().map(|&i| &self.nodes[i as usize].value).collect();
+        let outputs: SmallVec<[&Slot<T>; 1]> =
+            self.nodes[id..id + node.outputs as usize].iter().map(|n| &n.value).collect();
         let eager = Eager {
             op: op.name(),
             inputs: &slots,
@@ -200,11 +170,7 @@ impl<T: Float> Sweep<'_, T> {
         let located = |e: Error| e.at(node.at).inside(path(self.nodes, &node.inputs));
         let gx = gx.map_err(located)?;
         if gx.len() != node.inputs.len() {
-            let detail = format!(
-                "the rule gave {} cotangents for {} inputs",
-                gx.len(),
-                node.inputs.len()
-            );
+            let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), node.inputs.len());
             return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
         }
         for ((g, &x), needed) in gx.into_iter().zip(&node.inputs).zip(needs.iter()) {
@@ -296,20 +262,10 @@ fn by_rule<T: Float>(
         let place = |slot: &Slot<T>| tape.place(slot.clone(), false);
         let x: SmallVec<[Var<'_, T>; 4]> = r.inputs.iter().map(|s| place(s)).collect();
         let y: SmallVec<[Var<'_, T>; 1]> = r.outputs.iter().map(|s| place(s)).collect();
-        let g: SmallVec<[Option<Var<'_, T>>; 1]> = r
-            .cotangents
-            .iter()
-            .map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone()))))
-            .collect();
-        let gx = op.vjp(Rule {
-            inputs: &x,
-            outputs: &y,
-            cotangents: &g,
-            needs: r.needs,
-        });
-        gx.into_iter()
-            .map(|g| g.map(|g| g.value()).transpose())
-            .collect::<Result<Cotangents<Tensor<T>>>>()
+        let g: SmallVec<[Option<Var<'_, T>>; 1]> =
+            r.cotangents.iter().map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone())))).collect();
+        let gx = op.vjp(Rule { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs });
+        gx.into_iter().map(|g| g.map(|g| g.value()).transpose()).collect::<Result<Cotangents<Tensor<T>>>>()
     };
     tape.reset();
     match outcome {
@@ -322,29 +278,15 @@ fn by_rule<T: Float>(
 
 fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
     let tape = Tape::new();
-    let x: Vec<Var<'_, T>> = r
-        .inputs
-        .iter()
-        .zip(r.needs)
-        .map(|(s, &n)| tape.place((*s).clone(), n))
-        .collect();
-    let no_rule = || {
-        Error::new(
-            ErrorKind::Rule,
-            op.name(),
-            "the op has neither a rule nor a composite form",
-        )
-    };
+    let x: Vec<Var<'_, T>> =
+        r.inputs.iter().zip(r.needs).map(|(s, &n)| tape.place((*s).clone(), n)).collect();
+    let no_rule = || Error::new(ErrorKind::Rule, op.name(), "the op has neither a rule nor a composite form");
     let y = op.composite(&x).ok_or_else(no_rule)?;
     if y.len() != r.cotangents.len() {
         let detail = "the composite form gives other outputs than the op";
         return Err(Error::new(ErrorKind::Rule, op.name(), detail));
     }
-    let seeds: Vec<_> = y
-        .iter()
-        .zip(r.cotangents)
-        .filter_map(|(y, g)| Some((*y, g.clone()?)))
-        .collect();
+    let seeds: Vec<_> = y.iter().zip(r.cotangents).filter_map(|(y, g)| Some((*y, g.clone()?))).collect();
     let grads = tape.backward(&seeds, Retain::Nothing)?;
     let zero = |x: &Var<'_, T>| Tensor::try_full(x.raw_shape(), T::ZERO);
     x.iter()
@@ -385,26 +327,19 @@ impl<T: Float> Tape<T> {
                 _ => Ok(()),
             })?;
         }
-        self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.raw_shape())))
-            .map_err(|e| e.at(at))?;
+        self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.raw_shape()))).map_err(|e| e.at(at))?;
         let mut given = outputs.iter().map(|(_, seed)| seed).chain(wrt);
         if let Some(foreign) = given.find(|x| !std::ptr::eq(x.tape, self)) {
             let detail = format!("a value of shape {} belongs to another tape", foreign.shape());
             return Err(Error::new(ErrorKind::ForeignTape, "grad", detail).at(at));
         }
         if let Some(frozen) = wrt.iter().find(|x| !x.kind().1) {
-            let detail = format!(
-                "no gradient flows to this value of shape {}: it is a constant",
-                frozen.shape()
-            );
+            let detail =
+                format!("no gradient flows to this value of shape {}: it is a constant", frozen.shape());
             return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
         }
         let len = self.len();
-        let mut sweep = Recorded {
-            tape: self,
-            cotangents: vec![None; len],
-            active: vec![false; len],
-        };
+        let mut sweep = Recorded { tape: self, cotangents: vec![None; len], active: vec![false; len] };
         for x in wrt {
             sweep.active[x.id as usize] = true;
         }
@@ -416,10 +351,8 @@ impl<T: Float> Tape<T> {
         let outcome = sweep.run(0..len, &wanted);
         self.state.borrow_mut().speaks_for = None;
         outcome?;
-        let grads: Vec<_> = wrt
-            .iter()
-            .map(|x| sweep.cotangents[x.id as usize].unwrap_or_else(|| x.zeros_like()))
-            .collect();
+        let grads: Vec<_> =
+            wrt.iter().map(|x| sweep.cotangents[x.id as usize].unwrap_or_else(|| x.zeros_like())).collect();
         for g in &grads {
             g.with(|slot| match slot {
                 Slot::Failed(e) => Err(e.clone()),
@@ -472,20 +405,13 @@ impl<'t, T: Float> Recorded<'t, T> {
             };
             let gy: SmallVec<[Option<Var<'t, T>>; 1]> = (id..id + outputs)
                 .map(|o| {
-                    if wanted.contains(&(o as u32)) {
-                        self.cotangents[o]
-                    } else {
-                        self.cotangents[o].take()
-                    }
+                    if wanted.contains(&(o as u32)) { self.cotangents[o] } else { self.cotangents[o].take() }
                 })
                 .collect();
             if gy.iter().all(Option::is_none) {
                 continue;
             }
-            let var = |i: usize| Var {
-                tape: self.tape,
-                id: i as u32,
-            };
+            let var = |i: usize| Var { tape: self.tape, id: i as u32 };
             let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
             let y: SmallVec<[Var<'t, T>; 1]> = (id..id + outputs).map(var).collect();
             let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
@@ -502,11 +428,7 @@ impl<'t, T: Float> Recorded<'t, T> {
                         _ => Ok(()),
                     })?;
                 }
-                if !again
-                    .iter()
-                    .map(|y| y.raw_shape())
-                    .eq(y.iter().map(|y| y.raw_shape()))
-                {
+                if !again.iter().map(|y| y.raw_shape()).eq(y.iter().map(|y| y.raw_shape())) {
                     let detail = "the composite form gives other outputs than the op";
                     return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
                 }
@@ -518,18 +440,9 @@ impl<'t, T: Float> Recorded<'t, T> {
                 self.run(start..end, &[])?;
                 continue;
             }
-            let gx = op.vjp(Rule {
-                inputs: &x,
-                outputs: &y,
-                cotangents: &gy,
-                needs: &needs,
-            });
+            let gx = op.vjp(Rule { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs });
             if gx.len() != inputs.len() {
-                let detail = format!(
-                    "the rule gave {} cotangents for {} inputs",
-                    gx.len(),
-                    inputs.len()
-                );
+                let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), inputs.len());
                 return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
             }
             for ((g, x), needed) in gx.into_iter().zip(&x).zip(&needs) {

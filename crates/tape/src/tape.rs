@@ -97,6 +97,25 @@ pub(crate) struct ParamInfo {
     pub(crate) name: Option<Arc<str>>,
 }
 
+/// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it, and put
+/// back whatever happens.
+pub(crate) struct Borrowed<'t, T: Float> {
+    tape: &'t Tape<T>,
+    pub(crate) nodes: Vec<Node<T>>,
+}
+
+impl<'t, T: Float> Borrowed<'t, T> {
+    pub(crate) fn take(tape: &'t Tape<T>) -> Self {
+        Borrowed { tape, nodes: std::mem::take(&mut tape.state.borrow_mut().nodes) }
+    }
+}
+
+impl<T: Float> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        self.tape.state.borrow_mut().nodes = std::mem::take(&mut self.nodes);
+    }
+}
+
 /// Parameter identities are consecutive numbers; multiplying spreads them well enough.
 #[derive(Default)]
 pub(crate) struct IdHasher(u64);
@@ -164,12 +183,7 @@ impl<T: Float> Tape<T> {
     fn with_mode(records: bool, training: bool, seed: u64) -> Self {
         Tape {
             serial: Cell::new(next_serial()),
-            mode: Mode {
-                records,
-                training,
-                strict: false,
-                anomaly: false,
-            },
+            mode: Mode { records, training, strict: false, anomaly: false },
             state: RefCell::new(State {
                 nodes: Vec::new(),
                 error: None,
@@ -288,17 +302,10 @@ impl<T: Float> Tape<T> {
         let state = self.state.borrow();
         let mut seen = std::collections::HashSet::new();
         let tensors = state.nodes.iter().flat_map(|n| {
-            let value = if let Slot::Ready(t) = &n.value {
-                Some(t)
-            } else {
-                None
-            };
+            let value = if let Slot::Ready(t) = &n.value { Some(t) } else { None };
             value.into_iter().chain(&n.saved)
         });
-        tensors
-            .filter(|t| seen.insert(t.buffer_address()))
-            .map(|t| t.buffer_len() * size_of::<T>())
-            .sum()
+        tensors.filter(|t| seen.insert(t.buffer_address())).map(|t| t.buffer_len() * size_of::<T>()).sum()
     }
 
     /// A leaf whose gradient can be asked for.
@@ -320,15 +327,8 @@ impl<T: Float> Tape<T> {
         if let Some(&id) = self.state.borrow().params.get(&key) {
             return Var { tape: self, id };
         }
-        let info = Box::new(ParamInfo {
-            id: p.id(),
-            name: p.shared_name(),
-        });
-        let v = self.leaf(
-            Ok(p.value().clone()),
-            p.is_trainable() && self.mode.records,
-            Some(info),
-        );
+        let info = Box::new(ParamInfo { id: p.id(), name: p.shared_name() });
+        let v = self.leaf(Ok(p.value().clone()), p.is_trainable() && self.mode.records, Some(info));
         self.state.borrow_mut().params.insert(key, v.id);
         v
     }
@@ -360,9 +360,7 @@ impl<T: Float> Tape<T> {
     /// A leaf that holds a slot as it is.
     #[track_caller]
     pub(crate) fn leaf_slot(&self, value: Slot<T>, needs: bool) -> u32 {
-        self.state
-            .borrow_mut()
-            .push_leaf(value, needs, None, Location::caller())
+        self.state.borrow_mut().push_leaf(value, needs, None, Location::caller())
     }
 
     /// Records `op` on `inputs` and gives its only output.
@@ -384,24 +382,14 @@ impl<T: Float> Tape<T> {
     ) -> Vec<Var<'t, T>> {
         let name = op.name();
         let mut first = self.record(OpRef::Shared(Arc::new(op)), inputs);
-        let made = self
-            .state
-            .borrow()
-            .nodes
-            .get(first.id as usize)
-            .map_or(1, |n| n.outputs as usize);
+        let made = self.state.borrow().nodes.get(first.id as usize).map_or(1, |n| n.outputs as usize);
         if made != outputs && !first.is_failed() {
             let detail = format!("expected {outputs} outputs, the op gave {made}");
             first = self.failed(Error::new(ErrorKind::Rule, name, detail));
         }
         // A failed op leaves one node, which stands for every output.
         let step = u32::from(!first.is_failed());
-        (0..outputs as u32)
-            .map(|i| Var {
-                tape: self,
-                id: first.id + i * step,
-            })
-            .collect()
+        (0..outputs as u32).map(|i| Var { tape: self, id: first.id + i * step }).collect()
     }
 
     /// As [`apply`](Tape::apply) for an op without state, which is recorded without an allocation.
@@ -415,19 +403,12 @@ impl<T: Float> Tape<T> {
         let at = Location::caller();
         let ids: SmallVec<[u32; 4]> = inputs.iter().map(|v| v.id).collect();
         let foreign = inputs.iter().any(|v| !std::ptr::eq(v.tape, self));
-        // The nodes are taken out while the op runs, so no borrow is held across a call into it.
-        let nodes = std::mem::take(&mut self.state.borrow_mut().nodes);
         let outcome = if foreign {
-            Err(Error::new(
-                ErrorKind::ForeignTape,
-                op.name(),
-                "an operand belongs to another tape",
-            ))
+            Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand belongs to another tape"))
         } else {
-            forward(&op, &nodes, &ids)
+            forward(&op, &Borrowed::take(self).nodes, &ids)
         };
         let mut state = self.state.borrow_mut();
-        state.nodes = nodes;
         let at = state.speaks_for.unwrap_or(at);
         let outcome = match outcome {
             Ok(f) if self.mode.anomaly => state.finite(f, &op, &ids),
@@ -481,17 +462,11 @@ fn forward<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32]) -> Result<Fo
     let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
     for &i in ids {
         let Some(node) = nodes.get(i as usize) else {
-            return Err(Error::new(
-                ErrorKind::ForeignTape,
-                op.name(),
-                "an operand is not on this tape",
-            ));
+            return Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand is not on this tape"));
         };
         x.push(node.value.ready(op.name())?);
     }
-    let f = op
-        .forward(&x)
-        .map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
+    let f = op.forward(&x).map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
     if f.outputs.is_empty() {
         return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
     }
@@ -598,11 +573,7 @@ impl<T: Float> State<T> {
         let Some(y) = f.outputs.iter().find(|y| y.has_non_finite()) else {
             return Ok(f);
         };
-        let inputs = ids
-            .iter()
-            .map(|&i| range(&self.nodes[i as usize].value))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let inputs = ids.iter().map(|&i| range(&self.nodes[i as usize].value)).collect::<Vec<_>>().join(", ");
         let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
         Err(Error::new(ErrorKind::NonFinite, op.name(), detail))
     }
@@ -660,15 +631,9 @@ pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
     };
     let v = t.to_vec();
     let finite = v.iter().filter(|v| v.is_finite()).map(|v| v.to_f64());
-    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| {
-        (lo.min(x), hi.max(x))
-    });
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
     let bad = v.iter().filter(|v| !v.is_finite()).count();
-    let bad = if bad > 0 {
-        format!(", {bad} not finite")
-    } else {
-        String::new()
-    };
+    let bad = if bad > 0 { format!(", {bad} not finite") } else { String::new() };
     if lo <= hi {
         format!("{} in [{lo:.4e}, {hi:.4e}]{bad}", t.shape())
     } else {

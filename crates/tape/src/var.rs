@@ -106,11 +106,9 @@ impl<'t, T: Float> Var<'t, T> {
     pub(crate) fn with<R>(self, f: impl FnOnce(&Slot<T>) -> R) -> R {
         match self.tape.state.borrow().nodes.get(self.id as usize) {
             Some(node) => f(&node.value),
-            None => f(&Slot::Failed(Error::new(
-                ErrorKind::ForeignTape,
-                "value",
-                "this value is not on its tape",
-            ))),
+            None => {
+                f(&Slot::Failed(Error::new(ErrorKind::ForeignTape, "value", "this value is not on its tape")))
+            }
         }
     }
 
@@ -121,8 +119,7 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn value(self) -> Result<Tensor<T>> {
         let at = Location::caller();
-        self.with(|slot| slot.ready("value").cloned())
-            .map_err(|e| e.at(at))
+        self.with(|slot| slot.ready("value").cloned()).map_err(|e| e.at(at))
     }
 
     /// The only element of the value.
@@ -137,21 +134,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// Whether this is a leaf, whether a gradient flows to it, and which parameter it is.
     pub(crate) fn kind(self) -> (bool, bool, Option<crate::param::ParamId>) {
         match self.tape.state.borrow().nodes.get(self.id as usize) {
-            Some(n) => (
-                n.op.is_none() && n.first == self.id,
-                n.needs,
-                n.param.as_ref().map(|p| p.id),
-            ),
+            Some(n) => (n.op.is_none() && n.first == self.id, n.needs, n.param.as_ref().map(|p| p.id)),
             None => (false, false, None),
         }
     }
 
     /// The sizes of the axes; they can be asked for even when the value has failed or was freed.
     pub fn shape(self) -> Dims {
-        self.with(|slot| Dims {
-            shape: slot.shape().clone(),
-            failed: matches!(slot, Slot::Failed(_)),
-        })
+        self.with(|slot| Dims { shape: slot.shape().clone(), failed: matches!(slot, Slot::Failed(_)) })
     }
 
     pub(crate) fn raw_shape(self) -> Shape {
@@ -206,11 +196,7 @@ impl<'t, T: Float> Var<'t, T> {
             _ => {
                 if !dims.failed {
                     let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-                    self.poison(Error::new(
-                        kind,
-                        "dims",
-                        format!("expected rank {N}, found shape {dims}"),
-                    ));
+                    self.poison(Error::new(kind, "dims", format!("expected rank {N}, found shape {dims}")));
                 }
                 [1; N]
             }
@@ -265,8 +251,9 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The gradients of this scalar with respect to every leaf that it depends on.
     ///
-    /// Values are freed as the sweep goes on, except leaves, rank-0 values, this output, and what was
-    /// [`keep`](Var::keep)t. Parameters are handed back, so that an optimiser can update them in place.
+    /// Every value recorded up to this one is freed as the sweep goes on, except leaves, rank-0 values, this output, and
+    /// what was [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`]) or use
+    /// [`backward_retaining`](Var::backward_retaining) first. Parameters are handed back, so that an optimiser can update them in place.
     ///
     /// # Errors
     /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
@@ -301,8 +288,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// As [`backward`](Var::backward), and if the seed's shape is not the value's.
     #[track_caller]
     pub fn backward_from(self, seed: impl IntoTensor<T>) -> Result<Grads<T>> {
-        self.tape
-            .backward(&[(self, seed.into_tensor()?)], Retain::Nothing)
+        self.tape.backward(&[(self, seed.into_tensor()?)], Retain::Nothing)
     }
 
     /// The gradient of this scalar with respect to `x`, recorded, so that it can be differentiated again. Zeros if
@@ -361,11 +347,7 @@ impl<'t, T: Float> Operand<'t, T> for Var<'t, T> {
         if std::ptr::eq(self.tape, tape) {
             self
         } else {
-            tape.failed(Error::new(
-                ErrorKind::ForeignTape,
-                "operand",
-                "an operand belongs to another tape",
-            ))
+            tape.failed(Error::new(ErrorKind::ForeignTape, "operand", "an operand belongs to another tape"))
         }
     }
 }
@@ -426,27 +408,9 @@ macro_rules! operator {
         }
     };
 }
-operator!(
-    Add,
-    add,
-    crate::rules::add::add,
-    |x, c| x.pointwise(AddScalar(c)),
-    AddScalar
-);
-operator!(
-    Sub,
-    sub,
-    crate::rules::sub::sub,
-    |x, c| x.pointwise(AddScalar(-c)),
-    RSubScalar
-);
-operator!(
-    Mul,
-    mul,
-    crate::rules::mul::mul,
-    |x, c| x.pointwise(MulScalar(c)),
-    MulScalar
-);
+operator!(Add, add, crate::rules::add::add, |x, c| x.pointwise(AddScalar(c)), AddScalar);
+operator!(Sub, sub, crate::rules::sub::sub, |x, c| x.pointwise(AddScalar(-c)), RSubScalar);
+operator!(Mul, mul, crate::rules::mul::mul, |x, c| x.pointwise(MulScalar(c)), MulScalar);
 operator!(
     Div,
     div,
@@ -505,11 +469,7 @@ impl<T: Float> Var<'_, T> {
         o: Self,
         compare: fn(&Tensor<T>, &Tensor<T>) -> wengert_ops::Result<Tensor<bool>>,
     ) -> Tensor<bool> {
-        let outcome = self
-            .value()
-            .ok()
-            .zip(o.value().ok())
-            .and_then(|(a, b)| compare(&a, &b).ok());
+        let outcome = self.value().ok().zip(o.value().ok()).and_then(|(a, b)| compare(&a, &b).ok());
         outcome.unwrap_or_else(|| Tensor::scalar(false))
     }
 }

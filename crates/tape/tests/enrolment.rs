@@ -16,28 +16,20 @@ const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("var", "a leaf"),
     ("constant", "a leaf"),
     ("param", "a leaf"),
-    (
-        "failed",
-        "a value that has failed, for the error of something outside the tape",
-    ),
+    ("failed", "a value that has failed, for the error of something outside the tape"),
     ("keep", "marks the value, computes nothing"),
     ("detach", "cuts the gradient, by its name"),
     ("zeros_like", "a constant"),
     ("ones_like", "a constant"),
-    (
-        "grad",
-        "the recorded sweep, which every second-order check runs through",
-    ),
+    ("grad", "the recorded sweep, which every second-order check runs through"),
 ];
 
 /// Names in the table that are not methods: the operators, and what stands for several of them.
 const OPERATORS: &[&str] = &["add", "sub", "mul", "div", "neg", "scalar"];
 
 /// Covered methods whose entry calls the op below them, and why.
-const CALLED_OTHERWISE: &[(&str, &str)] = &[(
-    "dropout",
-    "its entry records the op with a fixed key, so that a check draws the same mask twice",
-)];
+const CALLED_OTHERWISE: &[(&str, &str)] =
+    &[("dropout", "its entry records the op with a fixed key, so that a check draws the same mask twice")];
 
 fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -97,11 +89,7 @@ impl Finder {
             return;
         };
         let mut seen = false;
-        Mentions {
-            self_is_var: self.inside == Some("Var"),
-            seen: &mut seen,
-        }
-        .visit_type(output);
+        Mentions { self_is_var: self.inside == Some("Var"), seen: &mut seen }.visit_type(output);
         if matches!(vis, syn::Visibility::Public(_)) && seen {
             self.found.insert(sig.ident.to_string());
         }
@@ -136,11 +124,7 @@ fn words(tokens: &str) -> Vec<&str> {
     for code in tokens.split('"').step_by(2) {
         let mut rest = code.trim_start();
         while let Some(first) = rest.chars().next() {
-            let word = if ident(first) {
-                rest.find(|c| !ident(c))
-            } else {
-                Some(first.len_utf8())
-            };
+            let word = if ident(first) { rest.find(|c| !ident(c)) } else { Some(first.len_utf8()) };
             let (word, after) = rest.split_at(word.unwrap_or(rest.len()));
             words.push(word);
             rest = after.trim_start();
@@ -176,13 +160,9 @@ impl<'ast> Visit<'ast> for Finder {
             Some(name) => self.consider_macro(&name.to_string(), &tokens),
             None => {
                 let name = m.mac.path.segments.last().unwrap().ident.to_string();
-                let words = words(&tokens)
-                    .into_iter()
-                    .filter(|w| w.starts_with(|c: char| c.is_ascii_lowercase()));
-                self.calls
-                    .entry(name)
-                    .or_default()
-                    .extend(words.map(str::to_owned));
+                let words =
+                    words(&tokens).into_iter().filter(|w| w.starts_with(|c: char| c.is_ascii_lowercase()));
+                self.calls.entry(name).or_default().extend(words.map(str::to_owned));
             }
         }
     }
@@ -193,10 +173,7 @@ fn operations_of(text: &str) -> BTreeSet<String> {
     finder.visit_file(&syn::parse_file(text).unwrap());
     for name in &finder.declaring {
         let words = finder.calls.get(name).into_iter().flatten();
-        let text: Vec<_> = words
-            .filter(|w| !["true", "false"].contains(&w.as_str()))
-            .cloned()
-            .collect();
+        let text: Vec<_> = words.filter(|w| !["true", "false"].contains(&w.as_str())).cloned().collect();
         finder.found.extend(text);
     }
     finder.found
@@ -204,10 +181,7 @@ fn operations_of(text: &str) -> BTreeSet<String> {
 
 fn operations() -> BTreeMap<String, PathBuf> {
     let each = sources().into_iter().flat_map(|(path, text)| {
-        operations_of(&text)
-            .into_iter()
-            .map(move |name| (name, path.clone()))
-            .collect::<Vec<_>>()
+        operations_of(&text).into_iter().map(move |name| (name, path.clone())).collect::<Vec<_>>()
     });
     each.collect()
 }
@@ -254,19 +228,8 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
 fn every_public_operation_is_exercised_by_the_table() {
     let (operations, covered) = (operations(), covered());
     // The reader is worth nothing if it finds nothing.
-    for known in [
-        "tanh",
-        "matmul",
-        "linear",
-        "concat",
-        "split",
-        "max_keepdim",
-        "cross_entropy",
-    ] {
-        assert!(
-            operations.contains_key(known),
-            "the sources seem not to declare {known}"
-        );
+    for known in ["tanh", "matmul", "linear", "concat", "split", "max_keepdim", "cross_entropy"] {
+        assert!(operations.contains_key(known), "the sources seem not to declare {known}");
     }
     let exempt = |name: &str| NOT_OPERATIONS.iter().any(|(n, _)| *n == name);
     let missing: Vec<_> = operations
@@ -274,30 +237,18 @@ fn every_public_operation_is_exercised_by_the_table() {
         .filter(|(name, _)| !covered.contains(name.as_str()) && !exempt(name))
         .map(|(name, path)| format!("{name} in {}", path.strip_prefix(src()).unwrap().display()))
         .collect();
-    assert!(
-        missing.is_empty(),
-        "no entry of rules::table() exercises: {}",
-        missing.join(", ")
-    );
+    assert!(missing.is_empty(), "no entry of rules::table() exercises: {}", missing.join(", "));
 }
 
 #[test]
 fn the_table_and_the_exceptions_name_nothing_that_is_gone() {
     let (operations, covered) = (operations(), covered());
-    let stale: Vec<_> = covered
-        .iter()
-        .filter(|name| !operations.contains_key(**name) && !OPERATORS.contains(name))
-        .collect();
-    assert!(
-        stale.is_empty(),
-        "covered, but there is no such operation: {stale:?}"
-    );
+    let stale: Vec<_> =
+        covered.iter().filter(|name| !operations.contains_key(**name) && !OPERATORS.contains(name)).collect();
+    assert!(stale.is_empty(), "covered, but there is no such operation: {stale:?}");
     for (name, why) in NOT_OPERATIONS {
         assert!(operations.contains_key(*name), "{name} ({why}) is gone");
-        assert!(
-            !covered.contains(name),
-            "{name} is enrolled, so it needs no exception"
-        );
+        assert!(!covered.contains(name), "{name} is enrolled, so it needs no exception");
     }
 }
 
@@ -314,10 +265,8 @@ fn spec_functions(text: &str) -> Vec<(String, &str)> {
 
 #[test]
 fn every_entry_calls_what_it_says_it_covers() {
-    let rules: Vec<_> = sources()
-        .into_iter()
-        .filter(|(p, _)| p.parent().is_some_and(|d| d.ends_with("rules")))
-        .collect();
+    let rules: Vec<_> =
+        sources().into_iter().filter(|(p, _)| p.parent().is_some_and(|d| d.ends_with("rules"))).collect();
     let bodies: Vec<_> = rules.iter().flat_map(|(_, text)| spec_functions(text)).collect();
     let mut unproven = Vec::new();
     for spec in table() {
@@ -336,11 +285,8 @@ fn every_entry_calls_what_it_says_it_covers() {
 fn every_rule_file_is_enrolled() {
     let text = std::fs::read_to_string(src().join("rules/mod.rs")).unwrap();
     let body = text.split("pub fn table()").nth(1).unwrap();
-    let called: BTreeSet<&str> = body
-        .split([',', '[', ']'])
-        .map(str::trim)
-        .filter_map(|call| call.strip_suffix("()"))
-        .collect();
+    let called: BTreeSet<&str> =
+        body.split([',', '[', ']']).map(str::trim).filter_map(|call| call.strip_suffix("()")).collect();
     let mut declared = BTreeSet::new();
     for (path, text) in sources() {
         if !path.parent().is_some_and(|d| d.ends_with("rules")) {

@@ -107,19 +107,14 @@ fn shapes_of_failed_values_are_ones_and_never_panic() {
     let tape = Tape::<f64>::new();
     let (bad, x) = poisoned(&tape);
     let dims = bad.shape();
-    assert_eq!(
-        (dims[0], dims[7], dims[usize::MAX], dims.rank(), dims.numel()),
-        (1, 1, 1, 0, 1)
-    );
+    assert_eq!((dims[0], dims[7], dims[usize::MAX], dims.rank(), dims.numel()), (1, 1, 1, 0, 1));
     assert_eq!((bad.dim(0), bad.dim(-9), bad.dim(isize::MIN)), (1, 1, 1));
     assert_eq!((bad.dims::<3>(), bad.dims::<0>()), ([1, 1, 1], []));
     assert_eq!((bad.rank(), bad.numel()), (0, 1));
     // Computing with sizes goes on to where the error is found.
     let heads = 4;
     let [batch, steps, width] = bad.dims();
-    let y = bad
-        .reshape([batch, steps, heads, width / heads])
-        .permute([0, 2, 1, 3]);
+    let y = bad.reshape([batch, steps, heads, width / heads]).permute([0, 2, 1, 3]);
     let y = y / (width as f64).sqrt() * (12 / bad.shape()[1]) as f64;
     assert_eq!(error(y.value()).op(), "matmul");
     assert_eq!(tape.error().unwrap().op(), "matmul");
@@ -138,10 +133,7 @@ fn a_wrong_question_about_the_shape_makes_the_value_fail() {
     let [a] = x.dims();
     assert_eq!(a, 1);
     let e = error(x.value());
-    assert!(
-        e.op() == "dims" && e.detail().contains("rank 1") && e.detail().contains("[2, 3]"),
-        "{e}"
-    );
+    assert!(e.op() == "dims" && e.detail().contains("rank 1") && e.detail().contains("[2, 3]"), "{e}");
     assert!((x + 1.0).is_failed() && !before.is_failed());
     assert_eq!(tape.error().unwrap().op(), "dims");
 }
@@ -205,10 +197,7 @@ fn two_tapes_mixed_are_an_error_and_both_stay_usable() {
     let (grads, other) = (a.sum().backward().unwrap(), b.sum().backward().unwrap());
     assert_eq!(error(grads.wrt(b)).kind(), ErrorKind::ForeignTape);
     assert_eq!(error(other.wrt(a)).kind(), ErrorKind::ForeignTape);
-    assert!(
-        one.error().is_some() && two.error().is_none(),
-        "the other tape has met no error"
-    );
+    assert!(one.error().is_some() && two.error().is_none(), "the other tape has met no error");
     assert_eq!(grads.wrt(a).unwrap().to_vec(), [1.0, 1.0]);
 }
 
@@ -259,19 +248,11 @@ fn a_wrong_number_of_outputs_is_an_error_and_not_another_output() {
     for (given, wanted) in [(0, 1), (2, 3), (3, 2)] {
         for y in tape.apply_many(Many(given), &[x], wanted) {
             let e = error(y.value());
-            assert_eq!(
-                (e.kind(), e.op()),
-                (ErrorKind::Rule, "many"),
-                "{given} for {wanted}"
-            );
+            assert_eq!((e.kind(), e.op()), (ErrorKind::Rule, "many"), "{given} for {wanted}");
         }
     }
     assert_eq!(error(tape.apply(Many(0), &[x]).value()).kind(), ErrorKind::Rule);
-    assert!(
-        tape.apply_many(Many(3), &[x], 3)
-            .iter()
-            .all(|y| y.item().unwrap() == 1.0)
-    );
+    assert!(tape.apply_many(Many(3), &[x], 3).iter().all(|y| y.item().unwrap() == 1.0));
 }
 
 #[test]
@@ -307,15 +288,8 @@ fn freed_values_say_who_freed_them_and_what_to_do() {
     assert!(x.value().is_ok() && y.value().is_ok() && loss.value().is_ok());
     let mut unsaved = x;
     tape.scope(|| unsaved = x + 5.0);
-    says(
-        unsaved,
-        &["scope at ", "errors.rs:", "return it from the scope", "keep()"],
-    );
-    assert_eq!(
-        tape.param(&p).value().unwrap().to_vec(),
-        [3.0, 4.0],
-        "asking again gives it again"
-    );
+    says(unsaved, &["scope at ", "errors.rs:", "return it from the scope", "keep()"]);
+    assert_eq!(tape.param(&p).value().unwrap().to_vec(), [3.0, 4.0], "asking again gives it again");
 }
 
 #[test]
@@ -357,10 +331,7 @@ fn a_strict_tape_panics_with_the_whole_message() {
         let tape = Tape::<f64>::new().strict();
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&tape)));
         let message = *caught.expect_err(head).downcast::<String>().unwrap();
-        assert!(
-            message.contains(head) && message.contains("errors.rs:"),
-            "{head}: {message}"
-        );
+        assert!(message.contains(head) && message.contains("errors.rs:"), "{head}: {message}");
         // The tape itself has come to no harm.
         let y = tape.var(Tensor::from([2.0])).square();
         assert_eq!(y.value().unwrap().to_vec(), [4.0]);
@@ -376,9 +347,7 @@ fn anomalies_are_reported_at_their_birth() {
     type F = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
     let forward: [(&str, &[f64], F); 6] = [
         ("log", &[0.0, 1.0], |x| (x.log() * 0.0).sum()),
-        ("sqrt", &[-1.0, 1.0], |x| {
-            x.sqrt().masked_fill(Tensor::from([true, false]), 0.0).sum()
-        }),
+        ("sqrt", &[-1.0, 1.0], |x| x.sqrt().masked_fill(Tensor::from([true, false]), 0.0).sum()),
         ("exp", &[1e4, 1.0], |x| (-x.exp()).exp().sum()),
         ("div", &[0.0, 1.0], |x| (1.0 / x).tanh().sum()),
         ("pow", &[-2.0, 1.0], |x| x.pow(0.5).sum()),
@@ -390,20 +359,12 @@ fn anomalies_are_reported_at_their_birth() {
         let y = f(x);
         for e in [tape.error().unwrap(), error(y.value()), error(y.backward())] {
             assert_eq!((e.kind(), e.op()), (ErrorKind::NonFinite, op), "{e}");
-            assert!(
-                e.location().is_some_and(|l| l.file().ends_with("errors.rs")),
-                "{e}"
-            );
+            assert!(e.location().is_some_and(|l| l.file().ends_with("errors.rs")), "{e}");
             assert!(e.detail().contains("[2] in ["), "the range of the input: {e}");
         }
         // Without the mode it goes through.
         let tape = Tape::<f64>::new();
-        assert!(
-            f(tape.var(Tensor::from_slice(at, [2]).unwrap()))
-                .backward()
-                .is_ok(),
-            "{op}"
-        );
+        assert!(f(tape.var(Tensor::from_slice(at, [2]).unwrap())).backward().is_ok(), "{op}");
     }
     let backward: [(&str, &[f64], F); 3] = [
         ("sqrt", &[0.0, 1.0], |x| x.sqrt().sum()),
@@ -417,14 +378,8 @@ fn anomalies_are_reported_at_their_birth() {
         assert!(!y.is_failed(), "{op}: {y:?}");
         let e = error(y.backward());
         assert_eq!((e.kind(), e.op()), (ErrorKind::NonFinite, op), "{e}");
-        assert!(
-            e.location().is_some_and(|l| l.file().ends_with("errors.rs")),
-            "{e}"
-        );
-        assert!(
-            e.detail().contains("cotangent") && e.detail().contains("[2]"),
-            "{e}"
-        );
+        assert!(e.location().is_some_and(|l| l.file().ends_with("errors.rs")), "{e}");
+        assert!(e.detail().contains("cotangent") && e.detail().contains("[2]"), "{e}");
     }
     // A seed that is not finite is met by the first rule.
     let tape = Tape::<f64>::new().detect_anomaly();
@@ -459,23 +414,11 @@ fn an_evaluating_tape_refuses_gradients_and_holds_none() {
 fn outputs_and_seeds_are_checked() {
     let tape = Tape::<f64>::new();
     let x = tape.var(Tensor::from([[1.0, 2.0]]));
-    for e in [
-        error(x.backward()),
-        error(x.backward_retaining()),
-        error(x.grad(x)),
-    ] {
+    for e in [error(x.backward()), error(x.backward_retaining()), error(x.grad(x))] {
         assert_eq!(e.kind(), ErrorKind::NoGradient);
-        assert!(
-            e.detail().contains("[1, 2]") && e.detail().contains("backward_from"),
-            "{e}"
-        );
+        assert!(e.detail().contains("[1, 2]") && e.detail().contains("backward_from"), "{e}");
     }
-    for seed in [
-        Tensor::ones([2]),
-        Tensor::ones([2, 1]),
-        Tensor::ones(()),
-        Tensor::ones([1, 2, 1]),
-    ] {
+    for seed in [Tensor::ones([2]), Tensor::ones([2, 1]), Tensor::ones(()), Tensor::ones([1, 2, 1])] {
         let e = error(x.backward_from(seed));
         assert_eq!(e.kind(), SHAPE);
         assert!(e.detail().contains("[1, 2]"), "{e}");
@@ -512,10 +455,7 @@ fn gradients_that_do_not_exist_say_why() {
     let grads: Grads<f64> = (y + f).sum().backward().unwrap();
     let says = |outcome: Result<Tensor<f64>>, kind: ErrorKind, part: &str| {
         let e = error(outcome);
-        assert!(
-            e.kind() == kind && e.detail().contains(part),
-            "{kind:?} {part:?}: {e:?}"
-        );
+        assert!(e.kind() == kind && e.detail().contains(part), "{kind:?} {part:?}: {e:?}");
     };
     says(grads.wrt(constant), ErrorKind::NoGradient, "constant");
     says(grads.wrt(unused), ErrorKind::Unreached, "does not depend");
@@ -523,11 +463,7 @@ fn gradients_that_do_not_exist_say_why() {
     says(grads.wrt(later), ErrorKind::NoGradient, "keep()");
     says(grads.wrt(f), ErrorKind::NoGradient, "");
     says(grads.of(&frozen).cloned(), ErrorKind::Unreached, "frozen");
-    says(
-        grads.of(&unreached).cloned(),
-        ErrorKind::Unreached,
-        "does not depend",
-    );
+    says(grads.of(&unreached).cloned(), ErrorKind::Unreached, "does not depend");
     assert!(grads.get(unreached.id()).is_none());
     // A recorded gradient of something unreached is zero, of a constant refused.
     assert_eq!(x.sum().grad(unused).unwrap().item().unwrap(), 0.0);
@@ -547,10 +483,7 @@ fn gradients_belong_to_one_run_of_the_tape() {
     let x = tape.var(Tensor::from([1.0, 2.0]));
     let e = error(grads.wrt(x));
     assert_eq!(e.kind(), ErrorKind::ForeignTape, "{e}");
-    assert_eq!(
-        x.square().sum().backward().unwrap().wrt(x).unwrap().to_vec(),
-        [2.0, 4.0]
-    );
+    assert_eq!(x.square().sum().backward().unwrap().wrt(x).unwrap().to_vec(), [2.0, 4.0]);
 }
 
 #[test]
@@ -579,10 +512,7 @@ fn operands_may_be_results_whose_error_is_absorbed() {
     for y in y {
         let e = error(y.value());
         assert_eq!((e.kind(), e.op()), (SHAPE, "mul"), "{e}");
-        assert!(
-            e.detail().contains("[2]") && e.detail().contains("[3]") && e.location().is_some(),
-            "{e}"
-        );
+        assert!(e.detail().contains("[2]") && e.detail().contains("[3]") && e.location().is_some(), "{e}");
     }
     assert!(!x.is_failed());
 }
@@ -593,13 +523,6 @@ fn parameters_keep_their_shape() {
     p.set_name("layer.weight");
     let e = error(p.set(Tensor::ones([3, 2])));
     assert!(e.kind() == SHAPE && e.detail().contains("layer.weight"), "{e}");
-    assert!(
-        e.detail().contains("[2, 3]") && e.detail().contains("[3, 2]"),
-        "{e}"
-    );
-    assert_eq!(
-        (p.version(), p.value()),
-        (0, &Tensor::ones([2, 3])),
-        "nothing has changed"
-    );
+    assert!(e.detail().contains("[2, 3]") && e.detail().contains("[3, 2]"), "{e}");
+    assert_eq!((p.version(), p.value()), (0, &Tensor::ones([2, 3])), "nothing has changed");
 }

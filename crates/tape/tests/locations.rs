@@ -19,16 +19,11 @@ fn failed(x: Var<'_, f64>) -> Error {
 /// Asserts that an error was born in this file on the given line.
 #[track_caller]
 fn born(what: &str, e: &Error, line: u32) {
-    let at = e
-        .location()
-        .unwrap_or_else(|| panic!("{what}: no location in {e}"));
+    let at = e.location().unwrap_or_else(|| panic!("{what}: no location in {e}"));
     assert!(at.file().ends_with("tests/locations.rs"), "{what}: {e}");
     assert_eq!(at.line(), line, "{what}: {e}");
     let text = e.to_string();
-    assert!(
-        text.lines().count() <= 3,
-        "{what}: more than three lines in {text}"
-    );
+    assert!(text.lines().count() <= 3, "{what}: more than three lines in {text}");
     assert!(text.starts_with(&format!("{}: ", e.op())), "{what}: {text}");
 }
 
@@ -42,11 +37,7 @@ impl<T: Float> Op<T> for OnlyMatrices {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         if x[0].rank() != 2 {
             let detail = format!("expected a matrix, found {}", x[0].shape());
-            return Err(wengert_ops::Error::new(
-                "only_matrices",
-                wengert_ops::ErrorKind::Shape,
-                detail,
-            ));
+            return Err(wengert_ops::Error::new("only_matrices", wengert_ops::ErrorKind::Shape, detail));
         }
         Ok(x[0].clone().into())
     }
@@ -532,30 +523,14 @@ fn later_nodes_have_the_common_prefix_of_their_inputs() {
     let path = |v: Var<'_, f64>| failed(v.reshape([2, 2])).module_path().map(str::to_owned);
     let cases = [
         ("one module", path(with(&q)), Some("decoder.1.attention.query")),
-        (
-            "two of one module",
-            path(with(&q) + with(&k)),
-            Some("decoder.1.attention"),
-        ),
-        (
-            "names are compared whole",
-            path(with(&q) * with(&other)),
-            Some("decoder"),
-        ),
+        ("two of one module", path(with(&q) + with(&k)), Some("decoder.1.attention")),
+        ("names are compared whole", path(with(&q) * with(&other)), Some("decoder")),
         ("nothing in common", path(with(&q) + with(&head)), None),
         ("data has no path", path(x * 2.0), None),
-        (
-            "data beside a module",
-            path(with(&q) + x),
-            Some("decoder.1.attention.query"),
-        ),
+        ("data beside a module", path(with(&q) + x), Some("decoder.1.attention.query")),
         ("a parameter of the root", path(with(&root)), None),
         ("a parameter without a name", path(with(&unnamed)), None),
-        (
-            "a parameter wins",
-            path(with(&head) + tape.param(&q)),
-            Some("decoder.1.attention.query"),
-        ),
+        ("a parameter wins", path(with(&head) + tape.param(&q)), Some("decoder.1.attention.query")),
         (
             "far from it",
             path((with(&q).exp().sum() + 1.0).reshape([1, 1]).expand([3, 3])),
@@ -577,8 +552,5 @@ fn errors_of_the_sweep_name_the_module_too() {
     assert_eq!((e.op(), e.module_path()), ("log", Some("trunk.norm")));
     let bad = named("trunk.bias", Tensor::from([f64::NAN]));
     let e = failed(tape.param(&bad));
-    assert!(
-        e.kind() == ErrorKind::NonFinite && e.to_string().contains("trunk.bias"),
-        "{e}"
-    );
+    assert!(e.kind() == ErrorKind::NonFinite && e.to_string().contains("trunk.bias"), "{e}");
 }

@@ -16,9 +16,7 @@ fn network<'t>(tape: &'t Tape<f32>, w: &[Param<f32>], x: &Tensor<f32>) -> Var<'t
         h = tape.scope(|| h.linear(tape.param(w), None).tanh().dropout(0.1) + h.square().relu() * 0.5);
     }
     let h = h.softmax(1) * h.t().matmul(h).sum_axes(0);
-    h.cross_entropy(&Tensor::from_vec(vec![3i64; 128], [128]).unwrap())
-        .mean()
-        + h.norm()
+    h.cross_entropy(&Tensor::from_vec(vec![3i64; 128], [128]).unwrap()).mean() + h.norm()
 }
 
 #[test]
@@ -29,10 +27,7 @@ fn memory_is_given_back() {
         let w: Vec<_> = (0..3).map(|i| Param::new(normal([256, 256], i))).collect();
         let x = normal([128, 256], 9);
         let held = stats().live_bytes;
-        assert!(
-            held >= start + 4 * (3 * 256 * 256 + 128 * 256),
-            "the counter counts"
-        );
+        assert!(held >= start + 4 * (3 * 256 * 256 + 128 * 256), "the counter counts");
         for round in 0..4 {
             let mut tape = Tape::train(round);
             let loss = network(&tape, &w, &x);
@@ -48,18 +43,10 @@ fn memory_is_given_back() {
                 _ => assert!(loss.reshape([17]).is_failed()),
             }
             tape.reset();
-            assert_eq!(
-                stats().live_bytes,
-                held,
-                "round {round}: a reset tape holds nothing"
-            );
+            assert_eq!(stats().live_bytes, held, "round {round}: a reset tape holds nothing");
             let _ = network(&tape, &w, &x);
             drop(tape);
-            assert_eq!(
-                stats().live_bytes,
-                held,
-                "round {round}: neither does a dropped one"
-            );
+            assert_eq!(stats().live_bytes, held, "round {round}: neither does a dropped one");
         }
     }
     assert_eq!(stats().live_bytes, start);
@@ -130,18 +117,9 @@ fn memory_is_given_back() {
             recycled.push(now.recycled);
             addresses.push(w.iter().map(|p| p.value().buffer_address()).collect::<Vec<_>>());
         }
-        assert!(
-            fresh[3..].iter().all(|&n| n == fresh[3]),
-            "fresh buffers after step 3: {fresh:?}"
-        );
-        assert!(
-            recycled[11] > recycled[3] + 8 * 20,
-            "the loop does use buffers: {recycled:?}"
-        );
-        assert!(
-            addresses.iter().all(|a| *a == addresses[0]),
-            "parameters are updated where they lie"
-        );
+        assert!(fresh[3..].iter().all(|&n| n == fresh[3]), "fresh buffers after step 3: {fresh:?}");
+        assert!(recycled[11] > recycled[3] + 8 * 20, "the loop does use buffers: {recycled:?}");
+        assert!(addresses.iter().all(|a| *a == addresses[0]), "parameters are updated where they lie");
     }
     assert_eq!(stats().live_bytes, start);
 }

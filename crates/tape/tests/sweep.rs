@@ -28,28 +28,16 @@ fn every_use_of_a_value_counts() {
         ("x / x", |x| (x / x).sum(), [0.0, 0.0]),
         ("sum + sum", |x| x.sum() + x.sum(), [2.0, 2.0]),
         ("sum * sum", |x| x.sum() * x.sum(), [2.0, 2.0]),
-        (
-            "skip connection",
-            |x| ((x * 2.0 + x) * 3.0 + x).sum(),
-            [10.0, 10.0],
-        ),
+        ("skip connection", |x| ((x * 2.0 + x) * 3.0 + x).sum(), [10.0, 10.0]),
         ("x times its mean", |x| (x * x.mean()).sum(), [1.0, 1.0]),
-        (
-            "itself transposed",
-            |x| (x.unsqueeze(0) * x.unsqueeze(1)).sum(),
-            [2.0, 2.0],
-        ),
+        ("itself transposed", |x| (x.unsqueeze(0) * x.unsqueeze(1)).sum(), [2.0, 2.0]),
         ("dot with itself", |x| x.matmul(x), [6.0, -4.0]),
         (
             "concat with itself",
             |x| (x.tape().concat(&[x, x, x], 0) * vector(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])).sum(),
             [9.0, 12.0],
         ),
-        (
-            "expand and sum, twice",
-            |x| x.expand([5, 2]).sum() + x.expand([2, 3, 2]).sum(),
-            [11.0, 11.0],
-        ),
+        ("expand and sum, twice", |x| x.expand([5, 2]).sum() + x.expand([2, 3, 2]).sum(), [11.0, 11.0]),
     ];
     for (what, f, want) in cases {
         let tape = Tape::<f64>::new();
@@ -74,13 +62,8 @@ fn accumulation_does_not_touch_shared_buffers() {
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [2.0, 20.0]);
     assert_eq!(grads.wrt(z).unwrap().to_vec(), [1.0, 10.0]);
     let x = tape.var(vector(&[1.0, 2.0]));
-    let y = tape
-        .backward(&[(x, seed.clone()), (x, seed.clone())], Retain::Nothing)
-        .unwrap();
-    assert_eq!(
-        (y.wrt(x).unwrap().to_vec(), seed.to_vec()),
-        (vec![2.0, 20.0], vec![1.0, 10.0])
-    );
+    let y = tape.backward(&[(x, seed.clone()), (x, seed.clone())], Retain::Nothing).unwrap();
+    assert_eq!((y.wrt(x).unwrap().to_vec(), seed.to_vec()), (vec![2.0, 20.0], vec![1.0, 10.0]));
 }
 
 #[test]
@@ -92,10 +75,7 @@ fn an_input_without_gradient_between_two_with_one_shifts_nothing() {
     let y = (tape.concat(&[a, middle, b], 0) * &weights).sum();
     for recorded in [true, false] {
         let (ga, gb) = if recorded {
-            (
-                y.grad(a).unwrap().value().unwrap(),
-                y.grad(b).unwrap().value().unwrap(),
-            )
+            (y.grad(a).unwrap().value().unwrap(), y.grad(b).unwrap().value().unwrap())
         } else {
             let grads = y.backward().unwrap();
             assert!(grads.wrt(middle).is_err());
@@ -104,36 +84,20 @@ fn an_input_without_gradient_between_two_with_one_shifts_nothing() {
         assert_eq!((ga.to_vec(), gb.to_vec()), (vec![1.0], vec![5.0, 6.0]));
     }
     // linear: every choice of which of its three inputs are constant.
-    let values = [
-        Tensor::from([[1.0, 2.0]]),
-        Tensor::from([[3.0, 4.0], [5.0, 6.0]]),
-        vector(&[7.0, 8.0]),
-    ];
+    let values = [Tensor::from([[1.0, 2.0]]), Tensor::from([[3.0, 4.0], [5.0, 6.0]]), vector(&[7.0, 8.0])];
     let want: [&[f64]; 3] = [&[8.0, 10.0], &[1.0, 2.0, 1.0, 2.0], &[1.0, 1.0]];
     for mask in 0..8 {
         let tape = Tape::<f64>::new();
         let v: Vec<_> = (0..3)
-            .map(|i| {
-                if mask >> i & 1 == 1 {
-                    tape.var(&values[i])
-                } else {
-                    tape.constant(&values[i])
-                }
-            })
+            .map(|i| if mask >> i & 1 == 1 { tape.var(&values[i]) } else { tape.constant(&values[i]) })
             .collect();
         let y = v[0].linear(v[1], Some(v[2])).sum();
-        let recorded: Vec<_> = v
-            .iter()
-            .map(|x| y.grad(*x).map(|g| g.value().unwrap().to_vec()).ok())
-            .collect();
+        let recorded: Vec<_> =
+            v.iter().map(|x| y.grad(*x).map(|g| g.value().unwrap().to_vec()).ok()).collect();
         let grads = y.backward().unwrap();
         for i in 0..3 {
             let found = grads.wrt(v[i]).ok().map(|g| g.to_vec());
-            assert_eq!(
-                found.as_deref(),
-                (mask >> i & 1 == 1).then_some(want[i]),
-                "mask {mask}, input {i}"
-            );
+            assert_eq!(found.as_deref(), (mask >> i & 1 == 1).then_some(want[i]), "mask {mask}, input {i}");
             assert_eq!(found, recorded[i], "mask {mask}, input {i}");
         }
     }
@@ -148,11 +112,7 @@ fn a_kept_intermediate_has_its_cotangent() {
     let grads = root.backward_from(vector(&[1.0, 10.0])).unwrap();
     assert_eq!(grads.wrt(h).unwrap().to_vec(), [6.0, 120.0]);
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [18.0, 360.0]);
-    assert_eq!(
-        grads.wrt(root).unwrap().to_vec(),
-        [1.0, 10.0],
-        "the output's is its seed"
-    );
+    assert_eq!(grads.wrt(root).unwrap().to_vec(), [1.0, 10.0], "the output's is its seed");
     // A leaf that is an output.
     let y = tape.var(4.0);
     assert_eq!(y.backward().unwrap().wrt(y).unwrap().item().unwrap(), 1.0);
@@ -167,14 +127,7 @@ fn a_second_sweep_gives_the_same_bits() {
     let tape = Tape::<f64>::train(5);
     let x = tape.var(Tensor::from([[0.3, -1.2, 0.8], [2.0, 0.1, -0.4]]));
     let w = tape.var(Tensor::from([[0.5, -0.7, 0.2], [1.1, 0.4, 0.9]]));
-    let y = x
-        .linear(w, None)
-        .tanh()
-        .dropout(0.3)
-        .softmax(1)
-        .log_softmax(0)
-        .logsumexp(1)
-        .sum();
+    let y = x.linear(w, None).dropout(0.3).tanh().log_softmax(0).logsumexp(1).square().sum();
     let all = |g: wengert_tape::Grads<f64>| [g.wrt(x).unwrap().to_vec(), g.wrt(w).unwrap().to_vec()];
     let first = all(y.backward_retaining().unwrap());
     let second = all(y.backward_retaining().unwrap());
@@ -196,10 +149,7 @@ fn several_outputs_are_swept_at_once() {
         (x, vector(&[0.25, 0.125])),
     ];
     let grads = tape.backward(&seeds, Retain::Values).unwrap();
-    assert_eq!(
-        grads.wrt(x).unwrap().to_vec(),
-        [1.5 * 2.0 + 100.25, 10.5 * 4.0 + 100.125]
-    );
+    assert_eq!(grads.wrt(x).unwrap().to_vec(), [1.5 * 2.0 + 100.25, 10.5 * 4.0 + 100.125]);
     let recorded: Vec<_> = seeds.iter().map(|(y, s)| (*y, tape.constant(s))).collect();
     // A recorded sweep takes each output's seeds in turn, too.
     let g = tape.grad(&recorded, &[x]).unwrap()[0];
@@ -212,9 +162,7 @@ fn sweeps_reach_only_what_lies_below_the_output() {
     let x = tape.var(2.0);
     let y = x * x;
     let z = y * x;
-    let grads = tape
-        .backward(&[(y, Tensor::scalar(1.0))], Retain::Values)
-        .unwrap();
+    let grads = tape.backward(&[(y, Tensor::scalar(1.0))], Retain::Values).unwrap();
     assert_eq!(grads.wrt(x).unwrap().item().unwrap(), 4.0);
     assert_eq!(z.backward().unwrap().wrt(x).unwrap().item().unwrap(), 12.0);
 }
@@ -240,10 +188,7 @@ fn gradients_accumulate_over_tapes() {
     assert_eq!(total.of(&q).unwrap().to_vec(), [1.0]);
     let other = Tape::<f64>::new();
     let bad = other.param(&Param::new(vector(&[1.0]))).sum().backward().unwrap();
-    assert!(
-        total.accumulate(bad).is_ok() && total.len() == 3,
-        "another parameter is another entry"
-    );
+    assert!(total.accumulate(bad).is_ok() && total.len() == 3, "another parameter is another entry");
 }
 
 #[test]
@@ -257,26 +202,16 @@ fn a_parameter_is_one_node_until_it_changes() {
     p.update(|v| v.data_mut()[0] = 10.0);
     let c = tape.param(&p);
     assert_eq!(tape.len(), before + 4, "mul, sum, and a node for the new value");
-    assert_eq!(
-        a.value().unwrap().to_vec(),
-        [2.0, 3.0],
-        "the old one is as it was"
-    );
+    assert_eq!(a.value().unwrap().to_vec(), [2.0, 3.0], "the old one is as it was");
     assert_eq!(c.value().unwrap().to_vec(), [10.0, 3.0]);
     let grads = (y + (c * 100.0).sum()).backward().unwrap();
-    assert_eq!(
-        grads.of(&p).unwrap().to_vec(),
-        [104.0, 106.0],
-        "both nodes count for the parameter"
-    );
+    assert_eq!(grads.of(&p).unwrap().to_vec(), [104.0, 106.0], "both nodes count for the parameter");
     assert_eq!(grads.len(), 1);
     assert_eq!(grads.wrt(c).unwrap().to_vec(), [104.0, 106.0]);
     // A copy is another parameter.
     let tape = Tape::<f64>::new();
     let copy = p.clone();
-    let grads = (tape.param(&p).sum() + tape.param(&copy).sum() * 7.0)
-        .backward()
-        .unwrap();
+    let grads = (tape.param(&p).sum() + tape.param(&copy).sum() * 7.0).backward().unwrap();
     assert_eq!(grads.of(&p).unwrap().to_vec(), [1.0, 1.0]);
     assert_eq!(grads.of(&copy).unwrap().to_vec(), [7.0, 7.0]);
 }
@@ -291,11 +226,7 @@ fn a_parameter_is_updated_in_place_after_a_sweep() {
     let address = p.value().buffer_address();
     let grads = loss.backward().unwrap();
     p.update(|v| v.data_mut()[0] -= 1.0);
-    assert_eq!(
-        p.value().buffer_address(),
-        address,
-        "nobody else holds the buffer"
-    );
+    assert_eq!(p.value().buffer_address(), address, "nobody else holds the buffer");
     assert_eq!(grads.of(&p).unwrap().to_vec(), [16.0, 24.0]);
     assert_eq!(p.version(), 1);
     // The same tape goes on with the new value.
@@ -314,11 +245,7 @@ fn frozen_parameters_get_nothing_and_cost_nothing() {
     let count = Counted::default();
     let h = tape.apply(count.clone(), &[w]);
     let grads = (h * v).sum().backward().unwrap();
-    assert_eq!(
-        (count.rules(), count.forwards()),
-        (0, 1),
-        "no rule runs for what needs no gradient"
-    );
+    assert_eq!((count.rules(), count.forwards()), (0, 1), "no rule runs for what needs no gradient");
     assert!(grads.of(&p).is_err() && grads.len() == 1);
     assert_eq!(grads.of(&q).unwrap().to_vec(), [2.0, 3.0]);
     // Thawed on the same tape, it is a new node.
@@ -343,10 +270,7 @@ fn gradients_come_in_the_order_of_first_use() {
         y = y + tape.param(&params[i]).sum();
     }
     let mut grads = y.backward().unwrap();
-    let found: Vec<_> = grads
-        .iter()
-        .map(|(_, name, _)| name.unwrap().to_owned())
-        .collect();
+    let found: Vec<_> = grads.iter().map(|(_, name, _)| name.unwrap().to_owned()).collect();
     assert_eq!(found, order.iter().map(|i| format!("p{i}")).collect::<Vec<_>>());
     let ids: Vec<_> = order.iter().map(|&i| params[i].id()).collect();
     assert_eq!(grads.iter_mut().map(|(id, _)| id).collect::<Vec<_>>(), ids);
@@ -361,11 +285,7 @@ fn derivatives_of_every_order() {
     let orders: [(&str, Var<'_, f64>, [f64; 5]); 3] = [
         ("x^4 by products", x * x * x * x, [1.0, 4.0, 12.0, 24.0, 24.0]),
         ("x^4 by pow", x.pow(4.0), [1.0, 4.0, 12.0, 24.0, 24.0]),
-        (
-            "x^4 by squares",
-            x.square().square(),
-            [1.0, 4.0, 12.0, 24.0, 24.0],
-        ),
+        ("x^4 by squares", x.square().square(), [1.0, 4.0, 12.0, 24.0, 24.0]),
     ];
     for (what, mut y, factors) in orders {
         for (k, factor) in factors.into_iter().enumerate() {
@@ -392,11 +312,7 @@ fn derivatives_of_every_order() {
     for _ in 0..3 {
         t = t.sum().grad(x).unwrap();
     }
-    close(
-        &chain(t),
-        &v.map(|x| (1.0 - x.tanh().powi(2)) * (6.0 * x.tanh().powi(2) - 2.0)),
-        1e-10,
-    );
+    close(&chain(t), &v.map(|x| (1.0 - x.tanh().powi(2)) * (6.0 * x.tanh().powi(2) - 2.0)), 1e-10);
     // A recorded gradient may be swept by the ordinary sweep.
     let dy = (x * x * x).sum().grad(x).unwrap();
     let ddy = dy.sum().backward().unwrap().wrt(x).unwrap();
@@ -417,17 +333,10 @@ fn mixed_derivatives_commute() {
 /// A Hessian through matmul and softmax against its closed form: of log Σ exp(W x) it is Wᵀ (diag p - p pᵀ) W.
 #[test]
 fn a_hessian_through_products_and_softmax() {
-    let w = Tensor::from([
-        [0.5, -1.0, 0.3],
-        [0.2, 0.8, -0.6],
-        [1.1, 0.1, 0.4],
-        [-0.7, 0.9, 0.2],
-    ]);
+    let w = Tensor::from([[0.5, -1.0, 0.3], [0.2, 0.8, -0.6], [1.1, 0.1, 0.4], [-0.7, 0.9, 0.2]]);
     let at = [0.4, -0.2, 0.9];
     let row = |i: usize| -> Vec<f64> { w.to_vec()[3 * i..3 * i + 3].to_vec() };
-    let z: Vec<f64> = (0..4)
-        .map(|i| row(i).iter().zip(at).map(|(w, x)| w * x).sum())
-        .collect();
+    let z: Vec<f64> = (0..4).map(|i| row(i).iter().zip(at).map(|(w, x)| w * x).sum()).collect();
     let total: f64 = z.iter().map(|z| z.exp()).sum();
     let p: Vec<f64> = z.iter().map(|z| z.exp() / total).collect();
     let mean: Vec<f64> = (0..3).map(|j| (0..4).map(|i| p[i] * row(i)[j]).sum()).collect();
@@ -462,17 +371,9 @@ fn a_hessian_through_products_and_softmax() {
         for (a, line) in hessian.iter().enumerate() {
             let h = g.get(0, a).grad(x).unwrap().value().unwrap().to_vec();
             close(&h, line, 1e-9);
-            let swept = tape
-                .backward(&[(g.get(0, a), Tensor::scalar(1.0))], Retain::Values)
-                .unwrap();
+            let swept = tape.backward(&[(g.get(0, a), Tensor::scalar(1.0))], Retain::Values).unwrap();
             assert!(
-                swept
-                    .wrt(x)
-                    .unwrap()
-                    .to_vec()
-                    .iter()
-                    .zip(line)
-                    .all(|(a, b)| (a - b).abs() < 1e-9),
+                swept.wrt(x).unwrap().to_vec().iter().zip(line).all(|(a, b)| (a - b).abs() < 1e-9),
                 "{what}"
             );
         }
@@ -513,25 +414,13 @@ fn scopes_leave_what_higher_orders_look_at() {
             let x = v.tape().constant(Tensor::from([[0.3, -0.9], [0.5, 0.1]]));
             x.linear(v.tanh() * 2.0, None).tanh()
         }),
-        ("a product with a constant", |v| {
-            v.tape().constant(Tensor::ones([2, 2])).matmul(v * 2.0).tanh()
-        }),
-        ("logits that were computed", |v| {
-            (v * 3.0).cross_entropy(&Tensor::from([0, 1]))
-        }),
-        ("a chain of views", |v| {
-            (v + 1.0).t().reshape([4]).unsqueeze(0).expand([3, 4]).square()
-        }),
-        ("kinks", |v| {
-            (v * 2.0).relu() + (v - 0.1).abs() + (v * 3.0).clamp(-1.0, 1.0)
-        }),
+        ("a product with a constant", |v| v.tape().constant(Tensor::ones([2, 2])).matmul(v * 2.0).tanh()),
+        ("logits that were computed", |v| (v * 3.0).cross_entropy(&Tensor::from([0, 1]))),
+        ("a chain of views", |v| (v + 1.0).t().reshape([4]).unsqueeze(0).expand([3, 4]).square()),
+        ("kinks", |v| (v * 2.0).relu() + (v - 0.1).abs() + (v * 3.0).clamp(-1.0, 1.0)),
         ("extrema", |v| (v * 2.0).max_keepdim(1) * (v + 1.0).min_axes(0)),
-        ("reductions", |v| {
-            (v + 2.0).var_axes(0, 1.0) + (v + 3.0).norm_axes(1) + (v * 2.0).logsumexp(0)
-        }),
-        ("gathers", |v| {
-            (v * 2.0).gather(1, &Tensor::from([[0], [1]])) * (v + 1.0).slice(1, 0..1)
-        }),
+        ("reductions", |v| (v + 2.0).var_axes(0, 1.0) + (v + 3.0).norm_axes(1) + (v * 2.0).logsumexp(0)),
+        ("gathers", |v| (v * 2.0).gather(1, &Tensor::from([[0], [1]])) * (v + 1.0).slice(1, 0..1)),
     ];
     for (what, body) in bodies {
         let run = |scoped: bool| -> Result<(Vec<f64>, Vec<f64>)> {
@@ -585,12 +474,7 @@ impl<T: Float> Op<T> for Counted {
 
 /// On a thread whose stack would not hold a frame for every node.
 fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new()
-        .stack_size(192 * 1024)
-        .spawn(f)
-        .unwrap()
-        .join()
-        .unwrap();
+    std::thread::Builder::new().stack_size(192 * 1024).spawn(f).unwrap().join().unwrap();
 }
 
 #[test]

@@ -23,9 +23,7 @@ fn perceptron() -> Bits {
     let tape = Tape::<f32>::train(3);
     let x = tape.constant(normal::<f32>(&[512, 1024], 0));
     let targets = Tensor::from_vec((0..512).map(|i| (i * 37) % 1024).collect(), [512]).unwrap();
-    let w: Vec<_> = (1..=3)
-        .map(|i| tape.var(normal::<f32>(&[1024, 1024], i)))
-        .collect();
+    let w: Vec<_> = (1..=3).map(|i| tape.var(normal::<f32>(&[1024, 1024], i))).collect();
     let b: Vec<_> = (4..=6).map(|i| tape.var(normal::<f32>(&[1024], i))).collect();
     let h = x.linear(w[0], Some(b[0])).relu().dropout(0.2);
     let h = h.linear(w[1], Some(b[1])).relu();
@@ -41,26 +39,19 @@ fn perceptron() -> Bits {
 fn chains<T: Float>() -> Bits {
     type F<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
     let chains: [(&str, F<T>); 12] = [
-        ("elementwise", |x| {
-            ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()
-        }),
+        ("elementwise", |x| ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()),
         ("broadcast", |x| x * x.get(0, 3) + x.slice(1, 5..6)),
         ("transposed", |x| x.t() * 2.0 + x.t().sum_keepdim(0)),
         ("sum of all", |x| x.sum()),
         ("sum of rows", |x| x.sum_axes(0)),
         ("sum of columns", |x| x.sum_axes(1)),
-        ("mean and variance", |x| {
-            (x - x.mean_keepdim(1)) / (x.var_axes(1, 1.0).unsqueeze(1) + 1e-5).sqrt()
-        }),
+        ("mean and variance", |x| (x - x.mean_keepdim(1)) / (x.var_axes(1, 1.0).unsqueeze(1) + 1e-5).sqrt()),
         ("norm", |x| x / x.norm()),
         ("softmax", |x| x.softmax(1) * x.softmax(0)),
         ("log-sum-exp", |x| x.logsumexp(0) + x.logsumexp([0, 1])),
         ("max", |x| x.max_axes(1).sum() + x.max()),
         ("gather", |x| {
-            x.index_select(
-                0,
-                &Tensor::from_vec((0..4000).map(|i| i % 300).collect(), [4000]).unwrap(),
-            )
+            x.index_select(0, &Tensor::from_vec((0..4000).map(|i| i % 300).collect(), [4000]).unwrap())
         }),
     ];
     let mut found = Vec::new();
@@ -79,18 +70,9 @@ fn chains<T: Float>() -> Bits {
 fn fills<T: Float>() -> Bits {
     let key = |stream| Key { seed: 7, stream };
     vec![
-        (
-            "normal",
-            bits(&random::normal::<T>([333_333], 1.0, 2.0, key(0)).unwrap()),
-        ),
-        (
-            "uniform",
-            bits(&random::uniform::<T>([333_333], -1.0, 2.0, key(1)).unwrap()),
-        ),
-        (
-            "bernoulli",
-            bits(&random::bernoulli::<T>([333_333], 0.3, 2.0, key(2)).unwrap()),
-        ),
+        ("normal", bits(&random::normal::<T>([333_333], 1.0, 2.0, key(0)).unwrap())),
+        ("uniform", bits(&random::uniform::<T>([333_333], -1.0, 2.0, key(1)).unwrap())),
+        ("bernoulli", bits(&random::bernoulli::<T>([333_333], 0.3, 2.0, key(2)).unwrap())),
     ]
 }
 
@@ -106,21 +88,14 @@ fn the_number_of_threads_changes_no_bit() {
     for (what, part) in parts {
         let mut first: Option<Bits> = None;
         for threads in THREADS {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let before = parallel::sections();
             let found = pool.install(|| {
                 assert_eq!(parallel::threads(), threads);
                 part()
             });
             let spread = parallel::sections() - before;
-            assert_eq!(
-                spread > 0,
-                threads > 1,
-                "{what} on {threads} threads: {spread} sections"
-            );
+            assert_eq!(spread > 0, threads > 1, "{what} on {threads} threads: {spread} sections");
             match &first {
                 None => {
                     // Something is computed: no part is all zeros or not a number.

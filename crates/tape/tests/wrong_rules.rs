@@ -103,20 +103,10 @@ fn a_wrong_rule_is_reported_with_everything_needed_to_find_it() {
     for (fault, (order, element, output), expected, got) in cases {
         let report = check_cube(fault);
         assert!(!report.passed(), "{fault:?}: {report}");
-        let m = report
-            .mismatches
-            .first()
-            .unwrap_or_else(|| panic!("{fault:?}: {report}"));
-        assert_eq!(
-            (m.order, m.input, m.element, m.output),
-            (order, 0, element, output),
-            "{fault:?}"
-        );
+        let m = report.mismatches.first().unwrap_or_else(|| panic!("{fault:?}: {report}"));
+        assert_eq!((m.order, m.input, m.element, m.output), (order, 0, element, output), "{fault:?}");
         let close = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-7;
-        assert!(
-            close(m.expected.0, expected) && close(m.expected.1, expected),
-            "{fault:?}: {m:?}"
-        );
+        assert!(close(m.expected.0, expected) && close(m.expected.1, expected), "{fault:?}: {m:?}");
         assert!(close(m.got, got), "{fault:?}: {m:?}");
         let text = report.to_string();
         for part in [
@@ -134,10 +124,7 @@ fn a_wrong_rule_is_reported_with_everything_needed_to_find_it() {
 fn a_rule_that_is_right_only_at_first_order_is_reported() {
     for (fault, got) in [(Fault::OnlyRule, 2.0), (Fault::OnlyComposite, 1.5)] {
         let report = check_cube(fault);
-        assert!(
-            !report.passed() && report.mismatches.is_empty(),
-            "{fault:?}: {report}"
-        );
+        assert!(!report.passed() && report.mismatches.is_empty(), "{fault:?}: {report}");
         // The recorded gradient differs from the swept one in every element.
         for (k, failure) in report.failures.iter().enumerate() {
             let head = format!("cube: recorded gradient, input 0, element {k}: expected ");
@@ -152,27 +139,15 @@ fn a_rule_that_is_right_only_at_first_order_is_reported() {
     assert!(report.mismatches.iter().all(|m| m.order == 2), "{report}");
     assert!(report.to_string().contains("cube: order 2, input 0"), "{report}");
     // Of the detached one only d/dx is wrong: 0 instead of 6 g x. The cotangent, input 1, is fine.
-    assert!(
-        report
-            .mismatches
-            .iter()
-            .all(|m| m.input == 0 && m.got == 0.0 && m.expected.0 != 0.0)
-    );
+    assert!(report.mismatches.iter().all(|m| m.input == 0 && m.got == 0.0 && m.expected.0 != 0.0));
     assert_eq!(report.mismatches.len(), 3, "{report}");
 }
 
 #[test]
 fn directions_see_what_the_full_jacobian_sees() {
-    for fault in [
-        Fault::Nothing,
-        Fault::Factor(1.001),
-        Fault::Negative,
-        Fault::Detached,
-    ] {
+    for fault in [Fault::Nothing, Fault::Factor(1.001), Fault::Negative, Fault::Detached] {
         let x = Tensor::from([0.7, -1.3, 2.0]);
-        let report = Check::new("cube")
-            .directions(3)
-            .run(|x| x[0].tape().apply(Cube(fault), &[x[0]]), &[x]);
+        let report = Check::new("cube").directions(3).run(|x| x[0].tape().apply(Cube(fault), &[x[0]]), &[x]);
         assert_eq!(report.passed(), fault == Fault::Nothing, "{fault:?}: {report}");
     }
 }
@@ -182,10 +157,8 @@ fn a_tolerance_is_a_tolerance() {
     let x = Tensor::from([0.7, -1.3, 2.0]);
     for (tolerance, passes) in [(1e-2, true), (1e-4, false)] {
         let check = Check::new("cube").tolerance(tolerance).first_order();
-        let report = check.run(
-            |x| x[0].tape().apply(Cube(Fault::Factor(1.001)), &[x[0]]),
-            std::slice::from_ref(&x),
-        );
+        let report =
+            check.run(|x| x[0].tape().apply(Cube(Fault::Factor(1.001)), &[x[0]]), std::slice::from_ref(&x));
         assert_eq!(report.passed(), passes, "{tolerance}: {report}");
     }
 }
@@ -223,20 +196,11 @@ impl Op<f64> for WithRow {
         "with_row"
     }
     fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
-        Ok(if self.product {
-            x[0].mul(x[1])?
-        } else {
-            x[0].add(x[1])?
-        }
-        .into())
+        Ok(if self.product { x[0].mul(x[1])? } else { x[0].add(x[1])? }.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         let g = r.gy();
-        let (a, b) = if self.product {
-            (g * r.x(1), g * r.x(0))
-        } else {
-            (g, g)
-        };
+        let (a, b) = if self.product { (g * r.x(1), g * r.x(0)) } else { (g, g) };
         let row = b.sum_axes(0);
         match self.rule {
             RowRule::Right => cotangents([Some(a), Some(row)]),
@@ -252,11 +216,8 @@ impl Op<f64> for WithRow {
     fn backward(&self, r: &Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
         let right = || -> Result<_> {
             let g = r.gy()?;
-            let (a, b) = if self.product {
-                (g.mul(r.x(1)?)?, g.mul(r.x(0)?)?)
-            } else {
-                (g.clone(), g.clone())
-            };
+            let (a, b) =
+                if self.product { (g.mul(r.x(1)?)?, g.mul(r.x(0)?)?) } else { (g.clone(), g.clone()) };
             Ok(cotangents([Some(a), Some(b.sum(0, false)?)]))
         };
         (self.rule == RowRule::ForgetsLater).then(right)
@@ -264,27 +225,15 @@ impl Op<f64> for WithRow {
 }
 
 fn check_row(product: bool, rule: RowRule) -> Report {
-    let inputs = [
-        Tensor::from([[0.4, -0.8, 1.5], [2.0, 0.3, -1.1]]),
-        Tensor::from([1.2, 0.6, -0.5]),
-    ];
-    Check::new("with_row").run(
-        |x| x[0].tape().apply(WithRow { product, rule }, &[x[0], x[1]]),
-        &inputs,
-    )
+    let inputs = [Tensor::from([[0.4, -0.8, 1.5], [2.0, 0.3, -1.1]]), Tensor::from([1.2, 0.6, -0.5])];
+    Check::new("with_row").run(|x| x[0].tape().apply(WithRow { product, rule }, &[x[0], x[1]]), &inputs)
 }
 
 #[test]
 fn a_rule_that_breaks_its_contract_is_an_error_that_names_op_and_shapes() {
     let cases: [(RowRule, &[&str]); 6] = [
-        (
-            RowRule::Unreduced,
-            &["cotangent of shape [2, 3]", "input of shape [3]"],
-        ),
-        (
-            RowRule::Exchanged,
-            &["cotangent of shape [3]", "input of shape [2, 3]"],
-        ),
+        (RowRule::Unreduced, &["cotangent of shape [2, 3]", "input of shape [3]"]),
+        (RowRule::Exchanged, &["cotangent of shape [3]", "input of shape [2, 3]"]),
         (RowRule::Forgets, &["no cotangent", "[3]"]),
         (RowRule::ForgetsLater, &["no cotangent", "[3]"]),
         (RowRule::Short, &["1 cotangents for 2 inputs"]),
@@ -295,26 +244,15 @@ fn a_rule_that_breaks_its_contract_is_an_error_that_names_op_and_shapes() {
             let report = check_row(product, *rule);
             assert!(!report.passed(), "{rule:?}: {report}");
             let text = report.to_string();
-            let order = if *rule == RowRule::ForgetsLater {
-                "recorded gradient:"
-            } else {
-                "first order:"
-            };
+            let order = if *rule == RowRule::ForgetsLater { "recorded gradient:" } else { "first order:" };
             assert!(text.contains(order), "{rule:?}: {text}");
-            assert!(
-                text.contains("with_row: FAILED") && text.contains("with_row: the"),
-                "{rule:?}: {text}"
-            );
+            assert!(text.contains("with_row: FAILED") && text.contains("with_row: the"), "{rule:?}: {text}");
             assert!(text.contains("wrong_rules.rs"), "{rule:?}: no location in {text}");
             for part in *parts {
                 assert!(text.contains(part), "{rule:?}: {part:?} is not in {text}");
             }
         }
-        assert!(
-            check_row(product, RowRule::Right).passed(),
-            "{}",
-            check_row(product, RowRule::Right)
-        );
+        assert!(check_row(product, RowRule::Right).passed(), "{}", check_row(product, RowRule::Right));
     }
 }
 
@@ -322,33 +260,17 @@ fn a_rule_that_breaks_its_contract_is_an_error_that_names_op_and_shapes() {
 fn a_wrong_second_input_is_reported_as_the_second() {
     for (rule, expected, got) in [(RowRule::Zero, 1.0, 0.0), (RowRule::Averaged, 1.0, 0.5)] {
         let report = check_row(false, rule);
-        let m = report
-            .mismatches
-            .first()
-            .unwrap_or_else(|| panic!("{rule:?}: {report}"));
+        let m = report.mismatches.first().unwrap_or_else(|| panic!("{rule:?}: {report}"));
         assert_eq!((m.order, m.input, m.element, m.output), (1, 1, 0, 0), "{rule:?}");
-        assert!(
-            (m.expected.0 - expected).abs() < 1e-8 && m.got == got,
-            "{rule:?}: {m:?}"
-        );
-        assert!(
-            report
-                .to_string()
-                .contains("with_row: order 1, input 1, element 0, output 0"),
-            "{report}"
-        );
+        assert!((m.expected.0 - expected).abs() < 1e-8 && m.got == got, "{rule:?}: {m:?}");
+        assert!(report.to_string().contains("with_row: order 1, input 1, element 0, output 0"), "{report}");
     }
 }
 
 /// The same through the tape itself: what a user sees who never ran a check.
 #[test]
 fn the_sweep_refuses_a_rule_that_forgets_an_input() {
-    for rule in [
-        RowRule::Forgets,
-        RowRule::Unreduced,
-        RowRule::Short,
-        RowRule::Missing,
-    ] {
+    for rule in [RowRule::Forgets, RowRule::Unreduced, RowRule::Short, RowRule::Missing] {
         let tape = Tape::<f64>::new();
         let (x, b) = (tape.var(Tensor::ones([2, 3])), tape.var(Tensor::ones([3])));
         let y = tape.apply(WithRow { product: true, rule }, &[x, b]).sum();
@@ -385,11 +307,7 @@ impl Op<f64> for Composite {
 fn a_composite_that_cannot_stand_for_its_op_is_an_error_and_not_a_zero() {
     type Form = for<'t> fn(Var<'t, f64>) -> Vec<Var<'t, f64>>;
     let cases: [(Form, ErrorKind, &str); 5] = [
-        (
-            |x| vec![x.reshape([7])],
-            ErrorKind::Op(wengert_ops::ErrorKind::Shape),
-            "reshape",
-        ),
+        (|x| vec![x.reshape([7])], ErrorKind::Op(wengert_ops::ErrorKind::Shape), "reshape"),
         (
             |x| vec![(x.matmul(Tensor::ones([9])) * x).tanh()],
             ErrorKind::Op(wengert_ops::ErrorKind::Shape),
@@ -406,10 +324,7 @@ fn a_composite_that_cannot_stand_for_its_op_is_an_error_and_not_a_zero() {
             let y = tape.apply(Composite { kernel, form }, &[x]).sum();
             let e = y.grad(x).map(|g| g.value()).unwrap_err();
             assert_eq!((e.kind(), e.op()), (kind, op), "case {i}: {e}");
-            assert!(
-                e.location().is_some_and(|l| l.file().ends_with("wrong_rules.rs")),
-                "case {i}: {e}"
-            );
+            assert!(e.location().is_some_and(|l| l.file().ends_with("wrong_rules.rs")), "case {i}: {e}");
             match y.backward() {
                 Ok(grads) => assert!(kernel && grads.wrt(x).unwrap().to_vec() == [2.0; 3], "case {i}"),
                 Err(e) => assert!(!kernel && e.location().is_some(), "case {i}: {e}"),
@@ -423,13 +338,7 @@ fn a_composite_that_cannot_stand_for_its_op_is_an_error_and_not_a_zero() {
 fn a_rule_may_leave_out_what_needs_no_gradient() {
     let tape = Tape::<f64>::new();
     let (x, b) = (tape.var(Tensor::ones([2, 3])), tape.constant(Tensor::ones([3])));
-    let y = tape.apply(
-        WithRow {
-            product: true,
-            rule: RowRule::Forgets,
-        },
-        &[x, b],
-    );
+    let y = tape.apply(WithRow { product: true, rule: RowRule::Forgets }, &[x, b]);
     assert_eq!(y.sum().grad(x).unwrap().value().unwrap().to_vec(), [1.0; 6]);
     assert_eq!(y.sum().backward().unwrap().wrt(x).unwrap().to_vec(), [1.0; 6]);
 }
@@ -446,27 +355,18 @@ fn an_op_applied_to_one_value_twice_must_give_both_cotangents() {
             Ok(x[0].mul(x[1])?.into())
         }
         fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
-            let second = if self.0 {
-                r.gy() * r.x(0)
-            } else {
-                r.x(1).zeros_like()
-            };
+            let second = if self.0 { r.gy() * r.x(0) } else { r.x(1).zeros_like() };
             cotangents([Some(r.gy() * r.x(1)), Some(second)])
         }
     }
     let check = |right| {
-        Check::new("times").run(
-            move |x| x[0].tape().apply(Times(right), &[x[0], x[0]]),
-            std::slice::from_ref(&x),
-        )
+        Check::new("times")
+            .run(move |x| x[0].tape().apply(Times(right), &[x[0], x[0]]), std::slice::from_ref(&x))
     };
     assert!(check(true).passed(), "{}", check(true));
     let report = check(false);
     let m = report.mismatches.first().unwrap();
-    assert!(
-        (m.expected.0 - 0.8).abs() < 1e-8 && (m.got - 0.4).abs() < 1e-12,
-        "{report}"
-    );
+    assert!((m.expected.0 - 0.8).abs() < 1e-8 && (m.got - 0.4).abs() < 1e-12, "{report}");
 }
 
 /// sin, whose derivative is said to be `self.0` times the cosine.
@@ -514,11 +414,7 @@ fn pointwise_functions_are_held_to_the_same() {
             assert!(
                 (m.expected.0 - 0.3f64.cos()).abs() < 1e-8 && (m.got - factor * 0.3f64.cos()).abs() < 1e-8
             );
-            assert!(
-                report
-                    .to_string()
-                    .contains("wave: order 1, input 0, element 0, output 0")
-            );
+            assert!(report.to_string().contains("wave: order 1, input 0, element 0, output 0"));
         }
     }
     let report = Check::new("liar").run(|x| x[0].pointwise(Liar), &[x]);
@@ -547,25 +443,15 @@ impl Pointwise for Bent {
 #[test]
 fn at_a_kink_anything_between_the_sides_is_right_and_nothing_else() {
     let x = Tensor::from([1.0, 0.0, -2.0]);
-    for (at_zero, passes) in [
-        (-1.0, true),
-        (0.0, true),
-        (0.3, true),
-        (1.0, true),
-        (1.5, false),
-        (-1.01, false),
-        (f64::NAN, false),
-    ] {
-        let report = Check::new("bent")
-            .first_order()
-            .run(|x| x[0].pointwise(Bent(at_zero)), std::slice::from_ref(&x));
+    for (at_zero, passes) in
+        [(-1.0, true), (0.0, true), (0.3, true), (1.0, true), (1.5, false), (-1.01, false), (f64::NAN, false)]
+    {
+        let report =
+            Check::new("bent").first_order().run(|x| x[0].pointwise(Bent(at_zero)), std::slice::from_ref(&x));
         assert_eq!(report.passed(), passes, "{at_zero}: {report}");
         if !passes {
             let text = report.to_string();
-            assert!(
-                text.contains("element 1") && text.contains("expected between -1.0"),
-                "{text}"
-            );
+            assert!(text.contains("element 1") && text.contains("expected between -1.0"), "{text}");
         } else if at_zero != 0.0 {
             assert_eq!(report.kinks, 1, "{report}");
         }
@@ -604,19 +490,16 @@ impl<T: Float> Op<T> for Double {
         let strided = r.x(0).value().is_ok_and(|x| !x.is_contiguous());
         cotangents([Some(match *self {
             Double::IgnoresStridesLater if strided => g * 3.0,
-            Double::IgnoresStrides if strided => g
-                .reshape([-1])
-                .slice(0, wengert_ops::Slice::all().step(-1))
-                .reshape(g.shape()),
+            Double::IgnoresStrides if strided => {
+                g.reshape([-1]).slice(0, wengert_ops::Slice::all().step(-1)).reshape(g.shape())
+            }
             _ => g,
         })])
     }
 }
 
 fn backwards<T: Float>(t: &Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
-    t.reshape([-1])?
-        .slice(0, wengert_ops::Slice::all().step(-1))?
-        .reshape(t.shape())
+    t.reshape([-1])?.slice(0, wengert_ops::Slice::all().step(-1))?.reshape(t.shape())
 }
 
 #[test]
@@ -625,11 +508,7 @@ fn the_suite_finds_what_only_some_inputs_show() {
         Spec::new("double", Order::Second, move |g| {
             let shape = g.full_shape(1..=3);
             let x = vec![g.tensor(&shape, Domain::Real)];
-            Case::new(
-                x,
-                move |x| x[0].tape().apply(op, &[x[0]]),
-                move |x| x[0].tape().apply(op, &[x[0]]),
-            )
+            Case::new(x, move |x| x[0].tape().apply(op, &[x[0]]), move |x| x[0].tape().apply(op, &[x[0]]))
         })
     };
     for (op, part) in [
@@ -643,10 +522,7 @@ fn the_suite_finds_what_only_some_inputs_show() {
         assert!(outcome.strided > 5, "{outcome}");
         if let Some(part) = part {
             let text = outcome.to_string();
-            assert!(
-                text.contains("double: FAILED") && text.contains(part),
-                "{op:?}: {text}"
-            );
+            assert!(text.contains("double: FAILED") && text.contains(part), "{op:?}: {text}");
         }
     }
 }
@@ -657,8 +533,5 @@ fn a_check_that_could_not_run_has_not_passed() {
     let x = [Tensor::from([[1.0, 2.0, 3.0]])];
     let report = Check::new("impossible").run(|x| x[0].matmul(x[0]), &x);
     assert!(!report.passed() && report.compared == 0, "{report}");
-    assert!(
-        report.to_string().contains("matmul") && report.to_string().contains("[1, 3]"),
-        "{report}"
-    );
+    assert!(report.to_string().contains("matmul") && report.to_string().contains("[1, 3]"), "{report}");
 }

@@ -20,17 +20,13 @@ pub struct Check {
 
 /// A function under test, already evaluated: its outputs, flattened, as numbers.
 type Numbers = Vec<f64>;
+type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + 'f;
+type Fallible<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>> + 'f;
 
 impl Check {
     /// A check of first and second order with the usual tolerance.
     pub fn new(name: impl Into<String>) -> Self {
-        Check {
-            name: name.into(),
-            tolerance: 1e-6,
-            order: 2,
-            directions: 0,
-            seed: 0,
-        }
+        Check { name: name.into(), tolerance: 1e-6, order: 2, directions: 0, seed: 0 }
     }
 
     /// The relative and absolute tolerance, 10⁻⁶ unless told otherwise.
@@ -91,20 +87,12 @@ impl Check {
     }
 
     /// The recorded gradient against the swept one: where an op has a first-order kernel, two rules are at work.
-    fn recorded(
-        &self,
-        f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>,
-        inputs: &[Tensor<f64>],
-        report: &mut Report,
-    ) -> Result<()> {
+    fn recorded(&self, f: &Function<'_>, inputs: &[Tensor<f64>], report: &mut Report) -> Result<()> {
         let tape = Tape::new();
         let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
         let mut seeds = Vec::new();
         for (i, y) in f(&x).into_iter().enumerate() {
-            let key = Key {
-                seed: self.seed ^ 0x5eed,
-                stream: i as u64,
-            };
+            let key = Key { seed: self.seed ^ 0x5eed, stream: i as u64 };
             seeds.push((y, normal(y.value()?.shape(), 0.0, 1.0, key)?));
         }
         let pairs: Vec<_> = seeds.iter().map(|(y, s)| (*y, tape.constant(s))).collect();
@@ -127,21 +115,13 @@ impl Check {
     }
 
     /// The gradient itself, as a function of the inputs and of the outputs' cotangents, is checked like any function.
-    fn second_order(
-        &self,
-        f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>,
-        inputs: &[Tensor<f64>],
-        report: &mut Report,
-    ) -> Result<()> {
+    fn second_order(&self, f: &Function<'_>, inputs: &[Tensor<f64>], report: &mut Report) -> Result<()> {
         let n = inputs.len();
         let tape = Tape::new();
         let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
         let mut extended = inputs.to_vec();
         for (i, y) in f(&x).into_iter().enumerate() {
-            let key = Key {
-                seed: self.seed ^ 0x5eed,
-                stream: i as u64,
-            };
+            let key = Key { seed: self.seed ^ 0x5eed, stream: i as u64 };
             extended.push(normal(y.value()?.shape(), 0.0, 1.0, key)?);
         }
         self.compare(2, &|x| grad_of(f, x, n), &extended, report)
@@ -150,7 +130,7 @@ impl Check {
     fn compare(
         &self,
         order: u8,
-        f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>>,
+        f: &Fallible<'_>,
         inputs: &[Tensor<f64>],
         report: &mut Report,
     ) -> Result<()> {
@@ -170,14 +150,8 @@ impl Check {
                 let stencil = Stencil::measure(moved, h)?;
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
-                    let entry = Mismatch {
-                        order,
-                        input: i,
-                        element: k,
-                        output: j,
-                        expected: (0.0, 0.0),
-                        got,
-                    };
+                    let entry =
+                        Mismatch { order, input: i, element: k, output: j, expected: (0.0, 0.0), got };
                     self.judge(&stencil, &y, j, entry, report);
                 }
             }
@@ -188,15 +162,12 @@ impl Check {
     fn compare_directions(
         &self,
         order: u8,
-        f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>>,
+        f: &Fallible<'_>,
         inputs: &[Tensor<f64>],
         report: &mut Report,
     ) -> Result<()> {
         for d in 0..self.directions {
-            let key = |i: usize| Key {
-                seed: self.seed.wrapping_add(d as u64),
-                stream: i as u64,
-            };
+            let key = |i: usize| Key { seed: self.seed.wrapping_add(d as u64), stream: i as u64 };
             let v: Vec<Tensor<f64>> = inputs
                 .iter()
                 .enumerate()
@@ -213,32 +184,17 @@ impl Check {
             let grads = tape.backward(&seeds, Retain::Values)?;
             let mut got = 0.0;
             for (x, v) in x.iter().zip(&v) {
-                got += gradient(&grads, *x)?
-                    .to_vec()
-                    .iter()
-                    .zip(v.to_vec())
-                    .map(|(a, b)| a * b)
-                    .sum::<f64>();
+                got += gradient(&grads, *x)?.to_vec().iter().zip(v.to_vec()).map(|(a, b)| a * b).sum::<f64>();
             }
             let moved = |t: f64| -> Result<Numbers> {
-                let at: Vec<_> = inputs
-                    .iter()
-                    .zip(&v)
-                    .map(|(x, v)| x.add(&v.scale(t)))
-                    .collect::<Result<_, _>>()?;
+                let at: Vec<_> =
+                    inputs.iter().zip(&v).map(|(x, v)| x.add(&v.scale(t))).collect::<Result<_, _>>()?;
                 let y = evaluate(f, &at)?;
                 Ok(vec![y.iter().zip(u.iter().flatten()).map(|(y, u)| y * u).sum()])
             };
-            let stencil = Stencil::measure(&moved, 1e-4)?;
             let y = moved(0.0)?;
-            let entry = Mismatch {
-                order,
-                input: 0,
-                element: d,
-                output: 0,
-                expected: (0.0, 0.0),
-                got,
-            };
+            let stencil = Stencil::measure(moved, 1e-4)?;
+            let entry = Mismatch { order, input: 0, element: d, output: 0, expected: (0.0, 0.0), got };
             self.judge(&stencil, &y, 0, entry, report);
         }
         Ok(())
@@ -273,11 +229,7 @@ impl Check {
     }
 }
 
-fn grad_of<'t>(
-    f: &dyn for<'a> Fn(&[Var<'a, f64>]) -> Vec<Var<'a, f64>>,
-    x: &[Var<'t, f64>],
-    n: usize,
-) -> Result<Vec<Var<'t, f64>>> {
+fn grad_of<'t>(f: &Function<'_>, x: &[Var<'t, f64>], n: usize) -> Result<Vec<Var<'t, f64>>> {
     let (inputs, cotangents) = x.split_at(n);
     let y = f(inputs);
     let pairs: Vec<_> = y.into_iter().zip(cotangents.iter().copied()).collect();
@@ -295,10 +247,7 @@ fn gradient(grads: &crate::Grads<f64>, x: Var<'_, f64>) -> Result<Tensor<f64>> {
 }
 
 /// The outputs and, for each output element, the gradient with respect to each input.
-fn jacobian(
-    f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>>,
-    inputs: &[Tensor<f64>],
-) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+fn jacobian(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
     let tape = Tape::new();
     let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
     let outputs = f(&x)?;
@@ -315,20 +264,13 @@ fn jacobian(
                 continue;
             }
             let grads = tape.backward(&[(output, seed)], Retain::Values)?;
-            rows.push(
-                x.iter()
-                    .map(|x| Ok(gradient(&grads, *x)?.to_vec()))
-                    .collect::<Result<_>>()?,
-            );
+            rows.push(x.iter().map(|x| Ok(gradient(&grads, *x)?.to_vec())).collect::<Result<_>>()?);
         }
     }
     Ok((y, rows))
 }
 
-fn evaluate(
-    f: &dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>>,
-    inputs: &[Tensor<f64>],
-) -> Result<Numbers> {
+fn evaluate(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<Numbers> {
     let tape = Tape::new();
     let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
     let mut y = Vec::new();
@@ -347,21 +289,14 @@ struct Stencil {
 impl Stencil {
     fn measure(f: impl Fn(f64) -> Result<Numbers>, h: f64) -> Result<Self> {
         let pair = |d: f64| Ok::<_, crate::Error>((f(-d)?, f(d)?));
-        Ok(Stencil {
-            h,
-            at: [pair(h / 2.0)?, pair(h)?, pair(2.0 * h)?],
-        })
+        Ok(Stencil { h, at: [pair(h / 2.0)?, pair(h)?, pair(2.0 * h)?] })
     }
 
     /// The derivative of output j by extrapolated central differences, and from the left and the right.
     fn derivatives(&self, j: usize, y: f64) -> (f64, f64, f64) {
         let [half, one, two] = &self.at;
         let central = |(l, r): &(Numbers, Numbers), h: f64| (r[j] - l[j]) / (2.0 * h);
-        let (a, b, c) = (
-            central(half, self.h / 2.0),
-            central(one, self.h),
-            central(two, 2.0 * self.h),
-        );
+        let (a, b, c) = (central(half, self.h / 2.0), central(one, self.h), central(two, 2.0 * self.h));
         // Richardson: errors in h² and h⁴ cancel.
         let (ab, bc) = ((4.0 * a - b) / 3.0, (4.0 * b - c) / 3.0);
         let side = |f1: f64, f2: f64| (4.0 * f1 - f2 - 3.0 * y) / self.h;

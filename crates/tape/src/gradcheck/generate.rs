@@ -42,12 +42,7 @@ impl Gen {
     /// The source with the given seed.
     pub fn seeded(seed: u64) -> Self {
         let rng = Box::new(Key { seed, stream: 0x6e6 }.generator());
-        Gen {
-            rng,
-            broadcast: false,
-            empty: false,
-            strided: false,
-        }
+        Gen { rng, broadcast: false, empty: false, strided: false }
     }
 
     /// A whole number in the range.
@@ -109,15 +104,8 @@ impl Gen {
 
     /// A shape that broadcasts to `shape`: leading axes dropped, sizes set to one.
     pub fn broadcastable(&mut self, shape: &[usize]) -> Vec<usize> {
-        let skip = if self.once_in(3) {
-            self.within(0..=shape.len())
-        } else {
-            0
-        };
-        let out: Vec<usize> = shape[skip..]
-            .iter()
-            .map(|&d| if self.once_in(4) { 1 } else { d })
-            .collect();
+        let skip = if self.once_in(3) { self.within(0..=shape.len()) } else { 0 };
+        let out: Vec<usize> = shape[skip..].iter().map(|&d| if self.once_in(4) { 1 } else { d }).collect();
         self.broadcast |= out != shape;
         out
     }
@@ -150,11 +138,7 @@ impl Gen {
             Domain::Grid => self.within(0..=12) as f64 * 0.25 - 1.5,
             Domain::Kinks(points) => {
                 // Near a kink, but not on it, finite differences straddle it.
-                let v = if self.once_in(4) {
-                    self.pick(points)
-                } else {
-                    self.value(Domain::Real)
-                };
+                let v = if self.once_in(4) { self.pick(points) } else { self.value(Domain::Real) };
                 points.iter().copied().find(|p| (v - p).abs() < 0.01).unwrap_or(v)
             }
             Domain::Real => match self.within(0..=15) {
@@ -191,10 +175,7 @@ impl Gen {
                 let other = self.within(0..=rank - 1) as isize;
                 dense.transpose(axis, other)?.contiguous().transpose(axis, other)
             }
-            1 => dense
-                .slice(axis, Slice::all().step(-1))?
-                .contiguous()
-                .slice(axis, Slice::all().step(-1)),
+            1 => dense.slice(axis, Slice::all().step(-1))?.contiguous().slice(axis, Slice::all().step(-1)),
             2 => {
                 // Every second place of a tensor twice as long.
                 let twice = Tensor::stack(&[dense.clone(), dense.scale(3.0)], axis + 1)?;
@@ -213,9 +194,7 @@ impl Gen {
 
     /// Indices below `n`, duplicates included, of the given shape.
     pub fn indices(&mut self, shape: &[usize], n: usize) -> Tensor<i64> {
-        let values = (0..shape.iter().product())
-            .map(|_| self.within(0..=n.max(1) - 1) as i64)
-            .collect();
+        let values = (0..shape.iter().product()).map(|_| self.within(0..=n.max(1) - 1) as i64).collect();
         Tensor::from_vec(values, shape).expect("the shape was made for these values")
     }
 

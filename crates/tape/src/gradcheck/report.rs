@@ -40,10 +40,7 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn named(name: &str) -> Self {
-        Report {
-            name: name.to_owned(),
-            ..Report::default()
-        }
+        Report { name: name.to_owned(), ..Report::default() }
     }
 
     /// Whether nothing is wrong.
@@ -64,13 +61,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report {
-            name,
-            compared,
-            kinks,
-            worst,
-            ..
-        } = self;
+        let Report { name, compared, kinks, worst, .. } = self;
         let verdict = if self.passed() { "passed" } else { "FAILED" };
         write!(
             f,

@@ -32,11 +32,7 @@ impl Case {
         double: impl for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + Send + Sync + 'static,
         single: impl for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32> + Send + Sync + 'static,
     ) -> Self {
-        Case {
-            inputs,
-            double: Box::new(double),
-            single: Box::new(single),
-        }
+        Case { inputs, double: Box::new(double), single: Box::new(single) }
     }
 }
 
@@ -79,12 +75,7 @@ impl Spec {
         order: Order,
         sample: impl Fn(&mut Gen) -> Case + Send + Sync + 'static,
     ) -> Self {
-        Spec {
-            name,
-            covers: vec![name],
-            order,
-            sample: Box::new(sample),
-        }
+        Spec { name, covers: vec![name], order, sample: Box::new(sample) }
     }
 
     /// A smooth function of one number, on a domain.
@@ -93,11 +84,7 @@ impl Spec {
         domain: Domain,
         call: impl Fn(Vec<Tensor<f64>>) -> Case + Send + Sync + 'static,
     ) -> Self {
-        let order = if matches!(domain, Domain::Kinks(_)) {
-            Order::First
-        } else {
-            Order::Second
-        };
+        let order = if matches!(domain, Domain::Kinks(_)) { Order::First } else { Order::Second };
         Spec::new(name, order, move |g| {
             let shape = g.shape(0..=3);
             call(vec![g.tensor(&shape, domain)])

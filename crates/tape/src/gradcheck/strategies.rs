@@ -30,9 +30,7 @@ pub fn value(domain: Domain) -> BoxedStrategy<f64> {
         Domain::Grid => (0..=12u32).prop_map(|k| f64::from(k) * 0.25 - 1.5).boxed(),
         Domain::Kinks(points) => prop_oneof![3 => real(), 1 => proptest::sample::select(points)].boxed(),
         Domain::Between(a, b) => (a..=b).boxed(),
-        Domain::Away(a, b) => (any::<bool>(), a..=b)
-            .prop_map(|(s, v)| if s { v } else { -v })
-            .boxed(),
+        Domain::Away(a, b) => (any::<bool>(), a..=b).prop_map(|(s, v)| if s { v } else { -v }).boxed(),
     }
 }
 
@@ -67,9 +65,7 @@ fn lay(t: &Tensor<f64>, lie: Lie) -> wengert_ops::Result<Tensor<f64>> {
         Lie::Stepped => {
             let mut shape = t.shape().to_vec();
             shape[0] *= 2;
-            Tensor::stack(&[t.clone(), t.clone()], 1)?
-                .reshape(shape)?
-                .slice(0, Slice::all().step(2))
+            Tensor::stack(&[t.clone(), t.clone()], 1)?.reshape(shape)?.slice(0, Slice::all().step(2))
         }
     }
 }
@@ -91,11 +87,8 @@ pub fn tensor(ranks: RangeInclusive<usize>, domain: Domain) -> impl Strategy<Val
 /// Two tensors whose shapes broadcast together.
 pub fn broadcast_pair(domain: Domain) -> impl Strategy<Value = (Tensor<f64>, Tensor<f64>)> {
     (shape(0..=3), vec(any::<bool>(), 3), 0..=3usize).prop_flat_map(move |(s, ones, skip)| {
-        let narrow = s[skip.min(s.len())..]
-            .iter()
-            .zip(&ones)
-            .map(|(&d, &one)| if one { 1 } else { d })
-            .collect();
+        let narrow =
+            s[skip.min(s.len())..].iter().zip(&ones).map(|(&d, &one)| if one { 1 } else { d }).collect();
         (tensor_of(s, domain), tensor_of(narrow, domain))
     })
 }

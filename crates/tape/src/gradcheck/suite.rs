@@ -30,14 +30,7 @@ pub struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome {
-            report,
-            cases,
-            broadcast,
-            empty,
-            strided,
-            kinked,
-        } = self;
+        let Outcome { report, cases, broadcast, empty, strided, kinked } = self;
         write!(
             f,
             "{report}\n  {cases} cases: {broadcast} broadcast, {empty} empty, {strided} strided, {kinked} at kinks"
@@ -51,10 +44,7 @@ impl fmt::Display for Outcome {
 /// - `f32` against `f64`;
 /// - an evaluating tape against a recording one: equal bits.
 pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
-    let mut outcome = Outcome {
-        cases,
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
     for i in 0..cases as u64 {
         let mut g = Gen::seeded(seed.wrapping_add(i));
@@ -65,12 +55,7 @@ pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
         let mut report = one(spec, &case, seed.wrapping_add(i));
         outcome.kinked += usize::from(report.kinks > 0);
         for failure in &mut report.failures {
-            let shapes = case
-                .inputs
-                .iter()
-                .map(|t| t.shape().to_string())
-                .collect::<Vec<_>>()
-                .join(", ");
+            let shapes = case.inputs.iter().map(|t| t.shape().to_string()).collect::<Vec<_>>().join(", ");
             *failure = format!("case {i} of seed {seed}, inputs {shapes}: {failure}");
         }
         outcome.report.merge(report);
@@ -80,11 +65,7 @@ pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
 
 fn one(spec: &Spec, case: &Case, seed: u64) -> Report {
     let check = Check::new(spec.name).seed(seed);
-    let check = if spec.order == Order::First {
-        check.first_order()
-    } else {
-        check
-    };
+    let check = if spec.order == Order::First { check.first_order() } else { check };
     let mut report = check.run(|x| (case.double)(x), &case.inputs);
     if !report.passed() {
         return report; // what follows would only repeat it
@@ -100,11 +81,7 @@ fn one(spec: &Spec, case: &Case, seed: u64) -> Report {
         &case.inputs,
     ));
     let outcome = layouts(case).and_then(|failures| {
-        Ok(failures
-            .into_iter()
-            .chain(precision(case)?)
-            .chain(modes(case)?)
-            .collect::<Vec<_>>())
+        Ok(failures.into_iter().chain(precision(case)?).chain(modes(case)?).collect::<Vec<_>>())
     });
     match outcome {
         Ok(failures) => report.failures.extend(failures),
@@ -132,10 +109,7 @@ fn value_and_gradients<T: Float>(
 
 /// Whether every number is within `tolerance` of the other's, relative to the largest; NaN equals NaN.
 fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
-    let size = b
-        .iter()
-        .filter(|v| v.is_finite())
-        .fold(1.0f64, |m, v| m.max(v.abs()));
+    let size = b.iter().filter(|v| v.is_finite()).fold(1.0f64, |m, v| m.max(v.abs()));
     a.len() == b.len()
         && a.iter()
             .zip(b)
@@ -148,17 +122,12 @@ fn compare(what: &str, a: &[Tensor<f64>], b: &[Tensor<f64>], tolerance: f64) -> 
         .zip(b)
         .enumerate()
         .filter(|(_, (a, b))| a.shape() != b.shape() || !close(&a.to_vec(), &b.to_vec(), tolerance));
-    wrong
-        .map(|(i, (a, b))| format!("{what} {i}: expected\n{b}\ngot\n{a}"))
-        .collect()
+    wrong.map(|(i, (a, b))| format!("{what} {i}: expected\n{b}\ngot\n{a}")).collect()
 }
 
 fn layouts(case: &Case) -> crate::Result<Vec<String>> {
-    let dense: Vec<_> = case
-        .inputs
-        .iter()
-        .map(|t| Tensor::from_vec(t.to_vec(), t.shape()))
-        .collect::<Result<_, _>>()?;
+    let dense: Vec<_> =
+        case.inputs.iter().map(|t| Tensor::from_vec(t.to_vec(), t.shape())).collect::<Result<_, _>>()?;
     let (y, gradients) = value_and_gradients(&case.double, &case.inputs)?;
     let (want, want_gradients) = value_and_gradients(&case.double, &dense)?;
     let mut failures = compare("layout: value", &[y], &[want], 1e-12);
@@ -182,10 +151,5 @@ fn modes(case: &Case) -> crate::Result<Vec<String>> {
         let x: Vec<_> = case.inputs.iter().map(|t| tape.var(t)).collect();
         (case.double)(&x).value()
     };
-    Ok(compare(
-        "evaluating tape: value",
-        &[on(&Tape::eval())?],
-        &[on(&Tape::new())?],
-        0.0,
-    ))
+    Ok(compare("evaluating tape: value", &[on(&Tape::eval())?], &[on(&Tape::new())?], 0.0))
 }

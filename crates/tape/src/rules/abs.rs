@@ -20,13 +20,13 @@ impl Pointwise for Abs {
         R::select(
             x.lt(x.like(0.0)),
             x.like(-1.0),
-            R::select(x.equals(x.like(0.0)), x.like(0.0), x.like(1.0)),
+            R::select(x.equals(x.like(0.0)), x.like(0.0), R::select(x.equals(x), x.like(1.0), x)),
         )
     }
 }
 
 impl<T: Float> Var<'_, T> {
-    /// |x|. Its derivative is sign x, and 0 at 0.
+    /// |x|. Its derivative is sign x, 0 at 0, and NaN at NaN.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

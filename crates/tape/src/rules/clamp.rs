@@ -28,7 +28,8 @@ impl Pointwise for Clamp {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Every element kept between two bounds, as PyTorch's `clamp`: gradient 1 inside and at the bounds.
+    /// Every element kept between two bounds, as PyTorch's `clamp`: gradient 1 inside and at the bounds; NaN
+    /// stays NaN, and its gradient passes.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

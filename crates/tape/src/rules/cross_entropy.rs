@@ -23,9 +23,7 @@ impl<T: Float> Op<T> for CrossEntropy {
     }
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
-            Ok(cotangents([Some(
-                r.x(0)?.cross_entropy_adjoint(&self.targets, r.gy()?)?,
-            )]))
+            Ok(cotangents([Some(r.x(0)?.cross_entropy_adjoint(&self.targets, r.gy()?)?)]))
         };
         Some(adjoint())
     }
@@ -48,12 +46,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn cross_entropy(self, targets: &Tensor<i64>) -> Self {
-        self.tape().apply(
-            CrossEntropy {
-                targets: targets.clone(),
-            },
-            &[self],
-        )
+        self.tape().apply(CrossEntropy { targets: targets.clone() }, &[self])
     }
 }
 
@@ -63,7 +56,6 @@ pub(super) fn spec() -> Spec {
         let targets = g.indices(&rows, classes);
         let mut shape = rows;
         shape.push(classes);
-        case!(vec![g.tensor(&shape, Domain::Real)], [targets], |x| x[0]
-            .cross_entropy(&targets))
+        case!(vec![g.tensor(&shape, Domain::Real)], [targets], |x| x[0].cross_entropy(&targets))
     })
 }

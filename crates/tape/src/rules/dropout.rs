@@ -19,10 +19,7 @@ impl<T: Float> Op<T> for Dropout {
         let keep = 1.0 - self.p;
         let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
         let mask = bernoulli(x[0].shape(), keep, scale, self.key).map_err(|e| e.in_op("dropout"))?;
-        Ok(Forward {
-            outputs: [x[0].mul(&mask)?].into_iter().collect(),
-            saved: vec![mask],
-        })
+        Ok(Forward { outputs: [x[0].mul(&mask)?].into_iter().collect(), saved: vec![mask] })
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
@@ -62,13 +59,7 @@ impl<T: Float> Var<'_, T> {
         if !self.tape().is_training() || p == 0.0 {
             return self;
         }
-        self.tape().apply(
-            Dropout {
-                p,
-                key: self.tape().next_key(),
-            },
-            &[self],
-        )
+        self.tape().apply(Dropout { p, key: self.tape().next_key() }, &[self])
     }
 }
 
@@ -76,12 +67,7 @@ pub(super) fn spec() -> Spec {
     Spec::new("dropout", Order::Second, |g| {
         let (shape, seed) = (g.shape(0..=3), g.seed());
         // The op itself, whatever the tape's mode, since a check needs the same draw at each evaluation.
-        let op = Dropout {
-            p: 0.4,
-            key: Key { seed, stream: 0 },
-        };
-        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0]
-            .tape()
-            .apply(op, &[x[0]]))
+        let op = Dropout { p: 0.4, key: Key { seed, stream: 0 } };
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].tape().apply(op, &[x[0]]))
     })
 }

@@ -13,11 +13,7 @@ impl Pointwise for Elu {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        if x <= F::ZERO {
-            x.expm1() * F::from_f64(self.0)
-        } else {
-            x
-        }
+        if x <= F::ZERO { x.expm1() * F::from_f64(self.0) } else { x }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {

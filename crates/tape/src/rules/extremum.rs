@@ -26,11 +26,7 @@ impl<T: Float> Op<T> for Extremum {
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let axes = self.axes(x[0].rank())?;
-        let y = if self.max {
-            x[0].max(&axes, self.keepdim)
-        } else {
-            x[0].min(&axes, self.keepdim)
-        };
+        let y = if self.max { x[0].max(&axes, self.keepdim) } else { x[0].min(&axes, self.keepdim) };
         Ok(y?.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {

@@ -23,10 +23,7 @@ impl Pointwise for Gelu {
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         {
             let cdf = (x.like(1.0) + x.scale(FRAC_1_SQRT_2).apply(super::erf::Erf)).scale(0.5);
-            let pdf = (x * x)
-                .scale(-0.5)
-                .apply(super::exp::Exp)
-                .scale(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+            let pdf = (x * x).scale(-0.5).apply(super::exp::Exp).scale(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
             cdf + x * pdf
         }
     }

@@ -13,9 +13,7 @@ impl Pointwise for Hardsigmoid {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        (x * F::from_f64(1.0 / 6.0) + F::from_f64(0.5))
-            .maximum(F::ZERO)
-            .minimum(F::ONE)
+        (x * F::from_f64(1.0 / 6.0) + F::from_f64(0.5)).maximum(F::ZERO).minimum(F::ONE)
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
@@ -43,7 +41,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("hardsigmoid", Domain::Kinks(&[-3.0, 3.0]), |x| {
-        case!(x, [], |x| x[0].hardsigmoid())
-    })
+    Spec::unary("hardsigmoid", Domain::Kinks(&[-3.0, 3.0]), |x| case!(x, [], |x| x[0].hardsigmoid()))
 }

@@ -41,7 +41,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("hardswish", Domain::Kinks(&[-3.0, 3.0]), |x| {
-        case!(x, [], |x| x[0].hardswish())
-    })
+    Spec::unary("hardswish", Domain::Kinks(&[-3.0, 3.0]), |x| case!(x, [], |x| x[0].hardswish()))
 }

@@ -16,11 +16,7 @@ impl<T: Float> Op<T> for IndexSelect {
         Ok(x[0].index_select(self.axis, &self.index)?.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        cotangents([Some(r.x(0).zeros_like().index_add(
-            self.axis,
-            &self.index,
-            r.gy(),
-        ))])
+        cotangents([Some(r.x(0).zeros_like().index_add(self.axis, &self.index, r.gy()))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
@@ -61,11 +57,7 @@ impl<T: Float> Op<T> for Gather {
         Ok(x[0].gather(self.axis, &self.index)?.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        cotangents([Some(r.x(0).zeros_like().scatter_add(
-            self.axis,
-            &self.index,
-            r.gy(),
-        ))])
+        cotangents([Some(r.x(0).zeros_like().scatter_add(self.axis, &self.index, r.gy()))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
@@ -106,26 +98,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn index_select(self, axis: isize, index: &Tensor<i64>) -> Self {
-        self.tape().apply(
-            IndexSelect {
-                axis,
-                index: index.clone(),
-            },
-            &[self],
-        )
+        self.tape().apply(IndexSelect { axis, index: index.clone() }, &[self])
     }
 
     /// This value with the slices of `src` added along `axis` at the given positions.
     #[track_caller]
     pub fn index_add(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
         let src = src.into_var(self.tape());
-        self.tape().apply(
-            IndexAdd {
-                axis,
-                index: index.clone(),
-            },
-            &[self, src],
-        )
+        self.tape().apply(IndexAdd { axis, index: index.clone() }, &[self, src])
     }
 
     /// For every place of `index`, this value's element there with its coordinate along `axis` replaced by the index.
@@ -140,26 +120,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn gather(self, axis: isize, index: &Tensor<i64>) -> Self {
-        self.tape().apply(
-            Gather {
-                axis,
-                index: index.clone(),
-            },
-            &[self],
-        )
+        self.tape().apply(Gather { axis, index: index.clone() }, &[self])
     }
 
     /// This value with every element of `src` added at the place that [`gather`](Var::gather) would read.
     #[track_caller]
     pub fn scatter_add(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
         let src = src.into_var(self.tape());
-        self.tape().apply(
-            ScatterAdd {
-                axis,
-                index: index.clone(),
-            },
-            &[self, src],
-        )
+        self.tape().apply(ScatterAdd { axis, index: index.clone() }, &[self, src])
     }
 }
 
@@ -192,13 +160,7 @@ pub(super) fn gather_spec() -> Spec {
         let (axis, add) = (g.axis(shape.len()), g.once_in(2));
         let along = axis_of(&shape, axis);
         let places: Vec<usize> = (0..shape.len())
-            .map(|i| {
-                if i == along {
-                    g.within(0..=3)
-                } else {
-                    g.within(1..=shape[i])
-                }
-            })
+            .map(|i| if i == along { g.within(0..=3) } else { g.within(1..=shape[i]) })
             .collect();
         let index = g.indices(&places, shape[along]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];

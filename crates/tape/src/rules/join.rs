@@ -99,13 +99,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn pad(self, widths: &[(usize, usize)], value: f64) -> Self {
-        self.tape().apply(
-            Pad {
-                widths: widths.to_vec(),
-                value,
-            },
-            &[self],
-        )
+        self.tape().apply(Pad { widths: widths.to_vec(), value }, &[self])
     }
 }
 
@@ -122,11 +116,7 @@ pub(super) fn spec() -> Spec {
             }
             x.push(g.tensor(&s, Domain::Real));
         }
-        case!(x, [], |x| if stacked {
-            x[0].tape().stack(x, axis)
-        } else {
-            x[0].tape().concat(x, axis)
-        })
+        case!(x, [], |x| if stacked { x[0].tape().stack(x, axis) } else { x[0].tape().concat(x, axis) })
     })
     .covering(&["stack"])
 }
@@ -135,7 +125,6 @@ pub(super) fn pad_spec() -> Spec {
     Spec::new("pad", Order::Second, |g| {
         let shape = g.shape(0..=3);
         let widths: Vec<(usize, usize)> = shape.iter().map(|_| (g.within(0..=2), g.within(0..=1))).collect();
-        case!(vec![g.tensor(&shape, Domain::Real)], [widths], |x| x[0]
-            .pad(&widths, 1.5))
+        case!(vec![g.tensor(&shape, Domain::Real)], [widths], |x| x[0].pad(&widths, 1.5))
     })
 }

@@ -37,7 +37,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("leaky_relu", Domain::Kinks(&[0.0]), |x| {
-        case!(x, [], |x| x[0].leaky_relu(0.01))
-    })
+    Spec::unary("leaky_relu", Domain::Kinks(&[0.0]), |x| case!(x, [], |x| x[0].leaky_relu(0.01)))
 }

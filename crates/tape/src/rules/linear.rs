@@ -7,10 +7,7 @@ struct Linear;
 
 /// `[.., n]` as `[rows, n]`.
 fn rows<T: Float>(t: &Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
-    let (n, rows) = (
-        t.shape().last().copied().unwrap_or(1),
-        t.shape().iter().rev().skip(1).product(),
-    );
+    let (n, rows) = (t.shape().last().copied().unwrap_or(1), t.shape().iter().rev().skip(1).product());
     t.reshape([rows, n])
 }
 
@@ -26,10 +23,8 @@ impl<T: Float> Op<T> for Linear {
         let (n, k) = (w.dim(0), w.dim(1));
         let rows: usize = g.raw_shape().iter().rev().skip(1).product();
         let flat = g.reshape([rows, n]);
-        let mut out = cotangents([
-            r.when(0, || g.matmul(w)),
-            r.when(1, || flat.t().matmul(x.reshape([rows, k]))),
-        ]);
+        let mut out =
+            cotangents([r.when(0, || g.matmul(w)), r.when(1, || flat.t().matmul(x.reshape([rows, k])))]);
         if r.inputs().len() == 3 {
             out.push(r.when(2, || flat.sum_axes(0)));
         }
@@ -53,10 +48,7 @@ impl<T: Float> Op<T> for Linear {
         Some(adjoint())
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves {
-            inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1,
-            outputs: false,
-        }
+        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }
 }
 

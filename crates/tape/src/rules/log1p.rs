@@ -38,7 +38,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("log1p", Domain::Between(-0.7, 4.0), |x| {
-        case!(x, [], |x| x[0].log1p())
-    })
+    Spec::unary("log1p", Domain::Between(-0.7, 4.0), |x| case!(x, [], |x| x[0].log1p()))
 }

@@ -38,7 +38,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("log_sigmoid", Domain::Real, |x| {
-        case!(x, [], |x| x[0].log_sigmoid())
-    })
+    Spec::unary("log_sigmoid", Domain::Real, |x| case!(x, [], |x| x[0].log_sigmoid()))
 }

@@ -1,4 +1,4 @@
-//! log Σ exp(x) over axes. Cotangent: g · exp(x - y), the softmax; 0 where a whole group is -∞.
+//! log Σ exp(x) over axes. Cotangent: g times the softmax; 0 where a whole group is -∞.
 
 use super::prelude::*;
 use smallvec::SmallVec;
@@ -18,13 +18,26 @@ impl<T: Float> Op<T> for LogSumExp {
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = r.x(0);
         let shape = x.raw_shape();
-        let axes = self.axes[..]
-            .resolve("logsumexp", shape.len())
-            .unwrap_or_default();
-        let kept = shape.reduced(&axes, true);
-        let (y, g) = (r.y().reshape(&kept), r.gy().reshape(&kept));
-        let y = y.masked_fill(y.eq(f64::NEG_INFINITY), 0.0);
-        cotangents([Some(g * (x - y).exp())])
+        let axes = self.axes[..].resolve("logsumexp", shape.len()).unwrap_or_default();
+        // Shifted by the largest element, a constant here, the shares keep their accuracy however large x is.
+        let shift = || -> Result<Tensor<T>> {
+            let top = x.value()?.max(&axes, true)?;
+            let absent = top.eq(&Tensor::scalar(T::NEG_INFINITY))?;
+            Ok(absent.select_from(&Tensor::scalar(T::ZERO), &top)?)
+        };
+        if shape.numel() == 0 {
+            return cotangents([Some(x.zeros_like())]);
+        }
+        let e = match shift() {
+            Ok(shift) => (x - shift).exp(),
+            Err(e) => return cotangents([Some(x.tape().failed(e))]),
+        };
+        let total = e.sum_keepdim(&axes);
+        let share = e / total.masked_fill(total.eq(0.0), 1.0);
+        cotangents([Some(r.gy().reshape(shape.reduced(&axes, true)) * share)])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::INPUTS
     }
 }
 
@@ -40,25 +53,13 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn logsumexp(self, axes: impl Axes) -> Self {
-        self.tape().apply(
-            LogSumExp {
-                axes: axes.list(),
-                keepdim: false,
-            },
-            &[self],
-        )
+        self.tape().apply(LogSumExp { axes: axes.list(), keepdim: false }, &[self])
     }
 
     /// As [`logsumexp`](Var::logsumexp), the axes staying with size 1.
     #[track_caller]
     pub fn logsumexp_keepdim(self, axes: impl Axes) -> Self {
-        self.tape().apply(
-            LogSumExp {
-                axes: axes.list(),
-                keepdim: true,
-            },
-            &[self],
-        )
+        self.tape().apply(LogSumExp { axes: axes.list(), keepdim: true }, &[self])
     }
 }
 
@@ -82,15 +83,9 @@ mod tests {
     #[test]
     fn groups_of_minus_infinity_have_zero_gradient() {
         let tape = Tape::<f64>::new();
-        let x = tape.var(Tensor::from([
-            [f64::NEG_INFINITY, f64::NEG_INFINITY],
-            [0.0, f64::NEG_INFINITY],
-        ]));
+        let x = tape.var(Tensor::from([[f64::NEG_INFINITY, f64::NEG_INFINITY], [0.0, f64::NEG_INFINITY]]));
         let y = x.logsumexp(1);
         assert_eq!(y.value().unwrap().to_vec(), [f64::NEG_INFINITY, 0.0]);
-        assert_eq!(
-            y.sum().backward().unwrap().wrt(x).unwrap().to_vec(),
-            [0.0, 0.0, 1.0, 0.0]
-        );
+        assert_eq!(y.sum().backward().unwrap().wrt(x).unwrap().to_vec(), [0.0, 0.0, 1.0, 0.0]);
     }
 }

@@ -15,11 +15,7 @@ impl<T: Float> Op<T> for MatMul {
         let (a, b, g) = (r.x(0), r.x(1), r.gy());
         let (sa, sb) = (a.raw_shape(), b.raw_shape());
         // Vectors are a row and a column; the product lost their axis, and its cotangent gets it back.
-        let g = if sa.len() == 1 {
-            g.unsqueeze(if sb.len() == 1 { -1 } else { -2 })
-        } else {
-            g
-        };
+        let g = if sa.len() == 1 { g.unsqueeze(if sb.len() == 1 { -1 } else { -2 }) } else { g };
         let g = if sb.len() == 1 { g.unsqueeze(-1) } else { g };
         let a = if sa.len() == 1 { a.unsqueeze(0) } else { a };
         let b = if sb.len() == 1 { b.unsqueeze(1) } else { b };
@@ -40,25 +36,14 @@ impl<T: Float> Op<T> for MatMul {
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let plain = || -> Result<_> {
             let (a, b, g) = (r.x(0), r.x(1), r.gy()?);
-            let ga = if r.needs(0) {
-                Some(g.matmul(&b?.transpose(0, 1)?)?)
-            } else {
-                None
-            };
-            let gb = if r.needs(1) {
-                Some(a?.transpose(0, 1)?.matmul(g)?)
-            } else {
-                None
-            };
+            let ga = if r.needs(0) { Some(g.matmul(&b?.transpose(0, 1)?)?) } else { None };
+            let gb = if r.needs(1) { Some(a?.transpose(0, 1)?.matmul(g)?) } else { None };
             Ok(cotangents([ga, gb]))
         };
         (r.shape(0).len() == 2 && r.shape(1).len() == 2).then(plain)
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves {
-            inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1,
-            outputs: false,
-        }
+        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }
 }
 
@@ -85,20 +70,12 @@ pub(super) fn spec() -> Spec {
         let (m, k, n) = (g.within(1..=3), g.within(0..=3), g.within(1..=3));
         let batch = [1, 2, 2][..g.within(0..=2)].to_vec();
         let with = |g: &mut crate::gradcheck::Gen, r: usize, c: usize| {
-            let mut s = if g.once_in(2) {
-                g.broadcastable(&batch)
-            } else {
-                batch.clone()
-            };
+            let mut s = if g.once_in(2) { g.broadcastable(&batch) } else { batch.clone() };
             s.extend([r, c]);
             s
         };
         let a = if g.once_in(4) { vec![k] } else { with(g, m, k) };
         let b = if g.once_in(4) { vec![k] } else { with(g, k, n) };
-        case!(
-            vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)],
-            [],
-            |x| x[0].matmul(x[1])
-        )
+        case!(vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)], [], |x| x[0].matmul(x[1]))
     })
 }

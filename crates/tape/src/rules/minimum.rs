@@ -53,10 +53,6 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("minimum", Order::First, |g| {
         let (a, b) = g.pair();
-        case!(
-            vec![g.tensor(&a, Domain::Grid), g.tensor(&b, Domain::Grid)],
-            [],
-            |x| x[0].minimum(x[1])
-        )
+        case!(vec![g.tensor(&a, Domain::Grid), g.tensor(&b, Domain::Grid)], [], |x| x[0].minimum(x[1]))
     })
 }

@@ -87,15 +87,10 @@ pub(super) fn spec() -> Spec {
         let mut shape = g.full_shape(1..=3);
         shape[0] = shape[0].max(2);
         let (correction, std) = (g.pick(&[0.0, 1.0]), g.once_in(2));
-        let axes = if shape.len() > 1 && g.once_in(2) {
-            vec![0, 1]
-        } else {
-            vec![0usize]
-        };
+        let axes = if shape.len() > 1 && g.once_in(2) { vec![0, 1] } else { vec![0usize] };
         // Equal elements have no deviation and the root of that a pole: they are kept apart.
-        let apart: Vec<f64> = (0..shape.iter().product())
-            .map(|i: usize| i as f64 * 0.7 + g.number(0.0, 0.3))
-            .collect();
+        let apart: Vec<f64> =
+            (0..shape.iter().product()).map(|i: usize| i as f64 * 0.7 + g.number(0.0, 0.3)).collect();
         let x = Tensor::from_vec(apart, &shape).unwrap_or_else(|e| panic!("{e}"));
         case!(vec![x], [axes], |x| if std {
             x[0].std_axes(&axes, correction)
@@ -110,15 +105,11 @@ pub(super) fn norm_spec() -> Spec {
     Spec::new("norm", Order::Second, |g| {
         let shape = g.full_shape(0..=3);
         let (axes, which) = (g.axes(shape.len()), g.within(0..=2));
-        case!(
-            vec![g.tensor(&shape, Domain::NON_ZERO)],
-            [axes],
-            |x| match which {
-                0 => x[0].norm(),
-                1 => x[0].norm_axes(&axes),
-                _ => x[0].norm_keepdim(&axes),
-            }
-        )
+        case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [axes], |x| match which {
+            0 => x[0].norm(),
+            1 => x[0].norm_axes(&axes),
+            _ => x[0].norm_keepdim(&axes),
+        })
     })
     .covering(&["norm_axes", "norm_keepdim"])
 }
@@ -133,15 +124,6 @@ mod tests {
         let x = tape.var(Tensor::from([0.0, 0.0]));
         let g = x.norm().grad(x).unwrap();
         assert_eq!(g.value().unwrap().to_vec(), [0.0, 0.0]);
-        assert!(
-            g.sum()
-                .grad(x)
-                .unwrap()
-                .value()
-                .unwrap()
-                .to_vec()
-                .iter()
-                .all(|v| v.is_finite())
-        );
+        assert!(g.sum().grad(x).unwrap().value().unwrap().to_vec().iter().all(|v| v.is_finite()));
     }
 }

@@ -34,10 +34,6 @@ pub(crate) fn mul<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("mul", Order::Second, |g| {
         let (a, b) = g.pair();
-        case!(
-            vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)],
-            [],
-            |x| x[0] * x[1]
-        )
+        case!(vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)], [], |x| x[0] * x[1])
     })
 }

@@ -18,11 +18,7 @@ impl Pointwise for Powf {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        if self.0 == 0.0 {
-            x.like(0.0)
-        } else {
-            x.apply(Powf(self.0 - 1.0)).scale(self.0)
-        }
+        if self.0 == 0.0 { x.like(0.0) } else { x.apply(Powf(self.0 - 1.0)).scale(self.0) }
     }
 }
 
@@ -91,11 +87,8 @@ pub(super) fn spec() -> Spec {
             return case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [], |x| x[0].pow(p));
         }
         let (a, b) = g.pair();
-        case!(
-            vec![g.tensor(&a, Domain::POSITIVE), g.tensor(&b, Domain::Real)],
-            [],
-            |x| x[0].pow(x[1].clamp(-3.0, 3.0))
-        )
+        case!(vec![g.tensor(&a, Domain::POSITIVE), g.tensor(&b, Domain::Real)], [], |x| x[0]
+            .pow(x[1].clamp(-3.0, 3.0)))
     })
 }
 
@@ -106,10 +99,7 @@ mod tests {
     #[test]
     fn zeros_and_negative_bases() {
         let tape = Tape::<f64>::new();
-        let (a, b) = (
-            tape.var(Tensor::from([0.0, 0.0, -2.0])),
-            tape.var(Tensor::from([0.0, 2.0, 3.0])),
-        );
+        let (a, b) = (tape.var(Tensor::from([0.0, 0.0, -2.0])), tape.var(Tensor::from([0.0, 2.0, 3.0])));
         let y = a.pow(b);
         assert_eq!(y.value().unwrap().to_vec(), [1.0, 0.0, -8.0]);
         let g = y.sum().backward().unwrap();

@@ -77,18 +77,11 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("select", Order::Second, |g| {
         let (a, b) = g.pair();
-        let (wide, fill) = (
-            if a.len() > b.len() { a.clone() } else { b.clone() },
-            g.once_in(3),
-        );
+        let (wide, fill) = (if a.len() > b.len() { a.clone() } else { b.clone() }, g.once_in(3));
         let narrow = g.broadcastable(&wide);
         let mask = g.mask(&narrow);
         let x = vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)];
-        case!(x, [mask], |x| if fill {
-            x[0].masked_fill(&mask, x[1])
-        } else {
-            x[0].select(&mask, x[1])
-        })
+        case!(x, [mask], |x| if fill { x[0].masked_fill(&mask, x[1]) } else { x[0].select(&mask, x[1]) })
     })
     .covering(&["masked_fill"])
 }

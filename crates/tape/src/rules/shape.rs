@@ -105,10 +105,15 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(View::Reshape(shape.sizes()), &[self])
     }
 
-    /// All axes from `start` on merged into one.
+    /// All axes from `start` on merged into one; for a scalar, an axis of size 1.
     #[track_caller]
     pub fn flatten(self, start: usize) -> Self {
         let shape = self.raw_shape();
+        if start > shape.len() && !self.is_failed() {
+            let detail = format!("axis {start} is out of range for shape {shape}");
+            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Axis);
+            return self.tape().failed(crate::Error::new(kind, "flatten", detail));
+        }
         let mut sizes: List = shape.iter().take(start).map(|&d| d as isize).collect();
         sizes.push(shape.iter().skip(start).product::<usize>() as isize);
         self.tape().apply(View::Reshape(sizes), &[self])
@@ -165,47 +170,32 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("reshape", Order::Second, |g| {
         let mut shape = g.full_shape(1..=4);
-        let (which, order, one) = (
-            g.within(0..=6),
-            g.permutation(shape.len()),
-            g.within(0..=shape.len() - 1),
-        );
+        let (which, order, one) =
+            (g.within(0..=6), g.permutation(shape.len()), g.within(0..=shape.len() - 1));
         let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
         let mut wide = g.shape(0..=1);
         if which == 3 {
             shape[one] = 1;
         }
         wide.extend(&shape);
-        case!(
-            vec![g.tensor(&shape, Domain::Real)],
-            [order, wide],
-            |x| match which {
-                0 => x[0].reshape([-1]),
-                1 => x[0].permute(&order),
-                2 => x[0].transpose(a, b),
-                3 => x[0].squeeze(one),
-                4 => x[0].unsqueeze(a),
-                5 => x[0].flatten(one),
-                _ => x[0].expand(&wide),
-            }
-        )
+        case!(vec![g.tensor(&shape, Domain::Real)], [order, wide], |x| match which {
+            0 => x[0].reshape([-1]),
+            1 => x[0].permute(&order),
+            2 => x[0].transpose(a, b),
+            3 => x[0].squeeze(one),
+            4 => x[0].unsqueeze(a),
+            5 => x[0].flatten(one),
+            _ => x[0].expand(&wide),
+        })
     })
-    .covering(&[
-        "permute",
-        "transpose",
-        "squeeze",
-        "unsqueeze",
-        "flatten",
-        "expand",
-    ])
+    .covering(&["permute", "transpose", "squeeze", "unsqueeze", "flatten", "expand"])
 }
 
 pub(super) fn sum_to_spec() -> Spec {
     Spec::new("sum_to", Order::Second, |g| {
         let shape = g.shape(0..=3);
         let narrow = g.broadcastable(&shape);
-        case!(vec![g.tensor(&shape, Domain::Real)], [narrow], |x| x[0]
-            .sum_to(&narrow))
+        case!(vec![g.tensor(&shape, Domain::Real)], [narrow], |x| x[0].sum_to(&narrow))
     })
 }
 

@@ -46,13 +46,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn slice(self, axis: isize, range: impl Into<Range>) -> Self {
-        self.tape().apply(
-            Slice {
-                axis,
-                range: range.into(),
-            },
-            &[self],
-        )
+        self.tape().apply(Slice { axis, range: range.into() }, &[self])
     }
 
     /// One position of an axis, which goes.
@@ -122,11 +116,7 @@ pub(super) fn spec() -> Spec {
         let axis = g.axis(shape.len());
         let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
         let (a, b, step) = (g.within(0..=n - 1), g.within(0..=n), g.pick(&[1isize, 2, -1, -2]));
-        let range = if step > 0 {
-            Range::from(a..b).step(step)
-        } else {
-            Range::all().step(step)
-        };
+        let range = if step > 0 { Range::from(a..b).step(step) } else { Range::all().step(step) };
         let which = g.within(0..=3);
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].get(axis, a),

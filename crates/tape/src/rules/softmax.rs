@@ -13,12 +13,7 @@ impl<T: Float> Op<T> for Softmax {
         if self.log { "log_softmax" } else { "softmax" }
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(if self.log {
-            x[0].log_softmax(self.axis)
-        } else {
-            x[0].softmax(self.axis)
-        }?
-        .into())
+        Ok(if self.log { x[0].log_softmax(self.axis) } else { x[0].softmax(self.axis) }?.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (y, g) = (r.y(), r.gy());
@@ -31,11 +26,8 @@ impl<T: Float> Op<T> for Softmax {
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let (y, g) = (r.y()?, r.gy()?);
-            let gx = if self.log {
-                y.log_softmax_adjoint(g, self.axis)
-            } else {
-                y.softmax_adjoint(g, self.axis)
-            };
+            let gx =
+                if self.log { y.log_softmax_adjoint(g, self.axis) } else { y.softmax_adjoint(g, self.axis) };
             Ok(cotangents([Some(gx?)]))
         };
         Some(adjoint())

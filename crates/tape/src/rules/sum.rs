@@ -12,19 +12,11 @@ struct Sum {
 
 impl Sum {
     fn axes(&self, op: &'static str, rank: usize) -> wengert_ops::Result<SmallVec<[usize; 4]>> {
-        if self.all {
-            Ok((0..rank).collect())
-        } else {
-            self.axes[..].resolve(op, rank)
-        }
+        if self.all { Ok((0..rank).collect()) } else { self.axes[..].resolve(op, rank) }
     }
 
     fn factor(&self, shape: &Shape, axes: &[usize]) -> f64 {
-        if self.mean {
-            1.0 / axes.iter().map(|&a| shape[a]).product::<usize>() as f64
-        } else {
-            1.0
-        }
+        if self.mean { 1.0 / axes.iter().map(|&a| shape[a]).product::<usize>() as f64 } else { 1.0 }
     }
 
     /// The cotangent's shape with the summed axes as ones.
@@ -42,12 +34,7 @@ impl<T: Float> Op<T> for Sum {
         let op = Op::<T>::name(self);
         let axes = self.axes(op, x[0].rank())?;
         let y = x[0].sum(&axes, self.keepdim).map_err(|e| e.in_op(op))?;
-        Ok(if self.mean {
-            y.scale(self.factor(x[0].shape(), &axes))
-        } else {
-            y
-        }
-        .into())
+        Ok(if self.mean { y.scale(self.factor(x[0].shape(), &axes)) } else { y }.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let shape = r.x(0).raw_shape();
@@ -58,11 +45,7 @@ impl<T: Float> Op<T> for Sum {
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let spread = || -> Result<_> {
             let (kept, factor) = self.kept(r.shape(0));
-            let g = if self.mean {
-                r.gy()?.scale(factor)
-            } else {
-                r.gy()?.clone()
-            };
+            let g = if self.mean { r.gy()?.scale(factor) } else { r.gy()?.clone() };
             Ok(cotangents([Some(g.reshape(&kept)?.broadcast_to(r.shape(0))?)]))
         };
         Some(spread())
@@ -76,15 +59,7 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     fn summed(self, axes: Option<&dyn AxesList>, keepdim: bool, mean: bool) -> Self {
         let (all, axes) = (axes.is_none(), axes.map(AxesList::listed).unwrap_or_default());
-        self.tape().apply(
-            Sum {
-                axes,
-                all,
-                keepdim,
-                mean,
-            },
-            &[self],
-        )
+        self.tape().apply(Sum { axes, all, keepdim, mean }, &[self])
     }
 
     /// The sum of all elements, of rank 0.
@@ -148,15 +123,11 @@ pub(super) fn spec() -> Spec {
     Spec::new("sum", Order::Second, |g| {
         let shape = g.shape(0..=4);
         let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
-        case!(
-            vec![g.tensor(&shape, Domain::Real)],
-            [axes],
-            |x| match (all, keepdim) {
-                (true, _) => x[0].sum(),
-                (false, true) => x[0].sum_keepdim(&axes),
-                (false, false) => x[0].sum_axes(&axes),
-            }
-        )
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match (all, keepdim) {
+            (true, _) => x[0].sum(),
+            (false, true) => x[0].sum_keepdim(&axes),
+            (false, false) => x[0].sum_axes(&axes),
+        })
     })
     .covering(&["sum_axes", "sum_keepdim"])
 }
@@ -165,15 +136,11 @@ pub(super) fn mean_spec() -> Spec {
     Spec::new("mean", Order::Second, |g| {
         let shape = g.full_shape(0..=4);
         let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
-        case!(
-            vec![g.tensor(&shape, Domain::Real)],
-            [axes],
-            |x| match (all, keepdim) {
-                (true, _) => x[0].mean(),
-                (false, true) => x[0].mean_keepdim(&axes),
-                (false, false) => x[0].mean_axes(&axes),
-            }
-        )
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match (all, keepdim) {
+            (true, _) => x[0].mean(),
+            (false, true) => x[0].mean_keepdim(&axes),
+            (false, false) => x[0].mean_axes(&axes),
+        })
     })
     .covering(&["mean_axes", "mean_keepdim"])
 }

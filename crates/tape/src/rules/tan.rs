@@ -38,7 +38,5 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("tan", Domain::Between(-1.2, 1.2), |x| {
-        case!(x, [], |x| x[0].tan())
-    })
+    Spec::unary("tan", Domain::Between(-1.2, 1.2), |x| case!(x, [], |x| x[0].tan()))
 }

@@ -1,0 +1,36 @@
+# Recipes for development. `just` lists them.
+
+default:
+    @just --list
+
+# Everything that CI runs
+ci:
+    bash .ci/run
+
+# Formatting, clippy with warnings as errors
+lint:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests, doc tests included
+test:
+    cargo test --workspace
+
+# The API documentation, and the book if mdbook is there
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    mdbook build docs
+
+# Train the MLP on the digits
+train *ARGS:
+    cargo run --release -- train mlp {{ARGS}}
+
+# Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w9 3`
+bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
+    python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
+
+# How long the facade takes to build from nothing, and how many crates it needs
+weight:
+    cargo tree -p wengert -e normal --prefix none --no-dedupe | sort -u | wc -l
+    rm -rf target/weight
+    bash -c 'time cargo build --release -p wengert --target-dir target/weight'
