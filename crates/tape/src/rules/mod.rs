@@ -49,6 +49,7 @@ pub mod sin;
 mod slice;
 mod softmax;
 pub mod softplus;
+pub mod softsign;
 pub mod sqrt;
 pub mod square;
 pub(crate) mod sub;
@@ -119,6 +120,7 @@ pub fn table() -> Vec<Spec> {
         slice::spec(),
         softmax::spec(),
         softplus::spec(),
+        softsign::spec(),
         sqrt::spec(),
         square::spec(),
         sub::spec(),
