@@ -9,6 +9,7 @@
 mod error;
 pub mod gradcheck;
 mod grads;
+mod node;
 mod op;
 mod param;
 mod pointwise;

@@ -1,8 +1,8 @@
 //! [`Op`]: what the tape records. An op of a user has exactly the powers of ours.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::node::Slot;
 use crate::real::Float;
-use crate::tape::Slot;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Scopes: what was made inside and is no longer needed is freed when the scope ends.
 
+use crate::node::{Gone, Slot};
 use crate::real::Float;
-use crate::tape::{Gone, Slot, Tape};
+use crate::tape::Tape;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;

@@ -5,9 +5,10 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
+use crate::node::{Borrowed, Gone, Node, Slot, path_of, range};
 use crate::op::{Cotangents, Eager, OpRef, Rule};
 use crate::real::Float;
-use crate::tape::{Borrowed, Gone, Node, Slot, State, Tape, range};
+use crate::tape::Tape;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -167,7 +168,7 @@ impl<T: Float> Sweep<'_, T> {
             Some(gx) => gx,
             None => by_rule(op, &eager, scratch),
         };
-        let located = |e: Error| e.at(node.at).inside(path(self.nodes, &node.inputs));
+        let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
         let gx = gx.map_err(located)?;
         if gx.len() != node.inputs.len() {
             let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), node.inputs.len());
@@ -244,10 +245,6 @@ impl<T: Float> Sweep<'_, T> {
         self.grads.sort();
         Ok(self.grads)
     }
-}
-
-fn path<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
-    State::path_in(nodes, inputs)
 }
 
 /// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its

@@ -2,12 +2,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
+use crate::node::Slot;
 use crate::pointwise::{Map, Pointwise, Pointwise2};
 use crate::real::Float;
 use crate::real::Real;
 use crate::rules::scalar::{AddScalar, MulScalar, RDivScalar, RSubScalar};
 use crate::sweep::Retain;
-use crate::tape::{Slot, Tape};
+use crate::tape::Tape;
 use std::fmt;
 use std::ops::{Add, Div, Index, Mul, Neg, Sub};
 use std::panic::Location;

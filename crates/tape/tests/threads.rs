@@ -8,6 +8,7 @@ use wengert_tape::{Float, Tape, Var};
 const THREADS: [usize; 5] = [1, 2, 3, 7, 64];
 
 type Bits = Vec<(&'static str, Vec<u64>)>;
+type Part = fn() -> Bits;
 
 fn bits<T: Float>(t: &Tensor<T>) -> Vec<u64> {
     // f32 to f64 is exact, and NaN keeps its place.
@@ -78,7 +79,7 @@ fn fills<T: Float>() -> Bits {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let parts: [(&str, fn() -> Bits); 5] = [
+    let parts: [(&str, Part); 5] = [
         ("perceptron", perceptron),
         ("chains in f32", chains::<f32>),
         ("chains in f64", chains::<f64>),

@@ -5,6 +5,9 @@ use wengert_ops::{Slice, Tensor};
 use wengert_tape::gradcheck::Check;
 use wengert_tape::{Float, Tape, Var};
 
+type Binary = for<'t> fn(Var<'t, f64>, Var<'t, f64>) -> Var<'t, f64>;
+type Reference = fn(f64) -> f64;
+
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
 
@@ -68,7 +71,7 @@ fn broadcasting_sums_on_either_side() {
     for (a, b) in shapes {
         for (a, b) in [(a, b), (b, a)] {
             let inputs = [filled(a, 0.4), filled(b, 1.1)];
-            let ops: [(&str, for<'t> fn(Var<'t, f64>, Var<'t, f64>) -> Var<'t, f64>); 8] = [
+            let ops: [(&str, Binary); 8] = [
                 ("add", |a, b| a + b),
                 ("sub", |a, b| a - b),
                 ("mul", |a, b| a * b),
@@ -527,7 +530,7 @@ fn cross_entropy_of_extreme_logits() {
 fn activations_far_out_are_finite() {
     let far = [-1e30, -1e4, -700.0, -40.0, 40.0, 700.0, 1e4, 1e30];
     let step = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
-    let cases: [(&str, F, fn(f64) -> f64, [f64; 8]); 8] = [
+    let cases: [(&str, F, Reference, [f64; 8]); 8] = [
         ("sigmoid", |x| x.sigmoid(), |x| if x < 0.0 { x.exp() } else { 1.0 }, [0.0; 8]),
         ("tanh", |x| x.tanh(), f64::signum, [0.0; 8]),
         ("softplus", |x| x.softplus(), |x| if x < 0.0 { x.exp() } else { x }, step),

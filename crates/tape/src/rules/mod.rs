@@ -31,7 +31,6 @@ pub mod log_sigmoid;
 mod logsumexp;
 mod matmul;
 pub mod maximum;
-pub mod minimum;
 mod moments;
 pub mod mul;
 pub mod neg;
@@ -100,7 +99,6 @@ pub fn table() -> Vec<Spec> {
         logsumexp::spec(),
         matmul::spec(),
         maximum::spec(),
-        minimum::spec(),
         moments::spec(),
         moments::norm_spec(),
         mul::spec(),

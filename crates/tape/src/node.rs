@@ -1,0 +1,165 @@
+//! A node of the tape: a value or what is left of it, how it was made, and where.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::op::OpRef;
+use crate::param::ParamId;
+use crate::real::Float;
+use crate::tape::Tape;
+use smallvec::SmallVec;
+use std::panic::Location;
+use std::sync::Arc;
+use wengert_ops::{Shape, Tensor};
+
+/// A value of the tape, or what is left of it.
+#[derive(Clone)]
+pub(crate) enum Slot<T: Float> {
+    Ready(Tensor<T>),
+    Gone(Shape, Gone),
+    Failed(Error),
+}
+
+/// Who freed a value.
+#[derive(Clone, Copy)]
+pub(crate) enum Gone {
+    Scope(&'static Location<'static>),
+    Backward,
+    Param,
+}
+
+pub(crate) struct Node<T: Float> {
+    pub(crate) value: Slot<T>,
+    pub(crate) op: Option<OpRef<T>>,
+    pub(crate) inputs: SmallVec<[u32; 4]>,
+    pub(crate) saved: Vec<Tensor<T>>,
+    /// The first output of the op that made this node, and how many it has.
+    pub(crate) first: u32,
+    pub(crate) outputs: u32,
+    /// Whether a gradient flows through here.
+    pub(crate) needs: bool,
+    /// Whether some rule will look at the value.
+    pub(crate) wanted: bool,
+    pub(crate) kept: bool,
+    pub(crate) param: Option<Box<ParamInfo>>,
+    pub(crate) at: &'static Location<'static>,
+}
+
+pub(crate) struct ParamInfo {
+    pub(crate) id: ParamId,
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it, and put
+/// back whatever happens.
+pub(crate) struct Borrowed<'t, T: Float> {
+    tape: &'t Tape<T>,
+    pub(crate) nodes: Vec<Node<T>>,
+}
+
+impl<'t, T: Float> Borrowed<'t, T> {
+    pub(crate) fn take(tape: &'t Tape<T>) -> Self {
+        Borrowed { tape, nodes: std::mem::take(&mut tape.state.borrow_mut().nodes) }
+    }
+}
+
+impl<T: Float> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        self.tape.state.borrow_mut().nodes = std::mem::take(&mut self.nodes);
+    }
+}
+
+impl<T: Float> Slot<T> {
+    #[inline]
+    pub(crate) fn shape(&self) -> &Shape {
+        static SCALAR: std::sync::LazyLock<Shape> = std::sync::LazyLock::new(Shape::scalar);
+        match self {
+            Slot::Ready(t) => t.shape(),
+            Slot::Gone(shape, _) => shape,
+            Slot::Failed(_) => &SCALAR,
+        }
+    }
+
+    /// The value, or why there is none; `op` is who asks.
+    #[inline]
+    pub(crate) fn ready(&self, op: &'static str) -> Result<&Tensor<T>> {
+        match self {
+            Slot::Ready(t) => Ok(t),
+            Slot::Failed(e) => Err(e.clone()),
+            Slot::Gone(shape, gone) => Err(Error::new(ErrorKind::Freed, op, gone.explain(shape))),
+        }
+    }
+}
+
+impl Gone {
+    #[cold]
+    fn explain(self, shape: &Shape) -> String {
+        match self {
+            Gone::Scope(at) => format!(
+                "this value of shape {shape} was freed at the end of the scope at {at}; return it from the scope, or keep() it"
+            ),
+            Gone::Backward => format!(
+                "this value of shape {shape} was freed by backward(); keep() it before, or use backward_retaining()"
+            ),
+            Gone::Param => format!(
+                "this parameter of shape {shape} was handed back by backward(); read it from the model, or ask tape.param again"
+            ),
+        }
+    }
+}
+
+/// The path of the module in which a node with these inputs was made: that of a parameter among them, else what the
+/// paths of the inputs have in common. Found only when somebody asks, so that recording costs nothing.
+pub(crate) fn path_of<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
+    let top = *inputs.iter().max()? as usize;
+    let mut paths: Vec<Option<&str>> = Vec::with_capacity(top + 1);
+    for node in nodes.iter().take(top + 1) {
+        let path = match &node.param {
+            Some(p) => p.name.as_deref(),
+            None => common(&nodes[node.first as usize].inputs, &paths, nodes),
+        };
+        paths.push(path);
+    }
+    common(inputs, &paths, nodes).map(str::to_owned)
+}
+
+fn common<'p, T: Float>(inputs: &[u32], paths: &[Option<&'p str>], nodes: &[Node<T>]) -> Option<&'p str> {
+    let of = |i: &u32| paths.get(*i as usize).copied().flatten();
+    let is_param = |i: &u32| nodes.get(*i as usize).is_some_and(|n| n.param.is_some());
+    let params = inputs.iter().filter(|i| is_param(i));
+    let module = |p: &'p str| p.rsplit_once('.').map_or("", |(m, _)| m);
+    if let Some(p) = params.filter_map(of).next() {
+        return Some(module(p));
+    }
+    let mut shared: Option<&'p str> = None;
+    for p in inputs.iter().filter_map(of) {
+        shared = Some(match shared {
+            None => p,
+            Some(s) => {
+                let n = s
+                    .split('.')
+                    .zip(p.split('.'))
+                    .take_while(|(a, b)| a == b)
+                    .map(|(a, _)| a.len() + 1)
+                    .sum::<usize>();
+                &s[..n.saturating_sub(1)]
+            }
+        });
+    }
+    shared
+}
+
+/// A tensor's shape and range, for a report.
+pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
+    let Slot::Ready(t) = value else {
+        return format!("{} (freed)", value.shape());
+    };
+    let v = t.to_vec();
+    let finite = v.iter().filter(|v| v.is_finite()).map(|v| v.to_f64());
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
+    let bad = v.iter().filter(|v| !v.is_finite()).count();
+    let bad = if bad > 0 { format!(", {bad} not finite") } else { String::new() };
+    if lo <= hi {
+        format!("{} in [{lo:.4e}, {hi:.4e}]{bad}", t.shape())
+    } else {
+        format!("{}{bad}", t.shape())
+    }
+}
