@@ -64,11 +64,7 @@ fn main() -> Result<(), Error> {
     // A vector has rows of one number; a scalar has none, which is an error with this file's line.
     let error = tape.var(Tensor::scalar(1.0)).damp().value().unwrap_err();
     println!("{error}");
-    assert!(
-        error
-            .location()
-            .is_some_and(|at| at.file().ends_with("custom_op.rs"))
-    );
+    assert!(error.location().is_some_and(|at| at.file().ends_with("custom_op.rs")));
     Ok(())
 }
 

@@ -9,16 +9,9 @@ use wengert::prelude::*;
 
 fn main() -> Result<(), Error> {
     let mut rng = Rng::seed(0);
-    let config = zoo::MlpConfig {
-        widths: vec![3, 8, 8, 1],
-        activation: Activation::Tanh,
-        dropout: 0.0,
-    };
+    let config = zoo::MlpConfig { widths: vec![3, 8, 8, 1], activation: Activation::Tanh, dropout: 0.0 };
     let mut net = zoo::Mlp::<f64>::new(&config, &mut rng);
-    let (x, y) = (
-        Tensor::randn([16, 3], &mut rng)?,
-        Tensor::randn([16, 1], &mut rng)?,
-    );
+    let (x, y) = (Tensor::randn([16, 3], &mut rng)?, Tensor::randn([16, 1], &mut rng)?);
     let mut v: Vec<Tensor<f64>> = Vec::new();
     for_each_param::<f64>(&net, &mut |_, p| {
         v.extend(Tensor::randn(p.shape(), &mut rng));
@@ -31,11 +24,7 @@ fn main() -> Result<(), Error> {
     let loss = loss::mse(net.forward(tape.constant(&x)), &y);
     let one = tape.constant(1.0);
     let gradient = tape.grad(&[(loss, one)], &params)?;
-    let seeds: Vec<_> = gradient
-        .iter()
-        .zip(&v)
-        .map(|(g, v)| (*g, tape.constant(v)))
-        .collect();
+    let seeds: Vec<_> = gradient.iter().zip(&v).map(|(g, v)| (*g, tape.constant(v))).collect();
     let hv = tape.grad(&seeds, &params)?;
     let hv: Vec<f64> = flat(&hv)?;
     println!("‖H v‖ = {:.6} over {} parameters", norm(&hv), hv.len());
@@ -46,13 +35,7 @@ fn main() -> Result<(), Error> {
         let mut directions = v.iter();
         for_each_param_mut::<f64>(&mut net, &mut |_, p| {
             if let Some(v) = directions.next() {
-                p.update(|value| {
-                    value
-                        .data_mut()
-                        .iter_mut()
-                        .zip(v.to_vec())
-                        .for_each(|(w, v)| *w += t * v)
-                });
+                p.update(|value| value.data_mut().iter_mut().zip(v.to_vec()).for_each(|(w, v)| *w += t * v));
             }
         });
         let tape = Tape::new();
@@ -65,11 +48,7 @@ fn main() -> Result<(), Error> {
     };
     let after = gradient_at(h)?;
     let before = gradient_at(-2.0 * h)?;
-    let difference: Vec<f64> = after
-        .iter()
-        .zip(&before)
-        .map(|(a, b)| (a - b) / (2.0 * h))
-        .collect();
+    let difference: Vec<f64> = after.iter().zip(&before).map(|(a, b)| (a - b) / (2.0 * h)).collect();
     let error = norm(&hv.iter().zip(&difference).map(|(a, b)| a - b).collect::<Vec<_>>()) / norm(&hv);
     println!("relative difference to finite differences: {error:.1e}");
     assert!(error < 1e-8, "{error}");

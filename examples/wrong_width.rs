@@ -22,11 +22,7 @@ fn main() -> Result<(), Error> {
         .push(Linear::new(64, 128, &mut rng))
         .push(Activation::Relu)
         .push(Linear::new(100, 32, &mut rng)); // should take 128 features
-    let net = Net {
-        encoder,
-        head: Linear::new(32, 10, &mut rng),
-    }
-    .named();
+    let net = Net { encoder, head: Linear::new(32, 10, &mut rng) }.named();
 
     let tape = Tape::new();
     let images = tape.constant(Tensor::zeros([16, 64]));

@@ -28,9 +28,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads)
-        .build_global()?;
+    rayon::ThreadPoolBuilder::new().num_threads(args.threads).build_global()?;
     let table = workloads::table();
     let wanted: Vec<_> = match args.workload.as_str() {
         "all" => table.iter().collect(),
@@ -62,11 +60,7 @@ fn main() -> Result<()> {
             println!("{line}");
         } else {
             let (ms, min, p90) = (at(0.5), at(0.0), at(0.9));
-            println!(
-                "{:4} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)",
-                w.name,
-                times.len()
-            );
+            println!("{:4} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)", w.name, times.len());
         }
     }
     Ok(())

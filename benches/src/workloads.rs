@@ -5,34 +5,25 @@ use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::prelude::*;
 
 /// One training step.
-pub type Step = Box<dyn FnMut() -> Result<()>>;
+pub(crate) type Step = Box<dyn FnMut() -> Result<()>>;
 
 /// A workload by name.
-pub struct Workload {
-    pub name: &'static str,
-    pub build: fn() -> Result<Step>,
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) build: fn() -> Result<Step>,
 }
 
 /// All workloads.
-pub fn table() -> Vec<Workload> {
+pub(crate) fn table() -> Vec<Workload> {
     vec![
-        Workload {
-            name: "W1",
-            build: mlp,
-        },
-        Workload {
-            name: "W9",
-            build: tiny_mlp,
-        },
-        Workload {
-            name: "W10",
-            build: pointwise,
-        },
+        Workload { name: "W1", build: mlp },
+        Workload { name: "W9", build: tiny_mlp },
+        Workload { name: "W10", build: pointwise },
     ]
 }
 
 /// Their names, for a message.
-pub fn names(table: &[Workload]) -> String {
+pub(crate) fn names(table: &[Workload]) -> String {
     table.iter().map(|w| w.name).collect::<Vec<_>>().join(", ")
 }
 
@@ -41,11 +32,7 @@ const RATE: f64 = 1e-6;
 /// W1: MLP 784-512-512-10, ReLU, batch 128, softmax cross-entropy, Adam.
 fn mlp() -> Result<Step> {
     let mut rng = Rng::seed(0);
-    let config = MlpConfig {
-        widths: vec![784, 512, 512, 10],
-        activation: Activation::Relu,
-        dropout: 0.0,
-    };
+    let config = MlpConfig { widths: vec![784, 512, 512, 10], activation: Activation::Relu, dropout: 0.0 };
     let mut model = Mlp::<f32>::new(&config, &mut rng);
     let x = Tensor::randn([128, 784], &mut rng)?;
     let labels = Tensor::from((0..128).map(|i| i % 10).collect::<Vec<i64>>());
@@ -62,11 +49,7 @@ fn mlp() -> Result<Step> {
 /// W9: MLP 4-16-16-1, tanh, batch 1, MSE, SGD: what the tape itself costs.
 fn tiny_mlp() -> Result<Step> {
     let mut rng = Rng::seed(0);
-    let config = MlpConfig {
-        widths: vec![4, 16, 16, 1],
-        activation: Activation::Tanh,
-        dropout: 0.0,
-    };
+    let config = MlpConfig { widths: vec![4, 16, 16, 1], activation: Activation::Tanh, dropout: 0.0 };
     let mut model = Mlp::<f32>::new(&config, &mut rng);
     let (x, y) = (Tensor::randn([1, 4], &mut rng)?, Tensor::randn([1, 1], &mut rng)?);
     let mut optimizer = Sgd::new(RATE);

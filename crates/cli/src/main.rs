@@ -1,1 +1,62 @@
-fn main() {}
+//! The `wengert` command: trains models, evaluates them and shows what they are made of.
+//!
+//! Results go to the standard output, progress and errors to the standard error. The exit code is 0 for success, 1
+//! for a failure and 2 for a command that could not be understood.
+
+mod commands;
+mod config;
+mod failure;
+mod values;
+mod zoo;
+
+use clap::Parser;
+use commands::Command;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Train neural networks on the wengert automatic differentiation engine.
+#[derive(Debug, Parser)]
+#[command(name = "wengert", version, propagate_version = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train mlp                     train on the digits, into runs/mlp-seed0
+  wengert eval runs/mlp-seed0           evaluate what was trained
+  wengert summary mlp                   layers and parameters
+  wengert train mlp --help              all options of training";
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(text) => print(&text),
+        Err(e) => {
+            // If the standard error is closed, the exit code still tells.
+            let _ = writeln!(io::stderr(), "error: {}", failure::message(&e));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the result; a reader who has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

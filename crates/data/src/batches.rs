@@ -21,12 +21,7 @@ pub(crate) struct Plan<D: ?Sized> {
 
 impl<D: Dataset + ?Sized> Plan<D> {
     pub(crate) fn new(data: Arc<D>, order: Vec<usize>, batch_size: usize) -> Self {
-        Plan {
-            data,
-            order: order.into(),
-            batch_size,
-            at: 0,
-        }
+        Plan { data, order: order.into(), batch_size, at: 0 }
     }
 
     fn remaining(&self) -> usize {
@@ -51,11 +46,7 @@ impl<D: Dataset + ?Sized> Plan<D> {
 
 impl<D: ?Sized> Clone for Plan<D> {
     fn clone(&self) -> Self {
-        Plan {
-            data: Arc::clone(&self.data),
-            order: Arc::clone(&self.order),
-            ..*self
-        }
+        Plan { data: Arc::clone(&self.data), order: Arc::clone(&self.order), ..*self }
     }
 }
 
@@ -79,20 +70,14 @@ impl<B: Send + 'static> Worker<B> {
                 }
             }
         })?;
-        Ok(Worker {
-            receiver,
-            thread,
-            remaining,
-        })
+        Ok(Worker { receiver, thread, remaining })
     }
 
     /// Ends the thread, which finishes the batch it is at, and waits for it.
     fn stop(self) -> Result<()> {
         // First the receiver, or a thread that waits to send would wait for ever.
         drop(self.receiver);
-        self.thread.join().map_err(|panic| Error::Worker {
-            message: message_of(&*panic),
-        })
+        self.thread.join().map_err(|panic| Error::Worker { message: message_of(&*panic) })
     }
 }
 
@@ -273,10 +258,7 @@ mod tests {
             assert_eq!(batches.next().unwrap().unwrap(), expected);
         }
         let e = batches.next().unwrap().unwrap_err();
-        assert!(
-            matches!(&e, Error::Worker { message } if message == "sample 3 is bad"),
-            "{e}"
-        );
+        assert!(matches!(&e, Error::Worker { message } if message == "sample 3 is bad"), "{e}");
         assert!(batches.next().is_none() && batches.next().is_none());
         assert_eq!(Arc::strong_count(&data), 1);
     }

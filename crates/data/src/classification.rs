@@ -73,11 +73,7 @@ impl Classification {
     pub fn new(inputs: Tensor<f32>, labels: Tensor<i64>, classes: usize) -> Result<Self> {
         const CALL: &str = "classification";
         let Some(&n) = inputs.shape().first() else {
-            return Err(Error::argument(
-                CALL,
-                "inputs with an axis of samples",
-                "a scalar",
-            ));
+            return Err(Error::argument(CALL, "inputs with an axis of samples", "a scalar"));
         };
         if labels.shape()[..] != [n] {
             return Err(Error::argument(
@@ -101,11 +97,7 @@ impl Classification {
                 format!("{} at sample {i}", values[i]),
             ));
         }
-        Ok(Classification {
-            inputs,
-            labels,
-            classes,
-        })
+        Ok(Classification { inputs, labels, classes })
     }
 
     /// The number of samples.
@@ -194,11 +186,7 @@ impl Classification {
     /// If a position is out of range.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         let (inputs, labels) = self.rows("select", indices)?;
-        Ok(Classification {
-            inputs,
-            labels,
-            classes: self.classes,
-        })
+        Ok(Classification { inputs, labels, classes: self.classes })
     }
 
     fn rows(&self, call: &'static str, indices: &[usize]) -> Result<(Tensor<f32>, Tensor<i64>)> {
@@ -207,10 +195,7 @@ impl Classification {
             return Err(Error::argument(call, format!("positions below {n}"), i));
         }
         let at: Tensor<i64> = indices.iter().map(|&i| i as i64).collect::<Vec<_>>().into();
-        Ok((
-            self.inputs.index_select(0, &at)?,
-            self.labels.index_select(0, &at)?,
-        ))
+        Ok((self.inputs.index_select(0, &at)?, self.labels.index_select(0, &at)?))
     }
 }
 
@@ -223,11 +208,7 @@ impl Dataset for Classification {
 
     fn fetch(&self, indices: &[usize]) -> Result<Batch> {
         let (inputs, labels) = self.rows("fetch", indices)?;
-        Ok(Batch {
-            inputs,
-            labels,
-            indices: indices.to_vec(),
-        })
+        Ok(Batch { inputs, labels, indices: indices.to_vec() })
     }
 }
 

@@ -38,10 +38,7 @@ pub fn digits() -> Result<Classification> {
 fn decode(gz: &[u8]) -> Result<Classification> {
     let mut text = String::new();
     let read = GzDecoder::new(gz).take(MOST_BYTES).read_to_string(&mut text);
-    read.map_err(|source| Error::Read {
-        path: PATH.into(),
-        source,
-    })?;
+    read.map_err(|source| Error::Read { path: PATH.into(), source })?;
     parse(&text)
 }
 
@@ -77,12 +74,7 @@ fn integer(line: usize, what: &str, word: &str, most: u8) -> Result<u8> {
 }
 
 fn malformed(line: usize, expected: String, found: impl ToString) -> Error {
-    Error::Malformed {
-        path: PATH.into(),
-        line,
-        expected,
-        found: found.to_string(),
-    }
+    Error::Malformed { path: PATH.into(), line, expected, found: found.to_string() }
 }
 
 #[cfg(test)]

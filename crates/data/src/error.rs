@@ -69,11 +69,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn argument(call: &'static str, expected: impl Into<String>, found: impl ToString) -> Self {
-        Error::Argument {
-            call,
-            expected: expected.into(),
-            found: found.to_string(),
-        }
+        Error::Argument { call, expected: expected.into(), found: found.to_string() }
     }
 }
 
@@ -89,14 +85,8 @@ mod tests {
             expected: "65 columns".into(),
             found: "64".into(),
         };
-        assert_eq!(
-            e.to_string(),
-            "some/file.csv, line 3: expected 65 columns, found 64"
-        );
-        let e = Error::Read {
-            path: "some/file.csv".into(),
-            source: io::Error::other("gone"),
-        };
+        assert_eq!(e.to_string(), "some/file.csv, line 3: expected 65 columns, found 64");
+        let e = Error::Read { path: "some/file.csv".into(), source: io::Error::other("gone") };
         assert_eq!(e.to_string(), "some/file.csv: gone");
         assert!(std::error::Error::source(&e).is_some());
     }

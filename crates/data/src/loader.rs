@@ -5,7 +5,7 @@ use crate::dataset::{Dataset, IntoDataset};
 use crate::error::{Error, Result};
 use crate::order::permutation;
 use std::sync::Arc;
-use wengert_ops::random::Key;
+use wengert_ops::random::{Key, Purpose};
 
 /// Minibatches without replacement: an epoch visits each sample once, in an order that the seed and the epoch's
 /// number fix.
@@ -31,10 +31,7 @@ pub struct Loader<D: ?Sized> {
 
 impl<D: ?Sized> Clone for Loader<D> {
     fn clone(&self) -> Self {
-        Loader {
-            data: Arc::clone(&self.data),
-            ..*self
-        }
+        Loader { data: Arc::clone(&self.data), ..*self }
     }
 }
 
@@ -55,19 +52,9 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// If the batch size is 0.
     pub fn new(data: impl IntoDataset<Dataset = D>, batch_size: usize, seed: u64) -> Result<Self> {
         if batch_size == 0 {
-            return Err(Error::argument(
-                "loader",
-                "a batch size of at least 1",
-                batch_size,
-            ));
+            return Err(Error::argument("loader", "a batch size of at least 1", batch_size));
         }
-        Ok(Loader {
-            data: data.into_dataset(),
-            batch_size,
-            seed,
-            drop_last: false,
-            prefetch: 2,
-        })
+        Ok(Loader { data: data.into_dataset(), batch_size, seed, drop_last: false, prefetch: 2 })
     }
 
     /// The same loader without the smaller batch that an epoch may end with: its samples, which differ from epoch to
@@ -127,11 +114,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
 
     fn samples_an_epoch(&self) -> usize {
         let n = self.data.len();
-        if self.drop_last {
-            n - n % self.batch_size
-        } else {
-            n
-        }
+        if self.drop_last { n - n % self.batch_size } else { n }
     }
 
     /// The batches of one epoch. Training goes through epochs 0, 1, 2, …; any can be had again by its number.
@@ -145,16 +128,10 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
     pub fn epoch(&self, epoch: u64) -> Batches<D> {
-        let key = Key {
-            seed: self.seed,
-            stream: epoch,
-        };
+        let key = Key::of(self.seed, Purpose::Order, epoch);
         let mut order = permutation(self.data.len(), key);
         order.truncate(self.samples_an_epoch());
-        Batches::new(
-            Plan::new(Arc::clone(&self.data), order, self.batch_size),
-            self.prefetch,
-        )
+        Batches::new(Plan::new(Arc::clone(&self.data), order, self.batch_size), self.prefetch)
     }
 }
 

@@ -6,9 +6,6 @@
 use rand::Rng;
 use wengert_ops::random::Key;
 
-/// The stream of splits; the loader's epochs count up from stream 0.
-pub(crate) const SPLIT_STREAM: u64 = u64::MAX;
-
 /// A uniform integer below `bound`, which is not 0, by the method of Lemire (2019): the high half of a product,
 /// redrawn where the low half would favour some values.
 fn below(bound: u64, rng: &mut impl Rng) -> u64 {
@@ -54,9 +51,7 @@ mod tests {
     fn every_order_is_equally_likely() {
         let mut counts = std::collections::BTreeMap::new();
         for stream in 0..24_000 {
-            *counts
-                .entry(permutation(4, Key { seed: 3, stream }))
-                .or_insert(0u32) += 1;
+            *counts.entry(permutation(4, Key { seed: 3, stream })).or_insert(0u32) += 1;
         }
         assert_eq!(counts.len(), 24);
         // Five standard deviations of a count whose mean is 1000.

@@ -2,17 +2,13 @@
 
 use crate::classification::Classification;
 use crate::error::{Error, Result};
-use crate::order::{SPLIT_STREAM, permutation, shuffle};
-use wengert_ops::random::Key;
+use crate::order::{permutation, shuffle};
+use wengert_ops::random::{Key, Purpose};
 
 /// The nearest whole number of test samples.
 fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Result<usize> {
     if !(0.0..=1.0).contains(&test_fraction) {
-        return Err(Error::argument(
-            call,
-            "a test fraction from 0 to 1",
-            test_fraction,
-        ));
+        return Err(Error::argument(call, "a test fraction from 0 to 1", test_fraction));
     }
     Ok(((n as f64 * test_fraction).round() as usize).min(n))
 }
@@ -49,8 +45,7 @@ impl Classification {
     /// If the fraction is not from 0 to 1.
     pub fn split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let count = test_count("split", self.len(), test_fraction)?;
-        let stream = SPLIT_STREAM;
-        let order = permutation(self.len(), Key { seed, stream });
+        let order = permutation(self.len(), Key::of(seed, Purpose::Split, 0));
         let (test, train) = order.split_at(count);
         Ok((self.select(train)?, self.select(test)?))
     }
@@ -74,8 +69,7 @@ impl Classification {
         let count = test_count("stratified_split", self.len(), test_fraction)?;
         let mut wanted = shares(&self.class_counts(), count);
         let classes: Vec<usize> = self.class_of_each().collect();
-        let stream = SPLIT_STREAM;
-        let mut rng = Key { seed, stream }.generator();
+        let mut rng = Key::of(seed, Purpose::Split, 0).generator();
         let mut order: Vec<usize> = (0..self.len()).collect();
         shuffle(&mut order, &mut rng);
         let (mut test, mut train): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|&i| {
@@ -138,11 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_left_over_goes_to_the_largest_remainders() {
-        assert_eq!(
-            shares(&[5, 3, 2], 5),
-            [3, 1, 1],
-            "2.5, 1.5, 1: a tie, to the first"
-        );
+        assert_eq!(shares(&[5, 3, 2], 5), [3, 1, 1], "2.5, 1.5, 1: a tie, to the first");
         assert_eq!(shares(&[14, 3, 3], 10), [7, 2, 1], "7, 1.5, 1.5");
         assert_eq!(shares(&[7, 0, 3], 10), [7, 0, 3]);
         assert_eq!(shares(&[0, 0], 0), [0, 0]);

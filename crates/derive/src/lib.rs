@@ -25,13 +25,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
         Data::Enum(e) => {
             for v in &e.variants {
                 let variant = &v.ident;
-                arm(
-                    quote!(#name::#variant),
-                    &v.fields,
-                    &mut shared,
-                    &mut unique,
-                    &mut types,
-                )?;
+                arm(quote!(#name::#variant), &v.fields, &mut shared, &mut unique, &mut types)?;
             }
         }
         Data::Union(u) => return Err(Error::new(u.union_token.span(), "a union cannot be a module")),
@@ -78,10 +72,7 @@ fn arm(
             Some(ident) => Member::Named(ident.clone()),
             None => Member::Unnamed(Index::from(i)),
         };
-        let name = field
-            .ident
-            .as_ref()
-            .map_or_else(|| i.to_string(), |ident| ident.to_string());
+        let name = field.ident.as_ref().map_or_else(|| i.to_string(), |ident| ident.to_string());
         let name = name.trim_start_matches("r#");
         let bound = quote::format_ident!("field_{i}");
         bindings.push(quote!(#member: #bound));

@@ -4,7 +4,7 @@
 //! probability one: ⟨∇L, v⟩ by the tape against the difference quotient of L along v; and for the second order
 //! H v, the gradient of ⟨∇L, v⟩, against the difference quotient of ∇L.
 
-use crate::module::{Module, for_each_param, for_each_param_mut};
+use crate::module::{GradsExt, Module, for_each_param, for_each_param_mut};
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, normal};
 use wengert_tape::{Grads, Param, Result, Tape, Var};
@@ -53,27 +53,13 @@ pub fn check<M: Module>(
     loss: impl for<'t> Fn(&M, &'t Tape<f64>) -> Var<'t, f64>,
     directions: usize,
 ) -> Result<ModuleReport> {
-    let mut report = ModuleReport {
-        first: Vec::new(),
-        second: Vec::new(),
-        unused: Vec::new(),
-    };
+    let mut report = ModuleReport { first: Vec::new(), second: Vec::new(), unused: Vec::new() };
     let start = values(model);
     for d in 0..directions {
         let direction: Vec<Tensor<f64>> = start
             .iter()
             .enumerate()
-            .map(|(i, t)| {
-                normal(
-                    t.shape(),
-                    0.0,
-                    1.0,
-                    Key {
-                        seed: d as u64,
-                        stream: i as u64,
-                    },
-                )
-            })
+            .map(|(i, t)| normal(t.shape(), 0.0, 1.0, Key { seed: d as u64, stream: i as u64 }))
             .collect::<wengert_ops::Result<_>>()?;
         let (gradient, curvature) = first_and_second(model, &loss, &direction, &mut report.unused)?;
         let slope = dot(&gradient, &direction);
@@ -89,9 +75,7 @@ pub fn check<M: Module>(
         set(model, &start, &direction, 0.0)?;
         // Fourth-order central differences.
         let quotient = |l1: f64, r1: f64, l2: f64, r2: f64| (8.0 * (r1 - l1) - (r2 - l2)) / (12.0 * h);
-        report
-            .first
-            .push((quotient(l1.0, r1.0, l2.0, r2.0) - slope).abs() / (1.0 + slope.abs()));
+        report.first.push((quotient(l1.0, r1.0, l2.0, r2.0) - slope).abs() / (1.0 + slope.abs()));
         let mut worst: f64 = 0.0;
         for (i, hv) in curvature.iter().enumerate() {
             let each = [&l1.1[i], &r1.1[i], &l2.1[i], &r2.1[i]].map(Tensor::to_vec);
@@ -105,38 +89,32 @@ pub fn check<M: Module>(
     Ok(report)
 }
 
+/// A tensor per parameter, in the model's order.
+type Tensors = Vec<Tensor<f64>>;
+
 /// ∇L and H v.
 fn first_and_second<M: Module>(
     model: &M,
     loss: &impl for<'t> Fn(&M, &'t Tape<f64>) -> Var<'t, f64>,
     direction: &[Tensor<f64>],
     unused: &mut Vec<String>,
-) -> Result<(Vec<Tensor<f64>>, Vec<Tensor<f64>>)> {
+) -> Result<(Tensors, Tensors)> {
     let tape = Tape::train(0);
     let mut params = Vec::new();
     for_each_param::<f64>(model, &mut |_, p| params.push(tape.param(p)));
     let l = loss(model, &tape);
     let one = tape.constant(Tensor::full_like(&l.value()?, 1.0));
     let gradient = tape.grad(&[(l, one)], &params)?;
-    let seeds: Vec<_> = gradient
-        .iter()
-        .zip(direction)
-        .map(|(g, v)| (*g, tape.constant(v)))
-        .collect();
+    let seeds: Vec<_> = gradient.iter().zip(direction).map(|(g, v)| (*g, tape.constant(v))).collect();
     let curvature = tape.grad(&seeds, &params)?;
     let first: Vec<Tensor<f64>> = gradient.iter().map(|g| g.value()).collect::<Result<_>>()?;
     let second = curvature.iter().map(|g| g.value()).collect::<Result<_>>()?;
-    use crate::module::GradsExt;
     *unused = l.backward()?.unused(model);
     Ok((first, second))
 }
 
 fn dot(a: &[Tensor<f64>], b: &[Tensor<f64>]) -> f64 {
-    a.iter()
-        .zip(b)
-        .flat_map(|(a, b)| a.to_vec().into_iter().zip(b.to_vec()))
-        .map(|(a, b)| a * b)
-        .sum()
+    a.iter().zip(b).flat_map(|(a, b)| a.to_vec().into_iter().zip(b.to_vec())).map(|(a, b)| a * b).sum()
 }
 
 fn values(model: &dyn Module) -> Vec<Tensor<f64>> {
@@ -160,10 +138,7 @@ fn set(model: &mut dyn Module, start: &[Tensor<f64>], direction: &[Tensor<f64>],
     let mut places = start.iter().zip(direction);
     for_each_param_mut::<f64>(model, &mut |_, p| {
         if let (Some((s, v)), true) = (places.next(), outcome.is_ok()) {
-            outcome = s
-                .add(&v.scale(t))
-                .map_err(Into::into)
-                .and_then(|value| p.set(value));
+            outcome = s.add(&v.scale(t)).map_err(Into::into).and_then(|value| p.set(value));
         }
     });
     outcome
@@ -178,20 +153,13 @@ mod tests {
 
     #[test]
     fn models_pass_and_a_cut_gradient_is_caught() {
-        let config = MlpConfig {
-            widths: vec![4, 6, 5, 3],
-            activation: Activation::Gelu,
-            dropout: 0.3,
-        };
+        let config = MlpConfig { widths: vec![4, 6, 5, 3], activation: Activation::Gelu, dropout: 0.3 };
         let mut net = Mlp::<f64>::new(&config, &mut Rng::seed(1));
         let x: Tensor<f64> = Tensor::randn([7, 4], &mut Rng::seed(2)).unwrap();
         let labels = Tensor::from([0i64, 1, 2, 0, 1, 2, 0]);
-        let good = check(
-            &mut net,
-            |net, tape| loss::cross_entropy(net.forward(tape.constant(&x)), &labels),
-            4,
-        )
-        .unwrap();
+        let good =
+            check(&mut net, |net, tape| loss::cross_entropy(net.forward(tape.constant(&x)), &labels), 4)
+                .unwrap();
         assert!(good.worst() < 1e-6 && good.unused.is_empty(), "{good:?}");
         let cut = check(
             &mut net,

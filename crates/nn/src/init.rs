@@ -111,11 +111,7 @@ fn fans(shape: &Shape) -> (f64, f64) {
     let field: usize = shape.iter().skip(2).product();
     let axis = |i: usize| (shape.get(i).copied().unwrap_or(1) * field).max(1) as f64;
     // A vector has one number per output.
-    if shape.len() < 2 {
-        (axis(0), axis(0))
-    } else {
-        (axis(1), axis(0))
-    }
+    if shape.len() < 2 { (axis(0), axis(0)) } else { (axis(1), axis(0)) }
 }
 
 /// Zeros.
@@ -152,10 +148,7 @@ mod tests {
         ] {
             let t: Tensor<f64> = scheme.sample(&shape, &mut Rng::seed(1));
             let second = t.map(|v| v * v).sum_all().item().unwrap() / t.numel() as f64;
-            assert!(
-                (second.sqrt() / scheme.std(&shape) - 1.0).abs() < 0.02,
-                "{scheme:?}"
-            );
+            assert!((second.sqrt() / scheme.std(&shape) - 1.0).abs() < 0.02, "{scheme:?}");
         }
         assert_eq!(fans(&Shape::from([8, 3, 5, 5])), (75.0, 200.0));
     }
@@ -178,9 +171,6 @@ mod tests {
         };
         let held = ratio(Gain::Relu);
         assert!((0.2..5.0).contains(&held), "{held}");
-        assert!(
-            ratio(Gain::Unit) < 1e-10,
-            "half the variance is lost at each layer"
-        );
+        assert!(ratio(Gain::Unit) < 1e-10, "half the variance is lost at each layer");
     }
 }

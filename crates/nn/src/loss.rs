@@ -32,11 +32,7 @@ impl Reduction {
 fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
     let target = target.into_var(x.tape());
     if !x.is_failed() && !target.is_failed() && x.shape() != target.shape() {
-        let detail = format!(
-            "the prediction has shape {}, the target {}",
-            x.shape(),
-            target.shape()
-        );
+        let detail = format!("the prediction has shape {}, the target {}", x.shape(), target.shape());
         let e = Error::new(ErrorKind::Op(OpErrorKind::Shape), op, detail);
         return target.tape().failed(e);
     }
@@ -262,28 +258,11 @@ mod tests {
                 "logits",
                 Check::new("logits").run(|x| bce_with_logits_with(x[0], x[1], Reduction::Sum), &two),
             );
-            check(
-                "indices",
-                Check::new("ce").run(|x| cross_entropy(x[0], &at), &two[..1]),
-            );
-            check(
-                "nll",
-                Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]),
-            );
-            check(
-                "soft",
-                Check::new("soft").run(|x| cross_entropy_soft(x[0], x[1].softmax(-1)), &two),
-            );
-            check(
-                "kl",
-                Check::new("kl").run(|x| kl_div(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two),
-            );
-            check(
-                "huber",
-                Check::new("huber")
-                    .first_order()
-                    .run(|x| huber(x[0], x[1], 0.7531), &two),
-            );
+            check("indices", Check::new("ce").run(|x| cross_entropy(x[0], &at), &two[..1]));
+            check("nll", Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]));
+            check("soft", Check::new("soft").run(|x| cross_entropy_soft(x[0], x[1].softmax(-1)), &two));
+            check("kl", Check::new("kl").run(|x| kl_div(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two));
+            check("huber", Check::new("huber").first_order().run(|x| huber(x[0], x[1], 0.7531), &two));
         }
     }
 
@@ -293,10 +272,8 @@ mod tests {
         let x = tape.var(Tensor::from([[0.1, -2.0, 3.0], [500.0, 0.0, -500.0]]));
         let targets = Tensor::from([2i64, 1]);
         let soft = Tensor::<f64>::one_hot(&targets, 3).unwrap();
-        let (a, b) = (
-            cross_entropy(x, &targets).item().unwrap(),
-            cross_entropy_soft(x, soft).item().unwrap(),
-        );
+        let (a, b) =
+            (cross_entropy(x, &targets).item().unwrap(), cross_entropy_soft(x, soft).item().unwrap());
         assert!((a - b).abs() < 1e-12 * a);
     }
 
@@ -305,10 +282,7 @@ mod tests {
         let tape = Tape::<f64>::new();
         let x = tape.var(Tensor::<f64>::zeros([4, 1]));
         let e = mse(x, Tensor::<f64>::zeros([4])).item().unwrap_err();
-        assert!(
-            e.to_string().contains("[4, 1]") && e.to_string().contains("[4]"),
-            "{e}"
-        );
+        assert!(e.to_string().contains("[4, 1]") && e.to_string().contains("[4]"), "{e}");
     }
 
     #[test]
@@ -317,15 +291,7 @@ mod tests {
         let p = tape.var(Tensor::from([0.0, 1.0]));
         let loss = bce(p, Tensor::from([1.0, 0.0]));
         assert_eq!(loss.item().unwrap(), 100.0);
-        assert!(
-            loss.backward()
-                .unwrap()
-                .wrt(p)
-                .unwrap()
-                .to_vec()
-                .iter()
-                .all(|v| v.is_finite())
-        );
+        assert!(loss.backward().unwrap().wrt(p).unwrap().to_vec().iter().all(|v| v.is_finite()));
         let log_p = tape.var(Tensor::from([[0.0, f64::NEG_INFINITY]]));
         let kl = kl_div(log_p, Tensor::from([[0.5f64.ln(), 0.5f64.ln()]]));
         assert!((kl.item().unwrap() - 2f64.ln()).abs() < 1e-15);

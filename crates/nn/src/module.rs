@@ -56,16 +56,8 @@ impl<T: Element> Buffer<T> {
     /// If the shape differs; the buffer is left as it was.
     pub fn set(&mut self, value: Tensor<T>) -> Result<()> {
         if value.shape() != self.value.shape() {
-            let detail = format!(
-                "the buffer has shape {}, found {}",
-                self.value.shape(),
-                value.shape()
-            );
-            return Err(Error::new(
-                ErrorKind::Op(wengert_ops::ErrorKind::Shape),
-                "set",
-                detail,
-            ));
+            let detail = format!("the buffer has shape {}, found {}", self.value.shape(), value.shape());
+            return Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "set", detail));
         }
         self.value = value;
         Ok(())

@@ -64,14 +64,8 @@ const LARGEST_HEADER: u64 = 16 << 20;
 /// If the file cannot be written; what stood at `path` before is then still there.
 pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let bytes = to_bytes(model).map_err(|detail| Error::Damaged {
-        path: path.into(),
-        detail,
-    })?;
-    write_whole(path, &bytes).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })
+    let bytes = to_bytes(model).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
+    write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
 }
 
 /// Reads all parameters and buffers of a model.
@@ -81,10 +75,7 @@ pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
 /// type; the model is then as it was.
 pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
     from_bytes(model, &bytes, path)
 }
 
@@ -103,8 +94,12 @@ fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, String> {
     safetensors::serialize(views, None).map_err(|e| e.to_string())
 }
 
-/// Writes under another name beside the file, then renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file whole or not at all: under a temporary name beside it, which is then renamed, so that whoever reads
+/// sees the old contents or the new ones.
+///
+/// # Errors
+/// What the system says; nothing is left behind, and what stood at `path` is still there.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -142,14 +137,8 @@ impl Collect {
     fn add<T: Stored>(&mut self, name: &Name, t: &Tensor<T>) {
         let mut bytes = Vec::with_capacity(t.numel() * size_of::<T>());
         t.to_vec().into_iter().for_each(|v| v.write(&mut bytes));
-        self.entries.push((
-            name.as_str().to_owned(),
-            Entry {
-                dtype: T::KIND,
-                shape: t.shape().clone(),
-                bytes,
-            },
-        ));
+        self.entries
+            .push((name.as_str().to_owned(), Entry { dtype: T::KIND, shape: t.shape().clone(), bytes }));
     }
 }
 
@@ -199,19 +188,13 @@ stored! {
 
 /// Reads a state from the bytes of a file; `path` is for messages.
 fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), Error> {
-    let damaged = |detail: String| Error::Damaged {
-        path: path.into(),
-        detail,
-    };
+    let damaged = |detail: String| Error::Damaged { path: path.into(), detail };
     let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     if header > LARGEST_HEADER {
         return Err(damaged(format!("its header claims {header} bytes")));
     }
     let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
-    check(&Collect::of(model), &file).map_err(|detail| Error::Mismatch {
-        path: path.into(),
-        detail,
-    })?;
+    check(&Collect::of(model), &file).map_err(|detail| Error::Mismatch { path: path.into(), detail })?;
     model.visit_mut(&mut Name::root(), &mut Apply(&file));
     Ok(())
 }
@@ -219,31 +202,16 @@ fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), E
 /// Whether the file holds exactly the tensors that the model has.
 fn check(model: &[(String, Entry)], file: &SafeTensors<'_>) -> Result<(), String> {
     for (name, entry) in model {
-        let found = file
-            .tensor(name)
-            .map_err(|_| format!("there is no tensor {name}; {}", have(file)))?;
+        let found = file.tensor(name).map_err(|_| format!("there is no tensor {name}; {}", have(file)))?;
         if found.shape() != &entry.shape[..] {
-            return Err(format!(
-                "{name}: the model has shape {}, the file {:?}",
-                entry.shape,
-                found.shape()
-            ));
+            return Err(format!("{name}: the model has shape {}, the file {:?}", entry.shape, found.shape()));
         }
         if found.dtype() != entry.dtype {
-            return Err(format!(
-                "{name}: the model has {:?}, the file {:?}",
-                entry.dtype,
-                found.dtype()
-            ));
+            return Err(format!("{name}: the model has {:?}, the file {:?}", entry.dtype, found.dtype()));
         }
     }
     let known: HashSet<&str> = model.iter().map(|(name, _)| name.as_str()).collect();
-    match file
-        .names()
-        .into_iter()
-        .filter(|name| !known.contains(name))
-        .min()
-    {
+    match file.names().into_iter().filter(|name| !known.contains(name)).min() {
         Some(extra) => Err(format!("the file has a tensor {extra} that the model has not")),
         None => Ok(()),
     }
@@ -314,9 +282,7 @@ mod tests {
 
     fn refused(model: &mut Sequential<f32>, bytes: &[u8], words: &[&str]) {
         let before = to_bytes(model).unwrap();
-        let e = from_bytes(model, bytes, Path::new("w.safetensors"))
-            .unwrap_err()
-            .to_string();
+        let e = from_bytes(model, bytes, Path::new("w.safetensors")).unwrap_err().to_string();
         assert!(words.iter().all(|w| e.contains(w)), "{e} does not say {words:?}");
         assert!(e.contains("w.safetensors"), "{e}");
         assert_eq!(to_bytes(model).unwrap(), before, "the model stays as it was");
@@ -352,26 +318,34 @@ mod tests {
         refused(&mut shallower, &bytes, &["2.bias"]);
         let mut double = Linear::<f64>::new(3, 4, &mut Rng::seed(0));
         let single = to_bytes(&Linear::<f32>::new(3, 4, &mut Rng::seed(0))).unwrap();
-        let e = from_bytes(&mut double, &single, Path::new("w"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            e.contains("weight") && e.contains("F64") && e.contains("F32"),
-            "{e}"
-        );
+        let e = from_bytes(&mut double, &single, Path::new("w")).unwrap_err().to_string();
+        assert!(e.contains("weight") && e.contains("F64") && e.contains("F32"), "{e}");
         let huge = [u64::MAX.to_le_bytes().as_slice(), &[0; 64]].concat();
         refused(&mut net(4, 0), &huge, &["header claims"]);
     }
 
     #[test]
     fn a_file_that_cannot_be_written_says_so() {
-        let e = save(&net(4, 0), "/nonexistent-folder/w.safetensors")
-            .unwrap_err()
-            .to_string();
+        let e = save(&net(4, 0), "/nonexistent-folder/w.safetensors").unwrap_err().to_string();
         assert!(e.contains("/nonexistent-folder/w.safetensors"), "{e}");
-        let e = load(&mut net(4, 0), "/nonexistent-folder/w.safetensors")
-            .unwrap_err()
-            .to_string();
+        let e = load(&mut net(4, 0), "/nonexistent-folder/w.safetensors").unwrap_err().to_string();
         assert!(e.contains("nonexistent-folder"), "{e}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_aside() {
+        let folder = std::env::temp_dir().join(format!("wengert-whole-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("taken/inside")).unwrap();
+        let file = folder.join("file");
+        for contents in ["one", "two"] {
+            write_whole(&file, contents.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), contents);
+        }
+        // A folder stands where the file should go.
+        assert!(write_whole(&folder.join("taken"), b"three").is_err());
+        let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["file", "taken"]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

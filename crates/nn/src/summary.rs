@@ -59,15 +59,8 @@ pub struct Row {
 impl Summary {
     /// The summary of a model.
     pub fn of(model: &dyn Module) -> Self {
-        let mut build = Build {
-            open: Vec::new(),
-            summary: Summary {
-                rows: vec![],
-                total: 0,
-                trainable: 0,
-                bytes: 0,
-            },
-        };
+        let mut build =
+            Build { open: Vec::new(), summary: Summary { rows: vec![], total: 0, trainable: 0, bytes: 0 } };
         model.visit(&mut Path::root(), &mut build);
         build.summary
     }
@@ -102,12 +95,8 @@ impl Build {
             }
         };
         let row = &mut s.rows[row];
-        let name = path
-            .as_str()
-            .strip_prefix(row.path.as_str())
-            .unwrap_or(path.as_str());
-        row.params
-            .push((name.trim_start_matches('.').to_owned(), p.shape().clone()));
+        let name = path.as_str().strip_prefix(row.path.as_str()).unwrap_or(path.as_str());
+        row.params.push((name.trim_start_matches('.').to_owned(), p.shape().clone()));
         row.count += p.numel();
     }
 }
@@ -118,14 +107,7 @@ impl Visitor for Build {
             self.summary.rows[parent].container = true;
         }
         let path = path.as_str().to_owned();
-        let row = Row {
-            path,
-            kind,
-            depth: self.open.len(),
-            params: vec![],
-            count: 0,
-            container: false,
-        };
+        let row = Row { path, kind, depth: self.open.len(), params: vec![], count: 0, container: false };
         self.open.push(self.summary.rows.len());
         self.summary.rows.push(row);
     }
@@ -149,22 +131,12 @@ impl fmt::Display for Summary {
                 .map(|(name, shape)| format!("{name} {shape}"))
                 .collect::<Vec<_>>()
                 .join(", ");
-            let count = if row.container && row.params.is_empty() {
-                String::new()
-            } else {
-                grouped(row.count)
-            };
-            [
-                format!("{}{}", "  ".repeat(row.depth), row.path),
-                row.kind.to_owned(),
-                params,
-                count,
-            ]
+            let count =
+                if row.container && row.params.is_empty() { String::new() } else { grouped(row.count) };
+            [format!("{}{}", "  ".repeat(row.depth), row.path), row.kind.to_owned(), params, count]
         };
         let header = ["layer", "kind", "parameters", "count"].map(str::to_owned);
-        let table: Vec<[String; 4]> = std::iter::once(header)
-            .chain(self.rows.iter().map(cells))
-            .collect();
+        let table: Vec<[String; 4]> = std::iter::once(header).chain(self.rows.iter().map(cells)).collect();
         let width = |i: usize| table.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
         let w = [width(0), width(1), width(2), width(3)];
         let rule = "-".repeat(w.iter().sum::<usize>() + 6);
@@ -182,11 +154,7 @@ impl fmt::Display for Summary {
             }
         }
         let (total, trainable) = (grouped(self.total), grouped(self.trainable));
-        write!(
-            f,
-            "{rule}\ntotal {total} parameters, {trainable} trainable, {}",
-            size(self.bytes)
-        )
+        write!(f, "{rule}\ntotal {total} parameters, {trainable} trainable, {}", size(self.bytes))
     }
 }
 

@@ -47,10 +47,7 @@ fn net(head: Head) -> Net {
     };
     Net {
         blocks: vec![block(&mut rng), block(&mut rng)],
-        pair: Pair(
-            Linear::new(2, 2, &mut rng).without_bias(),
-            Some(Param::new(Tensor::from([0.0, 0.0]))),
-        ),
+        pair: Pair(Linear::new(2, 2, &mut rng).without_bias(), Some(Param::new(Tensor::from([0.0, 0.0])))),
         head,
         boxed: Box::new(Linear::<f64>::new(2, 1, &mut rng)),
         statistics: Buffer::new(Tensor::from([1.0])),
@@ -84,17 +81,8 @@ fn parts_are_named_by_fields_positions_and_variants() {
         "boxed.bias",
     ];
     assert_eq!(names, want);
-    assert!(
-        net(Head::Small(Linear::new(2, 2, &mut rng)))
-            .param_names()
-            .contains(&"head.0.bias".to_owned())
-    );
-    assert!(
-        !net(Head::Nothing)
-            .param_names()
-            .iter()
-            .any(|n| n.starts_with("head"))
-    );
+    assert!(net(Head::Small(Linear::new(2, 2, &mut rng))).param_names().contains(&"head.0.bias".to_owned()));
+    assert!(!net(Head::Nothing).param_names().iter().any(|n| n.starts_with("head")));
 }
 
 #[test]
@@ -113,10 +101,7 @@ fn buffers_are_seen_and_counted_apart() {
     net.visit(&mut Path::root(), &mut names);
     assert_eq!(names.0, ["statistics", "steps"]);
     assert_eq!(net.num_params(), 2 * (4 + 2 + 1) + 4 + 2 + 2 + 1);
-    assert_eq!(
-        (net.width, net.name.as_str(), net.activation),
-        (2, "net", Activation::Tanh)
-    );
+    assert_eq!((net.width, net.name.as_str(), net.activation), (2, "net", Activation::Tanh));
     assert!(net.blocks[0].history.borrow().is_empty());
 }
 

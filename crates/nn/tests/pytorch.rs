@@ -18,24 +18,15 @@ fn net() -> Sequential<f32> {
 
 fn expected(file: &SafeTensors<'_>, name: &str) -> Tensor<f32> {
     let t = file.tensor(name).unwrap();
-    let values = t
-        .data()
-        .as_chunks()
-        .0
-        .iter()
-        .map(|b| f32::from_le_bytes(*b))
-        .collect();
+    let values = t.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     Tensor::from_vec(values, t.shape()).unwrap()
 }
 
 #[track_caller]
 fn close(got: &Tensor<f32>, want: &Tensor<f32>) {
     assert_eq!(got.shape(), want.shape());
-    let apart = got
-        .to_vec()
-        .iter()
-        .zip(want.to_vec())
-        .fold(0f32, |m, (a, b)| m.max((a - b).abs() / (1.0 + b.abs())));
+    let apart =
+        got.to_vec().iter().zip(want.to_vec()).fold(0f32, |m, (a, b)| m.max((a - b).abs() / (1.0 + b.abs())));
     assert!(apart < 2e-6, "{apart}\n{got}\n{want}");
 }
 
@@ -54,10 +45,7 @@ fn a_pytorch_model_goes_on_here() {
     let grads = loss.backward().unwrap();
     let mut compared = 0;
     for_each_param::<f32>(&net, &mut |path, p| {
-        close(
-            grads.of(p).unwrap(),
-            &expected(&file, &format!("grad.{}", path.as_str())),
-        );
+        close(grads.of(p).unwrap(), &expected(&file, &format!("grad.{}", path.as_str())));
         compared += 1;
     });
     assert_eq!(compared, 5);
@@ -72,16 +60,10 @@ fn what_is_saved_is_what_was_loaded_byte_for_byte() {
     state::save(&net, &saved).unwrap();
     let (ours, theirs) = (std::fs::read(&saved).unwrap(), std::fs::read(source).unwrap());
     std::fs::remove_file(saved).unwrap();
-    let (ours, theirs) = (
-        SafeTensors::deserialize(&ours).unwrap(),
-        SafeTensors::deserialize(&theirs).unwrap(),
-    );
+    let (ours, theirs) =
+        (SafeTensors::deserialize(&ours).unwrap(), SafeTensors::deserialize(&theirs).unwrap());
     assert_eq!(ours.len(), theirs.len());
     for name in net.param_names() {
-        assert_eq!(
-            ours.tensor(&name).unwrap(),
-            theirs.tensor(&name).unwrap(),
-            "{name}"
-        );
+        assert_eq!(ours.tensor(&name).unwrap(), theirs.tensor(&name).unwrap(), "{name}");
     }
 }

@@ -12,7 +12,8 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
     pool.install(|| {
         let before = parallel::sections();
         let mut rng = Rng::seed(11);
-        let config = MlpConfig { widths: vec![96, 1024, 1024, 10], activation: Activation::Gelu, dropout: 0.2 };
+        let config =
+            MlpConfig { widths: vec![96, 1024, 1024, 10], activation: Activation::Gelu, dropout: 0.2 };
         let mut net = Mlp::<f32>::new(&config, &mut rng);
         let x = Tensor::randn([512, 96], &mut rng).unwrap();
         let labels = Tensor::from((0..512).map(|i| i * 7 % 10).collect::<Vec<i64>>());
@@ -28,7 +29,9 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
             optimizer.step(&mut net, &grads).unwrap();
         }
         let mut bits = Vec::new();
-        for_each_param::<f32>(&net, &mut |_, p| bits.extend(p.value().to_vec().into_iter().map(f32::to_bits)));
+        for_each_param::<f32>(&net, &mut |_, p| {
+            bits.extend(p.value().to_vec().into_iter().map(f32::to_bits))
+        });
         (bits, parallel::sections() > before)
     })
 }

@@ -129,15 +129,10 @@ impl<T: Element> Buffer<T> {
     /// # Panics
     /// If the size overflows the address space; shapes are checked before they get here.
     pub fn unspecified(len: usize) -> Self {
-        let bytes = len
-            .checked_mul(size_of::<T>())
-            .filter(|&b| b < 1 << 40)
-            .expect("tensor size overflows memory");
+        let bytes =
+            len.checked_mul(size_of::<T>()).filter(|&b| b < 1 << 40).expect("tensor size overflows memory");
         if bytes == 0 {
-            return Buffer {
-                ptr: NonNull::dangling(),
-                len,
-            };
+            return Buffer { ptr: NonNull::dangling(), len };
         }
         if bytes < SMALLEST {
             let layout = Self::small_layout(bytes);
@@ -240,10 +235,7 @@ mod tests {
     fn a_class_holds_its_size_and_wastes_at_most_a_quarter() {
         for bytes in (1024..5000).chain([1 << 20, (1 << 20) + 1, (1 << 30) - 1, (1 << 39) + 12345]) {
             let size = class_bytes(class_of(bytes));
-            assert!(
-                size >= bytes && size - bytes <= bytes / 4 + 1,
-                "{bytes} in {size}"
-            );
+            assert!(size >= bytes && size - bytes <= bytes / 4 + 1, "{bytes} in {size}");
         }
     }
 

@@ -43,11 +43,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of operation `op`; `detail` says what was expected and found, in lower case without a final dot.
     pub fn new(op: &'static str, kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Error(Box::new(Inner {
-            op,
-            kind,
-            detail: detail.into(),
-        }))
+        Error(Box::new(Inner { op, kind, detail: detail.into() }))
     }
 
     pub(crate) fn shape(op: &'static str, detail: impl Into<String>) -> Self {

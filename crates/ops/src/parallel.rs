@@ -49,9 +49,7 @@ pub(crate) fn chunks_mut<T: Send>(
     let piece = piece.max(1);
     if out.len() > piece && worth(out.len().saturating_mul(cost)) {
         count_section();
-        out.par_chunks_mut(piece)
-            .enumerate()
-            .for_each(|(i, c)| f(i * piece, c));
+        out.par_chunks_mut(piece).enumerate().for_each(|(i, c)| f(i * piece, c));
     } else {
         for (i, c) in out.chunks_mut(piece).enumerate() {
             f(i * piece, c);

@@ -25,6 +25,21 @@ pub struct Key {
     pub stream: u64,
 }
 
+/// What a sequence is for. Under one seed, sequences of different purposes never meet, so one seed can serve a whole
+/// program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Initial weights and other values a program draws ([`Rng::seed`]).
+    Values = 0,
+    /// The layers of a training tape: dropout, noise.
+    Layers = 1,
+    /// The orders of epochs.
+    Order = 2,
+    /// Splits of data sets.
+    Split = 3,
+}
+
 /// A source of keys: each call takes the next stream of its seed.
 ///
 /// ```
@@ -43,9 +58,7 @@ pub struct Rng {
 impl Rng {
     /// The source with the given seed, at its start.
     pub fn seed(seed: u64) -> Self {
-        Rng {
-            next: Key { seed, stream: 0 },
-        }
+        Rng { next: Key { seed, stream: 0 } }
     }
 
     /// The next key.
@@ -67,6 +80,16 @@ impl Rng {
 }
 
 impl Key {
+    /// Sequence number `index` of a purpose.
+    ///
+    /// ```
+    /// use wengert_ops::random::{Key, Purpose};
+    /// assert_ne!(Key::of(7, Purpose::Order, 0), Key::of(7, Purpose::Split, 0));
+    /// ```
+    pub fn of(seed: u64, purpose: Purpose, index: u64) -> Self {
+        Key { seed, stream: (purpose as u64) << 56 | (index & ((1 << 56) - 1)) }
+    }
+
     /// The generator at the start of this sequence.
     pub fn generator(self) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -162,11 +185,7 @@ pub fn normal<T: Float>(shape: impl ToShape, mean: f64, std: f64, key: Key) -> R
         } else {
             let mut even = vec![T::ZERO; out.len() + 1];
             even.iter_mut().for_each(|v| *v = unit(rng.next_u64()));
-            simd::dispatch(BoxMuller {
-                out: &mut even,
-                mean,
-                std,
-            });
+            simd::dispatch(BoxMuller { out: &mut even, mean, std });
             out.copy_from_slice(&even[..out.len()]);
         }
     });
@@ -179,20 +198,13 @@ pub fn normal<T: Float>(shape: impl ToShape, mean: f64, std: f64, key: Key) -> R
 /// If the shape is invalid or `p` is not a probability.
 pub fn bernoulli<T: Float>(shape: impl ToShape, p: f64, value: f64, key: Key) -> Result<Tensor<T>> {
     if !(0.0..=1.0).contains(&p) {
-        return Err(Error::argument(
-            "bernoulli",
-            format!("expected a probability, found {p}"),
-        ));
+        return Err(Error::argument("bernoulli", format!("expected a probability, found {p}")));
     }
     let shape = shape.to_shape("bernoulli")?;
     let value = T::from_f64(value);
     let buf = fill(shape.numel(), key, |rng, out| {
         for v in out {
-            *v = if unit::<f64>(rng.next_u64()) < p {
-                value
-            } else {
-                T::ZERO
-            };
+            *v = if unit::<f64>(rng.next_u64()) < p { value } else { T::ZERO };
         }
     });
     Ok(Tensor::from_buffer(buf, shape))
@@ -226,10 +238,7 @@ mod tests {
         let x: Tensor<f64> = normal([n], 2.0, 3.0, Key { seed: 1, stream: 2 }).unwrap();
         let mean = x.sum_all().item().unwrap() / n as f64;
         let var = x.map(|v| (v - mean) * (v - mean)).sum_all().item().unwrap() / n as f64;
-        assert!(
-            (mean - 2.0).abs() < 0.02 && (var - 9.0).abs() < 0.1,
-            "{mean} {var}"
-        );
+        assert!((mean - 2.0).abs() < 0.02 && (var - 9.0).abs() < 0.1, "{mean} {var}");
         let u: Tensor<f32> = uniform([n], -1.0, 1.0, Key { seed: 1, stream: 2 }).unwrap();
         assert!(u.to_vec().iter().all(|v| (-1.0..1.0).contains(v)));
         let ones: Tensor<f32> = bernoulli([n], 0.25, 1.0, Key { seed: 3, stream: 0 }).unwrap();

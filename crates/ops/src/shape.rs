@@ -31,10 +31,7 @@ impl Shape {
         if self.0.contains(&0) {
             return Some(0);
         }
-        self.0
-            .iter()
-            .try_fold(1usize, |n, &d| n.checked_mul(d))
-            .filter(|&n| n < 1 << 36)
+        self.0.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < 1 << 36)
     }
 
     pub(crate) fn push(&mut self, d: usize) {
@@ -47,14 +44,11 @@ impl Shape {
 
     /// The same sizes with the given axes set to one (`keepdim`) or removed.
     pub fn reduced(&self, axes: &[usize], keepdim: bool) -> Shape {
-        let kept = self
-            .iter()
-            .enumerate()
-            .filter_map(|(i, &d)| match (axes.contains(&i), keepdim) {
-                (false, _) => Some(d),
-                (true, true) => Some(1),
-                (true, false) => None,
-            });
+        let kept = self.iter().enumerate().filter_map(|(i, &d)| match (axes.contains(&i), keepdim) {
+            (false, _) => Some(d),
+            (true, true) => Some(1),
+            (true, false) => None,
+        });
         Shape(kept.collect())
     }
 }
@@ -137,23 +131,15 @@ pub trait ToShape {
             .collect::<Result<_>>()?;
         match shape.checked_numel() {
             Some(_) => Ok(shape),
-            None => Err(Error::new(
-                op,
-                ErrorKind::Overflow,
-                format!("shape {shape} has too many elements"),
-            )),
+            None => Err(Error::new(op, ErrorKind::Overflow, format!("shape {shape} has too many elements"))),
         }
     }
 
     /// The shape with its -1 replaced so that it holds `numel` elements.
     fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
         let (sizes, numel) = (self.sizes(), from.numel());
-        let mismatch = || {
-            Error::shape(
-                op,
-                format!("cannot view {from} ({numel} elements) as {:?}", &sizes[..]),
-            )
-        };
+        let mismatch =
+            || Error::shape(op, format!("cannot view {from} ({numel} elements) as {:?}", &sizes[..]));
         let mut rest = 1usize;
         let mut hole = None;
         for (i, &d) in sizes.iter().enumerate() {
@@ -179,9 +165,7 @@ pub trait ToShape {
 
 impl ToShape for Shape {
     fn sizes(&self) -> SmallVec<[isize; 4]> {
-        self.iter()
-            .map(|&d| isize::try_from(d).unwrap_or(isize::MIN))
-            .collect()
+        self.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MIN)).collect()
     }
 }
 
@@ -230,11 +214,7 @@ pub trait Axes {
         for a in self.list() {
             let a = normalize_axis(op, a, rank)?;
             if axes.contains(&a) {
-                return Err(Error::new(
-                    op,
-                    ErrorKind::Axis,
-                    format!("axis {a} is named twice"),
-                ));
+                return Err(Error::new(op, ErrorKind::Axis, format!("axis {a} is named twice")));
             }
             axes.push(a);
         }
@@ -302,11 +282,7 @@ pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape>
     }
     let rank = a.len().max(b.len());
     let at = |s: &Shape, i: usize| {
-        if i + s.len() >= rank {
-            s[i + s.len() - rank]
-        } else {
-            1
-        }
+        if i + s.len() >= rank { s[i + s.len() - rank] } else { 1 }
     };
     let mut out = Shape::scalar();
     for i in 0..rank {
@@ -325,11 +301,9 @@ pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape>
     }
     match out.checked_numel() {
         Some(_) => Ok(out),
-        None => Err(Error::new(
-            op,
-            ErrorKind::Overflow,
-            format!("{a} with {b} gives {out}: too many elements"),
-        )),
+        None => {
+            Err(Error::new(op, ErrorKind::Overflow, format!("{a} with {b} gives {out}: too many elements")))
+        }
     }
 }
 
@@ -351,11 +325,7 @@ impl Layout {
             strides[i] = step;
             step *= shape[i].max(1) as isize;
         }
-        Layout {
-            shape,
-            strides,
-            offset: 0,
-        }
+        Layout { shape, strides, offset: 0 }
     }
 
     /// Whether the elements lie in row-major order without gaps.
@@ -389,11 +359,7 @@ impl Layout {
                 }
             })
             .collect();
-        Layout {
-            shape: shape.clone(),
-            strides,
-            offset: self.offset,
-        }
+        Layout { shape: shape.clone(), strides, offset: self.offset }
     }
 
     /// The same elements in the same order over as few axes as possible: (size, stride) from the outermost.
@@ -421,14 +387,9 @@ mod tests {
         let from = Shape::from([2, 6]);
         assert_eq!([3, -1].infer("reshape", &from).unwrap(), [3, 4]);
         assert_eq!([12usize].infer("reshape", &from).unwrap(), [12]);
-        for bad in [
-            vec![5, -1],
-            vec![-1, -1],
-            vec![-2, 6],
-            vec![13],
-            vec![0, -1],
-            vec![isize::MAX, isize::MAX],
-        ] {
+        for bad in
+            [vec![5, -1], vec![-1, -1], vec![-2, 6], vec![13], vec![0, -1], vec![isize::MAX, isize::MAX]]
+        {
             assert!(bad.infer("reshape", &from).is_err(), "{bad:?}");
         }
         assert_eq!([0usize, 3].infer("reshape", &Shape::from([0])).unwrap(), [0, 3]);

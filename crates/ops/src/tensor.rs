@@ -21,17 +21,11 @@ pub struct Tensor<T: Element> {
 impl<T: Element> Tensor<T> {
     pub(crate) fn from_buffer(buf: Buffer<T>, shape: Shape) -> Self {
         debug_assert_eq!(buf.len(), shape.numel());
-        Tensor {
-            buf: Arc::new(buf),
-            layout: Layout::contiguous(shape),
-        }
+        Tensor { buf: Arc::new(buf), layout: Layout::contiguous(shape) }
     }
 
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Tensor {
-            buf: Arc::clone(&self.buf),
-            layout,
-        }
+        Tensor { buf: Arc::clone(&self.buf), layout }
     }
 
     /// A tensor of the given shape from its elements in row-major order.
@@ -46,11 +40,7 @@ impl<T: Element> Tensor<T> {
     pub fn from_slice(values: &[T], shape: impl ToShape) -> Result<Self> {
         let shape = shape.to_shape("from_vec")?;
         if shape.numel() != values.len() {
-            let detail = format!(
-                "shape {shape} holds {} elements, found {}",
-                shape.numel(),
-                values.len()
-            );
+            let detail = format!("shape {shape} holds {} elements, found {}", shape.numel(), values.len());
             return Err(Error::shape("from_vec", detail));
         }
         Ok(Self::from_buffer(Buffer::from_slice(values), shape))
@@ -119,11 +109,7 @@ impl<T: Element> Tensor<T> {
     pub fn as_slice(&self) -> Option<&[T]> {
         if self.is_contiguous() {
             let n = self.numel();
-            if n == 0 {
-                Some(&[])
-            } else {
-                Some(&self.buf[self.layout.offset..self.layout.offset + n])
-            }
+            if n == 0 { Some(&[]) } else { Some(&self.buf[self.layout.offset..self.layout.offset + n]) }
         } else {
             None
         }
@@ -182,10 +168,7 @@ impl<T: Element> Tensor<T> {
         if self.numel() == 1 {
             Ok(self.buf[self.layout.offset])
         } else {
-            Err(Error::shape(
-                "item",
-                format!("expected one element, found shape {}", self.shape()),
-            ))
+            Err(Error::shape("item", format!("expected one element, found shape {}", self.shape())))
         }
     }
 
@@ -198,11 +181,7 @@ impl<T: Element> Tensor<T> {
             let detail = format!("index {index:?} is out of range for shape {}", self.shape());
             return Err(Error::new("get", ErrorKind::Index, detail));
         }
-        let at: isize = index
-            .iter()
-            .zip(self.strides())
-            .map(|(&i, &s)| i as isize * s)
-            .sum();
+        let at: isize = index.iter().zip(self.strides()).map(|(&i, &s)| i as isize * s).sum();
         Ok(self.buf[self.layout.offset.wrapping_add_signed(at)])
     }
 
@@ -290,10 +269,7 @@ impl<T: Element, const M: usize, const N: usize> From<[[T; N]; M]> for Tensor<T>
 
 impl<T: Element, const L: usize, const M: usize, const N: usize> From<[[[T; N]; M]; L]> for Tensor<T> {
     fn from(v: [[[T; N]; M]; L]) -> Self {
-        Tensor::from_buffer(
-            Buffer::from_slice(v.as_flattened().as_flattened()),
-            Shape::from([L, M, N]),
-        )
+        Tensor::from_buffer(Buffer::from_slice(v.as_flattened().as_flattened()), Shape::from([L, M, N]))
     }
 }
 

@@ -27,11 +27,7 @@ pub struct Slice {
 impl Slice {
     /// The whole axis.
     pub fn all() -> Self {
-        Slice {
-            start: None,
-            end: None,
-            step: 1,
-        }
+        Slice { start: None, end: None, step: 1 }
     }
 
     /// The same range in steps of `step`; a negative step walks backwards, from the end if no start is given.
@@ -60,16 +56,8 @@ impl Slice {
         let start = bound(self.start, if back { n - 1 } else { 0 });
         let end = bound(self.end, if back { -1 } else { n });
         let span = if back { start - end } else { end - start };
-        let count = if span <= 0 {
-            0
-        } else {
-            (span - 1) / self.step.abs() + 1
-        };
-        Ok((
-            if count == 0 { 0 } else { start as usize },
-            count as usize,
-            self.step,
-        ))
+        let count = if span <= 0 { 0 } else { (span - 1) / self.step.abs() + 1 };
+        Ok((if count == 0 { 0 } else { start as usize }, count as usize, self.step))
     }
 }
 
@@ -116,12 +104,8 @@ impl<T: Element> Tensor<T> {
         let listed = order.list();
         let sorted = order.resolve("permute", self.rank())?;
         if sorted.len() != self.rank() {
-            let detail = format!(
-                "expected {} axes for shape {}, found {:?}",
-                self.rank(),
-                self.shape(),
-                &listed[..]
-            );
+            let detail =
+                format!("expected {} axes for shape {}, found {:?}", self.rank(), self.shape(), &listed[..]);
             return Err(Error::new("permute", ErrorKind::Axis, detail));
         }
         let mut layout = self.layout.clone();
@@ -138,10 +122,8 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// If an axis is out of range.
     pub fn transpose(&self, a: isize, b: isize) -> Result<Self> {
-        let (a, b) = (
-            normalize_axis("transpose", a, self.rank())?,
-            normalize_axis("transpose", b, self.rank())?,
-        );
+        let (a, b) =
+            (normalize_axis("transpose", a, self.rank())?, normalize_axis("transpose", b, self.rank())?);
         let mut layout = self.layout.clone();
         layout.shape.dims_mut().swap(a, b);
         layout.strides.swap(a, b);
@@ -174,14 +156,11 @@ impl<T: Element> Tensor<T> {
         let axis = normalize_axis("select", axis, self.rank())?;
         let n = self.shape()[axis];
         if position >= n {
-            let detail = format!(
-                "position {position} is out of range for axis {axis} of shape {}",
-                self.shape()
-            );
+            let detail =
+                format!("position {position} is out of range for axis {axis} of shape {}", self.shape());
             return Err(Error::new("select", ErrorKind::Index, detail));
         }
-        self.slice(axis as isize, position..position + 1)?
-            .squeeze(axis as isize)
+        self.slice(axis as isize, position..position + 1)?.squeeze(axis as isize)
     }
 
     /// The tensor repeated without copying to a shape that it broadcasts to.
@@ -194,12 +173,7 @@ impl<T: Element> Tensor<T> {
             return Ok(self.clone());
         }
         let fits = to.len() >= self.rank()
-            && self
-                .shape()
-                .iter()
-                .rev()
-                .zip(to.iter().rev())
-                .all(|(&a, &b)| a == b || a == 1);
+            && self.shape().iter().rev().zip(to.iter().rev()).all(|(&a, &b)| a == b || a == 1);
         if !fits {
             let detail = format!("cannot broadcast {} to {to}", self.shape());
             return Err(Error::shape("broadcast_to", detail));
@@ -241,11 +215,8 @@ impl<T: Element> Tensor<T> {
     pub fn squeeze(&self, axes: impl Axes) -> Result<Self> {
         let axes = axes.resolve("squeeze", self.rank())?;
         if let Some(a) = axes.iter().find(|&&a| self.shape()[a] != 1) {
-            let detail = format!(
-                "axis {a} of shape {} has size {}, expected 1",
-                self.shape(),
-                self.shape()[*a]
-            );
+            let detail =
+                format!("axis {a} of shape {} has size {}, expected 1", self.shape(), self.shape()[*a]);
             return Err(Error::shape("squeeze", detail));
         }
         let mut layout = self.layout.clone();
@@ -260,16 +231,10 @@ impl<T: Element> Tensor<T> {
 /// The strides under which the same elements in the same order have shape `to`, if there are any.
 fn reshape_layout(from: &Layout, to: &Shape) -> Option<Layout> {
     if from.is_contiguous() {
-        return Some(Layout {
-            offset: from.offset,
-            ..Layout::contiguous(to.clone())
-        });
+        return Some(Layout { offset: from.offset, ..Layout::contiguous(to.clone()) });
     }
     let mut groups = from.collapsed().into_iter();
-    let mut layout = Layout {
-        offset: from.offset,
-        ..Layout::contiguous(to.clone())
-    };
+    let mut layout = Layout { offset: from.offset, ..Layout::contiguous(to.clone()) };
     // Each collapsed group must be made of whole axes of the new shape.
     let (mut left, mut stride) = (1usize, 1isize);
     for (i, &d) in to.iter().enumerate() {
@@ -305,10 +270,7 @@ mod tests {
         assert!(p.shares_buffer(&t));
         assert_eq!(p.get(&[3, 1, 2]).unwrap(), t.get(&[1, 2, 3]).unwrap());
         let merged = p.reshape([4, 6]).unwrap();
-        assert!(
-            merged.shares_buffer(&t),
-            "axes that lie evenly merge without a copy"
-        );
+        assert!(merged.shares_buffer(&t), "axes that lie evenly merge without a copy");
         assert_eq!(merged.to_vec(), p.to_vec());
         let copied = p.reshape([8, 3]).unwrap();
         assert!(!copied.shares_buffer(&t));

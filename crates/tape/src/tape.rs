@@ -13,7 +13,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wengert_ops::random::{Key, Rng};
+use wengert_ops::random::{Key, Purpose, Rng};
 use wengert_ops::{IntoTensor, Tensor};
 
 /// A Wengert list: every operation in the order in which it was computed.
@@ -93,7 +93,7 @@ impl<T: Float> Tape<T> {
                 nodes: Vec::new(),
                 error: None,
                 params: HashMap::default(),
-                rng: Rng::seed(seed),
+                rng: Rng::at(Key::of(seed, Purpose::Layers, 0)),
                 speaks_for: None,
             }),
         }

@@ -32,10 +32,7 @@ impl<T: Float> Linear<T> {
         let bound = 1.0 / (inputs.max(1) as f64).sqrt();
         let weight = Param::new(init::uniform(&[outputs, inputs], bound, rng));
         let bias = Param::new(init::uniform(&[outputs], bound, rng));
-        Linear {
-            weight,
-            bias: Some(bias),
-        }
+        Linear { weight, bias: Some(bias) }
     }
 
     /// The layer without its bias.

@@ -68,28 +68,17 @@ struct Moments<T: Float> {
 impl<T: Float> Adam<T> {
     /// Adam with the given learning rate and the paper's other constants.
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(AdamConfig {
-            learning_rate,
-            ..AdamConfig::default()
-        })
+        Self::with(AdamConfig { learning_rate, ..AdamConfig::default() })
     }
 
     /// AdamW: decoupled decay, 0.01 unless told otherwise.
     pub fn adamw(learning_rate: f64) -> Self {
-        Self::with(AdamConfig {
-            learning_rate,
-            weight_decay: 0.01,
-            decoupled: true,
-            ..AdamConfig::default()
-        })
+        Self::with(AdamConfig { learning_rate, weight_decay: 0.01, decoupled: true, ..AdamConfig::default() })
     }
 
     /// With options.
     pub fn with(config: AdamConfig) -> Self {
-        Adam {
-            config,
-            moments: States::default(),
-        }
+        Adam { config, moments: States::default() }
     }
 }
 
@@ -115,11 +104,7 @@ impl<T: Float> Update<3, T> for Step<T> {
         let g = g + self.coupled * p;
         let m = self.beta1 * m + self.one_minus_beta1 * g;
         let v = self.beta2 * v + self.one_minus_beta2 * g * g;
-        [
-            p * self.shrink - self.rate * m / (v.sqrt() * self.root + self.epsilon),
-            m,
-            v,
-        ]
+        [p * self.shrink - self.rate * m / (v.sqrt() * self.root + self.epsilon), m, v]
     }
 }
 
@@ -127,11 +112,7 @@ impl<T: Float> Optimizer<T> for Adam<T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
         let c = self.config;
         let n = T::from_f64;
-        let init = |p: &Param<T>| Moments {
-            m: zeros(p),
-            v: zeros(p),
-            steps: 0,
-        };
+        let init = |p: &Param<T>| Moments { m: zeros(p), v: zeros(p), steps: 0 };
         self.moments.each(model, grads, init, |p, g, state| {
             let t = state.steps + 1;
             let step = Step {
@@ -140,11 +121,7 @@ impl<T: Float> Optimizer<T> for Adam<T> {
                 one_minus_beta1: n(1.0 - c.beta1),
                 one_minus_beta2: n(1.0 - c.beta2),
                 coupled: n(if c.decoupled { 0.0 } else { c.weight_decay }),
-                shrink: n(if c.decoupled {
-                    1.0 - c.learning_rate * c.weight_decay
-                } else {
-                    1.0
-                }),
+                shrink: n(if c.decoupled { 1.0 - c.learning_rate * c.weight_decay } else { 1.0 }),
                 rate: n(c.learning_rate / (1.0 - c.beta1.powi(t))),
                 root: n(1.0 / (1.0 - c.beta2.powi(t)).sqrt()),
                 epsilon: n(c.epsilon),
@@ -173,12 +150,7 @@ mod tests {
     #[test]
     fn steps_follow_the_formulas() {
         for (weight_decay, decoupled) in [(0.0, false), (0.1, false), (0.1, true)] {
-            let config = AdamConfig {
-                learning_rate: 0.05,
-                weight_decay,
-                decoupled,
-                ..AdamConfig::default()
-            };
+            let config = AdamConfig { learning_rate: 0.05, weight_decay, decoupled, ..AdamConfig::default() };
             let mut adam = Adam::with(config);
             let mut p = Param::new(Tensor::from([1.5, 0.0]));
             let (mut want, mut m, mut v) = ([1.5f64, 0.0], [0.0; 2], [0.0; 2]);
@@ -198,14 +170,7 @@ mod tests {
                     want[i] -= 0.05 * mh / (vh.sqrt() + 1e-8);
                 }
             }
-            assert!(
-                p.value()
-                    .to_vec()
-                    .iter()
-                    .zip(want)
-                    .all(|(a, b)| (a - b).abs() < 1e-12),
-                "{config:?}"
-            );
+            assert!(p.value().to_vec().iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{config:?}");
         }
     }
 
@@ -216,16 +181,9 @@ mod tests {
         for only_first in [true, false] {
             let tape = Tape::new();
             let (a, b) = (tape.param(&model[0]), tape.param(&model[1]));
-            let loss = if only_first {
-                a.square().sum()
-            } else {
-                (a.square() + b.square()).sum()
-            };
+            let loss = if only_first { a.square().sum() } else { (a.square() + b.square()).sum() };
             adam.step(&mut model, &loss.backward().unwrap()).unwrap();
         }
-        assert!(
-            (model[1].value().item().unwrap() - 0.9f64).abs() < 1e-8,
-            "its first step has size η"
-        );
+        assert!((model[1].value().item().unwrap() - 0.9f64).abs() < 1e-8, "its first step has size η");
     }
 }

@@ -43,10 +43,7 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
 /// If `max` is negative or NaN.
 pub fn clip_value<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<()> {
     bound_is_valid("clip_value", max)?;
-    let (low, high) = (
-        Tensor::scalar(T::from_f64(-max)),
-        Tensor::scalar(T::from_f64(max)),
-    );
+    let (low, high) = (Tensor::scalar(T::from_f64(-max)), Tensor::scalar(T::from_f64(max)));
     for (_, g) in grads.iter_mut() {
         *g = g.maximum(&low)?.minimum(&high)?;
     }
@@ -58,9 +55,5 @@ fn bound_is_valid(op: &'static str, max: f64) -> wengert_ops::Result<()> {
         return Ok(());
     }
     let detail = format!("expected a bound of at least 0, found {max}");
-    Err(wengert_ops::Error::new(
-        op,
-        wengert_ops::ErrorKind::Argument,
-        detail,
-    ))
+    Err(wengert_ops::Error::new(op, wengert_ops::ErrorKind::Argument, detail))
 }

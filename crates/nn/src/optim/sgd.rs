@@ -21,12 +21,7 @@ pub struct SgdConfig {
 
 impl Default for SgdConfig {
     fn default() -> Self {
-        SgdConfig {
-            learning_rate: 0.01,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        }
+        SgdConfig { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
     }
 }
 
@@ -55,18 +50,12 @@ pub struct Sgd<T: Float> {
 impl<T: Float> Sgd<T> {
     /// Plain gradient descent with the given learning rate.
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(SgdConfig {
-            learning_rate,
-            ..SgdConfig::default()
-        })
+        Self::with(SgdConfig { learning_rate, ..SgdConfig::default() })
     }
 
     /// With options.
     pub fn with(config: SgdConfig) -> Self {
-        Sgd {
-            config,
-            velocity: States::default(),
-        }
+        Sgd { config, velocity: States::default() }
     }
 }
 
@@ -102,25 +91,10 @@ impl<T: Float> Update<2, T> for Momentum<T> {
 
 impl<T: Float> Optimizer<T> for Sgd<T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
-        let SgdConfig {
-            learning_rate,
-            momentum,
-            nesterov,
-            weight_decay,
-        } = self.config;
+        let SgdConfig { learning_rate, momentum, nesterov, weight_decay } = self.config;
         let (rate, decay) = (T::from_f64(learning_rate), T::from_f64(weight_decay));
-        let (direct, carried) = if nesterov {
-            (T::ONE, T::from_f64(momentum))
-        } else {
-            (T::ZERO, T::ONE)
-        };
-        let with_momentum = Momentum {
-            rate,
-            decay,
-            momentum: T::from_f64(momentum),
-            direct,
-            carried,
-        };
+        let (direct, carried) = if nesterov { (T::ONE, T::from_f64(momentum)) } else { (T::ZERO, T::ONE) };
+        let with_momentum = Momentum { rate, decay, momentum: T::from_f64(momentum), direct, carried };
         let init = |p: &wengert_tape::Param<T>| (momentum != 0.0).then(|| zeros(p));
         self.velocity.each(model, grads, init, |p, g, velocity| {
             p.update(|value| match velocity {
@@ -149,12 +123,7 @@ mod tests {
     #[test]
     fn steps_follow_the_formulas() {
         for (momentum, nesterov, weight_decay) in [(0.0, false, 0.1), (0.9, false, 0.0), (0.9, true, 0.1)] {
-            let config = SgdConfig {
-                learning_rate: 0.1,
-                momentum,
-                nesterov,
-                weight_decay,
-            };
+            let config = SgdConfig { learning_rate: 0.1, momentum, nesterov, weight_decay };
             let mut sgd = Sgd::with(config);
             let mut p = Param::new(Tensor::from([1.5, -0.5]));
             let (mut want, mut v) = ([1.5, -0.5], [0.0; 2]);
@@ -170,14 +139,7 @@ mod tests {
                     *w -= 0.1 * step;
                 }
             }
-            assert!(
-                p.value()
-                    .to_vec()
-                    .iter()
-                    .zip(want)
-                    .all(|(a, b)| (a - b).abs() < 1e-12),
-                "{config:?}"
-            );
+            assert!(p.value().to_vec().iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{config:?}");
         }
     }
 }

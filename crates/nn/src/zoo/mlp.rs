@@ -20,11 +20,7 @@ pub struct MlpConfig {
 impl Default for MlpConfig {
     /// 64-128-64-10 with ReLU: the digits.
     fn default() -> Self {
-        MlpConfig {
-            widths: vec![64, 128, 64, 10],
-            activation: Activation::Relu,
-            dropout: 0.0,
-        }
+        MlpConfig { widths: vec![64, 128, 64, 10], activation: Activation::Relu, dropout: 0.0 }
     }
 }
 
@@ -60,14 +56,9 @@ impl<T: Float> Mlp<T> {
             _ => Gain::Unit,
         };
         let widths = config.widths.windows(2);
-        let layers = widths
-            .map(|w| Linear::new(w[0], w[1], rng).init(Scheme::KaimingUniform(gain), rng))
-            .collect();
-        Mlp {
-            layers,
-            activation: config.activation,
-            dropout: Dropout::new(config.dropout),
-        }
+        let layers =
+            widths.map(|w| Linear::new(w[0], w[1], rng).init(Scheme::KaimingUniform(gain), rng)).collect();
+        Mlp { layers, activation: config.activation, dropout: Dropout::new(config.dropout) }
     }
 
     /// Every pre-activation z of a forward pass, from the first layer to the last; the last is the output.
@@ -103,19 +94,11 @@ mod tests {
     /// S12: the tape's gradients equal δ(l) = (W(l+1)ᵀ δ(l+1)) ⊙ σ'(z(l)), ∂L/∂W = δ hᵀ and ∂L/∂b = δ, term by term.
     #[test]
     fn backpropagation_in_vector_form() {
-        let config = MlpConfig {
-            widths: vec![3, 5, 4, 2],
-            activation: Activation::Tanh,
-            dropout: 0.0,
-        };
+        let config = MlpConfig { widths: vec![3, 5, 4, 2], activation: Activation::Tanh, dropout: 0.0 };
         let net = Mlp::<f64>::new(&config, &mut Rng::seed(1));
         let tape = Tape::new();
         let x: Tensor<f64> = Tensor::randn([1, 3], &mut Rng::seed(2)).unwrap();
-        let z: Vec<_> = net
-            .pre_activations(tape.constant(&x))
-            .into_iter()
-            .map(Var::keep)
-            .collect();
+        let z: Vec<_> = net.pre_activations(tape.constant(&x)).into_iter().map(Var::keep).collect();
         let loss = z[2].square().sum() * 0.5;
         let z_values: Vec<Tensor<f64>> = z.iter().map(|z| z.value().unwrap()).collect();
         let grads = loss.backward().unwrap();
@@ -123,34 +106,18 @@ mod tests {
         for l in (0..3).rev() {
             let close = |a: &Tensor<f64>, b: &Tensor<f64>| {
                 assert_eq!(a.shape(), b.shape());
-                assert!(
-                    a.to_vec()
-                        .iter()
-                        .zip(b.to_vec())
-                        .all(|(a, b)| (a - b).abs() < 1e-14)
-                );
+                assert!(a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() < 1e-14));
             };
             close(&grads.wrt(z[l]).unwrap(), &delta);
-            let h = if l == 0 {
-                x.clone()
-            } else {
-                z_values[l - 1].map(f64::tanh)
-            };
+            let h = if l == 0 { x.clone() } else { z_values[l - 1].map(f64::tanh) };
             close(
                 grads.of(&net.layers[l].weight).unwrap(),
                 &delta.transpose(0, 1).unwrap().matmul(&h).unwrap(),
             );
-            close(
-                grads.of(net.layers[l].bias.as_ref().unwrap()).unwrap(),
-                &delta.squeeze(0).unwrap(),
-            );
+            close(grads.of(net.layers[l].bias.as_ref().unwrap()).unwrap(), &delta.squeeze(0).unwrap());
             if l > 0 {
                 let slope = z_values[l - 1].map(|z| 1.0 - z.tanh().powi(2));
-                delta = delta
-                    .matmul(net.layers[l].weight.value())
-                    .unwrap()
-                    .mul(&slope)
-                    .unwrap();
+                delta = delta.matmul(net.layers[l].weight.value()).unwrap().mul(&slope).unwrap();
             }
         }
     }

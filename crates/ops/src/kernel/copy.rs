@@ -16,11 +16,7 @@ pub(crate) struct Strided<'a, T> {
 
 impl<'a, T: Element> Strided<'a, T> {
     pub(crate) fn new(t: &'a Tensor<T>) -> Self {
-        Strided {
-            data: &t.buf,
-            offset: t.layout.offset as isize,
-            dims: t.layout.collapsed(),
-        }
+        Strided { data: &t.buf, offset: t.layout.offset as isize, dims: t.layout.collapsed() }
     }
 
     /// Calls `write` with every element from position `start` on, in row-major order, `n` of them: a row of equal
@@ -104,12 +100,7 @@ fn transposed<T: Element>(t: &Tensor<T>) -> Option<(&[T], usize, usize, usize)> 
         _ => return None,
     };
     let start = t.layout.offset;
-    Some((
-        &t.buf[start..start + batch * rows * columns],
-        batch,
-        rows,
-        columns,
-    ))
+    Some((&t.buf[start..start + batch * rows * columns], batch, rows, columns))
 }
 
 fn transpose_blocks<T: Element>((src, batch, rows, columns): (&[T], usize, usize, usize), out: &mut [T]) {
@@ -148,27 +139,15 @@ mod tests {
 
     #[test]
     fn transposing_agrees_with_indexing_around_the_tile() {
-        for (b, r, c) in [
-            (1, 15, 17),
-            (1, 16, 33),
-            (3, 16, 5),
-            (3, 17, 16),
-            (2, 1, 40),
-            (2, 64, 3),
-            (1, 300, 300),
-        ] {
-            let t = Tensor::<f64>::arange(0.0, 1.0, b * r * c)
-                .reshape([b, c, r])
-                .unwrap();
+        for (b, r, c) in
+            [(1, 15, 17), (1, 16, 33), (3, 16, 5), (3, 17, 16), (2, 1, 40), (2, 64, 3), (1, 300, 300)]
+        {
+            let t = Tensor::<f64>::arange(0.0, 1.0, b * r * c).reshape([b, c, r]).unwrap();
             let v = t.transpose(1, 2).unwrap();
             let dense = v.contiguous();
             for i in 0..b * r * c {
                 let at = [i / (r * c), i / c % r, i % c];
-                assert_eq!(
-                    dense.get(&at).unwrap(),
-                    v.get(&at).unwrap(),
-                    "{b} {r} {c} at {at:?}"
-                );
+                assert_eq!(dense.get(&at).unwrap(), v.get(&at).unwrap(), "{b} {r} {c} at {at:?}");
             }
         }
     }

@@ -93,11 +93,7 @@ pub(crate) fn lanes<T: Float, F: Fold<T>>(f: &F, x: &[T]) -> T {
     for (a, &v) in acc.iter_mut().zip(tail) {
         *a = f.combine(*a, f.load(v));
     }
-    let mut width = if chunks.is_empty() {
-        tail.len().next_power_of_two()
-    } else {
-        LANES
-    };
+    let mut width = if chunks.is_empty() { tail.len().next_power_of_two() } else { LANES };
     while width > 1 {
         width /= 2;
         for l in 0..width {
@@ -167,11 +163,7 @@ fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, in
         let (o, p) = (start / inner / pieces, start / inner % pieces);
         let (first, last) = (o * n + p * ROWS, o * n + ((p + 1) * ROWS).min(n));
         acc.fill(f.identity());
-        simd::dispatch(AddRows {
-            f,
-            rows: &x[first * inner..last * inner],
-            acc,
-        });
+        simd::dispatch(AddRows { f, rows: &x[first * inner..last * inner], acc });
     });
     if pieces == 1 {
         return parts;
@@ -199,8 +191,7 @@ fn fold_axes<T: Float, F: Fold<T>>(f: &F, x: &Tensor<T>, axes: &[usize], keepdim
     if axes.is_empty() {
         let run = x.contiguous();
         let mut out = Buffer::from_slice(run.as_slice().expect("contiguous"));
-        out.iter_mut()
-            .for_each(|v| *v = f.combine(f.identity(), f.load(*v)));
+        out.iter_mut().for_each(|v| *v = f.combine(f.identity(), f.load(*v)));
         return Tensor::from_buffer(out, shape);
     }
     if axes.len() == x.rank() {
@@ -261,10 +252,7 @@ fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Resul
     match axes.iter().find(|&&a| x.shape()[a] == 0) {
         Some(a) => Err(Error::shape(
             op,
-            format!(
-                "axis {a} of shape {} is empty: there is no {op} of nothing",
-                x.shape()
-            ),
+            format!("axis {a} of shape {} is empty: there is no {op} of nothing", x.shape()),
         )),
         None => Ok(()),
     }
@@ -295,17 +283,10 @@ impl<T: Float> Tensor<T> {
             return Ok(self.clone());
         }
         let lead = self.rank().checked_sub(shape.len());
-        let fits = lead.is_some_and(|l| {
-            shape
-                .iter()
-                .zip(&self.shape()[l..])
-                .all(|(&a, &b)| a == b || a == 1)
-        });
+        let fits =
+            lead.is_some_and(|l| shape.iter().zip(&self.shape()[l..]).all(|(&a, &b)| a == b || a == 1));
         let (Some(lead), true) = (lead, fits) else {
-            return Err(Error::shape(
-                "sum_to",
-                format!("{shape} does not broadcast to {}", self.shape()),
-            ));
+            return Err(Error::shape("sum_to", format!("{shape} does not broadcast to {}", self.shape())));
         };
         let axes: Vec<usize> = (0..self.rank())
             .filter(|&i| i < lead || (shape[i - lead] == 1 && self.shape()[i] != 1))
@@ -428,10 +409,7 @@ mod tests {
                     most[at] = most[at].max(v);
                 }
                 assert!(
-                    sum.to_vec()
-                        .iter()
-                        .zip(&want)
-                        .all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs()),
+                    sum.to_vec().iter().zip(&want).all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs()),
                     "{sizes:?} {axes:?}"
                 );
                 match t.max(&axes, true) {
@@ -457,10 +435,7 @@ mod tests {
                 && t.min(0, false).unwrap().item().unwrap().is_nan()
         );
         assert_eq!(t.argmax(0).unwrap().item().unwrap(), 1);
-        assert_eq!(
-            Tensor::from([2.0, 5.0, 5.0]).argmax(0).unwrap().item().unwrap(),
-            1
-        );
+        assert_eq!(Tensor::from([2.0, 5.0, 5.0]).argmax(0).unwrap().item().unwrap(), 1);
         assert!(Tensor::<f64>::zeros([0]).max(0, false).is_err());
     }
 }

@@ -19,20 +19,13 @@ fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>
 
 /// Sizes before, at and after an axis.
 fn around(shape: &Shape, axis: usize) -> (usize, usize, usize) {
-    (
-        shape[..axis].iter().product(),
-        shape[axis],
-        shape[axis + 1..].iter().product(),
-    )
+    (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
 fn vector(op: &'static str, index: &Tensor<i64>) -> Result<()> {
     match index.rank() {
         1 => Ok(()),
-        _ => Err(Error::shape(
-            op,
-            format!("expected indices of rank 1, found shape {}", index.shape()),
-        )),
+        _ => Err(Error::shape(op, format!("expected indices of rank 1, found shape {}", index.shape()))),
     }
 }
 
@@ -100,10 +93,7 @@ impl<T: Float> Tensor<T> {
         let mut want = self.shape().clone();
         want.dims_mut()[axis] = at.len();
         if *src.shape() != want {
-            return Err(Error::shape(
-                OP,
-                format!("expected source of shape {want}, found {}", src.shape()),
-            ));
+            return Err(Error::shape(OP, format!("expected source of shape {want}, found {}", src.shape())));
         }
         let mut out = self.clone();
         let from = src.contiguous();
@@ -130,11 +120,7 @@ impl<T: Float> Tensor<T> {
     pub fn scatter_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         let plan = Places::new("scatter_add", self.shape(), axis, index)?;
         if src.shape() != index.shape() {
-            let detail = format!(
-                "expected source of shape {}, found {}",
-                index.shape(),
-                src.shape()
-            );
+            let detail = format!("expected source of shape {}, found {}", index.shape(), src.shape());
             return Err(Error::shape("scatter_add", detail));
         }
         let mut out = self.clone();
@@ -181,12 +167,7 @@ impl Places {
     fn new(op: &'static str, tensor: &Shape, axis: isize, index: &Tensor<i64>) -> Result<Self> {
         let axis = normalize_axis(op, axis, tensor.len())?;
         let fits = index.rank() == tensor.len()
-            && index
-                .shape()
-                .iter()
-                .zip(tensor.iter())
-                .enumerate()
-                .all(|(i, (a, b))| i == axis || a <= b);
+            && index.shape().iter().zip(tensor.iter()).enumerate().all(|(i, (a, b))| i == axis || a <= b);
         if !fits {
             let detail = format!("index {} does not fit {tensor} along axis {axis}", index.shape());
             return Err(Error::shape(op, detail));
@@ -195,12 +176,7 @@ impl Places {
         for i in (1..tensor.len()).rev() {
             strides[i - 1] = strides[i] * tensor[i];
         }
-        Ok(Places {
-            index: checked(op, index, tensor[axis])?,
-            shape: index.shape().clone(),
-            strides,
-            axis,
-        })
+        Ok(Places { index: checked(op, index, tensor[axis])?, shape: index.shape().clone(), strides, axis })
     }
 
     fn each(&self, mut f: impl FnMut(usize, usize)) {
@@ -223,24 +199,12 @@ mod tests {
     fn taking_and_its_adjoint() {
         let t = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
         let i = Tensor::from([2i64, 0, 2]);
-        assert_eq!(
-            t.index_select(1, &i).unwrap(),
-            Tensor::from([[3.0, 1.0, 3.0], [6.0, 4.0, 6.0]])
-        );
-        let back = Tensor::zeros([2, 3])
-            .index_add(1, &i, &Tensor::<f64>::ones([2, 3]))
-            .unwrap();
-        assert_eq!(
-            back,
-            Tensor::from([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0]]),
-            "duplicates accumulate"
-        );
+        assert_eq!(t.index_select(1, &i).unwrap(), Tensor::from([[3.0, 1.0, 3.0], [6.0, 4.0, 6.0]]));
+        let back = Tensor::zeros([2, 3]).index_add(1, &i, &Tensor::<f64>::ones([2, 3])).unwrap();
+        assert_eq!(back, Tensor::from([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0]]), "duplicates accumulate");
         let g = Tensor::from([[0i64, 2]]);
         assert_eq!(t.gather(1, &g).unwrap(), Tensor::from([[1.0, 3.0]]));
-        assert_eq!(
-            t.gather(0, &Tensor::from([[1i64, 0, 1]])).unwrap(),
-            Tensor::from([[4.0, 2.0, 6.0]])
-        );
+        assert_eq!(t.gather(0, &Tensor::from([[1i64, 0, 1]])).unwrap(), Tensor::from([[4.0, 2.0, 6.0]]));
         let s = Tensor::zeros([2, 3])
             .scatter_add(1, &Tensor::from([[1i64, 1]]), &Tensor::from([[5.0, 7.0]]))
             .unwrap();
@@ -251,20 +215,12 @@ mod tests {
     fn out_of_range_is_named() {
         let t = Tensor::<f64>::zeros([2, 3]);
         let e = t.index_select(1, &Tensor::from([0i64, 3])).unwrap_err();
-        assert!(
-            e.to_string().contains("index 3") && e.to_string().contains("size 3"),
-            "{e}"
-        );
+        assert!(e.to_string().contains("index 3") && e.to_string().contains("size 3"), "{e}");
         assert!(t.index_select(1, &Tensor::from([-1i64])).is_err());
         assert!(
             t.gather(0, &Tensor::from([0i64])).is_err() && t.gather(0, &Tensor::from([[0i64; 4]])).is_err()
         );
         assert!(Tensor::<f32>::one_hot(&Tensor::from([i64::MAX]), 3).is_err());
-        assert_eq!(
-            *Tensor::<f32>::one_hot(&Tensor::<i64>::from(vec![]), 0)
-                .unwrap()
-                .shape(),
-            [0, 0]
-        );
+        assert_eq!(*Tensor::<f32>::one_hot(&Tensor::<i64>::from(vec![]), 0).unwrap().shape(), [0, 0]);
     }
 }

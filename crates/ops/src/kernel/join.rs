@@ -14,10 +14,7 @@ impl<T: Element> Tensor<T> {
     /// If there are none, the axis is out of range, or the other sizes differ.
     pub fn concat(parts: &[Tensor<T>], axis: isize) -> Result<Tensor<T>> {
         let Some(first) = parts.first() else {
-            return Err(Error::argument(
-                "concat",
-                "expected at least one tensor, found none",
-            ));
+            return Err(Error::argument("concat", "expected at least one tensor, found none"));
         };
         let axis = normalize_axis("concat", axis, first.rank())?;
         let mut shape = first.shape().clone();
@@ -59,11 +56,8 @@ impl<T: Element> Tensor<T> {
             let detail = format!("expected equal shapes, found {} and {}", first.shape(), t.shape());
             return Err(Error::shape("stack", detail));
         }
-        let rows: Vec<_> = parts
-            .iter()
-            .map(|t| t.unsqueeze(axis))
-            .collect::<Result<_>>()
-            .map_err(|e| e.in_op("stack"))?;
+        let rows: Vec<_> =
+            parts.iter().map(|t| t.unsqueeze(axis)).collect::<Result<_>>().map_err(|e| e.in_op("stack"))?;
         Tensor::concat(&rows, axis).map_err(|e| e.in_op("stack"))
     }
 
@@ -73,19 +67,12 @@ impl<T: Element> Tensor<T> {
     /// If there is not one pair per axis, or the result does not fit in memory.
     pub fn pad(&self, widths: &[(usize, usize)], value: T) -> Result<Tensor<T>> {
         if widths.len() != self.rank() {
-            let detail = format!(
-                "expected {} pairs for shape {}, found {}",
-                self.rank(),
-                self.shape(),
-                widths.len()
-            );
+            let detail =
+                format!("expected {} pairs for shape {}, found {}", self.rank(), self.shape(), widths.len());
             return Err(Error::argument("pad", detail));
         }
-        let padded = self
-            .shape()
-            .iter()
-            .zip(widths)
-            .map(|(&d, &(a, b))| d.saturating_add(a).saturating_add(b));
+        let padded =
+            self.shape().iter().zip(widths).map(|(&d, &(a, b))| d.saturating_add(a).saturating_add(b));
         let shape = padded.collect::<Shape>().to_shape("pad")?;
         let mut out = Buffer::filled(shape.numel(), value);
         let inner = self.shape().last().copied().unwrap_or(1);
@@ -94,11 +81,7 @@ impl<T: Element> Tensor<T> {
             for row in 0..self.numel() / inner {
                 let (mut rest, mut at, mut step) = (row, 0, 1);
                 for (axis, &d) in shape.iter().enumerate().rev() {
-                    let from = if axis + 1 == shape.len() {
-                        1
-                    } else {
-                        self.shape()[axis]
-                    };
+                    let from = if axis + 1 == shape.len() { 1 } else { self.shape()[axis] };
                     at += (rest % from + widths[axis].0) * step;
                     rest /= from;
                     step *= d;
@@ -122,26 +105,11 @@ mod tests {
             Tensor::concat(&[a.clone(), b.clone()], 1).unwrap().to_vec(),
             [1., 2., 1., 3., 3., 4., 2., 4.]
         );
-        assert_eq!(
-            *Tensor::stack(&[a.clone(), b.clone()], -1).unwrap().shape(),
-            [2, 2, 2]
-        );
-        assert_eq!(
-            Tensor::stack(&[a.clone(), b], 0).unwrap().to_vec(),
-            [1., 2., 3., 4., 1., 3., 2., 4.]
-        );
-        assert_eq!(
-            a.pad(&[(1, 0), (0, 1)], 9.0).unwrap().to_vec(),
-            [9., 9., 9., 1., 2., 9., 3., 4., 9.]
-        );
+        assert_eq!(*Tensor::stack(&[a.clone(), b.clone()], -1).unwrap().shape(), [2, 2, 2]);
+        assert_eq!(Tensor::stack(&[a.clone(), b], 0).unwrap().to_vec(), [1., 2., 3., 4., 1., 3., 2., 4.]);
+        assert_eq!(a.pad(&[(1, 0), (0, 1)], 9.0).unwrap().to_vec(), [9., 9., 9., 1., 2., 9., 3., 4., 9.]);
         assert_eq!(Tensor::scalar(1.0).pad(&[], 0.0).unwrap().to_vec(), [1.0]);
-        assert_eq!(
-            *Tensor::<f64>::zeros([0, 2])
-                .pad(&[(1, 1), (0, 0)], 1.0)
-                .unwrap()
-                .shape(),
-            [2, 2]
-        );
+        assert_eq!(*Tensor::<f64>::zeros([0, 2]).pad(&[(1, 1), (0, 0)], 1.0).unwrap().shape(), [2, 2]);
     }
 
     #[test]

@@ -56,10 +56,7 @@ impl<T> Matrix<'_, T> {
             return true;
         }
         let reach = |n: usize, s: isize| (n as isize - 1) * s;
-        let (r, c) = (
-            reach(self.rows, self.row_stride),
-            reach(self.columns, self.column_stride),
-        );
+        let (r, c) = (reach(self.rows, self.row_stride), reach(self.columns, self.column_stride));
         let low = self.offset as isize + r.min(0) + c.min(0);
         let high = self.offset as isize + r.max(0) + c.max(0);
         low >= 0 && (high as usize) < self.data.len()
@@ -74,9 +71,7 @@ impl<T> Matrix<'_, T> {
 
     /// `n` columns from column `first` on.
     fn columns(mut self, first: usize, n: usize) -> Self {
-        self.offset = self
-            .offset
-            .wrapping_add_signed(first as isize * self.column_stride);
+        self.offset = self.offset.wrapping_add_signed(first as isize * self.column_stride);
         self.columns = n;
         self
     }
@@ -230,11 +225,7 @@ fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
 }
 
 fn inner_mismatch<T: Float>(a: &Tensor<T>, b: &Tensor<T>, k: usize, l: usize) -> Error {
-    let detail = format!(
-        "cannot multiply {} by {}: inner sizes are {k} and {l}",
-        a.shape(),
-        b.shape()
-    );
+    let detail = format!("cannot multiply {} by {}: inner sizes are {k} and {l}", a.shape(), b.shape());
     Error::shape("matmul", detail)
 }
 
@@ -249,34 +240,18 @@ impl<T: Float> Tensor<T> {
     pub fn matmul(&self, o: &Tensor<T>) -> Result<Tensor<T>> {
         let (a, b) = (self, o);
         if a.rank() == 0 || b.rank() == 0 {
-            let detail = format!(
-                "cannot multiply {} by {}: a scalar has no inner axis",
-                a.shape(),
-                b.shape()
-            );
+            let detail =
+                format!("cannot multiply {} by {}: a scalar has no inner axis", a.shape(), b.shape());
             return Err(Error::shape("matmul", detail));
         }
         let rows = if a.rank() == 1 { a.unsqueeze(0)? } else { a.clone() };
         let columns = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
         let product = product(&rows, &columns).map_err(|e| match e {
             Some(e) => e,
-            None => inner_mismatch(
-                a,
-                b,
-                a.shape()[a.rank() - 1],
-                b.shape()[b.rank().saturating_sub(2)],
-            ),
+            None => inner_mismatch(a, b, a.shape()[a.rank() - 1], b.shape()[b.rank().saturating_sub(2)]),
         })?;
-        let product = if b.rank() == 1 {
-            product.squeeze(-1)?
-        } else {
-            product
-        };
-        if a.rank() == 1 {
-            product.squeeze(if b.rank() == 1 { -1 } else { -2 })
-        } else {
-            Ok(product)
-        }
+        let product = if b.rank() == 1 { product.squeeze(-1)? } else { product };
+        if a.rank() == 1 { product.squeeze(if b.rank() == 1 { -1 } else { -2 }) } else { Ok(product) }
     }
 
     /// `x wᵀ + b`: the affine map of a layer with weight `[out, in]` and bias `[out]`, for `x` `[.., in]`.
@@ -341,13 +316,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
     }
     if ra == 2 && rb == 2 {
         let mut dst = Buffer::unspecified(m * n);
-        add_product(
-            &mut dst,
-            matrix(a, a.layout.offset),
-            matrix(b, b.layout.offset),
-            false,
-            true,
-        );
+        add_product(&mut dst, matrix(a, a.layout.offset), matrix(b, b.layout.offset), false, true);
         return Ok(Tensor::from_buffer(dst, Shape::from([m, n])));
     }
     if rb == 2 {
@@ -367,10 +336,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
         s.push(c);
         s
     };
-    let (a, b) = (
-        a.broadcast_to(with(m, k)).map_err(Some)?,
-        b.broadcast_to(with(k, n)).map_err(Some)?,
-    );
+    let (a, b) = (a.broadcast_to(with(m, k)).map_err(Some)?, b.broadcast_to(with(k, n)).map_err(Some)?);
     let shape = with(m, n);
     if shape.checked_numel().is_none() {
         let detail = format!("the result's shape {shape} has too many elements");
@@ -391,25 +357,13 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
     let work = m * n * k;
     if work >= 2 * PIECE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
-            add_product(
-                d,
-                matrix(&a, offset(&a, i)),
-                matrix(&b, offset(&b, i)),
-                false,
-                true,
-            );
+            add_product(d, matrix(&a, offset(&a, i)), matrix(&b, offset(&b, i)), false, true);
         }
     } else {
         // Small products: threads share the batch instead. 16 multiply-adds cost about one unit of memory traffic.
         parallel::chunks_mut(&mut dst, m * n, k / 16 + 1, |start, d| {
             let i = start / (m * n);
-            add_product(
-                d,
-                matrix(&a, offset(&a, i)),
-                matrix(&b, offset(&b, i)),
-                false,
-                false,
-            );
+            add_product(d, matrix(&a, offset(&a, i)), matrix(&b, offset(&b, i)), false, false);
         });
     }
     Ok(Tensor::from_buffer(dst, shape))
@@ -427,33 +381,19 @@ mod tests {
     fn naive(a: &Tensor<f64>, b: &Tensor<f64>) -> Vec<f64> {
         let (m, k, n) = (a.shape()[0], a.shape()[1], b.shape()[1]);
         (0..m * n)
-            .map(|i| {
-                (0..k)
-                    .map(|p| a.get(&[i / n, p]).unwrap() * b.get(&[p, i % n]).unwrap())
-                    .sum()
-            })
+            .map(|i| (0..k).map(|p| a.get(&[i / n, p]).unwrap() * b.get(&[p, i % n]).unwrap()).sum())
             .collect()
     }
 
     fn close(a: &[f64], b: &[f64]) -> bool {
-        a.len() == b.len()
-            && a.iter()
-                .zip(b)
-                .all(|(a, b)| (a - b).abs() <= 1e-11 * (1.0 + b.abs()))
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-11 * (1.0 + b.abs()))
     }
 
     #[test]
     fn products_agree_with_loops_in_every_layout() {
-        for (m, k, n) in [
-            (0, 2, 3),
-            (2, 0, 3),
-            (1, 1, 1),
-            (1, 7, 5),
-            (3, 2, 1),
-            (17, 19, 23),
-            (64, 65, 63),
-            (33, 300, 31),
-        ] {
+        for (m, k, n) in
+            [(0, 2, 3), (2, 0, 3), (1, 1, 1), (1, 7, 5), (3, 2, 1), (17, 19, 23), (64, 65, 63), (33, 300, 31)]
+        {
             let (a, b) = (values(&[m, k], 1), values(&[k, n], 2));
             let at = values(&[k, m], 1).transpose(0, 1).unwrap();
             let bt = values(&[n, k], 3).transpose(0, 1).unwrap();
@@ -477,20 +417,11 @@ mod tests {
         assert_eq!(*c.shape(), [5, 2, 3, 2]);
         for i in 0..5 {
             for j in 0..2 {
-                let want = naive(
-                    &a.select(0, j).unwrap(),
-                    &b.select(0, i).unwrap().select(0, 0).unwrap(),
-                );
-                assert!(close(
-                    &c.select(0, i).unwrap().select(0, j).unwrap().to_vec(),
-                    &want
-                ));
+                let want = naive(&a.select(0, j).unwrap(), &b.select(0, i).unwrap().select(0, 0).unwrap());
+                assert!(close(&c.select(0, i).unwrap().select(0, j).unwrap().to_vec(), &want));
             }
         }
-        assert_eq!(
-            values(&[3, 2, 0], 1).matmul(&values(&[0, 4], 1)).unwrap(),
-            Tensor::zeros([3, 2, 4])
-        );
+        assert_eq!(values(&[3, 2, 0], 1).matmul(&values(&[0, 4], 1)).unwrap(), Tensor::zeros([3, 2, 4]));
         assert!(a.matmul(&values(&[3], 1)).is_err() && a.matmul(&Tensor::scalar(1.0)).is_err());
         assert!(values(&[2, 2, 2], 1).matmul(&values(&[3, 2, 2], 1)).is_err());
     }

@@ -86,11 +86,7 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
 }
 
 fn run<const N: usize, T: Copy, U, K: Kernel<N, T, U>>(kernel: &K, x: [&[T]; N], out: &mut [U]) {
-    simd::dispatch(Loop {
-        kernel,
-        x,
-        out: &mut *out,
-    });
+    simd::dispatch(Loop { kernel, x, out: &mut *out });
     if K::PATCHES {
         for (i, o) in out.iter_mut().enumerate() {
             let at = std::array::from_fn(|j| x[j][i]);
@@ -143,13 +139,8 @@ fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
         });
         return Tensor::from_buffer(out, shape);
     }
-    let views = x.map(|t| {
-        if *t.shape() == shape {
-            t.clone()
-        } else {
-            t.with_layout(t.layout.broadcast(&shape))
-        }
-    });
+    let views =
+        x.map(|t| if *t.shape() == shape { t.clone() } else { t.with_layout(t.layout.broadcast(&shape)) });
     let sources: [Source<'_, T>; N] = std::array::from_fn(|j| match views[j].as_slice() {
         Some(s) => Source::Slice(s),
         None => Source::Strided(Strided::new(&views[j])),
@@ -272,11 +263,7 @@ impl Tensor<bool> {
 
     /// 1 where true, 0 where false.
     pub fn to_float<T: Float>(&self) -> Tensor<T> {
-        pointwise_as(
-            self.shape().clone(),
-            [self],
-            &Fun(|v: bool| if v { T::ONE } else { T::ZERO }),
-        )
+        pointwise_as(self.shape().clone(), [self], &Fun(|v: bool| if v { T::ONE } else { T::ZERO }))
     }
 
     /// `yes` where true, else `no`, all three broadcasting.
@@ -286,11 +273,7 @@ impl Tensor<bool> {
     pub fn select_from<T: Float>(&self, yes: &Tensor<T>, no: &Tensor<T>) -> Result<Tensor<T>> {
         // A mask of the tensors' own type lets one executor serve; NaN in the branch not taken is not touched.
         let mask = self.to_float::<T>();
-        pointwise(
-            "where",
-            [&mask, yes, no],
-            &Fun(|m: T, y, n| if m != T::ZERO { y } else { n }),
-        )
+        pointwise("where", [&mask, yes, no], &Fun(|m: T, y, n| if m != T::ZERO { y } else { n }))
     }
 }
 
@@ -304,14 +287,8 @@ mod tests {
         let views = [
             base.clone(),
             base.slice(2, Slice::all().step(-1)).unwrap(),
-            Tensor::<f64>::arange(0.5, 0.5, 24)
-                .reshape([4, 3, 2])
-                .unwrap()
-                .permute([2, 1, 0])
-                .unwrap(),
-            Tensor::from([[1.0], [2.0], [3.0]])
-                .broadcast_to([2, 3, 4])
-                .unwrap(),
+            Tensor::<f64>::arange(0.5, 0.5, 24).reshape([4, 3, 2]).unwrap().permute([2, 1, 0]).unwrap(),
+            Tensor::from([[1.0], [2.0], [3.0]]).broadcast_to([2, 3, 4]).unwrap(),
             Tensor::scalar(2.0).broadcast_to([2, 3, 4]).unwrap(),
         ];
         for a in &views {
@@ -341,11 +318,6 @@ mod tests {
         assert!(n.maximum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
         assert!(n.minimum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
         let mask = Tensor::from([false, true]);
-        assert_eq!(
-            mask.select_from(&n, &Tensor::from([5.0, f64::NAN]))
-                .unwrap()
-                .to_vec(),
-            [5.0, 1.0]
-        );
+        assert_eq!(mask.select_from(&n, &Tensor::from([5.0, f64::NAN])).unwrap().to_vec(), [5.0, 1.0]);
     }
 }

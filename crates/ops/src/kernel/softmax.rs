@@ -116,10 +116,7 @@ fn apply<T: Float, const LOG: bool>(op: &'static str, x: &Tensor<T>, axis: isize
     let piece = parallel::rows(n, COST) * n;
     parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
         for (i, y) in piece.chunks_exact_mut(n).enumerate() {
-            simd::dispatch(Row::<T, LOG> {
-                x: &src[start + i * n..][..n],
-                y,
-            });
+            simd::dispatch(Row::<T, LOG> { x: &src[start + i * n..][..n], y });
         }
     });
     Tensor::from_buffer(out, dense.shape().clone()).transpose(axis as isize, -1)
@@ -134,20 +131,13 @@ fn adjoint<T: Float, const LOG: bool>(
     let axis = normalize_axis(op, axis, y.rank())?;
     let n = y.shape()[axis];
     let (y, g) = (rows(y, axis)?, rows(&g.broadcast_to(y.shape())?, axis)?);
-    let (ys, gs) = (
-        y.as_slice().expect("contiguous"),
-        g.as_slice().expect("contiguous"),
-    );
+    let (ys, gs) = (y.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
     let mut out = Buffer::unspecified(ys.len());
     let piece = parallel::rows(n, COST) * n;
     parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
         for (i, gx) in piece.chunks_exact_mut(n).enumerate() {
             let at = start + i * n;
-            simd::dispatch(Adjoint::<T, LOG> {
-                y: &ys[at..at + n],
-                g: &gs[at..at + n],
-                gx,
-            });
+            simd::dispatch(Adjoint::<T, LOG> { y: &ys[at..at + n], g: &gs[at..at + n], gx });
         }
     });
     Tensor::from_buffer(out, y.shape().clone()).transpose(axis as isize, -1)
@@ -156,10 +146,7 @@ fn adjoint<T: Float, const LOG: bool>(
 /// The number of classes and the targets, checked against the logits.
 fn class_indices<T: Float>(logits: &Tensor<T>, targets: &Tensor<i64>) -> Result<(usize, Vec<usize>)> {
     const OP: &str = "cross_entropy";
-    let Some((&n, rows)) = logits
-        .shape()
-        .split_last()
-        .filter(|(_, rows)| **rows == targets.shape()[..])
+    let Some((&n, rows)) = logits.shape().split_last().filter(|(_, rows)| **rows == targets.shape()[..])
     else {
         let detail = format!(
             "logits {} and targets {}: expected [.., classes] and [..]",
@@ -226,12 +213,7 @@ impl<T: Float> Tensor<T> {
             parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
                 let mut scratch = Buffer::unspecified(n);
                 let x = &src[start * n..(start + out.len()) * n];
-                simd::dispatch(Lse {
-                    x,
-                    n,
-                    out: &mut *out,
-                    scratch: &mut scratch,
-                });
+                simd::dispatch(Lse { x, n, out: &mut *out, scratch: &mut scratch });
                 for (i, o) in out.iter_mut().enumerate() {
                     *o -= x[i * n + at[start + i]];
                 }
@@ -248,27 +230,17 @@ impl<T: Float> Tensor<T> {
     pub fn cross_entropy_adjoint(&self, targets: &Tensor<i64>, g: &Tensor<T>) -> Result<Tensor<T>> {
         let (n, at) = class_indices(self, targets)?;
         if g.shape() != targets.shape() {
-            let detail = format!(
-                "expected a cotangent of shape {}, found {}",
-                targets.shape(),
-                g.shape()
-            );
+            let detail = format!("expected a cotangent of shape {}, found {}", targets.shape(), g.shape());
             return Err(Error::new("cross_entropy", ErrorKind::Shape, detail));
         }
         let (dense, g) = (self.contiguous(), g.contiguous());
-        let (src, gs) = (
-            dense.as_slice().expect("contiguous"),
-            g.as_slice().expect("contiguous"),
-        );
+        let (src, gs) = (dense.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
         let mut out = Buffer::unspecified(src.len());
         let piece = parallel::rows(n, COST) * n;
         parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
             for (i, y) in piece.chunks_exact_mut(n).enumerate() {
                 let row = start / n + i;
-                simd::dispatch(Row::<T, false> {
-                    x: &src[row * n..][..n],
-                    y: &mut *y,
-                });
+                simd::dispatch(Row::<T, false> { x: &src[row * n..][..n], y: &mut *y });
                 y[at[row]] -= T::ONE;
                 y.iter_mut().for_each(|v| *v *= gs[row]);
             }
@@ -282,10 +254,8 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range or named twice.
     pub fn logsumexp(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
         let axes = axes.resolve("logsumexp", self.rank())?;
-        let order: Vec<usize> = (0..self.rank())
-            .filter(|a| !axes.contains(a))
-            .chain(axes.iter().copied())
-            .collect();
+        let order: Vec<usize> =
+            (0..self.rank()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
         let n: usize = axes.iter().map(|&a| self.shape()[a]).product();
         let shape = self.shape().reduced(&axes, keepdim);
         let dense = self.permute(order)?.contiguous();
@@ -295,12 +265,7 @@ impl<T: Float> Tensor<T> {
             parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
                 let mut scratch = Buffer::unspecified(n);
                 let x = &src[start * n..(start + out.len()) * n];
-                simd::dispatch(Lse {
-                    x,
-                    n,
-                    out,
-                    scratch: &mut scratch,
-                });
+                simd::dispatch(Lse { x, n, out, scratch: &mut scratch });
             });
         }
         Ok(Tensor::from_buffer(out, shape))
@@ -316,20 +281,9 @@ mod tests {
         let x = Tensor::<f64>::arange(-3.0, 0.37, 24).reshape([2, 3, 4]).unwrap();
         for axis in 0..3 {
             let y = x.softmax(axis).unwrap();
-            assert!(
-                y.sum(axis as usize, false)
-                    .unwrap()
-                    .to_vec()
-                    .iter()
-                    .all(|s| (s - 1.0).abs() < 1e-14)
-            );
+            assert!(y.sum(axis as usize, false).unwrap().to_vec().iter().all(|s| (s - 1.0).abs() < 1e-14));
             let l = x.log_softmax(axis).unwrap();
-            assert!(
-                l.to_vec()
-                    .iter()
-                    .zip(y.to_vec())
-                    .all(|(l, y)| (l.exp() - y).abs() < 1e-14)
-            );
+            assert!(l.to_vec().iter().zip(y.to_vec()).all(|(l, y)| (l.exp() - y).abs() < 1e-14));
         }
     }
 
@@ -339,10 +293,7 @@ mod tests {
         assert_eq!(big.softmax(0).unwrap().to_vec(), [0.5, 0.5, 0.0]);
         assert!((big.logsumexp(0, false).unwrap().item().unwrap() - (1000.0 + 2f64.ln())).abs() < 1e-12);
         let none = Tensor::from([f64::NEG_INFINITY; 2]);
-        assert_eq!(
-            none.logsumexp(0, false).unwrap().item().unwrap(),
-            f64::NEG_INFINITY
-        );
+        assert_eq!(none.logsumexp(0, false).unwrap().item().unwrap(), f64::NEG_INFINITY);
         assert_eq!(
             Tensor::<f64>::zeros([2, 0]).logsumexp(1, false).unwrap().to_vec(),
             [f64::NEG_INFINITY; 2]

@@ -57,21 +57,11 @@ pub fn update<const N: usize, T: Float, K: Update<N, T>>(
     let grain = parallel::GRAIN / 2;
     if g.len() > grain && parallel::worth(g.len() * 2 * N) {
         parallel::count_section();
-        split(state, g, grain)
-            .into_par_iter()
-            .for_each(|(state, gradient)| {
-                simd::dispatch(Loop {
-                    kernel,
-                    state,
-                    gradient,
-                });
-            });
-    } else {
-        simd::dispatch(Loop {
-            kernel,
-            state,
-            gradient: g,
+        split(state, g, grain).into_par_iter().for_each(|(state, gradient)| {
+            simd::dispatch(Loop { kernel, state, gradient });
         });
+    } else {
+        simd::dispatch(Loop { kernel, state, gradient: g });
     }
     Ok(())
 }
@@ -118,10 +108,7 @@ mod tests {
             let mut p = Tensor::<f32>::ones([n]);
             let mut m = Tensor::try_full([n], 2.0f32).unwrap();
             update("test", [&mut p, &mut m], &Tensor::arange(0.0, 1.0, n), &Momentum).unwrap();
-            assert!(
-                p.to_vec().iter().enumerate().all(|(i, &v)| v == -(i as f32)),
-                "{n}"
-            );
+            assert!(p.to_vec().iter().enumerate().all(|(i, &v)| v == -(i as f32)), "{n}");
             assert!(m.to_vec().iter().enumerate().all(|(i, &v)| v == 1.0 + i as f32));
         }
         let mut short = Tensor::<f32>::ones([2]);

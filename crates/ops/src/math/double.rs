@@ -177,11 +177,7 @@ fn exponent(bits: u64) -> f64 {
 #[inline(always)]
 pub fn ln(x: f64) -> f64 {
     let subnormal = x < f64::MIN_POSITIVE;
-    let scaled = if subnormal {
-        x * 18_014_398_509_481_984.0
-    } else {
-        x
-    };
+    let scaled = if subnormal { x * 18_014_398_509_481_984.0 } else { x };
     let offset = if subnormal { -54.0 } else { 0.0 };
     let bits = scaled.to_bits().wrapping_add(ONE - SQRT_HALF);
     let k = exponent(bits) + offset;

@@ -50,14 +50,7 @@ fn scale(y: f32, t: f32) -> f32 {
 /// `e^r - 1` for `|r| <= ln(2)/2`, to the absolute accuracy that `e^r` needs.
 #[inline(always)]
 fn exp_reduced(r: f32) -> f32 {
-    let p = pairs!(
-        r,
-        0.4999999404,
-        0.1666651517,
-        0.04166835174,
-        0.008369421586,
-        0.001381309819
-    );
+    let p = pairs!(r, 0.4999999404, 0.1666651517, 0.04166835174, 0.008369421586, 0.001381309819);
     (r * r).mul_add(p, r)
 }
 
@@ -98,15 +91,7 @@ fn expm1_reduced(x: f32) -> f32 {
     let t = x.mul_add(core::f32::consts::LOG2_E, ROUND);
     let n = t - ROUND;
     let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
-    let p = pairs!(
-        r,
-        0.5,
-        0.1666663438,
-        0.04166650772,
-        0.00834182743,
-        0.001393108862,
-        0.0001490559371
-    );
+    let p = pairs!(r, 0.5, 0.1666663438, 0.04166650772, 0.00834182743, 0.001393108862, 0.0001490559371);
     let e = (r * r).mul_add(p, r);
     // 2^n (1 + e) - 1, by way of half of it since 2^128 is not a number.
     let s = f32::from_bits(t.to_bits().wrapping_add(126) << 23);
@@ -223,15 +208,8 @@ pub fn sigmoid(x: f32) -> f32 {
 #[inline(always)]
 fn erf_small(x: f32) -> f32 {
     let z = x * x;
-    let p = poly!(
-        z,
-        0.1283791661,
-        -0.3761260211,
-        0.1128311083,
-        -0.02682069503,
-        0.005084909499,
-        -0.0006533688866
-    );
+    let p =
+        poly!(z, 0.1283791661, -0.3761260211, 0.1128311083, -0.02682069503, 0.005084909499, -0.0006533688866);
     x.mul_add(p, x)
 }
 

@@ -1,0 +1,48 @@
+//! The subcommands: a file each. Each gives what is to be printed.
+
+mod eval;
+mod models;
+mod summary;
+mod train;
+
+use anyhow::Result;
+use clap::Subcommand;
+use wengert::train::Score;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model and keep weights, options, metrics and learning curves in a folder
+    ///
+    /// It learns from the 1797 handwritten digits, of which a stratified part is held out to test on. The same options
+    /// give the same weights, bit by bit, on any number of threads.
+    Train(train::Train),
+    /// Evaluate a trained model on its held-out samples again
+    ///
+    /// The model and the test split are rebuilt from the config.json of its run: the numbers are those that training
+    /// ended with, to the last digit.
+    Eval(eval::Eval),
+    /// Show the layers of a model and their parameters
+    Summary(summary::Summary),
+    /// List the models that can be trained
+    Models(models::Models),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<String> {
+        match self {
+            Command::Train(train) => train.run(),
+            Command::Eval(eval) => eval.run(),
+            Command::Summary(summary) => summary.run(),
+            Command::Models(models) => Ok(models.run()),
+        }
+    }
+}
+
+/// How many samples are evaluated at once: sums depend on it in their last bits, so it is the same everywhere.
+const EVALUATION_BATCH: usize = 256;
+
+/// A test score as `train` and `eval` both print it, to the last bit.
+fn test_lines(score: &Score) -> String {
+    let Score { loss, correct, samples } = score;
+    format!("test accuracy {:.2} % ({correct} of {samples})\ntest loss {loss}", 100.0 * score.accuracy())
+}

@@ -1,0 +1,45 @@
+//! `wengert summary`: layers and parameters of a model.
+
+use crate::config::{Config, Data};
+use crate::zoo::Architecture;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use wengert::ops::random::Rng;
+use wengert::train::RunFolder;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Summary {
+    /// A model, with its default options, or the folder of a run
+    #[arg(value_name = "MODEL | RUN_DIR", default_value = "mlp")]
+    what: PathBuf,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert summary mlp
+  wengert summary runs/mlp-seed0";
+
+impl Summary {
+    pub(crate) fn run(self) -> Result<String> {
+        let model = match self.what.to_str().and_then(Architecture::named) {
+            Some(model) => {
+                let data = Data::Digits.read()?;
+                model.build(data.inputs().shape()[1], data.classes(), &mut Rng::seed(0))?
+            }
+            None => Config::of(&open(&self.what)?)?.build()?,
+        };
+        Ok(wengert::nn::Summary::of(&model).to_string())
+    }
+}
+
+fn open(path: &Path) -> Result<RunFolder> {
+    match RunFolder::open(path) {
+        Ok(folder) => Ok(folder),
+        Err(_) => bail!(
+            "{} is neither a model nor the folder of a run; `wengert models` lists the models",
+            path.display()
+        ),
+    }
+}

@@ -1,0 +1,49 @@
+//! The multilayer perceptron's options.
+
+use crate::values::{self, Activation};
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wengert::nn::zoo;
+use wengert::ops::random::Rng;
+
+/// Between two layers of this width there is a gigabyte of weights.
+const WIDEST: usize = 1 << 14;
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train mlp
+  wengert train mlp --widths 256,128 --dropout 0.3 --epochs 50
+  wengert train mlp --widths 30 --activation tanh --optimizer sgd --lr 0.1 --out runs/tanh";
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mlp {
+    /// The widths of the hidden layers
+    #[arg(long = "widths", value_name = "W,W,…", value_delimiter = ',', default_value = "128,64")]
+    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    hidden_widths: Vec<usize>,
+
+    /// The function after each hidden layer
+    #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
+    activation: Activation,
+
+    /// The probability of dropping a hidden activation in training
+    #[arg(long, value_name = "P", default_value_t = 0.2, value_parser = values::dropout, help_heading = "Model")]
+    dropout: f64,
+}
+
+impl Mlp {
+    pub(crate) fn build(&self, inputs: usize, classes: usize, rng: &mut Rng) -> Result<zoo::Mlp<f32>> {
+        // The options may come from a file that was changed by hand.
+        let widths = &self.hidden_widths;
+        ensure!(
+            widths.iter().all(|w| (1..=WIDEST).contains(w)),
+            "expected hidden widths from 1 to {WIDEST}, found {widths:?}"
+        );
+        let widths = [&[inputs], &self.hidden_widths[..], &[classes]].concat();
+        let config = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
+        Ok(zoo::Mlp::new(&config, rng))
+    }
+}

@@ -1,0 +1,324 @@
+//! The command as a user meets it: what it prints, what it leaves behind, and how it fails.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A new empty folder for one test.
+fn temporary(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn wengert(inside: &Path, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wengert"))
+        .args(arguments.split_whitespace())
+        .current_dir(inside)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What is printed by a command that succeeds.
+#[track_caller]
+fn succeeds(inside: &Path, arguments: &str) -> String {
+    let output = wengert(inside, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// The command fails with this exit code, prints nothing, and says all of this.
+#[track_caller]
+fn fails(inside: &Path, arguments: &str, code: i32, words: &[&str]) {
+    let output = wengert(inside, arguments);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments}: {message}");
+    assert_eq!(stdout(&output), "", "{arguments}");
+    assert!(message.starts_with("error: "), "{arguments}: {message}");
+    for word in words {
+        assert!(message.contains(word), "{arguments}: {message:?} does not say {word:?}");
+    }
+    for noise in ["panicked", "RUST_BACKTRACE", "Error(", "Os {", "\u{1b}"] {
+        assert!(!message.contains(noise), "{arguments}: {message}");
+    }
+}
+
+/// The line of a result that begins with these words.
+#[track_caller]
+fn line<'o>(output: &'o str, begins: &str) -> &'o str {
+    let found = output.lines().find(|line| line.starts_with(begins));
+    found.unwrap_or_else(|| panic!("no line begins with {begins:?} in:\n{output}"))
+}
+
+#[test]
+fn a_run_is_the_same_again_and_on_any_number_of_threads() {
+    let inside = temporary("threads");
+    // The batches of the second are large enough for its work to be spread over threads.
+    for options in ["--epochs 2", "--epochs 2 --batch-size 600 --widths 512,256"] {
+        let runs = ["--threads 1", "--threads 2", "--threads 2", "--threads 3"].map(|threads| {
+            let output = succeeds(&inside, &format!("train mlp {options} {threads}"));
+            let words = ["test accuracy", "test loss", "weights"];
+            words.map(|word| line(&output, word).to_owned())
+        });
+        assert!(runs.iter().all(|run| *run == runs[0]), "{runs:?}");
+    }
+    // Each went to a folder of its own.
+    let weights = |name: &str| fs::read(inside.join("runs").join(name).join("model.safetensors")).unwrap();
+    assert_eq!(weights("mlp-seed0"), weights("mlp-seed0-2"));
+    assert_ne!(weights("mlp-seed0"), weights("mlp-seed0-8"));
+}
+
+#[test]
+fn another_seed_gives_other_weights() {
+    let inside = temporary("seeds");
+    let [a, b] = [1, 2].map(|seed| succeeds(&inside, &format!("train mlp --epochs 1 --seed {seed}")));
+    assert_ne!(line(&a, "weights"), line(&b, "weights"));
+    assert!(inside.join("runs/mlp-seed1").is_dir() && inside.join("runs/mlp-seed2").is_dir());
+}
+
+#[test]
+fn eval_gives_the_numbers_of_the_training_again() {
+    let inside = temporary("eval");
+    for options in [
+        "",
+        "--seed 18446744073709551615 --test-fraction 0.31 --widths 20 --activation leaky-relu --dropout 0.5",
+        "--optimizer sgd --widths 9,8,7,6 --activation tanh --schedule constant --batch-size 100",
+        "--optimizer adam --lr 0.01 --weight-decay 0.001 --threads 2",
+    ] {
+        let trained = succeeds(&inside, &format!("train mlp --epochs 2 --out run --force {options}"));
+        let evaluated = succeeds(&inside, "eval run");
+        for word in ["test accuracy", "test loss", "weights"] {
+            assert_eq!(line(&trained, word), line(&evaluated, word), "{options}");
+        }
+        assert_eq!(evaluated.lines().count(), 3);
+    }
+}
+
+#[test]
+fn the_result_is_on_the_standard_output_and_the_rest_is_plain_lines() {
+    let inside = temporary("lines");
+    let output = wengert(&inside, "train mlp --epochs 3 --out here");
+    let (out, err) = (stdout(&output), stderr(&output));
+    let words: Vec<&str> = out.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(words[1..], ["test loss", "training seconds", "run folder", "weights"]);
+    assert!(words[0].starts_with("test accuracy ") && out.contains(" of 359)\n"), "{out}");
+    assert_eq!(line(&out, "run folder"), "run folder here");
+    assert_eq!(line(&out, "weights").len(), "weights ".len() + 16);
+
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(lines.len(), 3, "{err}");
+    assert!(lines[2].starts_with("epoch 3/3  train loss "), "{err}");
+    assert!(!err.contains(['\u{1b}', '\r']) && !out.contains(['\u{1b}', '\r']));
+}
+
+#[test]
+fn a_run_leaves_its_metrics_curves_and_options() {
+    let inside = temporary("folder");
+    let output = succeeds(&inside, "train mlp --epochs 4 --seed 3 --out run");
+    let read = |name: &str| fs::read_to_string(inside.join("run").join(name)).unwrap();
+
+    let metrics = read("metrics.csv");
+    let mut rows = metrics.lines();
+    let header = "epoch,train_loss,train_accuracy,test_loss,test_accuracy,seconds";
+    assert_eq!(rows.next(), Some(header));
+    let rows: Vec<Vec<f64>> = rows.map(|row| row.split(',').map(|v| v.parse().unwrap()).collect()).collect();
+    assert_eq!(rows.len(), 4);
+    for (i, row) in rows.iter().enumerate() {
+        assert!(row.len() == 6 && row[0] == (i + 1) as f64 && row.iter().all(|v| v.is_finite()));
+    }
+    assert_eq!(line(&output, "test loss"), format!("test loss {}", rows[3][3]));
+    let accuracy = format!("test accuracy {:.2} % (", 100.0 * rows[3][4]);
+    assert!(output.starts_with(&accuracy), "{output}");
+
+    for picture in [read("loss.svg"), read("accuracy.svg")] {
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+        assert!(["train", "test", "epoch", "seed 3"].iter().all(|word| picture.contains(word)));
+        assert_eq!(picture.matches("<text").count(), picture.matches("</text>").count());
+    }
+
+    let config: serde_json::Value = serde_json::from_str(&read("config.json")).unwrap();
+    assert_eq!(config["model"]["name"], "mlp");
+    assert_eq!(config["model"]["hidden_widths"], serde_json::json!([128, 64]));
+    assert_eq!((&config["inputs"], &config["classes"]), (&64.into(), &10.into()));
+    assert_eq!((&config["seed"], &config["epochs"]), (&3.into(), &4.into()));
+
+    let mut names: Vec<_> = fs::read_dir(inside.join("run"))
+        .unwrap()
+        .map(|f| f.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = ["accuracy.svg", "config.json", "loss.svg", "metrics.csv", "model.safetensors"];
+    assert_eq!(names, expected, "nothing temporary is left");
+}
+
+#[test]
+fn a_folder_that_is_taken_is_left_alone_unless_forced() {
+    let inside = temporary("taken");
+    succeeds(&inside, "train mlp --epochs 1 --out run");
+    fs::write(inside.join("run/notes.txt"), "mine").unwrap();
+    let before = fs::read(inside.join("run/model.safetensors")).unwrap();
+    fails(&inside, "train mlp --epochs 1 --seed 1 --out run", 1, &["run is not empty", "--force", "--out"]);
+    assert_eq!(fs::read(inside.join("run/model.safetensors")).unwrap(), before);
+    succeeds(&inside, "train mlp --epochs 1 --seed 1 --out run --force");
+    assert_ne!(fs::read(inside.join("run/model.safetensors")).unwrap(), before);
+    assert_eq!(fs::read_to_string(inside.join("run/notes.txt")).unwrap(), "mine");
+
+    // Without --out, runs get fresh names.
+    for folder in ["runs/mlp-seed0", "runs/mlp-seed0-2"] {
+        let output = succeeds(&inside, "train mlp --epochs 1");
+        assert_eq!(line(&output, "run folder"), format!("run folder {folder}"));
+    }
+}
+
+#[test]
+fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
+    let inside = temporary("damaged");
+    fails(&inside, "eval nowhere", 1, &["no run folder nowhere", "wengert train"]);
+    fails(&inside, "summary nowhere", 1, &["nowhere is neither a model nor", "wengert models"]);
+    fs::create_dir(inside.join("empty")).unwrap();
+    fails(&inside, "eval empty", 1, &["no config.json in empty", "wengert train"]);
+    fails(&inside, "summary empty", 1, &["no config.json in empty"]);
+
+    succeeds(&inside, "train mlp --epochs 1 --out run");
+    let (weights, config) = (inside.join("run/model.safetensors"), inside.join("run/config.json"));
+    let (whole, options) = (fs::read(&weights).unwrap(), fs::read_to_string(&config).unwrap());
+    for damaged in [&whole[..0], &whole[..100], &whole[..whole.len() - 1]] {
+        fs::write(&weights, damaged).unwrap();
+        fails(
+            &inside,
+            "eval run",
+            1,
+            &["weights in run", "train them again", "run/model.safetensors", "not a valid"],
+        );
+    }
+    let nan = [&whole[..whole.len() - 4], &f32::NAN.to_le_bytes()].concat();
+    fs::write(&weights, nan).unwrap();
+    fails(&inside, "eval run", 1, &["NaN", "weights"]);
+    fs::remove_file(&weights).unwrap();
+    fails(&inside, "eval run", 1, &["run/model.safetensors", "No such file"]);
+    fs::write(&weights, &whole).unwrap();
+
+    for (from, to, words) in [
+        ("128", "127", ["layers.0.weight", "[127, 64]"]),
+        ("relu", "rule", ["config.json", "unknown variant `rule`"]),
+        ("\"seed\": 0,", "", ["config.json", "missing field `seed`"]),
+        ("\"mlp\"", "\"cnn\"", ["config.json", "unknown variant `cnn`"]),
+        ("}", "", ["config.json", "EOF"]),
+        // What would not fit in memory is not asked for.
+        ("128", "1280000000000", ["hidden widths from 1 to", "1280000000000"]),
+        ("\"classes\": 10", "\"classes\": 1000000000000", ["10 classes", "1000000000000"]),
+    ] {
+        let changed = options.replacen(from, to, if from == "}" { 9 } else { 1 });
+        assert_ne!(changed, options, "{from}");
+        fs::write(&config, changed).unwrap();
+        fails(&inside, "eval run", 1, &words);
+    }
+    fs::write(&config, &options).unwrap();
+    succeeds(&inside, "eval run");
+}
+
+#[test]
+fn an_impossible_folder_or_a_run_that_diverges_fails() {
+    let inside = temporary("impossible");
+    fs::write(inside.join("file"), "").unwrap();
+    fails(&inside, "train mlp --epochs 1 --out file/run", 1, &["file/run"]);
+    fails(
+        &inside,
+        "train mlp --epochs 1 --test-fraction 0.0001",
+        1,
+        &["leaves 1797 samples", "nearer to 0.2"],
+    );
+
+    let output = wengert(&inside, "train mlp --epochs 5 --optimizer sgd --lr 1e30 --out run");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(
+        last.starts_with("error: the training loss became ") && last.contains("at epoch 1, step "),
+        "{message}"
+    );
+    assert!(last.contains("a lower learning rate"), "{message}");
+}
+
+#[test]
+fn what_cannot_be_understood_is_told_with_what_could() {
+    let inside = temporary("usage");
+    for (arguments, words) in [
+        ("train cnn", ["unrecognized subcommand 'cnn'", "--help"]),
+        ("train mlp --epochs 0", ["'0' for '--epochs", "whole number from 1"]),
+        ("train mlp --epochs 1.5", ["'1.5' for '--epochs", "whole number from 1"]),
+        ("train mlp --batch-size 0", ["'0' for '--batch-size", "whole number from 1"]),
+        ("train mlp --lr -1", ["unexpected argument '-1'", "--help"]),
+        ("train mlp --lr=-1", ["'-1' for '--lr", "a number above 0"]),
+        ("train mlp --lr nan", ["'nan' for '--lr", "a number above 0"]),
+        ("train mlp --widths 128,x", ["'x' for '--widths", "whole number from 1"]),
+        ("train mlp --widths 128,,64", ["for '--widths", "whole number from 1"]),
+        ("train mlp --activation rule", ["'rule' for '--activation", "relu"]),
+        ("train mlp --optimizer adm", ["'adm' for '--optimizer", "adam"]),
+        ("train mlp --dropout 1", ["'1' for '--dropout", "a probability from 0 to below 1"]),
+        ("train mlp --test-fraction 1", ["'1' for '--test-fraction", "between 0 and 1"]),
+        ("train mlp --threads 0", ["'0' for '--threads", "whole number from 1"]),
+        ("train mlp --seed -3", ["unexpected argument '-3'", "--help"]),
+        ("train mlp --epoch 3", ["unexpected argument '--epoch'", "--epochs"]),
+        ("train mlp --force", ["--out", "required"]),
+        ("eval", ["<RUN_DIR>", "--help"]),
+        ("evaluate run", ["unrecognized subcommand 'evaluate'", "eval"]),
+    ] {
+        fails(&inside, arguments, 2, &words);
+    }
+    assert!(!inside.join("runs").exists());
+}
+
+#[test]
+fn help_explains_and_gives_examples() {
+    let inside = temporary("help");
+    for (arguments, words) in [
+        ("--help", ["Examples:", "wengert train mlp", "summary", "models"]),
+        ("train --help", ["Examples:", "wengert train mlp", "mlp", "--epochs"]),
+        (
+            "train mlp --help",
+            ["--widths", "[default: 128,64]", "wengert train mlp --widths 256,128", "--optimizer"],
+        ),
+        ("eval --help", ["Example:", "wengert eval runs/mlp-seed0", "<RUN_DIR>", "config.json"]),
+        ("summary --help", ["Examples:", "wengert summary", "RUN_DIR", "default"]),
+    ] {
+        let help = succeeds(&inside, arguments);
+        for word in words {
+            assert!(help.contains(word), "{arguments} does not say {word:?}:\n{help}");
+        }
+    }
+    let version = succeeds(&inside, "--version");
+    assert_eq!(version.trim(), format!("wengert {}", env!("CARGO_PKG_VERSION")));
+    // Too little is asked for: help, on the standard error.
+    for (arguments, usage) in
+        [("", "Usage: wengert <COMMAND>"), ("train", "Usage: wengert train [OPTIONS] <MODEL>")]
+    {
+        let output = wengert(&inside, arguments);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
+        assert!(stderr(&output).contains(usage), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn models_and_their_summaries_are_shown() {
+    let inside = temporary("summary");
+    let models = succeeds(&inside, "models");
+    assert!(models.starts_with("mlp  A multilayer perceptron"), "{models}");
+    let summary = succeeds(&inside, "summary mlp");
+    assert!(summary.contains("weight [128, 64], bias [128]"), "{summary}");
+    assert!(summary.trim_end().ends_with("total 17,226 parameters, 17,226 trainable, 68.9 kB"), "{summary}");
+    assert_eq!(succeeds(&inside, "summary"), summary);
+
+    succeeds(&inside, "train mlp --epochs 1 --widths 5 --out run");
+    let summary = succeeds(&inside, "summary run");
+    assert!(summary.contains("weight [5, 64]") && summary.contains("total 385 parameters"), "{summary}");
+}

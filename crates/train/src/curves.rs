@@ -1,0 +1,180 @@
+//! Learning curves: loss and accuracy over the epochs, drawn as SVG.
+
+use crate::error::{Error, Result};
+use crate::metrics::{Epoch, Score};
+use crate::ticks::{label, ticks};
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::prelude::*;
+
+const SIZE: (u32, u32) = (800, 500);
+/// Blue and orange that colour-blind readers tell apart (Okabe and Ito 2008).
+const TRAIN: RGBColor = RGBColor(0, 114, 178);
+const TEST: RGBColor = RGBColor(213, 94, 0);
+/// Epochs are marked by a dot each as long as the dots do not run into each other.
+const MOST_DOTS: usize = 40;
+/// Losses below this are drawn as this: 0 has no place on a logarithmic axis.
+const LEAST_LOSS: f64 = 1e-6;
+
+/// The pictures of a run, each a whole SVG file. See [`curves`] for an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Curves {
+    /// Loss by epoch, on a logarithmic axis.
+    pub loss: String,
+    /// Accuracy by epoch, in percent.
+    pub accuracy: String,
+}
+
+/// Draws the learning curves of a run; `title` says of what.
+///
+/// ```
+/// use wengert_train::{Epoch, Score, curves};
+/// let score = |loss, correct| Score { loss, correct, samples: 100 };
+/// let epoch = |number, loss| Epoch { number, train: score(loss, 90), test: score(2.0 * loss, 85), seconds: 0.1 };
+/// let pictures = curves("mlp on digits", &[epoch(1, 0.5), epoch(2, 0.25), epoch(3, 0.125)])?;
+/// assert!(pictures.loss.starts_with("<svg") && pictures.loss.contains("mlp on digits"));
+/// assert!(pictures.accuracy.contains("epoch") && pictures.accuracy.contains("test"));
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+///
+/// # Errors
+/// If drawing fails.
+pub fn curves(title: &str, epochs: &[Epoch]) -> Result<Curves> {
+    let loss = |score: &Score| score.loss.max(LEAST_LOSS);
+    let accuracy = |score: &Score| 100.0 * score.accuracy();
+    let (lowest, highest) = range(epochs, loss).unwrap_or((0.1, 1.0));
+    let (lowest, highest) = (0.8 * lowest, 1.25 * highest);
+    let losses = (lowest..highest).log_scale().with_key_points(ticks(lowest, highest));
+    let (lowest, _) = range(epochs, accuracy).unwrap_or((0.0, 100.0));
+    let accuracies = (lowest - 1.0).max(0.0).floor()..100.0;
+    let (upper, lower) = (SeriesLabelPosition::UpperRight, SeriesLabelPosition::LowerRight);
+    // Losses fall and accuracies rise, which leaves these corners free.
+    let loss = draw([title, "loss", "loss"], losses, epochs, loss, upper);
+    let accuracy = draw([title, "accuracy", "accuracy (%)"], accuracies, epochs, accuracy, lower);
+    let drawn = |e: Box<dyn std::error::Error>| Error::Curves(e.to_string());
+    Ok(Curves { loss: loss.map_err(drawn)?, accuracy: accuracy.map_err(drawn)? })
+}
+
+/// The least and the largest value of any epoch.
+fn range(epochs: &[Epoch], value: impl Fn(&Score) -> f64) -> Option<(f64, f64)> {
+    let values = epochs.iter().flat_map(|e| [value(&e.train), value(&e.test)]);
+    values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+fn draw<Y>(
+    [title, quantity, axis]: [&str; 3],
+    range: Y,
+    epochs: &[Epoch],
+    value: impl Fn(&Score) -> f64,
+    legend: SeriesLabelPosition,
+) -> Result<String, Box<dyn std::error::Error>>
+where
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+    area.fill(&WHITE)?;
+    let last = epochs.last().map_or(0, |e| e.number).max(2);
+    let mut chart = ChartBuilder::on(&area)
+        .caption(format!("{title}: {quantity}"), ("sans-serif", 22))
+        .margin(16)
+        .x_label_area_size(48)
+        .y_label_area_size(72)
+        .build_cartesian_2d(1..last, range)?;
+    chart
+        .configure_mesh()
+        .x_desc("epoch")
+        .y_desc(axis)
+        .x_labels(12)
+        .y_labels(10)
+        .y_label_formatter(&|v| label(*v))
+        .label_style(("sans-serif", 15))
+        .axis_desc_style(("sans-serif", 17))
+        .bold_line_style(BLACK.mix(0.15))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    let values = |part: fn(&Epoch) -> &Score| epochs.iter().map(|e| (e.number, value(part(e)))).collect();
+    let lines: [(&str, RGBColor, Vec<_>); 2] =
+        [("train", TRAIN, values(|e| &e.train)), ("test", TEST, values(|e| &e.test))];
+    for (name, color, points) in lines {
+        let dots = if points.len() <= MOST_DOTS { 3 } else { 0 };
+        let line = LineSeries::new(points, color.stroke_width(2)).point_size(dots);
+        let key = move |(x, y)| PathElement::new([(x, y), (x + 24, y)], color.stroke_width(3));
+        chart.draw_series(line)?.label(name).legend(key);
+    }
+    chart
+        .configure_series_labels()
+        .position(legend)
+        .legend_area_size(32)
+        .margin(12)
+        .label_font(("sans-serif", 16))
+        .background_style(WHITE.mix(0.9))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
+    area.present()?;
+    drop(chart);
+    drop(area);
+    Ok(svg)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(n: usize, loss: impl Fn(usize) -> f64) -> Vec<Epoch> {
+        let score = |loss, correct| Score { loss, correct, samples: 1000 };
+        let epoch = |number| Epoch {
+            number,
+            train: score(loss(number), 1000 - 500 / number),
+            test: score(1.5 * loss(number), 980 - 500 / number),
+            seconds: 0.1,
+        };
+        (1..=n).map(epoch).collect()
+    }
+
+    /// Every element that is opened is closed, in order, and no number is broken.
+    fn is_well_formed(svg: &str) -> bool {
+        let mut open = Vec::new();
+        for tag in svg.split('<').skip(1) {
+            let Some((tag, _)) = tag.split_once('>') else {
+                return false;
+            };
+            let name = tag.split([' ', '/']).next().unwrap_or_default();
+            match (tag.strip_prefix('/'), tag.ends_with('/')) {
+                (Some(closed), _) if open.pop() != Some(closed) => return false,
+                (None, false) => open.push(name),
+                _ => {}
+            }
+        }
+        open.is_empty() && !svg.contains("NaN") && !svg.contains("inf")
+    }
+
+    #[test]
+    fn any_run_can_be_drawn() {
+        let halves = |n: usize| 0.5f64.powi(n as i32);
+        for epochs in [
+            epochs(0, halves),
+            epochs(1, halves),
+            epochs(2, |_| 0.0),
+            epochs(30, halves),
+            epochs(500, |n| n as f64),
+            epochs(3, |_| 1e30),
+        ] {
+            let pictures = curves("a < b & c", &epochs).unwrap();
+            for svg in [pictures.loss, pictures.accuracy] {
+                assert!(is_well_formed(&svg), "{svg}");
+                assert!(["train", "test", "epoch", "a &lt; b &amp; c"].iter().all(|word| svg.contains(word)));
+            }
+        }
+    }
+
+    #[test]
+    fn axes_carry_numbers() {
+        let narrow = curves("run", &epochs(2, |n| 0.5 - 0.1 * n as f64)).unwrap();
+        let pictures = curves("run", &epochs(30, |n| 1.0 / n as f64)).unwrap();
+        let texts = |svg: &str| svg.lines().map(str::trim).filter(|l| l.parse::<f64>().is_ok()).count();
+        for svg in [pictures.loss, pictures.accuracy, narrow.loss, narrow.accuracy] {
+            assert!(texts(&svg) >= 6, "{svg}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! [`RunFolder`]: what a run leaves behind.
+
+use crate::curves::curves;
+use crate::error::{Error, Result};
+use crate::fingerprint::fingerprint;
+use crate::metrics::{Epoch, metrics_csv};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use wengert_nn::state::write_whole;
+use wengert_nn::{Module, state};
+
+const WEIGHTS: &str = "model.safetensors";
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.csv";
+const LOSS: &str = "loss.svg";
+const ACCURACY: &str = "accuracy.svg";
+
+/// What to do with a folder that already holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it, and say so.
+    Refuse,
+    /// Take away the files of the run before; others stay.
+    Overwrite,
+}
+
+/// A folder with the files of one run: `model.safetensors`, `config.json`, `metrics.csv`, `loss.svg` and
+/// `accuracy.svg`. Each is written aside and renamed, so that none is ever half there.
+///
+/// ```
+/// use wengert_nn::Linear;
+/// use wengert_ops::random::Rng;
+/// use wengert_train::{Existing, RunFolder};
+///
+/// let path = std::env::temp_dir().join(format!("wengert-run-{}", std::process::id()));
+/// let folder = RunFolder::create(&path, Existing::Refuse)?;
+/// folder.write_config(&vec![64, 10])?;
+/// let model = Linear::<f32>::new(64, 10, &mut Rng::seed(0));
+/// folder.save(&model)?;
+///
+/// // Later, from what is there:
+/// let folder = RunFolder::open(&path)?;
+/// let widths: Vec<usize> = folder.read_config()?;
+/// let mut again = Linear::<f32>::new(widths[0], widths[1], &mut Rng::seed(1));
+/// folder.load(&mut again)?;
+/// assert_eq!(again.weight.value(), model.weight.value());
+/// # std::fs::remove_dir_all(path).unwrap();
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// A folder to be written to, made if it is not there.
+    ///
+    /// ```
+    /// use wengert_train::{Error, Existing, RunFolder};
+    /// let path = std::env::temp_dir().join(format!("wengert-create-{}", std::process::id()));
+    /// RunFolder::create(&path, Existing::Refuse)?.write_config(&1)?;
+    /// let e = RunFolder::create(&path, Existing::Refuse).unwrap_err();
+    /// assert!(matches!(e, Error::Occupied { .. }));
+    /// assert!(RunFolder::create(&path, Existing::Overwrite).is_ok());
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the folder holds something that is not to be overwritten, or cannot be made.
+    pub fn create(path: impl Into<PathBuf>, existing: Existing) -> Result<Self> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(Error::io(&path))?;
+        let occupied = fs::read_dir(&path).map_err(Error::io(&path))?.next().is_some();
+        let folder = RunFolder { path };
+        match existing {
+            Existing::Refuse if occupied => return Err(Error::Occupied { path: folder.path }),
+            Existing::Refuse => {}
+            Existing::Overwrite => folder.clear()?,
+        }
+        Ok(folder)
+    }
+
+    /// A new folder inside `parent`: `name`, or the first of `name-2`, `name-3`, … that is not there yet.
+    ///
+    /// ```
+    /// use wengert_train::RunFolder;
+    /// let parent = std::env::temp_dir().join(format!("wengert-numbered-{}", std::process::id()));
+    /// assert!(RunFolder::numbered(&parent, "mlp")?.path().ends_with("mlp"));
+    /// assert!(RunFolder::numbered(&parent, "mlp")?.path().ends_with("mlp-2"));
+    /// # std::fs::remove_dir_all(parent).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn numbered(parent: impl AsRef<Path>, name: &str) -> Result<Self> {
+        let parent = parent.as_ref();
+        fs::create_dir_all(parent).map_err(Error::io(parent))?;
+        let mut path = parent.join(name);
+        let mut number = 2u64;
+        loop {
+            // Making the folder is what claims it: of two runs that start at once, one goes on to the next number.
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunFolder { path }),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    path = parent.join(format!("{name}-{number}"));
+                    number += 1;
+                }
+                Err(e) => return Err(Error::io(&path)(e)),
+            }
+        }
+    }
+
+    /// The folder of a run that is over, to read from. See [`RunFolder`] for an example.
+    ///
+    /// # Errors
+    /// If there is no such folder.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        match path.is_dir() {
+            true => Ok(RunFolder { path }),
+            false => Err(Error::Missing { path }),
+        }
+    }
+
+    /// Where the folder is.
+    ///
+    /// ```
+    /// let folder = wengert_train::RunFolder::open(".")?;
+    /// assert_eq!(folder.path(), std::path::Path::new("."));
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the weights, and gives their [`fingerprint`]: that of the file. See [`RunFolder`] for an example.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, model: &dyn Module) -> Result<u64> {
+        state::save(model, self.path.join(WEIGHTS))?;
+        self.fingerprint()
+    }
+
+    /// Reads the weights, and gives their [`fingerprint`]. See [`RunFolder`] for an example.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is damaged, or is not of this model, which is then as it was.
+    pub fn load(&self, model: &mut dyn Module) -> Result<u64> {
+        state::load(model, self.path.join(WEIGHTS))?;
+        self.fingerprint()
+    }
+
+    fn fingerprint(&self) -> Result<u64> {
+        let path = self.path.join(WEIGHTS);
+        Ok(fingerprint(&fs::read(&path).map_err(Error::io(&path))?))
+    }
+
+    /// Writes the options of the run. See [`RunFolder`] for an example.
+    ///
+    /// # Errors
+    /// If they cannot be written as JSON, or the file cannot be written.
+    pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
+        let path = self.path.join(CONFIG);
+        let json = serde_json::to_string_pretty(config);
+        let json = json.map_err(|source| Error::Config { path: path.clone(), source })?;
+        self.write(CONFIG, &format!("{json}\n"))
+    }
+
+    /// Reads the options of the run. See [`RunFolder`] for an example.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not hold what is asked for.
+    pub fn read_config<C: DeserializeOwned>(&self) -> Result<C> {
+        let path = self.path.join(CONFIG);
+        let json = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        serde_json::from_str(&json).map_err(|source| Error::Config { path, source })
+    }
+
+    /// Writes the table of the epochs, in place of one that is there.
+    ///
+    /// ```
+    /// # use wengert_train::{Existing, RunFolder};
+    /// # let path = std::env::temp_dir().join(format!("wengert-metrics-{}", std::process::id()));
+    /// let folder = RunFolder::create(&path, Existing::Refuse)?;
+    /// folder.write_metrics(&[])?;
+    /// assert!(std::fs::read_to_string(path.join("metrics.csv")).unwrap().starts_with("epoch,train_loss,"));
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_metrics(&self, epochs: &[Epoch]) -> Result<()> {
+        self.write(METRICS, &metrics_csv(epochs))
+    }
+
+    /// Draws the learning curves; `title` says of what.
+    ///
+    /// ```
+    /// # use wengert_train::{Epoch, Existing, RunFolder, Score};
+    /// # let path = std::env::temp_dir().join(format!("wengert-curves-{}", std::process::id()));
+    /// # let score = Score { loss: 0.5, correct: 8, samples: 10 };
+    /// let folder = RunFolder::create(&path, Existing::Refuse)?;
+    /// folder.write_curves("mlp", &[Epoch { number: 1, train: score, test: score, seconds: 0.1 }])?;
+    /// assert!(path.join("loss.svg").exists() && path.join("accuracy.svg").exists());
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_curves(&self, title: &str, epochs: &[Epoch]) -> Result<()> {
+        let pictures = curves(title, epochs)?;
+        self.write(LOSS, &pictures.loss)?;
+        self.write(ACCURACY, &pictures.accuracy)
+    }
+
+    fn write(&self, name: &str, contents: &str) -> Result<()> {
+        let path = self.path.join(name);
+        write_whole(&path, contents.as_bytes()).map_err(Error::io(&path))
+    }
+
+    /// Takes away the files of an earlier run, lest a run that is stopped leaves a mixture of both.
+    fn clear(&self) -> Result<()> {
+        for name in [WEIGHTS, CONFIG, METRICS, LOSS, ACCURACY] {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&path)(e)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn temporary(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("wengert-folder-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn overwriting_takes_only_what_a_run_wrote() {
+        let path = temporary("overwrite");
+        let folder = RunFolder::create(path.join("deep/er"), Existing::Refuse).unwrap();
+        folder.write_config(&1).unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let e = RunFolder::create(folder.path(), Existing::Refuse).unwrap_err().to_string();
+        assert!(e.contains("deep/er is not empty"), "{e}");
+        let folder = RunFolder::create(folder.path(), Existing::Overwrite).unwrap();
+        assert!(folder.read_config::<i32>().is_err());
+        assert!(folder.path().join("notes.txt").exists());
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn options_that_are_damaged_or_not_there_name_the_file() {
+        let path = temporary("config");
+        let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
+        let message = || folder.read_config::<Vec<f64>>().unwrap_err().to_string();
+        assert!(message().contains("config.json: No such file"), "{}", message());
+        fs::write(path.join(CONFIG), "[1.0,").unwrap();
+        assert!(message().contains("config.json: EOF"), "{}", message());
+        // The very same numbers come back.
+        folder.write_config(&[0.1, 1.0 / 3.0, 5e-324]).unwrap();
+        assert_eq!(folder.read_config::<Vec<f64>>().unwrap(), [0.1, 1.0 / 3.0, 5e-324]);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let path = temporary("file");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(RunFolder::open(&path), Err(Error::Missing { .. })));
+        for e in [
+            RunFolder::create(&path, Existing::Overwrite).unwrap_err(),
+            RunFolder::numbered(&path, "mlp").unwrap_err(),
+        ] {
+            assert!(matches!(e, Error::Io { .. }), "{e}");
+        }
+        fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,247 @@
+//! [`Progress`]: how far a run has come, on the standard error stream.
+//!
+//! In a terminal, one bar with epoch, rate, time left, loss and test accuracy. Elsewhere, and in a terminal that is
+//! `TERM=dumb`, a plain line an epoch. With `NO_COLOR` set (<https://no-color.org>) the bar has no colours.
+
+use crate::error::Result;
+use crate::metrics::Epoch;
+use crate::observer::{Observer, Plan, Step};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+/// Draws of the bar a second.
+const DRAWS: u8 = 12;
+/// How much of the loss that is shown comes from the last step: single batches jump too much to be read.
+const SMOOTHING: f32 = 0.1;
+
+/// An [`Observer`] that shows how far a run has come.
+///
+/// ```
+/// use wengert_data::{Loader, digits};
+/// use wengert_nn::{Linear, optim::Adam};
+/// use wengert_ops::random::Rng;
+/// use wengert_train::{FitConfig, Progress, fit};
+///
+/// let (train, test) = digits()?.stratified_split(0.2, 0)?;
+/// let (loader, mut model) = (Loader::new(&train, 64, 0)?, Linear::new(64, 10, &mut Rng::seed(0)));
+/// let config = FitConfig { epochs: 2, ..FitConfig::default() };
+/// let mut lines = Vec::new();
+/// fit(&mut model, &mut Adam::new(0.01), &loader, &test, &config, &mut Progress::lines(&mut lines))?;
+/// let lines = String::from_utf8(lines).unwrap();
+/// assert!(lines.lines().count() == 2 && lines.starts_with("epoch 1/2  train loss "));
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+pub struct Progress<'w> {
+    plan: Plan,
+    /// The samples that were learned from.
+    samples: usize,
+    /// The loss, smoothed over steps.
+    loss: Option<f32>,
+    /// The test accuracy after the last epoch.
+    accuracy: Option<f64>,
+    shown: Shown<'w>,
+}
+
+enum Shown<'w> {
+    Bar { bar: ProgressBar, look: Look },
+    Lines(Box<dyn Write + 'w>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Coloured,
+    Plain,
+}
+
+impl<'w> Progress<'w> {
+    /// What suits the standard error stream: a bar in a terminal, plain lines elsewhere.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, digits};
+    /// use wengert_nn::{Linear, optim::Adam};
+    /// use wengert_ops::random::Rng;
+    /// use wengert_train::{FitConfig, Progress, fit};
+    ///
+    /// let (train, test) = digits()?.stratified_split(0.2, 0)?;
+    /// let (loader, mut model) = (Loader::new(&train, 64, 0)?, Linear::new(64, 10, &mut Rng::seed(0)));
+    /// let config = FitConfig { epochs: 1, ..FitConfig::default() };
+    /// let epochs = fit(&mut model, &mut Adam::new(0.01), &loader, &test, &config, &mut Progress::stderr())?;
+    /// assert_eq!(epochs.len(), 1);
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    pub fn stderr() -> Self {
+        let (term, no_color) = (std::env::var_os("TERM"), std::env::var_os("NO_COLOR"));
+        match look(io::stderr().is_terminal(), term.as_deref(), no_color.as_deref()) {
+            None => Self::lines(io::stderr()),
+            Some(look) => {
+                let bar = ProgressBar::hidden();
+                Self::new(Shown::Bar { bar, look })
+            }
+        }
+    }
+
+    /// Plain lines to any writer; what cannot be written is lost. See [`Progress`] for an example.
+    pub fn lines(to: impl Write + 'w) -> Self {
+        Self::new(Shown::Lines(Box::new(to)))
+    }
+
+    fn new(shown: Shown<'w>) -> Self {
+        Progress { plan: Plan { epochs: 0, steps: 0 }, samples: 0, loss: None, accuracy: None, shown }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn start(&mut self, plan: &Plan) {
+        (self.plan, self.samples, self.loss, self.accuracy) = (*plan, 0, None, None);
+        if let Shown::Bar { bar, look } = &mut self.shown {
+            let target = ProgressDrawTarget::stderr_with_hz(DRAWS);
+            *bar = ProgressBar::with_draw_target(Some((plan.epochs * plan.steps) as u64), target);
+            bar.set_style(style(*look));
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let loss = self.loss.get_or_insert(step.loss);
+        *loss += SMOOTHING * (step.loss - *loss);
+        self.samples += step.samples;
+        if let Shown::Bar { bar, .. } = &self.shown {
+            if step.step == 1 {
+                bar.set_prefix(format!("epoch {}/{}", step.epoch, self.plan.epochs));
+            }
+            let rate = rate(self.samples as f64 / bar.elapsed().as_secs_f64());
+            let accuracy = self.accuracy.map_or_else(String::new, |a| format!("  test {:.2} %", 100.0 * a));
+            bar.set_message(format!("{rate}  loss {loss:.4}{accuracy}"));
+            bar.inc(1);
+        }
+    }
+
+    fn warning(&mut self, message: &str) {
+        match &mut self.shown {
+            Shown::Bar { bar, .. } => bar.println(format!("warning: {message}")),
+            Shown::Lines(to) => lost(writeln!(to, "warning: {message}")),
+        }
+    }
+
+    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+        if let Some(epoch) = epochs.last() {
+            self.accuracy = Some(epoch.test.accuracy());
+            if let Shown::Lines(to) = &mut self.shown {
+                lost(writeln!(to, "{}", line(epoch, self.plan.epochs)));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if let Shown::Bar { bar, .. } = &self.shown {
+            bar.abandon();
+        }
+    }
+}
+
+/// A stream that progress cannot be written to is no reason to stop a run.
+fn lost(_: io::Result<()>) {}
+
+/// The bar's look, or `None` for lines.
+fn look(terminal: bool, term: Option<&OsStr>, no_color: Option<&OsStr>) -> Option<Look> {
+    if !terminal || term.is_some_and(|term| term == "dumb") {
+        return None;
+    }
+    match no_color.is_some_and(|value| !value.is_empty()) {
+        true => Some(Look::Plain),
+        false => Some(Look::Coloured),
+    }
+}
+
+fn style(look: Look) -> ProgressStyle {
+    let template = match look {
+        Look::Coloured => "{prefix:.bold}  {wide_bar:.cyan/dim}  {left}  {msg}",
+        Look::Plain => "{prefix}  {wide_bar}  {left}  {msg}",
+    };
+    // The templates are constants, so they do not fail; if one did, the bar would only look different.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
+        .with_key("left", |state: &ProgressState, w: &mut dyn fmt::Write| {
+            let left = match state.is_finished() {
+                true => format!("{:.1} s", state.elapsed().as_secs_f64()),
+                false => format!("{} left", duration(state.eta().as_secs())),
+            };
+            let _ = w.write_str(&left);
+        })
+}
+
+fn line(epoch: &Epoch, of: usize) -> String {
+    let (train, test) = (epoch.train, epoch.test);
+    format!(
+        "epoch {number:>width$}/{of}  train loss {:.4}  accuracy {:.2} %  test loss {:.4}  accuracy {:.2} %  {:.2} s",
+        train.loss,
+        100.0 * train.accuracy(),
+        test.loss,
+        100.0 * test.accuracy(),
+        epoch.seconds,
+        number = epoch.number,
+        width = of.to_string().len(),
+    )
+}
+
+fn rate(samples_a_second: f64) -> String {
+    match samples_a_second {
+        r if r < 1e3 => format!("{r:.0} samples/s"),
+        r if r < 1e5 => format!("{:.1}k samples/s", r / 1e3),
+        r => format!("{:.0}k samples/s", r / 1e3),
+    }
+}
+
+fn duration(seconds: u64) -> String {
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes}:{:02}", seconds % 60),
+        _ => format!("{hours}:{minutes:02}:{:02}", seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Score;
+
+    #[test]
+    fn a_bar_needs_a_terminal_that_can_draw_it() {
+        let (xterm, dumb) = (Some(OsStr::new("xterm")), Some(OsStr::new("dumb")));
+        let (empty, set) = (Some(OsStr::new("")), Some(OsStr::new("1")));
+        assert_eq!(look(true, xterm, None), Some(Look::Coloured));
+        assert_eq!(look(true, xterm, empty), Some(Look::Coloured));
+        assert_eq!(look(true, xterm, set), Some(Look::Plain));
+        assert_eq!(look(true, None, None), Some(Look::Coloured));
+        assert_eq!(look(true, dumb, None), None);
+        assert_eq!(look(false, xterm, None), None);
+    }
+
+    #[test]
+    fn lines_are_plain_and_aligned() {
+        let score = |loss, correct| Score { loss, correct, samples: 400 };
+        let epoch = Epoch { number: 7, train: score(0.125, 390), test: score(0.25, 371), seconds: 0.0449 };
+        let mut out = Vec::new();
+        let mut progress = Progress::lines(&mut out);
+        progress.start(&Plan { epochs: 10, steps: 2 });
+        progress.warning("odd");
+        progress.epoch(&[epoch]).unwrap();
+        progress.finish();
+        drop(progress);
+        let expected = "warning: odd\n\
+            epoch  7/10  train loss 0.1250  accuracy 97.50 %  test loss 0.2500  accuracy 92.75 %  0.04 s\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let rates = [0.4, 999.0, 51_234.0, 512_345.0].map(rate);
+        let expected = ["0 samples/s", "999 samples/s", "51.2k samples/s", "512k samples/s"];
+        assert_eq!(rates, expected);
+        assert_eq!([9, 75, 3725].map(duration), ["9 s", "1:15", "1:02:05"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! The README and the book: their Rust blocks are compiled and run with the documentation tests.
+
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
+#[doc = include_str!("../../../docs/src/first-gradient.md")]
+mod first_gradient {}
+
+#[doc = include_str!("../../../docs/src/how-the-tape-works.md")]
+mod how_the_tape_works {}
+
+#[doc = include_str!("../../../docs/src/checking-gradients.md")]
+mod checking_gradients {}
+
+#[doc = include_str!("../../../docs/src/errors.md")]
+mod errors {}
+
+#[doc = include_str!("../../../docs/src/equations.md")]
+mod equations {}
