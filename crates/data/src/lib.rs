@@ -17,6 +17,7 @@
 //! }
 //! # Ok::<(), wengert_data::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 mod batches;
 mod classification;

@@ -1,4 +1,5 @@
 //! `#[derive(Module)]`: a struct's fields as the parts of a module, under their names.
+#![forbid(unsafe_code)]
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;

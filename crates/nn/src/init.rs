@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(fans(&Shape::from([8, 3, 5, 5])), (75.0, 200.0));
     }
 
-    /// S14: activation variance holds through 50 layers with the right gain, and not with the wrong one.
+    /// Activation variance holds through 50 layers with the right gain, and not with the wrong one.
     #[test]
     fn variance_holds_through_fifty_layers() {
         let ratio = |gain: Gain| {

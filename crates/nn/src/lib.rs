@@ -20,6 +20,7 @@
 //! assert!((model.weight.value().item()? - 2.0).abs() < 1e-6);      // y = 2 x + 1
 //! # Ok::<(), wengert_tape::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 // `#[derive(Module)]` names the facade; inside this crate, that is this crate.
 extern crate self as wengert;

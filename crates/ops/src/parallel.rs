@@ -19,7 +19,7 @@ pub fn sections() -> u64 {
     SECTIONS.load(Ordering::Relaxed)
 }
 
-pub(crate) fn count_section() {
+fn count_section() {
     SECTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -65,4 +65,10 @@ pub(crate) fn for_each(n: usize, cost: usize, f: impl Fn(usize) + Sync + Send) {
     } else {
         (0..n).for_each(f);
     }
+}
+
+/// Calls `f` with every piece, spread over the pool.
+pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
+    count_section();
+    pieces.into_par_iter().for_each(f);
 }

@@ -5,6 +5,7 @@
 //! - [`Op`] and [`Pointwise`]: how an operation is written, ours or a user's;
 //! - [`rules`]: one file an operation, and the table that enrols them;
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
+#![forbid(unsafe_code)]
 
 mod error;
 pub mod gradcheck;

@@ -84,6 +84,10 @@ real!(f32 f64);
 /// `f32` or `f64`: the element type of a tape.
 ///
 /// It is [`wengert_ops::Float`], whose functions kernels call, and [`Real`], in which formulas are written.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an element type of a tape",
+    note = "a tape holds `f32` or `f64`; name it where nothing else does, as in `Tape::<f64>::new()`"
+)]
 pub trait Float: wengert_ops::Float + Real<Mask = bool> {}
 
 impl Float for f32 {}

@@ -69,7 +69,7 @@ impl<T: Float> Tape<T> {
         let roots: SmallVec<[u32; 2]> = outputs.iter().map(|(y, _)| y.id).collect();
         for id in (0..=top).rev() {
             if sweep.nodes[id].first as usize == id {
-                sweep.step(id)?;
+                sweep.step(id, &roots)?;
                 if retain == Retain::Nothing {
                     sweep.free(id, &roots);
                 }
@@ -130,14 +130,14 @@ struct Sweep<'a, T: Float> {
 
 impl<T: Float> Sweep<'_, T> {
     /// Pulls the cotangents of one op's outputs back to its inputs.
-    fn step(&mut self, id: usize) -> Result<()> {
+    fn step(&mut self, id: usize, roots: &[u32]) -> Result<()> {
         let node = &self.nodes[id];
         let end = (id + node.outputs as usize).min(self.cotangents.len());
         if node.op.is_none() || self.cotangents[id..end].iter().all(Option::is_none) {
             return Ok(()); // a leaf keeps its cotangent; without one there is nothing to do
         }
         for o in id..end {
-            if self.nodes[o].kept
+            if (self.nodes[o].kept || roots.contains(&(o as u32)))
                 && let Some(g) = &self.cotangents[o]
             {
                 self.grads.push_value(o as u32, g.clone());

@@ -311,18 +311,14 @@ impl<T: Float> Tape<T> {
         let outcome = if foreign {
             Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand belongs to another tape"))
         } else {
-            forward(&op, &Borrowed::take(self).nodes, &ids)
+            run(&op, &Borrowed::take(self).nodes, &ids, self.mode)
         };
         let mut state = self.state.borrow_mut();
         let at = state.speaks_for.unwrap_or(at);
-        let outcome = match outcome {
-            Ok(f) if self.mode.anomaly => state.finite(f, &op, &ids),
-            other => other,
-        };
         match outcome {
-            Ok(f) => {
+            Ok(made) => {
                 let id = state.next_id();
-                state.push_outputs(self.mode.records, f, op, ids, at);
+                state.push_outputs(self.mode.records, made, op, ids, at);
                 Var { tape: self, id }
             }
             Err(e) => {
@@ -363,7 +359,16 @@ fn next_serial() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn forward<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32]) -> Result<Forward<T>> {
+/// What an op made, and what of it has to be kept.
+struct Made<T: Float> {
+    forward: Forward<T>,
+    /// Whether a gradient flows through the op.
+    needs: bool,
+    saves: Saves,
+}
+
+/// Everything that is asked of an op when it is recorded, while the tape is not borrowed.
+fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> Result<Made<T>> {
     let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
     for &i in ids {
         let Some(node) = nodes.get(i as usize) else {
@@ -371,11 +376,21 @@ fn forward<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32]) -> Result<Fo
         };
         x.push(node.value.ready(op.name())?);
     }
-    let f = op.forward(&x).map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
-    if f.outputs.is_empty() {
+    let forward = op.forward(&x).map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
+    if forward.outputs.is_empty() {
         return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
     }
-    Ok(f)
+    if mode.anomaly
+        && let Some(y) = forward.outputs.iter().find(|y| y.has_non_finite())
+    {
+        let inputs = ids.iter().map(|&i| range(&nodes[i as usize].value)).collect::<Vec<_>>().join(", ");
+        let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
+        return Err(Error::new(ErrorKind::NonFinite, op.name(), detail));
+    }
+    let each: SmallVec<[bool; 4]> = ids.iter().map(|&i| nodes[i as usize].needs).collect();
+    let needs = mode.records && each.contains(&true);
+    let saves = if needs { op.saves(&each) } else { Saves::NOTHING };
+    Ok(Made { forward, needs, saves })
 }
 
 impl Error {
@@ -399,19 +414,17 @@ impl<T: Float> State<T> {
     fn push_outputs(
         &mut self,
         records: bool,
-        f: Forward<T>,
+        made: Made<T>,
         op: OpRef<T>,
         inputs: SmallVec<[u32; 4]>,
         at: &'static Location<'static>,
     ) {
-        let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
-        let any = records && needs.contains(&true);
-        let saves = if any { op.saves(&needs) } else { Saves::NOTHING };
+        let Made { forward: f, needs, saves } = made;
         for (i, &x) in inputs.iter().enumerate() {
             self.nodes[x as usize].wanted |= saves.inputs >> i.min(31) & 1 == 1;
         }
         let (first, outputs) = (self.next_id(), f.outputs.len() as u32);
-        let mut recipe = Some((op, inputs, if any { f.saved } else { Vec::new() }));
+        let mut recipe = Some((op, inputs, if needs { f.saved } else { Vec::new() }));
         for y in f.outputs {
             let (op, inputs, saved) = match recipe.take() {
                 Some((op, inputs, saved)) => (records.then_some(op), inputs, saved),
@@ -424,7 +437,7 @@ impl<T: Float> State<T> {
                 saved,
                 first,
                 outputs,
-                needs: any,
+                needs,
                 wanted: saves.outputs,
                 kept: false,
                 param: None,
@@ -471,15 +484,5 @@ impl<T: Float> State<T> {
             at,
         });
         id
-    }
-
-    /// The outputs if they are finite, else the report of their birth.
-    fn finite(&self, f: Forward<T>, op: &OpRef<T>, ids: &[u32]) -> Result<Forward<T>> {
-        let Some(y) = f.outputs.iter().find(|y| y.has_non_finite()) else {
-            return Ok(f);
-        };
-        let inputs = ids.iter().map(|&i| range(&self.nodes[i as usize].value)).collect::<Vec<_>>().join(", ");
-        let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
-        Err(Error::new(ErrorKind::NonFinite, op.name(), detail))
     }
 }

@@ -20,6 +20,7 @@
 //! assert!(epochs[1].test.accuracy() > 0.8);
 //! # Ok::<(), wengert_train::Error>(())
 //! ```
+#![forbid(unsafe_code)]
 
 mod curves;
 mod error;

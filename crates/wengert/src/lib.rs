@@ -55,6 +55,10 @@
 //! | checking gradients, ours or yours | [`tape::gradcheck`] |
 //! | layers, losses, optimisers, saving weights | [`nn`] |
 //! | data sets and minibatches | [`data`] |
+#![forbid(unsafe_code)]
+
+#[cfg(doctest)]
+mod book;
 
 pub use wengert_data as data;
 pub use wengert_nn as nn;

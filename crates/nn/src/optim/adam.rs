@@ -11,9 +11,9 @@ use wengert_tape::{Float, Grads, Param, Result};
 pub struct AdamConfig {
     /// η.
     pub learning_rate: f64,
-    /// β₁ (the sheet's β): how much of the first moment stays.
+    /// β₁ (β in some texts): how much of the first moment stays.
     pub beta1: f64,
-    /// β₂ (the sheet's γ): how much of the second moment stays.
+    /// β₂ (γ in some texts): how much of the second moment stays.
     pub beta2: f64,
     /// ε, added to the root of the second moment.
     pub epsilon: f64,

@@ -57,3 +57,25 @@ fn bound_is_valid(op: &'static str, max: f64) -> wengert_ops::Result<()> {
     let detail = format!("expected a bound of at least 0, found {max}");
     Err(wengert_ops::Error::new(op, wengert_ops::ErrorKind::Argument, detail))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_tape::{Param, Tape};
+
+    #[test]
+    fn values_are_kept_within_the_bound_and_bounds_are_checked() {
+        let p = Param::new(Tensor::from([-3.0, 0.25, 2.0]));
+        let gradients = || (Tape::new().param(&p).square() * 0.5).sum().backward().unwrap();
+        let mut grads = gradients();
+        clip_value(&mut grads, 1.0).unwrap();
+        assert_eq!(grads.of(&p).unwrap().to_vec(), [-1.0, 0.25, 1.0]);
+        for bad in [-1.0, f64::NAN] {
+            assert!(clip_value(&mut grads, bad).is_err() && clip_norm(&mut grads, bad).is_err());
+        }
+        let mut small = gradients();
+        let norm = clip_norm(&mut small, 100.0).unwrap();
+        assert!((norm - (9.0f64 + 0.0625 + 4.0).sqrt()).abs() < 1e-12);
+        assert_eq!(small.of(&p).unwrap(), p.value(), "below the bound nothing changes");
+    }
+}

@@ -91,7 +91,7 @@ mod tests {
     use wengert_ops::Tensor;
     use wengert_tape::Tape;
 
-    /// S12: the tape's gradients equal δ(l) = (W(l+1)ᵀ δ(l+1)) ⊙ σ'(z(l)), ∂L/∂W = δ hᵀ and ∂L/∂b = δ, term by term.
+    /// The tape's gradients equal δ(l) = (W(l+1)ᵀ δ(l+1)) ⊙ σ'(z(l)), ∂L/∂W = δ hᵀ and ∂L/∂b = δ, term by term.
     #[test]
     fn backpropagation_in_vector_form() {
         let config = MlpConfig { widths: vec![3, 5, 4, 2], activation: Activation::Tanh, dropout: 0.0 };

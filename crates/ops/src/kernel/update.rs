@@ -5,7 +5,6 @@ use crate::float::Float;
 use crate::parallel;
 use crate::simd;
 use crate::tensor::Tensor;
-use rayon::prelude::*;
 
 /// New values of `N` state elements from their old values and the gradient's element; `#[inline(always)]`.
 pub trait Update<const N: usize, T>: Sync {
@@ -56,8 +55,7 @@ pub fn update<const N: usize, T: Float, K: Update<N, T>>(
     let state = state.map(|s| s.data_mut());
     let grain = parallel::GRAIN / 2;
     if g.len() > grain && parallel::worth(g.len() * 2 * N) {
-        parallel::count_section();
-        split(state, g, grain).into_par_iter().for_each(|(state, gradient)| {
+        parallel::each(split(state, g, grain), |(state, gradient)| {
             simd::dispatch(Loop { kernel, state, gradient });
         });
     } else {

@@ -1,4 +1,4 @@
-//! Leaky ReLU: x above 0, α x below. The sheet's max(αx, x) is the same for α ≤ 1 only; this is by cases.
+//! Leaky ReLU: x above 0, α x below. Often written max(αx, x), which is the same for α ≤ 1 only; this is by cases.
 
 use super::prelude::*;
 
