@@ -42,7 +42,7 @@ fn main() -> Result<(), Error> {
         let grads = loss::mse(net.forward(tape.constant(&x)), &y).backward()?;
         let mut all = Vec::new();
         for_each_param::<f64>(&net, &mut |_, p| {
-            all.extend(grads.of(p).map(Tensor::to_vec).unwrap_or_default())
+            all.extend(grads.of(p).map(Tensor::to_vec).unwrap_or_default());
         });
         Ok(all)
     };

@@ -30,7 +30,7 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
         }
         let mut bits = Vec::new();
         for_each_param::<f32>(&net, &mut |_, p| {
-            bits.extend(p.value().to_vec().into_iter().map(f32::to_bits))
+            bits.extend(p.value().to_vec().into_iter().map(f32::to_bits));
         });
         (bits, parallel::sections() > before)
     })

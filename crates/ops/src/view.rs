@@ -278,6 +278,10 @@ mod tests {
     }
 
     #[test]
+    #[allow(
+        clippy::reversed_empty_ranges,
+        reason = "a negative end counts from the last, and steps may be negative"
+    )]
     fn slices_follow_numpy() {
         let t = counting([5]);
         let check = |s: Slice, want: &[f64]| assert_eq!(t.slice(0, s).unwrap().to_vec(), want, "{s:?}");

@@ -118,7 +118,7 @@ mod tests {
         assert!(Tensor::<f64>::concat(&[], 0).is_err() && Tensor::<f64>::stack(&[], 0).is_err());
         assert!(Tensor::concat(&[a.clone(), Tensor::zeros([2, 3])], 0).is_err());
         assert!(
-            Tensor::concat(&[a.clone()], 2).is_err()
+            Tensor::concat(std::slice::from_ref(&a), 2).is_err()
                 && Tensor::concat(&[a.clone(), Tensor::zeros([2])], 0).is_err()
         );
         assert!(a.pad(&[(0, 0)], 0.0).is_err() && a.pad(&[(usize::MAX, 1), (0, 0)], 0.0).is_err());
