@@ -44,8 +44,13 @@ pub(crate) fn chunks_mut<T: Send>(
     out: &mut [T],
     piece: usize,
     cost: usize,
-    f: impl Fn(usize, &mut [T]) + Sync + Send,
+    f: impl Fn(usize, &mut [T]) + Sync,
 ) {
+    chunks_mut_dyn(out, piece, cost, &f);
+}
+
+/// Behind a `dyn`, so that rayon's machinery is compiled once for each element type.
+fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     let piece = piece.max(1);
     if out.len() > piece && worth(out.len().saturating_mul(cost)) {
         count_section();
@@ -58,7 +63,7 @@ pub(crate) fn chunks_mut<T: Send>(
 }
 
 /// Calls `f(i)` for every `i` below `n`; `cost` is one call's cost in element additions, 0 for never in parallel.
-pub(crate) fn for_each(n: usize, cost: usize, f: impl Fn(usize) + Sync + Send) {
+pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
     if n > 1 && worth(n.saturating_mul(cost)) {
         count_section();
         (0..n).into_par_iter().for_each(f);

@@ -131,7 +131,7 @@ fn add_product<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read
             }
         }
     };
-    parallel::for_each(side.div_ceil(width), if parallel { PIECE / 16 } else { 0 }, piece);
+    parallel::for_each(side.div_ceil(width), if parallel { PIECE / 16 } else { 0 }, &piece);
 }
 
 /// The last two axes of a tensor as a matrix, at the given position of the leading ones.

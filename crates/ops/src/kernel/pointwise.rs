@@ -85,13 +85,26 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
     }
 }
 
-fn run<const N: usize, T: Copy, U, K: Kernel<N, T, U>>(kernel: &K, x: [&[T]; N], out: &mut [U]) {
-    simd::dispatch(Loop { kernel, x, out: &mut *out });
-    if K::PATCHES {
-        for (i, o) in out.iter_mut().enumerate() {
-            let at = std::array::from_fn(|j| x[j][i]);
-            if kernel.is_rough(at) {
-                *o = kernel.patch(at);
+/// A kernel as the executor sees it: a loop over slices. Behind this trait only the loop is compiled for each kernel; the
+/// executor itself, with its views and its threads, once for each number and type of inputs.
+trait Run<const N: usize, T, U>: Sync {
+    fn cost(&self) -> usize;
+    fn run(&self, x: [&[T]; N], out: &mut [U]);
+}
+
+impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> Run<N, T, U> for K {
+    fn cost(&self) -> usize {
+        K::COST
+    }
+
+    fn run(&self, x: [&[T]; N], out: &mut [U]) {
+        simd::dispatch(Loop { kernel: self, x, out: &mut *out });
+        if K::PATCHES {
+            for (i, o) in out.iter_mut().enumerate() {
+                let at = std::array::from_fn(|j| x[j][i]);
+                if self.is_rough(at) {
+                    *o = self.patch(at);
+                }
             }
         }
     }
@@ -112,6 +125,14 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
     x: [&Tensor<T>; N],
     kernel: &K,
 ) -> Result<Tensor<U>> {
+    broadcast_together(op, x, kernel)
+}
+
+fn broadcast_together<const N: usize, T: Element, U: Element>(
+    op: &'static str,
+    x: [&Tensor<T>; N],
+    kernel: &dyn Run<N, T, U>,
+) -> Result<Tensor<U>> {
     let mut shape = x[0].shape().clone();
     for t in &x[1..] {
         if *t.shape() != shape {
@@ -122,10 +143,10 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
 }
 
 /// As [`pointwise`], for inputs that are known to broadcast to `shape`.
-fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
+fn pointwise_as<const N: usize, T: Element, U: Element>(
     shape: Shape,
     x: [&Tensor<T>; N],
-    kernel: &K,
+    kernel: &dyn Run<N, T, U>,
 ) -> Tensor<U> {
     let n = shape.numel();
     let mut out = Buffer::unspecified(n);
@@ -134,8 +155,8 @@ fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
     }
     if x.iter().all(|t| *t.shape() == shape && t.is_contiguous()) {
         let slices = x.map(|t| &t.buf[t.layout.offset..t.layout.offset + n]);
-        parallel::chunks_mut(&mut out, parallel::GRAIN, K::COST, |start, piece| {
-            run(kernel, slices.map(|s| &s[start..start + piece.len()]), piece);
+        parallel::chunks_mut(&mut out, parallel::GRAIN, kernel.cost(), |start, piece| {
+            kernel.run(slices.map(|s| &s[start..start + piece.len()]), piece);
         });
         return Tensor::from_buffer(out, shape);
     }
@@ -145,7 +166,7 @@ fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
         Some(s) => Source::Slice(s),
         None => Source::Strided(Strided::new(&views[j])),
     });
-    parallel::chunks_mut(&mut out, parallel::GRAIN, K::COST + 1, |start, piece| {
+    parallel::chunks_mut(&mut out, parallel::GRAIN, kernel.cost() + 1, |start, piece| {
         let mut scratch = [[const { MaybeUninit::<T>::uninit() }; BLOCK]; N];
         for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
             let at = start + b * BLOCK;
@@ -168,7 +189,7 @@ fn pointwise_as<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
                     std::slice::from_raw_parts(scratch[j].as_ptr().cast::<T>(), len)
                 },
             });
-            run(kernel, slices, block);
+            kernel.run(slices, block);
         }
     });
     Tensor::from_buffer(out, shape)
