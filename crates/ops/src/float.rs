@@ -80,6 +80,28 @@ pub trait Float:
     fn tan(self) -> Self;
     /// Inverse tangent (not vectorised).
     fn atan(self) -> Self;
+    /// Inverse sine (not vectorised).
+    fn asin(self) -> Self;
+    /// Inverse cosine (not vectorised).
+    fn acos(self) -> Self;
+    /// Hyperbolic sine (not vectorised).
+    fn sinh(self) -> Self;
+    /// Hyperbolic cosine (not vectorised).
+    fn cosh(self) -> Self;
+    /// Inverse hyperbolic sine (not vectorised).
+    fn asinh(self) -> Self;
+    /// Inverse hyperbolic cosine (not vectorised).
+    fn acosh(self) -> Self;
+    /// Inverse hyperbolic tangent (not vectorised).
+    fn atanh(self) -> Self;
+    /// Logarithm to base 2 (not vectorised).
+    fn log2(self) -> Self;
+    /// Logarithm to base 10 (not vectorised).
+    fn log10(self) -> Self;
+    /// √(self² + o²) without overflow (not vectorised).
+    fn hypot(self, o: Self) -> Self;
+    /// The angle of the point (o, self), in radians (not vectorised).
+    fn atan2(self, o: Self) -> Self;
     /// `self` to the power `y` (not vectorised).
     fn powf(self, y: Self) -> Self;
     /// Largest integer not above `self`.
@@ -142,6 +164,14 @@ macro_rules! float {
                 $t::powf(self, y)
             }
             #[inline(always)]
+            fn hypot(self, o: Self) -> Self {
+                $t::hypot(self, o)
+            }
+            #[inline(always)]
+            fn atan2(self, o: Self) -> Self {
+                $t::atan2(self, o)
+            }
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 $t::is_nan(self)
             }
@@ -154,7 +184,7 @@ macro_rules! float {
                 $math::trig_is_large(self)
             }
             float!(@unary $t: abs = $t::abs, sqrt = $t::sqrt, floor = $t::floor, ceil = $t::ceil,
-                round = $t::round_ties_even, trunc = $t::trunc, tan = $t::tan, atan = $t::atan,
+                round = $t::round_ties_even, trunc = $t::trunc, tan = $t::tan, asin = $t::asin, acos = $t::acos, sinh = $t::sinh, cosh = $t::cosh, asinh = $t::asinh, acosh = $t::acosh, atanh = $t::atanh, log2 = $t::log2, log10 = $t::log10, atan = $t::atan,
                 sin_any = $t::sin, cos_any = $t::cos, exp = $math::exp, exp2 = $math::exp2, expm1 = $math::expm1,
                 log = $math::ln, log1p = $math::ln_1p, tanh = $math::tanh, sigmoid = $math::sigmoid,
                 erf = $math::erf, erfc = $math::erfc, sin = $math::sin, cos = $math::cos);

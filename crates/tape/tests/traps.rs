@@ -759,3 +759,33 @@ fn dropout_drops_and_scales_and_is_the_same_in_its_gradient() {
     let v = tape.var(&x);
     assert_ne!(v.dropout(0.5).value().unwrap(), v.dropout(0.5).value().unwrap(), "two draws differ");
 }
+
+/// Values and gradients where a formula alone would give 0/0, 0 · ∞ or ∞ - ∞.
+#[test]
+fn functions_of_two_numbers_at_their_corners() {
+    let cases: [(&str, Binary, [f64; 2], f64, [f64; 2]); 10] = [
+        ("hypot", |a, b| a.hypot(b), [0.0, 0.0], 0.0, [0.0, 0.0]),
+        ("hypot", |a, b| a.hypot(b), [3e200, 4e200], 5e200, [0.6, 0.8]),
+        ("logaddexp", |a, b| a.logaddexp(b), [-INF, -INF], -INF, [0.5, 0.5]),
+        ("logaddexp", |a, b| a.logaddexp(b), [INF, INF], INF, [0.5, 0.5]),
+        ("logaddexp", |a, b| a.logaddexp(b), [-INF, 2.0], 2.0, [0.0, 1.0]),
+        ("logaddexp", |a, b| a.logaddexp(b), [1000.0, -1000.0], 1000.0, [1.0, 0.0]),
+        ("xlogy", |a, b| a.xlogy(b), [0.0, 0.0], 0.0, [0.0, 0.0]),
+        ("xlogy", |a, b| a.xlogy(b), [0.0, -2.0], 0.0, [0.0, 0.0]),
+        ("xlogy", |a, b| a.xlogy(b), [0.0, NAN], NAN, [NAN, 0.0]),
+        ("atan2", |a, b| a.atan2(b), [0.0, -1.0], std::f64::consts::PI, [-1.0, 0.0]),
+    ];
+    for (name, f, [a, b], value, [ga, gb]) in cases {
+        let tape = Tape::<f64>::new();
+        let (a, b) = (tape.var(a), tape.var(b));
+        let y = f(a, b);
+        let got = y.item().unwrap();
+        let grads = y.backward().unwrap();
+        let at = |x| grads.wrt(x).unwrap().item().unwrap();
+        let near = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-15 * b.abs();
+        assert!(near(got, value), "{name}: {got}, expected {value}");
+        // The other operand's derivative at NaN may be NaN too.
+        let right = near(at(a), ga) && (near(at(b), gb) || (value.is_nan() && at(b).is_nan()));
+        assert!(right, "{name} at {value}: ({}, {}), expected ({ga}, {gb})", at(a), at(b));
+    }
+}

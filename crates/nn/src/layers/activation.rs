@@ -39,6 +39,14 @@ pub enum Activation {
     Silu,
     /// log(1 + eˣ).
     Softplus,
+    /// x / (1 + |x|).
+    Softsign,
+    /// x tanh(log(1 + eˣ)).
+    Mish,
+    /// The scaled ELU that keeps mean 0 and variance 1.
+    Selu,
+    /// clamp(x, 0, 6).
+    Relu6,
     /// clamp(x, -1, 1).
     Hardtanh,
     /// clamp(x/6 + 1/2, 0, 1).
@@ -65,6 +73,10 @@ impl<T: Float> Layer<T> for Activation {
             Activation::GeluTanh => x.gelu_tanh(),
             Activation::Silu => x.silu(),
             Activation::Softplus => x.softplus(),
+            Activation::Softsign => x.softsign(),
+            Activation::Mish => x.mish(),
+            Activation::Selu => x.selu(),
+            Activation::Relu6 => x.relu6(),
             Activation::Hardtanh => x.hardtanh(),
             Activation::Hardsigmoid => x.hardsigmoid(),
             Activation::Hardswish => x.hardswish(),

@@ -43,6 +43,12 @@ impl<T: Float> Var<'_, T> {
         self.pointwise(Clamp { low, high })
     }
 
+    /// `clamp(0, 6)`.
+    #[track_caller]
+    pub fn relu6(self) -> Self {
+        self.clamp(0.0, 6.0)
+    }
+
     /// `clamp(-1, 1)`.
     #[track_caller]
     pub fn hardtanh(self) -> Self {
@@ -52,12 +58,12 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::new("clamp", Order::First, |g| {
-        let (shape, hard) = (g.shape(0..=3), g.once_in(2));
-        case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| if hard {
-            x[0].hardtanh()
-        } else {
-            x[0].clamp(-0.75, 0.5)
+        let (shape, which) = (g.shape(0..=3), g.within(0..=2));
+        case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| match which {
+            0 => x[0].clamp(-0.75, 0.5),
+            1 => x[0].hardtanh(),
+            _ => (x[0] * 5.0).relu6(),
         })
     })
-    .covering(&["hardtanh"])
+    .covering(&["hardtanh", "relu6"])
 }

@@ -4,47 +4,64 @@
 //! reads the sources and fails for a public operation that no entry exercises.
 
 pub mod abs;
+pub mod acos;
+pub mod acosh;
 pub(crate) mod add;
+pub mod asin;
+pub mod asinh;
 pub mod atan;
+pub mod atan2;
+pub mod atanh;
 pub mod clamp;
 mod compare;
 pub mod cos;
+pub mod cosh;
 mod cross_entropy;
 pub mod div;
 mod dropout;
 pub mod elu;
 pub mod erf;
+pub mod erfc;
 pub mod exp;
+pub mod exp2;
 pub mod expm1;
 mod extremum;
 pub mod gelu;
 pub mod gelu_tanh;
 pub mod hardsigmoid;
 pub mod hardswish;
+pub mod hypot;
 mod index;
 mod join;
 pub mod leaky_relu;
 mod linear;
 pub mod log;
+pub mod log10;
 pub mod log1p;
+pub mod log2;
 pub mod log_sigmoid;
+pub mod logaddexp;
 mod logsumexp;
 mod matmul;
 pub mod maximum;
+pub mod mish;
 mod moments;
 pub mod mul;
 pub mod neg;
 pub mod pow;
+pub mod prelu;
 mod prelude;
 pub mod recip;
 pub mod relu;
 pub mod rsqrt;
 pub mod scalar;
 pub(crate) mod select;
+mod selu;
 mod shape;
 pub mod sigmoid;
 pub mod silu;
 pub mod sin;
+pub mod sinh;
 mod slice;
 mod softmax;
 pub mod softplus;
@@ -55,6 +72,8 @@ pub(crate) mod sub;
 mod sum;
 pub mod tan;
 pub mod tanh;
+pub mod threshold;
+pub mod xlogy;
 
 pub use compare::IntoMask;
 
@@ -71,50 +90,70 @@ use crate::gradcheck::Spec;
 pub fn table() -> Vec<Spec> {
     vec![
         abs::spec(),
+        acos::spec(),
+        acosh::spec(),
         add::spec(),
+        asin::spec(),
+        asinh::spec(),
         atan::spec(),
+        atan2::spec(),
+        atanh::spec(),
         clamp::spec(),
         cos::spec(),
+        cosh::spec(),
         cross_entropy::spec(),
         div::spec(),
         dropout::spec(),
         elu::spec(),
         erf::spec(),
+        erfc::spec(),
         exp::spec(),
+        exp2::spec(),
         expm1::spec(),
         extremum::spec(),
         gelu::spec(),
         gelu_tanh::spec(),
         hardsigmoid::spec(),
         hardswish::spec(),
-        index::select_spec(),
+        hypot::spec(),
         index::gather_spec(),
+        index::select_spec(),
         join::spec(),
         join::pad_spec(),
         leaky_relu::spec(),
         linear::spec(),
         log::spec(),
+        log10::spec(),
         log1p::spec(),
+        log2::spec(),
         log_sigmoid::spec(),
+        logaddexp::spec(),
         logsumexp::spec(),
         matmul::spec(),
         maximum::spec(),
+        mish::spec(),
         moments::spec(),
         moments::norm_spec(),
         mul::spec(),
         neg::spec(),
         pow::spec(),
+        prelu::spec(),
+        prelu::glu_spec(),
+        prelu::lerp_spec(),
         recip::spec(),
         relu::spec(),
         rsqrt::spec(),
         scalar::spec(),
         select::spec(),
+        selu::spec(),
+        selu::celu_spec(),
         shape::spec(),
         shape::sum_to_spec(),
         shape::t_spec(),
         sigmoid::spec(),
         silu::spec(),
         sin::spec(),
+        sinh::spec(),
         slice::spec(),
         softmax::spec(),
         softplus::spec(),
@@ -126,5 +165,7 @@ pub fn table() -> Vec<Spec> {
         sum::mean_spec(),
         tan::spec(),
         tanh::spec(),
+        threshold::spec(),
+        xlogy::spec(),
     ]
 }

@@ -1,0 +1,42 @@
+//! acos: inverse cosine, in radians; NaN outside [-1, 1]. Derivative: -1/√(1 - x²).
+
+use super::prelude::*;
+
+/// Inverse cosine, in radians; NaN outside [-1, 1].
+#[derive(Debug, Clone, Copy)]
+pub struct Acos;
+
+impl Pointwise for Acos {
+    const NAME: &'static str = "acos";
+    const USES_Y: bool = false;
+    const COST: usize = 30;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.acos()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        -(x.like(1.0) - x * x).apply(super::rsqrt::Rsqrt)
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// Inverse cosine, in radians; NaN outside [-1, 1]. Its derivative is -1/√(1 - x²).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, -1.0])).acos().value()?;
+    /// assert!(y.to_vec().iter().zip([0.0, std::f64::consts::PI]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn acos(self) -> Self {
+        self.pointwise(Acos)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::unary("acos", Domain::Between(-0.8, 0.8), |x| case!(x, [], |x| x[0].acos()))
+}
