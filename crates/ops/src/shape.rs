@@ -335,11 +335,12 @@ impl Layout {
         for i in (0..self.shape.len()).rev() {
             let d = self.shape[i];
             if d != 1 {
+                if self.strides[i] != step {
+                    // Without elements any order is row-major.
+                    return self.shape.contains(&0);
+                }
                 if d == 0 {
                     return true;
-                }
-                if self.strides[i] != step {
-                    return false;
                 }
                 step *= d as isize;
             }

@@ -298,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn empty_tensors_take_any_shape_whatever_their_strides() {
+        let t = counting([2, 3])
+            .broadcast_to([4, 2, 3])
+            .unwrap()
+            .slice(0, 0..0)
+            .unwrap()
+            .slice(2, Slice::all().step(-2));
+        let t = t.unwrap();
+        assert_eq!(*t.reshape([5, 0, 7]).unwrap().shape(), [5, 0, 7]);
+        assert_eq!(*t.transpose(0, 2).unwrap().reshape([0]).unwrap().shape(), [0]);
+        assert!(t.is_contiguous() && t.to_vec().is_empty());
+    }
+
+    #[test]
     fn wrong_views_are_refused() {
         let t = counting([2, 3]);
         assert!(t.permute([0]).is_err() && t.permute([0, 0]).is_err() && t.permute([0, 2]).is_err());

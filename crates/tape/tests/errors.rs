@@ -526,3 +526,44 @@ fn parameters_keep_their_shape() {
     assert!(e.detail().contains("[2, 3]") && e.detail().contains("[3, 2]"), "{e}");
     assert_eq!((p.version(), p.value()), (0, &Tensor::ones([2, 3])), "nothing has changed");
 }
+
+/// Rearrangements are composites: whatever is wrong with the arguments is refused under their own name, and the operand
+/// stays usable.
+#[test]
+fn rearrangements_refuse_impossible_arguments() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::<f64>::zeros([2, 3]));
+    let scalar = tape.var(1.0);
+    let first = |v: Vec<Var<'_, f64>>| v[0].value().unwrap_err();
+    let refused = [
+        ("flip", x.flip(2).value().unwrap_err()),
+        ("flip", x.flip([0, 0]).value().unwrap_err()),
+        ("roll", x.roll(-3, 1).value().unwrap_err()),
+        ("movedim", x.movedim(0, 2).value().unwrap_err()),
+        ("movedim", x.movedim(isize::MIN, 0).value().unwrap_err()),
+        ("chunk", first(x.chunk(5, 1))),
+        ("chunk", first(x.chunk(0, 0))),
+        ("unbind", first(x.unbind(2))),
+        ("repeat", x.repeat(&[2]).value().unwrap_err()),
+        ("repeat", x.repeat(&[usize::MAX, 2]).value().unwrap_err()),
+        ("repeat_interleave", x.repeat_interleave(2, 1).value().unwrap_err()),
+        ("repeat_interleave", x.repeat_interleave(0, usize::MAX).value().unwrap_err()),
+        ("tril", scalar.tril(0).value().unwrap_err()),
+        ("triu", scalar.triu(0).value().unwrap_err()),
+        ("diagonal", x.get(0, 0).diagonal(0).value().unwrap_err()),
+        ("diag_embed", scalar.diag_embed().value().unwrap_err()),
+        ("glu", x.glu(1).value().unwrap_err()),
+        ("glu", x.glu(7).value().unwrap_err()),
+    ];
+    for (op, e) in refused {
+        assert_eq!(e.op(), op, "{e}");
+        assert!(e.location().is_some_and(|at| at.file().ends_with("errors.rs")), "{e}");
+    }
+    // What is merely unusual works.
+    assert_eq!(x.roll(0, isize::MIN).shape(), [2, 3]);
+    assert_eq!(x.tril(isize::MAX).value().unwrap(), x.triu(isize::MIN).value().unwrap());
+    assert_eq!(x.diagonal(isize::MIN).shape(), [0]);
+    assert_eq!(x.repeat(&[0, 1, 2]).shape(), [0, 2, 6]);
+    assert_eq!(x.chunk(0, 9).len(), 2);
+    assert!(x.slice(0, 0..0).unbind(0).is_empty());
+}

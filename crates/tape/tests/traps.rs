@@ -760,10 +760,13 @@ fn dropout_drops_and_scales_and_is_the_same_in_its_gradient() {
     assert_ne!(v.dropout(0.5).value().unwrap(), v.dropout(0.5).value().unwrap(), "two draws differ");
 }
 
+/// Name, function, operands, value, derivatives.
+type Corner = (&'static str, Binary, [f64; 2], f64, [f64; 2]);
+
 /// Values and gradients where a formula alone would give 0/0, 0 · ∞ or ∞ - ∞.
 #[test]
 fn functions_of_two_numbers_at_their_corners() {
-    let cases: [(&str, Binary, [f64; 2], f64, [f64; 2]); 10] = [
+    let cases: [Corner; 10] = [
         ("hypot", |a, b| a.hypot(b), [0.0, 0.0], 0.0, [0.0, 0.0]),
         ("hypot", |a, b| a.hypot(b), [3e200, 4e200], 5e200, [0.6, 0.8]),
         ("logaddexp", |a, b| a.logaddexp(b), [-INF, -INF], -INF, [0.5, 0.5]),

@@ -51,6 +51,7 @@ pub mod neg;
 pub mod pow;
 pub mod prelu;
 mod prelude;
+mod rearrange;
 pub mod recip;
 pub mod relu;
 pub mod rsqrt;
@@ -73,6 +74,7 @@ mod sum;
 pub mod tan;
 pub mod tanh;
 pub mod threshold;
+mod triangle;
 pub mod xlogy;
 
 pub use compare::IntoMask;
@@ -140,6 +142,7 @@ pub fn table() -> Vec<Spec> {
         prelu::spec(),
         prelu::glu_spec(),
         prelu::lerp_spec(),
+        rearrange::spec(),
         recip::spec(),
         relu::spec(),
         rsqrt::spec(),
@@ -166,6 +169,7 @@ pub fn table() -> Vec<Spec> {
         tan::spec(),
         tanh::spec(),
         threshold::spec(),
+        triangle::spec(),
         xlogy::spec(),
     ]
 }

@@ -1,0 +1,245 @@
+//! Elements in other places, as composites of views and joins: flip, roll, movedim, chunk, unbind, repeat,
+//! repeat_interleave.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+use wengert_ops::{Slice, normalize_axis};
+
+#[track_caller]
+fn refuse<'t, T: Float>(
+    x: Var<'t, T>,
+    op: &'static str,
+    kind: wengert_ops::ErrorKind,
+    detail: String,
+) -> Var<'t, T> {
+    x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The order of elements reversed along some axes.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::from([1.0, 2.0, 3.0])).flip(0).value()?.to_vec(), [3.0, 2.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn flip(self, axes: impl Axes) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        match axes.resolve("flip", self.rank()) {
+            Ok(axes) => {
+                let mut x = self;
+                for a in axes {
+                    x = x.slice(a as isize, Slice::all().step(-1));
+                }
+                x
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// Elements shifted by `shift` places along an axis; those that fall off one end come in at the other.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// assert_eq!(x.roll(0, 1).value()?.to_vec(), [3.0, 1.0, 2.0]);
+    /// assert_eq!(x.roll(0, -4).value()?.to_vec(), [2.0, 3.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn roll(self, axis: isize, shift: isize) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        match normalize_axis("roll", axis, shape.len()) {
+            Ok(a) if shape[a] == 0 => self,
+            Ok(a) => {
+                let n = shape[a] as isize;
+                let cut = (n - shift.rem_euclid(n)) % n;
+                self.tape().concat(&[self.slice(axis, cut..), self.slice(axis, 0..cut)], axis)
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// One axis moved to another place, the others keeping their order.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::<f32>::zeros([2, 3, 4])).movedim(0, -1).shape(), [3, 4, 2]);
+    /// ```
+    #[track_caller]
+    pub fn movedim(self, from: isize, to: isize) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let rank = self.rank();
+        let places =
+            normalize_axis("movedim", from, rank).and_then(|f| Ok((f, normalize_axis("movedim", to, rank)?)));
+        match places {
+            Ok((from, to)) => {
+                let mut order: Vec<usize> = (0..rank).filter(|&a| a != from).collect();
+                order.insert(to, from);
+                self.permute(order)
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// `n` parts along an axis, of equal size but for the last, which may be smaller; fewer parts where the axis is
+    /// too short, as in PyTorch.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let parts = tape.var(Tensor::from([1.0, 2.0, 3.0, 4.0, 5.0])).chunk(0, 2);
+    /// assert_eq!(parts[1].value()?.to_vec(), [4.0, 5.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn chunk(self, axis: isize, n: usize) -> Vec<Var<'t, T>> {
+        if self.is_failed() {
+            return vec![self; n.max(1)];
+        }
+        let shape = self.raw_shape();
+        let size = match normalize_axis("chunk", axis, shape.len()) {
+            Ok(a) => shape[a],
+            Err(e) => return vec![self.tape().failed(e.into()); n.max(1)],
+        };
+        if n == 0 {
+            let kind = wengert_ops::ErrorKind::Argument;
+            return vec![refuse(self, "chunk", kind, "expected at least one part, found 0".into())];
+        }
+        let each = size.div_ceil(n).max(1);
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while at < size || parts.is_empty() {
+            parts.push(self.slice(axis, at..(at + each).min(size)));
+            at += each;
+        }
+        parts
+    }
+
+    /// The slices along an axis, which goes.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let rows = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]])).unbind(0);
+    /// assert_eq!(rows[1].value()?.to_vec(), [3.0, 4.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn unbind(self, axis: isize) -> Vec<Var<'t, T>> {
+        if self.is_failed() {
+            return vec![self];
+        }
+        let shape = self.raw_shape();
+        match normalize_axis("unbind", axis, shape.len()) {
+            Ok(a) => {
+                let mut slices = Vec::with_capacity(shape[a]);
+                for i in 0..shape[a] {
+                    slices.push(self.get(axis, i));
+                }
+                slices
+            }
+            Err(e) => vec![self.tape().failed(e.into())],
+        }
+    }
+
+    /// The whole value side by side `times[i]` times along axis `i`; with more entries than axes, leading axes of size
+    /// 1 are added first, as in PyTorch's `repeat`.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, 2.0])).repeat(&[2, 2]);
+    /// assert_eq!(y.value()?, Tensor::from([[1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn repeat(self, times: &[usize]) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        let Some(lead) = times.len().checked_sub(shape.len()) else {
+            let detail =
+                format!("expected at least {} factors for shape {shape}, found {}", shape.len(), times.len());
+            return refuse(self, "repeat", wengert_ops::ErrorKind::Argument, detail);
+        };
+        // [a, b] is seen as [1, a, 1, b], expanded to [m, a, n, b], and taken as [m a, n b].
+        let (mut split, mut wide, mut merged) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, &m) in times.iter().enumerate() {
+            let n = if i < lead { 1 } else { shape[i - lead] };
+            split.extend([1, n]);
+            wide.extend([m, n]);
+            merged.push(m.saturating_mul(n));
+        }
+        match merged.to_shape("repeat") {
+            Ok(merged) => self.reshape(split).expand(wide).reshape(merged),
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// Every slice along an axis `times` times in a row.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, 2.0])).repeat_interleave(0, 3);
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn repeat_interleave(self, axis: isize, times: usize) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let mut shape = self.raw_shape().to_vec();
+        match normalize_axis("repeat_interleave", axis, shape.len()) {
+            Ok(a) => {
+                let mut wide = shape.clone();
+                wide.insert(a + 1, times);
+                shape[a] = shape[a].saturating_mul(times);
+                match shape.to_shape("repeat_interleave") {
+                    Ok(shape) => self.unsqueeze(a as isize + 1).expand(wide).reshape(shape),
+                    Err(e) => self.tape().failed(e.into()),
+                }
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("flip", Order::Second, |g| {
+        let shape = g.full_shape(1..=3);
+        let (axis, other, which) = (g.axis(shape.len()), g.axis(shape.len()), g.within(0..=6));
+        let (axes, shift, n) = (g.axes(shape.len()), g.within(0..=7) as isize - 3, g.within(1..=3));
+        let times: Vec<usize> = (0..shape.len() + g.within(0..=1)).map(|_| g.within(0..=2)).collect();
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes, times], |x| match which {
+            0 => x[0].flip(&axes),
+            1 => x[0].roll(axis, shift),
+            2 => x[0].movedim(axis, other),
+            3 => {
+                let parts = x[0].chunk(axis, n);
+                parts[parts.len() - 1] * 2.0
+            }
+            4 => {
+                let slices = x[0].unbind(axis);
+                slices[slices.len() - 1] * 3.0
+            }
+            5 => x[0].repeat(&times),
+            _ => x[0].repeat_interleave(axis, n),
+        })
+    })
+    .covering(&["roll", "movedim", "chunk", "unbind", "repeat", "repeat_interleave"])
+}

@@ -1,0 +1,134 @@
+//! Triangles and diagonals of matrices: tril, triu, diagonal, trace, diag_embed.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+
+/// Rows and columns of the last two axes.
+#[track_caller]
+fn matrix<T: Float>(x: Var<'_, T>, op: &'static str) -> Result<(usize, usize)> {
+    match x.raw_shape()[..] {
+        [.., rows, columns] => Ok((rows, columns)),
+        _ => {
+            let detail = format!("expected a matrix or a batch of them, found shape {}", x.shape());
+            Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
+        }
+    }
+}
+
+/// The positions of a diagonal in a row-major matrix: element (i, i + offset).
+fn positions(rows: usize, columns: usize, offset: isize) -> Tensor<i64> {
+    let cells = (0..rows as isize).filter_map(|i| {
+        let j = i.checked_add(offset)?;
+        (0..columns as isize).contains(&j).then(|| (i * columns as isize + j) as i64)
+    });
+    Tensor::from(cells.collect::<Vec<_>>())
+}
+
+impl<T: Float> Var<'_, T> {
+    #[track_caller]
+    fn outside_zero(self, op: &'static str, drop: impl Fn(isize, isize) -> bool) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let (rows, columns) = match matrix(self, op) {
+            Ok(sizes) => sizes,
+            Err(e) => return self.tape().failed(e),
+        };
+        let cells =
+            (0..rows * columns).map(|i| drop((i / columns) as isize, (i % columns) as isize)).collect();
+        let mask = Tensor::from_vec(cells, [rows, columns]);
+        self.masked_fill(mask, 0.0)
+    }
+
+    /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) stays where
+    /// j ≤ i + offset.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]));
+    /// assert_eq!(x.tril(0).value()?, Tensor::from([[1.0, 0.0, 0.0], [4.0, 5.0, 0.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tril(self, offset: isize) -> Self {
+        self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
+    }
+
+    /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) stays where
+    /// j ≥ i + offset.
+    #[track_caller]
+    pub fn triu(self, offset: isize) -> Self {
+        self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
+    }
+
+    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal lies outside.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]));
+    /// assert_eq!(x.diagonal(1).value()?.to_vec(), [2.0, 6.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn diagonal(self, offset: isize) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        match matrix(self, "diagonal") {
+            Ok((rows, columns)) => {
+                self.flatten(self.rank() - 2).index_select(-1, &positions(rows, columns, offset))
+            }
+            Err(e) => self.tape().failed(e),
+        }
+    }
+
+    /// The sum of the diagonal of matrices `[.., n, m]`, square or not, as `[..]`.
+    #[track_caller]
+    pub fn trace(self) -> Self {
+        self.diagonal(0).sum_axes(-1)
+    }
+
+    /// Square matrices `[.., n, n]` with this value `[.., n]` on the diagonal and zeros elsewhere.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([2.0, 3.0])).diag_embed();
+    /// assert_eq!(y.value()?, Tensor::from([[2.0, 0.0], [0.0, 3.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn diag_embed(self) -> Self {
+        // A row scaled elementwise by the identity, whose zeros must not meet an infinity: hence the mask.
+        let n = match self.raw_shape().last() {
+            _ if self.is_failed() => return self,
+            Some(&n) => n,
+            None => {
+                let detail = "expected at least one axis, found a scalar";
+                let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+                return self.tape().failed(Error::new(kind, "diag_embed", detail));
+            }
+        };
+        let cells = (0..n * n).map(|i| i / n != i % n).collect();
+        let mut shape = self.raw_shape().to_vec();
+        shape.push(n);
+        self.unsqueeze(-1).expand(shape).masked_fill(Tensor::from_vec(cells, [n, n]), 0.0)
+    }
+}
+
+pub(super) fn spec() -> Spec {
+    Spec::new("tril", Order::Second, |g| {
+        let shape = g.shape(2..=3);
+        let (offset, which) = (g.within(0..=4) as isize - 2, g.within(0..=4));
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].tril(offset),
+            1 => x[0].triu(offset),
+            2 => x[0].diagonal(offset),
+            3 => x[0].trace(),
+            _ => x[0].diagonal(0).diag_embed(),
+        })
+    })
+    .covering(&["triu", "diagonal", "trace", "diag_embed"])
+}
