@@ -2,11 +2,13 @@
 //!
 //! - [`Tape`] and [`Var`]: recording, errors that stay with the value, [`backward`](Var::backward) and
 //!   [`grad`](Var::grad);
+//! - [`derivatives`]: Jacobians, Hessians and products with them, as tensors;
 //! - [`Op`] and [`Pointwise`]: how an operation is written, ours or a user's;
 //! - [`rules`]: one file an operation, and the table that enrols them;
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
 #![forbid(unsafe_code)]
 
+pub mod derivatives;
 mod error;
 pub mod gradcheck;
 mod grads;
