@@ -1,4 +1,4 @@
-//! Tensors and CPU kernels. This crate knows nothing of gradients: it is the arithmetic that the tape records.
+//! Tensors and CPU kernels. This crate knows no tape: it is the arithmetic that the tape records.
 //!
 //! A [`Tensor`] is a reference-counted buffer and a layout (shape, strides, offset), so transposing, slicing,
 //! broadcasting and most reshapes copy nothing. Every operation returns a [`Result`]: an impossible call is an

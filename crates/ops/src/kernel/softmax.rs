@@ -6,7 +6,7 @@
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
-use crate::kernel::fold::{Max, Sum, lanes};
+use crate::kernel::fold::{Fold, Max, Sum, lanes};
 use crate::parallel;
 use crate::shape::{Axes, normalize_axis};
 use crate::simd;
@@ -15,18 +15,35 @@ use crate::tensor::Tensor;
 /// One exponential's cost in additions.
 const COST: usize = 4;
 
+/// Σ exp(x - shift), without a place for the exponentials: a buffer a task would make the number of buffers in use
+/// depend on how many tasks happen to run at once.
+struct SumExp<T> {
+    shift: T,
+}
+
+impl<T: Float> Fold<T> for SumExp<T> {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::ZERO
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        (x - self.shift).exp()
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a + b
+    }
+}
+
 /// log Σ exp(x) of a row.
 #[inline(always)]
-fn log_sum_exp<T: Float>(x: &[T], scratch: &mut [T]) -> T {
+fn log_sum_exp<T: Float>(x: &[T]) -> T {
     let max = lanes(&Max, x);
     if !max.is_finite() {
         return max;
     }
-    let scratch = &mut scratch[..x.len()];
-    for (s, &v) in scratch.iter_mut().zip(x) {
-        *s = (v - max).exp();
-    }
-    max + lanes(&Sum, scratch).log()
+    max + lanes(&SumExp { shift: max }, x).log()
 }
 
 struct Row<'a, T, const LOG: bool> {
@@ -40,7 +57,7 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Row<'_, T, LOG> {
     fn call(self) {
         let Row { x, y } = self;
         if LOG {
-            let lse = log_sum_exp(x, y);
+            let lse = log_sum_exp(x);
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x - lse;
             }
@@ -61,7 +78,6 @@ struct Lse<'a, T> {
     x: &'a [T],
     n: usize,
     out: &'a mut [T],
-    scratch: &'a mut [T],
 }
 
 impl<T: Float> pulp::NullaryFnOnce for Lse<'_, T> {
@@ -69,7 +85,7 @@ impl<T: Float> pulp::NullaryFnOnce for Lse<'_, T> {
     #[inline(always)]
     fn call(self) {
         for (i, o) in self.out.iter_mut().enumerate() {
-            *o = log_sum_exp(&self.x[i * self.n..(i + 1) * self.n], self.scratch);
+            *o = log_sum_exp(&self.x[i * self.n..(i + 1) * self.n]);
         }
     }
 }
@@ -211,9 +227,8 @@ impl<T: Float> Tensor<T> {
         let mut out = Buffer::unspecified(at.len());
         if n > 0 {
             parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
-                let mut scratch = Buffer::unspecified(n);
                 let x = &src[start * n..(start + out.len()) * n];
-                simd::dispatch(Lse { x, n, out: &mut *out, scratch: &mut scratch });
+                simd::dispatch(Lse { x, n, out: &mut *out });
                 for (i, o) in out.iter_mut().enumerate() {
                     *o -= x[i * n + at[start + i]];
                 }
@@ -263,9 +278,8 @@ impl<T: Float> Tensor<T> {
         let mut out = Buffer::filled(shape.numel(), T::NEG_INFINITY);
         if n > 0 {
             parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
-                let mut scratch = Buffer::unspecified(n);
                 let x = &src[start * n..(start + out.len()) * n];
-                simd::dispatch(Lse { x, n, out, scratch: &mut scratch });
+                simd::dispatch(Lse { x, n, out });
             });
         }
         Ok(Tensor::from_buffer(out, shape))

@@ -28,12 +28,14 @@ pub mod expm1;
 mod extremum;
 pub mod gelu;
 pub mod gelu_tanh;
+mod glu;
 pub mod hardsigmoid;
 pub mod hardswish;
 pub mod hypot;
 mod index;
 mod join;
 pub mod leaky_relu;
+mod lerp;
 mod linear;
 pub mod log;
 pub mod log10;
@@ -115,6 +117,7 @@ pub fn table() -> Vec<Spec> {
         extremum::spec(),
         gelu::spec(),
         gelu_tanh::spec(),
+        glu::spec(),
         hardsigmoid::spec(),
         hardswish::spec(),
         hypot::spec(),
@@ -123,6 +126,7 @@ pub fn table() -> Vec<Spec> {
         join::spec(),
         join::pad_spec(),
         leaky_relu::spec(),
+        lerp::spec(),
         linear::spec(),
         log::spec(),
         log10::spec(),
@@ -140,8 +144,6 @@ pub fn table() -> Vec<Spec> {
         neg::spec(),
         pow::spec(),
         prelu::spec(),
-        prelu::glu_spec(),
-        prelu::lerp_spec(),
         rearrange::spec(),
         recip::spec(),
         relu::spec(),

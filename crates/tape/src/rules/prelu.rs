@@ -1,4 +1,5 @@
-//! PReLU: ReLU with a learned slope below 0 (He et al. 2015), and GLU, a half gated by the other (Dauphin et al. 2017).
+//! PReLU: ReLU with a learned slope below 0 (He et al. 2015). Derivatives: 1 above 0 and the slope below; for the slope, 0
+//! above and x below.
 
 use super::prelude::*;
 
@@ -41,71 +42,11 @@ impl<'t, T: Float> Var<'t, T> {
     pub fn prelu(self, slope: impl Operand<'t, T>) -> Self {
         self.pointwise2(slope, Prelu)
     }
-
-    /// The first half along an axis times σ of the second; an odd size is an error.
-    ///
-    /// ```
-    /// # use wengert_ops::Tensor;
-    /// let tape = wengert_tape::Tape::new();
-    /// assert_eq!(tape.var(Tensor::from([6.0, 0.0])).glu(0).value()?.to_vec(), [3.0]);
-    /// # Ok::<(), wengert_tape::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn glu(self, axis: isize) -> Self {
-        if self.is_failed() {
-            return self;
-        }
-        let shape = self.raw_shape();
-        let refused = match wengert_ops::normalize_axis("glu", axis, shape.len()) {
-            Ok(a) if shape[a].is_multiple_of(2) => {
-                let (half, n) = (shape[a] / 2, shape[a]);
-                return self.slice(axis, 0..half) * self.slice(axis, half..n).sigmoid();
-            }
-            Ok(_) => {
-                let detail = format!("expected an even size along axis {axis}, found shape {shape}");
-                crate::Error::new(crate::ErrorKind::Op(wengert_ops::ErrorKind::Shape), "glu", detail)
-            }
-            Err(e) => e.into(),
-        };
-        self.tape().failed(refused)
-    }
-
-    /// This value moved towards another: x + w (y - x).
-    ///
-    /// ```
-    /// # use wengert_ops::Tensor;
-    /// let tape = wengert_tape::Tape::new();
-    /// assert_eq!(tape.var(Tensor::from([2.0])).lerp(Tensor::from([6.0]), 0.25).item()?, 3.0);
-    /// # Ok::<(), wengert_tape::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn lerp(self, to: impl Operand<'t, T>, weight: impl Operand<'t, T>) -> Self {
-        let to = to.into_var(self.tape());
-        self + (to - self) * weight
-    }
 }
 
 pub(super) fn spec() -> Spec {
     Spec::new("prelu", Order::First, |g| {
         let (a, b) = g.pair();
         case!(vec![g.tensor(&a, Domain::Kinks(&[0.0])), g.tensor(&b, Domain::Real)], [], |x| x[0].prelu(x[1]))
-    })
-}
-
-pub(super) fn glu_spec() -> Spec {
-    Spec::new("glu", Order::Second, |g| {
-        let mut shape = g.full_shape(1..=3);
-        let axis = g.within(0..=shape.len() - 1);
-        shape[axis] = 2 * g.within(1..=2);
-        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].glu(axis as isize))
-    })
-}
-
-pub(super) fn lerp_spec() -> Spec {
-    Spec::new("lerp", Order::Second, |g| {
-        let (a, b) = g.pair();
-        let w = g.broadcastable(&b);
-        let x = vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real), g.tensor(&w, Domain::Real)];
-        case!(x, [], |x| x[0].lerp(x[1], x[2]))
     })
 }
