@@ -2,6 +2,7 @@
 
 use crate::gradcheck::generate::{Domain, Gen};
 use crate::var::Var;
+use std::sync::Arc;
 use wengert_ops::Tensor;
 
 /// To which order an op is checked.
@@ -58,10 +59,8 @@ macro_rules! case {
 
 /// An op enrolled for the property tests.
 pub struct Spec {
-    /// The op's name.
+    /// The op's name: that of the public method which its cases call.
     pub name: &'static str,
-    /// The public methods of [`Var`] and functions of this crate that the cases exercise.
-    pub covers: Vec<&'static str>,
     /// To which order it is checked.
     pub order: Order,
     /// Makes one valid call.
@@ -69,13 +68,13 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// An op under its name, which is also the method it covers.
+    /// An op under its name.
     pub fn new(
         name: &'static str,
         order: Order,
         sample: impl Fn(&mut Gen) -> Case + Send + Sync + 'static,
     ) -> Self {
-        Spec { name, covers: vec![name], order, sample: Box::new(sample) }
+        Spec { name, order, sample: Box::new(sample) }
     }
 
     /// A smooth function of one number, on a domain.
@@ -91,11 +90,18 @@ impl Spec {
         })
     }
 
-    /// Also covers these methods.
-    #[must_use]
-    pub fn covering(mut self, methods: &[&'static str]) -> Self {
-        self.covers.extend(methods);
-        self
+    /// Ops that share a generator, which is told the place of the op's name among `names`.
+    pub fn family(
+        names: &[&'static str],
+        order: Order,
+        sample: impl Fn(&mut Gen, usize) -> Case + Send + Sync + 'static,
+    ) -> Vec<Self> {
+        let sample = Arc::new(sample);
+        let each = |(which, &name)| {
+            let sample = Arc::clone(&sample);
+            Spec::new(name, order, move |g| sample(g, which))
+        };
+        names.iter().enumerate().map(each).collect()
     }
 
     /// Checked to the second order in spite of its kinks.
@@ -103,5 +109,14 @@ impl Spec {
     pub fn second_order(mut self) -> Self {
         self.order = Order::Second;
         self
+    }
+}
+
+/// One entry, where a file may enrol several.
+impl IntoIterator for Spec {
+    type Item = Spec;
+    type IntoIter = std::iter::Once<Spec>;
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
     }
 }

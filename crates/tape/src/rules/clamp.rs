@@ -56,14 +56,13 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("clamp", Order::First, |g| {
-        let (shape, which) = (g.shape(0..=3), g.within(0..=2));
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["clamp", "hardtanh", "relu6"], Order::First, |g, which| {
+        let shape = g.shape(0..=3);
         case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| match which {
             0 => x[0].clamp(-0.75, 0.5),
             1 => x[0].hardtanh(),
             _ => (x[0] * 5.0).relu6(),
         })
     })
-    .covering(&["hardtanh", "relu6"])
 }

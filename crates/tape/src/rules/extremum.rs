@@ -84,10 +84,11 @@ methods! {
     (min min_axes min_keepdim false "smallest" "1.0")
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("max", Order::First, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["max", "max_axes", "max_keepdim", "min", "min_axes", "min_keepdim"];
+    Spec::family(&names, Order::First, |g, which| {
         let shape = g.full_shape(0..=3);
-        let (axes, which) = (g.axes(shape.len()), g.within(0..=5));
+        let axes = g.axes(shape.len());
         case!(vec![g.tensor(&shape, Domain::Grid)], [axes], |x| match which {
             0 => x[0].max(),
             1 => x[0].max_axes(&axes),
@@ -97,7 +98,6 @@ pub(super) fn spec() -> Spec {
             _ => x[0].min_keepdim(&axes),
         })
     })
-    .covering(&["max_axes", "max_keepdim", "min", "min_axes", "min_keepdim"])
 }
 
 #[cfg(test)]

@@ -135,13 +135,13 @@ fn axis_of(shape: &[usize], axis: isize) -> usize {
     wengert_ops::normalize_axis("index", axis, shape.len()).unwrap_or(0)
 }
 
-pub(super) fn select_spec() -> Spec {
-    Spec::new("index_select", Order::Second, |g| {
+pub(super) fn select_spec() -> Vec<Spec> {
+    Spec::family(&["index_select", "index_add"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
-        let (axis, n, add) = (g.axis(shape.len()), g.within(0..=4), g.once_in(2));
+        let (axis, n) = (g.axis(shape.len()), g.within(0..=4));
         let index = g.indices(&[n], shape[axis_of(&shape, axis)]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
-        if add {
+        if which == 1 {
             let mut s = shape.clone();
             s[axis_of(&shape, axis)] = n;
             x.push(g.tensor(&s, Domain::Real));
@@ -151,20 +151,19 @@ pub(super) fn select_spec() -> Spec {
             None => x[0].index_select(axis, &index),
         })
     })
-    .covering(&["index_add"])
 }
 
-pub(super) fn gather_spec() -> Spec {
-    Spec::new("gather", Order::Second, |g| {
+pub(super) fn gather_spec() -> Vec<Spec> {
+    Spec::family(&["gather", "scatter_add"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
-        let (axis, add) = (g.axis(shape.len()), g.once_in(2));
+        let axis = g.axis(shape.len());
         let along = axis_of(&shape, axis);
         let places: Vec<usize> = (0..shape.len())
             .map(|i| if i == along { g.within(0..=3) } else { g.within(1..=shape[i]) })
             .collect();
         let index = g.indices(&places, shape[along]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
-        if add {
+        if which == 1 {
             x.push(g.tensor(&places, Domain::Real));
         }
         case!(x, [index], |x| match x.get(1) {
@@ -172,5 +171,4 @@ pub(super) fn gather_spec() -> Spec {
             None => x[0].gather(axis, &index),
         })
     })
-    .covering(&["scatter_add"])
 }

@@ -103,10 +103,10 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("concat", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["concat", "stack"], Order::Second, |g, which| {
         let shape = g.shape(1..=3);
-        let (axis, parts, stacked) = (g.axis(shape.len()), g.within(1..=3), g.once_in(2));
+        let (axis, parts, stacked) = (g.axis(shape.len()), g.within(1..=3), which == 1);
         let along = normalize_axis("concat", axis, shape.len()).unwrap_or(0);
         let mut x = Vec::new();
         for _ in 0..parts {
@@ -118,7 +118,6 @@ pub(super) fn spec() -> Spec {
         }
         case!(x, [], |x| if stacked { x[0].tape().stack(x, axis) } else { x[0].tape().concat(x, axis) })
     })
-    .covering(&["stack"])
 }
 
 pub(super) fn pad_spec() -> Spec {

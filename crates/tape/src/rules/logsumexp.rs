@@ -63,17 +63,15 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("logsumexp", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["logsumexp", "logsumexp_keepdim"], Order::Second, |g, which| {
         let shape = g.full_shape(0..=3);
-        let (axes, keepdim) = (g.axes(shape.len()), g.once_in(2));
-        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| if keepdim {
-            x[0].logsumexp_keepdim(&axes)
-        } else {
-            x[0].logsumexp(&axes)
+        let axes = g.axes(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match which {
+            0 => x[0].logsumexp(&axes),
+            _ => x[0].logsumexp_keepdim(&axes),
         })
     })
-    .covering(&["logsumexp_keepdim"])
 }
 
 #[cfg(test)]

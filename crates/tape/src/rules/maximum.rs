@@ -65,11 +65,13 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("maximum", Order::First, |g| {
-        let ((a, b), smaller) = (g.pair(), g.once_in(2));
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["maximum", "minimum"], Order::First, |g, which| {
+        let (a, b) = g.pair();
         let x = vec![g.tensor(&a, Domain::Grid), g.tensor(&b, Domain::Grid)];
-        case!(x, [], |x| if smaller { x[0].minimum(x[1]) } else { x[0].maximum(x[1]) })
+        case!(x, [], |x| match which {
+            0 => x[0].maximum(x[1]),
+            _ => x[0].minimum(x[1]),
+        })
     })
-    .covering(&["minimum"])
 }

@@ -83,6 +83,15 @@ pub use compare::IntoMask;
 
 use crate::gradcheck::Spec;
 
+/// The entries that each of the given files enrols: one, or several.
+macro_rules! enrolled {
+    ($($entries:expr),* $(,)?) => {{
+        let mut table: Vec<Spec> = Vec::new();
+        $(table.extend($entries);)*
+        table
+    }};
+}
+
 /// All enrolled operations, in the order of their files.
 ///
 /// ```
@@ -92,7 +101,7 @@ use crate::gradcheck::Spec;
 /// assert!(outcome.report.passed(), "{outcome}");
 /// ```
 pub fn table() -> Vec<Spec> {
-    vec![
+    enrolled![
         abs::spec(),
         acos::spec(),
         acosh::spec(),

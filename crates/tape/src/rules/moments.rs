@@ -82,36 +82,33 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("var_axes", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["var_axes", "std_axes"], Order::Second, |g, which| {
         let mut shape = g.full_shape(1..=3);
         shape[0] = shape[0].max(2);
-        let (correction, std) = (g.pick(&[0.0, 1.0]), g.once_in(2));
+        let correction = g.pick(&[0.0, 1.0]);
         let axes = if shape.len() > 1 && g.once_in(2) { vec![0, 1] } else { vec![0usize] };
         // Equal elements have no deviation and the root of that a pole: they are kept apart.
         let apart: Vec<f64> =
             (0..shape.iter().product()).map(|i: usize| i as f64 * 0.7 + g.number(0.0, 0.3)).collect();
         let x = Tensor::from_vec(apart, &shape).unwrap_or_else(|e| panic!("{e}"));
-        case!(vec![x], [axes], |x| if std {
-            x[0].std_axes(&axes, correction)
-        } else {
-            x[0].var_axes(&axes, correction)
+        case!(vec![x], [axes], |x| match which {
+            0 => x[0].var_axes(&axes, correction),
+            _ => x[0].std_axes(&axes, correction),
         })
     })
-    .covering(&["std_axes"])
 }
 
-pub(super) fn norm_spec() -> Spec {
-    Spec::new("norm", Order::Second, |g| {
+pub(super) fn norm_spec() -> Vec<Spec> {
+    Spec::family(&["norm", "norm_axes", "norm_keepdim"], Order::Second, |g, which| {
         let shape = g.full_shape(0..=3);
-        let (axes, which) = (g.axes(shape.len()), g.within(0..=2));
+        let axes = g.axes(shape.len());
         case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [axes], |x| match which {
             0 => x[0].norm(),
             1 => x[0].norm_axes(&axes),
             _ => x[0].norm_keepdim(&axes),
         })
     })
-    .covering(&["norm_axes", "norm_keepdim"])
 }
 
 #[cfg(test)]

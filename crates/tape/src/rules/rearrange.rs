@@ -219,10 +219,11 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("flip", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["flip", "roll", "movedim", "chunk", "unbind", "repeat", "repeat_interleave"];
+    Spec::family(&names, Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
-        let (axis, other, which) = (g.axis(shape.len()), g.axis(shape.len()), g.within(0..=6));
+        let (axis, other) = (g.axis(shape.len()), g.axis(shape.len()));
         let (axes, shift, n) = (g.axes(shape.len()), g.within(0..=7) as isize - 3, g.within(1..=3));
         let times: Vec<usize> = (0..shape.len() + g.within(0..=1)).map(|_| g.within(0..=2)).collect();
         case!(vec![g.tensor(&shape, Domain::Real)], [axes, times], |x| match which {
@@ -241,5 +242,4 @@ pub(super) fn spec() -> Spec {
             _ => x[0].repeat_interleave(axis, n),
         })
     })
-    .covering(&["roll", "movedim", "chunk", "unbind", "repeat", "repeat_interleave"])
 }

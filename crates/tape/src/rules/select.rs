@@ -74,16 +74,18 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("select", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["select", "masked_fill"], Order::Second, |g, which| {
         let (a, b) = g.pair();
-        let (wide, fill) = (if a.len() > b.len() { a.clone() } else { b.clone() }, g.once_in(3));
+        let wide = if a.len() > b.len() { a.clone() } else { b.clone() };
         let narrow = g.broadcastable(&wide);
         let mask = g.mask(&narrow);
         let x = vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)];
-        case!(x, [mask], |x| if fill { x[0].masked_fill(&mask, x[1]) } else { x[0].select(&mask, x[1]) })
+        case!(x, [mask], |x| match which {
+            0 => x[0].select(&mask, x[1]),
+            _ => x[0].masked_fill(&mask, x[1]),
+        })
     })
-    .covering(&["masked_fill"])
 }
 
 #[cfg(test)]

@@ -167,11 +167,11 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("reshape", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["reshape", "permute", "transpose", "squeeze", "unsqueeze", "flatten", "expand"];
+    Spec::family(&names, Order::Second, |g, which| {
         let mut shape = g.full_shape(1..=4);
-        let (which, order, one) =
-            (g.within(0..=6), g.permutation(shape.len()), g.within(0..=shape.len() - 1));
+        let (order, one) = (g.permutation(shape.len()), g.within(0..=shape.len() - 1));
         let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
         let mut wide = g.shape(0..=1);
         if which == 3 {
@@ -188,7 +188,6 @@ pub(super) fn spec() -> Spec {
             _ => x[0].expand(&wide),
         })
     })
-    .covering(&["permute", "transpose", "squeeze", "unsqueeze", "flatten", "expand"])
 }
 
 pub(super) fn sum_to_spec() -> Spec {

@@ -110,14 +110,13 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("slice", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["get", "split", "slice"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
         let axis = g.axis(shape.len());
         let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
         let (a, b, step) = (g.within(0..=n - 1), g.within(0..=n), g.pick(&[1isize, 2, -1, -2]));
         let range = if step > 0 { Range::from(a..b).step(step) } else { Range::all().step(step) };
-        let which = g.within(0..=3);
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].get(axis, a),
             1 => {
@@ -127,5 +126,4 @@ pub(super) fn spec() -> Spec {
             _ => x[0].slice(axis, range),
         })
     })
-    .covering(&["get", "split"])
 }

@@ -59,15 +59,13 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("softmax", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["softmax", "log_softmax"], Order::Second, |g, which| {
         let shape = g.shape(1..=3);
-        let (axis, log) = (g.axis(shape.len()), g.once_in(2));
-        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| if log {
-            x[0].log_softmax(axis)
-        } else {
-            x[0].softmax(axis)
+        let axis = g.axis(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].softmax(axis),
+            _ => x[0].log_softmax(axis),
         })
     })
-    .covering(&["log_softmax"])
 }

@@ -119,28 +119,26 @@ impl<A: Axes> AxesList for A {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("sum", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["sum", "sum_axes", "sum_keepdim"], Order::Second, |g, which| {
         let shape = g.shape(0..=4);
-        let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
-        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match (all, keepdim) {
-            (true, _) => x[0].sum(),
-            (false, true) => x[0].sum_keepdim(&axes),
-            (false, false) => x[0].sum_axes(&axes),
+        let axes = g.axes(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match which {
+            0 => x[0].sum(),
+            1 => x[0].sum_axes(&axes),
+            _ => x[0].sum_keepdim(&axes),
         })
     })
-    .covering(&["sum_axes", "sum_keepdim"])
 }
 
-pub(super) fn mean_spec() -> Spec {
-    Spec::new("mean", Order::Second, |g| {
+pub(super) fn mean_spec() -> Vec<Spec> {
+    Spec::family(&["mean", "mean_axes", "mean_keepdim"], Order::Second, |g, which| {
         let shape = g.full_shape(0..=4);
-        let (axes, keepdim, all) = (g.axes(shape.len()), g.once_in(2), g.once_in(4));
-        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match (all, keepdim) {
-            (true, _) => x[0].mean(),
-            (false, true) => x[0].mean_keepdim(&axes),
-            (false, false) => x[0].mean_axes(&axes),
+        let axes = g.axes(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes], |x| match which {
+            0 => x[0].mean(),
+            1 => x[0].mean_axes(&axes),
+            _ => x[0].mean_keepdim(&axes),
         })
     })
-    .covering(&["mean_axes", "mean_keepdim"])
 }

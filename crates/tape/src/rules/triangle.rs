@@ -118,10 +118,11 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-pub(super) fn spec() -> Spec {
-    Spec::new("tril", Order::Second, |g| {
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["tril", "triu", "diagonal", "trace", "diag_embed"];
+    Spec::family(&names, Order::Second, |g, which| {
         let shape = g.shape(2..=3);
-        let (offset, which) = (g.within(0..=4) as isize - 2, g.within(0..=4));
+        let offset = g.within(0..=4) as isize - 2;
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].tril(offset),
             1 => x[0].triu(offset),
@@ -130,5 +131,4 @@ pub(super) fn spec() -> Spec {
             _ => x[0].diagonal(0).diag_embed(),
         })
     })
-    .covering(&["triu", "diagonal", "trace", "diag_embed"])
 }
