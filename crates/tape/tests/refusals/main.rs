@@ -1,0 +1,17 @@
+//! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
+
+mod rearranging;
+
+use wengert_ops::Tensor;
+use wengert_tape::{Tape, Var};
+
+/// Asserts that a call was refused under its own name, with these words in the message.
+#[track_caller]
+fn refused(y: Var<'_, f64>, op: &str, parts: &[&str]) {
+    let e = y.value().err().unwrap_or_else(|| panic!("{op}: this cannot be done"));
+    assert_eq!(e.op(), op, "{e}");
+    assert!(e.location().is_some_and(|at| at.file().contains("refusals")), "{e}");
+    for part in parts {
+        assert!(e.to_string().contains(part), "{op}: {part} is not in {e}");
+    }
+}
