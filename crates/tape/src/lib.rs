@@ -10,6 +10,7 @@
 
 pub mod derivatives;
 mod error;
+pub mod formula;
 pub mod gradcheck;
 mod grads;
 mod node;
@@ -24,6 +25,7 @@ mod tape;
 mod var;
 
 pub use error::{Error, ErrorKind, Result};
+pub use formula::{Elementary, Expr};
 pub use grads::Grads;
 pub use op::{Cotangents, Eager, Forward, Op, Outputs, Rule, Saves, cotangents};
 pub use param::{Param, ParamId};

@@ -70,18 +70,19 @@ pub trait Pointwise: Clone + Send + Sync + 'static {
 }
 
 /// A [`Pointwise`] function as an op.
-pub(crate) struct Map<P>(P);
+pub(crate) struct Map<P>(Value<P>);
 
 impl<P: Pointwise> Map<P> {
     #[track_caller]
     pub(crate) fn record<T: Float>(p: P, x: Var<'_, T>) -> Var<'_, T> {
-        x.tape.record(OpRef::Shared(Arc::new(Map(p))), &[x])
+        x.tape.record(OpRef::Shared(Arc::new(Map(Value(p)))), &[x])
     }
 }
 
-struct Value<'a, P>(&'a P);
+/// The function itself as a kernel.
+pub(crate) struct Value<P>(pub(crate) P);
 
-impl<T: Float, P: Pointwise> Kernel<1, T, T> for Value<'_, P> {
+impl<T: Float, P: Pointwise> Kernel<1, T, T> for Value<P> {
     const COST: usize = P::COST;
     const PATCHES: bool = P::HAS_ROUGH;
     #[inline(always)]
@@ -121,7 +122,7 @@ impl<P: Pointwise> Map<P> {
         let g = r.gy()?;
         let x = if P::USES_X { r.x(0)? } else { g };
         let y = if P::USES_Y { r.y()? } else { g };
-        Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(&self.0))?)]))
+        Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(&self.0.0))?)]))
     }
 }
 
@@ -131,11 +132,11 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
     }
 
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(pointwise(P::NAME, [x[0]], &Value(&self.0))?.into())
+        Ok(pointwise(P::NAME, [x[0]], &self.0)?.into())
     }
 
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        cotangents([Some(r.gy() * self.0.df(r.x(0), r.y()))])
+        cotangents([Some(r.gy() * self.0.0.df(r.x(0), r.y()))])
     }
 
     fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
@@ -171,11 +172,12 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
 }
 
 /// A [`Pointwise2`] function as an op.
-struct Zip<P>(P);
+struct Zip<P>(Value2<P>);
 
-struct Value2<'a, P>(&'a P);
+/// The function itself as a kernel.
+pub(crate) struct Value2<P>(pub(crate) P);
 
-impl<T: Float, P: Pointwise2> Kernel<2, T, T> for Value2<'_, P> {
+impl<T: Float, P: Pointwise2> Kernel<2, T, T> for Value2<P> {
     const COST: usize = P::COST;
     #[inline(always)]
     fn call(&self, [a, b]: [T; 2]) -> T {
@@ -199,7 +201,7 @@ impl<P: Pointwise2> Zip<P> {
         let a = if uses & 1 != 0 { r.x(0)? } else { g };
         let b = if uses & 2 != 0 { r.x(1)? } else { g };
         let y = if uses & 4 != 0 { r.y()? } else { g };
-        let gx = pointwise(P::NAME, [g, a, b, y], &Adjoint2::<P, FIRST>(&self.0))?;
+        let gx = pointwise(P::NAME, [g, a, b, y], &Adjoint2::<P, FIRST>(&self.0.0))?;
         Ok(gx.sum_to(r.shape(i))?)
     }
 
@@ -216,14 +218,14 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
     }
 
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(pointwise(P::NAME, [x[0], x[1]], &Value2(&self.0))?.into())
+        Ok(pointwise(P::NAME, [x[0], x[1]], &self.0)?.into())
     }
 
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, y, g) = (r.x(0), r.x(1), r.y(), r.gy());
         cotangents([
-            r.when(0, || (g * self.0.da(a, b, y)).sum_to(a.raw_shape())),
-            r.when(1, || (g * self.0.db(a, b, y)).sum_to(b.raw_shape())),
+            r.when(0, || (g * self.0.0.da(a, b, y)).sum_to(a.raw_shape())),
+            r.when(1, || (g * self.0.0.db(a, b, y)).sum_to(b.raw_shape())),
         ])
     }
 
@@ -242,6 +244,6 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn pointwise2<P: Pointwise2>(self, o: impl crate::Operand<'t, T>, p: P) -> Self {
         let o = o.into_var(self.tape);
-        self.tape.record(OpRef::Shared(Arc::new(Zip(p))), &[self, o])
+        self.tape.record(OpRef::Shared(Arc::new(Zip(Value2(p)))), &[self, o])
     }
 }

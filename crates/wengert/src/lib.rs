@@ -80,5 +80,7 @@ pub mod prelude {
     };
     pub use wengert_ops::random::Rng;
     pub use wengert_ops::{Shape, Slice, Tensor};
-    pub use wengert_tape::{Error, Float, Grads, Keep, Operand, Param, Pointwise, Real, Tape, Var};
+    pub use wengert_tape::{
+        Elementary, Error, Expr, Float, Grads, Keep, Operand, Param, Pointwise, Real, Tape, Var,
+    };
 }

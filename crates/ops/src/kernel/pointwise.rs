@@ -85,28 +85,50 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
     }
 }
 
-/// A kernel as the executor sees it: a loop over slices. Behind this trait only the loop is compiled for each kernel; the
-/// executor itself, with its views and its threads, once for each number and type of inputs.
-trait Run<const N: usize, T, U>: Sync {
+/// A function of elements as the executor sees it: a loop over slices. Behind this trait only the loop is compiled for
+/// each [`Kernel`]; the executor itself, with its views and its threads, once for each number and type of inputs.
+pub trait Loops<const N: usize, T, U>: Sync {
+    /// One element's cost in additions.
     fn cost(&self) -> usize;
+
+    /// The outputs from slices of the inputs, which are at least as long.
     fn run(&self, x: [&[T]; N], out: &mut [U]);
 }
 
-impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> Run<N, T, U> for K {
+/// The loop of a [`Kernel`].
+pub struct Each<K>(pub K);
+
+impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> Loops<N, T, U> for Each<K> {
     fn cost(&self) -> usize {
         K::COST
     }
 
     fn run(&self, x: [&[T]; N], out: &mut [U]) {
-        simd::dispatch(Loop { kernel: self, x, out: &mut *out });
+        simd::dispatch(Loop { kernel: &self.0, x, out: &mut *out });
         if K::PATCHES {
             for (i, o) in out.iter_mut().enumerate() {
                 let at = std::array::from_fn(|j| x[j][i]);
-                if self.is_rough(at) {
-                    *o = self.patch(at);
+                if self.0.is_rough(at) {
+                    *o = self.0.patch(at);
                 }
             }
         }
+    }
+}
+
+impl<const N: usize, T, U, K: Kernel<N, T, U>> Kernel<N, T, U> for &K {
+    const COST: usize = K::COST;
+    const PATCHES: bool = K::PATCHES;
+    #[inline(always)]
+    fn call(&self, x: [T; N]) -> U {
+        K::call(self, x)
+    }
+    #[inline(always)]
+    fn is_rough(&self, x: [T; N]) -> bool {
+        K::is_rough(self, x)
+    }
+    fn patch(&self, x: [T; N]) -> U {
+        K::patch(self, x)
     }
 }
 
@@ -125,13 +147,17 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
     x: [&Tensor<T>; N],
     kernel: &K,
 ) -> Result<Tensor<U>> {
-    broadcast_together(op, x, kernel)
+    loops(op, x, &Each(kernel))
 }
 
-fn broadcast_together<const N: usize, T: Element, U: Element>(
+/// As [`pointwise`], for a function that brings its own loop.
+///
+/// # Errors
+/// If the shapes do not broadcast.
+pub fn loops<const N: usize, T: Element, U: Element>(
     op: &'static str,
     x: [&Tensor<T>; N],
-    kernel: &dyn Run<N, T, U>,
+    kernel: &dyn Loops<N, T, U>,
 ) -> Result<Tensor<U>> {
     let mut shape = x[0].shape().clone();
     for t in &x[1..] {
@@ -146,7 +172,7 @@ fn broadcast_together<const N: usize, T: Element, U: Element>(
 fn pointwise_as<const N: usize, T: Element, U: Element>(
     shape: Shape,
     x: [&Tensor<T>; N],
-    kernel: &dyn Run<N, T, U>,
+    kernel: &dyn Loops<N, T, U>,
 ) -> Tensor<U> {
     let n = shape.numel();
     let mut out = Buffer::unspecified(n);
@@ -255,7 +281,7 @@ impl<T: Float> Tensor<T> {
     /// Every element times `c`.
     pub fn scale(&self, c: f64) -> Tensor<T> {
         let c = T::from_f64(c);
-        pointwise_as(self.shape().clone(), [self], &Fun(move |v| v * c))
+        pointwise_as(self.shape().clone(), [self], &Each(Fun(move |v| v * c)))
     }
 }
 
@@ -263,7 +289,7 @@ impl Tensor<bool> {
     /// Logical negation.
     #[must_use]
     pub fn logical_not(&self) -> Tensor<bool> {
-        pointwise_as(self.shape().clone(), [self], &Fun(|v: bool| !v))
+        pointwise_as(self.shape().clone(), [self], &Each(Fun(|v: bool| !v)))
     }
 
     /// Where both hold, broadcasting.
@@ -284,7 +310,7 @@ impl Tensor<bool> {
 
     /// 1 where true, 0 where false.
     pub fn to_float<T: Float>(&self) -> Tensor<T> {
-        pointwise_as(self.shape().clone(), [self], &Fun(|v: bool| if v { T::ONE } else { T::ZERO }))
+        pointwise_as(self.shape().clone(), [self], &Each(Fun(|v: bool| if v { T::ONE } else { T::ZERO })))
     }
 
     /// `yes` where true, else `no`, all three broadcasting.

@@ -44,6 +44,7 @@ pub mod log2;
 pub mod log_sigmoid;
 pub mod logaddexp;
 mod logsumexp;
+mod map;
 mod matmul;
 pub mod maximum;
 pub mod mish;
@@ -144,6 +145,7 @@ pub fn table() -> Vec<Spec> {
         log_sigmoid::spec(),
         logaddexp::spec(),
         logsumexp::spec(),
+        map::spec(),
         matmul::spec(),
         maximum::spec(),
         mish::spec(),
