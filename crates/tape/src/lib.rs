@@ -8,6 +8,7 @@
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 pub mod derivatives;
 mod error;
 pub mod formula;

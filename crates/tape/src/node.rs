@@ -22,6 +22,7 @@ pub(crate) enum Slot<T: Float> {
 #[derive(Clone, Copy)]
 pub(crate) enum Gone {
     Scope(&'static Location<'static>),
+    Checkpoint(&'static Location<'static>),
     Backward,
     Param,
 }
@@ -95,6 +96,9 @@ impl Gone {
         match self {
             Gone::Scope(at) => format!(
                 "this value of shape {shape} was freed at the end of the scope at {at}; return it from the scope, or keep() it"
+            ),
+            Gone::Checkpoint(at) => format!(
+                "this value of shape {shape} was dropped by the checkpoint at {at}; return it from there, or keep() it"
             ),
             Gone::Backward => format!(
                 "this value of shape {shape} was freed by backward(); keep() it before, or use backward_retaining()"

@@ -1,5 +1,6 @@
 //! Scopes: what was made inside and is no longer needed is freed when the scope ends.
 
+use crate::checkpoint::drop_values;
 use crate::node::{Gone, Slot};
 use crate::real::Float;
 use crate::tape::Tape;
@@ -97,25 +98,36 @@ impl<T: Float> Tape<T> {
     /// being closed, it frees nothing.
     #[track_caller]
     pub fn open_scope(&self) -> Scope<'_, T> {
-        Scope { tape: self, start: self.len(), at: Location::caller() }
+        Scope::open(self, false, Location::caller())
     }
 }
 
-/// A scope that has been opened and not closed yet.
+/// A scope or [`checkpoint`](Tape::checkpoint) that has been opened and not closed yet.
 #[must_use]
 pub struct Scope<'t, T: Float> {
     tape: &'t Tape<T>,
     start: usize,
+    /// Whether what is dropped is computed again in the sweep.
+    checkpoint: bool,
     at: &'static Location<'static>,
 }
 
-impl<T: Float> Scope<'_, T> {
+impl<'t, T: Float> Scope<'t, T> {
+    pub(crate) fn open(tape: &'t Tape<T>, checkpoint: bool, at: &'static Location<'static>) -> Self {
+        Scope { tape, start: tape.len(), checkpoint, at }
+    }
+
     /// Frees what was made since the scope was opened, except what `result` holds, what a rule will look at, and what
-    /// was kept.
+    /// was kept. A checkpoint drops also what a rule will look at.
     pub fn close<K: Keep>(self, result: K) -> K {
         let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));
         let mut state = self.tape.state.borrow_mut();
+        if self.checkpoint {
+            let region = drop_values(&mut state.nodes, self.start, &stays, self.at);
+            state.regions.push(region);
+            return result;
+        }
         for (id, node) in state.nodes.iter_mut().enumerate().skip(self.start) {
             let made = node.op.is_some() || node.first as usize != id || !node.inputs.is_empty();
             if let Slot::Ready(t) = &node.value

@@ -3,6 +3,7 @@
 //! Both walk the nodes from the last to the first, once, without recursion. A rule returns cotangents; only the sweep
 //! adds them up.
 
+use crate::checkpoint::Regions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
 use crate::node::{Borrowed, Gone, Node, Slot, path_of, range};
@@ -67,14 +68,10 @@ impl<T: Float> Tape<T> {
             accumulate(&mut sweep.cotangents[y.id as usize], seed.clone())?;
         }
         let roots: SmallVec<[u32; 2]> = outputs.iter().map(|(y, _)| y.id).collect();
-        for id in (0..=top).rev() {
-            if sweep.nodes[id].first as usize == id {
-                sweep.step(id, &roots)?;
-                if retain == Retain::Nothing {
-                    sweep.free(id, &roots);
-                }
-            }
-        }
+        let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
+        let outcome = sweep.run(top, &roots, retain, &mut regions);
+        self.state.borrow_mut().regions = regions.rest();
+        outcome?;
         let grads = sweep.finish(retain)?;
         drop(nodes);
         if retain == Retain::Nothing {
@@ -129,6 +126,25 @@ struct Sweep<'a, T: Float> {
 }
 
 impl<T: Float> Sweep<'_, T> {
+    fn run(&mut self, top: usize, roots: &[u32], retain: Retain, regions: &mut Regions) -> Result<()> {
+        for id in (0..=top).rev() {
+            if self.nodes[id].first as usize != id {
+                continue;
+            }
+            let cotangents = &self.cotangents;
+            let reached = |ids: std::ops::Range<usize>| {
+                let ids = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
+                cotangents[ids].iter().any(Option::is_some)
+            };
+            regions.before(id, self.nodes, reached)?;
+            self.step(id, roots)?;
+            if retain == Retain::Nothing {
+                self.free(id, roots);
+            }
+        }
+        Ok(())
+    }
+
     /// Pulls the cotangents of one op's outputs back to its inputs.
     fn step(&mut self, id: usize, roots: &[u32]) -> Result<()> {
         let node = &self.nodes[id];
@@ -335,6 +351,7 @@ impl<T: Float> Tape<T> {
                 format!("no gradient flows to this value of shape {}: it is a constant", frozen.shape());
             return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
         }
+        self.recompute_all().map_err(|e| e.at(at))?;
         let len = self.len();
         let mut sweep = Recorded { tape: self, cotangents: vec![None; len], active: vec![false; len] };
         for x in wrt {
@@ -357,6 +374,19 @@ impl<T: Float> Tape<T> {
             })?;
         }
         Ok(grads)
+    }
+
+    /// Brings back every value that a checkpoint dropped: what is recorded now refers to them.
+    fn recompute_all(&self) -> Result<()> {
+        if self.state.borrow().regions.is_empty() {
+            return Ok(());
+        }
+        let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
+        let mut nodes = Borrowed::take(self);
+        for id in (0..nodes.nodes.len()).rev() {
+            regions.before(id, &mut nodes.nodes, |_| true)?;
+        }
+        Ok(())
     }
 
     /// A node that holds a slot as it is.

@@ -1,5 +1,6 @@
 //! [`Tape`]: the growing list of everything that was computed.
 
+use crate::checkpoint::Region;
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Borrowed, Node, ParamInfo, Slot, path_of, range};
 use crate::op::{Forward, Op, OpRef, Saves};
@@ -56,6 +57,8 @@ pub(crate) struct State<T: Float> {
     error: Option<Error>,
     pub(crate) params: HashMap<(ParamId, u64), u32, BuildHasherDefault<IdHasher>>,
     rng: Rng,
+    /// Checkpoints whose values have been dropped.
+    pub(crate) regions: Vec<Region>,
     /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
@@ -94,6 +97,7 @@ impl<T: Float> Tape<T> {
                 error: None,
                 params: HashMap::default(),
                 rng: Rng::at(Key::of(seed, Purpose::Layers, 0)),
+                regions: Vec::new(),
                 speaks_for: None,
             }),
         }
@@ -184,6 +188,7 @@ impl<T: Float> Tape<T> {
         let state = self.state.get_mut();
         state.nodes.clear();
         state.params.clear();
+        state.regions.clear();
         state.error = None;
     }
 

@@ -31,6 +31,7 @@ pub mod gelu_tanh;
 mod glu;
 pub mod hardsigmoid;
 pub mod hardswish;
+mod hook;
 pub mod hypot;
 mod index;
 mod join;
@@ -130,6 +131,7 @@ pub fn table() -> Vec<Spec> {
         glu::spec(),
         hardsigmoid::spec(),
         hardswish::spec(),
+        hook::spec(),
         hypot::spec(),
         index::gather_spec(),
         index::select_spec(),

@@ -1,0 +1,185 @@
+//! Checkpoints: regions of the tape whose values are computed again in the reverse sweep instead of being kept.
+//!
+//! A node is a recipe: an op with everything it needs, the position of a random stream included, and ops are
+//! deterministic. So a region can drop all its values but its results; when the sweep gets there, it runs the same ops again and
+//! has the same bits. Memory is then that of the results and of one region, for the price of one more forward pass.
+
+use crate::error::{Error, Result};
+use crate::node::{Gone, Node, Slot};
+use crate::real::Float;
+use crate::scope::{Keep, Scope};
+use crate::tape::Tape;
+use smallvec::SmallVec;
+use std::panic::Location;
+use wengert_ops::Tensor;
+
+/// A region of nodes that has been dropped.
+#[derive(Clone)]
+pub(crate) struct Region {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Nodes at whose value a rule looks, or at what their op saved.
+    wanted: Vec<u32>,
+    /// Nodes whose values were kept.
+    results: Vec<u32>,
+}
+
+impl<T: Float> Tape<T> {
+    /// Runs `f` and drops every value made inside except its result and what was [`keep`](crate::Var::keep)t; the
+    /// reverse sweep computes them again when it gets there. So a deep network needs the memory of one part at a time, for one more
+    /// forward pass. Values, gradients and random draws have the same bits as without.
+    ///
+    /// Checkpoints may be nested, and in an evaluating tape they are [`scope`](Tape::scope)s. A recorded sweep
+    /// ([`Tape::grad`]) brings the values back for good, since its result refers to them.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f64>::ones([1000]));
+    /// let y = tape.checkpoint(|| x.sin().exp().tanh());
+    /// assert!(tape.bytes() < 2 * 8 * 1000 + 100);              // x and y
+    /// let gradient = y.sum().backward()?.wrt(x)?;
+    /// let plain = x.sin().exp().tanh().sum().backward()?.wrt(x)?;
+    /// assert_eq!(gradient, plain);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn checkpoint<K: Keep>(&self, f: impl FnOnce() -> K) -> K {
+        let region = self.open_checkpoint();
+        region.close(f())
+    }
+
+    /// Opens a checkpoint that [`close`](Scope::close) ends, where a closure would hide the caller's line.
+    #[track_caller]
+    pub fn open_checkpoint(&self) -> Scope<'_, T> {
+        Scope::open(self, self.mode.records, Location::caller())
+    }
+}
+
+/// Drops the values of `nodes[start..]` that `stays` does not name, and says what it takes to have them again.
+pub(crate) fn drop_values<T: Float>(
+    nodes: &mut [Node<T>],
+    start: usize,
+    stays: &[u32],
+    at: &'static Location<'static>,
+) -> Region {
+    let end = nodes.len();
+    let mut wanted = Vec::new();
+    let mut outside: SmallVec<[u32; 8]> = SmallVec::new();
+    for (id, node) in nodes.iter_mut().enumerate().skip(start) {
+        outside.extend(node.inputs.iter().copied().filter(|&i| (i as usize) < start));
+        let has_saved = !node.saved.is_empty();
+        if has_saved {
+            node.saved = Vec::new();
+        }
+        if node.wanted || has_saved {
+            wanted.push(id as u32);
+        }
+        let made = node.op.is_some() || node.first as usize != id;
+        if let Slot::Ready(t) = &node.value
+            && made
+            && !(node.kept || stays.contains(&(id as u32)))
+        {
+            node.value = Slot::Gone(t.shape().clone(), Gone::Checkpoint(at));
+        }
+    }
+    // What the region reads must still be there when it is computed again.
+    for i in outside {
+        nodes[i as usize].wanted = true;
+    }
+    Region { start, end, wanted, results: stays.to_vec() }
+}
+
+/// Computes again the values of a region that rules look at. Regions inside it stay dropped: the sweep comes to them.
+pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner: &[Region]) -> Result<()> {
+    let elsewhere =
+        |id: usize| inner.iter().any(|r| (r.start..r.end).contains(&id) && !r.results.contains(&(id as u32)));
+    let mut wanted = vec![false; region.end - region.start];
+    for &id in region.wanted.iter().filter(|&&id| !elsewhere(id as usize)) {
+        wanted[id as usize - region.start] = true;
+    }
+    // What it takes to have them.
+    let mut needed = wanted.clone();
+    for id in (region.start..region.end).rev() {
+        if needed[id - region.start] {
+            let first = nodes[id].first as usize;
+            needed[first - region.start] = true;
+            for &i in &nodes[first].inputs {
+                if i as usize >= region.start && matches!(nodes[i as usize].value, Slot::Gone(..)) {
+                    needed[i as usize - region.start] = true;
+                }
+            }
+        }
+    }
+    let mut revived = Vec::new();
+    for id in region.start..region.end {
+        let node = &nodes[id];
+        let (needs, at, outputs) = (node.needs, node.at, id..id + node.outputs as usize);
+        let Some(op) = node.op.clone().filter(|_| outputs.clone().any(|o| needed[o - region.start])) else {
+            continue;
+        };
+        let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
+        for &i in &node.inputs {
+            x.push(nodes[i as usize].value.ready(op.name()).map_err(|e| e.at(at))?);
+        }
+        let again = op.forward(&x).map_err(|e| Error::from(e).relocated(at))?;
+        drop(x);
+        if needs && outputs.clone().any(|o| wanted[o - region.start]) {
+            nodes[id].saved = again.saved;
+        }
+        for (o, y) in outputs.zip(again.outputs) {
+            // Also what a scope inside freed, if something has to come from it.
+            if let Slot::Gone(_, by) = nodes[o].value {
+                nodes[o].value = Slot::Ready(y);
+                revived.push((o, by));
+            }
+        }
+    }
+    // What was only on the way goes again.
+    for (id, by) in revived {
+        if let (Slot::Ready(t), false) = (&nodes[id].value, wanted[id - region.start]) {
+            nodes[id].value = Slot::Gone(t.shape().clone(), by);
+        }
+    }
+    Ok(())
+}
+
+/// The regions of a tape in the order in which a sweep from the last node comes to them.
+pub(crate) struct Regions {
+    /// The next one is the last.
+    pending: Vec<Region>,
+    /// Those that no cotangent reached.
+    pub(crate) left: Vec<Region>,
+}
+
+impl Regions {
+    pub(crate) fn new(mut all: Vec<Region>) -> Self {
+        // The outer of two that end together comes first.
+        all.sort_by_key(|r| (r.end, std::cmp::Reverse(r.start)));
+        Regions { pending: all, left: Vec::new() }
+    }
+
+    /// Computes again what the sweep needs before it looks at node `id`; `reached` says whether a cotangent is in a range.
+    pub(crate) fn before<T: Float>(
+        &mut self,
+        id: usize,
+        nodes: &mut [Node<T>],
+        reached: impl Fn(std::ops::Range<usize>) -> bool,
+    ) -> Result<()> {
+        while let Some(region) = self.pending.pop_if(|r| r.end > id) {
+            let first = self.pending.iter().position(|r| r.end > region.start).unwrap_or(self.pending.len());
+            if region.start <= id && reached(region.start..region.end) {
+                recompute(nodes, &region, &self.pending[first..])?;
+            } else {
+                self.left.push(region);
+            }
+        }
+        Ok(())
+    }
+
+    /// All regions, for a sweep that is over.
+    pub(crate) fn rest(mut self) -> Vec<Region> {
+        self.left.append(&mut self.pending);
+        self.left
+    }
+}
