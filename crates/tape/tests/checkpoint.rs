@@ -38,8 +38,7 @@ fn run(how: How) -> (Tensor<f64>, Vec<Tensor<f64>>, usize) {
             How::Nested => tape.checkpoint(|| {
                 let inner = tape.checkpoint(|| block(h, &w));
                 // A rule of the outer region looks at the inner one's result.
-                let again = tape.checkpoint(|| tape.checkpoint(|| block(inner, &w)));
-                again
+                tape.checkpoint(|| tape.checkpoint(|| block(inner, &w)))
             }),
             How::Scoped => tape.scope(|| tape.checkpoint(|| tape.scope(|| pair(h)))),
         };
