@@ -25,6 +25,10 @@ docs:
 train *ARGS:
     cargo run --release -- train mlp {{ARGS}}
 
+# Prove every gradient: `just check`, `just check --op 'log*' --cases 1000`
+check *ARGS:
+    cargo run --release -- check {{ARGS}}
+
 # Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w9 3`
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}

@@ -27,6 +27,7 @@ Examples:
   wengert train mlp                     train on the digits, into runs/mlp-seed0
   wengert eval runs/mlp-seed0           evaluate what was trained
   wengert summary mlp                   layers and parameters
+  wengert check                         prove every gradient on this machine
   wengert train mlp --help              all options of training";
 
 fn main() -> ExitCode {

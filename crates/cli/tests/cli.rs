@@ -322,3 +322,21 @@ fn models_and_their_summaries_are_shown() {
     let summary = succeeds(&inside, "summary run");
     assert!(summary.contains("weight [5, 64]") && summary.contains("total 385 parameters"), "{summary}");
 }
+
+#[test]
+fn gradients_are_checked_from_the_command_line() {
+    let dir = temporary("check");
+    let text = succeeds(&dir, "check --op relu --op log* --cases 12 --seed 5");
+    let names: Vec<_> = text.lines().skip(1).filter_map(|l| l.split(' ').next()).collect();
+    assert!(["relu", "log", "log_softmax", "logsumexp"].iter().all(|op| names.contains(op)), "{text}");
+    assert!(line(&text, &(names.len() - 1).to_string()).contains("operations passed"), "{text}");
+    assert!(text.contains("seed 5"), "{text}");
+    // The same cases again, whatever is checked beside them.
+    let alone = succeeds(&dir, "check --op relu --cases 12 --seed 5");
+    assert_eq!(
+        line(&text, "relu").split_whitespace().collect::<Vec<_>>(),
+        line(&alone, "relu").split_whitespace().collect::<Vec<_>>()
+    );
+    fails(&dir, "check --op sofmax", 1, &["sofmax"]);
+    fails(&dir, "check --cases 0", 2, &["--cases"]);
+}

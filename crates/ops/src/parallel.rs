@@ -5,12 +5,67 @@
 //! thread, since waking another one costs some microseconds.
 
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Elements of cheap work (an addition) that are worth a task of their own.
-pub(crate) const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = 32 * 1024;
 
 static SECTIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// What this thread goes by; smaller in tests.
+    static CURRENT_GRAIN: Cell<usize> = const { Cell::new(GRAIN) };
+}
+
+/// The grain on this thread. A kernel asks once and hands pieces of that size on.
+pub(crate) fn grain() -> usize {
+    CURRENT_GRAIN.get()
+}
+
+/// Runs `f` on a pool of so many threads, cutting its work into pieces of a few elements. Work that is far too small for
+/// the pool then runs on it, which is how tests see that a result does not depend on the threads.
+///
+/// ```
+/// use wengert_ops::{Tensor, parallel};
+/// let x = Tensor::<f64>::arange(0.1, 0.7, 100).reshape([10, 10])?;
+/// let softmax = |threads| parallel::in_small_pieces(threads, || x.softmax(0).map(|y| y.to_vec()));
+/// assert_eq!(softmax(1)?, softmax(3)?);
+/// # Ok::<(), wengert_ops::Error>(())
+/// ```
+pub fn in_small_pieces<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    struct Restore(usize);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CURRENT_GRAIN.set(self.0);
+        }
+    }
+    let small = || {
+        let _restore = Restore(CURRENT_GRAIN.replace(4));
+        f()
+    };
+    static POOLS: Mutex<Vec<(usize, Arc<ThreadPool>)>> = Mutex::new(Vec::new());
+    let pool = {
+        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        match pools.iter().find(|(n, _)| *n == threads) {
+            Some((_, pool)) => Some(Arc::clone(pool)),
+            None => match ThreadPoolBuilder::new().num_threads(threads).build() {
+                Ok(pool) => {
+                    pools.push((threads, Arc::new(pool)));
+                    pools.last().map(|(_, pool)| Arc::clone(pool))
+                }
+                // A system without threads has one way to run.
+                Err(_) => None,
+            },
+        }
+    };
+    match pool {
+        Some(pool) => pool.install(small),
+        None => small(),
+    }
+}
 
 /// How many pieces of work have been handed to the thread pool since the process began.
 ///
@@ -30,12 +85,12 @@ pub fn threads() -> usize {
 
 /// Whether work of `cost` (in cheap element operations) is worth spreading over the pool.
 pub(crate) fn worth(cost: usize) -> bool {
-    cost >= 2 * GRAIN && threads() > 1
+    cost >= 2 * grain() && threads() > 1
 }
 
 /// How many rows of `n` elements make a task, an element costing `cost` additions.
 pub(crate) fn rows(n: usize, cost: usize) -> usize {
-    (GRAIN / (n * cost).max(1)).max(1)
+    (grain() / (n * cost).max(1)).max(1)
 }
 
 /// Calls `f(start, piece)` for consecutive pieces of `out` of `piece` elements; `cost` is one element's cost relative
@@ -76,4 +131,13 @@ pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
 pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
     count_section();
     pieces.into_par_iter().for_each(f);
+}
+
+/// `f(i)` for every `i` below `n`, in order, computed on all threads: for work that is large and independent, such as whole
+/// tapes.
+pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    if n > 1 {
+        count_section();
+    }
+    (0..n).into_par_iter().map(f).collect()
 }

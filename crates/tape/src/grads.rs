@@ -121,6 +121,15 @@ impl<T: Float> Grads<T> {
         self.params.iter_mut().map(|e| (e.id, &mut e.gradient))
     }
 
+    /// The sum of squares of all parameter gradients.
+    pub(crate) fn square_norm(&self) -> Result<f64> {
+        let mut sum = 0.0;
+        for e in &self.params {
+            sum += e.gradient.mul(&e.gradient)?.sum_all().item()?.to_f64();
+        }
+        Ok(sum)
+    }
+
     /// The number of parameters that got a gradient.
     pub fn len(&self) -> usize {
         self.params.len()

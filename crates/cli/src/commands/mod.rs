@@ -1,5 +1,6 @@
 //! The subcommands: a file each. Each gives what is to be printed.
 
+mod check;
 mod eval;
 mod models;
 mod summary;
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     Summary(summary::Summary),
     /// List the models that can be trained
     Models(models::Models),
+    /// Prove the gradient of every operation against finite differences, on this machine
+    ///
+    /// Each operation is put through its property tests on generated inputs: first and second order, broadcast, empty and
+    /// strided operands, kinks, f32 against f64, one thread against three. The exit code is 1 if anything fails.
+    Check(check::Check),
 }
 
 impl Command {
@@ -34,6 +40,7 @@ impl Command {
             Command::Eval(eval) => eval.run(),
             Command::Summary(summary) => summary.run(),
             Command::Models(models) => Ok(models.run()),
+            Command::Check(check) => check.run(),
         }
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
         return out;
     }
     let src = Strided::new(t);
-    parallel::chunks_mut(&mut out, parallel::GRAIN, 2, |start, piece| {
+    parallel::chunks_mut(&mut out, parallel::grain(), 2, |start, piece| {
         src.read(start, piece);
     });
     out

@@ -181,7 +181,7 @@ fn pointwise_as<const N: usize, T: Element, U: Element>(
     }
     if x.iter().all(|t| *t.shape() == shape && t.is_contiguous()) {
         let slices = x.map(|t| &t.buf[t.layout.offset..t.layout.offset + n]);
-        parallel::chunks_mut(&mut out, parallel::GRAIN, kernel.cost(), |start, piece| {
+        parallel::chunks_mut(&mut out, parallel::grain(), kernel.cost(), |start, piece| {
             kernel.run(slices.map(|s| &s[start..start + piece.len()]), piece);
         });
         return Tensor::from_buffer(out, shape);
@@ -192,7 +192,7 @@ fn pointwise_as<const N: usize, T: Element, U: Element>(
         Some(s) => Source::Slice(s),
         None => Source::Strided(Strided::new(&views[j])),
     });
-    parallel::chunks_mut(&mut out, parallel::GRAIN, kernel.cost() + 1, |start, piece| {
+    parallel::chunks_mut(&mut out, parallel::grain(), kernel.cost() + 1, |start, piece| {
         let mut scratch = [[const { MaybeUninit::<T>::uninit() }; BLOCK]; N];
         for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
             let at = start + b * BLOCK;

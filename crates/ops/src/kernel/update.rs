@@ -53,7 +53,7 @@ pub fn update<const N: usize, T: Float, K: Update<N, T>>(
     let dense = gradient.contiguous();
     let g = dense.as_slice().expect("contiguous");
     let state = state.map(|s| s.data_mut());
-    let grain = parallel::GRAIN / 2;
+    let grain = parallel::grain() / 2;
     if g.len() > grain && parallel::worth(g.len() * 2 * N) {
         parallel::each(split(state, g, grain), |(state, gradient)| {
             simd::dispatch(Loop { kernel, state, gradient });

@@ -33,6 +33,11 @@ pub struct Gen {
     pub(crate) broadcast: bool,
     pub(crate) empty: bool,
     pub(crate) strided: bool,
+    /// Whether the generator can make such cases at all.
+    pub(crate) broadcasts: bool,
+    pub(crate) empties: bool,
+    /// Whether a shape that may be empty has to be.
+    pub(crate) must_be_empty: bool,
 }
 
 /// At most this many elements a tensor: the full Jacobian is computed.
@@ -42,7 +47,15 @@ impl Gen {
     /// The source with the given seed.
     pub fn seeded(seed: u64) -> Self {
         let rng = Box::new(Key { seed, stream: 0x6e6 }.generator());
-        Gen { rng, broadcast: false, empty: false, strided: false }
+        Gen {
+            rng,
+            broadcast: false,
+            empty: false,
+            strided: false,
+            broadcasts: false,
+            empties: false,
+            must_be_empty: false,
+        }
     }
 
     /// A whole number in the range.
@@ -66,21 +79,18 @@ impl Gen {
         self.rng.random_range(low..=high)
     }
 
-    /// A size: small, with ones and now and then a zero.
+    /// The size of an axis: small, often one, never zero.
     pub fn size(&mut self) -> usize {
         self.pick(&[1, 1, 2, 2, 3, 3, 4, 5])
     }
 
     /// A shape of a rank in the range, of moderate element count, sometimes with none.
     pub fn shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
-        let rank = self.within(ranks);
-        let mut shape: Vec<usize> = (0..rank).map(|_| self.size()).collect();
-        while shape.iter().product::<usize>() > MOST {
-            let largest = (0..rank).max_by_key(|&i| shape[i]).unwrap_or(0);
-            shape[largest] -= 1;
-        }
-        if rank > 0 && self.once_in(12) {
-            let i = self.within(0..=rank - 1);
+        self.empties |= *ranks.end() > 0;
+        let least = if self.must_be_empty { 1.min(*ranks.end()) } else { 0 };
+        let mut shape = self.full_shape(least.max(*ranks.start())..=*ranks.end());
+        if !shape.is_empty() && (self.must_be_empty || self.once_in(12)) {
+            let i = self.within(0..=shape.len() - 1);
             shape[i] = 0;
         }
         shape
@@ -88,7 +98,13 @@ impl Gen {
 
     /// As [`shape`](Gen::shape), never empty.
     pub fn full_shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
-        self.shape(ranks).into_iter().map(|d| d.max(1)).collect()
+        let rank = self.within(ranks);
+        let mut shape: Vec<usize> = (0..rank).map(|_| self.size()).collect();
+        while shape.iter().product::<usize>() > MOST {
+            let largest = (0..rank).max_by_key(|&i| shape[i]).unwrap_or(0);
+            shape[largest] -= 1;
+        }
+        shape
     }
 
     /// An axis of a tensor of the given rank, counted from either end.
@@ -106,6 +122,7 @@ impl Gen {
     pub fn broadcastable(&mut self, shape: &[usize]) -> Vec<usize> {
         let skip = if self.once_in(3) { self.within(0..=shape.len()) } else { 0 };
         let out: Vec<usize> = shape[skip..].iter().map(|&d| if self.once_in(4) { 1 } else { d }).collect();
+        self.broadcasts = true;
         self.broadcast |= out != shape;
         out
     }

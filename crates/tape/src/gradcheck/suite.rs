@@ -9,32 +9,47 @@ use crate::sweep::Retain;
 use crate::tape::Tape;
 use crate::var::Var;
 use std::fmt;
-use wengert_ops::Tensor;
+use wengert_ops::{Tensor, parallel};
 
 /// What a run over an op's cases found, and what the cases were like.
+///
+/// A count is `None` where it does not apply: an op of one input has nothing to broadcast, and there is no maximum of an
+/// empty axis.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Everything that was compared.
     pub report: Report,
+    /// The seed of the first case; case `i` is drawn from `seed + i`.
+    pub seed: u64,
     /// How many cases were drawn.
     pub cases: usize,
     /// How many had operands of different shapes.
-    pub broadcast: usize,
+    pub broadcast: Option<usize>,
     /// How many had a tensor without elements.
-    pub empty: usize,
+    pub empty: Option<usize>,
     /// How many had a tensor that does not lie in row-major order.
     pub strided: usize,
     /// How many met a kink.
-    pub kinked: usize,
+    pub kinked: Option<usize>,
+}
+
+impl Outcome {
+    /// Whether nothing is wrong.
+    pub fn passed(&self) -> bool {
+        self.report.passed()
+    }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome { report, cases, broadcast, empty, strided, kinked } = self;
-        write!(
-            f,
-            "{report}\n  {cases} cases: {broadcast} broadcast, {empty} empty, {strided} strided, {kinked} at kinks"
-        )
+        let Outcome { report, cases, broadcast, empty, strided, kinked, .. } = self;
+        write!(f, "{report}\n  {cases} cases: {strided} strided")?;
+        for (count, what) in [(broadcast, "broadcast"), (empty, "empty"), (kinked, "at kinks")] {
+            if let Some(count) = count {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -42,25 +57,70 @@ impl fmt::Display for Outcome {
 /// - first order, and second where the op is smooth, against finite differences, with every input used once and twice;
 /// - the layouts drawn against dense ones: equal values, equal gradients;
 /// - `f32` against `f64`;
-/// - an evaluating tape against a recording one: equal bits.
+/// - an evaluating tape against a recording one: equal bits;
+/// - one thread against three, with the work in pieces of a few elements: equal bits.
+///
+/// A generator that can make broadcast or empty cases must have made some, once there are ten cases and more.
 pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
-    let mut outcome = Outcome { cases, ..Outcome::default() };
+    let mut outcome = Outcome { seed, cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
     for i in 0..cases as u64 {
         let mut g = Gen::seeded(seed.wrapping_add(i));
+        g.must_be_empty = i % 10 == 4;
         let case = (spec.sample)(&mut g);
-        outcome.broadcast += usize::from(g.broadcast);
-        outcome.empty += usize::from(g.empty);
+        if g.broadcasts {
+            *outcome.broadcast.get_or_insert(0) += usize::from(g.broadcast);
+        }
+        if g.empties {
+            *outcome.empty.get_or_insert(0) += usize::from(g.empty);
+        }
         outcome.strided += usize::from(g.strided);
         let mut report = one(spec, &case, seed.wrapping_add(i));
-        outcome.kinked += usize::from(report.kinks > 0);
+        if report.kinks > 0 {
+            *outcome.kinked.get_or_insert(0) += 1;
+        }
         for failure in &mut report.failures {
             let shapes = case.inputs.iter().map(|t| t.shape().to_string()).collect::<Vec<_>>().join(", ");
             *failure = format!("case {i} of seed {seed}, inputs {shapes}: {failure}");
         }
         outcome.report.merge(report);
     }
+    if cases >= 10 {
+        let Outcome { broadcast, empty, .. } = outcome;
+        for (count, what) in [(broadcast, "broadcast"), (empty, "empty")] {
+            if count == Some(0) {
+                outcome.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
+            }
+        }
+    }
     outcome
+}
+
+/// Runs the suite over several ops on all threads, in their order; `done` hears of each as it is finished.
+///
+/// This is a whole test of a crate with ops of its own:
+///
+/// ```
+/// use wengert_tape::case;
+/// use wengert_tape::gradcheck::{Domain, Spec, suite};
+///
+/// let mine = [Spec::unary("cube", Domain::Real, |x| case!(x, [], |x| x[0] * x[0] * x[0]))];
+/// for outcome in suite::run_all(&mine, 0, 20, |_| {}) {
+///     assert!(outcome.passed(), "{outcome}");
+/// }
+/// ```
+pub fn run_all(
+    specs: &[Spec],
+    seed: u64,
+    cases: usize,
+    done: impl Fn(&Outcome) + Sync + Send,
+) -> Vec<Outcome> {
+    let one = |i: usize| {
+        let outcome = run(&specs[i], seed, cases);
+        done(&outcome);
+        outcome
+    };
+    parallel::collect(specs.len(), one)
 }
 
 fn one(spec: &Spec, case: &Case, seed: u64) -> Report {
@@ -81,7 +141,8 @@ fn one(spec: &Spec, case: &Case, seed: u64) -> Report {
         &case.inputs,
     ));
     let outcome = layouts(case).and_then(|failures| {
-        Ok(failures.into_iter().chain(precision(case)?).chain(modes(case)?).collect::<Vec<_>>())
+        let more = precision(case)?.into_iter().chain(modes(case)?).chain(threads(case)?);
+        Ok(failures.into_iter().chain(more).collect::<Vec<_>>())
     });
     match outcome {
         Ok(failures) => report.failures.extend(failures),
@@ -152,4 +213,12 @@ fn modes(case: &Case) -> crate::Result<Vec<String>> {
         (case.double)(&x).value()
     };
     Ok(compare("evaluating tape: value", &[on(&Tape::eval())?], &[on(&Tape::new())?], 0.0))
+}
+
+fn threads(case: &Case) -> crate::Result<Vec<String>> {
+    let on = |threads| parallel::in_small_pieces(threads, || value_and_gradients(&case.double, &case.inputs));
+    let ((y, gradients), (want, want_gradients)) = (on(3)?, on(1)?);
+    let mut failures = compare("three threads: value", &[y], &[want], 0.0);
+    failures.extend(compare("three threads: gradient", &gradients, &want_gradients, 0.0));
+    Ok(failures)
 }

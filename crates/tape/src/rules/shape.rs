@@ -170,10 +170,10 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Vec<Spec> {
     let names = ["reshape", "permute", "transpose", "squeeze", "unsqueeze", "flatten", "expand"];
     Spec::family(&names, Order::Second, |g, which| {
-        let mut shape = g.full_shape(1..=4);
+        let mut shape = g.shape(1..=4);
         let (order, one) = (g.permutation(shape.len()), g.within(0..=shape.len() - 1));
         let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
-        let mut wide = g.shape(0..=1);
+        let mut wide: Vec<usize> = (0..g.within(0..=1)).map(|_| g.within(0..=3)).collect();
         if which == 3 {
             shape[one] = 1;
         }

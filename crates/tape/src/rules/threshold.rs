@@ -42,9 +42,10 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    // At the jump itself there is no derivative to find.
     Spec::new("threshold", Order::First, |g| {
         let shape = g.shape(0..=3);
-        case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [], |x| x[0].threshold(0.1, -2.0))
+        // At a jump there is no derivative to find; without one there is a kink.
+        let (value, domain) = g.pick(&[(-2.0, Domain::NON_ZERO), (0.25, Domain::Kinks(&[0.25]))]);
+        case!(vec![g.tensor(&shape, domain)], [], |x| x[0].threshold(0.25, value))
     })
 }

@@ -1,0 +1,147 @@
+//! `wengert check`: the property tests of every operation, on this machine.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write as _;
+use std::time::Instant;
+use wengert::tape::gradcheck::suite::{self, Outcome};
+use wengert::tape::gradcheck::{Order, Spec};
+use wengert::tape::rules;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Check {
+    /// Only operations with this name, or with this beginning if it ends in `*`; can be given several times
+    #[arg(long, value_name = "NAME")]
+    op: Vec<String>,
+
+    /// Cases for each operation
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    cases: u32,
+
+    /// Seed of the first case; case i of an operation is drawn from seed + i
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert check                         every operation, 100 cases each
+  wengert check --op softmax --op 'log*'
+  wengert check --seed 7 --cases 1000   other cases, and more of them";
+
+impl Check {
+    pub(crate) fn run(self) -> Result<String> {
+        let specs = self.chosen()?;
+        let start = Instant::now();
+        // Hidden where the standard error is no terminal.
+        let bar = ProgressBar::new(specs.len() as u64);
+        bar.set_style(ProgressStyle::with_template("checking {wide_bar} {pos}/{len} {msg:24}")?);
+        let outcomes = suite::run_all(&specs, self.seed, self.cases as usize, |o| {
+            bar.set_message(o.report.name.clone());
+            bar.inc(1);
+        });
+        bar.finish_and_clear();
+        let text = table(&specs, &outcomes, start.elapsed().as_secs_f64());
+        let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed()).collect();
+        if failed.is_empty() {
+            return Ok(text);
+        }
+        let details: Vec<String> = failed.iter().map(|o| o.to_string()).collect();
+        let again = failed.iter().map(|o| format!(" --op {}", o.report.name)).collect::<String>();
+        crate::print(&format!("{text}\n\n{}\n", details.join("\n")));
+        bail!(
+            "{} of {} operations failed; again: wengert check --seed {} --cases {}{again}",
+            failed.len(),
+            outcomes.len(),
+            self.seed,
+            self.cases
+        );
+    }
+
+    fn chosen(&self) -> Result<Vec<Spec>> {
+        let table = rules::table();
+        if self.op.is_empty() {
+            return Ok(table);
+        }
+        let fits = |pattern: &str, name: &str| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        };
+        for pattern in &self.op {
+            if !table.iter().any(|spec| fits(pattern, spec.name)) {
+                let near: Vec<_> = table
+                    .iter()
+                    .map(|spec| spec.name)
+                    .filter(|name| name.contains(pattern.trim_end_matches('*')))
+                    .collect();
+                let hint = if near.is_empty() {
+                    "`wengert check --op '*' --cases 1` lists all".to_owned()
+                } else {
+                    format!("there are {}", near.join(", "))
+                };
+                bail!("no operation is named {pattern}: {hint}");
+            }
+        }
+        Ok(table.into_iter().filter(|spec| self.op.iter().any(|pattern| fits(pattern, spec.name))).collect())
+    }
+}
+
+/// A line for each operation, and a summary.
+fn table(specs: &[Spec], outcomes: &[Outcome], seconds: f64) -> String {
+    let width = specs.iter().map(|s| s.name.len()).max().unwrap_or(0).max("operation".len());
+    let mut text = format!(
+        "{:width$}  order  cases    entries  worst error  strided  broadcast  empty  kinks  verdict\n",
+        "operation"
+    );
+    let count = |n: Option<usize>| n.map_or("-".to_owned(), |n| n.to_string());
+    for (spec, o) in specs.iter().zip(outcomes) {
+        let order = if spec.order == Order::Second { 2 } else { 1 };
+        let _ = writeln!(
+            text,
+            "{:width$}  {order:5}  {:5}  {:9}  {:11.1e}  {:7}  {:>9}  {:>5}  {:>5}  {}",
+            spec.name,
+            o.cases,
+            o.report.compared,
+            o.report.worst,
+            o.strided,
+            count(o.broadcast),
+            count(o.empty),
+            count(o.kinked),
+            if o.passed() { "passed" } else { "FAILED" },
+        );
+    }
+    let passed = outcomes.iter().filter(|o| o.passed()).count();
+    let entries: usize = outcomes.iter().map(|o| o.report.compared).sum();
+    let seed = outcomes.first().map_or(0, |o| o.seed);
+    let _ = write!(
+        text,
+        "{passed} of {} operations passed, {entries} derivatives compared, seed {seed}, {seconds:.1} s",
+        outcomes.len()
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(op: &[&str]) -> Check {
+        Check { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1 }
+    }
+
+    #[test]
+    fn chosen_operations_are_checked_and_listed() {
+        let text = check(&["softmax", "log1*"]).run().unwrap();
+        let names: Vec<_> = text.lines().skip(1).map(|l| l.split(' ').next().unwrap()).collect();
+        assert_eq!(names, ["log10", "log1p", "softmax", "3"]);
+        assert!(text.contains("3 of 3 operations passed"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_those_like_it() {
+        let e = check(&["soft"]).run().unwrap_err().to_string();
+        assert!(e.contains("soft:") && e.contains("softmax") && e.contains("softplus"), "{e}");
+    }
+}
