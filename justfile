@@ -29,6 +29,10 @@ train *ARGS:
 check *ARGS:
     cargo run --release -- check {{ARGS}}
 
+# Values and gradients beside PyTorch's: `just conformance`, `just conformance --op softmax --cases 500`
+conformance *ARGS:
+    python3 benches/conformance.py {{ARGS}}
+
 # Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w9 3`
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
