@@ -34,6 +34,7 @@ pub use param::{Param, ParamId};
 pub use per_sample::{PerSample, per_sample};
 pub use pointwise::{Pointwise, Pointwise2};
 pub use real::{Float, Real};
+pub use rules::Steps;
 pub use scope::{Keep, Scope};
 pub use sweep::Retain;
 pub use tape::Tape;

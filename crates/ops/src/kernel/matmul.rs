@@ -48,7 +48,26 @@ pub struct Matrix<'a, T> {
     column_stride: isize,
 }
 
-impl<T> Matrix<'_, T> {
+impl<'a, T> Matrix<'a, T> {
+    /// `rows` rows of `columns` neighbouring elements, `row_stride` apart, from `offset` on.
+    pub(crate) fn new(data: &'a [T], offset: usize, rows: usize, columns: usize, row_stride: usize) -> Self {
+        Matrix { data, offset, rows, columns, row_stride: row_stride as isize, column_stride: 1 }
+    }
+
+    /// A tensor of rank 2.
+    pub(crate) fn of(t: &'a Tensor<T>) -> Self
+    where
+        T: Float,
+    {
+        matrix(t, t.layout.offset)
+    }
+
+    /// The transpose.
+    pub(crate) fn transposed(self) -> Self {
+        let Matrix { rows, columns, row_stride, column_stride, .. } = self;
+        Matrix { rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride, ..self }
+    }
+
     /// Whether every element lies inside the slice.
     fn in_bounds(&self) -> bool {
         if self.rows == 0 || self.columns == 0 {
@@ -103,7 +122,13 @@ unsafe impl<T: Send> Sync for Destination<T> {}
 
 /// `dst ← dst·read + a b`, a large product in pieces along its longer side. The pieces depend on the sizes alone, and are the same on one
 /// thread, since gemm may block the inner axis differently for another width.
-fn add_product<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read: bool, parallel: bool) {
+pub(crate) fn add_product<T: Float>(
+    dst: &mut [T],
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    read: bool,
+    parallel: bool,
+) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
     if m * n * k == 0 {

@@ -6,5 +6,6 @@ pub mod index;
 pub mod join;
 pub mod matmul;
 pub mod pointwise;
+pub mod recurrent;
 pub mod softmax;
 pub mod update;

@@ -57,6 +57,7 @@ pub mod prelu;
 mod prelude;
 mod rearrange;
 pub mod recip;
+mod recurrent;
 pub mod relu;
 pub mod rsqrt;
 pub mod scalar;
@@ -82,6 +83,7 @@ mod triangle;
 pub mod xlogy;
 
 pub use compare::IntoMask;
+pub use recurrent::Steps;
 
 use crate::gradcheck::Spec;
 
@@ -159,6 +161,7 @@ pub fn table() -> Vec<Spec> {
         prelu::spec(),
         rearrange::spec(),
         recip::spec(),
+        recurrent::spec(),
         relu::spec(),
         rsqrt::spec(),
         scalar::spec(),

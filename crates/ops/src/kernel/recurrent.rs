@@ -1,0 +1,653 @@
+//! Recurrent cells over whole sequences: the Elman, LSTM and GRU recurrences and their adjoints.
+//!
+//! The part of a gate that comes from the input does not wait for the state, so the caller computes it for all steps in one product;
+//! `x` here is that part, `[steps, batch, gates · hidden]`, with gates in PyTorch's order. A step is then one product with
+//! the recurrent weight and one pass over its result. What a step leaves (gates, cell, state) lies in one record a row, so
+//! that rows can be spread over threads, and a state is read by the next product where it lies.
+//!
+//! Rows may end early: from step `length` on a row carries its state along unchanged and puts out zeros. In reverse, a row
+//! begins at its own last step.
+
+use crate::buffer::Buffer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::float::Float;
+use crate::kernel::matmul::{Matrix, add_product};
+use crate::parallel;
+use crate::shape::{Layout, Shape};
+use crate::simd;
+use crate::tensor::Tensor;
+
+/// Which recurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell {
+    /// h' = tanh(x + W h).
+    Tanh,
+    /// h' = max(x + W h, 0).
+    Relu,
+    /// Gates i, f, g, o: c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c').
+    Lstm,
+    /// Gates r, z, n: n = tanh(xₙ + σ(r) (W h)ₙ), h' = (1 - σ(z)) n + σ(z) h.
+    Gru,
+}
+
+impl Cell {
+    /// The number of gates.
+    pub fn gates(self) -> usize {
+        match self {
+            Cell::Tanh | Cell::Relu => 1,
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+        }
+    }
+
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cell::Tanh | Cell::Relu => "rnn",
+            Cell::Gru => "gru",
+            Cell::Lstm => "lstm",
+        }
+    }
+
+    /// Runs of `hidden` numbers that a step leaves for each row; the state is the last.
+    fn record(self) -> usize {
+        match self {
+            Cell::Tanh | Cell::Relu => 1, // h
+            Cell::Gru => 5,               // r, z, n, the recurrent part of n, h
+            Cell::Lstm => 6,              // i, f, g, o, c, h
+        }
+    }
+}
+
+/// What a recurrence works on.
+pub struct Sequence<'a, T: Float> {
+    /// Which recurrence.
+    pub cell: Cell,
+    /// Whether time runs backwards.
+    pub reverse: bool,
+    /// How many steps each row has; all of them if there is nothing here.
+    pub lengths: Option<&'a Tensor<i64>>,
+    /// The inputs' part of the gates, `[steps, batch, gates · hidden]`.
+    pub x: &'a Tensor<T>,
+    /// The recurrent weight, `[gates · hidden, hidden]`.
+    pub weight: &'a Tensor<T>,
+    /// The recurrent bias, `[gates · hidden]`.
+    pub bias: Option<&'a Tensor<T>>,
+    /// The state before the first step, `[batch, hidden]`.
+    pub h: &'a Tensor<T>,
+    /// The LSTM's cell before the first step, `[batch, hidden]`.
+    pub c: Option<&'a Tensor<T>>,
+}
+
+/// The outputs of a recurrence.
+pub struct Run<T: Float> {
+    /// The state after each step, `[steps, batch, hidden]`.
+    pub y: Tensor<T>,
+    /// The state after the last step, `[batch, hidden]`.
+    pub h: Tensor<T>,
+    /// The LSTM's cell after the last step.
+    pub c: Option<Tensor<T>>,
+    /// What the adjoint wants to find again.
+    pub saved: Tensor<T>,
+}
+
+/// Cotangents of what a recurrence worked on.
+pub struct Adjoint<T: Float> {
+    /// Of the inputs' part of the gates.
+    pub x: Tensor<T>,
+    /// Of the recurrent weight.
+    pub weight: Tensor<T>,
+    /// Of the recurrent bias.
+    pub bias: Tensor<T>,
+    /// Of the first state.
+    pub h: Tensor<T>,
+    /// Of the LSTM's first cell.
+    pub c: Tensor<T>,
+}
+
+/// Sizes, checked.
+struct Sizes {
+    steps: usize,
+    batch: usize,
+    hidden: usize,
+    gates: usize,
+    record: usize,
+    lengths: Vec<usize>,
+}
+
+impl<T: Float> Sequence<'_, T> {
+    fn sizes(&self) -> Result<Sizes> {
+        let op = self.cell.name();
+        let wrong = |detail: String| Err(Error::shape(op, detail));
+        let &[steps, batch, width] = &self.x.shape()[..] else {
+            return wrong(format!("expected x [steps, batch, gates], found {}", self.x.shape()));
+        };
+        let gates = self.cell.gates();
+        let hidden = width / gates;
+        if hidden * gates != width {
+            return wrong(format!("x {} does not hold {gates} gates of equal size", self.x.shape()));
+        }
+        if *self.weight.shape() != [width, hidden] {
+            let detail =
+                format!("expected a recurrent weight [{width}, {hidden}], found {}", self.weight.shape());
+            return wrong(detail);
+        }
+        if let Some(b) = self.bias.filter(|b| *b.shape() != [width]) {
+            return wrong(format!("expected a recurrent bias [{width}], found {}", b.shape()));
+        }
+        for (what, state) in [("state", Some(self.h)), ("cell", self.c)] {
+            if let Some(s) = state.filter(|s| *s.shape() != [batch, hidden]) {
+                return wrong(format!("expected a first {what} [{batch}, {hidden}], found {}", s.shape()));
+            }
+        }
+        if self.c.is_some() != (self.cell == Cell::Lstm) {
+            return wrong("an LSTM, and nothing else, has a first cell".into());
+        }
+        let lengths = match self.lengths {
+            None => vec![steps; batch],
+            Some(t) if *t.shape() != [batch] => {
+                return wrong(format!("expected lengths [{batch}], found {}", t.shape()));
+            }
+            Some(t) => {
+                let lengths = t.to_vec();
+                if let Some(bad) = lengths.iter().find(|&&n| n < 0 || n as u64 > steps as u64) {
+                    let detail = format!("length {bad} is out of range for {steps} steps");
+                    return Err(Error::new(op, ErrorKind::Index, detail));
+                }
+                lengths.into_iter().map(|n| n as usize).collect()
+            }
+        };
+        Ok(Sizes { steps, batch, hidden, gates, record: self.cell.record() * hidden, lengths })
+    }
+
+    /// The order in which steps are taken.
+    fn order(&self, steps: usize) -> impl DoubleEndedIterator<Item = usize> + use<'_, T> {
+        (0..steps).map(move |s| if self.reverse { steps - 1 - s } else { s })
+    }
+
+    /// Runs the recurrence.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a length is out of range.
+    pub fn run(&self) -> Result<Run<T>> {
+        let n = self.sizes()?;
+        let Sizes { steps, batch, hidden, gates, record, .. } = n;
+        let (x, h0) = (self.x.contiguous(), self.h.contiguous());
+        let c0 = self.c.map_or_else(|| h0.clone(), Tensor::contiguous);
+        let bias = self.bias.map(Tensor::contiguous);
+        let (xs, h0, c0) = (slice(&x), slice(&h0), slice(&c0));
+        let mut saved: Buffer<T> = Buffer::unspecified(steps * batch * record);
+        let mut recurrent: Buffer<T> = Buffer::unspecified(batch * gates * hidden);
+        let mut before: Option<usize> = None;
+        for t in self.order(steps) {
+            if let Some(b) = &bias {
+                recurrent.chunks_exact_mut((gates * hidden).max(1)).for_each(|r| r.copy_from_slice(slice(b)));
+            }
+            let (now, past) = neighbours(&mut saved, t, before, batch * record);
+            let state = match past {
+                Some(past) => Matrix::new(past, record - hidden, batch, hidden, record),
+                None => Matrix::new(h0, 0, batch, hidden, hidden),
+            };
+            add_product(&mut recurrent, state, Matrix::of(self.weight).transposed(), bias.is_some(), true);
+            let row = |i: usize, out: &mut [T]| {
+                let (h, c) = match past {
+                    Some(past) => {
+                        let row = &past[i * record..(i + 1) * record];
+                        (&row[record - hidden..], cell_of(row, hidden))
+                    }
+                    None => (&h0[i * hidden..(i + 1) * hidden], &c0[i * hidden..(i + 1) * hidden]),
+                };
+                if t >= n.lengths[i] {
+                    out.fill(T::ZERO);
+                    out[record - hidden..].copy_from_slice(h);
+                    if self.cell == Cell::Lstm {
+                        out[record - 2 * hidden..record - hidden].copy_from_slice(c);
+                    }
+                    return;
+                }
+                let width = gates * hidden;
+                let x = &xs[(t * batch + i) * width..][..width];
+                let g = &recurrent[i * width..][..width];
+                match self.cell {
+                    Cell::Tanh => simd::dispatch(Elman::<T, false> { x, g, out }),
+                    Cell::Relu => simd::dispatch(Elman::<T, true> { x, g, out }),
+                    Cell::Lstm => simd::dispatch(LstmRow { x, g, c, out }),
+                    Cell::Gru => simd::dispatch(GruRow { x, g, h, out }),
+                }
+            };
+            let rows = parallel::rows(record, 8);
+            parallel::chunks_mut(now, rows * record, 8, |start, piece| {
+                for (i, out) in piece.chunks_exact_mut(record.max(1)).enumerate() {
+                    row(start / record.max(1) + i, out);
+                }
+            });
+            before = Some(t);
+        }
+        let saved = Tensor::from_buffer(saved, Shape::from([steps, batch, record]));
+        let part = |from: usize| saved.slice(2, from..from + hidden);
+        let all = part(record - hidden)?;
+        let last = |at: usize, first: &Tensor<T>| match before {
+            Some(t) => Ok(part(at)?.select(0, t)?.contiguous()),
+            None => Ok(first.clone()),
+        };
+        let c = match self.c {
+            Some(c) => Some(last(record - 2 * hidden, c)?),
+            None => None,
+        };
+        let y = if self.lengths.is_some() { ended(&all, &n.lengths) } else { all.clone() };
+        Ok(Run { y, h: last(record - hidden, self.h)?, c, saved })
+    }
+
+    /// Cotangents from those of the outputs, where there are any, and what [`run`](Sequence::run) saved.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn adjoint(
+        &self,
+        saved: &Tensor<T>,
+        gy: Option<&Tensor<T>>,
+        gh: Option<&Tensor<T>>,
+        gc: Option<&Tensor<T>>,
+    ) -> Result<Adjoint<T>> {
+        let n = self.sizes()?;
+        let Sizes { steps, batch, hidden, gates, record, .. } = n;
+        let width = gates * hidden;
+        let dense = |g: Option<&Tensor<T>>| {
+            g.map_or_else(|| zeros(batch * hidden), |g| Buffer::from_slice(slice(&g.contiguous())))
+        };
+        let (mut dh, mut dc) = (dense(gh), dense(gc));
+        let gy = gy.map(Tensor::contiguous);
+        let (h0, c0) = (self.h.contiguous(), self.c.map_or_else(|| self.h.contiguous(), Tensor::contiguous));
+        let (records, h0, c0) = (slice(saved), slice(&h0), slice(&c0));
+        // For a GRU the recurrent part of a gate has a cotangent of its own.
+        let mut dx: Buffer<T> = Buffer::unspecified(steps * batch * width);
+        let gru = self.cell == Cell::Gru;
+        let mut dg: Buffer<T> = Buffer::unspecified(if gru { steps * batch * width } else { 0 });
+        let order: Vec<usize> = self.order(steps).collect();
+        for (s, &t) in order.iter().enumerate().rev() {
+            let before = s.checked_sub(1).map(|s| order[s]);
+            let at = t * batch * width..(t + 1) * batch * width;
+            let row = |i: usize, dx: &mut [T], dg: &mut [T], dh: &mut [T], dc: &mut [T]| {
+                if t >= n.lengths[i] {
+                    dx.fill(T::ZERO);
+                    dg.fill(T::ZERO);
+                    return;
+                }
+                if let Some(gy) = &gy {
+                    let gy = &slice(gy)[(t * batch + i) * hidden..][..hidden];
+                    dh.iter_mut().zip(gy).for_each(|(d, &g)| *d += g);
+                }
+                let rec = &records[(t * batch + i) * record..][..record];
+                let (h, c) = match before {
+                    Some(b) => {
+                        let row = &records[(b * batch + i) * record..][..record];
+                        (&row[record - hidden..], cell_of(row, hidden))
+                    }
+                    None => (&h0[i * hidden..][..hidden], &c0[i * hidden..][..hidden]),
+                };
+                match self.cell {
+                    Cell::Tanh => simd::dispatch(ElmanAdjoint::<T, false> { rec, dh, dx }),
+                    Cell::Relu => simd::dispatch(ElmanAdjoint::<T, true> { rec, dh, dx }),
+                    Cell::Lstm => simd::dispatch(LstmAdjoint { rec, c, dh, dc, dx }),
+                    Cell::Gru => simd::dispatch(GruAdjoint { rec, h, dh, dx, dg }),
+                }
+            };
+            let rows = parallel::rows(record, 8);
+            let mut dg_at = if gru { &mut dg[at.clone()] } else { &mut [] };
+            let mut pieces = Vec::with_capacity(batch / rows + 1);
+            let states = dh.chunks_mut((rows * hidden).max(1)).zip(dc.chunks_mut((rows * hidden).max(1)));
+            for (k, (dx, (dh, dc))) in
+                dx[at.clone()].chunks_mut((rows * width).max(1)).zip(states).enumerate()
+            {
+                let (piece, rest) = dg_at.split_at_mut(if gru { dx.len() } else { 0 });
+                dg_at = rest;
+                pieces.push((k * rows, dx, piece, dh, dc));
+            }
+            let run = |(first, dx, dg, dh, dc): (usize, &mut [T], &mut [T], &mut [T], &mut [T])| {
+                for i in 0..dh.len() / hidden.max(1) {
+                    let (w, h) = (i * width..(i + 1) * width, i * hidden..(i + 1) * hidden);
+                    let dg = if gru { &mut dg[w.clone()] } else { &mut [] };
+                    row(first + i, &mut dx[w], dg, &mut dh[h.clone()], &mut dc[h]);
+                }
+            };
+            if pieces.len() > 1 && parallel::worth(batch * record * 8) {
+                parallel::each(pieces, run);
+            } else {
+                pieces.into_iter().for_each(run);
+            }
+            let gates = Matrix::new(if gru { &dg[at] } else { &dx[at] }, 0, batch, width, width);
+            add_product(&mut dh, gates, Matrix::of(self.weight), true, true);
+        }
+        let dx = Tensor::from_buffer(dx, Shape::from([steps, batch, width]));
+        let dg = if gru { Tensor::from_buffer(dg, dx.shape().clone()) } else { dx.clone() };
+        // One product for the states between steps, one for the first.
+        let mut dw = zeros(width * hidden);
+        if steps > 0 {
+            let (gates, states) = (slice(&dg), (steps - 1) * batch);
+            let (later, earlier) = if self.reverse { (0, batch) } else { (batch, 0) };
+            let first = if self.reverse { states } else { 0 };
+            let between = Matrix::new(gates, later * width, states, width, width).transposed();
+            let state = Matrix::new(records, earlier * record + record - hidden, states, hidden, record);
+            add_product(&mut dw, between, state, true, true);
+            let begin = Matrix::new(gates, first * width, batch, width, width).transposed();
+            add_product(&mut dw, begin, Matrix::new(h0, 0, batch, hidden, hidden), true, true);
+        }
+        let state = |b: Buffer<T>| Tensor::from_buffer(b, Shape::from([batch, hidden]));
+        Ok(Adjoint {
+            bias: dg.sum([0usize, 1], false)?,
+            x: dx,
+            weight: Tensor::from_buffer(dw, Shape::from([width, hidden])),
+            h: state(dh),
+            c: state(dc),
+        })
+    }
+}
+
+fn zeros<T: Float>(n: usize) -> Buffer<T> {
+    Buffer::filled(n, T::ZERO)
+}
+
+fn slice<T: Float>(t: &Tensor<T>) -> &[T] {
+    t.as_slice().expect("contiguous")
+}
+
+/// The cell in a record of an LSTM; of the others something of the same length that nobody reads.
+fn cell_of<T>(record: &[T], hidden: usize) -> &[T] {
+    &record[record.len().saturating_sub(2 * hidden)..][..hidden]
+}
+
+/// Step `t` of a buffer, to be written, and the step before it.
+fn neighbours<T>(all: &mut [T], t: usize, before: Option<usize>, n: usize) -> (&mut [T], Option<&[T]>) {
+    match before {
+        None => (&mut all[t * n..(t + 1) * n], None),
+        Some(b) if b < t => {
+            let (low, high) = all.split_at_mut(t * n);
+            (&mut high[..n], Some(&low[b * n..]))
+        }
+        Some(b) => {
+            let (low, high) = all.split_at_mut(b * n);
+            (&mut low[t * n..(t + 1) * n], Some(&high[..n]))
+        }
+    }
+}
+
+/// The states, with zeros where a row has ended.
+fn ended<T: Float>(y: &Tensor<T>, lengths: &[usize]) -> Tensor<T> {
+    let mut y = y.contiguous();
+    let [_, batch, hidden] = y.shape()[..] else { return y };
+    for (i, h) in y.data_mut().chunks_exact_mut(hidden.max(1)).enumerate() {
+        if i / batch >= lengths[i % batch] {
+            h.fill(T::ZERO);
+        }
+    }
+    y.with_layout(Layout::contiguous(y.shape().clone()))
+}
+
+struct Elman<'a, T, const RELU: bool> {
+    x: &'a [T],
+    g: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float, const RELU: bool> pulp::NullaryFnOnce for Elman<'_, T, RELU> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        for ((h, &x), &g) in self.out.iter_mut().zip(self.x).zip(self.g) {
+            let a = x + g;
+            *h = if RELU { a.maximum(T::ZERO) } else { a.tanh() };
+        }
+    }
+}
+
+struct ElmanAdjoint<'a, T, const RELU: bool> {
+    rec: &'a [T],
+    dh: &'a mut [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Float, const RELU: bool> pulp::NullaryFnOnce for ElmanAdjoint<'_, T, RELU> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        for ((dx, dh), &h) in self.dx.iter_mut().zip(self.dh).zip(self.rec) {
+            let slope =
+                if RELU { if h > T::ZERO || h.is_nan() { T::ONE } else { T::ZERO } } else { T::ONE - h * h };
+            *dx = *dh * slope;
+            *dh = T::ZERO;
+        }
+    }
+}
+
+/// `n` runs of equal length.
+#[inline(always)]
+fn runs<const N: usize, T>(x: &[T], n: usize) -> [&[T]; N] {
+    std::array::from_fn(|k| &x[k * n..(k + 1) * n])
+}
+
+#[inline(always)]
+fn runs_mut<const N: usize, T>(mut x: &mut [T], n: usize) -> [&mut [T]; N] {
+    std::array::from_fn(|_| {
+        let (run, rest) = std::mem::take(&mut x).split_at_mut(n);
+        x = rest;
+        run
+    })
+}
+
+struct LstmRow<'a, T> {
+    x: &'a [T],
+    g: &'a [T],
+    c: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for LstmRow<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.c.len();
+        let (x, g, before) = (runs::<4, T>(self.x, n), runs::<4, T>(self.g, n), &self.c[..n]);
+        let [i, f, z, o, c, h] = runs_mut::<6, T>(self.out, n);
+        for k in 0..n {
+            i[k] = (x[0][k] + g[0][k]).sigmoid();
+            f[k] = (x[1][k] + g[1][k]).sigmoid();
+            z[k] = (x[2][k] + g[2][k]).tanh();
+            o[k] = (x[3][k] + g[3][k]).sigmoid();
+            c[k] = f[k] * before[k] + i[k] * z[k];
+            h[k] = o[k] * c[k].tanh();
+        }
+    }
+}
+
+struct LstmAdjoint<'a, T> {
+    rec: &'a [T],
+    c: &'a [T],
+    dh: &'a mut [T],
+    dc: &'a mut [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for LstmAdjoint<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.c.len();
+        let [i, f, z, o, c, _] = runs::<6, T>(self.rec, n);
+        let [di, df, dz, d_o] = runs_mut::<4, T>(self.dx, n);
+        let (before, dh, dc) = (&self.c[..n], &mut self.dh[..n], &mut self.dc[..n]);
+        for k in 0..n {
+            let t = c[k].tanh();
+            let d = dc[k] + dh[k] * o[k] * (T::ONE - t * t);
+            di[k] = d * z[k] * i[k] * (T::ONE - i[k]);
+            df[k] = d * before[k] * f[k] * (T::ONE - f[k]);
+            dz[k] = d * i[k] * (T::ONE - z[k] * z[k]);
+            d_o[k] = dh[k] * t * o[k] * (T::ONE - o[k]);
+            dc[k] = d * f[k];
+            dh[k] = T::ZERO;
+        }
+    }
+}
+
+struct GruRow<'a, T> {
+    x: &'a [T],
+    g: &'a [T],
+    h: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for GruRow<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.h.len();
+        let (x, g, before) = (runs::<3, T>(self.x, n), runs::<3, T>(self.g, n), &self.h[..n]);
+        let [r, z, m, part, h] = runs_mut::<5, T>(self.out, n);
+        for k in 0..n {
+            r[k] = (x[0][k] + g[0][k]).sigmoid();
+            z[k] = (x[1][k] + g[1][k]).sigmoid();
+            part[k] = g[2][k];
+            m[k] = (x[2][k] + r[k] * g[2][k]).tanh();
+            h[k] = (T::ONE - z[k]) * m[k] + z[k] * before[k];
+        }
+    }
+}
+
+struct GruAdjoint<'a, T> {
+    rec: &'a [T],
+    h: &'a [T],
+    dh: &'a mut [T],
+    dx: &'a mut [T],
+    dg: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for GruAdjoint<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.h.len();
+        let [r, z, m, part, _] = runs::<5, T>(self.rec, n);
+        let [dxr, dxz, dxm] = runs_mut::<3, T>(self.dx, n);
+        let [dgr, dgz, dgm] = runs_mut::<3, T>(self.dg, n);
+        let (before, dh) = (&self.h[..n], &mut self.dh[..n]);
+        for k in 0..n {
+            let dm = dh[k] * (T::ONE - z[k]) * (T::ONE - m[k] * m[k]);
+            dxm[k] = dm;
+            dgm[k] = dm * r[k];
+            dxr[k] = dm * part[k] * r[k] * (T::ONE - r[k]);
+            dgr[k] = dxr[k];
+            dxz[k] = dh[k] * (before[k] - m[k]) * z[k] * (T::ONE - z[k]);
+            dgz[k] = dxz[k];
+            dh[k] *= z[k];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Key, normal};
+
+    fn draw(shape: &[usize], stream: u64) -> Tensor<f64> {
+        normal(shape, 0.0, 0.7, Key { seed: 3, stream }).unwrap()
+    }
+
+    /// One number at a time, by the definitions.
+    fn naive(s: &Sequence<'_, f64>) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let [steps, batch, _] = s.x.shape()[..] else { unreachable!() };
+        let n = s.h.shape()[1];
+        let lengths =
+            s.lengths.map_or(vec![steps; batch], |l| l.to_vec().iter().map(|&v| v as usize).collect());
+        let mut y = vec![0.0; steps * batch * n];
+        let (mut h, mut c) = (s.h.to_vec(), s.c.map_or(vec![0.0; batch * n], |c| c.to_vec()));
+        let sigma = |v: f64| 1.0 / (1.0 + (-v).exp());
+        for step in 0..steps {
+            let t = if s.reverse { steps - 1 - step } else { step };
+            for b in (0..batch).filter(|&b| t < lengths[b]) {
+                let old: Vec<f64> = h[b * n..(b + 1) * n].to_vec();
+                for k in 0..n {
+                    let x = |q: usize| s.x.get(&[t, b, q * n + k]).unwrap();
+                    let g = |q: usize| {
+                        let bias = s.bias.map_or(0.0, |b| b.get(&[q * n + k]).unwrap());
+                        bias + (0..n).map(|j| s.weight.get(&[q * n + k, j]).unwrap() * old[j]).sum::<f64>()
+                    };
+                    let at = b * n + k;
+                    h[at] = match s.cell {
+                        Cell::Tanh => (x(0) + g(0)).tanh(),
+                        Cell::Relu => (x(0) + g(0)).max(0.0),
+                        Cell::Lstm => {
+                            c[at] = sigma(x(1) + g(1)) * c[at] + sigma(x(0) + g(0)) * (x(2) + g(2)).tanh();
+                            sigma(x(3) + g(3)) * c[at].tanh()
+                        }
+                        Cell::Gru => {
+                            let z = sigma(x(1) + g(1));
+                            (1.0 - z) * (x(2) + sigma(x(0) + g(0)) * g(2)).tanh() + z * old[k]
+                        }
+                    };
+                    y[(t * batch + b) * n + k] = h[at];
+                }
+            }
+        }
+        (y, h, c)
+    }
+
+    #[test]
+    fn recurrences_agree_with_their_definitions() {
+        let close =
+            |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-13);
+        for cell in [Cell::Tanh, Cell::Relu, Cell::Lstm, Cell::Gru] {
+            for (steps, batch, n) in [(4, 3, 5), (1, 1, 1), (0, 2, 3), (3, 0, 2), (2, 2, 0)] {
+                for (reverse, ends) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let width = cell.gates() * n;
+                    let x = draw(&[batch, steps, width], 0).transpose(0, 1).unwrap();
+                    let weight = draw(&[n, width], 1).transpose(0, 1).unwrap();
+                    let (bias, h, c) = (draw(&[width], 2), draw(&[batch, n], 3), draw(&[batch, n], 4));
+                    let lengths: Vec<i64> = (0..batch).map(|b| (b % (steps + 1)) as i64).collect();
+                    let lengths = Tensor::from(lengths);
+                    let s = Sequence {
+                        cell,
+                        reverse,
+                        lengths: ends.then_some(&lengths),
+                        x: &x,
+                        weight: &weight,
+                        bias: (!ends).then_some(&bias),
+                        h: &h,
+                        c: (cell == Cell::Lstm).then_some(&c),
+                    };
+                    let (y, last, cell_state) = naive(&s);
+                    let run = s.run().unwrap();
+                    let what = format!("{cell:?} {steps} {batch} {n} {reverse} {ends}");
+                    assert!(close(&run.y.to_vec(), &y) && close(&run.h.to_vec(), &last), "{what}");
+                    assert!(run.c.is_none_or(|c| close(&c.to_vec(), &cell_state)), "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let (x, w, h) = (draw(&[4, 2, 12], 0), draw(&[12, 3], 1), draw(&[2, 3], 2));
+        let (long, short) = (Tensor::from([4, 5]), Tensor::from([4]));
+        let s = |x, weight, h, c, lengths| Sequence {
+            cell: Cell::Lstm,
+            reverse: false,
+            lengths,
+            x,
+            weight,
+            bias: None,
+            h,
+            c,
+        };
+        assert!(s(&x, &w, &h, Some(&h), None).run().is_ok());
+        for bad in [
+            s(&w, &w, &h, Some(&h), None),
+            s(&x, &h, &h, Some(&h), None),
+            s(&x, &w, &w, Some(&h), None),
+            s(&x, &w, &h, None, None),
+            s(&x, &w, &h, Some(&h), Some(&long)),
+            s(&x, &w, &h, Some(&h), Some(&short)),
+            s(&draw(&[4, 2, 13], 0), &w, &h, Some(&h), None),
+        ] {
+            assert!(bad.run().is_err());
+        }
+    }
+}
