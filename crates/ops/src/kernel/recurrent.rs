@@ -234,7 +234,7 @@ impl<T: Float> Sequence<'_, T> {
             Some(c) => Some(last(record - 2 * hidden, c)?),
             None => None,
         };
-        let y = if self.lengths.is_some() { ended(&all, &n.lengths) } else { all.clone() };
+        let y = if self.lengths.is_some() { ended(&all, &n.lengths) } else { all };
         Ok(Run { y, h: last(record - hidden, self.h)?, c, saved })
     }
 
