@@ -285,6 +285,38 @@ impl<T: Float> Tensor<T> {
     }
 }
 
+macro_rules! rounding {
+    ($($(#[$doc:meta])* $name:ident $f:expr;)*) => {
+        impl<T: Float> Tensor<T> {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(&self) -> Tensor<T> {
+                pointwise_as(self.shape().clone(), [self], &Each(Fun($f)))
+            })*
+        }
+    };
+}
+rounding! {
+    /// The largest integers not above the elements.
+    floor |v: T| v.floor();
+    /// The smallest integers not below the elements.
+    ceil |v: T| v.ceil();
+    /// The nearest integers, halves to the even one; what rounds to zero keeps its sign.
+    round |v: T| v.round();
+    /// The integer parts.
+    trunc |v: T| v.trunc();
+    /// 1 for positive elements, -1 for negative ones, 0 for zeros of either sign; NaN stays NaN.
+    sign |v: T| {
+        if v > T::ZERO {
+            T::ONE
+        } else if v < T::ZERO {
+            -T::ONE
+        } else {
+            v + T::ZERO
+        }
+    };
+}
+
 impl Tensor<bool> {
     /// Logical negation.
     #[must_use]
@@ -357,6 +389,23 @@ mod tests {
             let sum = a.add(&r).unwrap();
             assert!(sum.to_vec().iter().all(|&v| v == n as f32 - 1.0), "{n}");
         }
+    }
+
+    #[test]
+    fn rounding_keeps_signs_and_nan() {
+        let x = Tensor::from([-2.5, -0.5, -0.0, 0.5, 1.5, f64::NAN, f64::NEG_INFINITY]);
+        let same = |y: Tensor<f64>, want: [f64; 7]| {
+            let bits = |v: &f64| if v.is_nan() { 0 } else { v.to_bits() };
+            assert!(y.to_vec().iter().map(bits).eq(want.iter().map(bits)), "{y}");
+        };
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        same(x.floor(), [-3.0, -1.0, -0.0, 0.0, 1.0, nan, -inf]);
+        same(x.ceil(), [-2.0, -0.0, -0.0, 1.0, 2.0, nan, -inf]);
+        same(x.round(), [-2.0, -0.0, -0.0, 0.0, 2.0, nan, -inf]);
+        same(x.trunc(), [-2.0, -0.0, -0.0, 0.0, 1.0, nan, -inf]);
+        same(x.sign(), [-1.0, -1.0, 0.0, 1.0, 1.0, nan, -1.0]);
+        let reversed = x.slice(0, Slice::all().step(-1)).unwrap();
+        assert_eq!(reversed.sign().to_vec()[4..], [0.0, -1.0, -1.0]);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Elementary functions written so that a plain loop over them vectorises: no branches, no tables, stated bounds.
+//! Elementary functions written so that a plain loop over them vectorises: no branches, no tables, stated
+//! bounds. The rarer ones in [`special`] branch.
 
 pub mod double;
 pub mod single;
+pub mod special;

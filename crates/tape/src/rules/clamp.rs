@@ -1,6 +1,7 @@
 //! clamp: x kept between two bounds, and hardtanh. Derivative 1 inside and on the bounds, 0 outside.
 
 use super::prelude::*;
+use wengert_ops::broadcast_shapes;
 
 /// min(max(x, low), high).
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +28,36 @@ impl Pointwise for Clamp {
     }
 }
 
-impl<T: Float> Var<'_, T> {
+impl<'t, T: Float> Var<'t, T> {
+    /// Every element kept between bounds of its own: min(max(x, low), high), all three broadcasting. The
+    /// gradient goes to whichever is taken, half to each of equals, as for [`maximum`](Var::maximum); NaN in
+    /// any of the three is NaN. Where the bounds cross, `high` is taken.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let (x, high) = (tape.var(Tensor::from([-3.0, 0.5, 2.0])), tape.var(Tensor::from([0.0, 1.0, 1.0])));
+    /// let y = x.clamp_between(-1.0, high);
+    /// assert_eq!(y.value()?.to_vec(), [-1.0, 0.5, 1.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(high)?.to_vec(), [0.0, 0.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn clamp_between(self, low: impl Operand<'t, T>, high: impl Operand<'t, T>) -> Self {
+        let (low, high) = (low.into_var(self.tape()), high.into_var(self.tape()));
+        let mut shape = self.raw_shape();
+        for bound in [self, low, high] {
+            if bound.is_failed() {
+                return bound;
+            }
+            match broadcast_shapes("clamp_between", &shape, &bound.raw_shape()) {
+                Ok(wider) => shape = wider,
+                Err(e) => return self.tape().failed(e.into()),
+            }
+        }
+        self.maximum(low).minimum(high)
+    }
+
     /// Every element kept between two bounds, as PyTorch's `clamp`: gradient 1 inside and at the bounds; NaN
     /// stays NaN, and its gradient passes.
     ///
@@ -41,6 +71,32 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     pub fn clamp(self, low: f64, high: f64) -> Self {
         self.pointwise(Clamp { low, high })
+    }
+
+    /// Every element kept from falling below a bound; otherwise as [`clamp`](Var::clamp).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::from([-3.0, 0.5])).clamp_min(-1.0).value()?.to_vec(), [-1.0, 0.5]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn clamp_min(self, low: f64) -> Self {
+        self.clamp(low, f64::INFINITY)
+    }
+
+    /// Every element kept from rising above a bound; otherwise as [`clamp`](Var::clamp).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::from([-3.0, 0.5])).clamp_max(0.0).value()?.to_vec(), [-3.0, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn clamp_max(self, high: f64) -> Self {
+        self.clamp(f64::NEG_INFINITY, high)
     }
 
     /// `clamp(0, 6)`.
@@ -57,12 +113,25 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["clamp", "hardtanh", "relu6"], Order::First, |g, which| {
+    let names = ["clamp", "hardtanh", "clamp_min", "clamp_max", "relu6"];
+    Spec::family(&names, Order::First, |g, which| {
         let shape = g.shape(0..=3);
         case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| match which {
             0 => x[0].clamp(-0.75, 0.5),
             1 => x[0].hardtanh(),
+            2 => x[0].clamp_min(-0.75),
+            3 => x[0].clamp_max(0.5),
             _ => (x[0] * 5.0).relu6(),
         })
+    })
+}
+
+pub(super) fn between_spec() -> Spec {
+    Spec::new("clamp_between", Order::First, |g| {
+        let (a, b) = g.pair();
+        // Bounds that meet at x leave no room to move, so finite differences see none.
+        let c = g.broadcastable(if a.len() > b.len() { &a } else { &b });
+        let x = vec![g.tensor(&a, Domain::Grid), g.tensor(&b, Domain::Grid), g.tensor(&c, Domain::Grid)];
+        case!(x, [], |x| x[0].clamp_between(x[1] - 1.75, x[2] + 1.75))
     })
 }

@@ -22,10 +22,12 @@ mod dropout;
 pub mod elu;
 pub mod erf;
 pub mod erfc;
+pub mod erfinv;
 pub mod exp;
 pub mod exp2;
 pub mod expm1;
 mod extremum;
+pub mod gamma;
 pub mod gelu;
 pub mod gelu_tanh;
 mod glu;
@@ -44,6 +46,7 @@ pub mod log1p;
 pub mod log2;
 pub mod log_sigmoid;
 pub mod logaddexp;
+pub mod logit;
 mod logsumexp;
 mod map;
 mod matmul;
@@ -51,6 +54,7 @@ pub mod maximum;
 pub mod mish;
 mod moments;
 pub mod mul;
+pub mod nan_to_num;
 pub mod neg;
 pub mod pow;
 pub mod prelu;
@@ -59,14 +63,18 @@ mod rearrange;
 pub mod recip;
 mod recurrent;
 pub mod relu;
+pub mod remainder;
+pub mod rounding;
 pub mod rsqrt;
 pub mod scalar;
 pub(crate) mod select;
 mod selu;
 mod shape;
+pub mod shrink;
 pub mod sigmoid;
 pub mod silu;
 pub mod sin;
+pub mod sinc;
 pub mod sinh;
 mod slice;
 mod softmax;
@@ -116,6 +124,7 @@ pub fn table() -> Vec<Spec> {
         atan2::spec(),
         atanh::spec(),
         clamp::spec(),
+        clamp::between_spec(),
         cos::spec(),
         cosh::spec(),
         cross_entropy::spec(),
@@ -124,10 +133,12 @@ pub fn table() -> Vec<Spec> {
         elu::spec(),
         erf::spec(),
         erfc::spec(),
+        erfinv::spec(),
         exp::spec(),
         exp2::spec(),
         expm1::spec(),
         extremum::spec(),
+        gamma::spec(),
         gelu::spec(),
         gelu_tanh::spec(),
         glu::spec(),
@@ -148,6 +159,7 @@ pub fn table() -> Vec<Spec> {
         log2::spec(),
         log_sigmoid::spec(),
         logaddexp::spec(),
+        logit::spec(),
         logsumexp::spec(),
         map::spec(),
         matmul::spec(),
@@ -156,6 +168,7 @@ pub fn table() -> Vec<Spec> {
         moments::spec(),
         moments::norm_spec(),
         mul::spec(),
+        nan_to_num::spec(),
         neg::spec(),
         pow::spec(),
         prelu::spec(),
@@ -163,6 +176,8 @@ pub fn table() -> Vec<Spec> {
         recip::spec(),
         recurrent::spec(),
         relu::spec(),
+        remainder::spec(),
+        rounding::spec(),
         rsqrt::spec(),
         scalar::spec(),
         select::spec(),
@@ -171,9 +186,11 @@ pub fn table() -> Vec<Spec> {
         shape::spec(),
         shape::sum_to_spec(),
         shape::t_spec(),
+        shrink::spec(),
         sigmoid::spec(),
         silu::spec(),
         sin::spec(),
+        sinc::spec(),
         sinh::spec(),
         slice::spec(),
         softmax::spec(),

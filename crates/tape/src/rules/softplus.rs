@@ -22,7 +22,8 @@ impl Pointwise for Softplus {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Log(1 + eˣ), stable for large x of either sign. Its derivative is σ(x).
+    /// Log(1 + eˣ), stable for large x of either sign: no threshold is needed beyond which it would be
+    /// replaced by x. Its derivative is σ(x). With PyTorch's `beta` it is `(x * beta).softplus() / beta`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

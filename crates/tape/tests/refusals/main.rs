@@ -1,5 +1,6 @@
 //! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
 
+mod pointwise;
 mod rearranging;
 
 use wengert_ops::Tensor;

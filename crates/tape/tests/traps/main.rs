@@ -6,6 +6,7 @@ mod layouts;
 mod pointwise;
 mod products;
 mod reductions;
+mod rounding;
 mod softmax;
 mod tape;
 

@@ -1,0 +1,69 @@
+//! logit: log(x/(1 - x)), the inverse of the sigmoid. Derivative: 1/(x (1 - x)).
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+
+/// log(x/(1 - x)).
+#[derive(Debug, Clone, Copy)]
+pub struct Logit;
+
+impl Pointwise for Logit {
+    const NAME: &'static str = "logit";
+    const COST: usize = 12;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        // From a quarter on 2x - 1 is exact, so that nothing is lost around the zero at ½.
+        let odds = x / (F::ONE - x);
+        let above = ((x + x - F::ONE) / (F::ONE - x)).log1p();
+        if x < F::from_f64(0.25) { odds.log() } else { above }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.like(1.0) / (x * (x.like(1.0) - x))
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// log(x/(1 - x)), the inverse of the sigmoid, accurate around ½: ∓∞ at 0 and 1, NaN outside. Its
+    /// derivative is 1/(x (1 - x)).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let y = tape.var(Tensor::from([-3.0, 0.0, 5.0])).sigmoid().logit().value()?;
+    /// assert!(y.to_vec().iter().zip([-3.0, 0.0, 5.0]).all(|(y, want)| (y - want).abs() < 1e-13));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logit(self) -> Self {
+        self.pointwise(Logit)
+    }
+
+    /// [`logit`](Var::logit) of this value kept between `eps` and 1 - `eps`, hence finite for `eps` > 0; no
+    /// gradient outside these bounds, as with PyTorch's `eps`.
+    ///
+    /// # Errors
+    /// If `eps` is not between 0 and ½.
+    #[track_caller]
+    pub fn logit_within(self, eps: f64) -> Self {
+        if (0.0..=0.5).contains(&eps) || self.is_failed() {
+            return self.clamp(eps, 1.0 - eps).logit();
+        }
+        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+        let detail = format!("expected eps between 0 and 1/2, found {eps}");
+        self.tape().failed(Error::new(kind, "logit_within", detail))
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["logit", "logit_within"], Order::Second, |g, which| {
+        let shape = g.shape(0..=3);
+        case!(vec![g.tensor(&shape, Domain::Between(0.11, 0.89))], [], |x| match which {
+            0 => x[0].logit(),
+            // Half of the values outside the bounds, none near them.
+            _ => (x[0] * 2.0 - 0.5).select(x[0].gt(0.5), x[0] * 0.1).logit_within(0.1),
+        })
+    })
+}

@@ -1,0 +1,138 @@
+//! Functions that shrink towards 0: hardshrink keeps x outside [-λ, λ] and gives 0 within; softshrink also
+//! moves what it keeps by λ towards 0 (the proximal map of λ|x|); tanhshrink is x - tanh x. Derivatives: 1
+//! outside and 0 within, bounds included; tanh² x.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+
+/// x outside [-λ, λ], `SOFT` moved by λ towards 0; 0 within.
+#[derive(Debug, Clone, Copy)]
+pub struct Shrink<const SOFT: bool> {
+    /// λ.
+    pub lambda: f64,
+}
+
+impl<const SOFT: bool> Pointwise for Shrink<SOFT> {
+    const NAME: &'static str = if SOFT { "softshrink" } else { "hardshrink" };
+    const COST: usize = 3;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        let l = F::from_f64(self.lambda);
+        let kept = if !SOFT {
+            x
+        } else if x < F::ZERO {
+            x + l
+        } else {
+            x - l
+        };
+        // Asked this way, NaN is kept.
+        if x.abs() <= l { F::ZERO } else { kept }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let above = R::select(x.le(x.like(self.lambda)), x.like(0.0), x.like(1.0));
+        R::select(x.lt(x.like(-self.lambda)), x.like(1.0), above)
+    }
+}
+
+/// x - tanh x.
+#[derive(Debug, Clone, Copy)]
+pub struct Tanhshrink;
+
+impl Pointwise for Tanhshrink {
+    const NAME: &'static str = "tanhshrink";
+    const COST: usize = 10;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x - x.tanh()
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let t = x.apply(super::tanh::Tanh);
+        t * t
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    #[track_caller]
+    fn bad_lambda(self, op: &'static str, lambda: f64) -> Option<Var<'t, T>> {
+        if lambda >= 0.0 || self.is_failed() {
+            return None;
+        }
+        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+        let detail = format!("expected a lambda of at least 0, found {lambda}");
+        Some(self.tape().failed(Error::new(kind, op, detail)))
+    }
+
+    /// This value where it is outside [-`lambda`, `lambda`], elsewhere 0; NaN stays NaN. PyTorch's default is
+    /// 0.5.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let x = tape.var(Tensor::from([-2.0, 0.5, 0.75]));
+    /// assert_eq!(x.hardshrink(0.5).value()?.to_vec(), [-2.0, 0.0, 0.75]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `lambda` is negative or NaN.
+    #[track_caller]
+    pub fn hardshrink(self, lambda: f64) -> Self {
+        match self.bad_lambda("hardshrink", lambda) {
+            Some(failed) => failed,
+            None => self.pointwise(Shrink::<false> { lambda }),
+        }
+    }
+
+    /// This value moved by `lambda` towards 0 and kept from crossing it, as the ℓ¹ penalty does in a proximal
+    /// step; NaN stays NaN. PyTorch's default is 0.5.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let x = tape.var(Tensor::from([-2.0, 0.5, 0.75]));
+    /// assert_eq!(x.softshrink(0.5).value()?.to_vec(), [-1.5, 0.0, 0.25]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If `lambda` is negative or NaN.
+    #[track_caller]
+    pub fn softshrink(self, lambda: f64) -> Self {
+        match self.bad_lambda("softshrink", lambda) {
+            Some(failed) => failed,
+            None => self.pointwise(Shrink::<true> { lambda }),
+        }
+    }
+
+    /// x - tanh x, with derivative tanh² x.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// assert_eq!(tape.var(40.0).tanhshrink().item()?, 39.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tanhshrink(self) -> Self {
+        self.pointwise(Tanhshrink)
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    // Grid has the bounds in it; hardshrink jumps there, so its inputs are kept off them.
+    let kinked = Spec::family(&["softshrink"], Order::First, |g, _| {
+        let shape = g.shape(0..=3);
+        case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| x[0].softshrink(0.5))
+    });
+    let jumping = Spec::new("hardshrink", Order::Second, |g| {
+        let (shape, lambda) = (g.shape(0..=3), g.pick(&[0.2, 3.5]));
+        case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [], |x| x[0].hardshrink(lambda))
+    });
+    let smooth = Spec::unary("tanhshrink", Domain::Real, |x| case!(x, [], |x| x[0].tanhshrink()));
+    kinked.into_iter().chain(jumping).chain(smooth).collect()
+}
