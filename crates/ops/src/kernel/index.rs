@@ -8,7 +8,7 @@ use crate::shape::{Shape, normalize_axis};
 use crate::tensor::Tensor;
 
 /// Indices checked against an axis of size `n`.
-fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>> {
+pub(crate) fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>> {
     let index = index.to_vec();
     if let Some(bad) = index.iter().find(|&&i| i < 0 || i as u64 >= n as u64) {
         let detail = format!("index {bad} is out of range for an axis of size {n}");
@@ -85,31 +85,64 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the axis or an index is out of range, or the shapes do not fit.
     pub fn index_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        const OP: &str = "index_add";
-        let axis = normalize_axis(OP, axis, self.rank())?;
-        vector(OP, index)?;
+        self.clone().with_rows("index_add", axis, index, src, |to, row| {
+            for (d, &v) in to.iter_mut().zip(row) {
+                *d += v;
+            }
+        })
+    }
+
+    /// As [`index_add`](Tensor::index_add), in this tensor's own buffer where nothing else shares it.
+    ///
+    /// # Errors
+    /// As `index_add`.
+    pub fn into_index_add(self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
+        self.with_rows("index_add", axis, index, src, |to, row| {
+            for (d, &v) in to.iter_mut().zip(row) {
+                *d += v;
+            }
+        })
+    }
+
+    /// This tensor with the slices of `src` in the place of its own along `axis` at the given positions; where a position
+    /// repeats, the last one stays.
+    ///
+    /// # Errors
+    /// If the axis or an index is out of range, or the shapes do not fit.
+    pub fn index_copy(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
+        self.clone().with_rows("index_copy", axis, index, src, |to, row| to.copy_from_slice(row))
+    }
+
+    /// Each slice of `src` put into the one of this tensor that it belongs to.
+    fn with_rows(
+        mut self,
+        op: &'static str,
+        axis: isize,
+        index: &Tensor<i64>,
+        src: &Tensor<T>,
+        put: impl Fn(&mut [T], &[T]),
+    ) -> Result<Tensor<T>> {
+        let axis = normalize_axis(op, axis, self.rank())?;
+        vector(op, index)?;
         let (outer, n, inner) = around(self.shape(), axis);
-        let at = checked(OP, index, n)?;
+        let at = checked(op, index, n)?;
         let mut want = self.shape().clone();
         want.dims_mut()[axis] = at.len();
         if *src.shape() != want {
-            return Err(Error::shape(OP, format!("expected source of shape {want}, found {}", src.shape())));
+            return Err(Error::shape(op, format!("expected source of shape {want}, found {}", src.shape())));
         }
-        let mut out = self.clone();
         let from = src.contiguous();
         let from = from.as_slice().expect("contiguous");
-        let to = out.data_mut();
+        let to = self.data_mut();
         if inner > 0 {
             let mut rows = from.chunks_exact(inner);
             for o in 0..outer {
                 for (&i, row) in at.iter().zip(&mut rows) {
-                    for (d, &v) in to[(o * n + i) * inner..][..inner].iter_mut().zip(row) {
-                        *d += v;
-                    }
+                    put(&mut to[(o * n + i) * inner..][..inner], row);
                 }
             }
         }
-        Ok(out)
+        Ok(self)
     }
 
     /// This tensor with every element of `src` added at the place that [`gather`](Tensor::gather) with the same
@@ -118,17 +151,29 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// As `gather`, and if `src` and `index` differ in shape.
     pub fn scatter_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
+        self.clone().into_scatter_add(axis, index, src)
+    }
+
+    /// As [`scatter_add`](Tensor::scatter_add), in this tensor's own buffer where nothing else shares it.
+    ///
+    /// # Errors
+    /// As `scatter_add`.
+    pub fn into_scatter_add(
+        mut self,
+        axis: isize,
+        index: &Tensor<i64>,
+        src: &Tensor<T>,
+    ) -> Result<Tensor<T>> {
         let plan = Places::new("scatter_add", self.shape(), axis, index)?;
         if src.shape() != index.shape() {
             let detail = format!("expected source of shape {}, found {}", index.shape(), src.shape());
             return Err(Error::shape("scatter_add", detail));
         }
-        let mut out = self.clone();
         let from = src.contiguous();
         let from = from.as_slice().expect("contiguous");
-        let to = out.data_mut();
+        let to = self.data_mut();
         plan.each(|i, at| to[at] += from[i]);
-        Ok(out)
+        Ok(self)
     }
 
     /// 1 at each index along a new last axis of size `classes`, 0 elsewhere.
@@ -156,7 +201,7 @@ impl<T: Float> Tensor<T> {
 }
 
 /// Where the elements of an index tensor point: pairs of (position in the index, position in the tensor).
-struct Places {
+pub(crate) struct Places {
     index: Vec<usize>,
     shape: Shape,
     strides: Vec<usize>,
@@ -164,7 +209,7 @@ struct Places {
 }
 
 impl Places {
-    fn new(op: &'static str, tensor: &Shape, axis: isize, index: &Tensor<i64>) -> Result<Self> {
+    pub(crate) fn new(op: &'static str, tensor: &Shape, axis: isize, index: &Tensor<i64>) -> Result<Self> {
         let axis = normalize_axis(op, axis, tensor.len())?;
         let fits = index.rank() == tensor.len()
             && index.shape().iter().zip(tensor.iter()).enumerate().all(|(i, (a, b))| i == axis || a <= b);
@@ -179,7 +224,7 @@ impl Places {
         Ok(Places { index: checked(op, index, tensor[axis])?, shape: index.shape().clone(), strides, axis })
     }
 
-    fn each(&self, mut f: impl FnMut(usize, usize)) {
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, usize)) {
         for (i, &chosen) in self.index.iter().enumerate() {
             let (mut rest, mut at) = (i, 0);
             for (a, &d) in self.shape.iter().enumerate().rev() {
@@ -202,6 +247,13 @@ mod tests {
         assert_eq!(t.index_select(1, &i).unwrap(), Tensor::from([[3.0, 1.0, 3.0], [6.0, 4.0, 6.0]]));
         let back = Tensor::zeros([2, 3]).index_add(1, &i, &Tensor::<f64>::ones([2, 3])).unwrap();
         assert_eq!(back, Tensor::from([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0]]), "duplicates accumulate");
+        let rows = Tensor::from([[7.0, 8.0, 9.0], [4.0, 5.0, 6.0]]);
+        let put = t.index_copy(1, &i, &rows).unwrap();
+        assert_eq!(put, Tensor::from([[8.0, 2.0, 9.0], [5.0, 5.0, 6.0]]), "the last duplicate stays");
+        assert_eq!(
+            t.transpose(0, 1).unwrap().index_copy(0, &i, &rows.transpose(0, 1).unwrap()).unwrap(),
+            put.transpose(0, 1).unwrap()
+        );
         let g = Tensor::from([[0i64, 2]]);
         assert_eq!(t.gather(1, &g).unwrap(), Tensor::from([[1.0, 3.0]]));
         assert_eq!(t.gather(0, &Tensor::from([[1i64, 0, 1]])).unwrap(), Tensor::from([[4.0, 2.0, 6.0]]));

@@ -1,6 +1,8 @@
 //! The loops. One file a family; every kernel is a checked, safe function on tensors.
 
 pub(crate) mod copy;
+pub mod embedding;
+pub mod find;
 pub mod fold;
 pub mod index;
 pub mod join;

@@ -1,5 +1,5 @@
-//! index_select, gather, and their adjoints index_add and scatter_add: duplicates accumulate, an index out of range is
-//! an error that names it.
+//! index_select, gather, and their adjoints index_add and scatter_add, in which duplicates accumulate;
+//! index_copy, in which the last one stays. An index out of range is an error that names it.
 
 use super::prelude::*;
 
@@ -17,6 +17,13 @@ impl<T: Float> Op<T> for IndexSelect {
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.x(0).zeros_like().index_add(self.axis, &self.index, r.gy()))])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let put_back = || -> Result<_> {
+            let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
+            Ok(cotangents([Some(zeros.into_index_add(self.axis, &self.index, r.gy()?)?)]))
+        };
+        Some(put_back())
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
@@ -44,6 +51,57 @@ impl<T: Float> Op<T> for IndexAdd {
     }
 }
 
+struct IndexCopy {
+    axis: isize,
+    index: Tensor<i64>,
+}
+
+impl IndexCopy {
+    /// Which slices of the first operand were replaced, and which of the second stayed, as masks of the given
+    /// rank.
+    fn masks(&self, shape: &Shape) -> wengert_ops::Result<(Tensor<bool>, Tensor<bool>)> {
+        let axis = wengert_ops::normalize_axis("index_copy", self.axis, shape.len())?;
+        let (n, index) = (shape[axis], self.index.to_vec());
+        let mut last = vec![None; n];
+        for (k, &i) in index.iter().enumerate() {
+            last[i as usize] = Some(k);
+        }
+        let replaced = last.iter().map(Option::is_some).collect();
+        let stayed = index.iter().enumerate().map(|(k, &i)| last[i as usize] == Some(k)).collect();
+        let mut sizes = vec![1; shape.len()];
+        sizes[axis] = n;
+        let replaced = Tensor::from_vec(replaced, &sizes)?;
+        sizes[axis] = index.len();
+        Ok((replaced, Tensor::from_vec(stayed, &sizes)?))
+    }
+}
+
+impl<T: Float> Op<T> for IndexCopy {
+    fn name(&self) -> &'static str {
+        "index_copy"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].index_copy(self.axis, &self.index, x[1])?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        let (replaced, stayed) = match self.masks(&r.x(0).raw_shape()) {
+            Ok(masks) => masks,
+            Err(e) => {
+                let failed = g.tape().failed(e.into());
+                return cotangents([Some(failed), Some(failed)]);
+            }
+        };
+        cotangents([
+            r.when(0, || g.masked_fill(replaced, 0.0)),
+            r.when(1, || g.index_select(self.axis, &self.index).masked_fill(stayed.logical_not(), 0.0)),
+        ])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
 struct Gather {
     axis: isize,
     index: Tensor<i64>,
@@ -58,6 +116,13 @@ impl<T: Float> Op<T> for Gather {
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.x(0).zeros_like().scatter_add(self.axis, &self.index, r.gy()))])
+    }
+    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let put_back = || -> Result<_> {
+            let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
+            Ok(cotangents([Some(zeros.into_scatter_add(self.axis, &self.index, r.gy()?)?)]))
+        };
+        Some(put_back())
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
@@ -108,7 +173,26 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(IndexAdd { axis, index: index.clone() }, &[self, src])
     }
 
-    /// For every place of `index`, this value's element there with its coordinate along `axis` replaced by the index.
+    /// This value with the slices of `src` in the place of its own along `axis` at the given positions. Where
+    /// a position repeats, the last one stays, and the gradient of `src` goes to that one alone.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let (x, s) = (tape.var(Tensor::from([1.0, 2.0, 3.0])), tape.var(Tensor::from([7.0, 8.0])));
+    /// let y = x.index_copy(0, &Tensor::from([2, 2]), s);
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 2.0, 8.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(s)?.to_vec(), [0.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn index_copy(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
+        let src = src.into_var(self.tape());
+        self.tape().apply(IndexCopy { axis, index: index.clone() }, &[self, src])
+    }
+
+    /// For every place of `index`, this value's element there with its coordinate along `axis` replaced by
+    /// the index.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -136,18 +220,19 @@ fn axis_of(shape: &[usize], axis: isize) -> usize {
 }
 
 pub(super) fn select_spec() -> Vec<Spec> {
-    Spec::family(&["index_select", "index_add"], Order::Second, |g, which| {
+    Spec::family(&["index_select", "index_add", "index_copy"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
         let (axis, n) = (g.axis(shape.len()), g.within(0..=4));
         let index = g.indices(&[n], shape[axis_of(&shape, axis)]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
-        if which == 1 {
+        if which > 0 {
             let mut s = shape.clone();
             s[axis_of(&shape, axis)] = n;
             x.push(g.tensor(&s, Domain::Real));
         }
         case!(x, [index], |x| match x.get(1) {
-            Some(&src) => x[0].index_add(axis, &index, src),
+            Some(&src) if which == 1 => x[0].index_add(axis, &index, src),
+            Some(&src) => x[0].index_copy(axis, &index, src),
             None => x[0].index_select(axis, &index),
         })
     })

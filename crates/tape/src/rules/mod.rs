@@ -20,6 +20,7 @@ mod cross_entropy;
 pub mod div;
 mod dropout;
 pub mod elu;
+mod embedding;
 pub mod erf;
 pub mod erfc;
 pub mod erfinv;
@@ -56,6 +57,7 @@ mod moments;
 pub mod mul;
 pub mod nan_to_num;
 pub mod neg;
+mod positions;
 pub mod pow;
 pub mod prelu;
 mod prelude;
@@ -131,6 +133,7 @@ pub fn table() -> Vec<Spec> {
         div::spec(),
         dropout::spec(),
         elu::spec(),
+        embedding::spec(),
         erf::spec(),
         erfc::spec(),
         erfinv::spec(),
@@ -170,6 +173,9 @@ pub fn table() -> Vec<Spec> {
         mul::spec(),
         nan_to_num::spec(),
         neg::spec(),
+        positions::spec(),
+        positions::masked_spec(),
+        positions::scatter_spec(),
         pow::spec(),
         prelu::spec(),
         rearrange::spec(),

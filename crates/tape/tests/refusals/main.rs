@@ -1,5 +1,6 @@
 //! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
 
+mod indexing;
 mod pointwise;
 mod rearranging;
 
