@@ -10,4 +10,5 @@ pub mod matmul;
 pub mod pointwise;
 pub mod recurrent;
 pub mod softmax;
+pub mod sort;
 pub mod update;

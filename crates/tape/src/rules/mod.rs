@@ -82,6 +82,7 @@ mod slice;
 mod softmax;
 pub mod softplus;
 pub mod softsign;
+mod sort;
 pub mod sqrt;
 pub mod square;
 pub(crate) mod sub;
@@ -202,6 +203,7 @@ pub fn table() -> Vec<Spec> {
         softmax::spec(),
         softplus::spec(),
         softsign::spec(),
+        sort::spec(),
         sqrt::spec(),
         square::spec(),
         sub::spec(),

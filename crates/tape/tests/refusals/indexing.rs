@@ -18,8 +18,12 @@ fn shapes_of_indices_and_sources() {
     refused(x.index_get(&none), "index_get", &["1 to 2", "found 0"]);
     refused(x.index_get(&[i.clone(), i.clone(), i.clone()]), "index_get", &["1 to 2", "found 3"]);
     refused(x.index_get(&[i.clone(), Tensor::from([0, 1, 2])]), "index_get", &["[2]", "[3]"]);
-    refused(scalar.index_put(&[i.clone()], 1.0, true), "index_put", &["[]"]);
-    refused(x.index_put(&[i.clone()], Tensor::zeros([3, 3]), false), "index_put", &["[2, 3]", "[3, 3]"]);
+    refused(scalar.index_put(std::slice::from_ref(&i), 1.0, true), "index_put", &["[]"]);
+    refused(
+        x.index_put(std::slice::from_ref(&i), Tensor::zeros([3, 3]), false),
+        "index_put",
+        &["[2, 3]", "[3, 3]"],
+    );
     refused(x.masked_select(Tensor::from([true, false])), "masked_select", &["[2, 3]", "[2]"]);
     refused(x.masked_scatter(Tensor::from([true, false]), 1.0), "masked_scatter", &["[2, 3]", "[2]"]);
     let all = Tensor::scalar(true);
@@ -52,4 +56,19 @@ fn what_failed_before_is_passed_on() {
     for y in results {
         refused(y, "reshape", &["[2, 3]"]);
     }
+}
+
+#[test]
+fn sorting_along_what_is_not_there() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::<f64>::zeros([2, 3]));
+    refused(x.sort(2, false).0, "sort", &["axis 2", "rank 2"]);
+    refused(x.topk(-3, 1, true).0, "topk", &["axis -3", "rank 2"]);
+    refused(x.topk(1, 4, true).0, "topk", &["at most 3", "k = 4"]);
+    refused(x.topk(1, usize::MAX, false).0, "topk", &[]);
+    refused(tape.var(1.0).sort(0, true).0, "sort", &["rank 0"]);
+    assert_eq!(x.sort(2, false).1.numel(), 0);
+    let e = x.argsort(isize::MIN, true).unwrap_err();
+    assert!(e.op() == "argsort" && e.location().is_some_and(|at| at.file().contains("refusals")), "{e}");
+    refused(x.reshape([7]).sort(0, true).0, "reshape", &[]);
 }

@@ -8,6 +8,7 @@ mod products;
 mod reductions;
 mod rounding;
 mod softmax;
+mod sorting;
 mod tape;
 
 use wengert_ops::{Slice, Tensor};
