@@ -221,8 +221,10 @@ fn fold_axes<T: Float, F: Fold<T>>(f: &F, x: &Tensor<T>, axes: &[usize], keepdim
             let run = if inner <= 1 {
                 run
             } else {
+                // The elements may begin anywhere in their buffer.
                 rows = current
-                    .with_layout(crate::shape::Layout::contiguous([outer, n, inner].into()))
+                    .reshape([outer, n, inner])
+                    .expect("as many elements")
                     .transpose(1, 2)
                     .expect("three axes")
                     .contiguous();
@@ -417,6 +419,19 @@ mod tests {
                     Err(_) => assert!(axes.iter().any(|&a| sizes[a] == 0)),
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_begins_inside_a_larger_buffer_is_folded_from_there() {
+        for inner in [1, 2, 7, 8, 9] {
+            let t = Tensor::<f64>::arange(0.0, 1.0, 6 * inner).reshape([6, inner]).unwrap();
+            let part = t.slice(0, 2..5).unwrap();
+            assert!(part.is_contiguous());
+            let want: Vec<f64> = (0..inner).map(|c| (3 * (3 * inner + c)) as f64).collect();
+            assert_eq!(part.sum(0, false).unwrap().to_vec(), want);
+            assert_eq!(part.max(0, false).unwrap().to_vec(), t.slice(0, 4..5).unwrap().to_vec());
+            assert_eq!(part.sum_all().item().unwrap(), want.iter().sum::<f64>());
         }
     }
 

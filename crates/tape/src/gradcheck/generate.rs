@@ -201,7 +201,8 @@ impl Gen {
                 twice.reshape(shape)?.slice(axis, Slice::all().step(2))
             }
             3 => {
-                let wide = Tensor::concat(&[dense.clone(), dense.clone()], axis)?;
+                // What lies before is different, so that a forgotten offset shows.
+                let wide = Tensor::concat(&[dense.scale(3.0), dense.clone()], axis)?;
                 let n = dense.shape()[axis as usize];
                 wide.slice(axis, n..)
             }
