@@ -181,7 +181,8 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(self.layout.broadcast(&to)))
     }
 
-    /// The same elements under another shape: a view where the layout allows it, else a copy. One size may be -1.
+    /// The same elements under another shape: a view where the layout allows it, else a copy. One size may be
+    /// -1.
     ///
     /// # Errors
     /// If the element counts differ.
@@ -194,6 +195,76 @@ impl<T: Element> Tensor<T> {
                 dense.with_layout(Layout::contiguous(to))
             }
         })
+    }
+
+    /// As [`reshape`](Tensor::reshape), but never a copy.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::<f32>::zeros([2, 3, 4]);
+    /// assert!(t.view([6, -1])?.shares_buffer(&t));
+    /// assert!(t.transpose(0, 1)?.view([6, 4]).is_err());
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the element counts differ, or the elements lie so that the shape cannot be had without copying
+    /// them.
+    pub fn view(&self, shape: impl ToShape) -> Result<Self> {
+        let to = shape.infer("view", self.shape())?;
+        match reshape_layout(&self.layout, &to) {
+            Some(layout) => Ok(self.with_layout(layout)),
+            None => {
+                let detail = format!(
+                    "shape {} with strides {:?} cannot be seen as {to} without a copy; reshape() makes one",
+                    self.shape(),
+                    self.strides()
+                );
+                Err(Error::shape("view", detail))
+            }
+        }
+    }
+
+    /// Windows of `size` neighbours along an axis, every `step` places: the axis becomes that of the windows,
+    /// and a new last axis is that within a window. What is left over at the end is not in any window.
+    /// Nothing is copied, so overlapping windows share their elements.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::from([1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(t.unfold(0, 3, 1)?, Tensor::from([[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or shorter than a window, or the step is zero.
+    pub fn unfold(&self, axis: isize, size: usize, step: usize) -> Result<Self> {
+        const OP: &str = "unfold";
+        let axis = normalize_axis(OP, axis, self.rank())?;
+        let n = self.shape()[axis];
+        if size > n {
+            let detail = format!("a window of {size} does not fit axis {axis} of shape {}", self.shape());
+            return Err(Error::argument(OP, detail));
+        }
+        if step == 0 {
+            return Err(Error::argument(OP, "expected a step of at least 1, found 0"));
+        }
+        let windows = (n - size) / step + 1;
+        let mut layout = self.layout.clone();
+        let stride = layout.strides[axis];
+        layout.shape.dims_mut()[axis] = windows;
+        if windows > 1 {
+            layout.strides[axis] = stride * step as isize;
+        }
+        layout.shape.push(size);
+        layout.strides.push(stride);
+        match layout.shape.checked_numel() {
+            Some(_) => Ok(self.with_layout(layout)),
+            None => {
+                let detail = format!("the result {} has too many elements", layout.shape);
+                Err(Error::new(OP, ErrorKind::Overflow, detail))
+            }
+        }
     }
 
     /// An axis of size one inserted before `axis` (at the end for `rank` or -1).
@@ -309,6 +380,44 @@ mod tests {
         assert_eq!(*t.reshape([5, 0, 7]).unwrap().shape(), [5, 0, 7]);
         assert_eq!(*t.transpose(0, 2).unwrap().reshape([0]).unwrap().shape(), [0]);
         assert!(t.is_contiguous() && t.to_vec().is_empty());
+    }
+
+    #[test]
+    fn windows_of_every_layout() {
+        let t = counting([2, 5, 3]);
+        let views = [
+            t.clone(),
+            t.transpose(0, 1).unwrap().contiguous().transpose(0, 1).unwrap(),
+            t.slice(1, Slice::all().step(-1)).unwrap(),
+            t.slice(0, 0..1).unwrap().broadcast_to([4, 5, 3]).unwrap(),
+        ];
+        for (v, (size, step)) in
+            views.iter().flat_map(|v| [(1, 1), (2, 1), (3, 2), (5, 7), (0, 2)].map(|s| (v, s)))
+        {
+            let w = v.unfold(-2, size, step).unwrap();
+            let windows = (5 - size) / step + 1;
+            assert_eq!(*w.shape(), [v.shape()[0], windows, 3, size]);
+            for i in 0..w.numel() {
+                let (j, rest) = (i % size, i / size);
+                let at = [rest / 3 / windows, rest / 3 % windows, rest % 3];
+                let want = v.get(&[at[0], at[1] * step + j, at[2]]).unwrap();
+                assert_eq!(w.get(&[at[0], at[1], at[2], j]).unwrap(), want);
+                assert_eq!(w.to_vec()[i], want);
+            }
+        }
+        assert!(t.unfold(1, 6, 1).is_err() && t.unfold(1, 2, 0).is_err() && t.unfold(3, 1, 1).is_err());
+        assert_eq!(*t.unfold(1, 5, usize::MAX).unwrap().shape(), [2, 1, 3, 5]);
+    }
+
+    #[test]
+    fn a_view_never_copies() {
+        let t = counting([2, 3, 4]);
+        assert!(t.view([4, 6]).unwrap().shares_buffer(&t));
+        let p = t.permute([2, 0, 1]).unwrap();
+        assert!(p.view([4, -1]).unwrap().shares_buffer(&t));
+        let e = p.view([8, 3]).unwrap_err().to_string();
+        assert!(e.contains("[4, 2, 3]") && e.contains("[1, 12, 4]") && e.contains("[8, 3]"), "{e}");
+        assert!(t.view([5]).is_err() && t.view([-1, -1]).is_err());
     }
 
     #[test]

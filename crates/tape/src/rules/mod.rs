@@ -32,6 +32,7 @@ pub mod gamma;
 pub mod gelu;
 pub mod gelu_tanh;
 mod glu;
+mod grid;
 pub mod hardsigmoid;
 pub mod hardswish;
 mod hook;
@@ -91,6 +92,7 @@ pub mod tan;
 pub mod tanh;
 pub mod threshold;
 mod triangle;
+mod window;
 pub mod xlogy;
 
 pub use compare::IntoMask;
@@ -146,6 +148,7 @@ pub fn table() -> Vec<Spec> {
         gelu::spec(),
         gelu_tanh::spec(),
         glu::spec(),
+        grid::spec(),
         hardsigmoid::spec(),
         hardswish::spec(),
         hook::spec(),
@@ -191,6 +194,7 @@ pub fn table() -> Vec<Spec> {
         selu::spec(),
         selu::celu_spec(),
         shape::spec(),
+        shape::axes_spec(),
         shape::sum_to_spec(),
         shape::t_spec(),
         shrink::spec(),
@@ -213,6 +217,7 @@ pub fn table() -> Vec<Spec> {
         tanh::spec(),
         threshold::spec(),
         triangle::spec(),
+        window::spec(),
         xlogy::spec(),
     ]
 }

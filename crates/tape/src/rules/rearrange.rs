@@ -1,5 +1,5 @@
-//! Elements in other places, as composites of views and joins: flip, roll, movedim, chunk, unbind, repeat,
-//! repeat_interleave.
+//! Elements in other places, as composites of views and joins: flip, roll, rot90, movedim, chunk, unbind,
+//! repeat, tile, repeat_interleave.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -93,8 +93,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// `n` parts along an axis, of equal size but for the last, which may be smaller; fewer parts where the axis is
-    /// too short, as in PyTorch.
+    /// `n` parts along an axis, of equal size but for the last, which may be smaller; fewer parts where the
+    /// axis is too short, as in PyTorch.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -154,8 +154,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The whole value side by side `times[i]` times along axis `i`; with more entries than axes, leading axes of size
-    /// 1 are added first, as in PyTorch's `repeat`.
+    /// The whole value side by side `times[i]` times along axis `i`; with more entries than axes, leading
+    /// axes of size 1 are added first, as in PyTorch's `repeat`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -186,6 +186,61 @@ impl<'t, T: Float> Var<'t, T> {
         match merged.to_shape("repeat") {
             Ok(merged) => self.reshape(split).expand(wide).reshape(merged),
             Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// The whole value side by side `times[i]` times along axis `i`, as [`repeat`](Var::repeat), but with
+    /// fewer entries than axes the first axes are not repeated, as in NumPy.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([[1.0], [2.0]])).tile(&[2]);
+    /// assert_eq!(y.value()?, Tensor::from([[1.0, 1.0], [2.0, 2.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tile(self, times: &[usize]) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        let mut all = vec![1; shape.len().saturating_sub(times.len())];
+        all.extend(times);
+        let lead = all.len() - shape.len();
+        let sizes = all.iter().enumerate();
+        let tiled: Vec<usize> =
+            sizes.map(|(i, &m)| if i < lead { m } else { m.saturating_mul(shape[i - lead]) }).collect();
+        match tiled.to_shape("tile") {
+            Ok(_) => self.repeat(&all),
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// The value turned by `k` quarters in the plane of two axes, from the first axis towards the second; a
+    /// negative `k` turns back.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]])).rot90(1, [0, 1]);
+    /// assert_eq!(y.value()?, Tensor::from([[2.0, 4.0], [1.0, 3.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn rot90(self, k: isize, axes: [isize; 2]) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        if let Err(e) = axes.resolve("rot90", self.rank()) {
+            return self.tape().failed(e.into());
+        }
+        let [a, b] = axes;
+        match k.rem_euclid(4) {
+            0 => self,
+            1 => self.flip(b).transpose(a, b),
+            2 => self.flip(axes),
+            _ => self.flip(a).transpose(a, b),
         }
     }
 
@@ -220,13 +275,17 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    let names = ["flip", "roll", "movedim", "chunk", "unbind", "repeat", "repeat_interleave"];
+    let names =
+        ["flip", "roll", "movedim", "chunk", "unbind", "repeat", "tile", "rot90", "repeat_interleave"];
     Spec::family(&names, Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
         let (axis, other) = (g.axis(shape.len()), g.axis(shape.len()));
         let (axes, shift, n) = (g.axes(shape.len()), g.within(0..=7) as isize - 3, g.within(1..=3));
         let times: Vec<usize> = (0..shape.len() + g.within(0..=1)).map(|_| g.within(0..=2)).collect();
-        case!(vec![g.tensor(&shape, Domain::Real)], [axes, times], |x| match which {
+        let fewer = times[g.within(0..=times.len())..].to_vec();
+        let plane = if shape.len() > 1 { [0, -1] } else { [0, 1] };
+        let shape = if which == 7 && shape.len() == 1 { vec![shape[0], 2] } else { shape };
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes, times, fewer], |x| match which {
             0 => x[0].flip(&axes),
             1 => x[0].roll(axis, shift),
             2 => x[0].movedim(axis, other),
@@ -239,6 +298,8 @@ pub(super) fn spec() -> Vec<Spec> {
                 slices[slices.len() - 1] * 3.0
             }
             5 => x[0].repeat(&times),
+            6 => x[0].tile(&fewer),
+            7 => x[0].rot90(shift, plane),
             _ => x[0].repeat_interleave(axis, n),
         })
     })

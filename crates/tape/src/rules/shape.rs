@@ -1,13 +1,16 @@
-//! Views: reshape, permute, transpose, squeeze, unsqueeze, expand, flatten. Cotangents: the view undone; for expand, the
-//! sum over the axes that were repeated.
+//! Views: reshape, view, permute, transpose, squeeze, unsqueeze, expand, flatten, unflatten. Cotangents: the
+//! view undone; for expand, the sum over the axes that were repeated.
 
 use super::prelude::*;
 use smallvec::SmallVec;
+use wengert_ops::normalize_axis;
 
 type List = SmallVec<[isize; 4]>;
 
 enum View {
     Reshape(List),
+    /// A reshape that must not copy.
+    Strict(List),
     Permute(List),
     Transpose(isize, isize),
     Squeeze(List),
@@ -19,6 +22,7 @@ impl<T: Float> Op<T> for View {
     fn name(&self) -> &'static str {
         match self {
             View::Reshape(_) => "reshape",
+            View::Strict(_) => "view",
             View::Permute(_) => "permute",
             View::Transpose(..) => "transpose",
             View::Squeeze(_) => "squeeze",
@@ -30,6 +34,7 @@ impl<T: Float> Op<T> for View {
         let x = x[0];
         let y = match self {
             View::Reshape(shape) => x.reshape(&shape[..]),
+            View::Strict(shape) => x.view(&shape[..]),
             View::Permute(order) => x.permute(&order[..]),
             View::Transpose(a, b) => x.transpose(*a, *b),
             View::Squeeze(axes) => x.squeeze(&axes[..]),
@@ -41,7 +46,7 @@ impl<T: Float> Op<T> for View {
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (g, shape) = (r.gy(), r.x(0).raw_shape());
         cotangents([Some(match self {
-            View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
+            View::Reshape(_) | View::Strict(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
             View::Permute(order) => g.permute(inverse(order)),
             View::Transpose(a, b) => g.transpose(*a, *b),
             View::Expand(_) => g.sum_to(shape),
@@ -51,7 +56,9 @@ impl<T: Float> Op<T> for View {
         let undo = || -> Result<_> {
             let (g, shape) = (r.gy()?, r.shape(0));
             let gx = match self {
-                View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
+                View::Reshape(_) | View::Strict(_) | View::Squeeze(_) | View::Unsqueeze(_) => {
+                    g.reshape(shape)
+                }
                 View::Permute(order) => g.permute(inverse(order)),
                 View::Transpose(a, b) => g.transpose(*a, *b),
                 View::Expand(_) => g.sum_to(shape),
@@ -105,6 +112,96 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(View::Reshape(shape.sizes()), &[self])
     }
 
+    /// As [`reshape`](Var::reshape), but an error where the elements would have to be copied.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f32>::zeros([2, 6]));
+    /// assert_eq!(x.view([3, -1]).shape(), [3, 4]);
+    /// assert!(x.t().view([12]).is_failed());
+    /// ```
+    #[track_caller]
+    pub fn view(self, shape: impl ToShape) -> Self {
+        self.tape().apply(View::Strict(shape.sizes()), &[self])
+    }
+
+    /// The axes from `first` to `last`, both included, merged into one; for a scalar, an axis of size 1.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f32>::zeros([2, 3, 4, 5]));
+    /// assert_eq!(x.flatten_axes(1, -2).shape(), [2, 12, 5]);
+    /// ```
+    #[track_caller]
+    pub fn flatten_axes(self, first: isize, last: isize) -> Self {
+        const OP: &str = "flatten_axes";
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        // A scalar is flattened as if it had one axis.
+        let rank = shape.len().max(1);
+        let ends = normalize_axis(OP, first, rank).and_then(|a| Ok((a, normalize_axis(OP, last, rank)?)));
+        match ends {
+            Ok((first, last)) if first <= last => {
+                let end = (last + 1).min(shape.len());
+                let mut sizes = shape[..first].to_vec();
+                sizes.push(shape[first..end].iter().product());
+                sizes.extend(&shape[end..]);
+                self.reshape(sizes)
+            }
+            Ok((first, last)) => {
+                let detail = format!("axis {first} does not come before axis {last} of shape {shape}");
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Axis);
+                self.tape().failed(crate::Error::new(kind, OP, detail))
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// An axis split into several, the outermost first; one size may be -1.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f32>::zeros([2, 12, 5]));
+    /// assert_eq!(x.unflatten(1, [3, -1]).shape(), [2, 3, 4, 5]);
+    /// ```
+    #[track_caller]
+    pub fn unflatten(self, axis: isize, sizes: impl ToShape) -> Self {
+        const OP: &str = "unflatten";
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        let split = normalize_axis(OP, axis, shape.len())
+            .and_then(|a| Ok((a, sizes.infer(OP, &Shape::from([shape[a]]))?)));
+        match split {
+            Ok((a, sizes)) => {
+                let all: Vec<usize> =
+                    shape[..a].iter().chain(sizes.iter()).chain(&shape[a + 1..]).copied().collect();
+                self.reshape(all)
+            }
+            Err(e) => self.tape().failed(e.into()),
+        }
+    }
+
+    /// All axes of size 1 removed.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::<f32>::zeros([1, 2, 1])).squeeze_all().shape(), [2]);
+    /// ```
+    #[track_caller]
+    pub fn squeeze_all(self) -> Self {
+        let shape = self.raw_shape();
+        let ones: Vec<usize> = (0..shape.len()).filter(|&a| shape[a] == 1).collect();
+        self.squeeze(ones)
+    }
+
     /// All axes from `start` on merged into one; for a scalar, an axis of size 1.
     #[track_caller]
     pub fn flatten(self, start: usize) -> Self {
@@ -126,6 +223,7 @@ impl<T: Float> Var<'_, T> {
     }
 
     /// Two axes exchanged.
+    #[doc(alias = "swapaxes")]
     #[track_caller]
     pub fn transpose(self, a: isize, b: isize) -> Self {
         self.tape().apply(View::Transpose(a, b), &[self])
@@ -150,13 +248,14 @@ impl<T: Float> Var<'_, T> {
     }
 
     /// The value repeated, without copying, to a shape that it broadcasts to.
+    #[doc(alias = "broadcast_to")]
     #[track_caller]
     pub fn expand(self, shape: impl ToShape) -> Self {
         self.tape().apply(View::Expand(shape.sizes()), &[self])
     }
 
-    /// The value summed over the axes along which `shape` broadcasts to it: the adjoint of [`expand`](Var::expand),
-    /// for rules of operations that broadcast.
+    /// The value summed over the axes along which `shape` broadcasts to it: the adjoint of
+    /// [`expand`](Var::expand), for rules of operations that broadcast.
     #[track_caller]
     pub fn sum_to(self, shape: impl ToShape) -> Self {
         match shape.to_shape("sum_to") {
@@ -186,6 +285,28 @@ pub(super) fn spec() -> Vec<Spec> {
             4 => x[0].unsqueeze(a),
             5 => x[0].flatten(one),
             _ => x[0].expand(&wide),
+        })
+    })
+}
+
+pub(super) fn axes_spec() -> Vec<Spec> {
+    let names = ["view", "flatten_axes", "unflatten", "squeeze_all"];
+    Spec::family(&names, Order::Second, |g, which| {
+        let shape = g.full_shape(1..=4);
+        let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
+        let place = |axis| normalize_axis("axes", axis, shape.len()).unwrap_or(0);
+        let (first, last) = if place(a) <= place(b) { (a, b) } else { (b, a) };
+        let mut sizes = vec![shape[place(a)] as isize];
+        sizes.insert(g.within(0..=1), 1);
+        sizes[g.within(0..=1)] = -1;
+        // A layout that can be viewed as one axis.
+        let x = g.tensor(&shape, Domain::Real);
+        let x = if which == 0 { x.contiguous() } else { x };
+        case!(vec![x], [sizes], |x| match which {
+            0 => x[0].view([-1]),
+            1 => x[0].flatten_axes(first, last),
+            2 => x[0].unflatten(a, &sizes),
+            _ => x[0].squeeze_all(),
         })
     })
 }

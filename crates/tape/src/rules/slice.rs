@@ -68,6 +68,70 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().failed(refused)
     }
 
+    /// `length` positions of an axis from `start` on. Unlike in [`slice`](Var::slice), positions beyond the
+    /// axis are an error.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// assert_eq!(x.narrow(0, 1, 2).value()?.to_vec(), [2.0, 3.0]);
+    /// assert!(x.narrow(0, 2, 2).is_failed());
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn narrow(self, axis: isize, start: usize, length: usize) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        let end = start.saturating_add(length);
+        let refused = match normalize_axis("narrow", axis, shape.len()) {
+            Ok(a) if end <= shape[a] => return self.slice(axis, start..end),
+            Ok(a) => {
+                let detail =
+                    format!("{length} positions from {start} on are not in axis {a} of shape {shape}");
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
+                crate::Error::new(kind, "narrow", detail)
+            }
+            Err(e) => e.into(),
+        };
+        self.tape().failed(refused)
+    }
+
+    /// Consecutive parts of `size` positions along an axis, the last one perhaps smaller: PyTorch's `split`
+    /// with one number. An empty axis is one empty part.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let parts = tape.var(Tensor::from([1.0, 2.0, 3.0])).split_every(0, 2);
+    /// assert_eq!((parts.len(), parts[1].value()?.to_vec()), (2, vec![3.0]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn split_every(self, axis: isize, size: usize) -> Vec<Var<'t, T>> {
+        if self.is_failed() {
+            return vec![self];
+        }
+        let shape = self.raw_shape();
+        let refused = match normalize_axis("split_every", axis, shape.len()) {
+            Ok(a) if size > 0 => {
+                let mut sizes = vec![size; shape[a] / size];
+                if sizes.is_empty() || !shape[a].is_multiple_of(size) {
+                    sizes.push(shape[a] % size);
+                }
+                return self.split(axis, &sizes);
+            }
+            Ok(_) => {
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+                crate::Error::new(kind, "split_every", "expected parts of at least one position, found 0")
+            }
+            Err(e) => e.into(),
+        };
+        vec![self.tape().failed(refused)]
+    }
+
     /// Consecutive parts of the given sizes along an axis.
     ///
     /// # Errors
@@ -111,7 +175,7 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["get", "split", "slice"], Order::Second, |g, which| {
+    Spec::family(&["get", "split", "narrow", "split_every", "slice"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
         let axis = g.axis(shape.len());
         let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
@@ -122,6 +186,11 @@ pub(super) fn spec() -> Vec<Spec> {
             1 => {
                 let parts = x[0].split(axis, &[a, n - a]);
                 parts[1] * 2.0
+            }
+            2 => x[0].narrow(axis, a, n - a),
+            3 => {
+                let parts = x[0].split_every(axis, a + 1);
+                parts[parts.len() - 1] * 2.0
             }
             _ => x[0].slice(axis, range),
         })

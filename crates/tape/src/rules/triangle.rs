@@ -62,7 +62,8 @@ impl<T: Float> Var<'_, T> {
         self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
     }
 
-    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal lies outside.
+    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal lies
+    /// outside.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -90,31 +91,40 @@ impl<T: Float> Var<'_, T> {
         self.diagonal(0).sum_axes(-1)
     }
 
-    /// Square matrices `[.., n, n]` with this value `[.., n]` on the diagonal and zeros elsewhere.
+    /// Square matrices `[.., m, m]` with the elements of this value `[.., n]` at (i, i + offset), m = n +
+    /// |offset|, and zeros elsewhere.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
-    /// let y = tape.var(Tensor::from([2.0, 3.0])).diag_embed();
-    /// assert_eq!(y.value()?, Tensor::from([[2.0, 0.0], [0.0, 3.0]]));
+    /// let x = tape.var(Tensor::from([2.0, 3.0]));
+    /// assert_eq!(x.diag_embed(0).value()?, Tensor::from([[2.0, 0.0], [0.0, 3.0]]));
+    /// assert_eq!(x.diag_embed(-1).value()?, Tensor::from([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn diag_embed(self) -> Self {
-        // A row scaled elementwise by the identity, whose zeros must not meet an infinity: hence the mask.
-        let n = match self.raw_shape().last() {
-            _ if self.is_failed() => return self,
-            Some(&n) => n,
-            None => {
-                let detail = "expected at least one axis, found a scalar";
-                let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-                return self.tape().failed(Error::new(kind, "diag_embed", detail));
-            }
+    pub fn diag_embed(self, offset: isize) -> Self {
+        const OP: &str = "diag_embed";
+        if self.is_failed() {
+            return self;
+        }
+        let shape = self.raw_shape();
+        let Some((&n, lead)) = shape.split_last() else {
+            let detail = "expected at least one axis, found a scalar";
+            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+            return self.tape().failed(Error::new(kind, OP, detail));
         };
-        let cells = (0..n * n).map(|i| i / n != i % n).collect();
-        let mut shape = self.raw_shape().to_vec();
-        shape.push(n);
-        self.unsqueeze(-1).expand(shape).masked_fill(Tensor::from_vec(cells, [n, n]), 0.0)
+        let m = n.saturating_add(offset.unsigned_abs());
+        let (mut matrices, mut cells) = (lead.to_vec(), lead.to_vec());
+        matrices.extend([m, m]);
+        if [Shape::from([m, m]), Shape::from(&matrices[..])].iter().any(|s| s.checked_numel().is_none()) {
+            let detail = format!("offset {offset} gives matrices {matrices:?}: too many elements");
+            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Overflow);
+            return self.tape().failed(Error::new(kind, OP, detail));
+        }
+        cells.push(m * m);
+        let zeros = self.tape().constant(Tensor::try_full(cells, T::ZERO));
+        zeros.index_add(-1, &positions(m, m, offset), self).reshape(matrices)
     }
 }
 
@@ -128,7 +138,7 @@ pub(super) fn spec() -> Vec<Spec> {
             1 => x[0].triu(offset),
             2 => x[0].diagonal(offset),
             3 => x[0].trace(),
-            _ => x[0].diagonal(0).diag_embed(),
+            _ => x[0].diag_embed(offset),
         })
     })
 }

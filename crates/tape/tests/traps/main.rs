@@ -10,6 +10,7 @@ mod rounding;
 mod softmax;
 mod sorting;
 mod tape;
+mod views;
 
 use wengert_ops::{Slice, Tensor};
 use wengert_tape::gradcheck::Check;
