@@ -225,13 +225,27 @@ impl Places {
     }
 
     pub(crate) fn each(&self, mut f: impl FnMut(usize, usize)) {
-        for (i, &chosen) in self.index.iter().enumerate() {
-            let (mut rest, mut at) = (i, 0);
-            for (a, &d) in self.shape.iter().enumerate().rev() {
-                at += if a == self.axis { chosen } else { rest % d } * self.strides[a];
-                rest /= d;
+        let Some((&inner, outer)) = self.shape.split_last() else {
+            return;
+        };
+        // Along the last axis only the index varies, or the index and the column.
+        let (stride, column) = (self.strides[self.axis], usize::from(self.axis != outer.len()));
+        let mut at = vec![0; outer.len()];
+        let mut base = 0;
+        for (row, chosen) in self.index.chunks_exact(inner.max(1)).enumerate() {
+            for (j, &c) in chosen.iter().enumerate() {
+                f(row * inner + j, base + c * stride + j * column);
             }
-            f(i, at);
+            for (a, &d) in outer.iter().enumerate().rev() {
+                let step = if a == self.axis { 0 } else { self.strides[a] };
+                at[a] += 1;
+                base += step;
+                if at[a] < d {
+                    break;
+                }
+                base -= step * d;
+                at[a] = 0;
+            }
         }
     }
 }
@@ -261,6 +275,29 @@ mod tests {
             .scatter_add(1, &Tensor::from([[1i64, 1]]), &Tensor::from([[5.0, 7.0]]))
             .unwrap();
         assert_eq!(s, Tensor::from([[0.0, 12.0, 0.0], [0.0, 0.0, 0.0]]));
+    }
+
+    #[test]
+    fn gathering_along_every_axis_agrees_with_indexing() {
+        let t = Tensor::<f64>::arange(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap();
+        for axis in 0..3 {
+            let mut sizes = [2, 3, 4];
+            sizes[axis] = 6;
+            let n = t.shape()[axis];
+            let values = (0..sizes.iter().product::<usize>()).map(|i| (i * 7 % n) as i64).collect();
+            let index = Tensor::from_vec(values, sizes).unwrap();
+            let (got, base) = (t.gather(axis as isize, &index).unwrap(), Tensor::<f64>::zeros([3, 4, 5]));
+            let back = base.scatter_add(axis as isize, &index, &Tensor::ones(sizes)).unwrap();
+            let mut counts = vec![0.0; 60];
+            for i in 0..index.numel() {
+                let mut at = [i / sizes[2] / sizes[1], i / sizes[2] % sizes[1], i % sizes[2]];
+                let place = at;
+                at[axis] = index.get(&place).unwrap() as usize;
+                assert_eq!(got.get(&place).unwrap(), t.get(&at).unwrap());
+                counts[at[0] * 20 + at[1] * 5 + at[2]] += 1.0;
+            }
+            assert_eq!(back.to_vec(), counts);
+        }
     }
 
     #[test]

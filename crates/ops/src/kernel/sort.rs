@@ -24,6 +24,26 @@ fn key<T: Float>(v: T, descending: bool) -> u64 {
     if descending { !ascending } else { ascending }
 }
 
+/// The `k` least of distinct pairs, in no order, in one pass: candidates gather until there are enough to
+/// throw most away, and what is not below the worst that was kept never becomes one.
+fn least(k: usize, pairs: impl Iterator<Item = (u64, usize)>, kept: &mut Vec<(u64, usize)>) {
+    let room = (4 * k).max(256);
+    let mut worst = (u64::MAX, usize::MAX);
+    for pair in pairs {
+        if pair < worst {
+            kept.push(pair);
+            if kept.len() == room {
+                worst = *kept.select_nth_unstable(k - 1).1;
+                kept.truncate(k);
+            }
+        }
+    }
+    if kept.len() > k {
+        kept.select_nth_unstable(k - 1);
+        kept.truncate(k);
+    }
+}
+
 impl<T: Float> Tensor<T> {
     /// For each place along `axis`, the position of the element that comes there in sorted order. Equals keep
     /// their order, in either direction; NaN counts as the largest.
@@ -83,11 +103,12 @@ impl<T: Float> Tensor<T> {
             for (r, to) in piece.chunks_mut(k).enumerate() {
                 let row = &x[(start / k + r) * n..][..n];
                 order.clear();
-                order.extend(row.iter().enumerate().map(|(i, &v)| (key(v, descending), i)));
                 // No two pairs are equal, so an unstable sort is as good as a stable one.
+                let keys = row.iter().enumerate().map(|(i, &v)| (key(v, descending), i));
                 if k < n {
-                    order.select_nth_unstable(k - 1);
-                    order.truncate(k);
+                    least(k, keys, &mut order);
+                } else {
+                    order.extend(keys);
                 }
                 order.sort_unstable();
                 for (to, &(_, i)) in to.iter_mut().zip(&order) {
