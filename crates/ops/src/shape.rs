@@ -28,10 +28,13 @@ impl Shape {
 
     /// The number of elements, or `None` where it does not fit in memory.
     pub fn checked_numel(&self) -> Option<usize> {
+        // Beside an empty axis too, the product of any others has to be a number.
+        let n = self.0.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d))?;
         if self.0.contains(&0) {
-            return Some(0);
+            isize::try_from(n).ok().map(|_| 0)
+        } else {
+            Some(n).filter(|&n| n < 1 << 36)
         }
-        self.0.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < 1 << 36)
     }
 
     pub(crate) fn push(&mut self, d: usize) {
@@ -401,6 +404,8 @@ mod tests {
         assert!([usize::MAX, 2].to_shape("zeros").is_err());
         assert!([1usize << 20, 1 << 20].to_shape("zeros").is_err());
         assert!([-1].to_shape("zeros").is_err());
+        assert!([1usize << 40, 1 << 40, 0].to_shape("zeros").is_err(), "its strides do not fit");
+        assert_eq!([1usize << 40, 0].to_shape("zeros").unwrap().numel(), 0);
         assert!([usize::MAX, 0].to_shape("zeros").is_err(), "isize cannot hold it");
     }
 

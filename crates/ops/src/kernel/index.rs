@@ -63,8 +63,8 @@ impl<T: Element> Tensor<T> {
         Ok(Tensor::from_buffer(out, shape))
     }
 
-    /// For every place of `index`, the element of `self` at that place with its coordinate along `axis` replaced by
-    /// the index found there. Other axes of `index` may be shorter than this tensor's.
+    /// For every place of `index`, the element of `self` at that place with its coordinate along `axis`
+    /// replaced by the index found there. Other axes of `index` may be shorter than this tensor's.
     ///
     /// # Errors
     /// If ranks differ, another axis of `index` is longer, or an index is out of range.
@@ -104,8 +104,8 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// This tensor with the slices of `src` in the place of its own along `axis` at the given positions; where a position
-    /// repeats, the last one stays.
+    /// This tensor with the slices of `src` in the place of its own along `axis` at the given positions;
+    /// where a position repeats, the last one stays.
     ///
     /// # Errors
     /// If the axis or an index is out of range, or the shapes do not fit.
@@ -145,8 +145,8 @@ impl<T: Float> Tensor<T> {
         Ok(self)
     }
 
-    /// This tensor with every element of `src` added at the place that [`gather`](Tensor::gather) with the same
-    /// index would read: its adjoint.
+    /// This tensor with every element of `src` added at the place that [`gather`](Tensor::gather) with the
+    /// same index would read: its adjoint.
     ///
     /// # Errors
     /// As `gather`, and if `src` and `index` differ in shape.

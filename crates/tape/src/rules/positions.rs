@@ -100,6 +100,9 @@ impl<'t, T: Float> Var<'t, T> {
             Ok((at, common)) => {
                 let rest = &shape[indices.len()..];
                 let taken: Vec<usize> = common.iter().chain(rest).copied().collect();
+                if let Err(e) = taken.to_shape("index_get") {
+                    return self.tape().failed(e.into());
+                }
                 self.reshape(merged(&shape, indices.len())).index_select(0, &at).reshape(taken)
             }
             Err(e) => self.tape().failed(e.into()),
@@ -222,6 +225,9 @@ impl<'t, T: Float> Var<'t, T> {
             if x.is_failed() {
                 return x;
             }
+        }
+        if let Err(e) = taken.to_shape(op) {
+            return self.tape().failed(e.into());
         }
         let found = src.raw_shape();
         if !matches!(broadcast_shapes(op, taken, &found), Ok(wide) if wide == *taken) {

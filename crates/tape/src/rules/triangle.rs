@@ -99,7 +99,8 @@ impl<T: Float> Var<'_, T> {
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([2.0, 3.0]));
     /// assert_eq!(x.diag_embed(0).value()?, Tensor::from([[2.0, 0.0], [0.0, 3.0]]));
-    /// assert_eq!(x.diag_embed(-1).value()?, Tensor::from([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]));
+    /// let below = Tensor::from([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]);
+    /// assert_eq!(x.diag_embed(-1).value()?, below);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]

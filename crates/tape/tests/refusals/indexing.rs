@@ -33,6 +33,10 @@ fn shapes_of_indices_and_sources() {
     // Huge axes beside an empty one cannot be numbered, but nothing panics.
     let huge = tape.var(Tensor::try_full([1usize << 20, 1 << 20, 0], 0.0));
     refused(huge.index_get(&[i.clone(), i]), "index_get", &["1048576"]);
+    let wide = tape.var(1.0).expand([1usize, 1 << 30]);
+    let many = [Tensor::from(vec![0i64; 100])];
+    refused(wide.index_get(&many), "index_get", &["too many elements"]);
+    refused(wide.index_put(&many, 1.0, true), "index_put", &["too many elements"]);
     assert!(x.value().is_ok());
 }
 
