@@ -98,8 +98,9 @@ pub(crate) fn entries() -> Vec<Entry> {
             Sample::new("x[0].trace()", vec![g.tensor(&shape, Real)], |x| x[0].trace())
         }),
         Entry::new("diag_embed", |g| {
-            let shape = g.shape(1..=2);
-            Sample::new("torch.diag_embed(x[0])", vec![g.tensor(&shape, Real)], |x| x[0].diag_embed())
+            let (shape, offset) = (g.shape(1..=2), g.within(0..=4) as isize - 2);
+            let torch = format!("torch.diag_embed(x[0], {offset})");
+            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].diag_embed(offset))
         }),
         Entry::new("slice", |g| {
             let shape = g.full_shape(1..=3);
