@@ -4,6 +4,7 @@
 //! cotangent, and wengert's value and gradients, all in `f64`. `benches/conformance.py` evaluates the expressions and
 //! compares.
 
+mod networks;
 mod pointwise;
 mod reductions;
 mod shapes;
@@ -65,6 +66,7 @@ fn entries() -> Vec<Entry> {
     let mut all = pointwise::entries();
     all.extend(reductions::entries());
     all.extend(shapes::entries());
+    all.extend(networks::entries());
     all
 }
 

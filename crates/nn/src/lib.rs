@@ -35,7 +35,10 @@ pub mod state;
 mod summary;
 pub mod zoo;
 
-pub use layers::{Activation, Dropout, Flatten, Layer, Linear, Sequential};
+pub use layers::{
+    Activation, Dropout, Flatten, Gru, Layer, Linear, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn,
+    Sequential, Start,
+};
 pub use module::{Buffer, GradsExt, Module, Path, Visitor, VisitorMut, for_each_param, for_each_param_mut};
 pub use summary::Summary;
 pub use wengert_derive::Module;

@@ -4,12 +4,14 @@ mod activation;
 mod dropout;
 mod flatten;
 mod linear;
+mod recurrent;
 mod sequential;
 
 pub use activation::Activation;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use linear::Linear;
+pub use recurrent::{Gru, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn, Start};
 pub use sequential::Sequential;
 
 use crate::module::Module;
