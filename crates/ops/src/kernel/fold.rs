@@ -30,6 +30,8 @@ pub trait Fold<T>: Sync {
 
 /// Σ x.
 pub struct Sum;
+/// Π x.
+pub struct Prod;
 /// The largest element, NaN if any is.
 pub struct Max;
 /// The smallest element, NaN if any is.
@@ -47,6 +49,21 @@ impl<T: Float> Fold<T> for Sum {
     #[inline(always)]
     fn combine(&self, a: T, b: T) -> T {
         a + b
+    }
+}
+
+impl<T: Float> Fold<T> for Prod {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::ONE
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        x
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a * b
     }
 }
 
@@ -297,6 +314,15 @@ impl<T: Float> Tensor<T> {
         Ok(folded.with_layout(crate::shape::Layout::contiguous(shape.clone())))
     }
 
+    /// Π over `axes`; an empty product is 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn prod(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
+        let axes = axes.resolve("prod", self.rank())?;
+        Ok(fold_axes(&Prod, self, &axes, keepdim))
+    }
+
     /// The largest element over `axes`; NaN if there is one.
     ///
     /// # Errors
@@ -396,6 +422,8 @@ mod tests {
             for mask in 0..1usize << sizes.len() {
                 let axes: Vec<usize> = (0..sizes.len()).filter(|i| mask >> i & 1 == 1).collect();
                 let sum = t.sum(&axes, true).unwrap();
+                let prod = t.map(|v| 1.0 + 1e-3 * v).prod(&axes, true).unwrap();
+                let mut product = vec![1.0; sum.numel()];
                 let mut want = vec![0.0; sum.numel()];
                 let mut most = vec![f64::NEG_INFINITY; sum.numel()];
                 for (flat, &v) in t.to_vec().iter().enumerate() {
@@ -408,10 +436,18 @@ mod tests {
                         rest /= d;
                     }
                     want[at] += v;
+                    product[at] *= 1.0 + 1e-3 * v;
                     most[at] = most[at].max(v);
                 }
                 assert!(
                     sum.to_vec().iter().zip(&want).all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs()),
+                    "{sizes:?} {axes:?}"
+                );
+                assert!(
+                    prod.to_vec()
+                        .iter()
+                        .zip(&product)
+                        .all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs() || a == b),
                     "{sizes:?} {axes:?}"
                 );
                 match t.max(&axes, true) {

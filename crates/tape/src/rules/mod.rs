@@ -58,10 +58,13 @@ mod moments;
 pub mod mul;
 pub mod nan_to_num;
 pub mod neg;
+mod norm;
 mod positions;
 pub mod pow;
 pub mod prelu;
 mod prelude;
+mod prod;
+mod ranks;
 mod rearrange;
 pub mod recip;
 mod recurrent;
@@ -70,6 +73,7 @@ pub mod remainder;
 pub mod rounding;
 pub mod rsqrt;
 pub mod scalar;
+mod scan;
 pub(crate) mod select;
 mod selu;
 mod shape;
@@ -180,9 +184,14 @@ pub fn table() -> Vec<Spec> {
         positions::spec(),
         positions::masked_spec(),
         positions::scatter_spec(),
+        norm::spec(),
+        norm::cosine_spec(),
+        norm::normalize_spec(),
         pow::spec(),
         prelu::spec(),
+        prod::spec(),
         rearrange::spec(),
+        ranks::spec(),
         recip::spec(),
         recurrent::spec(),
         relu::spec(),
@@ -190,6 +199,8 @@ pub fn table() -> Vec<Spec> {
         rounding::spec(),
         rsqrt::spec(),
         scalar::spec(),
+        scan::spec(),
+        scan::extremum_spec(),
         select::spec(),
         selu::spec(),
         selu::celu_spec(),

@@ -52,6 +52,29 @@ impl<T: Float> Var<'_, T> {
         self.var_axes(axes, correction).pointwise(NormSqrt)
     }
 
+    /// The variance of all elements, of rank 0, as [`var_axes`](Var::var_axes) defines it. With correction 1 a single
+    /// element has none: 0/0 is NaN, as in PyTorch.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, 6.0]]));
+    /// assert_eq!((x.variance(0.0).item()?, x.variance(1.0).item()?), (3.5, 14.0 / 3.0));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn variance(self, correction: f64) -> Self {
+        let all: Vec<usize> = (0..self.rank()).collect();
+        self.var_axes(all, correction)
+    }
+
+    /// The standard deviation of all elements, of rank 0: the root of [`variance`](Var::variance). Of equal elements it
+    /// is 0, with gradient 0.
+    #[track_caller]
+    pub fn std(self, correction: f64) -> Self {
+        self.variance(correction).pointwise(NormSqrt)
+    }
+
     /// The Euclidean norm of all elements, of rank 0. The gradient at zero is 0.
     ///
     /// ```
@@ -83,7 +106,7 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["var_axes", "std_axes"], Order::Second, |g, which| {
+    Spec::family(&["var_axes", "std_axes", "variance", "std"], Order::Second, |g, which| {
         let mut shape = g.full_shape(1..=3);
         shape[0] = shape[0].max(2);
         let correction = g.pick(&[0.0, 1.0]);
@@ -94,7 +117,9 @@ pub(super) fn spec() -> Vec<Spec> {
         let x = Tensor::from_vec(apart, &shape).unwrap_or_else(|e| panic!("{e}"));
         case!(vec![x], [axes], |x| match which {
             0 => x[0].var_axes(&axes, correction),
-            _ => x[0].std_axes(&axes, correction),
+            1 => x[0].std_axes(&axes, correction),
+            2 => x[0].variance(correction),
+            _ => x[0].std(correction),
         })
     })
 }

@@ -3,6 +3,7 @@
 mod indexing;
 mod pointwise;
 mod rearranging;
+mod reducing;
 
 use wengert_ops::Tensor;
 use wengert_tape::{Tape, Var};

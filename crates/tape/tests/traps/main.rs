@@ -7,6 +7,7 @@ mod pointwise;
 mod products;
 mod reductions;
 mod rounding;
+mod scans;
 mod softmax;
 mod sorting;
 mod tape;

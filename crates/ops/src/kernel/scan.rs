@@ -1,0 +1,301 @@
+//! Scans along an axis: running sums, products, log-sum-exps and extremes, and the linear recurrence
+//! h ← a h + b, which is the adjoint of most of them and of itself.
+//!
+//! A row is one chain of dependent steps, so threads share rows, never a row. A chain is carried in double precision
+//! for `f32` too: its latency is the same, and errors do not pile up along it.
+
+use crate::buffer::Buffer;
+use crate::dtype::Element;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::shape::normalize_axis;
+use crate::tensor::Tensor;
+
+/// The order in which a scan visits the positions of its axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the first position to the last.
+    Forward,
+    /// From the last position to the first.
+    Backward,
+}
+
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Direction::Forward => Direction::Backward,
+            Direction::Backward => Direction::Forward,
+        }
+    }
+
+    /// The position of step `i` of `n`.
+    #[inline(always)]
+    fn at(self, i: usize, n: usize) -> usize {
+        match self {
+            Direction::Forward => i,
+            Direction::Backward => n - 1 - i,
+        }
+    }
+}
+
+/// What is done with one row of each of `N` inputs.
+type RowFn<'f, const N: usize, T, U> = dyn Fn([&[T]; N], &mut [U]) + Sync + 'f;
+
+/// `row` called for every row of inputs of one shape, `cost` additions an element.
+fn rows<const N: usize, T: Element, U: Element>(
+    op: &'static str,
+    x: [&Tensor<T>; N],
+    axis: isize,
+    cost: usize,
+    row: &RowFn<'_, N, T, U>,
+) -> Result<Tensor<U>> {
+    let axis = normalize_axis(op, axis, x[0].rank())? as isize;
+    if let Some(o) = x.iter().find(|o| o.shape() != x[0].shape()) {
+        let detail = format!("expected operands of one shape, found {} and {}", x[0].shape(), o.shape());
+        return Err(Error::shape(op, detail));
+    }
+    let mut dense = Vec::with_capacity(N);
+    for x in x {
+        dense.push(x.transpose(axis, -1)?.contiguous());
+    }
+    let shape = dense[0].shape().clone();
+    let n = shape.last().copied().unwrap_or(1);
+    let src: [&[T]; N] = std::array::from_fn(|i| dense[i].as_slice().expect("contiguous"));
+    let mut out = Buffer::unspecified(shape.numel());
+    parallel::chunks_mut(&mut out, parallel::rows(n, cost) * n, cost, |start, piece| {
+        for (i, y) in piece.chunks_exact_mut(n).enumerate() {
+            let at = start + i * n;
+            row(src.map(|s| &s[at..at + n]), y);
+        }
+    });
+    Tensor::from_buffer(out, shape).transpose(axis, -1)
+}
+
+/// log(eᵃ + eᵇ), as a running maximum and the sum relative to it.
+struct LogSum {
+    top: f64,
+    sum: f64,
+}
+
+impl LogSum {
+    fn push(&mut self, x: f64) -> f64 {
+        if x.is_nan() || self.top.is_nan() {
+            self.top = f64::NAN;
+        } else if x > self.top {
+            // From -∞ the sum is 0, and so it stays; at +∞ it is 1 from here on.
+            self.sum =
+                if self.top == f64::NEG_INFINITY { 0.0 } else { self.sum * (self.top - x).exp() } + 1.0;
+            self.top = x;
+        } else if self.top.is_finite() {
+            self.sum += (x - self.top).exp();
+        }
+        if self.top.is_finite() { self.top + self.sum.ln() } else { self.top }
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// The running sum along `axis`.
+    ///
+    /// ```
+    /// use wengert_ops::{Tensor, kernel::scan::Direction};
+    /// let t = Tensor::from([1.0, 2.0, 3.0]);
+    /// assert_eq!(t.cumsum(0, Direction::Forward)?.to_vec(), [1.0, 3.0, 6.0]);
+    /// assert_eq!(t.cumsum(0, Direction::Backward)?.to_vec(), [6.0, 5.0, 3.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumsum(&self, axis: isize, direction: Direction) -> Result<Tensor<T>> {
+        rows("cumsum", [self], axis, 4, &|[x], y| {
+            let mut sum = 0.0;
+            for i in 0..y.len() {
+                let i = direction.at(i, y.len());
+                sum += x[i].to_f64();
+                y[i] = T::from_f64(sum);
+            }
+        })
+    }
+
+    /// The running product along `axis`.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumprod(&self, axis: isize, direction: Direction) -> Result<Tensor<T>> {
+        rows("cumprod", [self], axis, 4, &|[x], y| {
+            let mut product = 1.0;
+            for i in 0..y.len() {
+                let i = direction.at(i, y.len());
+                product *= x[i].to_f64();
+                y[i] = T::from_f64(product);
+            }
+        })
+    }
+
+    /// log Σ exp(x) of everything up to each position along `axis`.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn logcumsumexp(&self, axis: isize) -> Result<Tensor<T>> {
+        rows("logcumsumexp", [self], axis, 40, &|[x], y| {
+            let mut state = LogSum { top: f64::NEG_INFINITY, sum: 0.0 };
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = T::from_f64(state.push(x.to_f64()));
+            }
+        })
+    }
+
+    /// h in h ← a h + b along `axis`, from 0, with this tensor as a.
+    ///
+    /// ```
+    /// use wengert_ops::{Tensor, kernel::scan::Direction};
+    /// let (a, b) = (Tensor::from([9.0, 2.0, 3.0]), Tensor::from([1.0, 1.0, 1.0]));
+    /// assert_eq!(a.linear_recurrence(&b, 0, Direction::Forward)?.to_vec(), [1.0, 3.0, 10.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or the shapes differ.
+    pub fn linear_recurrence(&self, b: &Tensor<T>, axis: isize, direction: Direction) -> Result<Tensor<T>> {
+        rows("linear_recurrence", [self, b], axis, 8, &|[a, b], h| {
+            let mut state = 0.0;
+            for i in 0..h.len() {
+                let k = direction.at(i, h.len());
+                // The first a meets no state: were it infinite, its product with 0 would be NaN.
+                let carried = if i == 0 { 0.0 } else { a[k].to_f64() * state };
+                state = carried + b[k].to_f64();
+                h[k] = T::from_f64(state);
+            }
+        })
+    }
+
+    /// For every position along `axis`, the position of the largest element so far: the first of equals, and the first
+    /// NaN from there on.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumargmax(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.best_so_far("cummax", axis, &|v, best| v > best)
+    }
+
+    /// For every position along `axis`, the position of the smallest element so far: the first of equals, and the
+    /// first NaN from there on.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumargmin(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.best_so_far("cummin", axis, &|v, best| v < best)
+    }
+
+    fn best_so_far(
+        &self,
+        op: &'static str,
+        axis: isize,
+        better: &(dyn Fn(T, T) -> bool + Sync),
+    ) -> Result<Tensor<i64>> {
+        rows(op, [self], axis, 4, &|[x], y| {
+            let mut best = 0;
+            for i in 0..y.len() {
+                if !x[best].is_nan() && (x[i].is_nan() || better(x[i], x[best])) {
+                    best = i;
+                }
+                y[i] = best as i64;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Slice;
+
+    /// Every layout of a tensor, by indexing.
+    fn layouts() -> Vec<Tensor<f64>> {
+        let base = Tensor::<f64>::arange(-2.0, 0.3, 30).map(|v| (v * 2.3).sin()).reshape([2, 3, 5]).unwrap();
+        vec![
+            base.clone(),
+            base.permute([2, 0, 1]).unwrap(),
+            base.slice(1, Slice::all().step(-1)).unwrap(),
+            base.slice(2, Slice::all().step(2)).unwrap(),
+            base.slice(0, 0..1).unwrap().broadcast_to([4, 3, 5]).unwrap(),
+            base.slice(1, 0..0).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn scans_agree_with_loops_in_every_layout() {
+        type Step = fn(f64, f64) -> f64;
+        type Scan = fn(&Tensor<f64>, isize) -> Result<Tensor<f64>>;
+        let cases: [(Scan, Step, f64, Direction); 5] = [
+            (|t, a| t.cumsum(a, Direction::Forward), |s, x| s + x, 0.0, Direction::Forward),
+            (|t, a| t.cumsum(a, Direction::Backward), |s, x| s + x, 0.0, Direction::Backward),
+            (|t, a| t.cumprod(a, Direction::Forward), |s, x| s * x, 1.0, Direction::Forward),
+            (|t, a| t.cumprod(a, Direction::Backward), |s, x| s * x, 1.0, Direction::Backward),
+            (
+                |t, a| t.logcumsumexp(a),
+                |s, x| (s.exp() + x.exp()).ln(),
+                f64::NEG_INFINITY,
+                Direction::Forward,
+            ),
+        ];
+        for t in layouts() {
+            for axis in 0..3 {
+                for (scan, step, start, direction) in cases {
+                    let y = scan(&t, axis).unwrap();
+                    assert_eq!(y.shape(), t.shape());
+                    let n = t.shape()[axis as usize];
+                    let others = t.shape().reduced(&[axis as usize], true);
+                    for flat in 0..others.numel() {
+                        let at =
+                            [flat / (others[1] * others[2]), flat / others[2] % others[1], flat % others[2]];
+                        let mut state = start;
+                        for i in 0..n {
+                            let mut at = at;
+                            at[axis as usize] = direction.at(i, n);
+                            state = step(state, t.get(&at).unwrap());
+                            assert!((y.get(&at).unwrap() - state).abs() < 1e-12);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn recurrences_run_both_ways() {
+        let (a, b) = (Tensor::from([f64::INFINITY, 2.0, 3.0]), Tensor::from([1.0, 10.0, 100.0]));
+        let forward = a.linear_recurrence(&b, 0, Direction::Forward).unwrap();
+        assert_eq!(forward.to_vec(), [1.0, 12.0, 136.0]);
+        let (a, b) = (Tensor::from([2.0, 3.0, f64::INFINITY]), Tensor::from([1.0, 10.0, 100.0]));
+        let backward = a.linear_recurrence(&b, -1, Direction::Backward).unwrap();
+        assert_eq!(backward.to_vec(), [621.0, 310.0, 100.0]);
+        assert!(a.linear_recurrence(&Tensor::from([1.0]), 0, Direction::Forward).is_err());
+        assert!(
+            a.cumsum(1, Direction::Forward).is_err()
+                && Tensor::scalar(1.0).cumprod(0, Direction::Forward).is_err()
+        );
+    }
+
+    #[test]
+    fn single_precision_does_not_pile_up_errors() {
+        let t = Tensor::try_full([1_000_003], 0.1f32).unwrap();
+        let last = t.cumsum(0, Direction::Forward).unwrap().to_vec()[1_000_002];
+        assert!((f64::from(last) / (1_000_003.0 * f64::from(0.1f32)) - 1.0).abs() < 1e-7);
+    }
+
+    #[test]
+    fn extremes_of_log_sums_and_positions() {
+        let inf = f64::INFINITY;
+        let y = |x: &[f64]| Tensor::from(x.to_vec()).logcumsumexp(0).unwrap().to_vec();
+        assert_eq!(y(&[-inf, -inf, 0.0, 1000.0, 1000.0]), [-inf, -inf, 0.0, 1000.0, 1000.0 + 2f64.ln()]);
+        assert_eq!(y(&[0.0, inf, inf, 5.0, -inf]), [0.0, inf, inf, inf, inf]);
+        assert!(y(&[0.0, f64::NAN, inf])[1..].iter().all(|v| v.is_nan()));
+        let t = Tensor::from([1.0, 3.0, 3.0, 0.0, f64::NAN, 9.0, f64::NAN]);
+        assert_eq!(t.cumargmax(0).unwrap().to_vec(), [0, 1, 1, 1, 4, 4, 4]);
+        assert_eq!(t.cumargmin(0).unwrap().to_vec(), [0, 0, 0, 3, 4, 4, 4]);
+    }
+}

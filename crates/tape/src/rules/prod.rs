@@ -1,0 +1,110 @@
+//! Product over axes. Cotangent: g times the product of all other elements, as the running product up to each element
+//! times the one from behind, so that nothing is divided and zeros are elements like others, to every order.
+
+use super::prelude::*;
+use super::scan::{cumprod, shifted};
+use smallvec::SmallVec;
+use wengert_ops::kernel::scan::Direction;
+
+struct Prod {
+    /// `None` for all axes.
+    axes: Option<SmallVec<[isize; 4]>>,
+    keepdim: bool,
+}
+
+impl Prod {
+    fn axes(&self, rank: usize) -> wengert_ops::Result<SmallVec<[usize; 4]>> {
+        match &self.axes {
+            None => Ok((0..rank).collect()),
+            Some(axes) => axes[..].resolve("prod", rank),
+        }
+    }
+}
+
+impl<T: Float> Op<T> for Prod {
+    fn name(&self) -> &'static str {
+        "prod"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].prod(&self.axes(x[0].rank())?, self.keepdim)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (x, shape) = (r.x(0), r.x(0).raw_shape());
+        let axes = self.axes(shape.len()).unwrap_or_default();
+        // The axes of the product go last and become one.
+        let order: Vec<usize> =
+            (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
+        let moved: Shape = order.iter().map(|&a| shape[a]).collect();
+        let kept = shape.len() - axes.len();
+        let n: usize = moved[kept..].iter().product();
+        let rows: Shape = moved[..kept].iter().copied().chain([n]).collect();
+        let x = x.permute(&order).reshape(rows);
+        let before = shifted(cumprod(x, -1, Direction::Forward), -1, Direction::Forward, 1.0);
+        let behind = shifted(cumprod(x, -1, Direction::Backward), -1, Direction::Backward, 1.0);
+        let each: Shape = moved[..kept].iter().copied().chain([1]).collect();
+        let gx = r.gy().reshape(each) * (before * behind);
+        let mut back = vec![0usize; order.len()];
+        for (i, &a) in order.iter().enumerate() {
+            back[a] = i;
+        }
+        cotangents([Some(gx.reshape(moved).permute(back))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::INPUTS
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// The product of all elements, of rank 0; of nothing it is 1. Its gradient divides by no element.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([2.0, 0.0, 3.0]));
+    /// assert_eq!(x.prod().backward()?.wrt(x)?.to_vec(), [0.0, 6.0, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn prod(self) -> Self {
+        self.tape().apply(Prod { axes: None, keepdim: false }, &[self])
+    }
+
+    /// The product over some axes, which go; negative axes count from the last.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(x.prod_axes(-1).value()?.to_vec(), [2.0, 12.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn prod_axes(self, axes: impl Axes) -> Self {
+        self.tape().apply(Prod { axes: Some(axes.list()), keepdim: false }, &[self])
+    }
+
+    /// The product over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn prod_keepdim(self, axes: impl Axes) -> Self {
+        self.tape().apply(Prod { axes: Some(axes.list()), keepdim: true }, &[self])
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["prod", "prod_axes", "prod_keepdim"], Order::Second, |g, which| {
+        // A third of the elements are zeros now and then: none, one, or several in a product.
+        let shape = if which == 0 { vec![g.within(0..=6)] } else { g.shape(0..=3) };
+        let axes = g.axes(shape.len());
+        let zeros = g.once_in(2);
+        let mut x = g.tensor(&shape, Domain::Between(-1.5, 1.5));
+        if zeros {
+            let keep = g.mask(&shape).logical_or(&g.mask(&shape));
+            x = keep.and_then(|keep| x.mul(&keep.to_float())).unwrap_or(x);
+        }
+        case!(vec![x], [axes], |x| match which {
+            0 => x[0].prod(),
+            1 => x[0].prod_axes(&axes),
+            _ => x[0].prod_keepdim(&axes),
+        })
+    })
+}

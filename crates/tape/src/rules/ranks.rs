@@ -1,0 +1,189 @@
+//! Elements of an axis chosen by their order, with their positions: max_along, min_along, median, quantile, argmax,
+//! argmin. The choice is constant around almost every point, so the cotangent goes to the elements chosen.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+use wengert_ops::normalize_axis;
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The position of the largest element along an axis, which goes: the first of equals, the first NaN if there is one.
+    /// It has no gradient, and none is pretended: the result is a plain tensor.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]));
+    /// assert_eq!(x.argmax(-1)?.to_vec(), [1, 0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the value has failed, or the axis is out of range or empty.
+    #[track_caller]
+    pub fn argmax(self, axis: isize) -> Result<Tensor<i64>> {
+        Ok(self.value()?.argmax(axis)?)
+    }
+
+    /// The position of the smallest element along an axis, which goes: the first of equals, the first NaN if there is
+    /// one.
+    ///
+    /// # Errors
+    /// As [`argmax`](Var::argmax).
+    #[track_caller]
+    pub fn argmin(self, axis: isize) -> Result<Tensor<i64>> {
+        Ok(self.value()?.argmin(axis)?)
+    }
+
+    /// The elements at one position of an axis for each of the others; the axis goes.
+    #[track_caller]
+    fn ranked(self, axis: isize, at: wengert_ops::Result<Tensor<i64>>) -> (Var<'t, T>, Tensor<i64>) {
+        let at = match at {
+            Ok(at) => at,
+            Err(e) => return (self.tape().failed(e.into()), Tensor::from(Vec::new())),
+        };
+        let kept = normalize_axis("gather", axis, self.rank()).and_then(|a| at.unsqueeze(a as isize));
+        match kept {
+            Ok(kept) => (self.gather(axis, &kept).squeeze(axis), at),
+            Err(e) => (self.tape().failed(e.into()), at),
+        }
+    }
+
+    /// The largest element along an axis, which goes, and its position: the first of equals, which alone gets the
+    /// gradient ([`max_axes`](Var::max_axes) shares it); NaN if there is one. This is `torch.max(x, dim)`. Positions of
+    /// a failed value are empty.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]));
+    /// let (y, at) = x.max_along(1);
+    /// assert_eq!((y.value()?.to_vec(), at.to_vec()), (vec![3.0, 2.0], vec![1, 0]));
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn max_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        match self.value() {
+            Ok(x) => self.ranked(axis, x.argmax(axis).map_err(|e| e.in_op("max_along"))),
+            Err(e) => (self.tape().failed(e), Tensor::from(Vec::new())),
+        }
+    }
+
+    /// The smallest element along an axis, which goes, and its position, as [`max_along`](Var::max_along) gives the
+    /// largest.
+    #[track_caller]
+    pub fn min_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        match self.value() {
+            Ok(x) => self.ranked(axis, x.argmin(axis).map_err(|e| e.in_op("min_along"))),
+            Err(e) => (self.tape().failed(e), Tensor::from(Vec::new())),
+        }
+    }
+
+    /// The median along an axis, which goes, and its position: of an even number of elements the lower of the middle
+    /// two, of equals the one that a stable sort puts there. It alone gets the gradient. NaN if there is one.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([5.0, 1.0, 4.0, 2.0]));
+    /// let (y, at) = x.median_along(0);
+    /// assert_eq!((y.item()?, at.item()?), (2.0, 3));
+    /// assert_eq!(y.backward()?.wrt(x)?.to_vec(), [0.0, 0.0, 0.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn median_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        self.middle("median_along", axis)
+    }
+
+    #[track_caller]
+    fn middle(self, op: &'static str, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        let x = match self.value() {
+            Ok(x) => x,
+            Err(e) => return (self.tape().failed(e), Tensor::from(Vec::new())),
+        };
+        let rank = match normalize_axis(op, axis, x.rank()) {
+            Ok(a) if x.shape()[a] > 0 => (x.shape()[a] - 1) / 2,
+            Ok(_) => {
+                let detail =
+                    format!("axis {axis} of shape {} is empty: there is no median of nothing", x.shape());
+                let e = Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail);
+                return (self.tape().failed(e), Tensor::from(Vec::new()));
+            }
+            Err(e) => return (self.tape().failed(e.into()), Tensor::from(Vec::new())),
+        };
+        self.ranked(axis, x.argrank(axis, rank))
+    }
+
+    /// The median of all elements, of rank 0, as [`median_along`](Var::median_along) defines it.
+    #[track_caller]
+    pub fn median(self) -> Self {
+        if self.is_failed() {
+            return self;
+        }
+        self.reshape([-1]).middle("median", 0).0
+    }
+
+    /// The quantile `q` (from 0 to 1) along an axis, which goes: at rank q (n - 1), between two ranks by linear
+    /// interpolation, as PyTorch's and NumPy's default. The elements on either side share the gradient in that
+    /// proportion. NaN if there is one.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([4.0, 0.0, 1.0, 3.0]));
+    /// let y = x.quantile(0.5, 0);
+    /// assert_eq!(y.item()?, 2.0);
+    /// assert_eq!(y.backward()?.wrt(x)?.to_vec(), [0.0, 0.0, 0.5, 0.5]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn quantile(self, q: f64, axis: isize) -> Self {
+        const OP: &str = "quantile";
+        let x = match self.value() {
+            Ok(x) => x,
+            Err(e) => return self.tape().failed(e),
+        };
+        let refused = match normalize_axis(OP, axis, x.rank()) {
+            Ok(a) if x.shape()[a] == 0 => {
+                let detail =
+                    format!("axis {axis} of shape {} is empty: there is no quantile of nothing", x.shape());
+                Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), OP, detail)
+            }
+            Ok(_) if !(0.0..=1.0).contains(&q) => {
+                let detail = format!("expected a quantile from 0 to 1, found {q}");
+                Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), OP, detail)
+            }
+            Ok(a) => {
+                let at = q * (x.shape()[a] - 1) as f64;
+                let (low, share) = (at.floor() as usize, at - at.floor());
+                let low_value = self.ranked(axis, x.argrank(axis, low)).0;
+                if share == 0.0 {
+                    return low_value; // an infinite neighbour counts for nothing
+                }
+                let high_value = self.ranked(axis, x.argrank(axis, low + 1)).0;
+                return low_value * (1.0 - share) + high_value * share;
+            }
+            Err(e) => e.into(),
+        };
+        self.tape().failed(refused)
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["max_along", "min_along", "median_along", "median", "quantile"];
+    Spec::family(&names, Order::First, |g, which| {
+        let shape = g.full_shape(if which == 3 { 0..=3 } else { 1..=3 });
+        let (axis, q) = (g.axis(shape.len()), g.pick(&[0.0, 0.25, 0.4, 0.5, 1.0]));
+        // Of two equals on either side of a rank each may get the gradient; of three, moving the one in the middle
+        // either way changes nothing, and no choice would pass.
+        let domain = if which < 2 { Domain::Grid } else { Domain::Between(-3.0, 3.0) };
+        case!(vec![g.tensor(&shape, domain)], [], |x| match which {
+            0 => x[0].max_along(axis).0,
+            1 => x[0].min_along(axis).0,
+            2 => x[0].median_along(axis).0,
+            3 => x[0].median(),
+            _ => x[0].quantile(q, axis),
+        })
+    })
+}

@@ -1,0 +1,247 @@
+//! Scans along an axis: cumsum, cumprod, logcumsumexp, cummax, cummin.
+//!
+//! Cotangents: of the running sum, the running sum of g from the other end. Of the others, λ times a factor, where λ
+//! follows the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end: for y = cumprod(x), a = x and the factor is yᵢ₋₁,
+//! which divides by nothing and so is exact at zeros; for y = logcumsumexp(x), aᵢ₊₁ = exp(yᵢ - yᵢ₊₁) ≤ 1 and the factor is
+//! exp(xᵢ - yᵢ) ≤ 1. The recurrence is the adjoint of itself, so that every order follows.
+
+use super::prelude::*;
+use wengert_ops::kernel::scan::Direction;
+use wengert_ops::{Slice, normalize_axis};
+
+struct CumSum {
+    axis: isize,
+    direction: Direction,
+}
+
+impl<T: Float> Op<T> for CumSum {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].cumsum(self.axis, self.direction)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let back = CumSum { axis: self.axis, direction: self.direction.opposite() };
+        cotangents([Some(r.gy().tape().apply(back, &[r.gy()]))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+/// x moved by one position in the given direction along an axis; what comes in is `fill`.
+#[track_caller]
+pub(super) fn shifted<T: Float>(x: Var<'_, T>, axis: isize, direction: Direction, fill: f64) -> Var<'_, T> {
+    let shape = x.raw_shape();
+    let (a, n) = match normalize_axis("shift", axis, shape.len()) {
+        Ok(a) if shape[a] > 0 => (a, shape[a]),
+        _ => return x,
+    };
+    let mut widths = vec![(0, 0); shape.len()];
+    match direction {
+        Direction::Forward => {
+            widths[a] = (1, 0);
+            x.slice(axis, Slice::from(0..n - 1)).pad(&widths, fill)
+        }
+        Direction::Backward => {
+            widths[a] = (0, 1);
+            x.slice(axis, Slice::from(1..n)).pad(&widths, fill)
+        }
+    }
+}
+
+/// h ← a h + b from one end. Cotangents: λ of the same recurrence from the other end; gb = λ, ga = λ h of the step before.
+struct Recurrence {
+    axis: isize,
+    direction: Direction,
+}
+
+impl<T: Float> Op<T> for Recurrence {
+    fn name(&self) -> &'static str {
+        "linear_recurrence"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].linear_recurrence(x[1], self.axis, self.direction)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (axis, back) = (self.axis, self.direction.opposite());
+        let a = shifted(r.x(0), axis, back, 0.0);
+        let lambda = recurrence(a, r.gy(), axis, back);
+        cotangents([r.when(0, || lambda * shifted(r.y(), axis, self.direction, 0.0)), Some(lambda)])
+    }
+}
+
+#[track_caller]
+fn recurrence<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>, axis: isize, direction: Direction) -> Var<'t, T> {
+    a.tape().apply(Recurrence { axis, direction }, &[a, b])
+}
+
+struct CumProd {
+    axis: isize,
+    direction: Direction,
+}
+
+impl<T: Float> Op<T> for CumProd {
+    fn name(&self) -> &'static str {
+        "cumprod"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].cumprod(self.axis, self.direction)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (axis, back) = (self.axis, self.direction.opposite());
+        let lambda = recurrence(shifted(r.x(0), axis, back, 0.0), r.gy(), axis, back);
+        cotangents([Some(lambda * shifted(r.y(), axis, self.direction, 1.0))])
+    }
+}
+
+#[track_caller]
+pub(super) fn cumprod<T: Float>(x: Var<'_, T>, axis: isize, direction: Direction) -> Var<'_, T> {
+    x.tape().apply(CumProd { axis, direction }, &[x])
+}
+
+struct LogCumSumExp {
+    axis: isize,
+}
+
+/// exp(a - b), and 0 with all its derivatives where the mask holds.
+fn ratio<'s, T: Float>(a: Var<'s, T>, b: Var<'s, T>, nothing: &Tensor<bool>) -> Var<'s, T> {
+    (a - b).masked_fill(nothing, 0.0).exp().masked_fill(nothing, 0.0)
+}
+
+impl<T: Float> Op<T> for LogCumSumExp {
+    fn name(&self) -> &'static str {
+        "logcumsumexp"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].logcumsumexp(self.axis)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (x, y, axis) = (r.x(0), r.y(), self.axis);
+        // So far nothing but exp(-∞): no element has a share.
+        let nothing = match y.eq(f64::NEG_INFINITY) {
+            Ok(mask) => mask,
+            Err(e) => return cotangents([Some(x.tape().failed(e))]),
+        };
+        let carried = ratio(y, shifted(y, axis, Direction::Backward, 0.0), &nothing);
+        let lambda = recurrence(carried, r.gy(), axis, Direction::Backward);
+        cotangents([Some(lambda * ratio(x, y, &nothing))])
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The running sum along an axis: yᵢ = x₀ + … + xᵢ.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let y = x.cumsum(0);
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 3.0, 6.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [3.0, 2.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cumsum(self, axis: isize) -> Self {
+        self.tape().apply(CumSum { axis, direction: Direction::Forward }, &[self])
+    }
+
+    /// The running product along an axis. Its gradient divides by no element, so zeros are elements like others.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([2.0, 0.0, 3.0]));
+    /// let y = x.cumprod(0);
+    /// assert_eq!(y.value()?.to_vec(), [2.0, 0.0, 0.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [1.0, 8.0, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cumprod(self, axis: isize) -> Self {
+        cumprod(self, axis, Direction::Forward)
+    }
+
+    /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as every element
+    /// is -∞, so is the result, with a zero gradient.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1000.0, 1000.0]));
+    /// assert_eq!(x.logcumsumexp(0).value()?.to_vec(), [1000.0, 1000.0 + std::f64::consts::LN_2]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logcumsumexp(self, axis: isize) -> Self {
+        self.tape().apply(LogCumSumExp { axis }, &[self])
+    }
+
+    /// The largest element so far along an axis, and where it stands: the first of equals, which gets the gradient.
+    /// (PyTorch takes the last.) A NaN stays from where it is met. Positions of a failed value are empty.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 3.0, 2.0]));
+    /// let (y, at) = x.cummax(0);
+    /// assert_eq!((y.value()?.to_vec(), at.to_vec()), (vec![1.0, 3.0, 3.0], vec![0, 1, 1]));
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [1.0, 2.0, 0.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cummax(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        let at = match self.value() {
+            Ok(x) => x.cumargmax(axis),
+            Err(e) => return (self.tape().failed(e), Tensor::from(Vec::new())),
+        };
+        self.taken(axis, at)
+    }
+
+    /// The smallest element so far along an axis, and where it stands, as [`cummax`](Var::cummax) gives the largest.
+    #[track_caller]
+    pub fn cummin(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
+        let at = match self.value() {
+            Ok(x) => x.cumargmin(axis),
+            Err(e) => return (self.tape().failed(e), Tensor::from(Vec::new())),
+        };
+        self.taken(axis, at)
+    }
+
+    /// The elements at positions along an axis.
+    #[track_caller]
+    pub(super) fn taken(
+        self,
+        axis: isize,
+        at: wengert_ops::Result<Tensor<i64>>,
+    ) -> (Var<'t, T>, Tensor<i64>) {
+        match at {
+            Ok(at) => (self.gather(axis, &at), at),
+            Err(e) => (self.tape().failed(e.into()), Tensor::from(Vec::new())),
+        }
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["cumsum", "cumprod", "logcumsumexp"], Order::Second, |g, which| {
+        let shape = g.shape(1..=3);
+        let axis = g.axis(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].cumsum(axis),
+            1 => x[0].cumprod(axis),
+            _ => x[0].logcumsumexp(axis),
+        })
+    })
+}
+
+pub(super) fn extremum_spec() -> Vec<Spec> {
+    Spec::family(&["cummax", "cummin"], Order::First, |g, which| {
+        let shape = g.shape(1..=3);
+        let axis = g.axis(shape.len());
+        case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| match which {
+            0 => x[0].cummax(axis).0,
+            _ => x[0].cummin(axis).0,
+        })
+    })
+}
