@@ -19,6 +19,7 @@ pub mod cosh;
 mod cross_entropy;
 pub mod div;
 mod dropout;
+mod einsum;
 pub mod elu;
 mod embedding;
 pub mod erf;
@@ -64,6 +65,7 @@ pub mod pow;
 pub mod prelu;
 mod prelude;
 mod prod;
+mod products;
 mod ranks;
 mod rearrange;
 pub mod recip;
@@ -139,6 +141,7 @@ pub fn table() -> Vec<Spec> {
         cross_entropy::spec(),
         div::spec(),
         dropout::spec(),
+        einsum::spec(),
         elu::spec(),
         embedding::spec(),
         erf::spec(),
@@ -190,6 +193,7 @@ pub fn table() -> Vec<Spec> {
         pow::spec(),
         prelu::spec(),
         prod::spec(),
+        products::spec(),
         rearrange::spec(),
         ranks::spec(),
         recip::spec(),

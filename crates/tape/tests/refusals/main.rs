@@ -2,6 +2,7 @@
 
 mod indexing;
 mod pointwise;
+mod products;
 mod rearranging;
 mod reducing;
 

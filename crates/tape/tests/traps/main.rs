@@ -1,6 +1,7 @@
 //! Gradients that other frameworks got wrong, one trap a test. Where a convention is needed, it is the one that the
 //! operation's documentation states.
 
+mod einsum;
 mod indexing;
 mod layouts;
 mod pointwise;

@@ -1,0 +1,247 @@
+//! Products of vectors, and distances between them: outer, dot, cross, bilinear, cdist. Composites.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+use std::panic::Location;
+use wengert_ops::{ErrorKind as Kind, broadcast_shapes, normalize_axis};
+
+fn refusal(op: &'static str, detail: String) -> Error {
+    Error::new(ErrorKind::Op(Kind::Shape), op, detail)
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// Whether a binary function need not go on: the operand that has failed, or the error of shapes that do not fit.
+    #[track_caller]
+    fn stopped(self, o: Var<'t, T>, check: impl FnOnce(Shape, Shape) -> Result<()>) -> Option<Self> {
+        if self.is_failed() || o.is_failed() {
+            return Some(if self.is_failed() { self } else { o });
+        }
+        match check(self.raw_shape(), o.raw_shape()) {
+            Ok(()) => None,
+            Err(e) => Some(self.tape().failed(e.relocated(Location::caller()))),
+        }
+    }
+
+    /// The matrix of all products of two vectors: yᵢⱼ = aᵢ bⱼ.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, 2.0])).outer(Tensor::from([3.0, 4.0, 5.0]));
+    /// assert_eq!(y.value()?, Tensor::from([[3.0, 4.0, 5.0], [6.0, 8.0, 10.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn outer(self, o: impl Operand<'t, T>) -> Self {
+        let o = o.into_var(self.tape());
+        let stopped = self.stopped(o, |a, b| match (a.len(), b.len()) {
+            (1, 1) => Ok(()),
+            _ => Err(refusal("outer", format!("expected two vectors, found shapes {a} and {b}"))),
+        });
+        match stopped {
+            Some(y) => y,
+            None => self.unsqueeze(-1) * o,
+        }
+    }
+
+    /// Σ aᵢ bᵢ of two vectors.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(tape.var(Tensor::from([1.0, 2.0])).dot(Tensor::from([3.0, 4.0])).item()?, 11.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn dot(self, o: impl Operand<'t, T>) -> Self {
+        let o = o.into_var(self.tape());
+        let stopped = self.stopped(o, |a, b| match (&a[..], &b[..]) {
+            ([n], [m]) if n == m => Ok(()),
+            _ => Err(refusal("dot", format!("expected two vectors of one size, found shapes {a} and {b}"))),
+        });
+        match stopped {
+            Some(y) => y,
+            None => self.matmul(o),
+        }
+    }
+
+    /// The cross product along an axis, of size 3 in both operands, which otherwise broadcast.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([1.0, 0.0, 0.0])).cross(Tensor::from([0.0, 1.0, 0.0]), -1);
+    /// assert_eq!(y.value()?.to_vec(), [0.0, 0.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cross(self, o: impl Operand<'t, T>, axis: isize) -> Self {
+        const OP: &str = "cross";
+        let o = o.into_var(self.tape());
+        let stopped = self.stopped(o, |a, b| {
+            let rank = broadcast_shapes(OP, &a, &b)?.len();
+            let from_end = rank - normalize_axis(OP, axis, rank)?;
+            let size = |s: &Shape| s.len().checked_sub(from_end).map_or(1, |i| s[i]);
+            match (size(&a), size(&b)) {
+                (3, 3) => Ok(()),
+                (n, m) => {
+                    let detail =
+                        format!("expected size 3 along axis {axis}, found {n} and {m} in shapes {a} and {b}");
+                    Err(refusal(OP, detail))
+                }
+            }
+        });
+        if let Some(y) = stopped {
+            return y;
+        }
+        // Counted from the end, the axis is the same in both.
+        let rank = self.rank().max(o.rank()) as isize;
+        let axis = if axis < 0 { axis } else { axis - rank };
+        let (next, last) = (Tensor::from([1, 2, 0]), Tensor::from([2, 0, 1]));
+        self.index_select(axis, &next) * o.index_select(axis, &last)
+            - self.index_select(axis, &last) * o.index_select(axis, &next)
+    }
+
+    /// yₒ = Σ aₙ wₒₙₘ bₘ + biasₒ for this value a `[.., n]`, b `[.., m]`, `weight` `[out, n, m]` and `bias` `[out]`;
+    /// leading axes broadcast.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let (a, b) = (tape.var(Tensor::from([1.0, 2.0])), Tensor::from([3.0]));
+    /// let y = a.bilinear(b, Tensor::from([[[1.0], [10.0]]]), Some(tape.var(Tensor::from([0.5]))));
+    /// assert_eq!(y.value()?.to_vec(), [63.5]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn bilinear(
+        self,
+        b: impl Operand<'t, T>,
+        weight: impl Operand<'t, T>,
+        bias: Option<Var<'t, T>>,
+    ) -> Self {
+        const OP: &str = "bilinear";
+        let (b, weight) = (b.into_var(self.tape()), weight.into_var(self.tape()));
+        if weight.is_failed() {
+            return weight;
+        }
+        let w = weight.raw_shape();
+        let stopped = self.stopped(b, |a, b| {
+            let (Some((n, la)), Some((m, lb)), &[_, wn, wm]) = (a.split_last(), b.split_last(), &w[..])
+            else {
+                let detail =
+                    format!("expected [.., n], [.., m] and a weight [out, n, m], found {a}, {b} and {w}");
+                return Err(refusal(OP, detail));
+            };
+            if (*n, *m) != (wn, wm) {
+                let detail =
+                    format!("values {a} and {b} have {n} and {m} features, weight {w} expects {wn} and {wm}");
+                return Err(refusal(OP, detail));
+            }
+            broadcast_shapes(OP, &Shape::from(la), &Shape::from(lb))?;
+            Ok(())
+        });
+        if let Some(y) = stopped {
+            return y;
+        }
+        if let Some(bias) = bias {
+            let s = bias.raw_shape();
+            if bias.is_failed() {
+                return bias;
+            }
+            if s[..] != w[..1] {
+                let detail = format!("bias {s} does not fit weight {w}, expected [{}]", w[0]);
+                return self.tape().failed(refusal(OP, detail));
+            }
+        }
+        let (out, n, m) = (w[0], w[1], w[2]);
+        let shape = self.raw_shape();
+        let split: Shape = shape[..shape.len() - 1].iter().copied().chain([out, m]).collect();
+        let half = self.matmul(weight.permute([1, 0, 2]).reshape([n, out.saturating_mul(m)])).reshape(split); // [.., out, m]
+        let y = (half * b.unsqueeze(-2)).sum_axes(-1); // [.., out]
+        match bias {
+            Some(bias) => y + bias,
+            None => y,
+        }
+    }
+
+    /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n, m]`; leading
+    /// axes broadcast. They are norms of differences, accurate for near points, and hold n m d numbers on the way. Equal
+    /// points have distance 0 with gradient 0.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let y = tape.var(Tensor::from([[0.0, 0.0], [1e9, 1.0]])).cdist(Tensor::from([[1e9, 0.0]]), 2.0);
+    /// assert_eq!(y.value()?.to_vec(), [1e9, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cdist(self, o: impl Operand<'t, T>, p: f64) -> Self {
+        const OP: &str = "cdist";
+        let o = o.into_var(self.tape());
+        let stopped = self.stopped(o, |a, b| {
+            let (&[.., _, d], &[.., _, e]) = (&a[..], &b[..]) else {
+                return Err(refusal(
+                    OP,
+                    format!("expected points [.., n, d] and [.., m, d], found {a} and {b}"),
+                ));
+            };
+            if d != e {
+                return Err(refusal(
+                    OP,
+                    format!("points of {a} have {d} coordinates, points of {b} have {e}"),
+                ));
+            }
+            if p.is_nan() || p < 0.0 {
+                let detail = format!("expected an order of at least 0, found {p}");
+                return Err(Error::new(ErrorKind::Op(Kind::Argument), OP, detail));
+            }
+            broadcast_shapes(OP, &Shape::from(&a[..a.len() - 2]), &Shape::from(&b[..b.len() - 2]))?;
+            Ok(())
+        });
+        if let Some(y) = stopped {
+            return y;
+        }
+        let difference = self.unsqueeze(-2) - o.unsqueeze(-3); // [.., n, m, d]
+        if difference.raw_shape().last() == Some(&0) {
+            return difference.sum_axes(-1);
+        }
+        difference.norm_p(p, -1)
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    Spec::family(&["outer", "dot", "cross", "bilinear", "cdist"], Order::Second, |g, which| {
+        let (n, m, k, p) =
+            (g.within(0..=3), g.within(1..=3), g.within(1..=2), g.pick(&[0.0, 1.0, 2.0, 3.0, f64::INFINITY]));
+        let mut lead = g.full_shape(0..=1);
+        let other = g.broadcastable(&lead);
+        let axis = g.axis(lead.len() + 1);
+        let at = normalize_axis("cross", axis, lead.len() + 1).unwrap_or(0);
+        let with = |s: &[usize], tail: &[usize]| [s, tail].concat();
+        let shapes: Vec<Vec<usize>> = match which {
+            0 => vec![vec![n], vec![m]],
+            1 => vec![vec![n], vec![n]],
+            2 => {
+                lead.insert(at, 3);
+                vec![if lead.len() == 1 && g.once_in(2) { vec![2, 3] } else { lead.clone() }, lead]
+            }
+            3 => vec![with(&lead, &[m]), with(&other, &[k]), vec![2, m, k], vec![2]],
+            _ => vec![with(&other, &[2, m]), with(&lead, &[k, m])],
+        };
+        // Coordinates are kept apart: where they meet, distances have kinks.
+        let (axis, apart) = (
+            if which == 2 { at as isize - shapes[1].len() as isize } else { axis },
+            if which == 4 { 9.0 } else { 0.0 },
+        );
+        let x = shapes.iter().map(|s| g.tensor(s, Domain::Real)).collect();
+        case!(x, [], |x| match which {
+            0 => x[0].outer(x[1]),
+            1 => x[0].dot(x[1]),
+            2 => x[0].cross(x[1], axis),
+            3 => x[0].bilinear(x[1], x[2], x.get(3).copied()),
+            _ => x[0].clamp(-2.0, 2.0).cdist(x[1].clamp(-2.0, 2.0) + apart, p),
+        })
+    })
+}
