@@ -31,6 +31,7 @@ mod view;
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use float::Float;
+pub use kernel::linalg::Triangle;
 pub use shape::{Axes, Layout, Shape, ToShape, broadcast_shapes, normalize_axis};
 pub use tensor::{IntoTensor, Tensor};
 pub use view::Slice;

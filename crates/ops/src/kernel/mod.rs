@@ -1,12 +1,15 @@
 //! The loops. One file a family; every kernel is a checked, safe function on tensors.
 
 pub(crate) mod copy;
+mod eigh;
 pub mod embedding;
 pub mod find;
 pub mod fold;
 pub mod index;
 pub mod join;
+pub mod linalg;
 mod logic;
+mod lu;
 pub mod matmul;
 pub mod pointwise;
 mod rank;

@@ -17,8 +17,10 @@ mod compare;
 pub mod cos;
 pub mod cosh;
 mod cross_entropy;
+mod det;
 pub mod div;
 mod dropout;
+mod eigh;
 mod einsum;
 pub mod elu;
 mod embedding;
@@ -89,6 +91,7 @@ mod slice;
 mod softmax;
 pub mod softplus;
 pub mod softsign;
+mod solve;
 mod sort;
 pub mod sqrt;
 pub mod square;
@@ -139,8 +142,10 @@ pub fn table() -> Vec<Spec> {
         cos::spec(),
         cosh::spec(),
         cross_entropy::spec(),
+        det::spec(),
         div::spec(),
         dropout::spec(),
+        eigh::spec(),
         einsum::spec(),
         elu::spec(),
         embedding::spec(),
@@ -223,6 +228,7 @@ pub fn table() -> Vec<Spec> {
         softplus::spec(),
         softsign::spec(),
         sort::spec(),
+        solve::spec(),
         sqrt::spec(),
         square::spec(),
         sub::spec(),

@@ -4,6 +4,7 @@
 mod einsum;
 mod indexing;
 mod layouts;
+mod linalg;
 mod pointwise;
 mod products;
 mod reductions;
