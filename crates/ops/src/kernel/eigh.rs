@@ -186,7 +186,7 @@ impl<T: Float> Tensor<T> {
     /// positive. A matrix with NaN or infinity has neither: NaN.
     ///
     /// ```
-    /// let (values, vectors) = wengert_ops::Tensor::from([[2.0, 0.0], [1.0, 2.0]]).eigh()?;
+    /// let (values, vectors) = wengert_ops::Tensor::<f64>::from([[2.0, 0.0], [1.0, 2.0]]).eigh()?;
     /// assert!((values.to_vec()[0] - 1.0).abs() < 1e-15 && (values.to_vec()[1] - 3.0).abs() < 1e-15);
     /// assert!((vectors.get(&[0, 1])? - 0.5f64.sqrt()).abs() < 1e-15);
     /// # Ok::<(), wengert_ops::Error>(())
