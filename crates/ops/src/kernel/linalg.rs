@@ -88,7 +88,12 @@ pub(super) fn each(
         }
     };
     if size > 0 {
-        parallel::chunks_mut(out, size, cost / size + 1, |start, piece| run(start / size, piece));
+        let piece = parallel::rows(1, cost) * size;
+        parallel::chunks_mut(out, piece, cost / size + 1, |start, piece| {
+            for (i, out) in piece.chunks_exact_mut(size).enumerate() {
+                run(start / size + i, out);
+            }
+        });
     }
     match first.into_inner().unwrap_or_else(PoisonError::into_inner) {
         None => Ok(()),

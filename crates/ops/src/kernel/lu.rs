@@ -7,33 +7,18 @@ use crate::simd;
 use crate::tensor::Tensor;
 
 /// Everything below row `k` of a matrix less its multiple of that row, from column `k` on; the factors stay in column k.
-struct Eliminate<'a> {
-    pivot: &'a [f64],
-    below: &'a mut [f64],
-    n: usize,
-    k: usize,
-}
-
-impl pulp::NullaryFnOnce for Eliminate<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn call(self) {
-        let Eliminate { pivot, below, n, k } = self;
-        for row in below.chunks_exact_mut(n) {
-            let f = row[k] / pivot[k];
-            row[k] = f;
-            if f != 0.0 {
-                subtract(&mut row[k + 1..], f, &pivot[k + 1..]);
-            }
-        }
+#[inline(always)]
+fn eliminate(a: &mut [f64], n: usize, k: usize) {
+    let (above, below) = a.split_at_mut((k + 1) * n);
+    let pivot = &above[k * n..];
+    for row in below.chunks_exact_mut(n) {
+        let f = row[k] / pivot[k];
+        row[k] = f;
+        subtract(&mut row[k + 1..], f, &pivot[k + 1..]); // f = 0 too: it must not hide a NaN
     }
 }
 
-fn eliminate(a: &mut [f64], n: usize, k: usize) {
-    let (above, below) = a.split_at_mut((k + 1) * n);
-    simd::dispatch(Eliminate { pivot: &above[k * n..], below, n, k });
-}
-
+#[inline(always)]
 fn swap_rows(a: &mut [f64], n: usize, i: usize, j: usize) {
     if i != j {
         let (low, high) = (i.min(j), i.max(j));
@@ -52,29 +37,43 @@ struct Lu {
     singular: Option<usize>,
 }
 
-fn lu(a: &mut [f64], n: usize) -> Lu {
-    let mut found = Lu { order: (0..n).collect(), sign: 1.0, singular: None };
-    for k in 0..n {
-        let mut best = k;
-        for i in k + 1..n {
-            // A NaN becomes the pivot, so that it cannot be overlooked.
-            let (v, b) = (a[i * n + k].abs(), a[best * n + k].abs());
-            if v > b || (v.is_nan() && !b.is_nan()) {
-                best = i;
+struct Factor<'a> {
+    a: &'a mut [f64],
+    n: usize,
+}
+
+impl pulp::NullaryFnOnce for Factor<'_> {
+    type Output = Lu;
+    #[inline(always)]
+    fn call(self) -> Lu {
+        let Factor { a, n } = self;
+        let mut found = Lu { order: (0..n).collect(), sign: 1.0, singular: None };
+        for k in 0..n {
+            let mut best = k;
+            for i in k + 1..n {
+                // A NaN becomes the pivot, so that it cannot be overlooked.
+                let (v, b) = (a[i * n + k].abs(), a[best * n + k].abs());
+                if v > b || (v.is_nan() && !b.is_nan()) {
+                    best = i;
+                }
+            }
+            if best != k {
+                swap_rows(a, n, k, best);
+                found.order.swap(k, best);
+                found.sign = -found.sign;
+            }
+            if a[k * n + k] == 0.0 {
+                found.singular.get_or_insert(k);
+            } else {
+                eliminate(a, n, k);
             }
         }
-        if best != k {
-            swap_rows(a, n, k, best);
-            found.order.swap(k, best);
-            found.sign = -found.sign;
-        }
-        if a[k * n + k] == 0.0 {
-            found.singular.get_or_insert(k);
-        } else {
-            eliminate(a, n, k);
-        }
+        found
     }
-    found
+}
+
+fn lu(a: &mut [f64], n: usize) -> Lu {
+    simd::dispatch(Factor { a, n })
 }
 
 fn is_regular(f: &Lu) -> Verdict {
@@ -363,6 +362,7 @@ mod tests {
         let (sign, log) = Tensor::from([[0.0]]).slogdet().unwrap();
         assert_eq!((sign.item().unwrap(), log.item().unwrap()), (0.0, f64::NEG_INFINITY));
         let nan = Tensor::from([[0.0, f64::NAN], [f64::NAN, 0.0]]);
+        assert!(Tensor::from([[1.0, f64::NAN], [0.0, 1.0]]).det().unwrap().item().unwrap().is_nan());
         assert!(nan.det().unwrap().item().unwrap().is_nan() && nan.inverse().unwrap().to_vec()[0].is_nan());
         assert_eq!(Tensor::<f64>::zeros([2, 0, 0]).det().unwrap().to_vec(), [1.0, 1.0]);
     }

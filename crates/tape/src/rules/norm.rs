@@ -190,7 +190,8 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["norm_p", "norm_p_keepdim"], Order::Second, |g, which| {
         let shape = g.full_shape(0..=3);
         let axes = g.axes(shape.len());
-        let p = g.pick(&[0.0, 1.0, 2.0, 3.0, 1.5, 0.5, -1.0, f64::INFINITY, f64::NEG_INFINITY]);
+        // At ties the gradient of the infinite orders jumps: they are tested apart.
+        let p = g.pick(&[0.0, 1.0, 2.0, 3.0, 1.5, 0.5, -1.0]);
         case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [axes], |x| match which {
             0 => x[0].norm_p(p, &axes),
             _ => x[0].norm_p_keepdim(p, &axes),

@@ -211,11 +211,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The elements at positions along an axis.
     #[track_caller]
-    pub(super) fn taken(
-        self,
-        axis: isize,
-        at: wengert_ops::Result<Tensor<i64>>,
-    ) -> (Var<'t, T>, Tensor<i64>) {
+    fn taken(self, axis: isize, at: wengert_ops::Result<Tensor<i64>>) -> (Var<'t, T>, Tensor<i64>) {
         match at {
             Ok(at) => (self.gather(axis, &at), at),
             Err(e) => (self.tape().failed(e.into()), Tensor::from(Vec::new())),

@@ -120,6 +120,15 @@ fn norms_at_zero_have_zero_gradients() {
     at("p = 1/2", |x| x.norm_p(0.5, 0), &[0.0, 4.0], &[4.0], &[0.0, 1.0]);
     at("p = -1", |x| x.norm_p(-1.0, 0), &[0.0, 4.0], &[0.0], &[0.0, 0.0]);
     at("largest", |x| x.norm_p(INF, 0), &[-3.0, 3.0, 1.0], &[3.0], &[-0.5, 0.5, 0.0]);
+    for p in [INF, -INF] {
+        let x = Tensor::from([[1.0, -2.0, 0.5], [4.0, 3.0, -6.0]]);
+        for f in [(|x, p| x.norm_p(p, 1)) as for<'t> fn(Var<'t, f64>, f64) -> Var<'t, f64>, |x, p| {
+            x.norm_p_keepdim(p, [0, 1])
+        }] {
+            let report = Check::new("norm_p").run(|x| f(x[0], p), std::slice::from_ref(&x));
+            assert!(report.passed(), "{p}: {report}");
+        }
+    }
     at("of nothing", |x| x.norm_p(3.0, 0), &[], &[0.0], &[]);
     at("deviation", |x| x.std(1.0), &[2.0, 2.0, 2.0], &[0.0], &[0.0, 0.0, 0.0]);
     at("no deviation", |x| x.variance(1.0), &[2.0], &[NAN], &[NAN]);
