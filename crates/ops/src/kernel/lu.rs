@@ -92,11 +92,40 @@ fn solve_factored(factors: &[f64], f: &Lu, n: usize, b: &[f64], x: &mut [f64], c
     substitute(factors, n, Triangle::UPPER, x, columns);
 }
 
+/// The cofactors as |A| A⁻ᵀ, if the pivots say that A is far from singular.
+fn regular_cofactors(a: &[f64], n: usize, out: &mut [f64]) -> bool {
+    let mut factors = a.to_vec();
+    let f = lu(&mut factors, n);
+    let (mut det, mut least, mut most) = (f.sign, f64::INFINITY, 0.0f64);
+    for k in 0..n {
+        let pivot = factors[k * n + k];
+        det *= pivot;
+        least = least.min(pivot.abs());
+        most = most.max(pivot.abs());
+    }
+    if least <= 1e-4 * most || det == 0.0 || !det.is_finite() {
+        return false;
+    }
+    let mut eye = vec![0.0; n * n];
+    eye.iter_mut().step_by(n + 1).for_each(|v| *v = det);
+    let mut x = vec![0.0; n * n];
+    solve_factored(&factors, &f, n, &eye, &mut x, n);
+    for (i, row) in x.chunks_exact(n).enumerate() {
+        for (j, &v) in row.iter().enumerate() {
+            out[j * n + i] = v;
+        }
+    }
+    true
+}
+
 /// The matrix of cofactors, with rows and columns exchanged so that every pivot is the largest element left: then only the
 /// last pivots can vanish, nothing is divided by the very last, and if another is 0, every cofactor is.
 fn cofactors(a: &[f64], n: usize, out: &mut [f64]) {
     if a.iter().any(|v| !v.is_finite()) {
         return out.fill(f64::NAN);
+    }
+    if regular_cofactors(a, n, out) {
+        return;
     }
     let mut u = a.to_vec();
     let (mut rows, mut columns): (Vec<usize>, Vec<usize>) = ((0..n).collect(), (0..n).collect());
