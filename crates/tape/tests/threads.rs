@@ -39,7 +39,7 @@ fn perceptron() -> Bits {
 /// Values and gradients of chains over a large matrix.
 fn chains<T: Float>() -> Bits {
     type F<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
-    let chains: [(&str, F<T>); 12] = [
+    let chains: [(&str, F<T>); 17] = [
         ("elementwise", |x| ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()),
         ("broadcast", |x| x * x.get(0, 3) + x.slice(1, 5..6)),
         ("transposed", |x| x.t() * 2.0 + x.t().sum_keepdim(0)),
@@ -51,6 +51,17 @@ fn chains<T: Float>() -> Bits {
         ("softmax", |x| x.softmax(1) * x.softmax(0)),
         ("log-sum-exp", |x| x.logsumexp(0) + x.logsumexp([0, 1])),
         ("max", |x| x.max_axes(1).sum() + x.max()),
+        ("scans", |x| x.cumsum(0) + (x + 1.0).cumprod(1) + x.logcumsumexp(1) + x.cummax(0).0),
+        ("products and norms", |x| (x + 1.0).prod_keepdim(1) + x.norm_p_keepdim(3.0, 0)),
+        ("ranks", |x| x.median_along(1).0 + x.quantile(0.3, 1)),
+        ("distances", |x| x.cdist(x.slice(0, 0..50), 2.0)),
+        ("small matrices", |x| {
+            let a = x.reshape([-1, 10, 10]);
+            let s = a.matmul(a.t()) * 0.1 + Tensor::eye(10);
+            s.cholesky().inverse()
+                + s.solve(a)
+                + (s.det() + s.slogdet().1 + s.eigvalsh().sum_axes(1)).reshape([-1, 1, 1])
+        }),
         ("gather", |x| {
             x.index_select(0, &Tensor::from_vec((0..4000).map(|i| i % 300).collect(), [4000]).unwrap())
         }),

@@ -1,5 +1,6 @@
-//! Euclidean distances between all points of two sets, and their adjoint, without the differences in between. They are
-//! sums of squared differences, not the differences of products, which would lose near points among distant ones.
+//! Euclidean distances between all points of two sets, and their adjoint, without the differences in between.
+//! They are sums of squared differences, not the differences of products, which would lose near points among
+//! distant ones.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -114,8 +115,8 @@ impl<T: Float> Points<T> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The Euclidean distances between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`; leading axes
-    /// broadcast.
+    /// The Euclidean distances between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`;
+    /// leading axes broadcast.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -146,8 +147,8 @@ impl<T: Float> Tensor<T> {
         Ok(Tensor::from_buffer(out, shape))
     }
 
-    /// The cotangent of this tensor's points from that of the distances `y` to the points `o`, in the shape to which the
-    /// leading axes broadcast. Equal points have none.
+    /// The cotangent of this tensor's points from that of the distances `y` to the points `o`, in the shape
+    /// to which the leading axes broadcast. Equal points have none.
     ///
     /// # Errors
     /// If the shapes do not fit.

@@ -1,5 +1,6 @@
-//! Eigenvalues and eigenvectors of symmetric matrices: Householder's reduction to tridiagonal form and the implicit QL
-//! method (Bowdler, Martin, Reinsch and Wilkinson 1968; EISPACK's `tred2` and `tql2`), in double precision.
+//! Eigenvalues and eigenvectors of symmetric matrices: Householder's reduction to tridiagonal form and the
+//! implicit QL method (Bowdler, Martin, Reinsch and Wilkinson 1968; EISPACK's `tred2` and `tql2`), in double
+//! precision.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -9,8 +10,8 @@ use crate::tensor::Tensor;
 /// Sweeps for one eigenvalue; two or three are usual.
 const MOST_SWEEPS: usize = 60;
 
-/// The tridiagonal form of the symmetric matrix in `v`: its diagonal in `d`, what stands below that in `e[1..]`, and in
-/// `v` the transpose of the orthogonal matrix that led there, so that loops run along rows.
+/// The tridiagonal form of the symmetric matrix in `v`: its diagonal in `d`, what stands below that in
+/// `e[1..]`, and in `v` the transpose of the orthogonal matrix that led there, so that loops run along rows.
 fn tridiagonal(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) {
     let at = |row: usize, column: usize| column * n + row;
     for j in 0..n {
@@ -181,9 +182,9 @@ fn one(a: &[f64], n: usize, out: &mut [f64]) -> std::result::Result<(), String> 
 }
 
 impl<T: Float> Tensor<T> {
-    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices `[.., n, n]`,
-    /// whose upper triangle is not read. Vectors have length 1, and of their components the first among the largest is
-    /// positive. A matrix with NaN or infinity has neither: NaN.
+    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices
+    /// `[.., n, n]`, whose upper triangle is not read. Vectors have length 1, and of their components the
+    /// first among the largest is positive. A matrix with NaN or infinity has neither: NaN.
     ///
     /// ```
     /// let (values, vectors) = wengert_ops::Tensor::<f64>::from([[2.0, 0.0], [1.0, 2.0]]).eigh()?;

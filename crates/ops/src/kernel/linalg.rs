@@ -1,9 +1,9 @@
-//! Dense linear algebra on batches of small square matrices `[.., n, n]`: triangular solves and Cholesky factors. What
-//! needs LU factors is in `lu.rs`, eigenvectors in `eigh.rs`.
+//! Dense linear algebra on batches of small square matrices `[.., n, n]`: triangular solves and Cholesky
+//! factors. What needs LU factors is in `lu.rs`, eigenvectors in `eigh.rs`.
 //!
-//! Everything is computed in double precision, for `f32` too, so that its results are as good as the data: one loop
-//! serves both types, and half the width is a small price at these sizes. Threads share a batch; a matrix is the work
-//! of one.
+//! Everything is computed in double precision, for `f32` too, so that its results are as good as the data:
+//! one loop serves both types, and half the width is a small price at these sizes. Threads share a batch; a
+//! matrix is the work of one.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +14,8 @@ use crate::simd;
 use crate::tensor::Tensor;
 use std::sync::{Mutex, PoisonError};
 
-/// Which triangle of a matrix a triangular solve reads, and how. The default is the lower triangle with its diagonal.
+/// Which triangle of a matrix a triangular solve reads, and how. The default is the lower triangle with its
+/// diagonal.
 ///
 /// ```
 /// use wengert_ops::{Tensor, Triangle};
@@ -68,8 +69,8 @@ pub(super) fn with_axes(batch: &Shape, axes: &[usize]) -> Shape {
     batch.iter().chain(axes).copied().collect()
 }
 
-/// `f(i, out)` for the part of `out` that belongs to matrix `i`, `cost` additions each. The first matrix of which `f`
-/// has something to say makes the error.
+/// `f(i, out)` for the part of `out` that belongs to matrix `i`, `cost` additions each. The first matrix of
+/// which `f` has something to say makes the error.
 pub(super) fn each(
     op: &'static str,
     count: usize,
@@ -157,7 +158,8 @@ pub(super) fn substitute(t: &[f64], n: usize, triangle: Triangle, x: &mut [f64],
     }
 }
 
-/// The lower factor in the place of the matrix; the order of the first leading minor that is not positive otherwise.
+/// The lower factor in the place of the matrix; the order of the first leading minor that is not positive
+/// otherwise.
 struct Cholesky<'a> {
     a: &'a mut [f64],
     n: usize,
@@ -244,8 +246,8 @@ impl<T: Float> Tensor<T> {
         Ok(System { a: wide(&a), b: wide(&b), count: batch.numel(), n, columns, shape })
     }
 
-    /// The solution X of T X = B, where T is a triangle of this tensor's matrices `[.., n, n]` and B is `[.., n, k]`;
-    /// leading axes broadcast. See [`Triangle`].
+    /// The solution X of T X = B, where T is a triangle of this tensor's matrices `[.., n, n]` and B is `[..,
+    /// n, k]`; leading axes broadcast. See [`Triangle`].
     ///
     /// # Errors
     /// If the shapes do not fit, or an element of the diagonal is 0.
@@ -264,8 +266,8 @@ impl<T: Float> Tensor<T> {
         Ok(narrow(&x, shape))
     }
 
-    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this tensor), whose
-    /// upper triangle is not read.
+    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this
+    /// tensor), whose upper triangle is not read.
     ///
     /// ```
     /// let a = wengert_ops::Tensor::from([[4.0, 0.0], [2.0, 5.0]]);

@@ -1,4 +1,5 @@
-//! LU factors of batches of small matrices, and what follows from them: solutions, inverses, determinants, cofactors.
+//! LU factors of batches of small matrices, and what follows from them: solutions, inverses, determinants,
+//! cofactors.
 
 use crate::error::Result;
 use crate::float::Float;
@@ -6,7 +7,8 @@ use crate::kernel::linalg::{System, Triangle, Verdict, each, narrow, square, sub
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// Everything below row `k` of a matrix less its multiple of that row, from column `k` on; the factors stay in column k.
+/// Everything below row `k` of a matrix less its multiple of that row, from column `k` on; the factors stay
+/// in column k.
 #[inline(always)]
 fn eliminate(a: &mut [f64], n: usize, k: usize) {
     let (above, below) = a.split_at_mut((k + 1) * n);
@@ -27,7 +29,8 @@ fn swap_rows(a: &mut [f64], n: usize, i: usize, j: usize) {
     }
 }
 
-/// The factors of `P A = L U` in the place of A, rows exchanged so that the largest element of a column is its pivot.
+/// The factors of `P A = L U` in the place of A, rows exchanged so that the largest element of a column is
+/// its pivot.
 struct Lu {
     /// Row `i` of `P A` is this row of A.
     order: Vec<usize>,
@@ -118,8 +121,9 @@ fn regular_cofactors(a: &[f64], n: usize, out: &mut [f64]) -> bool {
     true
 }
 
-/// The matrix of cofactors, with rows and columns exchanged so that every pivot is the largest element left: then only the
-/// last pivots can vanish, nothing is divided by the very last, and if another is 0, every cofactor is.
+/// The matrix of cofactors, with rows and columns exchanged so that every pivot is the largest element left:
+/// then only the last pivots can vanish, nothing is divided by the very last, and if another is 0, every
+/// cofactor is.
 fn cofactors(a: &[f64], n: usize, out: &mut [f64]) {
     if a.iter().any(|v| !v.is_finite()) {
         return out.fill(f64::NAN);
@@ -184,7 +188,8 @@ fn cofactors(a: &[f64], n: usize, out: &mut [f64]) {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The solution X of A X = B for matrices A `[.., n, n]` (this tensor) and B `[.., n, k]`; leading axes broadcast.
+    /// The solution X of A X = B for matrices A `[.., n, n]` (this tensor) and B `[.., n, k]`; leading axes
+    /// broadcast.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -238,7 +243,8 @@ impl<T: Float> Tensor<T> {
         Ok(narrow(&out, batch))
     }
 
-    /// Sign (or 0) and logarithm of the absolute value of the determinants of matrices `[.., n, n]`, each as `[..]`.
+    /// Sign (or 0) and logarithm of the absolute value of the determinants of matrices `[.., n, n]`, each as
+    /// `[..]`.
     ///
     /// # Errors
     /// If the matrices are not square.
@@ -259,8 +265,8 @@ impl<T: Float> Tensor<T> {
         Ok((narrow(&half(0), batch.clone()), narrow(&half(1), batch)))
     }
 
-    /// The cofactors of matrices `[.., n, n]`, det(A) A⁻ᵀ: the derivative of the determinant. They exist for singular
-    /// matrices too, and are found without dividing by what vanishes.
+    /// The cofactors of matrices `[.., n, n]`, det(A) A⁻ᵀ: the derivative of the determinant. They exist for
+    /// singular matrices too, and are found without dividing by what vanishes.
     ///
     /// ```
     /// let a = wengert_ops::Tensor::from([[1.0, 2.0], [2.0, 4.0]]);

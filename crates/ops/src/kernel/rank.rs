@@ -9,8 +9,8 @@ use crate::tensor::Tensor;
 use std::cmp::Ordering;
 
 impl<T: Float> Tensor<T> {
-    /// The position along `axis` of the element of rank `rank`, counted from 0 for the smallest; equals rank in the
-    /// order of their positions. Where there is a NaN, the first one's position whatever the rank.
+    /// The position along `axis` of the element of rank `rank`, counted from 0 for the smallest; equals rank
+    /// in the order of their positions. Where there is a NaN, the first one's position whatever the rank.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([5.0, 1.0, 3.0]);

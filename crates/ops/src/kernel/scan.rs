@@ -1,8 +1,8 @@
 //! Scans along an axis: running sums, products, log-sum-exps and extremes, and the linear recurrence
 //! h ← a h + b, which is the adjoint of most of them and of itself.
 //!
-//! A row is one chain of dependent steps, so threads share rows, never a row. A chain is carried in double precision
-//! for `f32` too: its latency is the same, and errors do not pile up along it.
+//! A row is one chain of dependent steps, so threads share rows, never a row. A chain is carried in double
+//! precision for `f32` too: its latency is the same, and errors do not pile up along it.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -172,8 +172,8 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// For every position along `axis`, the position of the largest element so far: the first of equals, and the first
-    /// NaN from there on.
+    /// For every position along `axis`, the position of the largest element so far: the first of equals, and
+    /// the first NaN from there on.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -181,8 +181,8 @@ impl<T: Float> Tensor<T> {
         self.best_so_far("cummax", axis, &|v, best| v > best)
     }
 
-    /// For every position along `axis`, the position of the smallest element so far: the first of equals, and the
-    /// first NaN from there on.
+    /// For every position along `axis`, the position of the smallest element so far: the first of equals, and
+    /// the first NaN from there on.
     ///
     /// # Errors
     /// If the axis is out of range.

@@ -1,6 +1,7 @@
 //! Determinants of batches of square matrices, and their logarithms.
 //!
-//! Cotangents: of the determinant, g times the cofactors, which exist for singular matrices too; of log |det A|, g A⁻ᵀ.
+//! Cotangents: of the determinant, g times the cofactors, which exist for singular matrices too; of log |det
+//! A|, g A⁻ᵀ.
 
 use super::prelude::*;
 use super::solve::regular;
@@ -23,8 +24,8 @@ impl<T: Float> Op<T> for Det {
     }
 }
 
-/// The cofactors C = |A| A⁻ᵀ. Cotangent: |A| (tr(gᵀ A⁻ᵀ) A⁻ᵀ - A⁻ᵀ gᵀ A⁻ᵀ), or, where A is singular or nearly so, from the
-/// definition, by which a cofactor is a determinant whose derivatives are cofactors.
+/// The cofactors C = |A| A⁻ᵀ. Cotangent: |A| (tr(gᵀ A⁻ᵀ) A⁻ᵀ - A⁻ᵀ gᵀ A⁻ᵀ), or, where A is singular or nearly
+/// so, from the definition, by which a cofactor is a determinant whose derivatives are cofactors.
 struct Cofactors;
 
 /// Below this ratio of determinant to the product of row lengths a matrix counts as nearly singular.
@@ -75,8 +76,8 @@ fn cofactors<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
     x.tape().apply_static(&Cofactors, &[x])
 }
 
-/// Whether any matrix of a batch is so near a singular one that |A| A⁻¹ would cancel. Hadamard: |det A| is at most the
-/// product of the rows' lengths.
+/// Whether any matrix of a batch is so near a singular one that |A| A⁻¹ would cancel. Hadamard: |det A| is at
+/// most the product of the rows' lengths.
 fn nearly_singular<T: Float>(x: &Tensor<T>) -> wengert_ops::Result<bool> {
     let x = x.cast::<f64>();
     let lengths = x.mul(&x)?.sum(-1, false)?.map(f64::sqrt);
@@ -131,8 +132,9 @@ impl<T: Float> Op<T> for SLogDet {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The determinants of matrices `[.., n, n]`, as `[..]`; that of an empty matrix is 1. The gradient, the cofactors,
-    /// is right for singular matrices too; its own gradient there costs n⁵ operations and is refused beyond n = 32.
+    /// The determinants of matrices `[.., n, n]`, as `[..]`; that of an empty matrix is 1. The gradient, the
+    /// cofactors, is right for singular matrices too; its own gradient there costs n⁵ operations and is
+    /// refused beyond n = 32.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -148,8 +150,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply_static(&Det, &[self])
     }
 
-    /// The sign of the determinants of matrices `[.., n, n]`, and the logarithm of their absolute value, each as `[..]`;
-    /// neither overflows. A singular matrix has sign 0 and logarithm -∞, and the gradient of that is an error.
+    /// The sign of the determinants of matrices `[.., n, n]`, and the logarithm of their absolute value, each
+    /// as `[..]`; neither overflows. A singular matrix has sign 0 and logarithm -∞, and the gradient of that
+    /// is an error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -164,7 +167,8 @@ impl<'t, T: Float> Var<'t, T> {
         (both[0], both[1])
     }
 
-    /// The logarithm of the determinants of matrices `[.., n, n]`, as `[..]`: -∞ where it is 0, NaN where it is negative.
+    /// The logarithm of the determinants of matrices `[.., n, n]`, as `[..]`: -∞ where it is 0, NaN where it
+    /// is negative.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

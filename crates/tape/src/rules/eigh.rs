@@ -1,5 +1,5 @@
-//! Eigenvalues and eigenvectors of symmetric matrices. Cotangent: V (diag(gw) + F ⊙ (K - Kᵀ)/2) Vᵀ with K = Vᵀ gV and
-//! Fᵢⱼ = 1/(wⱼ - wᵢ) off the diagonal, which is symmetric (Giles 2008, section 3.1).
+//! Eigenvalues and eigenvectors of symmetric matrices. Cotangent: V (diag(gw) + F ⊙ (K - Kᵀ)/2) Vᵀ with K =
+//! Vᵀ gV and Fᵢⱼ = 1/(wⱼ - wᵢ) off the diagonal, which is symmetric (Giles 2008, section 3.1).
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -56,12 +56,14 @@ fn diagonal<T: Float>(w: Var<'_, T>) -> Result<Tensor<bool>> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices `[.., n, n]`. The
-    /// upper triangle is not read: the matrix is taken as symmetric, and so is its gradient.
+    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices
+    /// `[.., n, n]`. The upper triangle is not read: the matrix is taken as symmetric, and so is its
+    /// gradient.
     ///
-    /// Vectors have length 1 and a sign by convention (the first among the largest components is positive), so their
-    /// gradient means something for functions that do not depend on the sign. It is refused where eigenvalues are equal,
-    /// and large where they are close. A gradient that reaches the values alone has no such limits, to the first order.
+    /// Vectors have length 1 and a sign by convention (the first among the largest components is positive),
+    /// so their gradient means something for functions that do not depend on the sign. It is refused where
+    /// eigenvalues are equal, and large where they are close. A gradient that reaches the values alone has no
+    /// such limits, to the first order.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,8 +1,10 @@
-//! Einstein's summation: products of any number of operands, summed over the indices that the result does not name.
+//! Einstein's summation: products of any number of operands, summed over the indices that the result does not
+//! name.
 //!
-//! A composite. Repeated indices become diagonals, indices that nothing else names are summed at once, and operands are
-//! contracted in pairs from the left, each pair as one matrix product (or one elementwise product where nothing is left to
-//! contract), so that the arithmetic is that of `matmul`, `permute` and `reshape`, and so is the gradient.
+//! A composite. Repeated indices become diagonals, indices that nothing else names are summed at once, and
+//! operands are contracted in pairs from the left, each pair as one matrix product (or one elementwise
+//! product where nothing is left to contract), so that the arithmetic is that of `matmul`, `permute` and
+//! `reshape`, and so is the gradient.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -115,7 +117,8 @@ impl Plan {
                 match (known, twice) {
                     (_, Some((_, &other))) if other != size => {
                         let detail = format!(
-                            "index {label} of \"{text}\" stands for sizes {other} and {size} in operand {i} of shape {shape}"
+                            "index {label} of \"{text}\" stands for sizes {other} and {size} \
+                             in operand {i} of shape {shape}"
                         );
                         return Err(refuse(Kind::Shape, detail));
                     }
@@ -123,7 +126,8 @@ impl Plan {
                     (Some((_, known)), _) if *known == size || size == 1 => {}
                     (Some((_, known)), _) => {
                         let detail = format!(
-                            "index {label} of \"{text}\" has size {known}, but {size} in operand {i} of shape {shape}"
+                            "index {label} of \"{text}\" has size {known}, \
+                             but {size} in operand {i} of shape {shape}"
                         );
                         return Err(refuse(Kind::Shape, detail));
                     }
@@ -258,15 +262,18 @@ impl<'t, T: Float> Part<'t, T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// A sum of products in Einstein's notation: `"bij,bjk->bik"` is the batched matrix product. Indices are letters,
-    /// one an axis; the product is summed over those that the result, after the arrow, does not name.
+    /// A sum of products in Einstein's notation: `"bij,bjk->bik"` is the batched matrix product. Indices are
+    /// letters, one an axis; the product is summed over those that the result, after the arrow, does not
+    /// name.
     ///
     /// - An index that occurs twice in one operand is its diagonal: `"ii->i"`; `"ii->"` is the trace.
-    /// - `...` stands for any axes before, between or after the letters; they broadcast, and so do axes of size 1.
-    /// - Without an arrow the result has the axes of the ellipsis, then the letters that occur once, in alphabetical
-    ///   order, as in NumPy. Spaces mean nothing.
+    /// - `...` stands for any axes before, between or after the letters; they broadcast, and so do axes of
+    ///   size 1.
+    /// - Without an arrow the result has the axes of the ellipsis, then the letters that occur once, in
+    ///   alphabetical order, as in NumPy. Spaces mean nothing.
     ///
-    /// Operands are contracted from the left in pairs, so put first what makes the intermediate results small.
+    /// Operands are contracted from the left in pairs, so put first what makes the intermediate results
+    /// small.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,5 +1,5 @@
-//! Norms of any order over axes: (Σ |x|ᵖ)^(1/p), the number of elements other than 0 for p = 0, the largest and the
-//! smallest |x| for p = ±∞; and values divided by their norm.
+//! Norms of any order over axes: (Σ |x|ᵖ)^(1/p), the number of elements other than 0 for p = 0, the largest
+//! and the smallest |x| for p = ±∞; and values divided by their norm.
 //!
 //! Composites. Convention, as in PyTorch: where the norm is 0, and at elements that are 0, the gradient is 0.
 
@@ -61,8 +61,8 @@ impl Norm {
         if x.numel() == 0 {
             return size.sum_keepdim(axes); // nothing, or zeros
         }
-        // Powers of elements relative to the largest neither overflow nor vanish all. The norm does not depend on the
-        // scale, so the scale is a constant.
+        // Powers of elements relative to the largest neither overflow nor vanish all. The norm does not
+        // depend on the scale, so the scale is a constant.
         let (zero, scale) = match self.zeros_and_scale(size) {
             Ok(found) => found,
             Err(e) => return x.tape().failed(e),
@@ -108,9 +108,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The norm of order `p` over some axes, which go: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is the number of
-    /// elements other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest, whose equals share the gradient.
-    /// Elements that are 0 have gradient 0, as has a norm that is 0.
+    /// The norm of order `p` over some axes, which go: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is the
+    /// number of elements other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest, whose equals
+    /// share the gradient. Elements that are 0 have gradient 0, as has a norm that is 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -134,8 +134,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.norm_of("norm_p_keepdim", p, axes.resolve("norm_p_keepdim", self.rank()), true)
     }
 
-    /// This value divided by its norm of order `p` along an axis, or by `eps` where the norm is smaller (1e-12 in
-    /// PyTorch).
+    /// This value divided by its norm of order `p` along an axis, or by `eps` where the norm is smaller
+    /// (1e-12 in PyTorch).
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -153,8 +153,8 @@ impl<'t, T: Float> Var<'t, T> {
         self / norm.clamp(eps, f64::INFINITY)
     }
 
-    /// The cosine of the angle between two values along an axis, which goes; operands broadcast. Each norm counts as
-    /// at least `eps` (1e-8 in PyTorch), so that a zero vector has similarity 0.
+    /// The cosine of the angle between two values along an axis, which goes; operands broadcast. Each norm
+    /// counts as at least `eps` (1e-8 in PyTorch), so that a zero vector has similarity 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,5 +1,6 @@
-//! Product over axes. Cotangent: g times the product of all other elements, as the running product up to each element
-//! times the one from behind, so that nothing is divided and zeros are elements like others, to every order.
+//! Product over axes. Cotangent: g times the product of all other elements, as the running product up to each
+//! element times the one from behind, so that nothing is divided and zeros are elements like others, to every
+//! order.
 
 use super::prelude::*;
 use super::scan::{cumprod, shifted};

@@ -1,6 +1,6 @@
 //! Products of vectors, and distances between them: outer, dot, cross, bilinear, cdist. Composites, but for
-//! Euclidean distances: for 512 points by 512 of 64 coordinates a composite takes 27 ms, forward and backward, on two
-//! cores.
+//! Euclidean distances: for 512 points by 512 of 64 coordinates a composite takes 27 ms, forward and
+//! backward, on two cores.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -48,7 +48,8 @@ impl<T: Float> Op<T> for Distance {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Whether a binary function need not go on: the operand that has failed, or the error of shapes that do not fit.
+    /// Whether a binary function need not go on: the operand that has failed, or the error of shapes that do
+    /// not fit.
     #[track_caller]
     fn stopped(self, o: Var<'t, T>, check: impl FnOnce(Shape, Shape) -> Result<()>) -> Option<Self> {
         if self.is_failed() || o.is_failed() {
@@ -140,8 +141,8 @@ impl<'t, T: Float> Var<'t, T> {
             - self.index_select(axis, &last) * o.index_select(axis, &next)
     }
 
-    /// yₒ = Σ aₙ wₒₙₘ bₘ + biasₒ for this value a `[.., n]`, b `[.., m]`, `weight` `[out, n, m]` and `bias` `[out]`;
-    /// leading axes broadcast.
+    /// yₒ = Σ aₙ wₒₙₘ bₘ + biasₒ for this value a `[.., n]`, b `[.., m]`, `weight` `[out, n, m]` and `bias`
+    /// `[out]`; leading axes broadcast.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -195,7 +196,8 @@ impl<'t, T: Float> Var<'t, T> {
         let (out, n, m) = (w[0], w[1], w[2]);
         let shape = self.raw_shape();
         let split: Shape = shape[..shape.len() - 1].iter().copied().chain([out, m]).collect();
-        let half = self.matmul(weight.permute([1, 0, 2]).reshape([n, out.saturating_mul(m)])).reshape(split); // [.., out, m]
+        let rows = weight.permute([1, 0, 2]).reshape([n, out.saturating_mul(m)]);
+        let half = self.matmul(rows).reshape(split); // [.., out, m]
         let y = (half * b.unsqueeze(-2)).sum_axes(-1); // [.., out]
         match bias {
             Some(bias) => y + bias,
@@ -203,9 +205,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n, m]`; leading
-    /// axes broadcast. They are norms of differences, accurate for near points; other orders than 2 hold n m d numbers on
-    /// the way. Equal points have distance 0 with gradient 0.
+    /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n,
+    /// m]`; leading axes broadcast. They are norms of differences, accurate for near points; other orders
+    /// than 2 hold n m d numbers on the way. Equal points have distance 0 with gradient 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

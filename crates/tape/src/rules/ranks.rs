@@ -1,13 +1,14 @@
-//! Elements of an axis chosen by their order, with their positions: max_along, min_along, median, quantile, argmax,
-//! argmin. The choice is constant around almost every point, so the cotangent goes to the elements chosen.
+//! Elements of an axis chosen by their order, with their positions: max_along, min_along, median, quantile,
+//! argmax, argmin. The choice is constant around almost every point, so the cotangent goes to the elements
+//! chosen.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::normalize_axis;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The position of the largest element along an axis, which goes: the first of equals, the first NaN if there is one.
-    /// It has no gradient, and none is pretended: the result is a plain tensor.
+    /// The position of the largest element along an axis, which goes: the first of equals, the first NaN if
+    /// there is one. It has no gradient, and none is pretended: the result is a plain tensor.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -24,8 +25,8 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.argmax(axis)?)
     }
 
-    /// The position of the smallest element along an axis, which goes: the first of equals, the first NaN if there is
-    /// one.
+    /// The position of the smallest element along an axis, which goes: the first of equals, the first NaN if
+    /// there is one.
     ///
     /// # Errors
     /// As [`argmax`](Var::argmax).
@@ -48,9 +49,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The largest element along an axis, which goes, and its position: the first of equals, which alone gets the
-    /// gradient ([`max_axes`](Var::max_axes) shares it); NaN if there is one. This is `torch.max(x, dim)`. Positions of
-    /// a failed value are empty.
+    /// The largest element along an axis, which goes, and its position: the first of equals, which alone gets
+    /// the gradient ([`max_axes`](Var::max_axes) shares it); NaN if there is one. This is `torch.max(x,
+    /// dim)`. Positions of a failed value are empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -69,8 +70,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The smallest element along an axis, which goes, and its position, as [`max_along`](Var::max_along) gives the
-    /// largest.
+    /// The smallest element along an axis, which goes, and its position, as [`max_along`](Var::max_along)
+    /// gives the largest.
     #[track_caller]
     pub fn min_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         match self.value() {
@@ -79,8 +80,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The median along an axis, which goes, and its position: of an even number of elements the lower of the middle
-    /// two, of equals the one that a stable sort puts there. It alone gets the gradient. NaN if there is one.
+    /// The median along an axis, which goes, and its position: of an even number of elements the lower of the
+    /// middle two, of equals the one that a stable sort puts there. It alone gets the gradient. NaN if there
+    /// is one.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -124,9 +126,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.reshape([-1]).middle("median", 0).0
     }
 
-    /// The quantile `q` (from 0 to 1) along an axis, which goes: at rank q (n - 1), between two ranks by linear
-    /// interpolation, as PyTorch's and NumPy's default. The elements on either side share the gradient in that
-    /// proportion. NaN if there is one.
+    /// The quantile `q` (from 0 to 1) along an axis, which goes: at rank q (n - 1), between two ranks by
+    /// linear interpolation, as PyTorch's and NumPy's default. The elements on either side share the gradient
+    /// in that proportion. NaN if there is one.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -175,8 +177,8 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&names, Order::First, |g, which| {
         let shape = g.full_shape(if which == 3 { 0..=3 } else { 1..=3 });
         let (axis, q) = (g.axis(shape.len()), g.pick(&[0.0, 0.25, 0.4, 0.5, 1.0]));
-        // Of two equals on either side of a rank each may get the gradient; of three, moving the one in the middle
-        // either way changes nothing, and no choice would pass.
+        // Of two equals on either side of a rank each may get the gradient; of three, moving the one in the
+        // middle either way changes nothing, and no choice would pass.
         let domain = if which < 2 { Domain::Grid } else { Domain::Between(-3.0, 3.0) };
         case!(vec![g.tensor(&shape, domain)], [], |x| match which {
             0 => x[0].max_along(axis).0,

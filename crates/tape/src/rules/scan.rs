@@ -1,9 +1,10 @@
 //! Scans along an axis: cumsum, cumprod, logcumsumexp, cummax, cummin.
 //!
-//! Cotangents: of the running sum, the running sum of g from the other end. Of the others, λ times a factor, where λ
-//! follows the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end: for y = cumprod(x), a = x and the factor is yᵢ₋₁,
-//! which divides by nothing and so is exact at zeros; for y = logcumsumexp(x), aᵢ₊₁ = exp(yᵢ - yᵢ₊₁) ≤ 1 and the factor is
-//! exp(xᵢ - yᵢ) ≤ 1. The recurrence is the adjoint of itself, so that every order follows.
+//! Cotangents: of the running sum, the running sum of g from the other end. Of the others, λ times a factor,
+//! where λ follows the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end: for y = cumprod(x), a = x
+//! and the factor is yᵢ₋₁, which divides by nothing and so is exact at zeros; for y = logcumsumexp(x), aᵢ₊₁ =
+//! exp(yᵢ - yᵢ₊₁) ≤ 1 and the factor is exp(xᵢ - yᵢ) ≤ 1. The recurrence is the adjoint of itself, so that
+//! every order follows.
 
 use super::prelude::*;
 use wengert_ops::kernel::scan::Direction;
@@ -51,7 +52,8 @@ pub(super) fn shifted<T: Float>(x: Var<'_, T>, axis: isize, direction: Direction
     }
 }
 
-/// h ← a h + b from one end. Cotangents: λ of the same recurrence from the other end; gb = λ, ga = λ h of the step before.
+/// h ← a h + b from one end. Cotangents: λ of the same recurrence from the other end; gb = λ, ga = λ h of the
+/// step before.
 struct Recurrence {
     axis: isize,
     direction: Direction,
@@ -147,7 +149,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(CumSum { axis, direction: Direction::Forward }, &[self])
     }
 
-    /// The running product along an axis. Its gradient divides by no element, so zeros are elements like others.
+    /// The running product along an axis. Its gradient divides by no element, so zeros are elements like
+    /// others.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -163,8 +166,8 @@ impl<'t, T: Float> Var<'t, T> {
         cumprod(self, axis, Direction::Forward)
     }
 
-    /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as every element
-    /// is -∞, so is the result, with a zero gradient.
+    /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as
+    /// every element is -∞, so is the result, with a zero gradient.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -178,8 +181,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(LogCumSumExp { axis }, &[self])
     }
 
-    /// The largest element so far along an axis, and where it stands: the first of equals, which gets the gradient.
-    /// (PyTorch takes the last.) A NaN stays from where it is met. Positions of a failed value are empty.
+    /// The largest element so far along an axis, and where it stands: the first of equals, which gets the
+    /// gradient. (PyTorch takes the last.) A NaN stays from where it is met. Positions of a failed value are
+    /// empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -199,7 +203,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.taken(axis, at)
     }
 
-    /// The smallest element so far along an axis, and where it stands, as [`cummax`](Var::cummax) gives the largest.
+    /// The smallest element so far along an axis, and where it stands, as [`cummax`](Var::cummax) gives the
+    /// largest.
     #[track_caller]
     pub fn cummin(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         let at = match self.value() {

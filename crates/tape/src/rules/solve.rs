@@ -1,8 +1,8 @@
 //! Linear systems with batches of square matrices: solve, solve_triangular, inverse, cholesky.
 //!
-//! Cotangents, with g that of the result: of X = A⁻¹ B, gB = A⁻ᵀ g and gA = -gB Xᵀ, for a triangle only where it is read;
-//! of Y = A⁻¹, -Yᵀ g Yᵀ; of the Cholesky factor L, ½ L⁻ᵀ (P + P̂ᵀ) L⁻¹, where P is the lower triangle of Lᵀ g and P̂ that
-//! without its diagonal (Murray 2016), which is symmetric.
+//! Cotangents, with g that of the result: of X = A⁻¹ B, gB = A⁻ᵀ g and gA = -gB Xᵀ, for a triangle only where
+//! it is read; of Y = A⁻¹, -Yᵀ g Yᵀ; of the Cholesky factor L, ½ L⁻ᵀ (P + P̂ᵀ) L⁻¹, where P is the lower
+//! triangle of Lᵀ g and P̂ that without its diagonal (Murray 2016), which is symmetric.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -116,8 +116,9 @@ impl<'t, T: Float> Var<'t, T> {
         Ok((self, b.unsqueeze(-1), true))
     }
 
-    /// The solution X of A X = B for matrices A `[.., n, n]` (this value) and B `[.., n, k]`, whose leading axes broadcast,
-    /// or a vector `[n]`. By LU factors with partial pivoting, in double precision. A singular matrix is an error.
+    /// The solution X of A X = B for matrices A `[.., n, n]` (this value) and B `[.., n, k]`, whose leading
+    /// axes broadcast, or a vector `[n]`. By LU factors with partial pivoting, in double precision. A
+    /// singular matrix is an error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -137,9 +138,9 @@ impl<'t, T: Float> Var<'t, T> {
         if vector { x.squeeze(-1) } else { x }
     }
 
-    /// The solution X of T X = B, where T is a triangle of this value's matrices `[.., n, n]`, perhaps transposed, and B
-    /// is `[.., n, k]`, whose leading axes broadcast, or a vector `[n]`. What lies outside the triangle is not read and
-    /// has gradient 0. A zero on the diagonal is an error.
+    /// The solution X of T X = B, where T is a triangle of this value's matrices `[.., n, n]`, perhaps
+    /// transposed, and B is `[.., n, k]`, whose leading axes broadcast, or a vector `[n]`. What lies outside
+    /// the triangle is not read and has gradient 0. A zero on the diagonal is an error.
     ///
     /// ```
     /// # use wengert_ops::{Tensor, Triangle};
@@ -161,8 +162,8 @@ impl<'t, T: Float> Var<'t, T> {
         if vector { x.squeeze(-1) } else { x }
     }
 
-    /// The inverses of matrices `[.., n, n]`. A singular one is an error. To solve a system, [`solve`](Var::solve) is
-    /// cheaper and more accurate.
+    /// The inverses of matrices `[.., n, n]`. A singular one is an error. To solve a system,
+    /// [`solve`](Var::solve) is cheaper and more accurate.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -176,9 +177,10 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply_static(&Inverse, &[self])
     }
 
-    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this value). The
-    /// upper triangle is not read: A is taken as symmetric, and so is its gradient, as in PyTorch. A matrix that is not
-    /// positive definite is an error, which names the leading minor that is not positive.
+    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this
+    /// value). The upper triangle is not read: A is taken as symmetric, and so is its gradient, as in
+    /// PyTorch. A matrix that is not positive definite is an error, which names the leading minor that is not
+    /// positive.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -138,7 +138,8 @@ fn eigenvalues_that_are_equal() {
     let a = tape.var(matrix([[2.0, 0.0], [0.0, 2.0]]));
     let e = a.eigh().1.square().sum().backward().unwrap_err();
     assert!(e.op() == "eigh" && e.to_string().contains("eigenvalues 0 and 1 are equal (2)"), "{e}");
-    // A function of the matrix that is built from both does not know the sign of a vector: here the matrix itself.
+    // A function of the matrix that is built from both does not know the sign of a vector: here the matrix
+    // itself.
     let a = Tensor::from([[2.0, 0.3, 0.1], [0.3, -1.0, 0.4], [0.1, 0.4, 0.5]]);
     let report = Check::new("rebuilt").run(
         |x| {
