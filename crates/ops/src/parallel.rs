@@ -141,3 +141,12 @@ pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R
     }
     (0..n).into_par_iter().map(f).collect()
 }
+
+/// Calls `f` with every piece, spread over the pool where work of this `cost` (in element additions) is worth it.
+pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) + Sync + Send) {
+    if pieces.len() > 1 && worth(cost) {
+        each(pieces, f);
+    } else {
+        pieces.into_iter().for_each(f);
+    }
+}

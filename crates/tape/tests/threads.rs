@@ -39,7 +39,7 @@ fn perceptron() -> Bits {
 /// Values and gradients of chains over a large matrix.
 fn chains<T: Float>() -> Bits {
     type F<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
-    let chains: [(&str, F<T>); 17] = [
+    let chains: [(&str, F<T>); 21] = [
         ("elementwise", |x| ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()),
         ("broadcast", |x| x * x.get(0, 3) + x.slice(1, 5..6)),
         ("transposed", |x| x.t() * 2.0 + x.t().sum_keepdim(0)),
@@ -62,6 +62,10 @@ fn chains<T: Float>() -> Bits {
                 + s.solve(a)
                 + (s.det() + s.slogdet().1 + s.eigvalsh().sum_axes(1)).reshape([-1, 1, 1])
         }),
+        ("layer norm", |x| x.layer_norm([x.dim(1)], None, Some(x.get(0, 3)), 1e-5)),
+        ("batch norm", |x| x.unsqueeze(0).batch_norm(Some(x.get(1, 3)), None, 1e-5)),
+        ("batch norm of rows", |x| x.batch_norm(Some(x.get(0, 3)), None, 1e-5)),
+        ("group norm", |x| x.unsqueeze(0).group_norm(2, Some(x.get(1, 3)), None, 1e-5)),
         ("gather", |x| {
             x.index_select(0, &Tensor::from_vec((0..4000).map(|i| i % 300).collect(), [4000]).unwrap())
         }),

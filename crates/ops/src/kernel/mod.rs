@@ -12,6 +12,7 @@ pub mod linalg;
 mod logic;
 mod lu;
 pub mod matmul;
+pub mod normalize;
 pub mod pointwise;
 mod rank;
 pub mod recurrent;

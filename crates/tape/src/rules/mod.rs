@@ -12,6 +12,7 @@ pub mod asinh;
 pub mod atan;
 pub mod atan2;
 pub mod atanh;
+mod batch_norm;
 pub mod clamp;
 mod compare;
 pub mod cos;
@@ -42,9 +43,11 @@ mod hook;
 pub mod hypot;
 mod index;
 mod join;
+mod layer_norm;
 pub mod leaky_relu;
 mod lerp;
 mod linear;
+mod local_response_norm;
 pub mod log;
 pub mod log10;
 pub mod log1p;
@@ -137,6 +140,7 @@ pub fn table() -> Vec<Spec> {
         atan::spec(),
         atan2::spec(),
         atanh::spec(),
+        batch_norm::spec(),
         clamp::spec(),
         clamp::between_spec(),
         cos::spec(),
@@ -169,9 +173,12 @@ pub fn table() -> Vec<Spec> {
         index::select_spec(),
         join::spec(),
         join::pad_spec(),
+        layer_norm::spec(),
+        layer_norm::group_spec(),
         leaky_relu::spec(),
         lerp::spec(),
         linear::spec(),
+        local_response_norm::spec(),
         log::spec(),
         log10::spec(),
         log1p::spec(),

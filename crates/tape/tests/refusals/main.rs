@@ -4,6 +4,7 @@ mod indexing;
 mod linalg;
 mod pointwise;
 mod products;
+mod normalizing;
 mod rearranging;
 mod reducing;
 

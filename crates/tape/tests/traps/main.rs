@@ -4,7 +4,11 @@
 mod einsum;
 mod indexing;
 mod layouts;
+<<<<<<< HEAD
 mod linalg;
+=======
+mod normalizing;
+>>>>>>> 8050f4f (Batch, layer, group, instance, RMS and local response norm, fused and accurate for any mean)
 mod pointwise;
 mod products;
 mod reductions;
