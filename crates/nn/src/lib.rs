@@ -40,5 +40,11 @@ pub use layers::{
     Sequential, Start,
 };
 pub use module::{Buffer, GradsExt, Module, Path, Visitor, VisitorMut, for_each_param, for_each_param_mut};
+    Activation, BatchNorm, Dropout, Flatten, GroupNorm, InstanceNorm, Layer, LayerNorm, Linear, RmsNorm,
+    Sequential,
+};
+pub use module::{
+    Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,
+};
 pub use summary::Summary;
 pub use wengert_derive::Module;

@@ -1,9 +1,10 @@
 //! [`Module`]: something with named parameters and buffers.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::marker::PhantomData;
-use wengert_ops::{Element, Tensor};
-use wengert_tape::{Error, ErrorKind, Float, Grads, Param, Result};
+use wengert_ops::{DType, Element, Tensor};
+use wengert_tape::{Announcement, BufferId, Change, Error, ErrorKind, Float, Grads, Param, Result, Updates};
 
 /// Where a walk over a module stands: the names of the parts it went into, joined by dots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,15 +35,33 @@ impl Path {
 }
 
 /// Non-learned state that belongs to a model and is saved with it, such as running statistics.
-#[derive(Debug, Clone)]
+///
+/// A layer does not write its buffers: it [announces](wengert_tape::Tape::announce) on the tape how they should change,
+/// and an optimiser's step, or [`UpdatesExt::apply`], does it. `clone` makes an independent buffer with an identity of
+/// its own.
+#[derive(Debug)]
 pub struct Buffer<T: Element> {
     value: Tensor<T>,
+    id: BufferId,
+}
+
+impl<T: Element> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        Buffer::new(self.value.clone())
+    }
 }
 
 impl<T: Element> Buffer<T> {
-    /// A buffer that starts at `value`.
+    /// A buffer that starts at `value`. Other element types than `f32`, `f64` and `i64` do not compile, since no visitor
+    /// would see them.
     pub fn new(value: Tensor<T>) -> Self {
-        Buffer { value }
+        const { assert!(matches!(T::DTYPE, DType::F32 | DType::F64 | DType::I64), "a buffer is f32, f64 or i64") };
+        Buffer { value, id: BufferId::fresh() }
+    }
+
+    /// The identity under which changes are announced.
+    pub fn id(&self) -> BufferId {
+        self.id
     }
 
     /// The current value.
@@ -263,22 +282,27 @@ impl<T: Float> Module for Param<T> {
     }
 }
 
-macro_rules! buffers {
-    ($($t:ty, $method:ident;)*) => {$(
-        impl Module for Buffer<$t> {
-            fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
-                visitor.$method(path, self);
-            }
-            fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
-                visitor.$method(path, self);
-            }
+impl<T: Element> Module for Buffer<T> {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        let b: &dyn Any = self;
+        if let Some(b) = b.downcast_ref() {
+            visitor.buffer_f32(path, b);
+        } else if let Some(b) = b.downcast_ref() {
+            visitor.buffer_f64(path, b);
+        } else if let Some(b) = b.downcast_ref() {
+            visitor.buffer_i64(path, b);
         }
-    )*};
-}
-buffers! {
-    f32, buffer_f32;
-    f64, buffer_f64;
-    i64, buffer_i64;
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        let b: &mut dyn Any = self;
+        if let Some(b) = b.downcast_mut() {
+            visitor.buffer_f32(path, b);
+        } else if let Some(b) = b.downcast_mut() {
+            visitor.buffer_f64(path, b);
+        } else if let Some(b) = b.downcast_mut() {
+            visitor.buffer_i64(path, b);
+        }
+    }
 }
 
 macro_rules! no_parts {
@@ -368,5 +392,94 @@ impl<T: Float> GradsExt<T> for Grads<T> {
             }
         });
         names
+    }
+}
+
+/// Carrying out what layers announced about their buffers.
+pub trait UpdatesExt<T: Float> {
+    /// Changes the buffers of a model as announced, each announcement once, however often it is offered. Optimisers do
+    /// this in their step; without one, to settle running statistics for instance, use it directly:
+    ///
+    /// ```
+    /// use wengert_nn::{BatchNorm, Layer, UpdatesExt};
+    /// use wengert_ops::Tensor;
+    /// let mut layer = BatchNorm::<f64>::new(1);
+    /// let tape = wengert_tape::Tape::train(0);
+    /// let _ = layer.forward(tape.constant(Tensor::from([[1.0], [3.0]])));
+    /// tape.updates().apply(&mut layer)?;
+    /// tape.updates().apply(&mut layer)?;                               // nothing is left to do
+    /// assert_eq!(layer.running_mean.unwrap().value().item()?, 0.2);    // 0.9 · 0 + 0.1 · 2
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If an announced value does not have its buffer's shape. The other changes are carried out.
+    fn apply(&self, model: &mut dyn Module) -> Result<()>;
+}
+
+impl<T: Float> UpdatesExt<T> for Updates<T> {
+    fn apply(&self, model: &mut dyn Module) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut of: HashMap<BufferId, Vec<usize>> = HashMap::new();
+        for (i, u) in self.iter().enumerate() {
+            of.entry(u.id()).or_default().push(i);
+        }
+        let mut visitor = Apply { all: self.iter().collect(), of, outcome: Ok(()) };
+        model.visit_mut(&mut Path::root(), &mut visitor);
+        visitor.outcome
+    }
+}
+
+struct Apply<'u, T: Float> {
+    all: Vec<&'u Announcement<T>>,
+    of: HashMap<BufferId, Vec<usize>>,
+    outcome: Result<()>,
+}
+
+impl<T: Float> Apply<'_, T> {
+    fn offer(&mut self, path: &Path, id: BufferId, b: &mut dyn Any) {
+        for &i in self.of.get(&id).into_iter().flatten() {
+            let done = match self.all[i].take() {
+                None => Ok(()),
+                Some(Change::Towards { value, rate }) => match b.downcast_mut::<Buffer<T>>() {
+                    Some(b) => b
+                        .value
+                        .scale(1.0 - rate)
+                        .add(&value.scale(*rate))
+                        .map_err(Error::from)
+                        .and_then(|v| b.set(v)),
+                    None => Err(misfit("a value")),
+                },
+                Some(Change::Count(n)) => match b.downcast_mut::<Buffer<i64>>() {
+                    Some(b) => {
+                        b.value = b.value.map(|v| v.saturating_add(*n));
+                        Ok(())
+                    }
+                    None => Err(misfit("a count")),
+                },
+            };
+            if self.outcome.is_ok() {
+                self.outcome = done.map_err(|e| e.inside(Some(path.as_str().to_owned())));
+            }
+        }
+    }
+}
+
+fn misfit(what: &str) -> Error {
+    let detail = format!("{what} was announced for a buffer of another element type");
+    Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), "apply", detail)
+}
+
+impl<T: Float> VisitorMut for Apply<'_, T> {
+    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+        self.offer(path, b.id, b);
+    }
+    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+        self.offer(path, b.id, b);
+    }
+    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+        self.offer(path, b.id, b);
     }
 }

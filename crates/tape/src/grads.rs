@@ -3,13 +3,15 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::param::{Param, ParamId};
 use crate::real::Float;
+use crate::updates::Updates;
 use crate::var::Var;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 
-/// Gradients by leaf and by parameter. They own their values and outlive the tape.
+/// Gradients by leaf and by parameter, and what layers [announced](crate::Tape::announce) about their buffers. They own
+/// their values and outlive the tape.
 ///
 /// Iteration is in the order in which the parameters were first used on the tape, never in the order of a hash.
 #[derive(Debug, Clone)]
@@ -18,6 +20,7 @@ pub struct Grads<T: Float> {
     values: Vec<(u32, Tensor<T>)>,
     params: Vec<Entry<T>>,
     index: HashMap<ParamId, usize>,
+    updates: Updates<T>,
 }
 
 #[derive(Debug, Clone)]
@@ -28,8 +31,8 @@ struct Entry<T: Float> {
 }
 
 impl<T: Float> Grads<T> {
-    pub(crate) fn new(serial: u64) -> Self {
-        Grads { serial, values: Vec::new(), params: Vec::new(), index: HashMap::new() }
+    pub(crate) fn new(serial: u64, updates: Updates<T>) -> Self {
+        Grads { serial, values: Vec::new(), params: Vec::new(), index: HashMap::new(), updates }
     }
 
     pub(crate) fn push_value(&mut self, id: u32, gradient: Tensor<T>) {
@@ -140,7 +143,13 @@ impl<T: Float> Grads<T> {
         self.params.is_empty()
     }
 
-    /// Adds the parameter gradients of another sweep: gradient accumulation over several tapes.
+    /// What layers announced about their buffers up to this sweep; an optimiser's step carries it out.
+    pub fn updates(&self) -> &Updates<T> {
+        &self.updates
+    }
+
+    /// Adds the parameter gradients of another sweep: gradient accumulation over several tapes. What was announced there
+    /// comes after what was announced here.
     ///
     /// # Errors
     /// If a parameter's gradients differ in shape.
@@ -148,6 +157,7 @@ impl<T: Float> Grads<T> {
         for e in other.params {
             self.push_param(e.id, e.name, e.gradient)?;
         }
+        self.updates.extend(other.updates);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ pub mod rules;
 mod scope;
 mod sweep;
 mod tape;
+mod updates;
 mod var;
 
 pub use error::{Error, ErrorKind, Result};
@@ -38,4 +39,5 @@ pub use rules::Steps;
 pub use scope::{Keep, Scope};
 pub use sweep::Retain;
 pub use tape::Tape;
+pub use updates::{Announcement, BufferId, Change, Updates};
 pub use var::{Dims, Operand, Var};

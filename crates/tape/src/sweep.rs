@@ -59,7 +59,7 @@ impl<T: Float> Tape<T> {
             nodes: &mut nodes.nodes,
             cotangents: Vec::new(),
             scratch: None,
-            grads: Grads::new(self.serial.get()),
+            grads: Grads::new(self.serial.get(), self.updates()),
         };
         let top = outputs.iter().map(|(y, _)| y.id as usize).max();
         let Some(top) = top else { return Ok(sweep.grads) };

@@ -6,6 +6,7 @@ use crate::node::{Borrowed, Node, ParamInfo, Slot, path_of, range};
 use crate::op::{Forward, Op, OpRef, Saves};
 use crate::param::{Param, ParamId};
 use crate::real::Float;
+use crate::updates::Updates;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -59,6 +60,7 @@ pub(crate) struct State<T: Float> {
     rng: Rng,
     /// Checkpoints whose values have been dropped.
     pub(crate) regions: Vec<Region>,
+    pub(crate) updates: Updates<T>,
     /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
@@ -98,6 +100,7 @@ impl<T: Float> Tape<T> {
                 params: HashMap::default(),
                 rng: Rng::at(Key::of(seed, Purpose::Layers, 0)),
                 regions: Vec::new(),
+                updates: Updates::default(),
                 speaks_for: None,
             }),
         }
@@ -189,6 +192,7 @@ impl<T: Float> Tape<T> {
         state.nodes.clear();
         state.params.clear();
         state.regions.clear();
+        state.updates.clear();
         state.error = None;
     }
 

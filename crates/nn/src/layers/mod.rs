@@ -1,21 +1,32 @@
 //! Layers: one file each.
 
 mod activation;
+mod batch_norm;
 mod dropout;
 mod flatten;
+mod group_norm;
+mod instance_norm;
+mod layer_norm;
 mod linear;
 mod recurrent;
+mod rms_norm;
 mod sequential;
 
 pub use activation::Activation;
+pub use batch_norm::BatchNorm;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use group_norm::GroupNorm;
+pub use instance_norm::InstanceNorm;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use recurrent::{Gru, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn, Start};
+pub use rms_norm::RmsNorm;
 pub use sequential::Sequential;
 
 use crate::module::Module;
-use wengert_tape::{Float, Var};
+use wengert_ops::{Tensor, ToShape};
+use wengert_tape::{Float, Param, Var};
 
 /// A module with one input and one output.
 ///
@@ -31,4 +42,31 @@ impl<T: Float, L: Layer<T> + ?Sized> Layer<T> for Box<L> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         (**self).forward(x)
     }
+}
+
+/// The handles of a weight and a bias that may be absent.
+type Affine<'t, T> = (Option<Var<'t, T>>, Option<Var<'t, T>>);
+
+/// Weight and bias of a normalising layer, on the tape of its input.
+#[track_caller]
+fn affine<'t, T: Float>(x: Var<'t, T>, weight: Option<&Param<T>>, bias: Option<&Param<T>>) -> Affine<'t, T> {
+    let weight = match weight {
+        Some(w) => Some(x.tape().param(w)),
+        None => None,
+    };
+    let bias = match bias {
+        Some(b) => Some(x.tape().param(b)),
+        None => None,
+    };
+    (weight, bias)
+}
+
+/// A parameter of ones, the weight with which a normalising layer starts.
+fn ones<T: Float>(shape: impl ToShape) -> Param<T> {
+    Param::new(Tensor::ones(shape))
+}
+
+/// A parameter of zeros, the bias with which a normalising layer starts.
+fn zeros<T: Float>(shape: impl ToShape) -> Param<T> {
+    Param::new(Tensor::zeros(shape))
 }

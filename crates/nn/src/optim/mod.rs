@@ -8,7 +8,7 @@ pub use adam::{Adam, AdamConfig};
 pub use clip::{clip_norm, clip_value};
 pub use sgd::{Sgd, SgdConfig};
 
-use crate::module::{Module, for_each_param_mut};
+use crate::module::{Module, UpdatesExt, for_each_param_mut};
 use std::collections::HashMap;
 use wengert_ops::Tensor;
 use wengert_tape::{Float, Grads, Param, ParamId, Result};
@@ -17,10 +17,11 @@ use wengert_tape::{Float, Grads, Param, ParamId, Result};
 ///
 /// Parameters that got no gradient in this sweep, and frozen ones, are left as they are, state included.
 pub trait Optimizer<T: Float> {
-    /// One update of every parameter that has a gradient.
+    /// One update of every parameter that has a gradient, and of the buffers for which layers announced a change
+    /// ([`Grads::updates`]), which is carried out once, even if two optimisers step with the same gradients.
     ///
     /// # Errors
-    /// If a gradient's shape is not its parameter's.
+    /// If a gradient's shape is not its parameter's, or an announced value's not its buffer's.
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()>;
 
     /// The learning rate η.
@@ -41,8 +42,8 @@ impl<S> Default for States<S> {
 }
 
 impl<S> States<S> {
-    /// Calls `update` for every trainable parameter with a gradient, in the model's order. A state begins as `init`
-    /// makes it.
+    /// Calls `update` for every trainable parameter with a gradient, in the model's order, then updates the buffers. A
+    /// state begins as `init` makes it.
     fn each<T: Float>(
         &mut self,
         model: &mut dyn Module,
@@ -57,7 +58,8 @@ impl<S> States<S> {
                 outcome = update(p, g, state);
             }
         });
-        outcome
+        outcome?;
+        grads.updates().apply(model)
     }
 }
 

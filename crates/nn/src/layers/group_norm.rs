@@ -1,0 +1,77 @@
+//! [`GroupNorm`].
+
+use crate::Module;
+use crate::layers::{Layer, affine, ones, zeros};
+use wengert_tape::{Float, Param, Var};
+
+/// Group norm (Wu and He 2018) of `[samples, channels, ..]`, into the same shape: the channels of each sample are
+/// normalised in groups of equal size.
+///
+/// ```
+/// use wengert_nn::{GroupNorm, Layer};
+/// use wengert_ops::Tensor;
+/// let layer = GroupNorm::<f64> { eps: 0.0, ..GroupNorm::new(2, 4) };
+/// let x = Tensor::from([[1.0, 3.0, 10.0, 30.0]]);
+/// let y = layer.forward(wengert_tape::Tape::eval().constant(x)).value()?;
+/// assert_eq!(y, Tensor::from([[-1.0, 1.0, -1.0, 1.0]]));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct GroupNorm<T: Float> {
+    /// `[channels]`, one at first.
+    pub weight: Option<Param<T>>,
+    /// `[channels]`, zero at first.
+    pub bias: Option<Param<T>>,
+    /// The number of groups, which divides that of the channels.
+    pub groups: usize,
+    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    pub eps: f64,
+}
+
+impl<T: Float> GroupNorm<T> {
+    /// A layer that divides `channels` channels into `groups` groups, with weight and bias. Whether that can be done is
+    /// checked when it is used.
+    ///
+    /// # Panics
+    /// If a number for each channel does not fit in memory.
+    pub fn new(groups: usize, channels: usize) -> Self {
+        GroupNorm { weight: Some(ones([channels])), bias: Some(zeros([channels])), groups, eps: 1e-5 }
+    }
+
+    /// The layer without weight and bias.
+    #[must_use]
+    pub fn without_affine(mut self) -> Self {
+        (self.weight, self.bias) = (None, None);
+        self
+    }
+}
+
+impl<T: Float> Layer<T> for GroupNorm<T> {
+    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let (weight, bias) = affine(x, self.weight.as_ref(), self.bias.as_ref());
+        x.group_norm(self.groups, weight, bias, self.eps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gradcheck, loss};
+    use wengert_ops::Tensor;
+
+    #[test]
+    fn the_gradient_is_right() {
+        let mut layer = GroupNorm::<f64>::new(2, 4);
+        let x = Tensor::<f64>::arange(0.0, 0.7, 16).map(|v| (v * v).sin()).reshape([2, 4, 2]).unwrap();
+        let target = x.map(f64::cos);
+        let report = gradcheck::check(
+            &mut layer,
+            |layer, tape| loss::mse(layer.forward(tape.constant(&x)), &target),
+            4,
+        )
+        .unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+        let e = GroupNorm::new(3, 4).forward(wengert_tape::Tape::new().constant(&x)).value().unwrap_err();
+        assert!(e.to_string().contains("3 groups"), "{e}");
+    }
+}

@@ -1,0 +1,78 @@
+//! [`InstanceNorm`].
+
+use crate::Module;
+use crate::layers::{Layer, affine, ones, zeros};
+use wengert_tape::{Float, Param, Var};
+
+/// Instance norm (Ulyanov et al. 2016) of `[samples, channels, ..]`, into the same shape: each channel of each sample is
+/// normalised by itself, in training and evaluation alike. As in PyTorch there is no weight and bias unless asked for.
+///
+/// ```
+/// use wengert_nn::{InstanceNorm, Layer};
+/// use wengert_ops::Tensor;
+/// let layer = InstanceNorm::<f64> { eps: 0.0, ..InstanceNorm::new() };
+/// let x = Tensor::from([[[1.0, 3.0], [20.0, 10.0]]]);
+/// let y = layer.forward(wengert_tape::Tape::eval().constant(x)).value()?;
+/// assert_eq!(y, Tensor::from([[[-1.0, 1.0], [1.0, -1.0]]]));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct InstanceNorm<T: Float> {
+    /// `[channels]`, one at first.
+    pub weight: Option<Param<T>>,
+    /// `[channels]`, zero at first.
+    pub bias: Option<Param<T>>,
+    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    pub eps: f64,
+}
+
+impl<T: Float> Default for InstanceNorm<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> InstanceNorm<T> {
+    /// A layer for any number of channels, without weight and bias.
+    pub fn new() -> Self {
+        InstanceNorm { weight: None, bias: None, eps: 1e-5 }
+    }
+
+    /// The layer with weight and bias for `channels` channels.
+    ///
+    /// # Panics
+    /// If a number for each channel does not fit in memory.
+    #[must_use]
+    pub fn with_affine(mut self, channels: usize) -> Self {
+        (self.weight, self.bias) = (Some(ones([channels])), Some(zeros([channels])));
+        self
+    }
+}
+
+impl<T: Float> Layer<T> for InstanceNorm<T> {
+    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let (weight, bias) = affine(x, self.weight.as_ref(), self.bias.as_ref());
+        x.instance_norm(weight, bias, self.eps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gradcheck, loss};
+    use wengert_ops::Tensor;
+
+    #[test]
+    fn the_gradient_is_right() {
+        let mut layer = InstanceNorm::<f64>::new().with_affine(2);
+        let x = Tensor::<f64>::arange(0.0, 0.7, 12).map(|v| (v * v).sin()).reshape([2, 2, 3]).unwrap();
+        let target = x.map(f64::cos);
+        let report = gradcheck::check(
+            &mut layer,
+            |layer, tape| loss::mse(layer.forward(tape.constant(&x)), &target),
+            4,
+        )
+        .unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+    }
+}

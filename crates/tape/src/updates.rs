@@ -1,0 +1,130 @@
+//! [`Updates`]: what layers have found out about a batch, and want put into their buffers after the step.
+//!
+//! `forward` changes nothing in a model, so a layer in training *announces* on the tape how a buffer of it should move.
+//! The announcements leave with the gradients, or by [`Tape::updates`], and an optimiser's step carries them out. Each is
+//! carried out once, however many copies of it there are and whoever offers it: they share a mark.
+
+use crate::real::Float;
+use crate::tape::Tape;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use wengert_ops::Tensor;
+
+/// The identity of a buffer. Copies of a buffer have identities of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BufferId(u64);
+
+impl BufferId {
+    /// An identity that no other buffer has.
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        BufferId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// How a buffer b is to change.
+#[derive(Debug, Clone)]
+pub enum Change<T: Float> {
+    /// b ← (1 - rate) b + rate · value, for a buffer of the tape's element type.
+    Towards {
+        /// Where the buffer moves to.
+        value: Tensor<T>,
+        /// How far: 0 is not at all, 1 is all the way.
+        rate: f64,
+    },
+    /// b ← b + n, for a buffer of whole numbers.
+    Count(i64),
+}
+
+/// An announced change of a buffer.
+#[derive(Debug, Clone)]
+pub struct Announcement<T: Float> {
+    id: BufferId,
+    change: Change<T>,
+    taken: Arc<AtomicBool>,
+}
+
+impl<T: Float> Announcement<T> {
+    /// The buffer that is meant.
+    pub fn id(&self) -> BufferId {
+        self.id
+    }
+
+    /// The change, for whoever asks first; `None` for everybody after that, whichever copy they ask.
+    pub fn take(&self) -> Option<&Change<T>> {
+        (!self.taken.swap(true, Ordering::Relaxed)).then_some(&self.change)
+    }
+
+    /// The change, whether it has been carried out or not.
+    pub fn change(&self) -> &Change<T> {
+        &self.change
+    }
+}
+
+/// Announced changes of buffers, in the order in which they were announced. Clones share what has been carried out.
+#[derive(Debug, Clone)]
+pub struct Updates<T: Float>(Vec<Announcement<T>>);
+
+impl<T: Float> Default for Updates<T> {
+    fn default() -> Self {
+        Updates(Vec::new())
+    }
+}
+
+impl<T: Float> Updates<T> {
+    /// The announcements, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Announcement<T>> {
+        self.0.iter()
+    }
+
+    /// The number of announcements.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was announced.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, id: BufferId, change: Change<T>) {
+        self.0.push(Announcement { id, change, taken: Arc::default() });
+    }
+
+    pub(crate) fn extend(&mut self, other: Updates<T>) {
+        self.0.extend(other.0);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// Announces how a buffer should change once this step is done; an optimiser's step on gradients of this tape carries
+    /// it out, once.
+    ///
+    /// ```
+    /// use wengert_tape::{BufferId, Change, Tape};
+    /// let tape = Tape::<f32>::train(0);
+    /// let steps = BufferId::fresh();
+    /// tape.announce(steps, Change::Count(1));
+    /// let (updates, again) = (tape.updates(), tape.updates());
+    /// assert!(updates.iter().all(|u| u.id() == steps && u.take().is_some()));
+    /// assert!(again.iter().all(|u| u.take().is_none()));               // carried out already
+    /// ```
+    pub fn announce(&self, id: BufferId, change: Change<T>) {
+        self.state.borrow_mut().updates.push(id, change);
+    }
+
+    /// How many changes of a buffer have been announced since the tape was made or reset.
+    pub fn announced(&self, id: BufferId) -> usize {
+        self.state.borrow().updates.iter().filter(|u| u.id() == id).count()
+    }
+
+    /// What has been announced since the tape was made or reset: for training that never asks for a gradient, or to
+    /// settle running statistics.
+    pub fn updates(&self) -> Updates<T> {
+        self.state.borrow().updates.clone()
+    }
+}
