@@ -36,12 +36,8 @@ mod summary;
 pub mod zoo;
 
 pub use layers::{
-    Activation, Dropout, Flatten, Gru, Layer, Linear, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn,
-    Sequential, Start,
-};
-pub use module::{Buffer, GradsExt, Module, Path, Visitor, VisitorMut, for_each_param, for_each_param_mut};
-    Activation, BatchNorm, Dropout, Flatten, GroupNorm, InstanceNorm, Layer, LayerNorm, Linear, RmsNorm,
-    Sequential,
+    Activation, BatchNorm, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Linear, Lstm,
+    Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Sequential, Start,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,

@@ -3,6 +3,7 @@
 
 use wengert_ops::random::{self, Key};
 use wengert_ops::{Tensor, parallel};
+use wengert_tape::rules::Attention;
 use wengert_tape::{Float, Tape, Var};
 
 const THREADS: [usize; 5] = [1, 2, 3, 7, 64];
@@ -39,7 +40,7 @@ fn perceptron() -> Bits {
 /// Values and gradients of chains over a large matrix.
 fn chains<T: Float>() -> Bits {
     type F<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
-    let chains: [(&str, F<T>); 21] = [
+    let chains: [(&str, F<T>); 23] = [
         ("elementwise", |x| ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()),
         ("broadcast", |x| x * x.get(0, 3) + x.slice(1, 5..6)),
         ("transposed", |x| x.t() * 2.0 + x.t().sum_keepdim(0)),
@@ -66,6 +67,11 @@ fn chains<T: Float>() -> Bits {
         ("batch norm", |x| x.unsqueeze(0).batch_norm(Some(x.get(1, 3)), None, 1e-5)),
         ("batch norm of rows", |x| x.batch_norm(Some(x.get(0, 3)), None, 1e-5)),
         ("group norm", |x| x.unsqueeze(0).group_norm(2, Some(x.get(1, 3)), None, 1e-5)),
+        ("attention of one head", |x| x.scaled_dot_product_attention(x, x * 2.0, Attention::new().causal())),
+        ("attention of many heads", |x| {
+            let heads = x.reshape([600, 14, 50]).transpose(0, 1);
+            heads.scaled_dot_product_attention(heads, heads, Attention::new())
+        }),
         ("gather", |x| {
             x.index_select(0, &Tensor::from_vec((0..4000).map(|i| i % 300).collect(), [4000]).unwrap())
         }),

@@ -68,6 +68,11 @@ impl<'a, T> Matrix<'a, T> {
         Matrix { rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride, ..self }
     }
 
+    /// Rows of `columns` elements that lie one after another.
+    pub(crate) fn dense(data: &'a [T], columns: usize) -> Self {
+        Matrix::new(data, 0, data.len() / columns.max(1), columns, columns)
+    }
+
     /// Whether every element lies inside the slice.
     fn in_bounds(&self) -> bool {
         if self.rows == 0 || self.columns == 0 {
@@ -81,7 +86,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     /// `n` rows from row `first` on.
-    fn rows(mut self, first: usize, n: usize) -> Self {
+    pub(crate) fn rows(mut self, first: usize, n: usize) -> Self {
         self.offset = self.offset.wrapping_add_signed(first as isize * self.row_stride);
         self.rows = n;
         self
@@ -160,7 +165,7 @@ pub(crate) fn add_product<T: Float>(
 }
 
 /// The last two axes of a tensor as a matrix, at the given position of the leading ones.
-fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
+pub(crate) fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
     let r = t.rank();
     Matrix {
         data: &t.buf,
@@ -170,6 +175,16 @@ fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
         row_stride: t.strides()[r - 2],
         column_stride: t.strides()[r - 1],
     }
+}
+
+/// Where the matrix of the last two axes begins at position `i` of the leading ones.
+pub(crate) fn batch_offset<T: Float>(t: &Tensor<T>, mut i: usize) -> usize {
+    let mut at = t.layout.offset as isize;
+    for (&d, &s) in t.shape()[..t.rank() - 2].iter().zip(t.strides()).rev() {
+        at += (i % d) as isize * s;
+        i /= d;
+    }
+    at as usize
 }
 
 fn inner_mismatch<T: Float>(a: &Tensor<T>, b: &Tensor<T>, k: usize, l: usize) -> Error {
@@ -294,24 +309,16 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
     if shape.numel() == 0 {
         return Ok(Tensor::from_buffer(dst, shape));
     }
-    let offset = |t: &Tensor<T>, mut i: usize| {
-        let mut at = t.layout.offset as isize;
-        for (&d, &s) in batch.iter().zip(t.strides()).rev() {
-            at += (i % d) as isize * s;
-            i /= d;
-        }
-        at as usize
-    };
     let work = m * n * k;
     if work >= 2 * PIECE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
-            add_product(d, matrix(&a, offset(&a, i)), matrix(&b, offset(&b, i)), false, true);
+            add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, true);
         }
     } else {
         // Small products: threads share the batch instead. 16 multiply-adds cost about one unit of memory traffic.
         parallel::chunks_mut(&mut dst, m * n, k / 16 + 1, |start, d| {
             let i = start / (m * n);
-            add_product(d, matrix(&a, offset(&a, i)), matrix(&b, offset(&b, i)), false, false);
+            add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, false);
         });
     }
     Ok(Tensor::from_buffer(dst, shape))

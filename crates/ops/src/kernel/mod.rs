@@ -1,5 +1,6 @@
 //! The loops. One file a family; every kernel is a checked, safe function on tensors.
 
+pub mod attention;
 pub(crate) mod copy;
 mod distance;
 mod eigh;

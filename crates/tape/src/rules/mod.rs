@@ -12,6 +12,7 @@ pub mod asinh;
 pub mod atan;
 pub mod atan2;
 pub mod atanh;
+mod attention;
 mod batch_norm;
 pub mod clamp;
 mod compare;
@@ -107,6 +108,7 @@ mod triangle;
 mod window;
 pub mod xlogy;
 
+pub use attention::Attention;
 pub use compare::IntoMask;
 pub use recurrent::Steps;
 
@@ -140,6 +142,7 @@ pub fn table() -> Vec<Spec> {
         atan::spec(),
         atan2::spec(),
         atanh::spec(),
+        attention::spec(),
         batch_norm::spec(),
         clamp::spec(),
         clamp::between_spec(),

@@ -1,10 +1,12 @@
 //! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
 
+mod attention;
 mod indexing;
 mod linalg;
 mod pointwise;
 mod products;
 mod normalizing;
+mod pointwise;
 mod rearranging;
 mod reducing;
 

@@ -1,7 +1,11 @@
 //! Gradients that other frameworks got wrong, one trap a test. Where a convention is needed, it is the one that the
 //! operation's documentation states.
 
+<<<<<<< HEAD
 mod einsum;
+=======
+mod attention;
+>>>>>>> 2e4d848 (Scaled dot-product attention, fused and blocked)
 mod indexing;
 mod layouts;
 <<<<<<< HEAD

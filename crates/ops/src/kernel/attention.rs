@@ -1,0 +1,598 @@
+//! Attention, softmax(scale q kᵀ + mask) v, block by block (Dao et al. 2022, FlashAttention): the scores of 64 queries and
+//! 256 keys at a time, never the whole matrix. The adjoint computes the probabilities again, from two numbers kept of
+//! each row: its largest score, and Σ exp beside that. (Their sum, log Σ exp, would round away what is needed of large
+//! scores.)
+//!
+//! Conventions: a query that may see no key has the result 0 and passes no gradient on; a masked score is -∞.
+
+use crate::buffer::Buffer;
+use crate::error::{Error, Result};
+use crate::float::Float;
+use crate::kernel::copy::Strided;
+use crate::kernel::fold::{Max, Sum, lanes};
+use crate::kernel::matmul::{Matrix, add_product, batch_offset, matrix};
+use crate::parallel;
+use crate::shape::Shape;
+use crate::simd;
+use crate::tensor::Tensor;
+use std::ops::Range;
+
+/// Queries of a block.
+const QUERIES: usize = 64;
+/// Keys of a block.
+const KEYS: usize = 256;
+/// Tasks that a call is cut into at most; each has a place for a block of scores.
+const TASKS: usize = 64;
+/// With fewer heads than this, the adjoint is cut along queries, then along keys, which costs two products more.
+const FEW_HEADS: usize = 8;
+
+/// Which keys a query sees, and how scores are scaled.
+#[derive(Clone, Default)]
+pub struct Scores<T: Float> {
+    /// The factor of q kᵀ.
+    pub scale: f64,
+    /// Query i sees keys up to i + this.
+    pub diagonal: Option<isize>,
+    /// Which keys each query may see, broadcast to `[.., t, s]`.
+    pub seen: Option<Tensor<bool>>,
+    /// What is added to the scores, broadcast to `[.., t, s]`.
+    pub added: Option<Tensor<T>>,
+}
+
+/// Sizes: heads (all leading axes), queries, keys, and the widths of keys and of values.
+#[derive(Clone, Copy)]
+struct Sizes {
+    heads: usize,
+    t: usize,
+    s: usize,
+    d: usize,
+    e: usize,
+}
+
+impl Sizes {
+    fn of<T: Float>(q: &Tensor<T>, k: &Tensor<T>, v: &Tensor<T>, scores: &Scores<T>) -> Result<Self> {
+        const OP: &str = "scaled_dot_product_attention";
+        let wrong = || {
+            let detail = format!(
+                "expected q [.., t, d], k [.., s, d] and v [.., s, e], found {}, {} and {}",
+                q.shape(),
+                k.shape(),
+                v.shape()
+            );
+            Err(Error::shape(OP, detail))
+        };
+        let (Some((lead, &[t, d])), Some((lead_k, &[s, dk])), Some((lead_v, &[sv, e]))) =
+            (q.shape().split_last_chunk(), k.shape().split_last_chunk(), v.shape().split_last_chunk())
+        else {
+            return wrong();
+        };
+        if lead != lead_k || lead != lead_v || d != dk || s != sv {
+            return wrong();
+        }
+        let full: Vec<usize> = lead.iter().copied().chain([t, s]).collect();
+        let seen = scores.seen.as_ref().map(Tensor::shape);
+        if let Some(bad) =
+            seen.into_iter().chain(scores.added.as_ref().map(Tensor::shape)).find(|m| m[..] != full)
+        {
+            return Err(Error::shape(OP, format!("expected a mask of shape {full:?}, found {bad}")));
+        }
+        Ok(Sizes { heads: lead.iter().product(), t, s, d, e })
+    }
+
+    /// Work in additions.
+    fn cost(&self) -> usize {
+        let pairs = self.heads.saturating_mul(self.t).saturating_mul(self.s);
+        pairs.saturating_mul((self.d + self.e) / 8 + 8)
+    }
+
+    /// Numbers that a task needs beside its results: scaled queries and two blocks of scores.
+    fn scratch(&self) -> usize {
+        QUERIES * (self.d + 2 * KEYS.min(self.s.max(1)))
+    }
+}
+
+/// The operands, as the blocks find them.
+struct Parts<'a, T: Float> {
+    of: Sizes,
+    q: &'a Tensor<T>,
+    k: &'a Tensor<T>,
+    v: &'a Tensor<T>,
+    scores: &'a Scores<T>,
+    seen: Option<Strided<'a, bool>>,
+    added: Option<Strided<'a, T>>,
+}
+
+impl<'a, T: Float> Parts<'a, T> {
+    fn new(q: &'a Tensor<T>, k: &'a Tensor<T>, v: &'a Tensor<T>, scores: &'a Scores<T>) -> Result<Self> {
+        let of = Sizes::of(q, k, v, scores)?;
+        let (seen, added) = (scores.seen.as_ref().map(Strided::new), scores.added.as_ref().map(Strided::new));
+        Ok(Parts { of, q, k, v, scores, seen, added })
+    }
+
+    /// The keys and values of a head, of a range of positions.
+    fn rows(t: &'a Tensor<T>, head: usize, range: &Range<usize>) -> Matrix<'a, T> {
+        matrix(t, batch_offset(t, head)).rows(range.start, range.len())
+    }
+
+    /// Queries times the scale, dense.
+    fn scaled_queries(&self, head: usize, queries: &Range<usize>, to: &mut [T]) {
+        let reader = Strided::new(self.q);
+        reader.read((head * self.of.t + queries.start) * self.of.d, to);
+        let scale = T::from_f64(self.scores.scale);
+        to.iter_mut().for_each(|v| *v *= scale);
+    }
+
+    /// How many keys some query of the range may see, for all that the diagonal says.
+    fn horizon(&self, queries: &Range<usize>) -> usize {
+        match self.scores.diagonal {
+            Some(d) => (queries.end as isize).saturating_add(d).clamp(0, self.of.s as isize) as usize,
+            None => self.of.s,
+        }
+    }
+
+    /// The masked scores of a block, dense; `scaled` are the queries.
+    fn block(&self, head: usize, queries: &Range<usize>, keys: &Range<usize>, scaled: &[T], out: &mut [T]) {
+        let k = Self::rows(self.k, head, keys);
+        add_product(out, Matrix::dense(scaled, self.of.d).sized(queries.len()), k.transposed(), false, false);
+        let n = keys.len();
+        let (mut seen, mut added) = ([false; KEYS], [T::ZERO; KEYS]);
+        for (row, i) in out.chunks_exact_mut(n).zip(queries.clone()) {
+            let at = (head * self.of.t + i) * self.of.s + keys.start;
+            if let Some(m) = &self.added {
+                m.read(at, &mut added[..n]);
+                row.iter_mut().zip(&added).for_each(|(v, &a)| *v += a);
+            }
+            if let Some(m) = &self.seen {
+                m.read(at, &mut seen[..n]);
+                row.iter_mut().zip(&seen).for_each(|(v, &s)| *v = if s { *v } else { T::NEG_INFINITY });
+            }
+            if self.scores.diagonal.is_some() {
+                let visible = self.horizon(&(i..i + 1)).saturating_sub(keys.start).min(n);
+                row[visible..].fill(T::NEG_INFINITY);
+            }
+        }
+    }
+
+    /// Results and statistics of a block of queries.
+    fn forward(
+        &self,
+        head: usize,
+        queries: Range<usize>,
+        y: &mut [T],
+        stats: &mut [[T; 2]],
+        scratch: &mut [T],
+    ) {
+        let Sizes { d, e, .. } = self.of;
+        let (scaled, scores) = scratch.split_at_mut(QUERIES * d);
+        let scaled = &mut scaled[..queries.len() * d];
+        self.scaled_queries(head, &queries, scaled);
+        let (mut top, mut total) = ([T::NEG_INFINITY; QUERIES], [T::ZERO; QUERIES]);
+        y.fill(T::ZERO);
+        let end = self.horizon(&queries);
+        for first in (0..end).step_by(KEYS) {
+            let keys = first..(first + KEYS).min(end);
+            let scores = &mut scores[..queries.len() * keys.len()];
+            self.block(head, &queries, &keys, scaled, scores);
+            simd::dispatch(Absorb {
+                scores: &mut *scores,
+                width: keys.len(),
+                y: if first > 0 { &mut *y } else { &mut [] },
+                e,
+                top: &mut top[..queries.len()],
+                total: &mut total,
+            });
+            add_product(y, Matrix::dense(scores, keys.len()), Self::rows(self.v, head, &keys), true, false);
+        }
+        for (i, stats) in stats.iter_mut().enumerate() {
+            // Nothing seen: zeros.
+            let share = if total[i] == T::ZERO { T::ZERO } else { T::ONE / total[i] };
+            *stats = [shift(top[i]), share];
+            y[i * e..(i + 1) * e].iter_mut().for_each(|v| *v *= share);
+        }
+    }
+}
+
+impl<T> Matrix<'_, T> {
+    /// The matrix with its number of rows told, which a width of zero leaves open.
+    fn sized(self, n: usize) -> Self {
+        self.rows(0, n)
+    }
+}
+
+/// Takes a block of scores into the running softmax: the scores become exponentials, and what was summed up before is
+/// brought to the new largest score.
+struct Absorb<'a, T> {
+    scores: &'a mut [T],
+    width: usize,
+    y: &'a mut [T],
+    e: usize,
+    top: &'a mut [T],
+    total: &'a mut [T],
+}
+
+/// What a row is shifted by: its largest score, unless that is -∞.
+#[inline(always)]
+fn shift<T: Float>(top: T) -> T {
+    if top == T::NEG_INFINITY { T::ZERO } else { top }
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Absorb<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Absorb { scores, width, y, e, top, total } = self;
+        for (i, row) in scores.chunks_exact_mut(width).enumerate() {
+            let most = Float::maximum(top[i], lanes(&Max, row));
+            let by = shift(most);
+            let keep = (top[i] - by).exp();
+            for v in row.iter_mut() {
+                *v = (*v - by).exp();
+            }
+            total[i] = total[i] * keep + lanes(&Sum, row);
+            top[i] = most;
+            if !y.is_empty() {
+                for v in &mut y[i * e..(i + 1) * e] {
+                    *v *= keep;
+                }
+            }
+        }
+    }
+}
+
+/// Scores and cotangents of probabilities become probabilities and cotangents of scores: p = exp(s - top)/total,
+/// gs = p (gp - ⟨g, y⟩).
+struct Adjoint<'a, T> {
+    scores: &'a mut [T],
+    probabilities: &'a mut [T],
+    width: usize,
+    stats: &'a [[T; 2]],
+    along: &'a [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Adjoint<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let rows =
+            self.scores.chunks_exact_mut(self.width).zip(self.probabilities.chunks_exact_mut(self.width));
+        for (i, (s, g)) in rows.enumerate() {
+            let ([by, share], along) = (self.stats[i], self.along[i]);
+            for (s, g) in s.iter_mut().zip(g) {
+                let p = (*s - by).exp() * share;
+                *s = p;
+                // What is not seen does no harm, whatever it holds.
+                *g = if p == T::ZERO { T::ZERO } else { p * (*g - along) };
+            }
+        }
+    }
+}
+
+/// What a task of the adjoint writes: cotangents of a range of queries, of a range of keys, or of both.
+struct Task<'a, T> {
+    head: usize,
+    queries: Range<usize>,
+    keys: Range<usize>,
+    gq: &'a mut [T],
+    gk: &'a mut [T],
+    gv: &'a mut [T],
+    /// Rows of the added mask's cotangent, of the range of queries.
+    added: &'a mut [T],
+}
+
+/// What the adjoint knows of the forward pass.
+struct Past<'a, T> {
+    g: &'a [T],
+    /// The largest score of each row, and 1/Σ exp of the others beside it.
+    stats: &'a [[T; 2]],
+    along: &'a [T],
+}
+
+impl<T: Float> Parts<'_, T> {
+    fn backward(&self, task: &mut Task<'_, T>, past: &Past<'_, T>, scratch: &mut [T]) {
+        let Sizes { t, s, d, e, .. } = self.of;
+        let (scaled, blocks) = scratch.split_at_mut(QUERIES * d);
+        let (scores, probabilities) = blocks.split_at_mut(blocks.len() / 2);
+        let head = task.head;
+        for part in [&mut task.gq, &mut task.gk, &mut task.gv, &mut task.added] {
+            part.fill(T::ZERO);
+        }
+        for i in task.queries.clone().step_by(QUERIES) {
+            let queries = i..(i + QUERIES).min(task.queries.end);
+            let (rows, scaled) = (queries.len(), &mut scaled[..queries.len() * d]);
+            self.scaled_queries(head, &queries, scaled);
+            let at = head * t + i;
+            let g = Matrix::dense(&past.g[at * e..(at + rows) * e], e).sized(rows);
+            let end = self.horizon(&queries).min(task.keys.end);
+            for j in (task.keys.start..end).step_by(KEYS) {
+                let keys = j..(j + KEYS).min(end);
+                let n = keys.len();
+                let (p, gs) = (&mut scores[..rows * n], &mut probabilities[..rows * n]);
+                self.block(head, &queries, &keys, scaled, p);
+                add_product(gs, g, Self::rows(self.v, head, &keys).transposed(), false, false);
+                let (stats, along) = (&past.stats[at..at + rows], &past.along[at..at + rows]);
+                simd::dispatch(Adjoint { scores: &mut *p, probabilities: &mut *gs, width: n, stats, along });
+                let rows_of_scores: &[T] = gs;
+                let (p, gs) = (Matrix::dense(p, n), Matrix::dense(rows_of_scores, n));
+                if !task.gv.is_empty() {
+                    let first = j - task.keys.start;
+                    add_product(&mut task.gv[first * e..(first + n) * e], p.transposed(), g, true, false);
+                }
+                if !task.gk.is_empty() {
+                    let first = j - task.keys.start;
+                    let scaled = Matrix::dense(scaled, d).sized(rows);
+                    add_product(
+                        &mut task.gk[first * d..(first + n) * d],
+                        gs.transposed(),
+                        scaled,
+                        true,
+                        false,
+                    );
+                }
+                if !task.gq.is_empty() {
+                    let first = i - task.queries.start;
+                    let k = Self::rows(self.k, head, &keys);
+                    add_product(&mut task.gq[first * d..(first + rows) * d], gs, k, true, false);
+                }
+                if !task.added.is_empty() {
+                    let first = i - task.queries.start;
+                    for (r, row) in rows_of_scores.chunks_exact(n).enumerate() {
+                        task.added[(first + r) * s + j..][..n].copy_from_slice(row);
+                    }
+                }
+            }
+        }
+        let scale = T::from_f64(self.scores.scale);
+        task.gq.iter_mut().for_each(|v| *v *= scale);
+    }
+
+    /// Runs the tasks, each group of them with a scratch of its own.
+    fn run(&self, tasks: Vec<Task<'_, T>>, past: &Past<'_, T>) {
+        let each = tasks.len().div_ceil(TASKS).max(1);
+        let size = self.of.scratch();
+        let mut scratch = Buffer::unspecified(tasks.len().div_ceil(each) * size);
+        let mut groups = Vec::new();
+        let mut tasks = tasks.into_iter();
+        for scratch in scratch.chunks_mut(size.max(1)) {
+            groups.push((tasks.by_ref().take(each).collect::<Vec<_>>(), scratch));
+        }
+        parallel::each_if_worth(groups, self.of.cost(), |(tasks, scratch)| {
+            for mut task in tasks {
+                self.backward(&mut task, past, scratch);
+            }
+        });
+    }
+}
+
+/// Pieces of a slice of rows of `width` elements, for consecutive ranges of lengths.
+fn cut<'a, T>(mut of: &'a mut [T], lengths: &[usize], width: usize) -> Vec<&'a mut [T]> {
+    let mut pieces = Vec::with_capacity(lengths.len());
+    for &n in lengths {
+        let end = (n * width).min(of.len());
+        let (piece, rest) = std::mem::take(&mut of).split_at_mut(end);
+        pieces.push(piece);
+        of = rest;
+    }
+    pieces
+}
+
+/// Ranges of at most `size` that make up `0..n`.
+fn blocks(n: usize, size: usize) -> Vec<Range<usize>> {
+    (0..n).step_by(size).map(|i| i..(i + size).min(n)).collect()
+}
+
+impl<T: Float> Tensor<T> {
+    /// softmax(scale q kᵀ + mask) v for q (this tensor) `[.., t, d]`, k `[.., s, d]` and v `[.., s, e]`, all with the same
+    /// leading axes; and for the adjoint two numbers of each row of scores, `[.., t, 2]`:
+    /// the largest score, and 1/Σ exp(score - largest).
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn attention(
+        &self,
+        k: &Tensor<T>,
+        v: &Tensor<T>,
+        scores: &Scores<T>,
+    ) -> Result<(Tensor<T>, Tensor<T>)> {
+        let parts = Parts::new(self, k, v, scores)?;
+        let of = parts.of;
+        let mut shape = self.shape().clone();
+        let rank = shape.len();
+        shape.dims_mut()[rank - 1] = of.e;
+        let rows = of.heads * of.t;
+        let (mut y, mut stats) = (Buffer::unspecified(rows * of.e), Buffer::unspecified(rows * 2));
+        let per_head = blocks(of.t, QUERIES);
+        let items = of.heads * per_head.len();
+        let each = items.div_ceil(TASKS).max(1);
+        let lengths: Vec<usize> = (0..items)
+            .step_by(each)
+            .map(|a| (a..(a + each).min(items)).map(|i| per_head[i % per_head.len()].len()).sum())
+            .collect();
+        let size = of.scratch();
+        let mut scratch = Buffer::unspecified(lengths.len() * size);
+        let pieces: Vec<_> = cut(&mut y, &lengths, of.e)
+            .into_iter()
+            .zip(cut(stats.as_chunks_mut().0, &lengths, 1))
+            .zip(scratch.chunks_mut(size.max(1)))
+            .enumerate()
+            .collect();
+        parallel::each_if_worth(pieces, of.cost(), |(p, ((mut y, mut stats), scratch))| {
+            for item in p * each..((p + 1) * each).min(items) {
+                let queries = per_head[item % per_head.len()].clone();
+                let (y_here, y_rest) = std::mem::take(&mut y).split_at_mut(queries.len() * of.e);
+                let (stats_here, stats_rest) = std::mem::take(&mut stats).split_at_mut(queries.len());
+                parts.forward(item / per_head.len(), queries, y_here, stats_here, scratch);
+                (y, stats) = (y_rest, stats_rest);
+            }
+        });
+        let mut rows = self.shape().clone();
+        rows.dims_mut()[rank - 1] = 2;
+        Ok((Tensor::from_buffer(y, shape), Tensor::from_buffer(stats, rows)))
+    }
+
+    /// The cotangents of q (this tensor), k, v, and of what was added to the scores if `added` is wanted, from the
+    /// results of [`attention`](Tensor::attention) and the cotangent of its first.
+    ///
+    /// # Errors
+    /// As `attention`, and if the cotangent does not have the result's shape.
+    pub fn attention_adjoint(
+        &self,
+        k: &Tensor<T>,
+        v: &Tensor<T>,
+        scores: &Scores<T>,
+        (y, stats): (&Tensor<T>, &Tensor<T>),
+        g: &Tensor<T>,
+        added: bool,
+    ) -> Result<[Option<Tensor<T>>; 4]> {
+        let parts = Parts::new(self, k, v, scores)?;
+        let Sizes { heads, t, s, d, e } = parts.of;
+        if g.shape() != y.shape() || stats.numel() != heads * t * 2 {
+            let detail = format!("expected a cotangent of shape {}, found {}", y.shape(), g.shape());
+            return Err(Error::shape("scaled_dot_product_attention", detail));
+        }
+        let along = g.mul(y)?.sum(-1isize, false)?;
+        let (g, stats, along) = (g.contiguous(), stats.contiguous(), along.contiguous());
+        let past = Past {
+            g: g.as_slice().expect("contiguous"),
+            stats: stats.as_slice().expect("contiguous").as_chunks().0,
+            along: along.as_slice().expect("contiguous"),
+        };
+        let (mut gq, mut gk) = (Buffer::unspecified(heads * t * d), Buffer::unspecified(heads * s * d));
+        let mut gv = Buffer::unspecified(heads * s * e);
+        let mut ga = Buffer::unspecified(if added { heads * t * s } else { 0 });
+        // By heads where there are enough of them; else by blocks of queries, then by blocks of keys.
+        let few = heads < FEW_HEADS && t.max(s) > 2 * KEYS;
+        let whole = |n: usize| std::iter::once(0..n).collect();
+        let by_query: Vec<Range<usize>> = if few { blocks(t, QUERIES) } else { whole(t) };
+        let by_key: Vec<Range<usize>> = if few { blocks(s, KEYS) } else { whole(s) };
+        let repeated = |ranges: &[Range<usize>]| -> Vec<usize> {
+            (0..heads).flat_map(|_| ranges.iter().map(ExactSizeIterator::len)).collect()
+        };
+        let (nq, nk) = (repeated(&by_query), repeated(&by_key));
+        let of_queries = cut(&mut gq, &nq, d).into_iter().zip(cut(&mut ga, &nq, s));
+        let of_keys = cut(&mut gk, &nk, d).into_iter().zip(cut(&mut gv, &nk, e));
+        if few {
+            let mut tasks = Vec::new();
+            for (i, (gq, added)) in of_queries.enumerate() {
+                let (head, queries) = (i / by_query.len(), by_query[i % by_query.len()].clone());
+                tasks.push(Task { head, queries, keys: 0..s, gq, gk: &mut [], gv: &mut [], added });
+            }
+            parts.run(tasks, &past);
+            let mut tasks = Vec::new();
+            for (i, (gk, gv)) in of_keys.enumerate() {
+                let (head, keys) = (i / by_key.len(), by_key[i % by_key.len()].clone());
+                tasks.push(Task { head, queries: 0..t, keys, gq: &mut [], gk, gv, added: &mut [] });
+            }
+            parts.run(tasks, &past);
+        } else {
+            let mut tasks = Vec::new();
+            for (head, ((gq, added), (gk, gv))) in of_queries.zip(of_keys).enumerate() {
+                tasks.push(Task { head, queries: 0..t, keys: 0..s, gq, gk, gv, added });
+            }
+            parts.run(tasks, &past);
+        }
+        let mut full = self.shape().to_vec();
+        full.truncate(full.len() - 1);
+        full.push(s);
+        let full_of = |b: Buffer<T>, shape: &Shape| Some(Tensor::from_buffer(b, shape.clone()));
+        let ga = if added { full_of(ga, &Shape::from(full)) } else { None };
+        Ok([full_of(gq, self.shape()), full_of(gk, k.shape()), full_of(gv, v.shape()), ga])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Key, normal};
+
+    fn values(shape: &[usize], seed: u64) -> Tensor<f64> {
+        normal(shape, 0.0, 1.0, Key { seed, stream: 0 }).unwrap()
+    }
+
+    /// One number at a time.
+    fn naive(q: &Tensor<f64>, k: &Tensor<f64>, v: &Tensor<f64>, scores: &Scores<f64>) -> Vec<f64> {
+        let Sizes { heads, t, s, d, e } = Sizes::of(q, k, v, scores).unwrap();
+        let mut out = Vec::new();
+        for h in 0..heads {
+            for i in 0..t {
+                let p: Vec<f64> = (0..s)
+                    .map(|j| {
+                        let dot: f64 =
+                            (0..d).map(|c| q.get(&[h, i, c]).unwrap() * k.get(&[h, j, c]).unwrap()).sum();
+                        let seen = scores.seen.as_ref().is_none_or(|m| m.get(&[h, i, j]).unwrap())
+                            && scores.diagonal.is_none_or(|c| j as isize <= i as isize + c);
+                        let added = scores.added.as_ref().map_or(0.0, |m| m.get(&[h, i, j]).unwrap());
+                        if seen { (dot * scores.scale + added).exp() } else { 0.0 }
+                    })
+                    .collect();
+                let total: f64 = p.iter().sum();
+                for c in 0..e {
+                    let sum: f64 = (0..s).map(|j| p[j] * v.get(&[h, j, c]).unwrap()).sum();
+                    out.push(if total == 0.0 { 0.0 } else { sum / total });
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn blocks_agree_with_loops_in_every_layout() {
+        for (heads, t, s, d, e) in [
+            (1, 1, 1, 1, 1),
+            (2, 3, 5, 4, 2),
+            (1, 65, 257, 3, 2),
+            (3, 130, 40, 2, 1),
+            (2, 0, 3, 2, 2),
+            (2, 3, 0, 2, 2),
+            (1, 2, 600, 0, 3),
+        ] {
+            // Heads between the others, as a transposed product of all heads gives them.
+            let between = |n: usize, w: usize, seed| values(&[n, heads, w], seed).transpose(0, 1).unwrap();
+            for strided in [false, true] {
+                let of = |n: usize, w: usize, seed| {
+                    let x = between(n, w, seed);
+                    if strided { x } else { x.contiguous() }
+                };
+                let (q, k, v) = (of(t, d, 1), of(s, d, 2), of(s, e, 3));
+                let seen = values(&[heads, t, s], 4).map(|v| v > -0.5);
+                let added = values(&[1, t, s], 5).broadcast_to([heads, t, s]).unwrap();
+                for (diagonal, masked) in
+                    [(None, false), (Some(s as isize - t as isize), false), (Some(0), true)]
+                {
+                    let mut scores = Scores { scale: 0.7, diagonal, seen: None, added: None };
+                    if masked {
+                        (scores.seen, scores.added) = (Some(seen.clone()), Some(added.clone()));
+                    }
+                    let (y, _) = q.attention(&k, &v, &scores).unwrap();
+                    for (a, b) in y.to_vec().iter().zip(naive(&q, &k, &v, &scores)) {
+                        assert!((a - b).abs() < 1e-12, "{heads} {t} {s} {d} {e}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Few heads are cut along queries and keys, many along heads: the same cotangents.
+    #[test]
+    fn both_ways_of_cutting_the_adjoint_agree() {
+        let (t, s, d) = (530, 520, 4);
+        let q = values(&[1, t, d], 1);
+        let (k, v, g) = (values(&[1, s, d], 2), values(&[1, s, d], 3), values(&[1, t, d], 4));
+        let scores = Scores { scale: 0.5, diagonal: Some(-10), seen: None, added: None };
+        let (y, stats) = q.attention(&k, &v, &scores).unwrap();
+        let few = q.attention_adjoint(&k, &v, &scores, (&y, &stats), &g, false).unwrap();
+        let wide = |x: &Tensor<f64>| {
+            let mut shape = x.shape().to_vec();
+            shape[0] = 8;
+            x.broadcast_to(shape).unwrap()
+        };
+        let (q, k, v) = (wide(&q), wide(&k), wide(&v));
+        let many =
+            q.attention_adjoint(&k, &v, &scores, (&wide(&y), &wide(&stats)), &wide(&g), false).unwrap();
+        for (a, b) in few.iter().zip(&many).take(3) {
+            let (a, b) = (a.as_ref().unwrap(), b.as_ref().unwrap().select(0, 5).unwrap());
+            for (a, b) in a.to_vec().iter().zip(b.to_vec()) {
+                assert!((a - b).abs() < 1e-12, "{a} {b}");
+            }
+        }
+    }
+}
