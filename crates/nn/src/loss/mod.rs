@@ -1,5 +1,19 @@
 //! Losses. Each takes the prediction first and the target second, and means over all elements (rows, for the
-//! categorical ones); the `_with` forms take a [`Reduction`].
+//! categorical ones); the `_with` forms take a [`Reduction`]. Losses with more options are structs with defaults, and a
+//! method `of`.
+
+mod binary;
+mod categorical;
+mod margin;
+mod regression;
+
+pub use binary::BceWithLogits;
+pub use categorical::CrossEntropy;
+pub use margin::{
+    TripletMargin, cosine_embedding, hinge, hinge_with, info_nce, margin_ranking, multi_margin, soft_margin,
+    soft_margin_with, squared_hinge, squared_hinge_with,
+};
+pub use regression::{GaussianNll, PoissonNll, log_cosh, log_cosh_with, smooth_l1, smooth_l1_with};
 
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Pointwise, Real, Var};
@@ -37,6 +51,21 @@ fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operan
         return target.tape().failed(e);
     }
     target
+}
+
+/// A value that has failed since an argument is wrong.
+#[track_caller]
+fn refused<'t, T: Float>(x: Var<'t, T>, op: &'static str, kind: OpErrorKind, detail: String) -> Var<'t, T> {
+    x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+}
+
+/// Weights of the elements of a prediction: they may broadcast to its shape, but not beyond.
+#[track_caller]
+fn weights<'t, T: Float>(op: &'static str, x: Var<'t, T>, w: &Tensor<T>) -> Var<'t, T> {
+    if x.is_failed() {
+        return x;
+    }
+    x.tape().constant(w.broadcast_to(x.shape()).map_err(|e| e.in_op(op)))
 }
 
 macro_rules! losses {
@@ -80,7 +109,8 @@ losses! {
         -(t * log_p + (1.0 - t) * log_q)
     };
 
-    /// Binary cross-entropy from logits, stable at any size: max(x, 0) - x t + log(1 + e^-|x|).
+    /// Binary cross-entropy from logits, stable at any size: t log(1 + e⁻ˣ) + (1 - t) log(1 + eˣ). An infinite logit that
+    /// is right costs nothing (PyTorch has NaN there). [`BceWithLogits`] has weights.
     ///
     /// ```
     /// use wengert_nn::loss;
@@ -90,7 +120,7 @@ losses! {
     /// assert_eq!(loss::bce_with_logits(x, Tensor::from([1.0, 1.0])).item()?, 500.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
-    bce_with_logits bce_with_logits_with(x, t) x.softplus() - x * t;
+    bce_with_logits bce_with_logits_with(x, t) x.pointwise2(t, binary::BinaryCrossEntropy::BOTH);
 }
 
 /// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction is still pulled back, by a finite

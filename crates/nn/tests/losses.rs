@@ -1,0 +1,217 @@
+//! Losses: values against PyTorch's, gradients to the second order, and what happens at the edges.
+
+use wengert_nn::loss::{
+    self, BceWithLogits, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin,
+};
+use wengert_ops::Tensor;
+use wengert_tape::gradcheck::Check;
+use wengert_tape::{Tape, Var};
+
+fn values(phase: f64) -> Tensor<f64> {
+    Tensor::<f64>::arange(0.0, 0.7, 12).map(|v| (v + phase).powi(2).sin() * 1.5).reshape([4, 3]).unwrap()
+}
+
+fn targets() -> Tensor<i64> {
+    Tensor::from([0, 2, 1, 2])
+}
+
+fn some_ignored() -> Tensor<i64> {
+    Tensor::from([0, -100, 1, 2])
+}
+
+fn class_weights() -> Option<Tensor<f64>> {
+    Some(Tensor::from([0.5, 1.0, 2.0]))
+}
+
+fn signs(x: &Tensor<f64>) -> Tensor<f64> {
+    x.map(|v| if v > 0.0 { 1.0 } else { -1.0 })
+}
+
+fn probabilities() -> Tensor<f64> {
+    values(1.1).map(|v| 1.0 / (1.0 + (-v).exp()))
+}
+
+fn counts() -> Tensor<f64> {
+    Tensor::from([[0.0, 1.0, 2.0], [5.0, 3.0, 0.0], [1.0, 4.0, 7.0], [2.0, 2.0, 1.0]])
+}
+
+fn row_signs() -> Tensor<f64> {
+    signs(&values(1.1)).select(1, 0).unwrap()
+}
+
+fn with_everything(reduction: Reduction) -> CrossEntropy<f64> {
+    CrossEntropy { weight: class_weights(), ignore_index: Some(-100), label_smoothing: 0.1, reduction }
+}
+
+type Loss = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Var<'t, f64>) -> Var<'t, f64>;
+
+/// Each loss as a function of three matrices, as far as it looks at them.
+fn losses() -> [(&'static str, Loss); 20] {
+    [
+        ("ce weighted", |x, _, _| {
+            CrossEntropy { weight: class_weights(), ..Default::default() }.of(x, &targets())
+        }),
+        ("ce ignore", |x, _, _| {
+            CrossEntropy { ignore_index: Some(-100), ..Default::default() }.of(x, &some_ignored())
+        }),
+        ("ce smooth", |x, _, _| {
+            CrossEntropy { label_smoothing: 0.1, ..Default::default() }.of(x, &targets())
+        }),
+        ("ce all", |x, _, _| with_everything(Reduction::Mean).of(x, &some_ignored())),
+        ("ce all sum", |x, _, _| with_everything(Reduction::Sum).of(x, &some_ignored())),
+        ("bce", |x, y, _| loss::bce_with_logits(x, y.sigmoid())),
+        ("bce weighted", |x, y, _| {
+            let weight = Some(probabilities());
+            BceWithLogits { positive: class_weights(), weight, ..Default::default() }.of(x, y.sigmoid())
+        }),
+        ("smooth l1", |x, y, _| loss::smooth_l1(x, y, 0.7)),
+        ("poisson", |x, _, _| PoissonNll::default().of(x, counts())),
+        ("poisson full", |_, y, _| {
+            PoissonNll { log_input: false, full: true, ..Default::default() }.of(y.sigmoid(), counts())
+        }),
+        ("gaussian", |x, y, _| GaussianNll::default().of(x, y, y.sigmoid())),
+        ("gaussian full", |x, y, _| GaussianNll { full: true, ..Default::default() }.of(x, y, y.sigmoid())),
+        ("margin ranking", |x, y, _| loss::margin_ranking(x, y, signs(&values(2.3)), 0.4)),
+        ("soft margin", |x, _, _| loss::soft_margin(x, signs(&values(1.1)))),
+        ("multi margin", |x, _, _| loss::multi_margin(x, &targets(), 1.0)),
+        ("cosine", |x, y, _| loss::cosine_embedding(x, y, row_signs(), 0.1)),
+        ("triplet", |x, y, z| TripletMargin::default().of(x, y, z)),
+        ("triplet swap", |x, y, z| {
+            TripletMargin { margin: 2.0, swap: true, ..Default::default() }.of(x, y, z)
+        }),
+        ("triplet 3", |x, y, z| TripletMargin { margin: 2.0, p: 3.0, ..Default::default() }.of(x, y, z)),
+        ("info_nce", |x, y, _| loss::info_nce(x, y, 0.5)),
+    ]
+}
+
+/// Values by PyTorch 2.15: the functions of `torch.nn.functional` on the same numbers, in double precision.
+#[test]
+fn values_are_pytorchs_and_gradients_those_of_the_values() {
+    let want: [f64; 20] = [
+        1.3287128453964645,
+        1.6817472069585493,
+        1.3771594385121138,
+        1.7817796722003734,
+        6.2362288527013074,
+        0.7273310199964925,
+        0.4446793831586991,
+        0.5940674172245005,
+        1.2240312506079716,
+        4.227235124983808,
+        1.798077832180879,
+        2.7170163653855517,
+        0.35303168304075977,
+        0.6398837210718715,
+        0.7434206347118281,
+        0.8403383367012309,
+        0.6281615153763834,
+        1.5065821652017393,
+        1.4330955546039021,
+        1.3644820737795085,
+    ];
+    let x = [values(0.2), values(1.1), values(2.3)];
+    for ((name, f), want) in losses().into_iter().zip(want) {
+        let tape = Tape::new();
+        let v = x.each_ref().map(|x| tape.var(x));
+        let found = f(v[0], v[1], v[2]).item().unwrap();
+        assert!((found - want).abs() < 1e-9 * (1.0 + want.abs()), "{name}: {found}, expected {want}");
+        let report = Check::new(name).run(|x| f(x[0], x[1], x[2]), &x);
+        assert!(report.passed(), "{name}: {report}");
+    }
+    let smooth: [(&str, Loss); 3] = [
+        ("log cosh", |x, y, _| loss::log_cosh(x, y)),
+        ("hinge", |x, _, _| loss::hinge(x, signs(&values(1.1)))),
+        ("squared hinge", |x, _, _| loss::squared_hinge(x, signs(&values(1.1)))),
+    ];
+    for (name, f) in smooth {
+        let report = Check::new(name).run(|x| f(x[0], x[1], x[2]), &x);
+        assert!(report.passed(), "{name}: {report}");
+    }
+}
+
+#[test]
+fn all_rows_ignored_is_a_loss_of_zero_without_a_gradient() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, -4.0]]));
+    for options in [
+        CrossEntropy { ignore_index: Some(7), label_smoothing: 0.1, ..Default::default() },
+        CrossEntropy { ignore_index: Some(7), weight: Some(Tensor::from([1.0, 0.0])), ..Default::default() },
+    ] {
+        let l = options.of(x, &Tensor::from([7, 7]));
+        assert_eq!(l.item().unwrap(), 0.0);
+        assert_eq!(l.backward_retaining().unwrap().wrt(x).unwrap(), Tensor::zeros([2, 2]));
+        let each = CrossEntropy { reduction: Reduction::None, ..options };
+        assert_eq!(each.of(x, &Tensor::from([7, 1])).value().unwrap().to_vec()[0], 0.0);
+    }
+}
+
+#[test]
+fn logits_of_any_size_are_certain_and_finite_where_they_are_right() {
+    const INF: f64 = f64::INFINITY;
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([1e4, -1e4, 1e4, INF, -INF, INF, -INF]));
+    let t = Tensor::from([1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+    let l = loss::bce_with_logits_with(x, &t, Reduction::None);
+    assert_eq!(l.value().unwrap().to_vec(), [0.0, 0.0, 1e4, 0.0, 0.0, INF, INF]);
+    let recorded = l.sum().grad(x).unwrap().value().unwrap();
+    let swept = l.sum().backward().unwrap().wrt(x).unwrap();
+    assert_eq!(swept.to_vec(), [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, -1.0]);
+    assert_eq!(recorded, swept);
+}
+
+#[test]
+fn a_variance_below_the_least_has_the_gradient_of_the_least() {
+    let tape = Tape::<f64>::new();
+    let (x, v) = (tape.var(Tensor::from([1.0])), tape.var(Tensor::from([0.0])));
+    let l = GaussianNll { eps: 0.5, ..Default::default() }.of(x, Tensor::from([0.0]), v);
+    assert!((l.item().unwrap() - (0.5f64.ln() + 2.0) / 2.0).abs() < 1e-15);
+    let g = l.backward().unwrap();
+    assert_eq!((g.wrt(x).unwrap().to_vec(), g.wrt(v).unwrap().to_vec()), (vec![2.0], vec![-1.0]));
+}
+
+#[test]
+fn at_the_margin_the_derivative_is_zero_and_equal_rows_have_one() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([[1.0, 1.0]]));
+    let l = loss::hinge(x, Tensor::from([[1.0, 1.0]]));
+    assert_eq!(l.backward().unwrap().wrt(x).unwrap(), Tensor::zeros([1, 2]));
+    let x = tape.var(Tensor::from([[1.0, 1.0]]));
+    let g = TripletMargin::default().of(x, x * 1.0, x.detach()).backward().unwrap().wrt(x).unwrap();
+    assert!(g.to_vec().iter().all(|g| g.is_finite()));
+    // Zeros have cosine 0, with a finite gradient.
+    let x = tape.var(Tensor::from([[0.0, 0.0]]));
+    let l = loss::cosine_embedding(x, Tensor::from([[1.0, 0.0]]), Tensor::from([1.0]), 0.0);
+    assert_eq!(l.item().unwrap(), 1.0);
+    assert!(l.backward().unwrap().wrt(x).unwrap().to_vec().iter().all(|g| g.is_finite()));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::<f64>::zeros([4, 3]));
+    let row = || Tensor::<f64>::zeros([3]);
+    let refused = |y: Var<'_, f64>, op: &str| {
+        let e = y.value().unwrap_err();
+        assert_eq!(e.op(), op, "{e}");
+        assert!(e.location().is_some_and(|at| at.file().ends_with("losses.rs")), "{e}");
+    };
+    refused(loss::hinge(x, row()), "hinge");
+    refused(loss::smooth_l1(x, x, -1.0), "smooth_l1");
+    refused(loss::log_cosh(x, row()), "log_cosh");
+    refused(loss::margin_ranking(x, x, row(), 0.0), "margin_ranking");
+    refused(loss::multi_margin(x, &Tensor::from([0, 1]), 1.0), "multi_margin");
+    refused(loss::cosine_embedding(x, x, row(), 0.0), "cosine_embedding");
+    refused(loss::info_nce(x, row(), 1.0), "info_nce");
+    refused(loss::info_nce(x, x, 0.0), "info_nce");
+    refused(TripletMargin { p: 0.0, ..Default::default() }.of(x, x, x), "triplet_margin");
+    refused(TripletMargin::default().of(x, x, row()), "triplet_margin");
+    refused(GaussianNll::default().of(x, x, row()), "gaussian_nll");
+    refused(GaussianNll::default().of(x, x, x - 1.0), "gaussian_nll");
+    refused(PoissonNll::default().of(x, row()), "poisson_nll");
+    let weight = Some(Tensor::<f64>::ones([4]));
+    refused(CrossEntropy { weight, ..Default::default() }.of(x, &targets()), "cross_entropy");
+    refused(CrossEntropy { label_smoothing: 2.0, ..Default::default() }.of(x, &targets()), "cross_entropy");
+    refused(CrossEntropy::default().of(x, &some_ignored()), "cross_entropy");
+    let weight = Some(Tensor::<f64>::ones([2, 4, 3]));
+    refused(BceWithLogits { weight, ..Default::default() }.of(x, x), "bce_with_logits");
+}
