@@ -157,7 +157,7 @@ impl<'t, T: Float> Var<'t, T> {
             let last = Some(normalized.len());
             Ok(Normalize { name: op, of, last, weighted: weight.is_some(), biased: bias.is_some() })
         };
-        self.normalize(checked(), weight, bias)
+        self.standardized(checked(), weight, bias)
     }
 
     /// Group norm of a batch `[samples, channels, ..]`: in each sample, the channels are divided into `groups` of equal
@@ -234,11 +234,16 @@ impl<'t, T: Float> Var<'t, T> {
             let of = Groups { groups, channels: channels / groups, inner, centred: true, eps };
             Ok(Normalize { name: op, of, last: None, weighted: weight.is_some(), biased: bias.is_some() })
         };
-        self.normalize(checked(), weight, bias)
+        self.standardized(checked(), weight, bias)
     }
 
     #[track_caller]
-    fn normalize(self, op: Result<Normalize>, weight: Option<Var<'t, T>>, bias: Option<Var<'t, T>>) -> Self {
+    fn standardized(
+        self,
+        op: Result<Normalize>,
+        weight: Option<Var<'t, T>>,
+        bias: Option<Var<'t, T>>,
+    ) -> Self {
         let mut x = vec![self];
         x.extend([weight, bias].into_iter().flatten());
         match op {

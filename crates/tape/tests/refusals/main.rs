@@ -3,10 +3,9 @@
 mod attention;
 mod indexing;
 mod linalg;
-mod pointwise;
-mod products;
 mod normalizing;
 mod pointwise;
+mod products;
 mod rearranging;
 mod reducing;
 

@@ -1,18 +1,12 @@
 //! Gradients that other frameworks got wrong, one trap a test. Where a convention is needed, it is the one that the
 //! operation's documentation states.
 
-<<<<<<< HEAD
-mod einsum;
-=======
 mod attention;
->>>>>>> 2e4d848 (Scaled dot-product attention, fused and blocked)
+mod einsum;
 mod indexing;
 mod layouts;
-<<<<<<< HEAD
 mod linalg;
-=======
 mod normalizing;
->>>>>>> 8050f4f (Batch, layer, group, instance, RMS and local response norm, fused and accurate for any mean)
 mod pointwise;
 mod products;
 mod reductions;
