@@ -1,46 +1,39 @@
 //! The batches of one epoch, prepared on the calling thread or ahead of it.
 //!
-//! The thread sends through a bounded channel, which is all the synchronization there is: a full channel holds the
-//! thread back, and a channel without a receiver ends it.
+//! Batch k is prepared by thread k modulo their number, and each thread sends through a bounded channel of its own. That is
+//! all the synchronization there is: a full channel holds its thread back, a channel without a receiver ends it, and taking
+//! from the channels in turn gives the batches in order.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::state::State;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-/// Which samples go into each batch of an epoch, and how far that has come.
+/// Which samples go into each batch of an epoch.
 pub(crate) struct Plan<D: ?Sized> {
     data: Arc<D>,
     order: Arc<[usize]>,
     batch_size: usize,
-    at: usize,
+    epoch: u64,
 }
 
 impl<D: Dataset + ?Sized> Plan<D> {
-    pub(crate) fn new(data: Arc<D>, order: Vec<usize>, batch_size: usize) -> Self {
-        Plan { data, order: order.into(), batch_size, at: 0 }
+    pub(crate) fn new(data: Arc<D>, order: Vec<usize>, batch_size: usize, epoch: u64) -> Self {
+        Plan { data, order: order.into(), batch_size, epoch }
     }
 
-    fn remaining(&self) -> usize {
-        (self.order.len() - self.at).div_ceil(self.batch_size)
+    fn count(&self) -> usize {
+        self.order.len().div_ceil(self.batch_size)
     }
 
-    /// The next batch; an error is the last item.
-    fn advance(&mut self) -> Option<Result<D::Batch>> {
-        let rest = &self.order[self.at..];
-        let indices = &rest[..rest.len().min(self.batch_size)];
-        if indices.is_empty() {
-            return None;
-        }
-        let batch = self.data.fetch(indices);
-        self.at = match batch {
-            Ok(_) => self.at + indices.len(),
-            Err(_) => self.order.len(),
-        };
-        Some(batch)
+    /// Batch `k`, which there is.
+    fn batch(&self, k: usize) -> Result<D::Batch> {
+        let rest = &self.order[k * self.batch_size..];
+        self.data.fetch_in(self.epoch, &rest[..rest.len().min(self.batch_size)])
     }
 }
 
@@ -53,32 +46,66 @@ impl<D: ?Sized> Clone for Plan<D> {
 struct Worker<B> {
     receiver: Receiver<Result<B>>,
     thread: JoinHandle<()>,
-    remaining: usize,
 }
 
 impl<B: Send + 'static> Worker<B> {
-    /// Starts a thread that keeps up to `depth` batches, at least 1, ready.
-    fn start<D: Dataset<Batch = B> + ?Sized>(mut plan: Plan<D>, depth: usize) -> std::io::Result<Self> {
-        // More than there are would only reserve memory. The thread holds one batch while it waits to send it, so the
-        // channel need hold only the others.
-        let remaining = plan.remaining();
-        let (sender, receiver) = sync_channel(depth.min(remaining).saturating_sub(1));
+    /// Starts a thread that prepares every `step`-th batch from `first` on, and keeps up to `depth` of them, at least 1,
+    /// ready.
+    fn start<D: Dataset<Batch = B> + ?Sized>(
+        plan: Plan<D>,
+        first: usize,
+        step: usize,
+        depth: usize,
+    ) -> std::io::Result<Self> {
+        // The thread holds one batch while it waits to send it, so the channel need hold only the others.
+        let (sender, receiver) = sync_channel(depth.saturating_sub(1));
         let thread = Builder::new().name("batches".into()).spawn(move || {
-            while let Some(batch) = plan.advance() {
-                if sender.send(batch).is_err() {
+            for k in (first..plan.count()).step_by(step) {
+                let batch = plan.batch(k);
+                let failed = batch.is_err();
+                if sender.send(batch).is_err() || failed {
                     break;
                 }
             }
         })?;
-        Ok(Worker { receiver, thread, remaining })
+        Ok(Worker { receiver, thread })
     }
+}
 
-    /// Ends the thread, which finishes the batch it is at, and waits for it.
-    fn stop(self) -> Result<()> {
-        // First the receiver, or a thread that waits to send would wait for ever.
-        drop(self.receiver);
-        self.thread.join().map_err(|panic| Error::Worker { message: message_of(&*panic) })
+/// Starts threads that together keep up to `depth` batches ready, `first` being the next one that is wanted.
+fn start<D: Dataset + ?Sized>(
+    plan: &Plan<D>,
+    first: usize,
+    threads: usize,
+    depth: usize,
+) -> Option<Vec<Worker<D::Batch>>> {
+    // More than there are would only reserve memory.
+    let depth = depth.min(plan.count() - first);
+    let threads = threads.min(depth).max(1);
+    let mut workers = Vec::with_capacity(threads);
+    for i in 0..threads {
+        let share = depth / threads + usize::from(i < depth % threads);
+        match Worker::start(plan.clone(), first + i, threads, share) {
+            Ok(worker) => workers.push(worker),
+            Err(_) => {
+                let _ = stop(workers, 0);
+                return None;
+            }
+        }
     }
+    Some(workers)
+}
+
+/// Ends the threads, which finish the batches they are at, and waits for them. Of their panics, that of worker `first` is
+/// told before others.
+fn stop<B>(mut workers: Vec<Worker<B>>, first: usize) -> Result<()> {
+    workers.rotate_left(first);
+    // First the receivers, or a thread that waits to send would wait for ever.
+    let threads: Vec<JoinHandle<()>> = workers.into_iter().map(|worker| worker.thread).collect();
+    let panics = threads.into_iter().filter_map(|thread| thread.join().err());
+    // All are waited for before the first is told.
+    let panics: Vec<_> = panics.collect();
+    panics.first().map_or(Ok(()), |panic| Err(Error::Worker { message: message_of(&**panic) }))
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> String {
@@ -89,16 +116,16 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-enum Source<D: Dataset + ?Sized> {
-    Here(Plan<D>),
-    Ahead(Worker<D::Batch>),
+enum Source<B> {
+    Here,
+    Ahead(Vec<Worker<B>>),
     Done,
 }
 
 /// The batches of one epoch: what [`Loader::epoch`](crate::Loader::epoch) gives.
 ///
 /// An error is the last item. A panic in [`Dataset::fetch`] is an [`Error::Worker`] where batches are prepared ahead,
-/// and stays a panic where they are prepared on the calling thread. Dropping the iterator ends its thread.
+/// and stays a panic where they are prepared on the calling thread. Dropping the iterator ends its threads.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -111,25 +138,53 @@ enum Source<D: Dataset + ?Sized> {
 /// ```
 #[must_use = "batches are prepared to be iterated over"]
 pub struct Batches<D: Dataset + ?Sized> {
-    source: Source<D>,
+    plan: Plan<D>,
+    /// Where the first batch of this iterator is, and the next one.
+    first: usize,
+    state: State,
+    source: Source<D::Batch>,
 }
 
 impl<D: Dataset + ?Sized> Batches<D> {
-    pub(crate) fn new(plan: Plan<D>, prefetch: usize) -> Self {
-        let source = match prefetch {
-            0 => Source::Here(plan),
+    pub(crate) fn new(plan: Plan<D>, state: State, workers: usize, prefetch: usize) -> Self {
+        let first = state.batch.min(plan.count());
+        let source = match (workers, prefetch) {
+            (0, _) | (_, 0) => Source::Here,
             // A system that gives no thread slows the epoch down, but need not end it.
-            depth => match Worker::start(plan.clone(), depth) {
-                Ok(worker) => Source::Ahead(worker),
-                Err(_) => Source::Here(plan),
-            },
+            _ => start(&plan, first, workers, prefetch.max(workers)).map_or(Source::Here, Source::Ahead),
         };
-        Batches { source }
+        Batches { plan, first, state, source }
+    }
+
+    /// Where the epoch stands: what [`Loader::resume`](crate::Loader::resume) takes to go on with the next batch. Batches
+    /// that were prepared and not yet taken do not count.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, Result, digits};
+    /// let loader = Loader::new(&digits()?, 32, 7)?.workers(2);
+    /// let mut batches = loader.epoch(5);
+    /// assert_eq!(batches.by_ref().take(10).count(), 10);
+    /// let state = batches.state();
+    /// assert_eq!((state.epoch, state.batch), (5, 10));
+    /// let rest = batches.collect::<Result<Vec<_>>>()?;
+    /// assert!(rest == loader.resume(&state)?.collect::<Result<Vec<_>>>()?);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The worker whose turn it is.
+    fn turn(&self, workers: usize) -> usize {
+        (self.state.batch - self.first) % workers
     }
 
     fn stop(&mut self) -> Result<()> {
         match std::mem::replace(&mut self.source, Source::Done) {
-            Source::Ahead(worker) => worker.stop(),
+            Source::Ahead(workers) => {
+                let first = self.turn(workers.len());
+                stop(workers, first)
+            }
             _ => Ok(()),
         }
     }
@@ -139,26 +194,37 @@ impl<D: Dataset + ?Sized> Iterator for Batches<D> {
     type Item = Result<D::Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.source {
-            Source::Here(plan) => plan.advance(),
-            Source::Ahead(worker) => match worker.receiver.recv() {
-                Ok(batch) => {
-                    worker.remaining -= 1;
-                    Some(batch)
-                }
-                // The thread is over: because the epoch is, or because of a panic.
-                Err(_) => self.stop().err().map(Err),
-            },
-            Source::Done => None,
+        if self.state.batch >= self.plan.count() {
+            return self.stop().err().map(Err);
         }
+        let batch = match &self.source {
+            Source::Here => self.plan.batch(self.state.batch),
+            Source::Done => return None,
+            Source::Ahead(workers) => match workers[self.turn(workers.len())].receiver.recv() {
+                Ok(batch) => batch,
+                // The thread is over before its batches are: a panic.
+                Err(_) => {
+                    let message = "a thread ended early".to_owned();
+                    return Some(Err(self.stop().err().unwrap_or(Error::Worker { message })));
+                }
+            },
+        };
+        match &batch {
+            Ok(_) => self.state.batch += 1,
+            Err(_) => {
+                // The error is what is told, not a panic in a batch after it.
+                let _ = self.stop();
+                self.source = Source::Done;
+            }
+        }
+        Some(batch)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         // An error may come before the other batches have.
-        let most = match &self.source {
-            Source::Here(plan) => plan.remaining(),
-            Source::Ahead(worker) => worker.remaining,
+        let most = match self.source {
             Source::Done => 0,
+            _ => self.plan.count().saturating_sub(self.state.batch),
         };
         (0, Some(most))
     }
@@ -213,11 +279,51 @@ mod tests {
         }
     }
 
-    fn in_order(bad: Option<Bad>, prefetch: usize) -> (Arc<Probe>, Batches<Probe>) {
+    fn with_workers(bad: Option<Bad>, workers: usize, prefetch: usize) -> (Arc<Probe>, Batches<Probe>) {
         let fetches = AtomicUsize::new(0);
         let data = Arc::new(Probe { fetches, bad });
-        let plan = Plan::new(Arc::clone(&data), (0..100).collect(), 1);
-        (data, Batches::new(plan, prefetch))
+        let plan = Plan::new(Arc::clone(&data), (0..100).collect(), 1, 0);
+        let state = State { epoch: 0, batch: 0, seed: 0, batch_size: 1, samples: 100 };
+        (data, Batches::new(plan, state, workers, prefetch))
+    }
+
+    fn in_order(bad: Option<Bad>, prefetch: usize) -> (Arc<Probe>, Batches<Probe>) {
+        with_workers(bad, 1, prefetch)
+    }
+
+    #[test]
+    fn several_workers_keep_the_order_and_the_bound() {
+        for (workers, depth) in [(2, 2), (2, 5), (3, 1), (5, 7), (200, 3)] {
+            let (data, mut batches) = with_workers(None, workers, depth);
+            for used in 1..=3 {
+                assert_eq!(batches.next().unwrap().unwrap(), used - 1);
+                std::thread::sleep(Duration::from_millis(5));
+                assert!(data.fetches.load(Ordering::SeqCst) <= used + depth.max(workers));
+            }
+            assert!(batches.map(Result::unwrap).eq(3..100));
+            assert_eq!(Arc::strong_count(&data), 1);
+        }
+    }
+
+    #[test]
+    fn several_workers_tell_panics_and_errors_in_turn_and_end() {
+        for bad in [Bad::Panics, Bad::Fails] {
+            for workers in [2, 3, 5, 7] {
+                let (data, mut batches) = with_workers(Some(bad), workers, 8);
+                for expected in 0..3 {
+                    assert_eq!(batches.next().unwrap().unwrap(), expected);
+                }
+                let e = batches.next().unwrap().unwrap_err();
+                assert_eq!(matches!(e, Error::Worker { .. }), matches!(bad, Bad::Panics));
+                assert_eq!(batches.state().batch, 3);
+                assert!(batches.next().is_none() && batches.size_hint() == (0, Some(0)));
+                drop(batches);
+                assert_eq!(Arc::strong_count(&data), 1);
+            }
+        }
+        let (data, batches) = with_workers(None, 5, 20);
+        drop(batches);
+        assert_eq!(Arc::strong_count(&data), 1);
     }
 
     #[test]
@@ -246,7 +352,7 @@ mod tests {
             let (data, mut batches) = in_order(None, depth);
             assert!(batches.by_ref().take(used).all(|b| b.is_ok()));
             drop(batches);
-            // The thread's handle on the data went with it.
+            // The threads' handles on the data went with them.
             assert_eq!(Arc::strong_count(&data), 1);
         }
     }
@@ -260,6 +366,7 @@ mod tests {
         let e = batches.next().unwrap().unwrap_err();
         assert!(matches!(&e, Error::Worker { message } if message == "sample 3 is bad"), "{e}");
         assert!(batches.next().is_none() && batches.next().is_none());
+        drop(batches);
         assert_eq!(Arc::strong_count(&data), 1);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use wengert_ops::Tensor;
+use wengert_ops::{Float, Tensor, ToShape};
 
 /// Tables with an entry for each class must fit in memory, whatever number a caller makes up.
 const MOST_CLASSES: usize = 1 << 24;
@@ -17,8 +17,8 @@ const MOST_CLASSES: usize = 1 << 24;
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Classification {
-    inputs: Tensor<f32>,
+pub struct Classification<T: Float = f32> {
+    inputs: Tensor<T>,
     labels: Tensor<i64>,
     classes: usize,
 }
@@ -33,16 +33,16 @@ pub struct Classification {
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
+pub struct Batch<T: Float = f32> {
     /// The inputs; axis 0 counts the samples.
-    pub inputs: Tensor<f32>,
+    pub inputs: Tensor<T>,
     /// The class of each sample.
     pub labels: Tensor<i64>,
     /// Where each sample stands in the dataset.
     pub indices: Vec<usize>,
 }
 
-impl Batch {
+impl<T: Float> Batch<T> {
     /// The number of samples. See [`Batch`] for an example.
     pub fn len(&self) -> usize {
         self.indices.len()
@@ -54,7 +54,7 @@ impl Batch {
     }
 }
 
-impl Classification {
+impl<T: Float> Classification<T> {
     /// Inputs whose axis 0 counts the samples, and a label below `classes` for each.
     ///
     /// ```
@@ -70,7 +70,7 @@ impl Classification {
     /// # Errors
     /// If the inputs have no axis, the labels are not one for each sample, a label is out of range, or the number of
     /// classes is not from 1 to 2^24.
-    pub fn new(inputs: Tensor<f32>, labels: Tensor<i64>, classes: usize) -> Result<Self> {
+    pub fn new(inputs: Tensor<T>, labels: Tensor<i64>, classes: usize) -> Result<Self> {
         const CALL: &str = "classification";
         let Some(&n) = inputs.shape().first() else {
             return Err(Error::argument(CALL, "inputs with an axis of samples", "a scalar"));
@@ -127,7 +127,7 @@ impl Classification {
     /// assert_eq!(*wengert_data::digits()?.inputs().shape(), [1797, 64]);
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
-    pub fn inputs(&self) -> &Tensor<f32> {
+    pub fn inputs(&self) -> &Tensor<T> {
         &self.inputs
     }
 
@@ -189,7 +189,50 @@ impl Classification {
         Ok(Classification { inputs, labels, classes: self.classes })
     }
 
-    fn rows(&self, call: &'static str, indices: &[usize]) -> Result<(Tensor<f32>, Tensor<i64>)> {
+    /// The same samples with inputs of another element type.
+    ///
+    /// ```
+    /// let digits = wengert_data::digits()?.cast::<f64>();
+    /// assert_eq!(digits.inputs().get(&[0, 2])?, 5.0 / 16.0);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn cast<U: Float>(&self) -> Classification<U> {
+        Classification { inputs: self.inputs.cast(), labels: self.labels.clone(), classes: self.classes }
+    }
+
+    /// The same samples, each input in another shape: rows of pixels as images, or images as rows.
+    ///
+    /// ```
+    /// let images = wengert_data::digits()?.reshaped([1, 8, 8])?;
+    /// assert_eq!(*images.inputs().shape(), [1797, 1, 8, 8]);
+    /// assert!(images.reshaped([9, 9]).is_err());
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shape has another number of elements than a sample.
+    pub fn reshaped(&self, sample: impl ToShape) -> Result<Self> {
+        let sample = sample.to_shape("reshaped")?;
+        let shape: Vec<usize> = std::iter::once(self.len()).chain(sample.iter().copied()).collect();
+        self.with_inputs(self.inputs.reshape(shape)?)
+    }
+
+    /// The same labels with other inputs, for instance normalised ones.
+    ///
+    /// ```
+    /// let digits = wengert_data::digits()?;
+    /// let inverted = digits.with_inputs(digits.inputs().map(|pixel| 1.0 - pixel))?;
+    /// assert_eq!((inverted.inputs().get(&[0, 0])?, inverted.labels()), (1.0, digits.labels()));
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is not an input for each label.
+    pub fn with_inputs<U: Float>(&self, inputs: Tensor<U>) -> Result<Classification<U>> {
+        Classification::new(inputs, self.labels.clone(), self.classes)
+    }
+
+    fn rows(&self, call: &'static str, indices: &[usize]) -> Result<(Tensor<T>, Tensor<i64>)> {
         let n = self.len();
         if let Some(i) = indices.iter().find(|&&i| i >= n) {
             return Err(Error::argument(call, format!("positions below {n}"), i));
@@ -199,14 +242,14 @@ impl Classification {
     }
 }
 
-impl Dataset for Classification {
-    type Batch = Batch;
+impl<T: Float> Dataset for Classification<T> {
+    type Batch = Batch<T>;
 
     fn len(&self) -> usize {
         Classification::len(self)
     }
 
-    fn fetch(&self, indices: &[usize]) -> Result<Batch> {
+    fn fetch(&self, indices: &[usize]) -> Result<Batch<T>> {
         let (inputs, labels) = self.rows("fetch", indices)?;
         Ok(Batch { inputs, labels, indices: indices.to_vec() })
     }
@@ -225,9 +268,11 @@ mod tests {
         assert!(Classification::new(inputs.clone(), labels.reshape([3, 1]).unwrap(), 3).is_err());
         assert!(Classification::new(inputs.clone(), Tensor::from([0i64, -1, 2]), 3).is_err());
         assert!(Classification::new(inputs.slice(0, 0..2).unwrap(), labels, 3).is_err());
-        assert!(Classification::new(Tensor::scalar(0.0), Tensor::scalar(0), 1).is_err());
+        assert!(Classification::new(Tensor::scalar(0.0f32), Tensor::scalar(0), 1).is_err());
         for classes in [0, usize::MAX] {
-            assert!(Classification::new(Tensor::zeros([0, 2]), Tensor::from(vec![]), classes).is_err());
+            assert!(
+                Classification::new(Tensor::<f32>::zeros([0, 2]), Tensor::from(vec![]), classes).is_err()
+            );
         }
     }
 

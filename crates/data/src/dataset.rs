@@ -44,6 +44,22 @@ pub trait Dataset: Send + Sync + 'static {
     /// If a position is out of range or its sample cannot be read.
     fn fetch(&self, indices: &[usize]) -> Result<Self::Batch>;
 
+    /// As [`fetch`](Dataset::fetch), for an epoch: what a loader calls. A dataset whose samples differ from epoch to epoch
+    /// implements this; others leave it as it is.
+    ///
+    /// ```
+    /// use wengert_data::{Dataset, digits};
+    /// assert_eq!(digits()?.fetch_in(3, &[1])?, digits()?.fetch(&[1])?);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`fetch`](Dataset::fetch).
+    fn fetch_in(&self, epoch: u64, indices: &[usize]) -> Result<Self::Batch> {
+        let _ = epoch;
+        self.fetch(indices)
+    }
+
     /// Whether there are no samples.
     fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,7 +1,7 @@
-//! Datasets, splits and minibatches.
+//! Datasets, file formats, transforms, splits and minibatches.
 //!
 //! A [`Dataset`] is a number of samples and a way to fetch some of them; a [`Loader`] visits each sample once an
-//! epoch, in an order that its seed fixes, and prepares batches on a thread of its own while earlier ones are used.
+//! epoch, in an order that its seed fixes, and prepares batches on threads of its own while earlier ones are used.
 //!
 //! ```
 //! use wengert_data::{Loader, digits};
@@ -17,21 +17,51 @@
 //! }
 //! # Ok::<(), wengert_data::Error>(())
 //! ```
+//!
+//! | data | item |
+//! |---|---|
+//! | inputs with class labels | [`Classification`]; embedded: [`digits`], [`fashion_sample`], [`iris`], [`wine`]; on the machine: [`fashion_mnist`], [`mnist`] |
+//! | text | [`Text`], [`Vocabulary`]; embedded: [`hamlet`] |
+//! | pairs of texts | [`Pairs`]; embedded: [`country_and_language_names`] |
+//! | time series | [`Series`]; embedded: [`sunspots`], [`co2`], [`nile`] |
+//! | files | [`format`](mod@format): IDX, CSV, `.npy`, `.npz`, PNG |
+//! | augmentation | [`transform`] |
+//! | splits | [`Classification::stratified_split`], [`k_fold`], [`bootstrap`], [`Classification::labelled`] |
 #![forbid(unsafe_code)]
 
 mod batches;
 mod classification;
 mod dataset;
-mod digits;
 mod error;
+mod folds;
+pub mod format;
 mod loader;
 mod order;
+mod pairs;
+mod sampler;
+mod series;
+mod sets;
 mod split;
+mod state;
+mod text;
+pub mod transform;
+mod vocabulary;
 
 pub use batches::Batches;
 pub use classification::{Batch, Classification};
 pub use dataset::{Dataset, IntoDataset};
-pub use digits::digits;
-pub use error::{Error, Result};
+pub use error::{Error, Place, Result};
+pub use folds::{Bootstrap, Fold, Subset, bootstrap, k_fold};
+pub use format::image;
 pub use loader::Loader;
 pub use order::permutation;
+pub use pairs::{BEGIN, END, PAD, PairBatch, Pairs, pad};
+pub use sampler::Sampler;
+pub use series::{Series, SeriesBatch, SeriesWindows};
+pub use sets::{
+    FASHION_CLASSES, IRIS_CLASSES, IRIS_FEATURES, WINE_FEATURES, co2, country_and_language_names, digits,
+    fashion_mnist, fashion_sample, hamlet, iris, mnist, nile, sunspots, wine,
+};
+pub use state::State;
+pub use text::{Text, TokenBatch, Windows};
+pub use vocabulary::{UNKNOWN, Unit, Vocabulary};

@@ -1,17 +1,17 @@
-//! The loader: which samples make up each batch of an epoch.
+//! The loader: which samples make up each batch of an epoch, and who prepares them.
 
 use crate::batches::{Batches, Plan};
 use crate::dataset::{Dataset, IntoDataset};
 use crate::error::{Error, Result};
-use crate::order::permutation;
+use crate::sampler::Sampler;
+use crate::state::State;
 use std::sync::Arc;
-use wengert_ops::random::{Key, Purpose};
 
 /// Minibatches without replacement: an epoch visits each sample once, in an order that the seed and the epoch's
 /// number fix.
 ///
-/// Batches are prepared on a thread of their own, a bounded number ahead of use. Neither their order nor their
-/// contents depend on that.
+/// Batches are prepared on threads of their own, a bounded number ahead of use. Neither their order nor their contents
+/// depend on how many. A [`Sampler`] visits samples in another order, or some more often than others.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -26,12 +26,14 @@ pub struct Loader<D: ?Sized> {
     batch_size: usize,
     seed: u64,
     drop_last: bool,
+    workers: usize,
     prefetch: usize,
+    sampler: Sampler,
 }
 
 impl<D: ?Sized> Clone for Loader<D> {
     fn clone(&self) -> Self {
-        Loader { data: Arc::clone(&self.data), ..*self }
+        Loader { data: Arc::clone(&self.data), sampler: self.sampler.clone(), ..*self }
     }
 }
 
@@ -54,7 +56,15 @@ impl<D: Dataset + ?Sized> Loader<D> {
         if batch_size == 0 {
             return Err(Error::argument("loader", "a batch size of at least 1", batch_size));
         }
-        Ok(Loader { data: data.into_dataset(), batch_size, seed, drop_last: false, prefetch: 2 })
+        Ok(Loader {
+            data: data.into_dataset(),
+            batch_size,
+            seed,
+            drop_last: false,
+            workers: 1,
+            prefetch: 2,
+            sampler: Sampler::shuffled(),
+        })
     }
 
     /// The same loader without the smaller batch that an epoch may end with: its samples, which differ from epoch to
@@ -88,6 +98,39 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
+    /// The same loader with batches prepared by this many threads (1 unless this is called) or, with 0, on the calling
+    /// thread. With more threads than [`prefetch`](Loader::prefetch) has batches, each keeps one ready.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, Result, digits};
+    /// let one = Loader::new(&digits()?, 100, 7)?;
+    /// let four = one.clone().workers(4);
+    /// assert!(one.epoch(0).collect::<Result<Vec<_>>>()? == four.epoch(0).collect::<Result<Vec<_>>>()?);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads;
+        self
+    }
+
+    /// The same loader with another order than a new shuffle each epoch.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, Sampler, digits};
+    /// let loader = Loader::new(&digits()?, 4, 7)?.sampler(Sampler::sequential())?;
+    /// assert_eq!(loader.epoch(0).next().unwrap()?.indices, [0, 1, 2, 3]);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the sampler was made for another number of samples.
+    pub fn sampler(mut self, sampler: Sampler) -> Result<Self> {
+        sampler.check(self.data.len())?;
+        self.sampler = sampler;
+        Ok(self)
+    }
+
     /// The data.
     ///
     /// ```
@@ -113,7 +156,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
     }
 
     fn samples_an_epoch(&self) -> usize {
-        let n = self.data.len();
+        let n = self.sampler.count(self.data.len());
         if self.drop_last { n - n % self.batch_size } else { n }
     }
 
@@ -128,10 +171,50 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
     pub fn epoch(&self, epoch: u64) -> Batches<D> {
-        let key = Key::of(self.seed, Purpose::Order, epoch);
-        let mut order = permutation(self.data.len(), key);
+        self.from(epoch, 0)
+    }
+
+    /// The batches that remained when [`Batches::state`] was asked for.
+    ///
+    /// ```
+    /// use wengert_data::{Loader, State, digits};
+    /// let loader = Loader::new(&digits()?, 32, 7)?;
+    /// let mut batches = loader.epoch(2);
+    /// assert_eq!(batches.by_ref().take(50).count(), 50);
+    /// let saved = batches.state().to_string();
+    /// let state: State = saved.parse()?;
+    /// assert_eq!(loader.resume(&state)?.count(), 7);
+    /// let other = Loader::new(&digits()?, 64, 7)?;
+    /// assert!(other.resume(&state).is_err());
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the state is that of a loader with another seed, batch size or number of samples, or lies beyond the epoch's end.
+    pub fn resume(&self, state: &State) -> Result<Batches<D>> {
+        let own = self.state(state.epoch, state.batch);
+        if own != *state {
+            return Err(Error::argument("resume", format!("a state like {own}"), state));
+        }
+        if state.batch > self.num_batches() {
+            return Err(Error::argument(
+                "resume",
+                format!("a batch up to {}", self.num_batches()),
+                state.batch,
+            ));
+        }
+        Ok(self.from(state.epoch, state.batch))
+    }
+
+    fn state(&self, epoch: u64, batch: usize) -> State {
+        State { epoch, batch, seed: self.seed, batch_size: self.batch_size, samples: self.samples_an_epoch() }
+    }
+
+    fn from(&self, epoch: u64, batch: usize) -> Batches<D> {
+        let mut order = self.sampler.order(self.data.len(), self.batch_size, self.seed, epoch);
         order.truncate(self.samples_an_epoch());
-        Batches::new(Plan::new(Arc::clone(&self.data), order, self.batch_size), self.prefetch)
+        let plan = Plan::new(Arc::clone(&self.data), order, self.batch_size, epoch);
+        Batches::new(plan, self.state(epoch, batch), self.workers, self.prefetch)
     }
 }
 
@@ -179,8 +262,31 @@ mod tests {
         }
 
         #[test]
-        fn preparing_ahead_changes_nothing(n in 0usize..300, size in 1usize..50, seed: u64, depth in 1usize..6) {
-            let ahead = Loader::new(&Numbers(n), size, seed).unwrap().prefetch(depth);
+        fn an_epoch_can_be_left_and_taken_up_at_any_batch(
+            n in 0usize..200, size in 1usize..50, seed: u64, epoch: u64, part in 0.0..=1.0f64, workers in 0usize..4,
+        ) {
+            let loader = Loader::new(&Numbers(n), size, seed).unwrap().workers(workers);
+            let all = batches(&loader, epoch);
+            let taken = (part * all.len() as f64) as usize;
+            let mut first = loader.epoch(epoch);
+            prop_assert_eq!(first.by_ref().take(taken).count(), taken);
+            let state: State = first.state().to_string().parse().unwrap();
+            drop(first);
+            let rest = loader.clone().workers(1).resume(&state).unwrap();
+            prop_assert_eq!(rest.state(), state);
+            let rest: Vec<Vec<usize>> = rest.collect::<Result<_>>().unwrap();
+            prop_assert_eq!(&rest[..], &all[taken..]);
+            let beyond = State { batch: all.len() + 1, ..state };
+            prop_assert!(loader.resume(&beyond).is_err());
+            let other = State { seed: !seed, ..state };
+            prop_assert!(loader.resume(&other).is_err());
+        }
+
+        #[test]
+        fn preparing_ahead_changes_nothing(
+            n in 0usize..300, size in 1usize..50, seed: u64, depth in 1usize..6, workers in 1usize..6,
+        ) {
+            let ahead = Loader::new(&Numbers(n), size, seed).unwrap().prefetch(depth).workers(workers);
             let here = ahead.clone().prefetch(0);
             prop_assert_eq!(batches(&ahead, 1), batches(&here, 1));
         }

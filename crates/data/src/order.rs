@@ -8,7 +8,7 @@ use wengert_ops::random::Key;
 
 /// A uniform integer below `bound`, which is not 0, by the method of Lemire (2019): the high half of a product,
 /// redrawn where the low half would favour some values.
-fn below(bound: u64, rng: &mut impl Rng) -> u64 {
+pub(crate) fn below(bound: u64, rng: &mut impl Rng) -> u64 {
     let unfair = bound.wrapping_neg() % bound;
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);
@@ -16,6 +16,11 @@ fn below(bound: u64, rng: &mut impl Rng) -> u64 {
             return (product >> 64) as u64;
         }
     }
+}
+
+/// Uniform on [0, 1).
+pub(crate) fn unit(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 * 2f64.powi(-53)
 }
 
 /// Puts the items in a uniformly random order.

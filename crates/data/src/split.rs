@@ -3,10 +3,11 @@
 use crate::classification::Classification;
 use crate::error::{Error, Result};
 use crate::order::{permutation, shuffle};
+use wengert_ops::Float;
 use wengert_ops::random::{Key, Purpose};
 
 /// The nearest whole number of test samples.
-fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Result<usize> {
+pub(crate) fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Result<usize> {
     if !(0.0..=1.0).contains(&test_fraction) {
         return Err(Error::argument(call, "a test fraction from 0 to 1", test_fraction));
     }
@@ -29,7 +30,7 @@ fn shares(counts: &[usize], total: usize) -> Vec<usize> {
     shares
 }
 
-impl Classification {
+impl<T: Float> Classification<T> {
     /// A random train part and test part: `test_fraction` of the samples, to the nearest, are for testing. Both come
     /// shuffled; the seed fixes which samples go where and in what order.
     ///
@@ -57,7 +58,7 @@ impl Classification {
     /// use wengert_data::Classification;
     /// use wengert_ops::Tensor;
     /// let labels: Vec<i64> = (0..100).map(|i| i64::from(i % 10 == 0)).collect();
-    /// let data = Classification::new(Tensor::zeros([100, 3]), labels.into(), 2)?;
+    /// let data = Classification::new(Tensor::<f32>::zeros([100, 3]), labels.into(), 2)?;
     /// let (train, test) = data.stratified_split(0.2, 42)?;
     /// assert_eq!((train.class_counts(), test.class_counts()), (vec![72, 8], vec![18, 2]));
     /// # Ok::<(), wengert_data::Error>(())
@@ -142,7 +143,7 @@ mod tests {
     fn parts_come_shuffled_and_another_seed_gives_another_split() {
         let data = numbered(&[0; 100], 1);
         let numbers = |part: &Classification| part.inputs().to_vec();
-        for split in [Classification::split, Classification::stratified_split] {
+        for split in [Classification::<f32>::split, Classification::stratified_split] {
             let (train, test) = split(&data, 0.3, 1).unwrap();
             assert!(!numbers(&train).is_sorted() && !numbers(&test).is_sorted());
             let other = split(&data, 0.3, 2).unwrap();

@@ -38,6 +38,10 @@ pub enum Purpose {
     Order = 2,
     /// Splits of data sets.
     Split = 3,
+    /// What augmentation does to each sample.
+    Augment = 4,
+    /// Samples drawn with replacement: bootstrap, weights.
+    Sample = 5,
 }
 
 /// A source of keys: each call takes the next stream of its seed.

@@ -1,12 +1,12 @@
 //! The 1797 handwritten digits that come with the crate.
 
 use crate::classification::Classification;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use flate2::read::GzDecoder;
 use std::io::Read;
 use wengert_ops::Tensor;
 
-static ASSET: &[u8] = include_bytes!("../assets/digits.csv.gz");
+static ASSET: &[u8] = include_bytes!("../../assets/digits.csv.gz");
 const PATH: &str = "assets/digits.csv.gz";
 const SAMPLES: usize = 1797;
 const PIXELS: usize = 64;
@@ -74,7 +74,7 @@ fn integer(line: usize, what: &str, word: &str, most: u8) -> Result<u8> {
 }
 
 fn malformed(line: usize, expected: String, found: impl ToString) -> Error {
-    Error::Malformed { path: PATH.into(), line, expected, found: found.to_string() }
+    Error::malformed(PATH.as_ref(), Place::Line(line), expected, found)
 }
 
 #[cfg(test)]

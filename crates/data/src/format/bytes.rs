@@ -1,0 +1,169 @@
+//! Bytes of a file, compressed or not, taken in order, with positions in the errors.
+
+use crate::error::{Error, Place, Result};
+use flate2::bufread::GzDecoder;
+use std::io::Read;
+use std::path::Path;
+
+/// DEFLATE never expands a byte to more than this many, so a file's length bounds what can come out of it.
+pub(crate) const MOST_EXPANSION: u64 = 1032;
+
+/// What is reserved before the first byte has been read.
+const FIRST_RESERVE: usize = 1 << 20;
+
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(Error::read(path))
+}
+
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(Error::write(path))
+}
+
+/// The number of bytes of an array, if one of that shape can be had: sizes beside a 0 must fit in memory too.
+pub(crate) fn checked_bytes(shape: &[usize], size: usize) -> Option<u64> {
+    let most = shape.iter().try_fold(size, |n, &d| n.checked_mul(d.max(1)))?;
+    isize::try_from(most).ok()?;
+    Some(if shape.contains(&0) { 0 } else { most as u64 })
+}
+
+/// Whether the bytes begin as a gzip file does.
+pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// The contents of a gzip file of at most `most` bytes: a damaged asset must not fill the memory.
+pub(crate) fn gunzip(gz: &[u8], most: u64, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut source = Source::new(gz, path);
+    source.limit(most);
+    source.reader.by_ref().take(most).read_to_end(&mut bytes).map_err(Error::read(path))?;
+    source.at = bytes.len() as u64;
+    source.end()?;
+    Ok(bytes)
+}
+
+enum Reader<'a> {
+    Plain(&'a [u8]),
+    Gzip(Box<GzDecoder<&'a [u8]>>),
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Reader::Plain(bytes) => bytes.read(buf),
+            Reader::Gzip(decoder) => decoder.read(buf),
+        }
+    }
+}
+
+/// The bytes of a file in order, decompressed if they begin as a gzip file does.
+pub(crate) struct Source<'a> {
+    path: &'a Path,
+    reader: Reader<'a>,
+    at: u64,
+    most: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn new(bytes: &'a [u8], path: &'a Path) -> Self {
+        let length = bytes.len() as u64;
+        let (reader, most) = if is_gzip(bytes) {
+            let most = length.saturating_mul(MOST_EXPANSION);
+            (Reader::Gzip(Box::new(GzDecoder::new(bytes))), most)
+        } else {
+            (Reader::Plain(bytes), length)
+        };
+        Source { path, reader, at: 0, most }
+    }
+
+    fn limit(&mut self, most: u64) {
+        self.most = self.most.min(most);
+    }
+
+    /// Where the next byte stands.
+    pub(crate) fn place(&self) -> Place {
+        Place::Byte(self.at)
+    }
+
+    /// The next `n` bytes, which are `what`.
+    pub(crate) fn take(&mut self, n: u64, what: &str) -> Result<Vec<u8>> {
+        let expected = || format!("{n} bytes of {what}");
+        if n > self.most - self.at.min(self.most) {
+            let found = format!("at most {}", self.most - self.at.min(self.most));
+            return Err(Error::malformed(self.path, self.place(), expected(), found));
+        }
+        let mut bytes = Vec::with_capacity(FIRST_RESERVE.min(n as usize));
+        self.reader.by_ref().take(n).read_to_end(&mut bytes).map_err(Error::read(self.path))?;
+        if bytes.len() as u64 != n {
+            return Err(Error::malformed(self.path, self.place(), expected(), bytes.len()));
+        }
+        self.at += n;
+        Ok(bytes)
+    }
+
+    /// As [`take`](Source::take), for a number of bytes that is known here.
+    pub(crate) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
+        let bytes = self.take(N as u64, what)?;
+        let mut array = [0; N];
+        array.copy_from_slice(&bytes);
+        Ok(array)
+    }
+
+    /// Refuses bytes after the last. This also makes a gzip file check its sum.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let mut one = [0];
+        let more = self.reader.read(&mut one).map_err(Error::read(self.path))?;
+        let after = match &self.reader {
+            Reader::Gzip(decoder) => decoder.get_ref().len(),
+            Reader::Plain(_) => 0,
+        };
+        if more + after > 0 {
+            return Err(Error::malformed(self.path, self.place(), "the end of the file", "more bytes"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn bytes_are_taken_in_order_and_missing_ones_are_refused_with_their_place() {
+        let path = Path::new("f");
+        for bytes in [b"abcdef".to_vec(), gz(b"abcdef")] {
+            let mut source = Source::new(&bytes, path);
+            assert_eq!(source.array::<2>("head").unwrap(), *b"ab");
+            let e = source.take(u64::MAX, "tail").unwrap_err().to_string();
+            assert!(
+                e.starts_with("f, byte 2: expected 18446744073709551615 bytes of tail, found at most"),
+                "{e}"
+            );
+            assert_eq!(source.take(4, "tail").unwrap(), b"cdef");
+            assert!(source.take(1, "more").is_err());
+            source.end().unwrap();
+            let mut source = Source::new(&bytes, path);
+            source.take(5, "part").unwrap();
+            assert!(source.end().is_err());
+        }
+        let trailing = [gz(b"abc"), b"x".to_vec()].concat();
+        let mut source = Source::new(&trailing, path);
+        source.take(3, "all").unwrap();
+        assert!(source.end().is_err());
+    }
+
+    #[test]
+    fn a_file_that_expands_too_far_is_refused() {
+        let bytes = gz(&vec![0; 100_000]);
+        assert_eq!(gunzip(&bytes, 100_000, Path::new("f")).unwrap().len(), 100_000);
+        assert!(gunzip(&bytes, 99_999, Path::new("f")).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! Pairs of texts, as for translation, and sequences of different lengths in one tensor.
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::text::check_positions;
+use crate::vocabulary::Vocabulary;
+use std::sync::Arc;
+use wengert_ops::{Element, Tensor};
+
+/// The token that fills up shorter sequences.
+pub const PAD: i64 = 0;
+/// The token that begins a sequence.
+pub const BEGIN: i64 = 1;
+/// The token that ends a sequence.
+pub const END: i64 = 2;
+
+/// Sequences one below the other, the shorter ones filled up at their ends, and their lengths.
+///
+/// ```
+/// use wengert_data::pad;
+/// let (rows, lengths) = pad(&[&[5i64, 6, 7][..], &[8]], 0)?;
+/// assert_eq!((rows.to_vec(), lengths), (vec![5, 6, 7, 8, 0, 0], vec![3, 1]));
+/// # Ok::<(), wengert_data::Error>(())
+/// ```
+///
+/// # Errors
+/// If the result does not fit in memory.
+pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tensor<T>, Vec<usize>)> {
+    let lengths: Vec<usize> = sequences.iter().map(|s| s.as_ref().len()).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let mut rows = Tensor::try_full([sequences.len(), longest], value)?;
+    if longest > 0 {
+        for (row, sequence) in rows.data_mut().chunks_exact_mut(longest).zip(sequences) {
+            row[..sequence.as_ref().len()].copy_from_slice(sequence.as_ref());
+        }
+    }
+    Ok((rows, lengths))
+}
+
+/// Pairs of a source and a target text, by characters. The vocabularies have [`PAD`], [`BEGIN`] and [`END`] before the
+/// characters.
+///
+/// ```
+/// use wengert_data::{BEGIN, Dataset, END, Loader, PAD, Pairs, Sampler};
+/// let pairs = Pairs::new(&[("cat", "Katze"), ("dog", "Hund"), ("ox", "Ochse")])?;
+/// let batch = pairs.fetch(&[0, 1])?;
+/// assert_eq!((&batch.source.shape()[..], batch.source_lengths), (&[2, 3][..], vec![3, 3]));
+/// let target = batch.target.to_vec();
+/// assert_eq!((target[0], target[6], target[13], &batch.target_lengths[..]), (BEGIN, END, PAD, &[7, 6][..]));
+/// assert_eq!(pairs.target().decode(&target[1..6])?, "Katze");
+/// // With pairs of like length in a batch:
+/// let loader = Loader::new(&pairs, 2, 7)?.sampler(Sampler::buckets(&pairs.lengths(), 10)?)?;
+/// assert_eq!(loader.epoch(0).count(), 2);
+/// # Ok::<(), wengert_data::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pairs {
+    pairs: Arc<[(Vec<i64>, Vec<i64>)]>,
+    source: Arc<Vocabulary>,
+    target: Arc<Vocabulary>,
+}
+
+/// Some pairs of texts. See [`Pairs`] for an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairBatch {
+    /// The sources, filled up with [`PAD`]: `[pairs, longest]`.
+    pub source: Tensor<i64>,
+    /// The number of tokens of each source.
+    pub source_lengths: Vec<usize>,
+    /// The targets, each after [`BEGIN`] and before [`END`], filled up with [`PAD`]: `[pairs, longest]`.
+    pub target: Tensor<i64>,
+    /// The number of tokens of each target, with [`BEGIN`] and [`END`].
+    pub target_lengths: Vec<usize>,
+    /// Where each pair stands in the dataset.
+    pub indices: Vec<usize>,
+}
+
+impl Pairs {
+    /// Pairs with the characters that occur as vocabularies. See [`Pairs`] for an example.
+    ///
+    /// # Errors
+    /// If a source is empty.
+    pub fn new<S: AsRef<str>, T: AsRef<str>>(pairs: &[(S, T)]) -> Result<Self> {
+        let specials = ["<pad>", "<begin>", "<end>"];
+        let (sources, targets): (String, String) =
+            pairs.iter().map(|(s, t)| (s.as_ref(), t.as_ref())).unzip();
+        let source = Vocabulary::with_specials(&specials, &sources);
+        let target = Vocabulary::with_specials(&specials, &targets);
+        let mut tokens = Vec::with_capacity(pairs.len());
+        for (i, (s, t)) in pairs.iter().enumerate() {
+            if s.as_ref().is_empty() {
+                return Err(Error::argument(
+                    "pairs",
+                    "sources that are not empty",
+                    format!("an empty one at {i}"),
+                ));
+            }
+            let mut ended = vec![BEGIN];
+            ended.extend(target.encode(t.as_ref())?);
+            ended.push(END);
+            tokens.push((source.encode(s.as_ref())?, ended));
+        }
+        Ok(Pairs { pairs: tokens.into(), source: Arc::new(source), target: Arc::new(target) })
+    }
+
+    /// The vocabulary of the sources. See [`Pairs::target`] for an example.
+    pub fn source(&self) -> &Vocabulary {
+        &self.source
+    }
+
+    /// The vocabulary of the targets.
+    ///
+    /// ```
+    /// use wengert_data::Pairs;
+    /// let pairs = Pairs::new(&[("ab", "c")])?;
+    /// assert_eq!(pairs.source().tokens(), ["<pad>", "<begin>", "<end>", "a", "b"]);
+    /// assert_eq!(pairs.target().len(), 4);
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    pub fn target(&self) -> &Vocabulary {
+        &self.target
+    }
+
+    /// The number of tokens of each source, for [`Sampler::buckets`](crate::Sampler::buckets). See [`Pairs`] for an example.
+    pub fn lengths(&self) -> Vec<usize> {
+        self.pairs.iter().map(|(source, _)| source.len()).collect()
+    }
+
+    /// The pairs at the given positions, with the same vocabularies: a part to train or to test on.
+    ///
+    /// ```
+    /// use wengert_data::{Dataset, Pairs, k_fold};
+    /// let pairs = Pairs::new(&[("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")])?;
+    /// let fold = &k_fold(pairs.len(), 2, 7)?[0];
+    /// let train = pairs.select(&fold.train)?;
+    /// assert_eq!((train.len(), train.source().len()), (2, 7));
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a position is out of range.
+    pub fn select(&self, indices: &[usize]) -> Result<Self> {
+        check_positions(indices, self.pairs.len())?;
+        let pairs = indices.iter().map(|&i| self.pairs[i].clone()).collect();
+        Ok(Pairs { pairs, ..self.clone() })
+    }
+}
+
+impl Dataset for Pairs {
+    type Batch = PairBatch;
+
+    fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    fn fetch(&self, indices: &[usize]) -> Result<PairBatch> {
+        check_positions(indices, self.pairs.len())?;
+        let sources: Vec<&[i64]> = indices.iter().map(|&i| &self.pairs[i].0[..]).collect();
+        let targets: Vec<&[i64]> = indices.iter().map(|&i| &self.pairs[i].1[..]).collect();
+        let (source, source_lengths) = pad(&sources, PAD)?;
+        let (target, target_lengths) = pad(&targets, PAD)?;
+        Ok(PairBatch { source, source_lengths, target, target_lengths, indices: indices.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_padded_at_their_ends() {
+        let pairs = Pairs::new(&[("a", ""), ("bcd", "xy")]).unwrap();
+        let batch = pairs.fetch(&[1, 0]).unwrap();
+        assert_eq!(batch.source.to_vec(), [4, 5, 6, 3, PAD, PAD]);
+        assert_eq!(batch.target.to_vec(), [BEGIN, 3, 4, END, BEGIN, END, PAD, PAD]);
+        assert_eq!((batch.source_lengths, batch.target_lengths), (vec![3, 1], vec![4, 2]));
+        assert!(pairs.fetch(&[2]).is_err() && pairs.select(&[2]).is_err());
+        assert!(Pairs::new(&[("", "x")]).is_err());
+        assert_eq!(*pairs.fetch(&[]).unwrap().source.shape(), [0, 0]);
+        assert_eq!(*pad::<f32>(&[vec![], vec![]], 1.0).unwrap().0.shape(), [2, 0]);
+    }
+}

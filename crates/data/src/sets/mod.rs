@@ -1,0 +1,30 @@
+//! Data sets: those that come with the crate, compressed until they are asked for, and those that are looked for on the
+//! machine.
+
+mod digits;
+mod fashion;
+mod hamlet;
+mod names;
+mod series;
+mod tables;
+
+pub use digits::digits;
+pub use fashion::{FASHION_CLASSES, fashion_mnist, fashion_sample, mnist};
+pub use hamlet::hamlet;
+pub use names::country_and_language_names;
+pub use series::{co2, nile, sunspots};
+pub use tables::{IRIS_CLASSES, IRIS_FEATURES, WINE_FEATURES, iris, wine};
+
+use crate::error::{Error, Place, Result};
+use crate::format::gunzip;
+use std::path::Path;
+
+/// Several times the decompressed size of any text asset: a damaged one must not fill the memory.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The text of a compressed asset.
+fn asset_text(gz: &[u8], path: &str) -> Result<String> {
+    let path = Path::new(path);
+    String::from_utf8(gunzip(gz, MOST_BYTES, path)?)
+        .map_err(|e| Error::malformed(path, Place::Whole, "text in UTF-8", e))
+}

@@ -1,0 +1,52 @@
+//! Gaussian noise on every pixel.
+
+use super::{Draw, Sizes, Transform, each_image};
+use crate::error::{Error, Result};
+use wengert_ops::{Float, Tensor};
+
+/// Adds normal noise of mean 0 to every element, independently.
+///
+/// ```
+/// use wengert_data::transform::{Noise, apply};
+/// use wengert_ops::Tensor;
+/// let noise = apply(&Noise::new(0.5)?, &Tensor::<f64>::zeros([1, 1, 50, 50]), 0, 0)?;
+/// let variance = noise.to_vec().iter().map(|v| v * v).sum::<f64>() / 2500.0;
+/// assert!((variance - 0.25).abs() < 0.02);
+/// # Ok::<(), wengert_data::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    std: f64,
+}
+
+impl Noise {
+    /// Noise of the given standard deviation. See [`Noise`] for an example.
+    ///
+    /// # Errors
+    /// If it is negative or not finite.
+    pub fn new(std: f64) -> Result<Self> {
+        if !(std >= 0.0 && std.is_finite()) {
+            return Err(Error::argument("noise", "a finite standard deviation of at least 0", std));
+        }
+        Ok(Noise { std })
+    }
+}
+
+impl<T: Float> Transform<T> for Noise {
+    fn apply(&self, images: Tensor<T>, draws: &mut [Draw]) -> Result<Tensor<T>> {
+        let sizes = Sizes::drawn("noise", &images, draws)?;
+        Ok(each_image(images, sizes, |i, image| {
+            image.iter_mut().for_each(|v| *v += T::from_f64(self.std * draws[i].normal()));
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_deviations_are_refused() {
+        assert!([-0.1, f64::NAN, f64::INFINITY].into_iter().all(|std| Noise::new(std).is_err()));
+    }
+}
