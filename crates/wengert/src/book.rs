@@ -17,3 +17,6 @@ mod errors {}
 
 #[doc = include_str!("../../../docs/src/equations.md")]
 mod equations {}
+
+#[doc = include_str!("../../../docs/src/data.md")]
+mod data {}

@@ -81,8 +81,14 @@ impl Draw {
     /// assert!(mean.abs() < 0.15);
     /// ```
     pub fn normal(&mut self) -> f64 {
+        self.normals()[0]
+    }
+
+    /// Two independent standard normal numbers, which the transform gives at the cost of one.
+    pub(super) fn normals(&mut self) -> [f64; 2] {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
-        radius * (TAU * self.unit()).cos()
+        let (sin, cos) = (TAU * self.unit()).sin_cos();
+        [radius * cos, radius * sin]
     }
 
     /// The logarithm of a number from the gamma distribution of the given shape and scale 1, by the method of Marsaglia

@@ -36,7 +36,10 @@ impl<T: Float> Transform<T> for Noise {
     fn apply(&self, images: Tensor<T>, draws: &mut [Draw]) -> Result<Tensor<T>> {
         let sizes = Sizes::drawn("noise", &images, draws)?;
         Ok(each_image(images, sizes, |i, image| {
-            image.iter_mut().for_each(|v| *v += T::from_f64(self.std * draws[i].normal()));
+            for pair in image.chunks_mut(2) {
+                let noise = draws[i].normals();
+                pair.iter_mut().zip(noise).for_each(|(v, noise)| *v += T::from_f64(self.std * noise));
+            }
         }))
     }
 }
