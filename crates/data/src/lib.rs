@@ -20,7 +20,8 @@
 //!
 //! | data | item |
 //! |---|---|
-//! | inputs with class labels | [`Classification`]; embedded: [`digits`], [`fashion_sample`], [`iris`], [`wine`]; on the machine: [`fashion_mnist`], [`mnist`] |
+//! | inputs with class labels | [`Classification`]; embedded: [`digits`], [`fashion_sample`], [`iris`], [`wine`] |
+//! | the same, on your machine | [`fashion_mnist`], [`mnist`] |
 //! | text | [`Text`], [`Vocabulary`]; embedded: [`hamlet`] |
 //! | pairs of texts | [`Pairs`]; embedded: [`country_and_language_names`] |
 //! | time series | [`Series`]; embedded: [`sunspots`], [`co2`], [`nile`] |

@@ -35,6 +35,9 @@ enum Kind {
     Buckets { lengths: Arc<[usize]>, pool: usize },
 }
 
+/// An epoch's order must fit in memory, whatever number a caller makes up.
+const MOST_DRAWS: usize = 1 << 32;
+
 impl Sampler {
     /// Each sample once, in a new random order each epoch: what a loader does unless told otherwise.
     ///
@@ -72,13 +75,16 @@ impl Sampler {
     /// ```
     ///
     /// # Errors
-    /// If a weight is negative or not finite, or their sum is 0 or not finite.
+    /// If a weight is negative or not finite, their sum is 0 or not finite, or there are more than 2³² draws.
     pub fn weighted(weights: &[f64], draws: usize) -> Result<Self> {
         const CALL: &str = "weighted";
         let good = |weight: f64| weight.is_finite() && weight >= 0.0;
         if let Some(i) = weights.iter().position(|&weight| !good(weight)) {
             let found = format!("{} at sample {i}", weights[i]);
             return Err(Error::argument(CALL, "finite weights of at least 0", found));
+        }
+        if draws > MOST_DRAWS {
+            return Err(Error::argument(CALL, format!("at most {MOST_DRAWS} draws"), draws));
         }
         let sums: Arc<[f64]> = weights
             .iter()
@@ -199,6 +205,7 @@ mod tests {
         for bad in [&[][..], &[0.0], &[-1.0, 2.0], &[f64::NAN], &[f64::MAX, f64::MAX]] {
             assert!(Sampler::weighted(bad, 1).is_err(), "{bad:?}");
         }
+        assert!(Sampler::weighted(&[1.0], usize::MAX).is_err());
         assert!(sampler.check(5).is_err() && sampler.check(6).is_ok());
     }
 

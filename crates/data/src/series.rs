@@ -71,11 +71,11 @@ impl<T: Float> Series<T> {
     /// If the fraction is not from 0 to 1.
     pub fn split(&self, test_fraction: f64) -> Result<(Self, Self)> {
         let held = crate::split::test_count("split", self.len(), test_fraction)?;
-        let at = (self.len() - held) as isize;
-        let part = |range: wengert_ops::Slice| -> Result<Self> {
+        let at = self.len() - held;
+        let part = |range: std::ops::Range<usize>| -> Result<Self> {
             Ok(Series { values: self.values.slice(0, range)?.contiguous() })
         };
-        Ok((part((0..at as usize).into())?, part((at as usize..self.len()).into())?))
+        Ok((part(0..at)?, part(at..self.len())?))
     }
 
     /// Mean and standard deviation of each variable. See [`Series`] for an example.

@@ -175,15 +175,10 @@ impl Table {
             Header::Names if rows.is_empty() => {
                 return Err(Error::malformed(&path, Place::Line(1), "the names of the columns", "nothing"));
             }
-            Header::Names => Some(
-                {
-                    lines.remove(0);
-                    rows.remove(0)
-                }
-                .iter()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-            ),
+            Header::Names => {
+                lines.remove(0);
+                Some(rows.remove(0).iter().map(str::to_owned).collect())
+            }
         };
         let width = names.as_ref().map_or_else(|| rows.first().map_or(0, csv::StringRecord::len), Vec::len);
         if let Some(i) = rows.iter().position(|row| row.len() != width) {
@@ -285,7 +280,12 @@ impl Table {
         let mut table = vec![T::ZERO; self.len() * columns.len()];
         for (k, &column) in columns.iter().enumerate() {
             for (row, value) in self.column(column, missing)?.into_iter().enumerate() {
-                table[row * columns.len() + k] = T::from_f64(value);
+                let number = T::from_f64(value);
+                if value.is_finite() && number.abs() == T::INFINITY {
+                    let expected = format!("a number that {} can hold", T::DTYPE);
+                    return Err(Error::malformed(&self.path, self.place(row, column), expected, value));
+                }
+                table[row * columns.len() + k] = number;
             }
         }
         Ok(Tensor::from_vec(table, [self.len(), columns.len()])?)
@@ -485,6 +485,11 @@ mod tests {
             message(t.numbers::<f32, _>([0], Missing::Mean)),
             "t.csv, line 6, column \"a\": expected a number, found \"inf\""
         );
+        let large = table("a\n1e39\n").unwrap();
+        assert!(
+            message(large.numbers::<f32, _>(["a"], Missing::Mean)).contains("a number that f32 can hold")
+        );
+        assert!(large.numbers::<f64, _>(["a"], Missing::Mean).is_ok());
         assert_eq!(message(table("")), "t.csv, line 1: expected the names of the columns, found nothing");
         assert_eq!(
             message(table("a,b,a\n").unwrap().text("a")),

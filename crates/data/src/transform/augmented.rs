@@ -33,7 +33,8 @@ impl<D: ?Sized, T: Float> Clone for Augmented<D, T> {
 }
 
 impl<T: Float, D: Dataset<Batch = Batch<T>> + ?Sized> Augmented<D, T> {
-    /// The data, from `&data` (whose clone it keeps) or an [`Arc`] of it, under a transform. See [`Augmented`] for an example.
+    /// The data, from `&data` (whose clone it keeps) or an [`Arc`] of it, under a transform. See [`Augmented`] for an
+    /// example.
     pub fn new(data: impl IntoDataset<Dataset = D>, transform: impl Transform<T>, seed: u64) -> Self {
         Augmented { data: data.into_dataset(), transform: Compose::new().then(transform), seed }
     }
