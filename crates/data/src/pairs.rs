@@ -19,13 +19,13 @@ pub const END: i64 = 2;
 /// ```
 /// use wengert_data::pad;
 /// let (rows, lengths) = pad(&[&[5i64, 6, 7][..], &[8]], 0)?;
-/// assert_eq!((rows.to_vec(), lengths), (vec![5, 6, 7, 8, 0, 0], vec![3, 1]));
+/// assert_eq!((rows.to_vec(), lengths.to_vec()), (vec![5, 6, 7, 8, 0, 0], vec![3, 1]));
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
 ///
 /// # Errors
 /// If the result does not fit in memory.
-pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tensor<T>, Vec<usize>)> {
+pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tensor<T>, Tensor<i64>)> {
     let lengths: Vec<usize> = sequences.iter().map(|s| s.as_ref().len()).collect();
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let mut rows = Tensor::try_full([sequences.len(), longest], value)?;
@@ -34,7 +34,8 @@ pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tenso
             row[..sequence.as_ref().len()].copy_from_slice(sequence.as_ref());
         }
     }
-    Ok((rows, lengths))
+    let lengths: Vec<i64> = lengths.into_iter().map(|length| length as i64).collect();
+    Ok((rows, lengths.into()))
 }
 
 /// Pairs of a source and a target text, by characters. The vocabularies have [`PAD`], [`BEGIN`] and [`END`] before the
@@ -44,9 +45,10 @@ pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tenso
 /// use wengert_data::{BEGIN, Dataset, END, Loader, PAD, Pairs, Sampler};
 /// let pairs = Pairs::new(&[("cat", "Katze"), ("dog", "Hund"), ("ox", "Ochse")])?;
 /// let batch = pairs.fetch(&[0, 1])?;
-/// assert_eq!((&batch.source.shape()[..], batch.source_lengths), (&[2, 3][..], vec![3, 3]));
+/// assert_eq!((&batch.source.shape()[..], batch.source_lengths.to_vec()), (&[2, 3][..], vec![3, 3]));
 /// let target = batch.target.to_vec();
-/// assert_eq!((target[0], target[6], target[13], &batch.target_lengths[..]), (BEGIN, END, PAD, &[7, 6][..]));
+/// assert_eq!((target[0], target[6], target[13]), (BEGIN, END, PAD));
+/// assert_eq!(batch.target_lengths.to_vec(), [7, 6]);
 /// assert_eq!(pairs.target().decode(&target[1..6])?, "Katze");
 /// // With pairs of like length in a batch:
 /// let loader = Loader::new(&pairs, 2, 7)?.sampler(Sampler::buckets(&pairs.lengths(), 10)?)?;
@@ -65,12 +67,12 @@ pub struct Pairs {
 pub struct PairBatch {
     /// The sources, filled up with [`PAD`]: `[pairs, longest]`.
     pub source: Tensor<i64>,
-    /// The number of tokens of each source.
-    pub source_lengths: Vec<usize>,
+    /// The number of tokens of each source, `[pairs]`, as recurrent layers take it.
+    pub source_lengths: Tensor<i64>,
     /// The targets, each after [`BEGIN`] and before [`END`], filled up with [`PAD`]: `[pairs, longest]`.
     pub target: Tensor<i64>,
-    /// The number of tokens of each target, with [`BEGIN`] and [`END`].
-    pub target_lengths: Vec<usize>,
+    /// The number of tokens of each target, `[pairs]`, with [`BEGIN`] and [`END`].
+    pub target_lengths: Tensor<i64>,
     /// Where each pair stands in the dataset.
     pub indices: Vec<usize>,
 }
@@ -121,7 +123,7 @@ impl Pairs {
         &self.target
     }
 
-    /// The number of tokens of each source, for [`Sampler::buckets`](crate::Sampler::buckets). See [`Pairs`] for an example.
+    /// The number of tokens of each source, `[pairs]`, as recurrent layers take it. for [`Sampler::buckets`](crate::Sampler::buckets). See [`Pairs`] for an example.
     pub fn lengths(&self) -> Vec<usize> {
         self.pairs.iter().map(|(source, _)| source.len()).collect()
     }
@@ -173,7 +175,7 @@ mod tests {
         let batch = pairs.fetch(&[1, 0]).unwrap();
         assert_eq!(batch.source.to_vec(), [4, 5, 6, 3, PAD, PAD]);
         assert_eq!(batch.target.to_vec(), [BEGIN, 3, 4, END, BEGIN, END, PAD, PAD]);
-        assert_eq!((batch.source_lengths, batch.target_lengths), (vec![3, 1], vec![4, 2]));
+        assert_eq!((batch.source_lengths.to_vec(), batch.target_lengths.to_vec()), (vec![3, 1], vec![4, 2]));
         assert!(pairs.fetch(&[2]).is_err() && pairs.select(&[2]).is_err());
         assert!(Pairs::new(&[("", "x")]).is_err());
         assert_eq!(*pairs.fetch(&[]).unwrap().source.shape(), [0, 0]);
