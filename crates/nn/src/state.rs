@@ -3,14 +3,17 @@
 //! Names and layouts are PyTorch's for the same layers, so weights can be exchanged with it. Files are written under a
 //! temporary name and renamed, so a file is never half written. Loading checks everything before it changes anything:
 //! a damaged or mismatched file is refused whole, with an error that names the tensor, and the model stays as it was.
+//!
+//! What is not a model, such as the state of an optimiser, is a [`Dict`] of tensors by name, with [`write`] and [`read`].
 
 use crate::module::{Buffer, Module, Path as Name, Visitor, VisitorMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use wengert_ops::{Element, Shape, Tensor};
-use wengert_tape::Param;
+use wengert_ops::{DType, Element, Shape, Tensor};
+use wengert_tape::{Float, Param};
 
 /// Why a state could not be saved or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +82,148 @@ pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error>
     from_bytes(model, &bytes, path)
 }
 
+/// Tensors by name, in the order of the names.
+///
+/// ```
+/// use wengert_nn::state::{self, AnyTensor, Dict};
+/// use wengert_ops::Tensor;
+/// let file = std::env::temp_dir().join(format!("wengert-doc-dict-{}.safetensors", std::process::id()));
+/// let mut dict = Dict::new();
+/// dict.insert("mean".to_owned(), AnyTensor::F32(Tensor::from([0.5, 1.5])));
+/// dict.insert("steps".to_owned(), AnyTensor::I64(Tensor::scalar(7)));
+/// state::write(&dict, &file)?;
+/// assert_eq!(state::read(&file)?, dict);
+/// # std::fs::remove_file(&file).unwrap();
+/// # Ok::<(), state::Error>(())
+/// ```
+pub type Dict = BTreeMap<String, AnyTensor>;
+
+/// A tensor of one of the element types that files hold.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AnyTensor {
+    /// 32-bit floating point.
+    F32(Tensor<f32>),
+    /// 64-bit floating point.
+    F64(Tensor<f64>),
+    /// 64-bit signed integers.
+    I64(Tensor<i64>),
+}
+
+impl AnyTensor {
+    /// A tensor of the element type of a tape.
+    pub fn of<T: Float>(t: &Tensor<T>) -> Self {
+        let any: &dyn Any = t;
+        match (any.downcast_ref(), any.downcast_ref()) {
+            (Some(t), _) => AnyTensor::F32(Tensor::clone(t)),
+            (_, Some(t)) => AnyTensor::F64(Tensor::clone(t)),
+            _ => AnyTensor::F64(t.cast()),
+        }
+    }
+
+    /// The tensor, if its elements are of type `T`.
+    pub fn to_float<T: Float>(&self) -> Option<Tensor<T>> {
+        let any: &dyn Any = match self {
+            AnyTensor::F32(t) => t,
+            AnyTensor::F64(t) => t,
+            AnyTensor::I64(t) => t,
+        };
+        any.downcast_ref().cloned()
+    }
+
+    /// The sizes of the axes.
+    pub fn shape(&self) -> &Shape {
+        match self {
+            AnyTensor::F32(t) => t.shape(),
+            AnyTensor::F64(t) => t.shape(),
+            AnyTensor::I64(t) => t.shape(),
+        }
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            AnyTensor::F32(t) => t.dtype(),
+            AnyTensor::F64(t) => t.dtype(),
+            AnyTensor::I64(t) => t.dtype(),
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        match self {
+            AnyTensor::F32(t) => Entry::of(t),
+            AnyTensor::F64(t) => Entry::of(t),
+            AnyTensor::I64(t) => Entry::of(t),
+        }
+    }
+}
+
+/// All parameters and buffers of a model, by name. The tensors share their memory with the model's until either changes.
+pub fn dict(model: &dyn Module) -> Dict {
+    struct Each(Dict);
+    impl Visitor for Each {
+        fn param_f32(&mut self, path: &Name, p: &Param<f32>) {
+            self.0.insert(path.as_str().to_owned(), AnyTensor::F32(p.value().clone()));
+        }
+        fn param_f64(&mut self, path: &Name, p: &Param<f64>) {
+            self.0.insert(path.as_str().to_owned(), AnyTensor::F64(p.value().clone()));
+        }
+        fn buffer_f32(&mut self, path: &Name, b: &Buffer<f32>) {
+            self.0.insert(path.as_str().to_owned(), AnyTensor::F32(b.value().clone()));
+        }
+        fn buffer_f64(&mut self, path: &Name, b: &Buffer<f64>) {
+            self.0.insert(path.as_str().to_owned(), AnyTensor::F64(b.value().clone()));
+        }
+        fn buffer_i64(&mut self, path: &Name, b: &Buffer<i64>) {
+            self.0.insert(path.as_str().to_owned(), AnyTensor::I64(b.value().clone()));
+        }
+    }
+    let mut each = Each(Dict::new());
+    model.visit(&mut Name::root(), &mut each);
+    each.0
+}
+
+/// Writes a dict to a safetensors file.
+///
+/// # Errors
+/// If the file cannot be written; what stood at `path` before is then still there.
+pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
+    let path = path.as_ref();
+    let entries: Vec<_> = dict.iter().map(|(name, t)| (name.clone(), t.entry())).collect();
+    let bytes = entries_to_bytes(&entries).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
+    write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+/// Reads a safetensors file of f32, f64 and i64 tensors.
+///
+/// # Errors
+/// If the file cannot be read, is damaged, or holds a tensor of another element type.
+pub fn read(path: impl AsRef<Path>) -> Result<Dict, Error> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+    let file = parse(&bytes, path)?;
+    file.iter().map(|(name, view)| Ok((name.to_owned(), tensor_of(name, &view, path)?))).collect()
+}
+
+fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path) -> Result<AnyTensor, Error> {
+    let mismatch =
+        |detail: String| Error::Mismatch { path: path.into(), detail: format!("{name}: {detail}") };
+    let (data, shape) = (view.data(), view.shape());
+    let made = match view.dtype() {
+        Dtype::F32 => Tensor::from_vec(f32::read(data), shape).map(AnyTensor::F32),
+        Dtype::F64 => Tensor::from_vec(f64::read(data), shape).map(AnyTensor::F64),
+        Dtype::I64 => Tensor::from_vec(i64::read(data), shape).map(AnyTensor::I64),
+        other => return Err(mismatch(format!("expected F32, F64 or I64, found {other:?}"))),
+    };
+    made.map_err(|e| mismatch(e.to_string()))
+}
+
 /// The state as the bytes of a safetensors file, the same for the same state.
 fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, String> {
-    let entries = Collect::of(model);
+    entries_to_bytes(&Collect::of(model))
+}
+
+fn entries_to_bytes(entries: &[(String, Entry)]) -> Result<Vec<u8>, String> {
     let mut names = HashSet::new();
     if let Some((twice, _)) = entries.iter().find(|(name, _)| !names.insert(name.clone())) {
         return Err(format!("two tensors of the model are named {twice}"));
@@ -127,6 +269,14 @@ struct Entry {
     bytes: Vec<u8>,
 }
 
+impl Entry {
+    fn of<T: Stored>(t: &Tensor<T>) -> Self {
+        let mut bytes = Vec::with_capacity(t.numel() * size_of::<T>());
+        t.to_vec().into_iter().for_each(|v| v.write(&mut bytes));
+        Entry { dtype: T::KIND, shape: t.shape().clone(), bytes }
+    }
+}
+
 impl Collect {
     fn of(model: &dyn Module) -> Vec<(String, Entry)> {
         let mut collect = Collect::default();
@@ -135,10 +285,7 @@ impl Collect {
     }
 
     fn add<T: Stored>(&mut self, name: &Name, t: &Tensor<T>) {
-        let mut bytes = Vec::with_capacity(t.numel() * size_of::<T>());
-        t.to_vec().into_iter().for_each(|v| v.write(&mut bytes));
-        self.entries
-            .push((name.as_str().to_owned(), Entry { dtype: T::KIND, shape: t.shape().clone(), bytes }));
+        self.entries.push((name.as_str().to_owned(), Entry::of(t)));
     }
 }
 
@@ -186,14 +333,19 @@ stored! {
     i64, I64;
 }
 
-/// Reads a state from the bytes of a file; `path` is for messages.
-fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), Error> {
+/// The file in the bytes; `path` is for messages.
+fn parse<'b>(bytes: &'b [u8], path: &Path) -> Result<SafeTensors<'b>, Error> {
     let damaged = |detail: String| Error::Damaged { path: path.into(), detail };
     let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
     if header > LARGEST_HEADER {
         return Err(damaged(format!("its header claims {header} bytes")));
     }
-    let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+    SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))
+}
+
+/// Reads a state from the bytes of a file.
+fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), Error> {
+    let file = parse(bytes, path)?;
     check(&Collect::of(model), &file).map_err(|detail| Error::Mismatch { path: path.into(), detail })?;
     model.visit_mut(&mut Name::root(), &mut Apply(&file));
     Ok(())
@@ -236,7 +388,7 @@ impl Apply<'_> {
         Tensor::from_vec(T::read(found.data()), found.shape()).ok()
     }
 
-    fn param<T: Stored + wengert_tape::Float>(&self, name: &Name, p: &mut Param<T>) {
+    fn param<T: Stored + Float>(&self, name: &Name, p: &mut Param<T>) {
         // The shapes were compared before: neither can fail.
         let set = self.find(name).map(|t| p.set(t));
         debug_assert!(matches!(set, Some(Ok(()))));

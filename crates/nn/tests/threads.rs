@@ -17,7 +17,13 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
         let mut net = Mlp::<f32>::new(&config, &mut rng);
         let x = Tensor::randn([512, 96], &mut rng).unwrap();
         let labels = Tensor::from((0..512).map(|i| i * 7 % 10).collect::<Vec<i64>>());
-        let momentum = SgdConfig { learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1e-4 };
+        let momentum = SgdConfig {
+            learning_rate: 0.05,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 1e-4,
+            ..SgdConfig::default()
+        };
         let mut optimizer: Box<dyn Optimizer<f32>> =
             if adam { Box::new(Adam::new(1e-3)) } else { Box::new(Sgd::with(momentum)) };
         let mut tape = Tape::train(3);

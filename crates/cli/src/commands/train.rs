@@ -214,7 +214,8 @@ fn optimizer(config: &Config) -> Box<dyn optim::Optimizer<f32>> {
         Optimizer::Adam => Box::new(Adam::with(adam)),
         Optimizer::Adamw => Box::new(Adam::with(AdamConfig { decoupled: true, ..adam })),
         Optimizer::Sgd => {
-            Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, momentum: 0.9, nesterov: true }))
+            let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
+            Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Adam and AdamW.
+//! Adam, AdamW, and AMSGrad.
 
-use super::{Optimizer, States, zeros};
-use crate::module::Module;
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
-use wengert_tape::{Float, Grads, Param, Result};
+use wengert_tape::Float;
 
 /// The options of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +21,9 @@ pub struct AdamConfig {
     /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (AdamW, Loshchilov and
     /// Hutter 2019).
     pub decoupled: bool,
+    /// Whether the step is divided by the largest second moment so far instead of the present one (AMSGrad, Reddi et al.
+    /// 2018).
+    pub amsgrad: bool,
 }
 
 impl Default for AdamConfig {
@@ -33,6 +35,7 @@ impl Default for AdamConfig {
             epsilon: 1e-8,
             weight_decay: 0.0,
             decoupled: false,
+            amsgrad: false,
         }
     }
 }
@@ -52,18 +55,7 @@ impl Default for AdamConfig {
 /// assert!((p.value().item()? - 3.9).abs() < 1e-8);       // the first step has size η
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct Adam<T: Float> {
-    config: AdamConfig,
-    moments: States<Moments<T>>,
-}
-
-#[derive(Debug, Clone)]
-struct Moments<T: Float> {
-    m: Tensor<T>,
-    v: Tensor<T>,
-    steps: i32,
-}
+pub type Adam<T> = Descent<AdamConfig, T>;
 
 impl<T: Float> Adam<T> {
     /// Adam with the given learning rate and the paper's other constants.
@@ -74,11 +66,6 @@ impl<T: Float> Adam<T> {
     /// AdamW: decoupled decay, 0.01 unless told otherwise.
     pub fn adamw(learning_rate: f64) -> Self {
         Self::with(AdamConfig { learning_rate, weight_decay: 0.01, decoupled: true, ..AdamConfig::default() })
-    }
-
-    /// With options.
-    pub fn with(config: AdamConfig) -> Self {
-        Adam { config, moments: States::default() }
     }
 }
 
@@ -98,53 +85,89 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Step<T> {
+    /// The new moments, and the parameter divided by the root of a function of the second.
     #[inline(always)]
-    fn call(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
+    fn take(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
         let g = g + self.coupled * p;
         let m = self.beta1 * m + self.one_minus_beta1 * g;
         let v = self.beta2 * v + self.one_minus_beta2 * g * g;
-        [p * self.shrink - self.rate * m / (v.sqrt() * self.root + self.epsilon), m, v]
+        let under = largest(v);
+        [p * self.shrink - self.rate * m / (under.sqrt() * self.root + self.epsilon), m, v, under]
     }
 }
 
-impl<T: Float> Optimizer<T> for Adam<T> {
-    fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
-        let c = self.config;
-        let n = T::from_f64;
-        let init = |p: &Param<T>| Moments { m: zeros(p), v: zeros(p), steps: 0 };
-        self.moments.each(model, grads, init, |p, g, state| {
-            let t = state.steps + 1;
-            let step = Step {
-                beta1: n(c.beta1),
-                beta2: n(c.beta2),
-                one_minus_beta1: n(1.0 - c.beta1),
-                one_minus_beta2: n(1.0 - c.beta2),
-                coupled: n(if c.decoupled { 0.0 } else { c.weight_decay }),
-                shrink: n(if c.decoupled { 1.0 - c.learning_rate * c.weight_decay } else { 1.0 }),
-                rate: n(c.learning_rate / (1.0 - c.beta1.powi(t))),
-                root: n(1.0 / (1.0 - c.beta2.powi(t)).sqrt()),
-                epsilon: n(c.epsilon),
-            };
-            p.update(|value| update("adam", [value, &mut state.m, &mut state.v], g, &step))?;
-            state.steps = t;
-            Ok(())
-        })
+impl<T: Float> Update<3, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [p, m, v, _] = self.take(state, g, |v| v);
+        [p, m, v]
     }
+}
+
+impl<T: Float> Update<4, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, m, v, largest]: [T; 4], g: T) -> [T; 4] {
+        self.take([p, m, v], g, |v| largest.maximum(v))
+    }
+}
+
+impl Method for AdamConfig {
+    const NAME: &'static str = "adam";
 
     fn learning_rate(&self) -> f64 {
-        self.config.learning_rate
+        self.learning_rate
     }
 
     fn set_learning_rate(&mut self, rate: f64) {
-        self.config.learning_rate = rate;
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        if self.amsgrad { &["m", "v", "v_max"] } else { &["m", "v"] }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let t = memory.steps as f64;
+        let step = Step {
+            beta1: n(self.beta1),
+            beta2: n(self.beta2),
+            one_minus_beta1: n(1.0 - self.beta1),
+            one_minus_beta2: n(1.0 - self.beta2),
+            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
+            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
+            rate: n(self.learning_rate / (1.0 - self.beta1.powf(t))),
+            root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
+            epsilon: n(self.epsilon),
+        };
+        if self.amsgrad {
+            let [m, v, largest] = memory.slots_mut();
+            update(Self::NAME, [p, m, v, largest], g, &step)
+        } else {
+            let [m, v] = memory.slots_mut();
+            update(Self::NAME, [p, m, v], g, &step)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wengert_tape::Tape;
+    use crate::optim::{Optimizer, tests::follows};
+    use wengert_tape::{Param, Tape};
 
     /// The steps as the papers write them, one number at a time.
     #[test]
@@ -185,5 +208,28 @@ mod tests {
             adam.step(&mut model, &loss.backward().unwrap()).unwrap();
         }
         assert!((model[1].value().item().unwrap() - 0.9f64).abs() < 1e-8, "its first step has size η");
+    }
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let base = AdamConfig { learning_rate: 0.1, ..AdamConfig::default() };
+        follows(
+            Adam::with(AdamConfig { weight_decay: 0.1, ..base }),
+            6,
+            [1.4000000004301076, -0.599999996923077, 0.0],
+            [0.9458484696973283, -1.0553850981257662, 0.0],
+        );
+        follows(
+            Adam::with(AdamConfig { beta1: 0.5, beta2: 0.6, amsgrad: true, ..base }),
+            6,
+            [1.4000000004597701, -0.5999999973333334, 0.0],
+            [1.0396270797058003, -1.0130367641612552, 0.0],
+        );
+        follows(
+            Adam::with(AdamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            6,
+            [1.38500000045977, -0.5949999973333334, 0.0],
+            [0.8880072682774095, -1.0370729050366252, 0.0],
+        );
     }
 }

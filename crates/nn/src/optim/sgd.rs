@@ -1,10 +1,9 @@
 //! Stochastic gradient descent, with momentum and Nesterov's variant.
 
-use super::{Optimizer, States, zeros};
-use crate::module::Module;
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
-use wengert_tape::{Float, Grads, Result};
+use wengert_tape::Float;
 
 /// The options of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +12,8 @@ pub struct SgdConfig {
     pub learning_rate: f64,
     /// μ; 0 for none.
     pub momentum: f64,
+    /// τ: how much of each gradient but the first is kept out of the velocity.
+    pub dampening: f64,
     /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013).
     pub nesterov: bool,
     /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient.
@@ -21,13 +22,13 @@ pub struct SgdConfig {
 
 impl Default for SgdConfig {
     fn default() -> Self {
-        SgdConfig { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+        SgdConfig { learning_rate: 0.01, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 }
     }
 }
 
-/// φ ← φ - η ∇L, or with momentum v ← μ v + ∇L, φ ← φ - η v; Nesterov's step is φ ← φ - η (∇L + μ v).
+/// φ ← φ - η ∇L, or with momentum v ← μ v + (1 - τ) ∇L, φ ← φ - η v; Nesterov's step is φ ← φ - η (∇L + μ v).
 ///
-/// The velocity starts as the first gradient, as in PyTorch.
+/// The velocity starts as the first gradient, undampened, as in PyTorch.
 ///
 /// ```
 /// use wengert_nn::{Module, optim::{Optimizer, Sgd}};
@@ -41,21 +42,12 @@ impl Default for SgdConfig {
 /// assert_eq!(p.value().to_vec(), [4.0 - 0.25 * 8.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct Sgd<T: Float> {
-    config: SgdConfig,
-    velocity: States<Option<Tensor<T>>>,
-}
+pub type Sgd<T> = Descent<SgdConfig, T>;
 
 impl<T: Float> Sgd<T> {
     /// Plain gradient descent with the given learning rate.
     pub fn new(learning_rate: f64) -> Self {
         Self::with(SgdConfig { learning_rate, ..SgdConfig::default() })
-    }
-
-    /// With options.
-    pub fn with(config: SgdConfig) -> Self {
-        Sgd { config, velocity: States::default() }
     }
 }
 
@@ -75,6 +67,8 @@ struct Momentum<T> {
     rate: T,
     decay: T,
     momentum: T,
+    /// How much of the gradient goes into the velocity.
+    fresh: T,
     /// How much of the gradient and of the velocity the step takes.
     direct: T,
     carried: T,
@@ -84,46 +78,70 @@ impl<T: Float> Update<2, T> for Momentum<T> {
     #[inline(always)]
     fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
         let g = g + self.decay * p;
-        let v = self.momentum * v + g;
+        let v = self.momentum * v + self.fresh * g;
         [p - self.rate * (self.direct * g + self.carried * v), v]
     }
 }
 
-impl<T: Float> Optimizer<T> for Sgd<T> {
-    fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
-        let SgdConfig { learning_rate, momentum, nesterov, weight_decay } = self.config;
-        let (rate, decay) = (T::from_f64(learning_rate), T::from_f64(weight_decay));
-        let (direct, carried) = if nesterov { (T::ONE, T::from_f64(momentum)) } else { (T::ZERO, T::ONE) };
-        let with_momentum = Momentum { rate, decay, momentum: T::from_f64(momentum), direct, carried };
-        let init = |p: &wengert_tape::Param<T>| (momentum != 0.0).then(|| zeros(p));
-        self.velocity.each(model, grads, init, |p, g, velocity| {
-            p.update(|value| match velocity {
-                Some(v) => update("sgd", [value, v], g, &with_momentum),
-                None => update("sgd", [value], g, &Plain { rate, decay }),
-            })?;
-            Ok(())
-        })
-    }
+impl Method for SgdConfig {
+    const NAME: &'static str = "sgd";
 
     fn learning_rate(&self) -> f64 {
-        self.config.learning_rate
+        self.learning_rate
     }
 
     fn set_learning_rate(&mut self, rate: f64) {
-        self.config.learning_rate = rate;
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["velocity"] }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        not_negative("momentum", self.momentum)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        if self.nesterov && !(self.momentum > 0.0 && self.dampening == 0.0) {
+            return Err("Nesterov's step needs a momentum and no dampening".to_owned());
+        }
+        if self.dampening == 1.0 { Ok(()) } else { fraction("dampening", self.dampening) }
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));
+        if self.momentum == 0.0 {
+            return update(Self::NAME, [p], g, &Plain { rate, decay });
+        }
+        let fresh = if memory.steps == 1 { T::ONE } else { n(1.0 - self.dampening) };
+        let (direct, carried) = if self.nesterov { (T::ONE, n(self.momentum)) } else { (T::ZERO, T::ONE) };
+        let [v] = memory.slots_mut();
+        update(
+            Self::NAME,
+            [p, v],
+            g,
+            &Momentum { rate, decay, momentum: n(self.momentum), fresh, direct, carried },
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::{Optimizer, tests::follows};
     use wengert_tape::{Param, Tape};
 
     /// The step as the papers write it, one number at a time.
     #[test]
     fn steps_follow_the_formulas() {
         for (momentum, nesterov, weight_decay) in [(0.0, false, 0.1), (0.9, false, 0.0), (0.9, true, 0.1)] {
-            let config = SgdConfig { learning_rate: 0.1, momentum, nesterov, weight_decay };
+            let config =
+                SgdConfig { learning_rate: 0.1, momentum, nesterov, weight_decay, ..SgdConfig::default() };
             let mut sgd = Sgd::with(config);
             let mut p = Param::new(Tensor::from([1.5, -0.5]));
             let (mut want, mut v) = ([1.5, -0.5], [0.0; 2]);
@@ -141,5 +159,22 @@ mod tests {
             }
             assert!(p.value().to_vec().iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-12), "{config:?}");
         }
+    }
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let base = SgdConfig { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1, ..SgdConfig::default() };
+        follows(
+            Sgd::with(SgdConfig { dampening: 0.3, ..base }),
+            6,
+            [1.2675, -0.5325, 0.0],
+            [-0.02554672071286441, -0.9302528262287316, 0.0],
+        );
+        follows(
+            Sgd::with(SgdConfig { nesterov: true, ..base }),
+            6,
+            [1.05825, -0.56175, 0.0],
+            [-0.013651563875554405, -1.0540871752377585, 0.0],
+        );
     }
 }

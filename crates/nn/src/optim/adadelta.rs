@@ -1,0 +1,132 @@
+//! Adadelta.
+
+use super::descent::{Descent, Memory, Method, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Adadelta`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdadeltaConfig {
+    /// η, which the paper does not have.
+    pub learning_rate: f64,
+    /// ρ: how much of the means of squares stays.
+    pub rho: f64,
+    /// ε, added under both roots.
+    pub epsilon: f64,
+    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    pub weight_decay: f64,
+}
+
+impl Default for AdadeltaConfig {
+    fn default() -> Self {
+        AdadeltaConfig { learning_rate: 1.0, rho: 0.9, epsilon: 1e-6, weight_decay: 0.0 }
+    }
+}
+
+/// Adadelta (Zeiler 2012): v ← ρ v + (1-ρ) g², Δ = g √(u + ε) / √(v + ε), u ← ρ u + (1-ρ) Δ² and φ ← φ - η Δ. The steps
+/// have the unit of the parameter.
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Adadelta};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut adadelta = Adadelta::new(1.0);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// adadelta.step(&mut p, &grads)?;
+/// let step = (1e-6f64 / (0.1 * 64.0 + 1e-6)).sqrt() * 8.0;
+/// assert!((p.value().item()? - (4.0 - step)).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Adadelta<T> = Descent<AdadeltaConfig, T>;
+
+impl<T: Float> Adadelta<T> {
+    /// With the given learning rate and the defaults of [`AdadeltaConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(AdadeltaConfig { learning_rate, ..AdadeltaConfig::default() })
+    }
+}
+
+struct Step<T> {
+    rate: T,
+    decay: T,
+    rho: T,
+    one_minus_rho: T,
+    epsilon: T,
+}
+
+impl<T: Float> Update<3, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
+        let g = g + self.decay * p;
+        let v = self.rho * v + self.one_minus_rho * g * g;
+        let delta = (u + self.epsilon).sqrt() / (v + self.epsilon).sqrt() * g;
+        let u = self.rho * u + self.one_minus_rho * delta * delta;
+        [p - self.rate * delta, v, u]
+    }
+}
+
+impl Method for AdadeltaConfig {
+    const NAME: &'static str = "adadelta";
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["v", "u"]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !(0.0..=1.0).contains(&self.rho) {
+            return Err(format!("expected rho in [0, 1], found {}", self.rho));
+        }
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let step = Step {
+            rate: n(self.learning_rate),
+            decay: n(self.weight_decay),
+            rho: n(self.rho),
+            one_minus_rho: n(1.0 - self.rho),
+            epsilon: n(self.epsilon),
+        };
+        let [v, u] = memory.slots_mut();
+        update(Self::NAME, [p, v, u], g, &step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    #[test]
+    fn steps_are_pytorchs() {
+        follows(
+            Adadelta::new(1.0),
+            6,
+            [1.496837725682173, -0.5031621652296256, 0.0],
+            [1.4804212944775954, -0.519906366087054, 0.0],
+        );
+        follows(
+            Adadelta::with(AdadeltaConfig { learning_rate: 0.5, rho: 0.7, epsilon: 1e-3, weight_decay: 0.1 }),
+            6,
+            [1.4711413828814086, -0.5284225155140307, 0.0],
+            [1.3208241428522731, -0.6951989906821868, 0.0],
+        );
+    }
+}

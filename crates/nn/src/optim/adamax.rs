@@ -1,0 +1,134 @@
+//! Adamax.
+
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Adamax`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamaxConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// β₁: how much of the first moment stays.
+    pub beta1: f64,
+    /// β₂: how much of the largest gradient stays.
+    pub beta2: f64,
+    /// ε, added to the size of the gradient.
+    pub epsilon: f64,
+    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamaxConfig {
+    fn default() -> Self {
+        AdamaxConfig { learning_rate: 2e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// Adamax (Kingma and Ba 2015, section 7.1): [`Adam`](super::Adam) with the maximum in place of the second moment,
+/// m ← β₁ m + (1-β₁) g, u ← max(β₂ u, |g| + ε) and φ ← φ - η / (1-β₁ᵗ) m / u.
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Adamax};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut adamax = Adamax::new(0.1);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// adamax.step(&mut p, &grads)?;
+/// assert!((p.value().item()? - 3.9).abs() < 1e-9);              // the first step has size η
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Adamax<T> = Descent<AdamaxConfig, T>;
+
+impl<T: Float> Adamax<T> {
+    /// With the given learning rate and the defaults of [`AdamaxConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(AdamaxConfig { learning_rate, ..AdamaxConfig::default() })
+    }
+}
+
+struct Step<T> {
+    beta1: T,
+    one_minus_beta1: T,
+    beta2: T,
+    decay: T,
+    /// η / (1 - β₁ᵗ).
+    rate: T,
+    epsilon: T,
+}
+
+impl<T: Float> Update<3, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
+        let g = g + self.decay * p;
+        let m = self.beta1 * m + self.one_minus_beta1 * g;
+        let u = (self.beta2 * u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
+        [p - self.rate * m / u, m, u]
+    }
+}
+
+impl Method for AdamaxConfig {
+    const NAME: &'static str = "adamax";
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", "u"]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let step = Step {
+            beta1: n(self.beta1),
+            one_minus_beta1: n(1.0 - self.beta1),
+            beta2: n(self.beta2),
+            decay: n(self.weight_decay),
+            rate: n(self.learning_rate / (1.0 - self.beta1.powf(memory.steps as f64))),
+            epsilon: n(self.epsilon),
+        };
+        let [m, u] = memory.slots_mut();
+        update(Self::NAME, [p, m, u], g, &step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    #[test]
+    fn steps_are_pytorchs() {
+        follows(
+            Adamax::new(0.1),
+            6,
+            [1.4000000004597701, -0.5999999973333334, 0.0],
+            [1.0586272733655964, -1.0346387648803126, 0.0],
+        );
+        follows(
+            Adamax::with(AdamaxConfig { learning_rate: 0.1, weight_decay: 0.1, ..AdamaxConfig::default() }),
+            6,
+            [1.4000000004301074, -0.599999996923077, 0.0],
+            [1.0520550597228189, -1.0138900353175466, 0.0],
+        );
+    }
+}

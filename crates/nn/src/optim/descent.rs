@@ -1,0 +1,426 @@
+//! [`Descent`]: what all optimisers that step each parameter by itself have in common.
+
+use super::{Optimizer, groups};
+use crate::module::{Module, UpdatesExt, for_each_param, for_each_param_mut};
+use crate::state::{AnyTensor, Dict};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use wengert_ops::Tensor;
+use wengert_tape::{Error, ErrorKind, Float, Grads, Param, ParamId, Result};
+
+/// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and what is
+/// remembered of it.
+///
+/// An optimiser of one's own is a struct of options and this trait; [`Descent`] adds the walk over the model,
+/// parameter groups, the learning rate, and saved states.
+///
+/// ```
+/// use wengert_nn::optim::{Descent, Memory, Method, Optimizer};
+/// use wengert_ops::{Tensor, kernel::update::{Update, update}};
+/// use wengert_tape::{Float, Param, Tape};
+///
+/// /// φ ← φ - η sign g (Riedmiller and Braun 1993, without its adaptation).
+/// #[derive(Debug, Clone)]
+/// struct SignDescent { learning_rate: f64 }
+///
+/// struct Step<T>(T);
+/// impl<T: Float> Update<1, T> for Step<T> {
+///     fn call(&self, [p]: [T; 1], g: T) -> [T; 1] {
+///         [if g > T::ZERO { p - self.0 } else if g < T::ZERO { p + self.0 } else { p }]
+///     }
+/// }
+///
+/// impl Method for SignDescent {
+///     const NAME: &'static str = "sign_descent";
+///     fn learning_rate(&self) -> f64 { self.learning_rate }
+///     fn set_learning_rate(&mut self, rate: f64) { self.learning_rate = rate; }
+///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, _: &mut Memory<T>) -> wengert_ops::Result<()> {
+///         update(Self::NAME, [p], g, &Step(T::from_f64(self.learning_rate)))
+///     }
+/// }
+///
+/// let mut p = Param::new(Tensor::from([4.0f64, -3.0]));
+/// let mut optimizer = Descent::with(SignDescent { learning_rate: 0.5 });
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// optimizer.step(&mut p, &grads)?;
+/// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub trait Method: Clone + fmt::Debug + Send + Sync + 'static {
+    /// The name, for messages.
+    const NAME: &'static str;
+
+    /// The name of the number that [`Memory::scalar`] holds, if it holds one.
+    const SCALAR: Option<&'static str> = None;
+
+    /// The learning rate η.
+    fn learning_rate(&self) -> f64;
+
+    /// Sets the learning rate.
+    fn set_learning_rate(&mut self, rate: f64);
+
+    /// The names of the tensors, of the parameter's shape, that are remembered with these options.
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What the elements of the slots, and the scalar, are before the first step.
+    fn start(&self) -> f64 {
+        0.0
+    }
+
+    /// Which option is impossible, if one is.
+    ///
+    /// # Errors
+    /// What was expected and found.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// One step. `memory.steps` counts this one, so the first step of a parameter has 1.
+    ///
+    /// # Errors
+    /// If the shapes differ; nothing is changed then.
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()>;
+}
+
+/// What an optimiser remembers of one parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory<T: Float> {
+    /// The number of steps that the parameter has taken: those in which it had a gradient.
+    pub steps: u64,
+    /// The tensors, in the order of [`Method::slots`].
+    pub slots: Vec<Tensor<T>>,
+    /// A number, for a method that needs one.
+    pub scalar: f64,
+    names: &'static [&'static str],
+}
+
+impl<T: Float> Memory<T> {
+    fn new<C: Method>(config: &C, p: &Tensor<T>) -> Self {
+        let names = config.slots();
+        let start = T::from_f64(config.start());
+        let slots = names.iter().map(|_| Tensor::full_like(p, start)).collect();
+        Memory { steps: 0, slots, scalar: config.start(), names }
+    }
+
+    /// After a change of options, the slots that are new begin at their start.
+    fn fit<C: Method>(&mut self, config: &C, p: &Tensor<T>) {
+        if self.names != config.slots() {
+            let mut fresh = Memory::new(config, p);
+            for (name, slot) in fresh.names.iter().zip(&mut fresh.slots) {
+                if let Some(old) = self.names.iter().position(|n| n == name) {
+                    *slot = self.slots[old].clone();
+                }
+            }
+            (self.names, self.slots) = (fresh.names, fresh.slots);
+        }
+    }
+
+    /// The slots by themselves, for `update`.
+    ///
+    /// # Panics
+    /// If there are not N, which [`Descent`] sees to.
+    pub fn slots_mut<const N: usize>(&mut self) -> &mut [Tensor<T>; N] {
+        let found = self.slots.len();
+        let slots = <&mut [Tensor<T>; N]>::try_from(&mut self.slots[..]);
+        slots.unwrap_or_else(|_| panic!("the method asks for {N} slots of {found}"))
+    }
+}
+
+/// An optimiser that steps each parameter by itself, by the formula of its options: [`Sgd`](super::Sgd),
+/// [`Adam`](super::Adam) and most others are this.
+///
+/// **Groups.** Options for some of the parameters are changed by [`group`](Descent::group), whose pattern is a path:
+/// `encoder` covers all that is under it, `*` stands for any parts, also none, or, within a part, for any characters.
+/// Every group that covers a parameter changes its options, in the order in which they were given.
+///
+/// **Learning rate.** [`set_learning_rate`](Optimizer::set_learning_rate) moves those of the groups in proportion, so that
+/// a schedule is one for all.
+///
+/// ```
+/// use wengert_nn::{Linear, Module, Sequential, optim::{Adam, Optimizer, Sgd}};
+/// use wengert_ops::random::Rng;
+/// let mut rng = Rng::seed(0);
+/// let net = Sequential::<f64>::new().push(Linear::new(3, 4, &mut rng)).push(Linear::new(4, 1, &mut rng));
+/// let mut adam = Adam::<f64>::adamw(1e-3)
+///     .group("0", |c| c.learning_rate *= 0.1)         // a pretrained layer moves slowly
+///     .group("*.bias", |c| c.weight_decay = 0.0);     // biases do not decay
+/// adam.set_learning_rate(5e-4);
+/// let options = adam.options(&net);
+/// assert_eq!(options[0].0, "0.weight");
+/// assert_eq!((options[0].1.learning_rate, options[0].1.weight_decay), (5e-5, 0.01));
+/// assert_eq!((options[3].1.learning_rate, options[3].1.weight_decay), (5e-4, 0.0));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Descent<C, T: Float> {
+    config: C,
+    /// η as the optimiser was made, which groups see.
+    initial: f64,
+    groups: Vec<Group<C>>,
+    /// Whether every group was seen to cover a parameter.
+    checked: bool,
+    memories: HashMap<ParamId, Memory<T>>,
+}
+
+#[derive(Clone)]
+struct Group<C> {
+    pattern: Arc<str>,
+    change: Arc<dyn Fn(&mut C) + Send + Sync>,
+}
+
+impl<C> fmt::Debug for Group<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Group").field(&self.pattern).finish_non_exhaustive()
+    }
+}
+
+impl<C: Method, T: Float> Descent<C, T> {
+    /// With options.
+    pub fn with(config: C) -> Self {
+        let initial = config.learning_rate();
+        Descent { config, initial, groups: Vec::new(), checked: true, memories: HashMap::new() }
+    }
+
+    /// Other options for the parameters whose names the pattern covers; see [`Descent`].
+    ///
+    /// A pattern that covers no parameter of the model is an error of the first step.
+    #[must_use]
+    pub fn group(mut self, pattern: &str, change: impl Fn(&mut C) + Send + Sync + 'static) -> Self {
+        self.groups.push(Group { pattern: pattern.into(), change: Arc::new(change) });
+        self.checked = false;
+        self
+    }
+
+    /// The options of parameters that no group covers.
+    pub fn config(&self) -> &C {
+        &self.config
+    }
+
+    /// The options, to be changed between steps.
+    pub fn config_mut(&mut self) -> &mut C {
+        &mut self.config
+    }
+
+    /// The options of every parameter of a model, by name, in the model's order.
+    pub fn options(&self, model: &dyn Module) -> Vec<(String, C)> {
+        let mut all = Vec::new();
+        for_each_param::<T>(model, &mut |path, _| {
+            all.push((path.as_str().to_owned(), self.of(path.as_str())));
+        });
+        all
+    }
+
+    /// How many steps a parameter has taken.
+    pub fn steps(&self, p: &Param<T>) -> u64 {
+        self.memories.get(&p.id()).map_or(0, |m| m.steps)
+    }
+
+    /// The options of one parameter.
+    fn of(&self, name: &str) -> C {
+        let mut config = self.config.clone();
+        if self.groups.is_empty() {
+            return config;
+        }
+        let rate = config.learning_rate();
+        config.set_learning_rate(self.initial);
+        for group in self.groups.iter().filter(|g| groups::covers(&g.pattern, name)) {
+            (group.change)(&mut config);
+        }
+        let own = config.learning_rate();
+        let scaled = match (own == self.initial, rate == self.initial) {
+            (true, _) => rate,
+            (_, true) => own,
+            _ => rate * (own / self.initial),
+        };
+        config.set_learning_rate(scaled);
+        config
+    }
+
+    /// Whether the options are possible and every group covers something.
+    fn check(&mut self, model: &dyn Module) -> Result<()> {
+        let possible = |config: &C| {
+            let rate = config.learning_rate();
+            if !(rate >= 0.0 && rate.is_finite()) {
+                return Err(argument(
+                    C::NAME,
+                    format!("expected a learning rate of at least 0, found {rate}"),
+                ));
+            }
+            config.check().map_err(|detail| argument(C::NAME, detail))
+        };
+        if self.groups.is_empty() {
+            return possible(&self.config);
+        }
+        let options = self.options(model);
+        options.iter().try_for_each(|(_, config)| possible(config))?;
+        if let Some(group) =
+            self.groups.iter().find(|g| !options.iter().any(|(n, _)| groups::covers(&g.pattern, n)))
+            && !self.checked
+        {
+            let names: Vec<&str> = options.iter().map(|(n, _)| n.as_str()).collect();
+            let detail = format!("the group {:?} covers no parameter; {}", group.pattern, some(&names));
+            return Err(argument(C::NAME, detail));
+        }
+        self.checked = true;
+        Ok(())
+    }
+}
+
+/// The first few names.
+fn some(names: &[&str]) -> String {
+    match names.len() {
+        0 => "the model has none of this element type".to_owned(),
+        n if n > 8 => format!("the model has {}, … ({n} in all)", names[..8].join(", ")),
+        _ => format!("the model has {}", names.join(", ")),
+    }
+}
+
+pub(super) fn argument(op: &'static str, detail: String) -> Error {
+    Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail)
+}
+
+impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
+    fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
+        self.check(model)?;
+        let mut outcome = Ok(());
+        for_each_param_mut::<T>(model, &mut |path, p| {
+            let (Some(g), true, true) = (grads.get(p.id()), p.is_trainable(), outcome.is_ok()) else {
+                return;
+            };
+            let config = self.of(path.as_str());
+            let memory = self.memories.entry(p.id()).or_insert_with(|| Memory::new(&config, p.value()));
+            memory.fit(&config, p.value());
+            memory.steps += 1;
+            if let Err(e) = p.update(|value| config.step(value, g, memory)) {
+                memory.steps -= 1;
+                outcome = Err(Error::from(e).inside(Some(path.as_str().to_owned())));
+            }
+        });
+        outcome?;
+        grads.updates().apply(model)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.config.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.config.set_learning_rate(rate);
+    }
+
+    fn state(&self, model: &dyn Module) -> Dict {
+        let mut dict = Dict::new();
+        for_each_param::<T>(model, &mut |path, p| {
+            let name = path.as_str();
+            let memory = self.memories.get(&p.id());
+            let steps = memory.map_or(0, |m| m.steps);
+            dict.insert(join(name, "steps"), AnyTensor::I64(Tensor::scalar(steps as i64)));
+            let Some(memory) = memory else { return };
+            for (slot, t) in memory.names.iter().zip(&memory.slots) {
+                dict.insert(join(name, slot), AnyTensor::of(t));
+            }
+            if let Some(scalar) = C::SCALAR {
+                dict.insert(join(name, scalar), AnyTensor::F64(Tensor::scalar(memory.scalar)));
+            }
+        });
+        dict
+    }
+
+    fn load_state(&mut self, model: &dyn Module, dict: &Dict) -> Result<()> {
+        let mut memories = HashMap::new();
+        let mut outcome = Ok(());
+        for_each_param::<T>(model, &mut |path, p| {
+            if outcome.is_ok() {
+                let config = self.of(path.as_str());
+                outcome = remembered(&config, path.as_str(), p, dict).map(|memory| {
+                    memories.extend(memory.map(|m| (p.id(), m)));
+                });
+            }
+        });
+        outcome?;
+        self.memories = memories;
+        Ok(())
+    }
+}
+
+/// The key of something remembered of a parameter; that of a model that is a single parameter has no name before it.
+pub(super) fn join(name: &str, slot: &str) -> String {
+    if name.is_empty() { slot.to_owned() } else { format!("{name}.{slot}") }
+}
+
+/// What a dict holds under a name.
+pub(super) fn find<'d>(op: &'static str, dict: &'d Dict, key: &str) -> Result<&'d AnyTensor> {
+    dict.get(key).ok_or_else(|| argument(op, format!("the state has no tensor {key}")))
+}
+
+pub(super) fn find_tensor<T: Float>(
+    op: &'static str,
+    dict: &Dict,
+    key: &str,
+    like: &Tensor<T>,
+) -> Result<Tensor<T>> {
+    let found = find(op, dict, key)?;
+    let t = found.to_float::<T>().ok_or_else(|| {
+        argument(op, format!("{key}: expected elements of {:?}, found {:?}", like.dtype(), found.dtype()))
+    })?;
+    if t.shape() != like.shape() {
+        let detail = format!("{key}: the parameter has shape {}, the state {}", like.shape(), t.shape());
+        return Err(argument(op, detail));
+    }
+    Ok(t)
+}
+
+pub(super) fn find_count(op: &'static str, dict: &Dict, key: &str) -> Result<u64> {
+    match find(op, dict, key)? {
+        AnyTensor::I64(t) if t.numel() == 1 && t.item()? >= 0 => Ok(t.item()? as u64),
+        other => Err(argument(op, format!("{key}: expected one count, found {other:?}"))),
+    }
+}
+
+pub(super) fn find_number(op: &'static str, dict: &Dict, key: &str) -> Result<f64> {
+    match find(op, dict, key)? {
+        AnyTensor::F64(t) if t.numel() == 1 => Ok(t.item()?),
+        other => Err(argument(op, format!("{key}: expected one f64, found {other:?}"))),
+    }
+}
+
+fn remembered<C: Method, T: Float>(
+    config: &C,
+    name: &str,
+    p: &Param<T>,
+    dict: &Dict,
+) -> Result<Option<Memory<T>>> {
+    let steps = find_count(C::NAME, dict, &join(name, "steps"))?;
+    if steps == 0 {
+        return Ok(None);
+    }
+    let names = config.slots();
+    let slots = names.iter().map(|slot| find_tensor(C::NAME, dict, &join(name, slot), p.value()));
+    let slots = slots.collect::<Result<_>>()?;
+    let scalar = match C::SCALAR {
+        Some(scalar) => find_number(C::NAME, dict, &join(name, scalar))?,
+        None => config.start(),
+    };
+    Ok(Some(Memory { steps, slots, scalar, names }))
+}
+
+/// `Ok` if `value` lies in [0, 1).
+pub(super) fn fraction(name: &str, value: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("expected {name} in [0, 1), found {value}"))
+    }
+}
+
+/// `Ok` if `value` is at least 0.
+pub(super) fn not_negative(name: &str, value: f64) -> Result<(), String> {
+    if value >= 0.0 { Ok(()) } else { Err(format!("expected {name} of at least 0, found {value}")) }
+}

@@ -1,0 +1,146 @@
+//! Lion.
+
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Lion`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LionConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// β₁: how much of the momentum goes into the sign.
+    pub beta1: f64,
+    /// β₂: how much of the momentum stays.
+    pub beta2: f64,
+    /// λ of the weight decay, which is decoupled: φ ← φ - η λ φ.
+    pub weight_decay: f64,
+}
+
+impl Default for LionConfig {
+    fn default() -> Self {
+        LionConfig { learning_rate: 1e-4, beta1: 0.9, beta2: 0.99, weight_decay: 0.0 }
+    }
+}
+
+/// Lion (Chen et al. 2023, algorithm 2): φ ← φ - η (sign(β₁ m + (1-β₁) g) + λ φ), then m ← β₂ m + (1-β₂) g. Every
+/// coordinate moves by η, so η is three to ten times smaller than Adam's, and λ that much larger. Where the sum is 0 the
+/// sign is 0.
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Lion};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut lion = Lion::new(0.1);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// lion.step(&mut p, &grads)?;
+/// assert!((p.value().item()? - 3.9).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Lion<T> = Descent<LionConfig, T>;
+
+impl<T: Float> Lion<T> {
+    /// With the given learning rate and the defaults of [`LionConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(LionConfig { learning_rate, ..LionConfig::default() })
+    }
+}
+
+struct Step<T> {
+    beta1: T,
+    one_minus_beta1: T,
+    beta2: T,
+    one_minus_beta2: T,
+    rate: T,
+    shrink: T,
+}
+
+impl<T: Float> Update<2, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
+        let u = self.beta1 * m + self.one_minus_beta1 * g;
+        // NaN stays NaN, so that it is seen.
+        let step = if u > T::ZERO {
+            self.rate
+        } else if u < T::ZERO {
+            -self.rate
+        } else {
+            u
+        };
+        [p * self.shrink - step, self.beta2 * m + self.one_minus_beta2 * g]
+    }
+}
+
+impl Method for LionConfig {
+    const NAME: &'static str = "lion";
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["m"]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let step = Step {
+            beta1: n(self.beta1),
+            one_minus_beta1: n(1.0 - self.beta1),
+            beta2: n(self.beta2),
+            one_minus_beta2: n(1.0 - self.beta2),
+            rate: n(self.learning_rate),
+            shrink: n(1.0 - self.learning_rate * self.weight_decay),
+        };
+        let [m] = memory.slots_mut();
+        update(Self::NAME, [p, m], g, &step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    /// The steps as the paper writes them, one number at a time.
+    #[test]
+    fn steps_follow_the_formulas() {
+        let (mut phi, mut m) = ([1.5f64, -0.5, 0.0], [0.0f64; 3]);
+        let mut first = phi;
+        for t in 0..6 {
+            for i in 0..3 {
+                let g = phi[i].powi(3) - phi[i] + if i == 0 { 0.3 } else { 0.0 };
+                let u = 0.9 * m[i] + (1.0 - 0.9) * g;
+                let sign = if u == 0.0 { 0.0 } else { u.signum() };
+                phi[i] -= 0.1 * (sign + 0.2 * phi[i]);
+                m[i] = 0.99 * m[i] + (1.0 - 0.99) * g;
+            }
+            if t == 0 {
+                first = phi;
+            }
+        }
+        follows(
+            Lion::with(LionConfig { learning_rate: 0.1, weight_decay: 0.2, ..LionConfig::default() }),
+            6,
+            first,
+            phi,
+        );
+    }
+}

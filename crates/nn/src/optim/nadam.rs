@@ -1,0 +1,174 @@
+//! NAdam.
+
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Nadam`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NadamConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// β₁: how much of the first moment stays.
+    pub beta1: f64,
+    /// β₂: how much of the second moment stays.
+    pub beta2: f64,
+    /// ε, added to the root of the second moment.
+    pub epsilon: f64,
+    /// λ of the weight decay.
+    pub weight_decay: f64,
+    /// ψ, by which the momentum grows to β₁.
+    pub momentum_decay: f64,
+    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
+    /// `decoupled_weight_decay`).
+    pub decoupled: bool,
+}
+
+impl Default for NadamConfig {
+    fn default() -> Self {
+        NadamConfig {
+            learning_rate: 2e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            momentum_decay: 4e-3,
+            decoupled: false,
+        }
+    }
+}
+
+/// NAdam (Dozat 2016): Adam that looks ahead as Nesterov's momentum does. With μₜ = β₁ (1 - ½ · 0.96^{tψ}) and Mₜ the
+/// product of μ up to t, m and v as in [`Adam`](super::Adam), and ṽ = v / (1 - β₂ᵗ),
+/// φ ← φ - η [(1-μₜ) / (1-Mₜ) g + μₜ₊₁ / (1-Mₜ₊₁) m] / (√ṽ + ε).
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Nadam};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut nadam = Nadam::new(0.1);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// nadam.step(&mut p, &grads)?;
+/// let mu = |t: f64| 0.9 * (1.0 - 0.5 * 0.96f64.powf(t * 4e-3));
+/// let step = 0.1 * (1.0 + 0.1 * mu(2.0) / (1.0 - mu(1.0) * mu(2.0)));
+/// assert!((p.value().item()? - (4.0 - step)).abs() < 1e-8);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Nadam<T> = Descent<NadamConfig, T>;
+
+impl<T: Float> Nadam<T> {
+    /// With the given learning rate and the defaults of [`NadamConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(NadamConfig { learning_rate, ..NadamConfig::default() })
+    }
+}
+
+struct Step<T> {
+    beta1: T,
+    one_minus_beta1: T,
+    beta2: T,
+    one_minus_beta2: T,
+    coupled: T,
+    shrink: T,
+    /// η times the weight of the gradient, and of the first moment.
+    direct: T,
+    ahead: T,
+    /// 1 / √(1 - β₂ᵗ).
+    root: T,
+    epsilon: T,
+}
+
+impl<T: Float> Update<3, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
+        let g = g + self.coupled * p;
+        let m = self.beta1 * m + self.one_minus_beta1 * g;
+        let v = self.beta2 * v + self.one_minus_beta2 * g * g;
+        [p * self.shrink - (self.direct * g + self.ahead * m) / (v.sqrt() * self.root + self.epsilon), m, v]
+    }
+}
+
+impl Method for NadamConfig {
+    const NAME: &'static str = "nadam";
+    const SCALAR: Option<&'static str> = Some("momentum_product");
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", "v"]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("momentum_decay", self.momentum_decay)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let t = memory.steps as f64;
+        let mu = |t: f64| self.beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
+        let before = if memory.steps == 1 { 1.0 } else { memory.scalar };
+        let product = before * mu(t);
+        let step = Step {
+            beta1: n(self.beta1),
+            one_minus_beta1: n(1.0 - self.beta1),
+            beta2: n(self.beta2),
+            one_minus_beta2: n(1.0 - self.beta2),
+            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
+            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
+            direct: n(self.learning_rate * (1.0 - mu(t)) / (1.0 - product)),
+            ahead: n(self.learning_rate * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),
+            root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
+            epsilon: n(self.epsilon),
+        };
+        let [m, v] = memory.slots_mut();
+        update(Self::NAME, [p, m, v], g, &step)?;
+        memory.scalar = product;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let base = NadamConfig { learning_rate: 0.1, ..NadamConfig::default() };
+        follows(
+            Nadam::new(0.1),
+            6,
+            [1.394354822650186, -0.6056451750183341, 0.0],
+            [1.1182398583368425, -0.9372452122910144, 0.0],
+        );
+        follows(
+            Nadam::with(NadamConfig { weight_decay: 0.1, momentum_decay: 0.1, ..base }),
+            6,
+            [1.3942937539278397, -0.605706243274311, 0.0],
+            [1.1129088386215709, -0.9170351217379398, 0.0],
+        );
+        follows(
+            Nadam::with(NadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            6,
+            [1.379354822650186, -0.6006451750183341, 0.0],
+            [1.0600027274076986, -0.905647677270725, 0.0],
+        );
+    }
+}

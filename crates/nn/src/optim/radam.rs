@@ -1,0 +1,181 @@
+//! RAdam.
+
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Radam`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RadamConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// β₁: how much of the first moment stays.
+    pub beta1: f64,
+    /// β₂: how much of the second moment stays.
+    pub beta2: f64,
+    /// ε, added to the root of the second moment.
+    pub epsilon: f64,
+    /// λ of the weight decay.
+    pub weight_decay: f64,
+    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
+    /// `decoupled_weight_decay`).
+    pub decoupled: bool,
+}
+
+impl Default for RadamConfig {
+    fn default() -> Self {
+        RadamConfig {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+        }
+    }
+}
+
+/// RAdam (Liu et al. 2020): [`Adam`](super::Adam) that takes plain steps with momentum, φ ← φ - η m̃, until its second
+/// moment rests on enough gradients. With ρ∞ = 2 / (1-β₂) - 1 and ρₜ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ), that is while ρₜ ≤ 5; then
+/// Adam's step is multiplied by √[(ρₜ-4) (ρₜ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρₜ)]. As in PyTorch, its root is (√v + ε) / √(1-β₂ᵗ).
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Radam};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut radam = Radam::new(0.1);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// radam.step(&mut p, &grads)?;
+/// assert!((p.value().item()? - (4.0 - 0.1 * 8.0)).abs() < 1e-12);   // a plain step at first
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Radam<T> = Descent<RadamConfig, T>;
+
+impl<T: Float> Radam<T> {
+    /// With the given learning rate and the defaults of [`RadamConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(RadamConfig { learning_rate, ..RadamConfig::default() })
+    }
+}
+
+struct Step<T> {
+    beta1: T,
+    one_minus_beta1: T,
+    beta2: T,
+    one_minus_beta2: T,
+    coupled: T,
+    shrink: T,
+    rate: T,
+    epsilon: T,
+}
+
+impl<T: Float> Step<T> {
+    #[inline(always)]
+    fn moments(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
+        let g = g + self.coupled * p;
+        [self.beta1 * m + self.one_minus_beta1 * g, self.beta2 * v + self.one_minus_beta2 * g * g]
+    }
+}
+
+struct Plain<T>(Step<T>);
+struct Adaptive<T>(Step<T>);
+
+impl<T: Float> Update<3, T> for Plain<T> {
+    #[inline(always)]
+    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments(state, g);
+        [state[0] * self.0.shrink - self.0.rate * m, m, v]
+    }
+}
+
+impl<T: Float> Update<3, T> for Adaptive<T> {
+    #[inline(always)]
+    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments(state, g);
+        [state[0] * self.0.shrink - self.0.rate * m / (v.sqrt() + self.0.epsilon), m, v]
+    }
+}
+
+impl Method for RadamConfig {
+    const NAME: &'static str = "radam";
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["m", "v"]
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let t = memory.steps as f64;
+        let left = 1.0 - self.beta2.powf(t);
+        let most = 2.0 / (1.0 - self.beta2) - 1.0;
+        let rho = most - 2.0 * t * self.beta2.powf(t) / left;
+        let adaptive = rho > 5.0;
+        let factor = if adaptive {
+            ((rho - 4.0) * (rho - 2.0) * most / ((most - 4.0) * (most - 2.0) * rho) * left).sqrt()
+        } else {
+            1.0
+        };
+        let step = Step {
+            beta1: n(self.beta1),
+            one_minus_beta1: n(1.0 - self.beta1),
+            beta2: n(self.beta2),
+            one_minus_beta2: n(1.0 - self.beta2),
+            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
+            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
+            rate: n(self.learning_rate / (1.0 - self.beta1.powf(t)) * factor),
+            epsilon: n(self.epsilon),
+        };
+        let [m, v] = memory.slots_mut();
+        if adaptive {
+            update(Self::NAME, [p, m, v], g, &Adaptive(step))
+        } else {
+            update(Self::NAME, [p, m, v], g, &Plain(step))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let base = RadamConfig { learning_rate: 0.1, ..RadamConfig::default() };
+        follows(Radam::new(0.1), 9, [1.2825, -0.5375, 0.0], [0.8167742670069654, -0.7036893754525184, 0.0]);
+        follows(
+            Radam::with(RadamConfig { weight_decay: 0.1, ..base }),
+            9,
+            [1.2675, -0.5325, 0.0],
+            [0.7698157478202508, -0.6769784748263957, 0.0],
+        );
+        follows(
+            Radam::with(RadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            9,
+            [1.2674999999999998, -0.5325, 0.0],
+            [0.7467026711494974, -0.6493461259887415, 0.0],
+        );
+    }
+}

@@ -1,0 +1,252 @@
+//! RMSprop.
+
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use wengert_ops::Tensor;
+use wengert_ops::kernel::update::{Update, update};
+use wengert_tape::Float;
+
+/// The options of [`Rmsprop`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RmspropConfig {
+    /// η.
+    pub learning_rate: f64,
+    /// α: how much of the mean of squares stays.
+    pub alpha: f64,
+    /// ε, added to the root.
+    pub epsilon: f64,
+    /// μ; 0 for none.
+    pub momentum: f64,
+    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013).
+    pub centered: bool,
+    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    pub weight_decay: f64,
+}
+
+impl Default for RmspropConfig {
+    fn default() -> Self {
+        RmspropConfig {
+            learning_rate: 0.01,
+            alpha: 0.99,
+            epsilon: 1e-8,
+            momentum: 0.0,
+            centered: false,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+/// RMSprop (Tieleman and Hinton 2012, lecture 6e): v ← α v + (1-α) g² and φ ← φ - η g / (√v + ε).
+///
+/// Centered, ḡ ← α ḡ + (1-α) g and the root is of v - ḡ²; with momentum, b ← μ b + g / (√v + ε) and φ ← φ - η b. Where
+/// rounding makes v - ḡ² negative it counts as 0 (in PyTorch, the step is then NaN).
+///
+/// ```
+/// use wengert_nn::optim::{Optimizer, Rmsprop};
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let mut p = Param::new(Tensor::from([4.0f64]));
+/// let mut rmsprop = Rmsprop::new(0.01);
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// rmsprop.step(&mut p, &grads)?;
+/// assert!((p.value().item()? - (4.0 - 0.1)).abs() < 1e-8);      // η g / √((1-α) g²) is 10 η
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub type Rmsprop<T> = Descent<RmspropConfig, T>;
+
+impl<T: Float> Rmsprop<T> {
+    /// With the given learning rate and the defaults of [`RmspropConfig`].
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with(RmspropConfig { learning_rate, ..RmspropConfig::default() })
+    }
+}
+
+struct Step<T> {
+    rate: T,
+    decay: T,
+    alpha: T,
+    one_minus_alpha: T,
+    momentum: T,
+    epsilon: T,
+}
+
+impl<T: Float> Step<T> {
+    #[inline(always)]
+    fn gradient(&self, p: T, g: T) -> T {
+        g + self.decay * p
+    }
+    /// The running mean of `x`.
+    #[inline(always)]
+    fn mean(&self, old: T, x: T) -> T {
+        self.alpha * old + self.one_minus_alpha * x
+    }
+    #[inline(always)]
+    fn root(&self, v: T) -> T {
+        v.sqrt() + self.epsilon
+    }
+    #[inline(always)]
+    fn centered_root(&self, v: T, mean: T) -> T {
+        (v - mean * mean).maximum(T::ZERO).sqrt() + self.epsilon
+    }
+}
+
+struct Plain<T>(Step<T>);
+struct Centered<T>(Step<T>);
+struct Moving<T>(Step<T>);
+struct CenteredMoving<T>(Step<T>);
+
+impl<T: Float> Update<2, T> for Plain<T> {
+    #[inline(always)]
+    fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let s = &self.0;
+        let g = s.gradient(p, g);
+        let v = s.mean(v, g * g);
+        [p - s.rate * g / s.root(v), v]
+    }
+}
+
+impl<T: Float> Update<3, T> for Centered<T> {
+    #[inline(always)]
+    fn call(&self, [p, v, mean]: [T; 3], g: T) -> [T; 3] {
+        let s = &self.0;
+        let g = s.gradient(p, g);
+        let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
+        [p - s.rate * g / s.centered_root(v, mean), v, mean]
+    }
+}
+
+impl<T: Float> Update<3, T> for Moving<T> {
+    #[inline(always)]
+    fn call(&self, [p, v, b]: [T; 3], g: T) -> [T; 3] {
+        let s = &self.0;
+        let g = s.gradient(p, g);
+        let v = s.mean(v, g * g);
+        let b = s.momentum * b + g / s.root(v);
+        [p - s.rate * b, v, b]
+    }
+}
+
+impl<T: Float> Update<4, T> for CenteredMoving<T> {
+    #[inline(always)]
+    fn call(&self, [p, v, mean, b]: [T; 4], g: T) -> [T; 4] {
+        let s = &self.0;
+        let g = s.gradient(p, g);
+        let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
+        let b = s.momentum * b + g / s.centered_root(v, mean);
+        [p - s.rate * b, v, mean, b]
+    }
+}
+
+impl Method for RmspropConfig {
+    const NAME: &'static str = "rmsprop";
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        match (self.centered, self.momentum != 0.0) {
+            (false, false) => &["v"],
+            (true, false) => &["v", "mean"],
+            (false, true) => &["v", "momentum"],
+            (true, true) => &["v", "mean", "momentum"],
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        fraction("alpha", self.alpha)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("momentum", self.momentum)?;
+        not_negative("weight_decay", self.weight_decay)
+    }
+
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut Memory<T>,
+    ) -> wengert_ops::Result<()> {
+        let n = T::from_f64;
+        let step = Step {
+            rate: n(self.learning_rate),
+            decay: n(self.weight_decay),
+            alpha: n(self.alpha),
+            one_minus_alpha: n(1.0 - self.alpha),
+            momentum: n(self.momentum),
+            epsilon: n(self.epsilon),
+        };
+        match (self.centered, self.momentum != 0.0) {
+            (false, false) => {
+                let [v] = memory.slots_mut();
+                update(Self::NAME, [p, v], g, &Plain(step))
+            }
+            (true, false) => {
+                let [v, mean] = memory.slots_mut();
+                update(Self::NAME, [p, v, mean], g, &Centered(step))
+            }
+            (false, true) => {
+                let [v, b] = memory.slots_mut();
+                update(Self::NAME, [p, v, b], g, &Moving(step))
+            }
+            (true, true) => {
+                let [v, mean, b] = memory.slots_mut();
+                update(Self::NAME, [p, v, mean, b], g, &CenteredMoving(step))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::tests::follows;
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let base = RmspropConfig { learning_rate: 0.05, alpha: 0.9, ..RmspropConfig::default() };
+        follows(
+            Rmsprop::new(0.05),
+            6,
+            [1.0000000229885049, -0.999999866666702, 0.0],
+            [0.8317439985625162, -1.0000019331835541, 0.0],
+        );
+        follows(
+            Rmsprop::with(RmspropConfig { momentum: 0.8, centered: true, weight_decay: 0.1, ..base }),
+            6,
+            [1.3333333357228194, -0.6666666495726513, 0.0],
+            [0.3971680319583058, -0.9924892604988108, 0.0],
+        );
+        follows(
+            Rmsprop::with(RmspropConfig { centered: true, ..base }),
+            6,
+            [1.3333333358876116, -0.6666666518518533, 0.0],
+            [1.0318105560417732, -0.9953537399368959, 0.0],
+        );
+        follows(
+            Rmsprop::with(RmspropConfig { momentum: 0.8, ..base }),
+            6,
+            [1.3418861192904314, -0.6581138696750868, 0.0],
+            [0.4908432827948627, -1.0918458696803603, 0.0],
+        );
+    }
+
+    #[test]
+    fn a_steady_gradient_has_no_variance_and_the_centered_step_is_still_a_number() {
+        use crate::optim::Optimizer;
+        use wengert_tape::{Param, Tape};
+        let config =
+            RmspropConfig { alpha: 0.5, centered: true, learning_rate: 1e-9, ..RmspropConfig::default() };
+        let mut rmsprop = Rmsprop::with(config);
+        let mut p = Param::new(Tensor::<f32>::arange(0.1, 0.37, 100));
+        let slope = p.value().clone();
+        for _ in 0..200 {
+            let tape = Tape::new();
+            let grads = (tape.param(&p) * &slope).sum().backward().unwrap();
+            rmsprop.step(&mut p, &grads).unwrap();
+        }
+        assert!(!p.value().has_non_finite());
+    }
+}
