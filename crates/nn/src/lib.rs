@@ -31,6 +31,7 @@ pub mod layers;
 pub mod loss;
 mod module;
 pub mod optim;
+pub mod penalty;
 pub mod state;
 mod summary;
 pub mod zoo;

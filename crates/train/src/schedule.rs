@@ -1,8 +1,8 @@
 //! [`Schedule`]: how the learning rate goes during a run.
 
-use std::f64::consts::PI;
+use wengert_nn::optim;
 
-/// How the learning rate goes during a run.
+/// How the learning rate goes during a run of known length; for all others see [`wengert_nn::optim::Schedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -25,7 +25,7 @@ impl Schedule {
     pub fn factor(self, step: usize, steps: usize) -> f64 {
         match self {
             Schedule::Constant => 1.0,
-            Schedule::Cosine => 0.5 * (1.0 + (PI * step as f64 / steps.max(1) as f64).cos()),
+            Schedule::Cosine => optim::Schedule::Cosine { from: 1.0, to: 0.0, steps: steps.max(1) }.at(step),
         }
     }
 }

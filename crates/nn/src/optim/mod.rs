@@ -1,28 +1,38 @@
 //! Optimisers: one file each. They update a model in place from the gradients of a sweep, each parameter in one pass.
 
+mod accumulate;
 mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
 mod clip;
 mod descent;
+mod ema;
 mod groups;
+mod lbfgs;
 mod lion;
 mod nadam;
+mod plateau;
 mod radam;
 mod rmsprop;
+mod schedule;
 mod sgd;
 
+pub use accumulate::Accumulator;
 pub use adadelta::{Adadelta, AdadeltaConfig};
 pub use adagrad::{Adagrad, AdagradConfig};
 pub use adam::{Adam, AdamConfig};
 pub use adamax::{Adamax, AdamaxConfig};
 pub use clip::{clip_norm, clip_value};
 pub use descent::{Descent, Memory, Method};
+pub use ema::Ema;
+pub use lbfgs::{Lbfgs, LbfgsConfig};
 pub use lion::{Lion, LionConfig};
 pub use nadam::{Nadam, NadamConfig};
+pub use plateau::{Goal, Plateau, PlateauConfig, Threshold};
 pub use radam::{Radam, RadamConfig};
 pub use rmsprop::{Rmsprop, RmspropConfig};
+pub use schedule::Schedule;
 pub use sgd::{Sgd, SgdConfig};
 
 use crate::module::Module;

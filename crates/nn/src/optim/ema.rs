@@ -1,0 +1,257 @@
+//! Averages of a model's weights along a run.
+
+use super::descent::{argument, not_negative};
+use crate::module::{Buffer, Module, Path, VisitorMut};
+use crate::state::{AnyTensor, Dict, dict};
+use wengert_ops::kernel::update::{Update, update};
+use wengert_ops::{Element, Tensor};
+use wengert_tape::{Float, Param, Result};
+
+/// The exponential moving average of a model's parameters, φ̄ ← α φ̄ + (1-α) φ (Polyak and Juditsky 1992), often better
+/// on held-out data than the last ones. It begins at the model's present values. Buffers are not averaged but copied.
+///
+/// ```
+/// use wengert_nn::optim::Ema;
+/// use wengert_ops::Tensor;
+/// use wengert_tape::Param;
+/// let mut model = Param::new(Tensor::from([1.0]));
+/// let mut ema = Ema::new(0.75, &model);
+/// model.set(Tensor::from([5.0]))?;
+/// ema.update(&model)?;
+/// ema.swap(&mut model)?;                                // evaluate with the average …
+/// assert_eq!(model.value().to_vec(), [2.0]);
+/// ema.swap(&mut model)?;                                // … and train on
+/// assert_eq!(model.value().to_vec(), [5.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Ema {
+    decay: f64,
+    average: Dict,
+}
+
+struct Step<T>(T, T);
+
+impl<T: Float> Update<1, T> for Step<T> {
+    #[inline(always)]
+    fn call(&self, [average]: [T; 1], value: T) -> [T; 1] {
+        [self.0 * average + self.1 * value]
+    }
+}
+
+impl Ema {
+    /// The average that begins at the model's values; `decay` is α, 0.999 or so.
+    pub fn new(decay: f64, model: &dyn Module) -> Self {
+        Ema { decay, average: dict(model) }
+    }
+
+    /// Another α from now on. With α = n / (n + 1) at the n-th update, the first being n = 0, the average is the mean of all
+    /// updates (stochastic weight averaging, Izmailov et al. 2018).
+    pub fn set_decay(&mut self, decay: f64) {
+        self.decay = decay;
+    }
+
+    /// Takes the model's present values in. Frozen parameters are averaged too.
+    ///
+    /// # Errors
+    /// If α is not in [0, 1], or the model has other parts than the one that the average began with.
+    pub fn update(&mut self, model: &dyn Module) -> Result<()> {
+        not_negative("decay", self.decay)
+            .and_then(|()| not_negative("1 - decay", 1.0 - self.decay))
+            .map_err(|detail| argument("ema", detail))?;
+        let parameters: std::collections::HashSet<String> = model.param_names().into_iter().collect();
+        let present = dict(model);
+        self.fits(&present)?;
+        for ((name, average), now) in self.average.iter_mut().zip(present.into_values()) {
+            match (average, &now) {
+                (AnyTensor::F32(average), AnyTensor::F32(now)) if parameters.contains(name) => {
+                    blend(average, now, self.decay)?;
+                }
+                (AnyTensor::F64(average), AnyTensor::F64(now)) if parameters.contains(name) => {
+                    blend(average, now, self.decay)?;
+                }
+                (average, _) => *average = now,
+            }
+        }
+        Ok(())
+    }
+
+    /// Exchanges the model's values and the average's.
+    ///
+    /// # Errors
+    /// If the model has other parts than the average; nothing is changed then.
+    pub fn swap(&mut self, model: &mut dyn Module) -> Result<()> {
+        let values = dict(model);
+        self.store(model)?;
+        self.average = values;
+        Ok(())
+    }
+
+    /// Gives the model the averages.
+    ///
+    /// # Errors
+    /// If the model has other parts than the average; nothing is changed then.
+    pub fn store(&self, model: &mut dyn Module) -> Result<()> {
+        self.fits(&dict(model))?;
+        let mut put = Put { from: &self.average, outcome: Ok(()) };
+        model.visit_mut(&mut Path::root(), &mut put);
+        put.outcome
+    }
+
+    /// The averages by the names of the parameters and buffers, to be saved.
+    pub fn state(&self) -> &Dict {
+        &self.average
+    }
+
+    /// Takes up saved averages.
+    ///
+    /// # Errors
+    /// If something is missing, too much, or of another shape or element type; the average is as it was.
+    pub fn load_state(&mut self, state: &Dict) -> Result<()> {
+        self.fits(state)?;
+        self.average = state.clone();
+        Ok(())
+    }
+
+    /// Whether names, shapes and element types are the average's.
+    fn fits(&self, other: &Dict) -> Result<()> {
+        for (name, average) in &self.average {
+            let Some(found) = other.get(name) else {
+                return Err(argument("ema", format!("the average has {name}, which is missing here")));
+            };
+            if found.shape() != average.shape() || found.dtype() != average.dtype() {
+                let detail = format!(
+                    "{name}: the average has shape {} of {}, found {} of {}",
+                    average.shape(),
+                    average.dtype(),
+                    found.shape(),
+                    found.dtype()
+                );
+                return Err(argument("ema", detail));
+            }
+        }
+        match other.keys().find(|name| !self.average.contains_key(*name)) {
+            Some(extra) => Err(argument("ema", format!("the average has no {extra}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn blend<T: Float>(average: &mut Tensor<T>, now: &Tensor<T>, decay: f64) -> wengert_ops::Result<()> {
+    update("ema", [average], now, &Step(T::from_f64(decay), T::from_f64(1.0 - decay)))
+}
+
+/// Puts checked values into a model.
+struct Put<'d> {
+    from: &'d Dict,
+    outcome: Result<()>,
+}
+
+impl Put<'_> {
+    fn param<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+        if let (Some(t), true) =
+            (self.from.get(path.as_str()).and_then(AnyTensor::to_float), self.outcome.is_ok())
+        {
+            self.outcome = p.set(t);
+        }
+    }
+    fn buffer<T: Element>(&mut self, b: &mut Buffer<T>, t: Option<Tensor<T>>) {
+        if let (Some(t), true) = (t, self.outcome.is_ok()) {
+            self.outcome = b.set(t);
+        }
+    }
+}
+
+impl VisitorMut for Put<'_> {
+    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+        self.param(path, p);
+    }
+    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+        self.param(path, p);
+    }
+    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+        let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
+        self.buffer(b, t);
+    }
+    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+        let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
+        self.buffer(b, t);
+    }
+    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+        let t = match self.from.get(path.as_str()) {
+            Some(AnyTensor::I64(t)) => Some(t.clone()),
+            _ => None,
+        };
+        self.buffer(b, t);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, crate::Module)]
+    struct Net {
+        weight: Param<f64>,
+        frozen: Param<f32>,
+        seen: Buffer<i64>,
+        mean: Buffer<f64>,
+    }
+
+    fn net(x: f64) -> Net {
+        Net {
+            weight: Param::new(Tensor::from([x, -x])),
+            frozen: Param::new(Tensor::from([x as f32])),
+            seen: Buffer::new(Tensor::scalar(x as i64)),
+            mean: Buffer::new(Tensor::from([x])),
+        }
+    }
+
+    #[test]
+    fn parameters_are_averaged_and_buffers_copied() {
+        let mut ema = Ema::new(0.9, &net(1.0));
+        let mut want = 1.0;
+        for x in [2.0, 3.0, 4.0] {
+            ema.update(&net(x)).unwrap();
+            want = 0.9 * want + (1.0 - 0.9) * x;
+        }
+        let mut model = net(4.0);
+        ema.swap(&mut model).unwrap();
+        assert_eq!(model.weight.value().to_vec(), [want, -want]);
+        assert!((f64::from(model.frozen.value().item().unwrap()) - want).abs() < 1e-6);
+        assert_eq!((model.seen.value().item().unwrap(), model.mean.value().item().unwrap()), (4, 4.0));
+        let mut again = Ema::new(0.9, &net(0.0));
+        again.swap(&mut model.clone()).unwrap();
+        ema.swap(&mut model).unwrap();
+        assert_eq!(dict(&model), dict(&net(4.0)));
+        again.load_state(ema.state()).unwrap();
+        again.store(&mut model).unwrap();
+        assert_eq!(model.weight.value().to_vec(), [want, -want]);
+    }
+
+    #[test]
+    fn the_mean_of_all_updates() {
+        let mut mean = Ema::new(0.0, &net(0.0));
+        for (n, x) in [3.0, 5.0, 10.0].into_iter().enumerate() {
+            mean.set_decay(n as f64 / (n as f64 + 1.0));
+            mean.update(&net(x)).unwrap();
+        }
+        let mut model = net(0.0);
+        mean.store(&mut model).unwrap();
+        assert!((model.weight.value().to_vec()[0] - 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn another_model_is_refused_by_name() {
+        let mut ema = Ema::new(0.9, &net(1.0));
+        let mut other = Param::new(Tensor::from([1.0]));
+        let e = ema.swap(&mut other).unwrap_err().to_string();
+        assert!(e.contains("frozen"), "{e}");
+        let mut wide = net(1.0);
+        wide.weight = Param::new(Tensor::from([1.0, 2.0, 3.0]));
+        let e = ema.update(&wide).unwrap_err().to_string();
+        assert!(e.contains("weight") && e.contains("[3]"), "{e}");
+        ema.set_decay(1.5);
+        assert!(ema.update(&net(1.0)).is_err());
+    }
+}

@@ -1,0 +1,617 @@
+//! L-BFGS: a quasi-Newton method for whole batches.
+
+use super::descent::{argument, find_count, find_number, find_tensor, join, not_negative};
+use crate::module::{Module, for_each_param, for_each_param_mut};
+use crate::state::{AnyTensor, Dict};
+use std::collections::VecDeque;
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Grads, Result, Tape, Var};
+
+/// The options of [`Lbfgs`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LbfgsConfig {
+    /// η: the length at which a line search begins, or, without one, the step.
+    pub learning_rate: f64,
+    /// How many directions are taken in one step.
+    pub max_iter: usize,
+    /// How often the loss is evaluated in one step at most, up to the end of a direction.
+    pub max_eval: usize,
+    /// A step ends when no element of the gradient is larger.
+    pub tolerance_grad: f64,
+    /// A step ends when neither a parameter nor the loss changes by more.
+    pub tolerance_change: f64,
+    /// How many pairs (s, y) are remembered.
+    pub history_size: usize,
+    /// Whether a length is sought that satisfies the strong Wolfe conditions.
+    pub strong_wolfe: bool,
+}
+
+impl Default for LbfgsConfig {
+    fn default() -> Self {
+        LbfgsConfig {
+            learning_rate: 1.0,
+            max_iter: 20,
+            max_eval: 25,
+            tolerance_grad: 1e-7,
+            tolerance_change: 1e-9,
+            history_size: 100,
+            strong_wolfe: true,
+        }
+    }
+}
+
+/// L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5): directions -H ∇L, where H approximates the inverse Hessian by
+/// the last changes s of the parameters and y of the gradient, with a line search for the strong Wolfe conditions (their
+/// algorithms 3.5 and 3.6, c₁ = 10⁻⁴, c₂ = 0.9).
+///
+/// It evaluates the loss several times a step, so it takes the loss as a function, which must be the same each time: all
+/// data, not a minibatch. Within one step, random layers draw the same. The steps are those of PyTorch; only there the
+/// default has no line search, and a loss that overflows on the way is not a reason to go back.
+///
+/// ```
+/// use wengert_nn::optim::Lbfgs;
+/// use wengert_ops::Tensor;
+/// use wengert_tape::Param;
+/// let mut p = Param::new(Tensor::from([-1.2f64, 1.0]));
+/// let mut lbfgs = Lbfgs::new();
+/// for _ in 0..3 {
+///     lbfgs.step(&mut p, |p, tape| {                       // Rosenbrock's function
+///         let (x, y) = (tape.param(p).get(0, 0), tape.param(p).get(0, 1));
+///         (1.0 - x).square() + 100.0 * (y - x * x).square()
+///     })?;
+/// }
+/// assert!(p.value().to_vec().iter().all(|v| (v - 1.0).abs() < 1e-6));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lbfgs<T: Float> {
+    config: LbfgsConfig,
+    steps: u64,
+    directions: u64,
+    evaluations: u64,
+    last: Option<Last<T>>,
+    pairs: VecDeque<Pair<T>>,
+    /// γ: H begins as γ times the identity.
+    scale: f64,
+}
+
+/// The last direction, how far it was followed, and the gradient before it.
+#[derive(Debug, Clone)]
+struct Last<T: Float> {
+    direction: Tensor<T>,
+    length: f64,
+    gradient: Tensor<T>,
+}
+
+/// One remembered change of the parameters, s, and of the gradient, y.
+#[derive(Debug, Clone)]
+struct Pair<T: Float> {
+    s: Tensor<T>,
+    y: Tensor<T>,
+    /// 1 / yᵀs.
+    rho: f64,
+}
+
+/// A point on the line: length, loss, gradient, slope.
+#[derive(Debug, Clone)]
+struct Point<T: Float> {
+    t: f64,
+    loss: f64,
+    gradient: Tensor<T>,
+    slope: f64,
+}
+
+impl<T: Float> Default for Lbfgs<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Float> Lbfgs<T> {
+    /// With the default options.
+    pub fn new() -> Self {
+        Self::with(LbfgsConfig::default())
+    }
+
+    /// With options.
+    pub fn with(config: LbfgsConfig) -> Self {
+        Lbfgs {
+            config,
+            steps: 0,
+            directions: 0,
+            evaluations: 0,
+            last: None,
+            pairs: VecDeque::new(),
+            scale: 1.0,
+        }
+    }
+
+    /// The options, to be changed between steps.
+    pub fn config_mut(&mut self) -> &mut LbfgsConfig {
+        &mut self.config
+    }
+
+    /// How often the loss was evaluated so far.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations
+    }
+
+    /// Up to [`max_iter`](LbfgsConfig::max_iter) directions; gives the loss before them. Frozen parameters stay as they are.
+    ///
+    /// # Errors
+    /// If the loss fails, is not a scalar or is not finite where the step begins, if the model is not the one of the last step, or
+    /// if an option is impossible.
+    pub fn step<M: Module>(
+        &mut self,
+        model: &mut M,
+        loss: impl for<'t> Fn(&M, &'t Tape<T>) -> Var<'t, T>,
+    ) -> Result<f64> {
+        let c = self.config;
+        not_negative("learning_rate", c.learning_rate).map_err(|detail| argument("lbfgs", detail))?;
+        self.steps += 1;
+        let seed = self.steps;
+        let mut evaluations = 0;
+        let mut evaluate = |model: &M| -> Result<(f64, Tensor<T>)> {
+            evaluations += 1;
+            let tape = Tape::train(seed);
+            let loss = loss(model, &tape);
+            let value = loss.item()?.to_f64();
+            Ok((value, flat(model, &loss.backward()?)?))
+        };
+        let (first, gradient) = evaluate(model)?;
+        if !(first.is_finite() && largest(&gradient)?.is_finite()) {
+            return Err(argument(
+                "lbfgs",
+                format!("the step begins at a loss of {first}, or a gradient that is not finite"),
+            ));
+        }
+        if let Some(last) = self.last.as_ref().filter(|last| last.gradient.shape() != gradient.shape()) {
+            let detail = format!(
+                "the last step had {} parameters, this one {}",
+                last.gradient.numel(),
+                gradient.numel()
+            );
+            return Err(argument("lbfgs", detail));
+        }
+        let outcome = self.descend(model, first, gradient, &mut evaluate);
+        self.evaluations += evaluations as u64;
+        outcome?;
+        Ok(first)
+    }
+
+    fn descend<M: Module>(
+        &mut self,
+        model: &mut M,
+        first: f64,
+        gradient: Tensor<T>,
+        evaluate: &mut impl FnMut(&M) -> Result<(f64, Tensor<T>)>,
+    ) -> Result<()> {
+        let c = self.config;
+        let (mut loss, mut gradient) = (first, gradient);
+        if gradient.numel() == 0 || largest(&gradient)? <= c.tolerance_grad {
+            return Ok(());
+        }
+        let mut evals = 1;
+        for iteration in 1..=c.max_iter {
+            self.directions += 1;
+            let direction = self.direction(&gradient)?;
+            let start = match self.directions {
+                1 => (1.0 / total(&gradient)?).min(1.0) * c.learning_rate,
+                _ => c.learning_rate,
+            };
+            let slope = dot(&gradient, &direction)?;
+            let last = self.last.insert(Last { direction, length: start, gradient: gradient.clone() });
+            if slope > -c.tolerance_change {
+                break;
+            }
+            let before = loss;
+            let origin = values(model)?;
+            if c.strong_wolfe {
+                let direction = last.direction.clone();
+                let left = c.max_eval.saturating_sub(evals);
+                let mut at = |t: f64| -> Result<Point<T>> {
+                    put(model, &origin.add(&direction.scale(t))?)?;
+                    evals += 1;
+                    let (loss, gradient) = evaluate(model)?;
+                    let slope = dot(&gradient, &direction)?;
+                    Ok(Point { t, loss, gradient, slope })
+                };
+                let zero = Point { t: 0.0, loss, gradient, slope };
+                let found =
+                    strong_wolfe(&mut at, start, &zero, largest(&last.direction)?, c.tolerance_change, left)?;
+                (last.length, loss, gradient) = (found.t, found.loss, found.gradient);
+                put(model, &origin.add(&last.direction.scale(found.t))?)?;
+            } else {
+                put(model, &origin.add(&last.direction.scale(start))?)?;
+                if iteration != c.max_iter {
+                    evals += 1;
+                    (loss, gradient) = evaluate(model)?;
+                }
+            }
+            let moved = largest(&last.direction)? * last.length.abs();
+            if evals >= c.max_eval
+                || largest(&gradient)? <= c.tolerance_grad
+                || moved <= c.tolerance_change
+                || (loss - before).abs() < c.tolerance_change
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// -H ∇L, after the last change is remembered.
+    fn direction(&mut self, gradient: &Tensor<T>) -> Result<Tensor<T>> {
+        let Some(last) = &self.last else { return Ok(gradient.scale(-1.0)) };
+        let y = gradient.sub(&last.gradient)?;
+        let s = last.direction.scale(last.length);
+        let ys = dot(&y, &s)?;
+        // Otherwise the pair would make H indefinite.
+        if ys > 1e-10 {
+            if self.pairs.len() >= self.config.history_size.max(1) {
+                self.pairs.pop_front();
+            }
+            self.scale = ys / dot(&y, &y)?;
+            self.pairs.push_back(Pair { s, y, rho: 1.0 / ys });
+        }
+        let mut q = gradient.scale(-1.0);
+        let mut weights = Vec::with_capacity(self.pairs.len());
+        for pair in self.pairs.iter().rev() {
+            let alpha = dot(&pair.s, &q)? * pair.rho;
+            q = q.sub(&pair.y.scale(alpha))?;
+            weights.push(alpha);
+        }
+        let mut r = q.scale(self.scale);
+        for (pair, alpha) in self.pairs.iter().zip(weights.into_iter().rev()) {
+            let beta = dot(&pair.y, &r)? * pair.rho;
+            r = r.add(&pair.s.scale(alpha - beta))?;
+        }
+        Ok(r)
+    }
+
+    /// What is remembered, by the names of the parameters and as numbers under `lbfgs`.
+    ///
+    /// # Errors
+    /// If the model is not the one of the last step.
+    pub fn state(&self, model: &dyn Module) -> Result<Dict> {
+        let mut dict = Dict::new();
+        let counts = [
+            ("steps", self.steps),
+            ("directions", self.directions),
+            ("evaluations", self.evaluations),
+            ("pairs", self.pairs.len() as u64),
+        ];
+        for (name, n) in counts {
+            dict.insert(join("lbfgs", name), AnyTensor::I64(Tensor::scalar(n as i64)));
+        }
+        let length = self.last.as_ref().map_or(0.0, |last| last.length);
+        for (name, x) in [("scale", self.scale), ("length", length)] {
+            dict.insert(join("lbfgs", name), AnyTensor::F64(Tensor::scalar(x)));
+        }
+        let mut split = |slot: &str, t: &Tensor<T>| -> Result<()> {
+            for (name, part) in parts(model, t)? {
+                dict.insert(join(&name, slot), AnyTensor::of(&part));
+            }
+            Ok(())
+        };
+        if let Some(last) = &self.last {
+            split("direction", &last.direction)?;
+            split("gradient", &last.gradient)?;
+        }
+        for (i, pair) in self.pairs.iter().enumerate() {
+            split(&format!("s{i}"), &pair.s)?;
+            split(&format!("y{i}"), &pair.y)?;
+        }
+        Ok(dict)
+    }
+
+    /// Takes up a state of a model of the same names and shapes.
+    ///
+    /// # Errors
+    /// If something is missing, or of another shape or element type; the error names it, and the state is as it was.
+    pub fn load_state(&mut self, model: &dyn Module, state: &Dict) -> Result<()> {
+        let count = |name: &str| find_count("lbfgs", state, &join("lbfgs", name));
+        let number = |name: &str| find_number("lbfgs", state, &join("lbfgs", name));
+        let join_all = |slot: &str| -> Result<Tensor<T>> {
+            let (mut found, mut outcome) = (Vec::new(), Ok(()));
+            for_each_param::<T>(model, &mut |path, p| {
+                if p.is_trainable() && outcome.is_ok() {
+                    match find_tensor("lbfgs", state, &join(path.as_str(), slot), p.value()) {
+                        Ok(t) => found.push(t),
+                        Err(e) => outcome = Err(e),
+                    }
+                }
+            });
+            outcome?;
+            joined(&found)
+        };
+        let mut loaded = Lbfgs::with(self.config);
+        (loaded.steps, loaded.directions) = (count("steps")?, count("directions")?);
+        (loaded.evaluations, loaded.scale) = (count("evaluations")?, number("scale")?);
+        if loaded.directions > 0 {
+            let (direction, gradient) = (join_all("direction")?, join_all("gradient")?);
+            loaded.last = Some(Last { direction, length: number("length")?, gradient });
+        }
+        for i in 0..count("pairs")? {
+            let (s, y) = (join_all(&format!("s{i}"))?, join_all(&format!("y{i}"))?);
+            let rho = 1.0 / dot(&y, &s)?;
+            loaded.pairs.push_back(Pair { s, y, rho });
+        }
+        *self = loaded;
+        Ok(())
+    }
+}
+
+/// A point of the line that satisfies the strong Wolfe conditions, or the best one found.
+fn strong_wolfe<T: Float>(
+    at: &mut impl FnMut(f64) -> Result<Point<T>>,
+    start: f64,
+    zero: &Point<T>,
+    size: f64,
+    tolerance: f64,
+    max: usize,
+) -> Result<Point<T>> {
+    let (c1, c2) = (1e-4, 0.9);
+    // A loss that is not a number is higher than any.
+    let too_high = |p: &Point<T>| !p.loss.is_finite() || p.loss > zero.loss + c1 * p.t * zero.slope;
+    let flat_enough = |p: &Point<T>| p.slope.abs() <= -c2 * zero.slope;
+    let (mut before, mut now) = (zero.clone(), at(start)?);
+    let mut tries = 0;
+    // Until two points enclose one that satisfies both conditions.
+    let (mut low, mut high) = loop {
+        if tries >= max {
+            break (zero.clone(), now);
+        }
+        if too_high(&now) || (tries > 1 && now.loss >= before.loss) {
+            break (before, now);
+        }
+        if flat_enough(&now) {
+            return Ok(now);
+        }
+        if now.slope >= 0.0 {
+            break (before, now);
+        }
+        let (least, most) = (now.t + 0.01 * (now.t - before.t), now.t * 10.0);
+        let t = cubic(&before, &now, least, most);
+        before = std::mem::replace(&mut now, at(t)?);
+        tries += 1;
+    };
+    if higher(&low, &high) {
+        std::mem::swap(&mut low, &mut high);
+    }
+    let mut slow = false;
+    while tries < max && (high.t - low.t).abs() * size >= tolerance {
+        let (left, right) = (low.t.min(high.t), low.t.max(high.t));
+        let mut t = cubic(&low, &high, left, right);
+        // A point close to an end twice in a row would make no progress.
+        let margin = 0.1 * (right - left);
+        if (right - t).min(t - left) < margin {
+            if slow || t >= right || t <= left {
+                t = if (t - right).abs() < (t - left).abs() { right - margin } else { left + margin };
+                slow = false;
+            } else {
+                slow = true;
+            }
+        } else {
+            slow = false;
+        }
+        let now = at(t)?;
+        tries += 1;
+        if too_high(&now) || now.loss >= low.loss {
+            high = now;
+            if higher(&low, &high) {
+                std::mem::swap(&mut low, &mut high);
+            }
+        } else {
+            if flat_enough(&now) {
+                return Ok(now);
+            }
+            if now.slope * (high.t - low.t) >= 0.0 {
+                high = low;
+            }
+            low = now;
+        }
+    }
+    Ok(low)
+}
+
+/// Whether `low` lies above `high`; what is not a number lies above everything.
+fn higher<T: Float>(low: &Point<T>, high: &Point<T>) -> bool {
+    if low.loss.is_nan() { !high.loss.is_nan() } else { low.loss > high.loss }
+}
+
+/// The minimum of the cubic through two points with their slopes, within bounds (Nocedal and Wright 2006, equation 3.59);
+/// the middle where there is none.
+fn cubic<T: Float>(a: &Point<T>, b: &Point<T>, least: f64, most: f64) -> f64 {
+    let d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.t - b.t);
+    let square = d1 * d1 - a.slope * b.slope;
+    let d2 = square.sqrt();
+    let t = if a.t <= b.t {
+        b.t - (b.t - a.t) * ((b.slope + d2 - d1) / (b.slope - a.slope + 2.0 * d2))
+    } else {
+        a.t - (a.t - b.t) * ((a.slope + d2 - d1) / (a.slope - b.slope + 2.0 * d2))
+    };
+    if square >= 0.0 && t.is_finite() { t.max(least).min(most) } else { (least + most) / 2.0 }
+}
+
+fn dot<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<f64> {
+    Ok(a.mul(b)?.sum_all().item()?.to_f64())
+}
+
+/// ‖x‖∞; NaN if an element is.
+fn largest<T: Float>(x: &Tensor<T>) -> Result<f64> {
+    if x.numel() == 0 {
+        return Ok(0.0);
+    }
+    Ok(x.map(wengert_ops::Float::abs).max(0, false)?.item()?.to_f64())
+}
+
+/// ‖x‖₁.
+fn total<T: Float>(x: &Tensor<T>) -> Result<f64> {
+    Ok(x.map(wengert_ops::Float::abs).sum_all().item()?.to_f64())
+}
+
+fn joined<T: Float>(parts: &[Tensor<T>]) -> Result<Tensor<T>> {
+    if parts.is_empty() {
+        return Ok(Tensor::zeros([0]));
+    }
+    let lines: Vec<_> = parts.iter().map(|t| t.reshape([-1])).collect::<wengert_ops::Result<_>>()?;
+    Ok(Tensor::concat(&lines, 0)?)
+}
+
+/// The gradients of all trainable parameters in one line, zeros where there is none.
+fn flat<T: Float>(model: &dyn Module, grads: &Grads<T>) -> Result<Tensor<T>> {
+    let mut all = Vec::new();
+    for_each_param::<T>(model, &mut |_, p| {
+        if p.is_trainable() {
+            let zeros = || Tensor::full_like(p.value(), T::ZERO);
+            all.push(grads.get(p.id()).cloned().unwrap_or_else(zeros));
+        }
+    });
+    joined(&all)
+}
+
+fn values<T: Float>(model: &dyn Module) -> Result<Tensor<T>> {
+    let mut all = Vec::new();
+    for_each_param::<T>(model, &mut |_, p| {
+        if p.is_trainable() {
+            all.push(p.value().clone());
+        }
+    });
+    joined(&all)
+}
+
+/// A line cut into the shapes of the trainable parameters.
+fn parts<T: Float>(model: &dyn Module, line: &Tensor<T>) -> Result<Vec<(String, Tensor<T>)>> {
+    let (mut all, mut at, mut outcome) = (Vec::new(), 0isize, Ok(()));
+    for_each_param::<T>(model, &mut |path, p| {
+        if p.is_trainable() && outcome.is_ok() {
+            let end = at + p.numel() as isize;
+            match line.slice(0, at..end).and_then(|part| part.reshape(p.shape())) {
+                Ok(part) => all.push((path.as_str().to_owned(), part)),
+                Err(e) => outcome = Err(e),
+            }
+            at = end;
+        }
+    });
+    outcome?;
+    Ok(all)
+}
+
+/// Gives the trainable parameters the values of a line.
+fn put<T: Float>(model: &mut dyn Module, line: &Tensor<T>) -> Result<()> {
+    let mut parts = parts(model, line)?.into_iter();
+    let mut outcome = Ok(());
+    for_each_param_mut::<T>(model, &mut |_, p| {
+        if p.is_trainable()
+            && outcome.is_ok()
+            && let Some((_, part)) = parts.next()
+        {
+            outcome = p.set(part);
+        }
+    });
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_tape::Param;
+
+    type Two = [Param<f64>; 2];
+
+    fn start() -> Two {
+        [Param::new(Tensor::from([-1.2])), Param::new(Tensor::from([1.0, 0.5]))]
+    }
+
+    /// Rosenbrock's function of three numbers, in two parameters.
+    fn rosenbrock<'t>(model: &Two, tape: &'t Tape<f64>) -> Var<'t, f64> {
+        let x = tape.param(&model[0]).get(0, 0);
+        let (y, z) = (tape.param(&model[1]).get(0, 0), tape.param(&model[1]).get(0, 1));
+        let valley = (y - x * x).square() + (z - y * y).square();
+        (1.0 - x).square() + (1.0 - y).square() + 100.0 * valley
+    }
+
+    fn numbers(model: &Two) -> Vec<f64> {
+        model.iter().flat_map(|p| p.value().to_vec()).collect()
+    }
+
+    /// PyTorch 2.15 in f64: loss before each step, evaluations so far, and where the last step led.
+    #[track_caller]
+    fn follows(config: LbfgsConfig, losses: [f64; 4], evaluations: [u64; 4], last: [f64; 3]) {
+        let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+        for (loss, evaluations) in losses.into_iter().zip(evaluations) {
+            let found = lbfgs.step(&mut model, rosenbrock).unwrap();
+            assert!((found - loss).abs() < 1e-9 * loss, "{found}, not {loss}");
+            assert_eq!(lbfgs.evaluations(), evaluations);
+        }
+        let found = numbers(&model);
+        assert!(found.iter().zip(last).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
+    }
+
+    #[test]
+    fn steps_are_pytorchs() {
+        let config = LbfgsConfig { max_iter: 4, max_eval: 5, history_size: 3, ..LbfgsConfig::default() };
+        follows(
+            config,
+            [49.199999999999996, 3.6901735852663204, 3.586905329065973, 3.3090599475683424],
+            [5, 10, 16, 22],
+            [-0.558402627476503, 0.31355337085731444, 0.07441108973013989],
+        );
+        follows(
+            LbfgsConfig { strong_wolfe: false, learning_rate: 0.01, ..config },
+            [49.199999999999996, 45.41131139251402, 42.59297213886821, 39.89689346810858],
+            [4, 8, 12, 16],
+            [-1.1663887259739871, 0.9838190918366807, 0.5382749742121643],
+        );
+    }
+
+    #[test]
+    fn a_resumed_run_gives_the_same_bits_and_ends_at_the_minimum() {
+        let config = LbfgsConfig { history_size: 5, tolerance_change: 1e-14, ..LbfgsConfig::default() };
+        let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+        lbfgs.step(&mut model, rosenbrock).unwrap();
+        let mut later = model.clone();
+        let mut resumed = Lbfgs::with(config);
+        let state = lbfgs.state(&model).unwrap();
+        resumed.load_state(&later, &state).unwrap();
+        for _ in 0..5 {
+            lbfgs.step(&mut model, rosenbrock).unwrap();
+            resumed.step(&mut later, rosenbrock).unwrap();
+            assert_eq!(numbers(&model), numbers(&later));
+        }
+        assert!(numbers(&model).iter().all(|v| (v - 1.0).abs() < 1e-6));
+        let mut bad = state.clone();
+        bad.remove("1.direction");
+        let e = resumed.load_state(&later, &bad).unwrap_err().to_string();
+        assert!(e.contains("no tensor 1.direction"), "{e}");
+    }
+
+    /// -log x is not a number for negative x, where the first steps would lead.
+    #[test]
+    fn a_loss_that_overflows_on_the_way_is_gone_back_from() {
+        let mut p = Param::new(Tensor::from([5.0f64]));
+        let mut lbfgs = Lbfgs::new();
+        let least = std::cell::Cell::new(f64::INFINITY);
+        for _ in 0..3 {
+            let step = lbfgs.step(&mut p, |p, tape| {
+                least.set(least.get().min(p.value().to_vec()[0]));
+                (tape.param(p) * 3.0 - tape.param(p).log()).sum()
+            });
+            step.unwrap();
+        }
+        assert!(least.get() < 0.0, "the search did go there");
+        assert!((p.value().item().unwrap() - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn frozen_parameters_stay_and_a_start_that_is_not_finite_is_refused() {
+        let mut model = start();
+        model[0].set_trainable(false);
+        Lbfgs::new().step(&mut model, rosenbrock).unwrap();
+        assert!(numbers(&model)[0] == -1.2 && numbers(&model)[1] != 1.0);
+        model.freeze();
+        let e = Lbfgs::new().step(&mut model, |m, tape| tape.param(&m[0]).sum() * f64::NAN).unwrap_err();
+        assert!(e.to_string().contains("NaN") || e.op() == "backward", "{e}");
+    }
+}

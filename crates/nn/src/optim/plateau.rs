@@ -1,0 +1,236 @@
+//! [`Plateau`]: a learning rate that falls when the loss no longer does.
+
+use super::descent::{argument, find_count, find_number};
+use crate::state::{AnyTensor, Dict};
+use wengert_ops::Tensor;
+use wengert_tape::Result;
+
+/// The options of [`Plateau`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlateauConfig {
+    /// Which way is better.
+    pub goal: Goal,
+    /// By what the learning rate is multiplied.
+    pub factor: f64,
+    /// How many observations in a row may be no better.
+    pub patience: u64,
+    /// By how much an observation has to be better to count.
+    pub threshold: Threshold,
+    /// How many observations after a fall do not count.
+    pub cooldown: u64,
+    /// Where it ends.
+    pub min_lr: f64,
+    /// A fall by no more than this is left out.
+    pub epsilon: f64,
+}
+
+impl Default for PlateauConfig {
+    fn default() -> Self {
+        PlateauConfig {
+            goal: Goal::Least,
+            factor: 0.1,
+            patience: 10,
+            threshold: Threshold::Relative(1e-4),
+            cooldown: 0,
+            min_lr: 0.0,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// Which observations are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Smaller ones: a loss.
+    Least,
+    /// Larger ones: an accuracy.
+    Most,
+}
+
+/// By how much an observation has to be better than the best one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// By this part of the size of the best one.
+    Relative(f64),
+    /// By this much.
+    Absolute(f64),
+}
+
+/// A learning rate that is multiplied by a factor when an observation, such as the loss on held-out data, has not become
+/// better for more than `patience` times in a row. As in PyTorch; there, a relative threshold of a negative best one has the
+/// wrong sign. NaN is not better.
+///
+/// ```
+/// use wengert_nn::optim::{Adam, Optimizer, Plateau, PlateauConfig};
+/// let mut adam = Adam::<f32>::new(0.1);
+/// let config = PlateauConfig { patience: 1, factor: 0.5, ..PlateauConfig::default() };
+/// let mut plateau = Plateau::with(adam.learning_rate(), config);
+/// for loss in [2.0, 1.0, 1.1, 1.2, 1.0] {
+///     adam.set_learning_rate(plateau.observe(loss)?);
+/// }
+/// assert_eq!(adam.learning_rate(), 0.05);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plateau {
+    config: PlateauConfig,
+    rate: f64,
+    best: Option<f64>,
+    /// Observations in a row that were no better.
+    waited: u64,
+    /// Observations that will not count yet.
+    cooling: u64,
+}
+
+impl Plateau {
+    /// From the given learning rate, with the default options.
+    pub fn new(rate: f64) -> Self {
+        Self::with(rate, PlateauConfig::default())
+    }
+
+    /// With options.
+    pub fn with(rate: f64, config: PlateauConfig) -> Self {
+        Plateau { config, rate, best: None, waited: 0, cooling: 0 }
+    }
+
+    /// The learning rate.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Takes an observation in and gives the learning rate from now on.
+    ///
+    /// # Errors
+    /// If the factor is not in [0, 1).
+    pub fn observe(&mut self, value: f64) -> Result<f64> {
+        let c = self.config;
+        super::descent::fraction("factor", c.factor).map_err(|detail| argument("plateau", detail))?;
+        if self.is_better(value) {
+            self.best = Some(value);
+            self.waited = 0;
+        } else {
+            self.waited += 1;
+        }
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.waited = 0;
+        }
+        if self.waited > c.patience {
+            let next = (self.rate * c.factor).max(c.min_lr);
+            if self.rate - next > c.epsilon {
+                self.rate = next;
+            }
+            self.cooling = c.cooldown;
+            self.waited = 0;
+        }
+        Ok(self.rate)
+    }
+
+    fn is_better(&self, value: f64) -> bool {
+        let Some(best) = self.best else { return !value.is_nan() };
+        let margin = match self.config.threshold {
+            Threshold::Relative(part) => part * best.abs(),
+            Threshold::Absolute(margin) => margin,
+        };
+        match self.config.goal {
+            Goal::Least => value < best - margin,
+            Goal::Most => value > best + margin,
+        }
+    }
+
+    /// The learning rate, the best observation, and the counts, to be saved.
+    pub fn state(&self) -> Dict {
+        let number = |x: f64| AnyTensor::F64(Tensor::scalar(x));
+        let count = |n: u64| AnyTensor::I64(Tensor::scalar(n as i64));
+        Dict::from([
+            ("rate".to_owned(), number(self.rate)),
+            ("best".to_owned(), number(self.best.unwrap_or(f64::NAN))),
+            ("waited".to_owned(), count(self.waited)),
+            ("cooling".to_owned(), count(self.cooling)),
+        ])
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// # Errors
+    /// If something is missing or of another kind; the error names it, and the state is as it was.
+    pub fn load_state(&mut self, state: &Dict) -> Result<()> {
+        let best = find_number("plateau", state, "best")?;
+        let rate = find_number("plateau", state, "rate")?;
+        let (waited, cooling) =
+            (find_count("plateau", state, "waited")?, find_count("plateau", state, "cooling")?);
+        let best = (!best.is_nan()).then_some(best);
+        *self = Plateau { config: self.config, rate, best, waited, cooling };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OBSERVED: [f64; 22] = [
+        5.0, 4.0, 4.1, 4.2, 4.0, 3.99999, 4.5, 4.6, 4.7, 4.8, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8,
+        3.9, 4.0, 4.1,
+    ];
+
+    /// PyTorch 2.15, with the state saved and loaded after every observation.
+    #[track_caller]
+    fn follows(config: PlateauConfig, want: &[f64]) {
+        let mut plateau = Plateau::with(0.4, config);
+        for (i, (value, want)) in OBSERVED.into_iter().zip(want).enumerate() {
+            let found = plateau.observe(value).unwrap();
+            assert!((found - want).abs() < 1e-15, "observation {i}: {found}, not {want}");
+            let mut resumed = Plateau::with(1.0, config);
+            resumed.load_state(&plateau.state()).unwrap();
+            assert_eq!(resumed, plateau);
+            plateau = resumed;
+        }
+    }
+
+    #[test]
+    fn runs_are_pytorchs() {
+        let halve = PlateauConfig { factor: 0.5, patience: 1, ..PlateauConfig::default() };
+        follows(
+            halve,
+            &[
+                0.4, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.025, 0.0125, 0.0125, 0.00625,
+                0.00625, 0.003125, 0.003125, 0.0015625, 0.0015625, 0.00078125, 0.00078125,
+            ],
+        );
+        follows(
+            PlateauConfig { cooldown: 2, min_lr: 0.03, ..halve },
+            &[
+                0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.03,
+                0.03, 0.03, 0.03, 0.03, 0.03,
+            ],
+        );
+        follows(
+            PlateauConfig {
+                goal: Goal::Most,
+                patience: 2,
+                threshold: Threshold::Absolute(0.1),
+                ..PlateauConfig::default()
+            },
+            &[
+                0.4, 0.4, 0.4, 0.04, 0.04, 0.04, 0.004, 0.004, 0.004, 4e-4, 4e-4, 4e-4, 4e-5, 4e-5, 4e-5,
+                4e-6, 4e-6, 4e-6, 4e-7, 4e-7, 4e-7, 4e-8,
+            ],
+        );
+    }
+
+    #[test]
+    fn nan_is_no_better_and_a_negative_best_keeps_its_margin() {
+        let config =
+            PlateauConfig { patience: 0, threshold: Threshold::Relative(0.1), ..PlateauConfig::default() };
+        let mut plateau = Plateau::with(1.0, config);
+        assert_eq!(plateau.observe(-10.0).unwrap(), 1.0);
+        assert_eq!(plateau.observe(-10.5).unwrap(), 0.1, "better by less than a tenth of 10");
+        let after = plateau.observe(f64::NAN).unwrap();
+        assert!((after - 0.01).abs() < 1e-15);
+        assert!(Plateau::with(1.0, PlateauConfig { factor: 1.0, ..config }).observe(0.0).is_err());
+        let mut missing = plateau.state();
+        missing.remove("waited");
+        assert!(plateau.load_state(&missing).unwrap_err().to_string().contains("no tensor waited"));
+    }
+}

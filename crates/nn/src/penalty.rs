@@ -1,0 +1,99 @@
+//! Penalties on the size of parameters, as terms of a loss.
+//!
+//! Weight decay of an optimiser does the same for ℓ² without a term; a penalty is the choice for ℓ¹, for a loss that is
+//! reported whole, for second derivatives, and for optimisers such as Adam, in which decoupled decay is something else.
+
+use crate::module::{Module, for_each_param};
+use wengert_tape::{Float, Tape, Var};
+
+/// λ ‖φ‖₁ over all parameters of a module that are not frozen; the gradient is λ sign φ, and 0 at 0.
+///
+/// A part of a model, and a single parameter, is a module too:
+///
+/// ```
+/// use wengert_nn::{Linear, penalty};
+/// use wengert_ops::{Tensor, random::Rng};
+/// use wengert_tape::Tape;
+/// let mut layer = Linear::<f64>::new(2, 1, &mut Rng::seed(0));
+/// layer.weight.set(Tensor::from([[3.0, -4.0]]))?;
+/// let tape = Tape::new();
+/// let loss = penalty::l1(&layer.weight, &tape, 0.1);       // weights only
+/// assert!((loss.item()? - 0.7).abs() < 1e-15);
+/// assert_eq!(loss.backward()?.of(&layer.weight)?.to_vec(), [0.1, -0.1]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[track_caller]
+pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
+    let terms = trainable(module, tape).into_iter().map(|p| p.abs().sum());
+    sum(terms, tape) * lambda
+}
+
+/// λ/2 ‖φ‖² over all parameters of a module that are not frozen; the gradient is λ φ.
+///
+/// ```
+/// use wengert_nn::penalty;
+/// use wengert_ops::Tensor;
+/// use wengert_tape::{Param, Tape};
+/// let p = Param::new(Tensor::from([3.0, -4.0]));
+/// let tape = Tape::new();
+/// let loss = penalty::l2(&p, &tape, 0.5);
+/// assert_eq!(loss.item()?, 0.25 * 25.0);
+/// assert_eq!(loss.backward()?.of(&p)?.to_vec(), [1.5, -2.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[track_caller]
+pub fn l2<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
+    let terms = trainable(module, tape).into_iter().map(|p| p.square().sum());
+    sum(terms, tape) * (0.5 * lambda)
+}
+
+fn trainable<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>) -> Vec<Var<'t, T>> {
+    let mut all = Vec::new();
+    for_each_param::<T>(module, &mut |_, p| {
+        if p.is_trainable() {
+            all.push(tape.param(p));
+        }
+    });
+    all
+}
+
+#[track_caller]
+fn sum<'t, T: Float>(terms: impl Iterator<Item = Var<'t, T>>, tape: &'t Tape<T>) -> Var<'t, T> {
+    terms.reduce(|a, b| a + b).unwrap_or_else(|| tape.constant(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Linear, gradcheck};
+    use wengert_ops::Tensor;
+    use wengert_ops::random::Rng;
+    use wengert_tape::Param;
+
+    #[test]
+    fn all_parts_count_but_frozen_ones() {
+        let mut rng = Rng::seed(0);
+        let mut model = vec![Linear::<f64>::new(2, 3, &mut rng), Linear::new(3, 1, &mut rng)];
+        let report = gradcheck::check(&mut model, |m, tape| l2(m, tape, 0.3) + l1(m, tape, 0.2), 3).unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+        model.freeze();
+        let tape = Tape::<f64>::new();
+        assert_eq!(l1(&model, &tape, 1.0).item().unwrap(), 0.0);
+    }
+
+    #[test]
+    fn the_slope_at_zero_is_zero_and_decay_is_the_same_step() {
+        use crate::optim::{Optimizer, Sgd, SgdConfig};
+        let mut p = Param::new(Tensor::from([0.0, 2.0, -3.0]));
+        let tape = Tape::new();
+        let slope = l1(&p, &tape, 0.5).backward().unwrap();
+        assert_eq!(slope.of(&p).unwrap().to_vec(), [0.0, 0.5, -0.5]);
+        let mut q = p.clone();
+        let penalty = l2(&p, &tape, 0.5).backward().unwrap();
+        Sgd::new(0.1).step(&mut p, &penalty).unwrap();
+        let nothing = (tape.param(&q) * 0.0).sum().backward().unwrap();
+        let config = SgdConfig { learning_rate: 0.1, weight_decay: 0.5, ..SgdConfig::default() };
+        Sgd::with(config).step(&mut q, &nothing).unwrap();
+        assert_eq!(p.value(), q.value());
+    }
+}
