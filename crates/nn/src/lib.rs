@@ -25,6 +25,7 @@
 // `#[derive(Module)]` names the facade; inside this crate, that is this crate.
 extern crate self as wengert;
 
+pub mod dist;
 pub mod gradcheck;
 pub mod init;
 pub mod layers;

@@ -18,7 +18,7 @@ use wengert_tape::{Float, Tape, Var};
 /// layer.weight.set(Tensor::from([[3.0, -4.0]]))?;
 /// let tape = Tape::new();
 /// let loss = penalty::l1(&layer.weight, &tape, 0.1);       // weights only
-/// assert!((loss.item()? - 0.7).abs() < 1e-15);
+/// assert_eq!(loss.item()? as f32, 0.7);
 /// assert_eq!(loss.backward()?.of(&layer.weight)?.to_vec(), [0.1, -0.1]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```

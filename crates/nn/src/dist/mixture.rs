@@ -1,0 +1,138 @@
+//! Mixtures of distributions of one family.
+
+use super::support::{argument, failed};
+use super::{Categorical, Distribution, Keys};
+use wengert_ops::{ErrorKind, Shape, Tensor, broadcast_shapes};
+use wengert_tape::{Float, Operand, Result, Tape, Var};
+
+/// Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a [`Categorical`] over them.
+///
+/// A network that predicts the logits and the components' parameters is a mixture density network (Bishop 1994), for
+/// answers of which there are several.
+///
+/// ```
+/// use wengert_nn::dist::{Categorical, Distribution, Mixture, Normal};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let weights = Categorical::new(tape.var(Tensor::zeros([5, 2])));                     // [5, K]
+/// let parts = Normal::new(tape.var(Tensor::from([-1.0, 1.0])), Tensor::ones([5, 2]));     // [5, K]
+/// let d = Mixture::new(weights, parts);
+/// assert_eq!(d.log_prob(Tensor::zeros([5])).shape(), [5]);
+/// assert_eq!(d.sample_n(3, &mut Rng::seed(0))?.shape(), &[3, 5]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Mixture<'t, T: Float, D> {
+    weights: Categorical<'t, T>,
+    parts: D,
+}
+
+impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
+    /// With weights over K components, logits `[.., K]`, and the components, of batch shape `[.., K]`.
+    pub fn new(weights: Categorical<'t, T>, parts: D) -> Self {
+        Mixture { weights, parts }
+    }
+
+    /// Where the axis of the components is, from the end of a draw of theirs.
+    fn axis(&self) -> isize {
+        -1 - self.parts.event_rank() as isize
+    }
+
+    /// The weights beside the draws of the components: `[.., K, 1, ..]`.
+    #[track_caller]
+    fn beside(&self, mut p: Var<'t, T>) -> Var<'t, T> {
+        for _ in 0..self.parts.event_rank() {
+            p = p.unsqueeze(-1);
+        }
+        p
+    }
+
+    #[track_caller]
+    fn averaged(&self, x: Var<'t, T>) -> Var<'t, T> {
+        (self.beside(self.weights.probs()) * x).sum_axes(self.axis())
+    }
+
+    #[track_caller]
+    fn no_closed_form(&self, op: &'static str) -> Var<'t, T> {
+        let on = self.weights.probs();
+        if on.is_failed() {
+            return on;
+        }
+        failed(
+            on,
+            op,
+            ErrorKind::Argument,
+            "a mixture has no closed form of this; estimate it from samples".to_owned(),
+        )
+    }
+}
+
+impl<'t, T: Float, D: Distribution<'t, T>> Distribution<'t, T> for Mixture<'t, T, D> {
+    fn tape(&self) -> &'t Tape<T> {
+        self.parts.tape()
+    }
+
+    fn shape(&self) -> Shape {
+        let parts = self.parts.shape();
+        let at = parts.len().checked_sub(1 + self.parts.event_rank());
+        parts.iter().enumerate().filter(|(i, _)| Some(*i) != at).map(|(_, n)| *n).collect()
+    }
+
+    fn event_rank(&self) -> usize {
+        self.parts.event_rank()
+    }
+
+    /// log Σ_k exp(log π_k + log p_k(x)).
+    #[track_caller]
+    fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
+        let x = argument("mixture", self.weights.probs(), &self.shape(), x);
+        if x.is_failed() {
+            return x;
+        }
+        let lifted = if x.rank() <= self.event_rank() { x } else { x.unsqueeze(self.axis()) };
+        match broadcast_shapes("mixture", lifted.shape().as_shape(), &self.parts.shape()) {
+            Ok(shape) => {
+                let each = self.parts.log_prob(lifted.expand(shape)); // [.., K]
+                (self.weights.log_probs() + each).logsumexp(-1)
+            }
+            Err(e) => x.tape().failed(e.into()),
+        }
+    }
+
+    /// Σ π μ.
+    #[track_caller]
+    fn mean(&self) -> Var<'t, T> {
+        self.averaged(self.parts.mean())
+    }
+
+    /// Σ π (σ² + (μ - μ̄)²).
+    #[track_caller]
+    fn variance(&self) -> Var<'t, T> {
+        let apart = self.parts.mean() - self.mean().unsqueeze(self.axis());
+        self.averaged(self.parts.variance() + apart.square())
+    }
+
+    /// A failed value: there is no closed form.
+    #[track_caller]
+    fn mode(&self) -> Var<'t, T> {
+        self.no_closed_form("mode")
+    }
+
+    /// A failed value: there is no closed form.
+    #[track_caller]
+    fn entropy(&self) -> Var<'t, T> {
+        self.no_closed_form("entropy")
+    }
+
+    fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
+        let mut chosen = self.weights.draw(lead, keys)?; // [.., K]
+        for _ in 0..self.parts.event_rank() {
+            chosen = chosen.unsqueeze(-1)?;
+        }
+        let all = self.parts.draw(lead, keys)?;
+        // A product with 0 would let an infinite draw of another component through as NaN.
+        let zero = Tensor::scalar(T::ZERO);
+        let mine = chosen.ne(&zero)?.select_from(&all, &zero)?;
+        Ok(mine.sum(self.axis(), false)?)
+    }
+}

@@ -1,0 +1,180 @@
+//! Probability distributions, whose parameters are values of a tape: what a network predicts, when it predicts more than a
+//! number. The loss of maximum likelihood is the mean of -`log_prob`.
+//!
+//! **Shapes.** Parameters broadcast; the result is the *batch* shape, one distribution an element. A draw has the batch shape,
+//! followed, for distributions over vectors, by the axis of the vector. `log_prob` has the batch shape. In `log_prob(x)`, x may have
+//! more axes in front (several draws), or fewer than the batch (one value for all), but two shapes that would grow each
+//! other, such as `[4]` and `[4, 1]`, are an error: that is a mistake more often than a wish.
+//!
+//! **Errors.** A parameter that is impossible (σ ≤ 0, a probability of 1.5, NaN) is a failed value, and so is all that comes of it.
+//! Outside of the support `log_prob` is -∞, with a gradient of zero.
+//!
+//! **Samples** are plain tensors, the same for the same key on any number of threads. Where a distribution is
+//! [`Reparameterised`], [`rsample`](Reparameterised::rsample) gives a draw as a value through which gradients flow.
+//!
+//! ```
+//! use wengert_nn::dist::{Distribution, Normal, Reparameterised, kl};
+//! use wengert_ops::{Tensor, random::Rng};
+//! use wengert_tape::Tape;
+//! let tape = Tape::<f64>::new();
+//! let (mean, log_std) = (tape.var(Tensor::from([0.5, -1.0])), tape.var(Tensor::from([0.0, 0.3])));
+//! let q = Normal::new(mean, log_std.exp());
+//! let z = q.rsample(&mut Rng::seed(0));                               // [2]
+//! let p = Normal::new(tape.constant(0.0), 1.0);
+//! let bound = q.log_prob(z) - p.log_prob(z);                          // one draw's estimate of the KL divergence
+//! let loss = bound.sum() + kl(&q, &p).sum();
+//! assert!(loss.backward()?.wrt(mean)?.to_vec().iter().all(|g| g.is_finite()));
+//! # Ok::<(), wengert_tape::Error>(())
+//! ```
+
+mod bernoulli;
+mod categorical;
+mod exponential;
+mod independent;
+mod laplace;
+mod log_normal;
+mod mixture;
+mod normal;
+mod support;
+#[cfg(test)]
+mod tests;
+mod uniform;
+
+pub use bernoulli::Bernoulli;
+pub use categorical::Categorical;
+pub use exponential::Exponential;
+pub use independent::Independent;
+pub use laplace::Laplace;
+pub use log_normal::LogNormal;
+pub use mixture::Mixture;
+pub use normal::Normal;
+pub use uniform::Uniform;
+
+use wengert_ops::random::{Key, Rng};
+use wengert_ops::{Shape, Tensor};
+use wengert_tape::{Float, Operand, Result, Tape, Var};
+
+/// Where random keys come from: `&mut Rng`, or the random stream of a tape.
+pub trait Keys {
+    /// The next key.
+    fn next_key(&mut self) -> Key;
+}
+
+impl Keys for &mut Rng {
+    fn next_key(&mut self) -> Key {
+        Rng::next_key(self)
+    }
+}
+
+impl<T: Float> Keys for &Tape<T> {
+    fn next_key(&mut self) -> Key {
+        Tape::next_key(self)
+    }
+}
+
+/// A family of probability distributions with parameters on a tape.
+pub trait Distribution<'t, T: Float> {
+    /// The tape of the parameters.
+    fn tape(&self) -> &'t Tape<T>;
+
+    /// The shape of one draw: the batch shape and the axes of the event.
+    fn shape(&self) -> Shape;
+
+    /// How many of the last axes are one event: 0 for numbers, 1 for vectors.
+    fn event_rank(&self) -> usize {
+        0
+    }
+
+    /// The logarithm of the density, or of the probability, of `x`.
+    fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T>;
+
+    /// The mean of each element.
+    fn mean(&self) -> Var<'t, T>;
+
+    /// The variance of each element.
+    fn variance(&self) -> Var<'t, T>;
+
+    /// The standard deviation of each element.
+    #[track_caller]
+    fn std(&self) -> Var<'t, T> {
+        self.variance().sqrt()
+    }
+
+    /// Where `log_prob` is largest: the point prediction of maximum likelihood.
+    fn mode(&self) -> Var<'t, T>;
+
+    /// E\[-log p\], in nats.
+    fn entropy(&self) -> Var<'t, T>;
+
+    /// Draws with the axes `lead` before the shape of one.
+    ///
+    /// # Errors
+    /// If a parameter has failed, or the shape is too large.
+    fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>>;
+
+    /// One draw of each.
+    ///
+    /// # Errors
+    /// If a parameter has failed.
+    fn sample(&self, mut keys: impl Keys) -> Result<Tensor<T>>
+    where
+        Self: Sized,
+    {
+        self.draw(&[], &mut keys)
+    }
+
+    /// `n` draws of each, `[n, ..]`.
+    ///
+    /// # Errors
+    /// If a parameter has failed, or the shape is too large.
+    fn sample_n(&self, n: usize, mut keys: impl Keys) -> Result<Tensor<T>>
+    where
+        Self: Sized,
+    {
+        self.draw(&[n], &mut keys)
+    }
+}
+
+/// A distribution whose draws are a differentiable function of the parameters and of noise (Kingma and Welling 2014).
+pub trait Reparameterised<'t, T: Float>: Distribution<'t, T> {
+    /// As [`draw`](Distribution::draw), as a value of the tape. The same keys give the same numbers.
+    fn redraw(&self, lead: &[usize], keys: &mut dyn Keys) -> Var<'t, T>;
+
+    /// One draw of each, through which gradients flow to the parameters.
+    #[track_caller]
+    fn rsample(&self, mut keys: impl Keys) -> Var<'t, T>
+    where
+        Self: Sized,
+    {
+        self.redraw(&[], &mut keys)
+    }
+
+    /// `n` draws of each, `[n, ..]`.
+    #[track_caller]
+    fn rsample_n(&self, n: usize, mut keys: impl Keys) -> Var<'t, T>
+    where
+        Self: Sized,
+    {
+        self.redraw(&[n], &mut keys)
+    }
+}
+
+/// Pairs of distributions whose Kullback-Leibler divergence has a closed form.
+pub trait Kl<'t, T: Float, Q = Self> {
+    /// KL\[self ‖ q\].
+    fn kl(&self, q: &Q) -> Var<'t, T>;
+}
+
+/// KL\[p ‖ q\] = E_p\[log p - log q\], in closed form, of the batch shape. Note the order.
+///
+/// ```
+/// use wengert_nn::dist::{Normal, kl};
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let (p, q) = (Normal::new(tape.var(1.0), 2.0), Normal::new(tape.var(0.0), 1.0));
+/// assert!((kl(&p, &q).item()? - (2.0 - 2f64.ln())).abs() < 1e-15);       // (σ² + μ² - 1) / 2 - log σ
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[track_caller]
+pub fn kl<'t, T: Float, P: Kl<'t, T, Q>, Q>(p: &P, q: &Q) -> Var<'t, T> {
+    p.kl(q)
+}

@@ -1,0 +1,154 @@
+//! What all distributions need: parameters that are checked and broadcast, values that are checked against the shape, and
+//! noise.
+
+use super::Keys;
+use wengert_ops::random::{normal, uniform};
+use wengert_ops::{ErrorKind as OpErrorKind, Shape, Tensor, broadcast_shapes};
+use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
+
+/// What a parameter has to be.
+#[derive(Clone, Copy)]
+pub(super) enum Needs {
+    /// More than 0.
+    Positive,
+    /// From 0 to 1.
+    Probability,
+}
+
+impl Needs {
+    fn holds(self, x: f64) -> bool {
+        match self {
+            Needs::Positive => x > 0.0,
+            Needs::Probability => (0.0..=1.0).contains(&x),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Needs::Positive => "more than 0",
+            Needs::Probability => "a probability",
+        }
+    }
+}
+
+/// A parameter, or a failed value that says what is impossible about it.
+#[track_caller]
+pub(super) fn parameter<'t, T: Float>(
+    op: &'static str,
+    name: &str,
+    x: Var<'t, T>,
+    needs: Needs,
+) -> Var<'t, T> {
+    let Ok(value) = x.value() else { return x };
+    let dense = value.contiguous();
+    let values = dense.as_slice().unwrap_or_default();
+    match values.iter().find(|v| !needs.holds(v.to_f64())) {
+        Some(bad) => {
+            failed(x, op, OpErrorKind::Argument, format!("expected {name} {}, found {bad}", needs.words()))
+        }
+        None => x,
+    }
+}
+
+#[track_caller]
+pub(super) fn failed<'t, T: Float>(
+    on: Var<'t, T>,
+    op: &'static str,
+    kind: OpErrorKind,
+    detail: String,
+) -> Var<'t, T> {
+    on.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+}
+
+/// Two parameters in their common shape.
+#[track_caller]
+pub(super) fn broadcast<'t, T: Float>(op: &'static str, [a, b]: [Var<'t, T>; 2]) -> [Var<'t, T>; 2] {
+    if a.is_failed() || b.is_failed() {
+        return if a.is_failed() { [a, a] } else { [b, b] };
+    }
+    let (sa, sb) = (a.shape(), b.shape());
+    match broadcast_shapes(op, sa.as_shape(), sb.as_shape()) {
+        Ok(shape) => {
+            let widen = |x: Var<'t, T>| if *x.shape().as_shape() == shape { x } else { x.expand(&shape) };
+            [widen(a), widen(b)]
+        }
+        Err(e) => {
+            let x = a.tape().failed(e.into());
+            [x, x]
+        }
+    }
+}
+
+/// The argument of a `log_prob`: of the shape of a draw, with more axes in front or with fewer, but not growing it sideways.
+#[track_caller]
+pub(super) fn argument<'t, T: Float>(
+    op: &'static str,
+    parameter: Var<'t, T>,
+    shape: &Shape,
+    x: impl Operand<'t, T>,
+) -> Var<'t, T> {
+    if parameter.is_failed() {
+        return parameter;
+    }
+    let x = x.into_var(parameter.tape());
+    if x.is_failed() {
+        return x;
+    }
+    let found = x.shape();
+    match broadcast_shapes(op, found.as_shape(), shape) {
+        Ok(both) if both == *shape || both == *found.as_shape() => x,
+        Ok(_) => {
+            let detail =
+                format!("x has shape {found} and the distribution {shape}: neither contains the other");
+            failed(x, op, OpErrorKind::Shape, detail)
+        }
+        Err(e) => x.tape().failed(e.into()),
+    }
+}
+
+/// `f` of x inside the support, -∞ outside: where `outside` holds, `f` sees `stand_in` instead, so that neither a value
+/// nor a slope that is not a number comes of it. NaN is for `outside` to let pass.
+#[track_caller]
+pub(super) fn within<'t, T: Float>(
+    x: Var<'t, T>,
+    outside: Result<Tensor<bool>>,
+    stand_in: f64,
+    f: impl FnOnce(Var<'t, T>) -> Var<'t, T>,
+) -> Var<'t, T> {
+    match outside {
+        Err(e) => x.tape().failed(e),
+        Ok(mask) if !mask.contiguous().as_slice().unwrap_or_default().contains(&true) => f(x),
+        Ok(mask) => f(x.masked_fill(&mask, stand_in)).masked_fill(&mask, f64::NEG_INFINITY),
+    }
+}
+
+/// Either of two masks.
+pub(super) fn either(a: Result<Tensor<bool>>, b: Result<Tensor<bool>>) -> Result<Tensor<bool>> {
+    Ok(a?.logical_or(&b?)?)
+}
+
+/// The axes `lead`, and then `shape`.
+pub(super) fn full(lead: &[usize], shape: &Shape) -> Vec<usize> {
+    lead.iter().chain(shape.iter()).copied().collect()
+}
+
+/// Standard normal numbers.
+pub(super) fn normals<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Keys) -> Result<Tensor<T>> {
+    Ok(normal(full(lead, shape), 0.0, 1.0, keys.next_key())?)
+}
+
+/// Uniform numbers of (0, 1): 0, whose logarithm is not finite, is left out.
+pub(super) fn uniforms<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Keys) -> Result<Tensor<T>> {
+    let least = if size_of::<T>() == 4 { 2f64.powi(-25) } else { 2f64.powi(-54) };
+    let u: Tensor<T> = uniform(full(lead, shape), 0.0, 1.0, keys.next_key())?;
+    Ok(u.maximum(&Tensor::scalar(T::from_f64(least)))?)
+}
+
+/// A tensor as a constant, or its error as a failed value.
+#[track_caller]
+pub(super) fn constant<'t, T: Float>(on: Var<'t, T>, t: Result<Tensor<T>>) -> Var<'t, T> {
+    match t {
+        Ok(t) => on.tape().constant(t),
+        Err(e) => on.tape().failed(e),
+    }
+}

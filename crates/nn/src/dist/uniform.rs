@@ -1,0 +1,111 @@
+//! The uniform distribution.
+
+use super::support::{argument, broadcast, constant, either, failed, full};
+use super::{Distribution, Keys, Kl, Reparameterised};
+use wengert_ops::{ErrorKind, Shape, Tensor};
+use wengert_tape::{Float, Operand, Result, Tape, Var};
+
+/// Uniform on \[a, b\], with the density 1 / (b - a).
+///
+/// ```
+/// use wengert_nn::dist::{Distribution, Uniform};
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let d = Uniform::new(tape.var(1.0), 3.0);
+/// assert_eq!(d.log_prob(Tensor::from([2.0, 4.0])).value()?.to_vec(), [-2f64.ln(), f64::NEG_INFINITY]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Uniform<'t, T: Float> {
+    low: Var<'t, T>,
+    high: Var<'t, T>,
+}
+
+impl<'t, T: Float> Uniform<'t, T> {
+    /// From `low` to a larger `high`.
+    #[track_caller]
+    pub fn new(low: Var<'t, T>, high: impl Operand<'t, T>) -> Self {
+        let [low, high] = broadcast("uniform", [low, high.into_var(low.tape())]);
+        let ordered = low.lt(high).map(|m| !m.to_vec().contains(&false));
+        let low = match ordered {
+            Ok(false) => {
+                failed(low, "uniform", ErrorKind::Argument, "expected low below high everywhere".to_owned())
+            }
+            _ => low,
+        };
+        Uniform { low, high }
+    }
+
+    fn noise(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
+        Ok(wengert_ops::random::uniform(full(lead, &self.shape()), 0.0, 1.0, keys.next_key())?)
+    }
+}
+
+impl<'t, T: Float> Distribution<'t, T> for Uniform<'t, T> {
+    fn tape(&self) -> &'t Tape<T> {
+        self.low.tape()
+    }
+
+    fn shape(&self) -> Shape {
+        self.low.shape().as_shape().clone()
+    }
+
+    #[track_caller]
+    fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
+        let x = argument("uniform", self.low, &self.shape(), x);
+        let density = -(self.high - self.low).log();
+        match either(x.lt(self.low), x.gt(self.high)) {
+            // x counts only by its shape, and by being NaN.
+            Ok(outside) => (x.detach() * 0.0 + density).masked_fill(&outside, f64::NEG_INFINITY),
+            Err(e) => x.tape().failed(e),
+        }
+    }
+
+    #[track_caller]
+    fn mean(&self) -> Var<'t, T> {
+        (self.low + self.high) * 0.5
+    }
+
+    /// (b - a)² / 12.
+    #[track_caller]
+    fn variance(&self) -> Var<'t, T> {
+        (self.high - self.low).square() / 12.0
+    }
+
+    /// The density is the same everywhere; this is the middle.
+    #[track_caller]
+    fn mode(&self) -> Var<'t, T> {
+        self.mean()
+    }
+
+    /// log(b - a).
+    #[track_caller]
+    fn entropy(&self) -> Var<'t, T> {
+        (self.high - self.low).log()
+    }
+
+    fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
+        let (low, high) = (self.low.value()?, self.high.value()?);
+        Ok(low.add(&high.sub(&low)?.mul(&self.noise(lead, keys)?)?)?)
+    }
+}
+
+/// a + (b - a) u.
+impl<'t, T: Float> Reparameterised<'t, T> for Uniform<'t, T> {
+    #[track_caller]
+    fn redraw(&self, lead: &[usize], keys: &mut dyn Keys) -> Var<'t, T> {
+        self.low + (self.high - self.low) * constant(self.low, self.noise(lead, keys))
+    }
+}
+
+/// log((b_q - a_q) / (b_p - a_p)), and +∞ unless p lies within q.
+impl<'t, T: Float> Kl<'t, T> for Uniform<'t, T> {
+    #[track_caller]
+    fn kl(&self, q: &Self) -> Var<'t, T> {
+        let kl = ((q.high - q.low) / (self.high - self.low)).log();
+        match either(self.low.lt(q.low), self.high.gt(q.high)) {
+            Ok(outside) => kl.masked_fill(&outside, f64::INFINITY),
+            Err(e) => kl.tape().failed(e),
+        }
+    }
+}
