@@ -28,26 +28,36 @@
 //! ```
 
 mod bernoulli;
+mod beta;
 mod categorical;
+mod dirichlet;
 mod exponential;
+mod gamma;
 mod independent;
 mod laplace;
 mod log_normal;
 mod mixture;
 mod normal;
+mod poisson;
+mod student_t;
 mod support;
 #[cfg(test)]
 mod tests;
 mod uniform;
 
 pub use bernoulli::Bernoulli;
+pub use beta::Beta;
 pub use categorical::Categorical;
+pub use dirichlet::Dirichlet;
 pub use exponential::Exponential;
+pub use gamma::Gamma;
 pub use independent::Independent;
 pub use laplace::Laplace;
 pub use log_normal::LogNormal;
 pub use mixture::Mixture;
 pub use normal::Normal;
+pub use poisson::Poisson;
+pub use student_t::StudentT;
 pub use uniform::Uniform;
 
 use wengert_ops::random::{Key, Rng};

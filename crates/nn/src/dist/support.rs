@@ -11,6 +11,8 @@ use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
 pub(super) enum Needs {
     /// More than 0.
     Positive,
+    /// 0 or more.
+    NotNegative,
     /// From 0 to 1.
     Probability,
 }
@@ -19,6 +21,7 @@ impl Needs {
     fn holds(self, x: f64) -> bool {
         match self {
             Needs::Positive => x > 0.0,
+            Needs::NotNegative => x >= 0.0,
             Needs::Probability => (0.0..=1.0).contains(&x),
         }
     }
@@ -26,6 +29,7 @@ impl Needs {
     fn words(self) -> &'static str {
         match self {
             Needs::Positive => "more than 0",
+            Needs::NotNegative => "at least 0",
             Needs::Probability => "a probability",
         }
     }
@@ -151,4 +155,41 @@ pub(super) fn constant<'t, T: Float>(on: Var<'t, T>, t: Result<Tensor<T>>) -> Va
         Ok(t) => on.tape().constant(t),
         Err(e) => on.tape().failed(e),
     }
+}
+
+/// Numbers of the gamma distribution of rate 1, of concentrations α > 0 given for each element (Marsaglia and Tsang 2000): rounds of
+/// proposals for all elements, of which each takes the first that is accepted.
+pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<f64>> {
+    let n = [alpha.len()];
+    // An element of less than 1 is one of α + 1 times u^(1/α).
+    let boost = uniform::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
+    let mut drawn: Vec<Option<f64>> = vec![None; alpha.len()];
+    while drawn.contains(&None) {
+        let z = normal::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
+        let u = uniform::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
+        for (i, out) in drawn.iter_mut().enumerate().filter(|(_, out)| out.is_none()) {
+            let shifted = if alpha[i] < 1.0 { alpha[i] + 1.0 } else { alpha[i] };
+            let d = shifted - 1.0 / 3.0;
+            let v = (1.0 + z[i] / (9.0 * d).sqrt()).powi(3);
+            let accepted = v > 0.0 && (1.0 - u[i]).ln() < 0.5 * z[i] * z[i] + d - d * v + d * v.ln();
+            // What is not finite would be proposed forever.
+            if accepted || !d.is_finite() {
+                let factor = if alpha[i] < 1.0 { (1.0 - boost[i]).powf(1.0 / alpha[i]) } else { 1.0 };
+                *out = Some(d * v * factor);
+            }
+        }
+    }
+    Ok(drawn.into_iter().flatten().collect())
+}
+
+/// A parameter for every element of a draw, in f64.
+pub(super) fn spread<T: Float>(x: Var<'_, T>, lead: &[usize], shape: &Shape) -> Result<Vec<f64>> {
+    Ok(x.value()?.broadcast_to(full(lead, shape))?.cast::<f64>().to_vec())
+}
+
+/// Positive numbers as elements of `T`: one that is too small for it becomes the smallest there is.
+pub(super) fn positive<T: Float>(x: Vec<f64>, lead: &[usize], shape: &Shape) -> Result<Tensor<T>> {
+    let least = if size_of::<T>() == 4 { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
+    let values = x.into_iter().map(|v| T::from_f64(if v < least { least } else { v })).collect();
+    Ok(Tensor::from_vec(values, full(lead, shape))?)
 }

@@ -1,0 +1,126 @@
+//! The Poisson distribution.
+
+use super::support::{Needs, argument, failed, full, parameter, spread, within};
+use super::{Distribution, Keys, Kl};
+use wengert_ops::random::uniform;
+use wengert_ops::{ErrorKind, Shape, Tensor};
+use wengert_tape::{Float, Operand, Result, Tape, Var};
+
+/// Counts at rate λ, with the probability λˣ e^{-λ} / x!.
+///
+/// ```
+/// use wengert_nn::dist::{Distribution, Poisson};
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let d = Poisson::new(tape.var(2.0));
+/// assert!((d.log_prob(3.0).item()? - (8.0f64.ln() - 2.0 - 6f64.ln())).abs() < 1e-14);
+/// assert_eq!(d.log_prob(0.5).item()?, f64::NEG_INFINITY);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Poisson<'t, T: Float> {
+    rate: Var<'t, T>,
+}
+
+impl<'t, T: Float> Poisson<'t, T> {
+    /// With rate λ ≥ 0.
+    #[track_caller]
+    pub fn new(rate: Var<'t, T>) -> Self {
+        Poisson { rate: parameter("poisson", "a rate of", rate, Needs::NotNegative) }
+    }
+}
+
+impl<'t, T: Float> Distribution<'t, T> for Poisson<'t, T> {
+    fn tape(&self) -> &'t Tape<T> {
+        self.rate.tape()
+    }
+
+    fn shape(&self) -> Shape {
+        self.rate.shape().as_shape().clone()
+    }
+
+    #[track_caller]
+    fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
+        let x = argument("poisson", self.rate, &self.shape(), x);
+        let outside = x.value().map(|x| x.map(|v| v < T::ZERO || v != v.floor() && !v.is_nan()));
+        within(x, outside, 0.0, |x| x.xlogy(self.rate) - self.rate - (x + 1.0).lgamma())
+    }
+
+    fn mean(&self) -> Var<'t, T> {
+        self.rate
+    }
+
+    fn variance(&self) -> Var<'t, T> {
+        self.rate
+    }
+
+    /// ⌊λ⌋, as a constant.
+    #[track_caller]
+    fn mode(&self) -> Var<'t, T> {
+        match self.rate.value() {
+            Ok(rate) => self.tape().constant(rate.map(wengert_ops::Float::floor)),
+            Err(e) => self.tape().failed(e),
+        }
+    }
+
+    /// A failed value: there is no closed form.
+    #[track_caller]
+    fn entropy(&self) -> Var<'t, T> {
+        if self.rate.is_failed() {
+            return self.rate;
+        }
+        let detail = "the Poisson distribution has no closed form of this; estimate it from samples";
+        failed(self.rate, "entropy", ErrorKind::Argument, detail.to_owned())
+    }
+
+    fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
+        let shape = self.shape();
+        let rate = spread(self.rate, lead, &shape)?;
+        let u = uniform::<f64>([rate.len()], 0.0, 1.0, keys.next_key())?.to_vec();
+        let drawn = rate.into_iter().zip(u).map(|(rate, u)| T::from_f64(count(rate, u))).collect();
+        Ok(Tensor::from_vec(drawn, full(lead, &shape))?)
+    }
+}
+
+/// The count whose share of the probabilities, laid out from the likeliest outwards, holds u.
+fn count(rate: f64, u: f64) -> f64 {
+    if !rate.is_finite() {
+        return f64::NAN;
+    }
+    if rate == 0.0 {
+        return 0.0;
+    }
+    let mode = rate.floor();
+    let peak = (mode * rate.ln() - rate - wengert_ops::math::special::log_gamma(mode + 1.0)).exp();
+    let (mut low, mut high) = (mode, mode);
+    let (mut p_low, mut p_high) = (peak, peak);
+    let mut left = u - peak;
+    while left >= 0.0 {
+        high += 1.0;
+        p_high *= rate / high;
+        left -= p_high;
+        if left < 0.0 {
+            return high;
+        }
+        if low > 0.0 {
+            p_low *= low / rate;
+            low -= 1.0;
+            left -= p_low;
+            if left < 0.0 {
+                return low;
+            }
+        }
+        // What rounding leaves over belongs nowhere.
+        if p_high < 1e-300 {
+            break;
+        }
+    }
+    mode
+}
+
+/// λ_p log(λ_p / λ_q) + λ_q - λ_p.
+impl<'t, T: Float> Kl<'t, T> for Poisson<'t, T> {
+    #[track_caller]
+    fn kl(&self, q: &Self) -> Var<'t, T> {
+        self.rate.xlogy(self.rate / q.rate) + q.rate - self.rate
+    }
+}
