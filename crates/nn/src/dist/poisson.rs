@@ -2,6 +2,7 @@
 
 use super::support::{Needs, argument, failed, full, parameter, spread, within};
 use super::{Distribution, Keys, Kl};
+use wengert_ops::math::special;
 use wengert_ops::random::uniform;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
@@ -81,6 +82,10 @@ impl<'t, T: Float> Distribution<'t, T> for Poisson<'t, T> {
     }
 }
 
+/// From here on, counts are drawn as rounded normal numbers: the search outwards would take too long, and the skewness is less
+/// than 10⁻⁴.
+const LARGE: f64 = 1e8;
+
 /// The count whose share of the probabilities, laid out from the likeliest outwards, holds u.
 fn count(rate: f64, u: f64) -> f64 {
     if !rate.is_finite() {
@@ -89,8 +94,13 @@ fn count(rate: f64, u: f64) -> f64 {
     if rate == 0.0 {
         return 0.0;
     }
+    if rate > LARGE {
+        // The quantile of the normal distribution with the same moments.
+        let z = std::f64::consts::SQRT_2 * special::erf_inv(2.0 * u.max(2f64.powi(-54)) - 1.0);
+        return (rate + rate.sqrt() * z).round();
+    }
     let mode = rate.floor();
-    let peak = (mode * rate.ln() - rate - wengert_ops::math::special::log_gamma(mode + 1.0)).exp();
+    let peak = (mode * rate.ln() - rate - special::log_gamma(mode + 1.0)).exp();
     let (mut low, mut high) = (mode, mode);
     let (mut p_low, mut p_high) = (peak, peak);
     let mut left = u - peak;

@@ -482,6 +482,11 @@ fn poisson() {
     );
     is_consistent(&d);
     is_consistent(&Poisson::new(tape.var(t(&[0.01, 0.99, 400.0]))));
+    // The logarithm of the probability has few digits left here, but counts are drawn.
+    let many = Poisson::new(tape.var(1e12)).sample_n(10_000, &mut Rng::seed(0)).unwrap();
+    let (mean, variance) =
+        (tape.var(&many).mean().item().unwrap(), tape.var(&many).var_axes(0, 0.0).item().unwrap());
+    assert!((mean - 1e12).abs() < 5e4 && (variance / 1e12 - 1.0).abs() < 0.1, "{mean} {variance}");
     let total: f64 = (0..200).map(|k| d.log_prob(f64::from(k)).value().unwrap().to_vec()[1].exp()).sum();
     assert!(close(total, 1.0, 1e-12));
     let one = |rate: f64| Poisson::new(tape.var(rate));
@@ -526,6 +531,79 @@ fn student_t() {
         &inputs,
     );
     gradients("student_t variance", |x| StudentT::new(x[0], x[1], x[2]).variance(), &inputs[..3]);
+}
+
+#[test]
+fn multivariate_normal() {
+    let tape = Tape::new();
+    let l = Tensor::from([[1.2, 0.0, 0.0], [0.3, 0.8, 0.0], [-0.5, 0.2, 1.5]]);
+    let mean = t(&[0.5, -1.0, 2.0]);
+    let d = MultivariateNormal::from_factor(tape.var(&mean), &l);
+    let same = MultivariateNormal::from_covariance(tape.var(&mean), d.covariance());
+    for d in [d, same] {
+        is_pytorchs(
+            &d,
+            &[1.7, -0.9, 0.4],
+            [
+                &[-3.8977087132019275],
+                &[0.5, -1.0, 2.0],
+                &[0.5, -1.0, 2.0],
+                &[1.44, 0.73, 2.54],
+                &[4.621458713201927],
+            ],
+        );
+        is_consistent(&d);
+    }
+    let other = Tensor::from([[0.9, 0.0, 0.0], [0.1, 1.1, 0.0], [0.4, -0.3, 0.7]]);
+    kl_is_monte_carlos(
+        &d,
+        &MultivariateNormal::from_factor(tape.var(t(&[0.0, 0.0, 1.0])), &other),
+        3.2632781337339156,
+    );
+    let x = t(&[1.7, -0.9, 0.4]);
+    let inputs = [mean, l, other];
+    gradients(
+        "mvn",
+        |v| {
+            MultivariateNormal::from_factor(v[0], v[1]).log_prob(&x)
+                + MultivariateNormal::from_factor(v[0], v[1]).entropy()
+        },
+        &inputs[..2],
+    );
+    gradients(
+        "mvn kl",
+        |v| {
+            kl(
+                &MultivariateNormal::from_factor(v[0], v[1]),
+                &MultivariateNormal::from_factor(v[0] * 0.5, v[2]),
+            )
+        },
+        &inputs,
+    );
+    gradients(
+        "mvn rsample",
+        |v| MultivariateNormal::from_factor(v[0], v[1]).rsample_n(2, &mut Rng::seed(1)),
+        &inputs[..2],
+    );
+    // A batch of means, one covariance; several draws.
+    let wide = MultivariateNormal::from_factor(tape.var(Tensor::zeros([5, 3])), &inputs[1]);
+    assert_eq!(wide.sample_n(4, &mut Rng::seed(0)).unwrap().shape(), &[4, 5, 3]);
+    assert_eq!(wide.log_prob(Tensor::zeros([4, 5, 3])).shape(), [4, 5]);
+    assert_eq!(
+        (wide.entropy().shape(), wide.variance().shape()),
+        (tape.var(Tensor::zeros([5])).shape(), tape.var(Tensor::zeros([5, 3])).shape())
+    );
+    let flat =
+        MultivariateNormal::from_factor(tape.var(Tensor::zeros([2])), Tensor::from([[1.0, 0.0], [0.0, 0.0]]));
+    assert!(
+        flat.entropy()
+            .value()
+            .unwrap_err()
+            .to_string()
+            .contains("diagonal of the factor of more than 0, found 0")
+    );
+    let misfit = MultivariateNormal::from_factor(tape.var(Tensor::zeros([2])), &inputs[1]);
+    assert!(misfit.mean().value().unwrap_err().to_string().contains("[3, 3]"));
 }
 
 #[test]
