@@ -1,0 +1,242 @@
+//! Generative adversarial networks: the game, apart from what the two networks are made of.
+
+use crate::layers::{Activation, Linear, Sequential};
+use wengert_ops::Tensor;
+use wengert_ops::random::{Key, Rng, normal};
+use wengert_tape::{Error, ErrorKind, Float, Result, Var};
+
+/// What generator and discriminator play for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Game {
+    /// The value function of Goodfellow et al. 2014, eq. 1: the generator makes E log(1 - D(G(z))) small.
+    Minimax,
+    /// The same discriminator; the generator makes E log D(G(z)) large, which has a gradient while it is bad (section 3).
+    NonSaturating,
+    /// Wasserstein distance with a gradient penalty of this weight (Gulrajani et al. 2017, eq. 3; 10 there). The discriminator is a
+    /// critic, without a sigmoid.
+    Wasserstein(f64),
+}
+
+impl Game {
+    /// The discriminator's loss, from its logits on real and on generated samples.
+    ///
+    /// ```
+    /// use wengert_nn::zoo::Game;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let (real, fake) = (tape.var(Tensor::zeros([4, 1])), tape.var(Tensor::zeros([4, 1])));
+    /// let loss = Game::NonSaturating.discriminator_loss(real, fake);
+    /// assert!((loss.item()? - 2.0 * 2f64.ln()).abs() < 1e-15);                // it cannot tell
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn discriminator_loss<'t, T: Float>(self, real: Var<'t, T>, fake: Var<'t, T>) -> Var<'t, T> {
+        match self {
+            // -log σ(x) is softplus(-x), -log(1 - σ(x)) is softplus(x).
+            Game::Minimax | Game::NonSaturating => (-real).softplus().mean() + fake.softplus().mean(),
+            Game::Wasserstein(_) => fake.mean() - real.mean(),
+        }
+    }
+
+    /// The generator's loss, from the discriminator's logits on generated samples.
+    #[track_caller]
+    pub fn generator_loss<T: Float>(self, fake: Var<'_, T>) -> Var<'_, T> {
+        match self {
+            Game::Minimax => -fake.softplus().mean(),
+            Game::NonSaturating => (-fake).softplus().mean(),
+            Game::Wasserstein(_) => -fake.mean(),
+        }
+    }
+}
+
+/// The gradient penalty E (‖∇ₓ D(x̂)‖ - 1)², with x̂ drawn evenly between each real and each generated sample, `[n, ..]`: a loss
+/// with a gradient in it, so its own gradient is of the second order. (Gulrajani et al. 2017, algorithm 1.)
+///
+/// ```
+/// use wengert_nn::zoo::gradient_penalty;
+/// use wengert_ops::{Tensor, random::Rng};
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let w = tape.var(Tensor::from([3.0, 4.0]));
+/// let (real, fake) = (Tensor::ones([5, 2]), Tensor::zeros([5, 2]));
+/// let penalty = gradient_penalty(|x| x.matmul(w), tape.constant(real), tape.constant(fake), &mut Rng::seed(0))?;
+/// assert_eq!(penalty.item()?, 16.0);                                     // ‖w‖ is 5
+/// assert_eq!(penalty.backward()?.wrt(w)?, Tensor::from([4.8, 6.4]));     // 2 (5 - 1) w / 5
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+///
+/// # Errors
+/// If the samples differ in shape, or the critic fails.
+#[track_caller]
+pub fn gradient_penalty<'t, T: Float>(
+    critic: impl FnOnce(Var<'t, T>) -> Var<'t, T>,
+    real: Var<'t, T>,
+    fake: Var<'t, T>,
+    mut keys: impl crate::dist::Keys,
+) -> Result<Var<'t, T>> {
+    let tape = real.tape();
+    let (real, fake) = (real.value()?, fake.value()?);
+    if real.shape() != fake.shape() || real.rank() == 0 {
+        let detail = format!("real samples have shape {}, generated ones {}", real.shape(), fake.shape());
+        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+        return Err(Error::new(kind, "gradient_penalty", detail).at(std::panic::Location::caller()));
+    }
+    let mut each = vec![1; real.rank()];
+    each[0] = real.shape()[0];
+    let t: Tensor<T> = wengert_ops::random::uniform(each, 0.0, 1.0, keys.next_key())?;
+    let between = tape.var(fake.add(&real.sub(&fake)?.mul(&t)?)?);
+    let slope = critic(between).sum().grad(between)?;
+    Ok((slope.flatten(1).norm_axes(1) - 1.0).square().mean())
+}
+
+/// The shape of a dense pair of networks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GanConfig {
+    /// Dimensions of the noise.
+    pub latent: usize,
+    /// Widths of the generator's hidden layers; the discriminator has them the other way round.
+    pub hidden: Vec<usize>,
+    /// Numbers in a sample.
+    pub outputs: usize,
+    /// What the generator's output goes through: tanh for data in [-1, 1].
+    pub output: Activation,
+}
+
+impl Default for GanConfig {
+    /// Noise of 64 dimensions to 28 × 28 pixels in [-1, 1].
+    fn default() -> Self {
+        GanConfig { latent: 64, hidden: vec![256, 512], outputs: 784, output: Activation::Tanh }
+    }
+}
+
+/// A generator `[n, latent]` → `[n, outputs]` and a discriminator `[n, outputs]` → logits `[n, 1]` of dense layers with leaky ReLU.
+pub fn dense_gan<T: Float>(config: &GanConfig, rng: &mut Rng) -> (Sequential<T>, Sequential<T>) {
+    let mut widths = vec![config.latent];
+    widths.extend(&config.hidden);
+    let mut generator = Sequential::new();
+    for w in widths.windows(2) {
+        generator = generator.push(Linear::new(w[0], w[1], rng)).push(Activation::LeakyRelu(0.2));
+    }
+    let last = widths[widths.len() - 1];
+    let generator = generator.push(Linear::new(last, config.outputs, rng)).push(config.output);
+    let mut widths = vec![config.outputs];
+    widths.extend(config.hidden.iter().rev());
+    let mut discriminator = Sequential::new();
+    for w in widths.windows(2) {
+        discriminator = discriminator.push(Linear::new(w[0], w[1], rng)).push(Activation::LeakyRelu(0.2));
+    }
+    let last = widths[widths.len() - 1];
+    (generator, discriminator.push(Linear::new(last, 1, rng)))
+}
+
+/// Noise for a generator, `[n, latent]`.
+///
+/// # Errors
+/// If it does not fit in memory.
+pub fn noise<T: Float>(n: usize, latent: usize, key: Key) -> Result<Tensor<T>> {
+    Ok(normal([n, latent], 0.0, 1.0, key)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradcheck;
+    use crate::layers::Layer;
+    use crate::optim::{Adam, AdamConfig, Optimizer};
+    use wengert_tape::Tape;
+
+    #[test]
+    fn losses_are_those_of_the_papers() {
+        let tape = Tape::<f64>::new();
+        let (real, fake) = (tape.var(Tensor::from([2.0, -1.0])), tape.var(Tensor::from([0.5, -3.0])));
+        let d = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let value = -(d(2.0).ln() + d(-1.0).ln() + (1.0 - d(0.5)).ln() + (1.0 - d(-3.0)).ln()) / 2.0;
+        for game in [Game::Minimax, Game::NonSaturating] {
+            assert!((game.discriminator_loss(real, fake).item().unwrap() - value).abs() < 1e-14);
+        }
+        let minimax = ((1.0 - d(0.5)).ln() + (1.0 - d(-3.0)).ln()) / 2.0;
+        assert!((Game::Minimax.generator_loss(fake).item().unwrap() - minimax).abs() < 1e-14);
+        let other = -(d(0.5).ln() + d(-3.0).ln()) / 2.0;
+        assert!((Game::NonSaturating.generator_loss(fake).item().unwrap() - other).abs() < 1e-14);
+        assert_eq!(Game::Wasserstein(10.0).discriminator_loss(real, fake).item().unwrap(), -1.25 - 0.5);
+        assert_eq!(Game::Wasserstein(10.0).generator_loss(fake).item().unwrap(), 1.25);
+    }
+
+    #[test]
+    fn the_penalty_has_the_right_gradient() {
+        let config = GanConfig { latent: 2, hidden: vec![5], outputs: 3, output: Activation::Tanh };
+        let (_, mut critic) = dense_gan::<f64>(&config, &mut Rng::seed(1));
+        // A smooth critic: leaky ReLU has no second derivative to check.
+        critic.layers_mut()[1] = Box::new(Activation::Tanh);
+        let (real, fake) = (
+            Tensor::randn([4, 3], &mut Rng::seed(2)).unwrap(),
+            Tensor::randn([4, 3], &mut Rng::seed(3)).unwrap(),
+        );
+        let penalty = |critic: &Sequential<f64>, tape: &'_ Tape<f64>| -> f64 {
+            let (real, fake) = (tape.constant(&real), tape.constant(&fake));
+            gradient_penalty(|x| critic.forward(x), real, fake, &mut Rng::seed(4)).unwrap().item().unwrap()
+        };
+        assert!(penalty(&critic, &Tape::new()) > 0.0);
+        let report = gradcheck::check(
+            &mut critic,
+            |critic, tape| {
+                let (real, fake) = (tape.constant(&real), tape.constant(&fake));
+                gradient_penalty(|x| critic.forward(x), real, fake, &mut Rng::seed(4))
+                    .unwrap_or_else(|e| tape.failed(e))
+            },
+            3,
+        )
+        .unwrap();
+        assert!(report.worst() < 1e-6, "{report:?}");
+        assert_eq!(report.unused, ["2.bias"], "a bias moves no slope");
+    }
+
+    /// A ring in the plane: each game brings the generated points to its radius.
+    #[test]
+    fn a_generator_learns_where_the_data_are() {
+        let config = GanConfig { latent: 4, hidden: vec![32], outputs: 2, output: Activation::Identity };
+        for (game, critics) in [(Game::NonSaturating, 1), (Game::Wasserstein(1.0), 3)] {
+            let mut rng = Rng::seed(7);
+            let (mut generator, mut discriminator) = dense_gan::<f32>(&config, &mut rng);
+            let adam = AdamConfig { learning_rate: 2e-3, beta1: 0.5, ..AdamConfig::default() };
+            let (mut g, mut d) = (Adam::with(adam), Adam::with(adam));
+            let mut tape = Tape::train(0);
+            let radius = |x: &Tensor<f32>| {
+                let sizes: Vec<f32> = x.to_vec().chunks(2).map(|p| p[0].hypot(p[1])).collect();
+                sizes.iter().sum::<f32>() / sizes.len() as f32
+            };
+            let make = |generator: &Sequential<f32>| {
+                let tape = Tape::eval();
+                let z = noise(256, 4, Key { seed: 99, stream: 0 }).unwrap();
+                generator.forward(tape.constant(z)).value().unwrap()
+            };
+            let before = (radius(&make(&generator)) - 2.0).abs();
+            for _ in 0..400 {
+                for _ in 0..critics {
+                    tape.reset();
+                    let angles: Tensor<f32> =
+                        wengert_ops::random::uniform([64], 0.0, std::f64::consts::TAU, rng.next_key())
+                            .unwrap();
+                    let ring: Vec<f32> =
+                        angles.to_vec().iter().flat_map(|a| [2.0 * a.cos(), 2.0 * a.sin()]).collect();
+                    let real = tape.constant(Tensor::from_vec(ring, [64, 2]));
+                    let z = tape.constant(noise(64, 4, rng.next_key()).unwrap());
+                    let fake = generator.forward(z).detach();
+                    let mut loss =
+                        game.discriminator_loss(discriminator.forward(real), discriminator.forward(fake));
+                    if let Game::Wasserstein(weight) = game {
+                        loss = loss
+                            + gradient_penalty(|x| discriminator.forward(x), real, fake, &mut rng).unwrap()
+                                * weight;
+                    }
+                    d.step(&mut discriminator, &loss.backward().unwrap()).unwrap();
+                }
+                tape.reset();
+                let z = tape.constant(noise(64, 4, rng.next_key()).unwrap());
+                let loss = game.generator_loss(discriminator.forward(generator.forward(z)));
+                g.step(&mut generator, &loss.backward().unwrap()).unwrap();
+            }
+            let after = (radius(&make(&generator)) - 2.0).abs();
+            assert!(before > 1.0 && after < 0.4, "{game:?}: {before} before, {after} after");
+        }
+    }
+}
