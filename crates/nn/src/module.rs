@@ -119,7 +119,7 @@ pub trait VisitorMut {
 
 /// Something with named parameters and buffers; derive it for your structs.
 ///
-/// ```
+/// ```standalone_crate
 /// # extern crate wengert_nn as wengert;
 /// use wengert::{Linear, Module};
 /// use wengert_ops::random::Rng;
