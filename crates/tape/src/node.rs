@@ -114,6 +114,11 @@ impl Gone {
 /// paths of the inputs have in common. Found only when somebody asks, so that recording costs nothing.
 pub(crate) fn path_of<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
     let top = *inputs.iter().max()? as usize;
+    common(inputs, &paths(nodes, top), nodes).map(str::to_owned)
+}
+
+/// The paths of all nodes up to `top`: of a parameter its own.
+pub(crate) fn paths<T: Float>(nodes: &[Node<T>], top: usize) -> Vec<Option<&str>> {
     let mut paths: Vec<Option<&str>> = Vec::with_capacity(top + 1);
     for node in nodes.iter().take(top + 1) {
         let path = match &node.param {
@@ -122,7 +127,7 @@ pub(crate) fn path_of<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<Str
         };
         paths.push(path);
     }
-    common(inputs, &paths, nodes).map(str::to_owned)
+    paths
 }
 
 fn common<'p, T: Float>(inputs: &[u32], paths: &[Option<&'p str>], nodes: &[Node<T>]) -> Option<&'p str> {

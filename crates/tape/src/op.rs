@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::Slot;
 use crate::real::Float;
 use crate::var::Var;
+use crate::written::Equation;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_ops::Tensor;
@@ -95,6 +96,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     /// The same function in other ops, for the higher orders of a fused op.
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         let _ = x;
+        None
+    }
+
+    /// What the op computes and its derivatives, as they are written, where that can be said elementwise.
+    fn equation(&self) -> Option<Equation> {
         None
     }
 

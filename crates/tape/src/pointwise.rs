@@ -1,9 +1,11 @@
 //! Pointwise functions: two formulas make the kernel, the rule, and every higher order.
 
 use crate::error::Result;
+use crate::formula::Formula;
 use crate::op::{Cotangents, Eager, Forward, Op, OpRef, Rule, Saves, cotangents};
 use crate::real::{Exact, Float, Real};
 use crate::var::Var;
+use crate::written::{Equation, Term};
 use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_ops::kernel::pointwise::{Kernel, pointwise};
@@ -66,6 +68,11 @@ pub trait Pointwise: Clone + Send + Sync + 'static {
     /// An accurate, slower `f` for rough arguments.
     fn exact<F: Float>(&self, x: F) -> F {
         self.f(x)
+    }
+
+    /// The function as it is written. (The derivative needs nothing: it is read off `df`.)
+    fn written(&self, x: Term) -> Term {
+        Term::Call(Self::NAME, vec![x])
     }
 }
 
@@ -146,6 +153,11 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(P::USES_X), outputs: P::USES_Y }
     }
+
+    fn equation(&self) -> Option<Equation> {
+        let slope = Formula::<f64>::trace(|[x, y]| self.0.0.df(x, y)).term(&[Term::Input(0), Term::Output]);
+        Some(Equation { value: self.0.0.written(Term::Input(0)), slopes: vec![slope] })
+    }
 }
 
 /// A function of two numbers and its two derivatives; operands broadcast.
@@ -169,6 +181,11 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
 
     /// ∂f/∂b, where `y = f(a, b)`.
     fn db<R: Real>(&self, a: R, b: R, y: R) -> R;
+
+    /// The function as it is written.
+    fn written(&self, a: Term, b: Term) -> Term {
+        Term::Call(Self::NAME, vec![a, b])
+    }
 }
 
 /// A [`Pointwise2`] function as an op.
@@ -236,6 +253,13 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
     fn saves(&self, needs: &[bool]) -> Saves {
         let uses = if needs[0] { P::DA_USES } else { 0 } | if needs[1] { P::DB_USES } else { 0 };
         Saves { inputs: u32::from(uses & 3), outputs: uses & 4 != 0 }
+    }
+
+    fn equation(&self) -> Option<Equation> {
+        let names = [Term::Input(0), Term::Input(1), Term::Output];
+        let da = Formula::<f64>::trace(|[a, b, y]| self.0.0.da(a, b, y)).term(&names);
+        let db = Formula::<f64>::trace(|[a, b, y]| self.0.0.db(a, b, y)).term(&names);
+        Some(Equation { value: self.0.0.written(Term::Input(0), Term::Input(1)), slopes: vec![da, db] })
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::checkpoint::Regions;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
+use crate::inspect::SweepStep;
 use crate::node::{Borrowed, Gone, Node, Slot, path_of, range};
 use crate::op::{Cotangents, Eager, OpRef, Rule};
 use crate::real::Float;
@@ -50,6 +51,17 @@ impl<T: Float> Tape<T> {
     /// tape records nothing; if a rule fails.
     #[track_caller]
     pub fn backward(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: Retain) -> Result<Grads<T>> {
+        self.swept(outputs, retain, None)
+    }
+
+    /// The sweep, whose steps are written down in `log` if somebody looks.
+    #[track_caller]
+    pub(crate) fn swept(
+        &self,
+        outputs: &[(Var<'_, T>, Tensor<T>)],
+        retain: Retain,
+        log: Option<&mut Vec<SweepStep<T>>>,
+    ) -> Result<Grads<T>> {
         let at = Location::caller();
         self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.shape().clone())))
             .map_err(|e| e.at(at))?;
@@ -59,6 +71,7 @@ impl<T: Float> Tape<T> {
             nodes: &mut nodes.nodes,
             cotangents: Vec::new(),
             scratch: None,
+            log,
             grads: Grads::new(self.serial.get(), self.updates()),
         };
         let top = outputs.iter().map(|(y, _)| y.id as usize).max();
@@ -122,6 +135,7 @@ struct Sweep<'a, T: Float> {
     nodes: &'a mut Vec<Node<T>>,
     cotangents: Vec<Option<Tensor<T>>>,
     scratch: Option<Tape<T>>,
+    log: Option<&'a mut Vec<SweepStep<T>>>,
     grads: Grads<T>,
 }
 
@@ -189,6 +203,11 @@ impl<T: Float> Sweep<'_, T> {
         if gx.len() != node.inputs.len() {
             let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), node.inputs.len());
             return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+        }
+        if let Some(log) = &mut self.log {
+            let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
+            let given = given.filter_map(|((g, x), _)| Some((*x, g.clone()?))).collect();
+            log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given });
         }
         for ((g, &x), needed) in gx.into_iter().zip(&node.inputs).zip(needs.iter()) {
             let shape = self.nodes[x as usize].value.shape();

@@ -58,6 +58,8 @@ pub(crate) struct State<T: Float> {
     error: Option<Error>,
     pub(crate) params: HashMap<(ParamId, u64), u32, BuildHasherDefault<IdHasher>>,
     rng: Rng,
+    /// What users call their values.
+    pub(crate) names: HashMap<u32, String>,
     /// Checkpoints whose values have been dropped.
     pub(crate) regions: Vec<Region>,
     pub(crate) updates: Updates<T>,
@@ -99,6 +101,7 @@ impl<T: Float> Tape<T> {
                 error: None,
                 params: HashMap::default(),
                 rng: Rng::at(Key::of(seed, Purpose::Layers, 0)),
+                names: HashMap::new(),
                 regions: Vec::new(),
                 updates: Updates::default(),
                 speaks_for: None,
@@ -191,6 +194,7 @@ impl<T: Float> Tape<T> {
         let state = self.state.get_mut();
         state.nodes.clear();
         state.params.clear();
+        state.names.clear();
         state.regions.clear();
         state.updates.clear();
         state.error = None;

@@ -19,6 +19,7 @@ const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("param", "a leaf"),
     ("failed", "a value that has failed, for the error of something outside the tape"),
     ("keep", "marks the value, computes nothing"),
+    ("named", "names the value, computes nothing"),
     ("detach", "cuts the gradient, by its name"),
     ("zeros_like", "a constant"),
     ("ones_like", "a constant"),

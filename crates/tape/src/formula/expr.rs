@@ -4,6 +4,7 @@ use super::Formula;
 use crate::pointwise::{Pointwise, Pointwise2, Value, Value2};
 use crate::real::{Float, Real};
 use crate::rules::scalar::{AddScalar, DivScalar, MulScalar, RDivScalar, RSubScalar};
+use crate::written::Term;
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::Arc;
@@ -89,12 +90,16 @@ pub(super) enum Comparison {
 /// A function of one number without its type: its loop, and its derivative in another formula.
 pub(super) trait Unary<T: Float>: Send + Sync {
     fn loops(&self) -> &dyn Loops<1, T, T>;
+    fn written(&self, x: Term) -> Term;
     fn slope<'e>(&self, x: Expr<'e, T>, y: Expr<'e, T>) -> Expr<'e, T>;
 }
 
 impl<T: Float, P: Pointwise> Unary<T> for Each<Value<P>> {
     fn loops(&self) -> &dyn Loops<1, T, T> {
         self
+    }
+    fn written(&self, x: Term) -> Term {
+        self.0.0.written(x)
     }
     fn slope<'e>(&self, x: Expr<'e, T>, y: Expr<'e, T>) -> Expr<'e, T> {
         self.0.0.df(x, y)
@@ -104,12 +109,16 @@ impl<T: Float, P: Pointwise> Unary<T> for Each<Value<P>> {
 /// A function of two numbers without its type.
 pub(super) trait Binary<T: Float>: Send + Sync {
     fn loops(&self) -> &dyn Loops<2, T, T>;
+    fn written(&self, a: Term, b: Term) -> Term;
     fn slopes<'e>(&self, a: Expr<'e, T>, b: Expr<'e, T>, y: Expr<'e, T>) -> [Expr<'e, T>; 2];
 }
 
 impl<T: Float, P: Pointwise2> Binary<T> for Each<Value2<P>> {
     fn loops(&self) -> &dyn Loops<2, T, T> {
         self
+    }
+    fn written(&self, a: Term, b: Term) -> Term {
+        self.0.0.written(a, b)
     }
     fn slopes<'e>(&self, a: Expr<'e, T>, b: Expr<'e, T>, y: Expr<'e, T>) -> [Expr<'e, T>; 2] {
         [self.0.0.da(a, b, y), self.0.0.db(a, b, y)]
@@ -122,6 +131,39 @@ impl<T: Float> Formula<T> {
         let trace = Trace { steps: RefCell::new((0..N).map(Step::Input).collect()) };
         let output = f(std::array::from_fn(|i| Expr { trace: &trace, id: i as u32 })).id;
         Formula::new(N, trace.steps.into_inner(), output)
+    }
+}
+
+impl<T: Float> Formula<T> {
+    /// The formula as it is written, its inputs being these.
+    pub(crate) fn term(&self, inputs: &[Term]) -> Term {
+        let mut all: Vec<Term> = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let at = |i: &u32| all[*i as usize].clone();
+            let term = match step {
+                Step::Input(i) => inputs[*i].clone(),
+                Step::Constant(c) => Term::Number(c.to_f64()),
+                Step::Unary(p, x) => p.written(at(x)),
+                Step::Binary(p, [a, b]) => p.written(at(a), at(b)),
+                Step::Arithmetic(op, [a, b]) => match op {
+                    Arithmetic::Add => at(a).plus(at(b)),
+                    Arithmetic::Sub => at(a).minus(at(b)),
+                    Arithmetic::Mul => at(a).times(at(b)),
+                    Arithmetic::Div => at(a).over(at(b)),
+                },
+                Step::Compare(c, [a, b]) => {
+                    let sign = match c {
+                        Comparison::Less => "<",
+                        Comparison::LessOrEqual => "≤",
+                        Comparison::Equal => "=",
+                    };
+                    Term::Compare(sign, Box::new(at(a)), Box::new(at(b)))
+                }
+                Step::Select([c, a, b]) => Term::Select(Box::new(at(c)), Box::new(at(a)), Box::new(at(b))),
+            };
+            all.push(term);
+        }
+        all.swap_remove(self.output as usize)
     }
 }
 

@@ -24,6 +24,9 @@ impl Pointwise2 for Quotient {
     fn db<R: Real>(&self, _a: R, b: R, y: R) -> R {
         -(y / b)
     }
+    fn written(&self, a: Term, b: Term) -> Term {
+        a.over(b)
+    }
 }
 
 #[track_caller]

@@ -46,6 +46,11 @@ impl<T: Float> Op<T> for Traced<T> {
         let pull = |i: usize| r.needs(i).then(|| self.pull(r, i)).transpose();
         Some((0..self.0.inputs).map(pull).collect())
     }
+    fn equation(&self) -> Option<Equation> {
+        let inputs: Vec<Term> = (0..self.0.inputs).map(Term::Input).collect();
+        let slopes = (0..self.0.inputs).map(|i| self.0.slope(i).term(&inputs)).collect();
+        Some(Equation { value: self.0.term(&inputs), slopes })
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::INPUTS
     }

@@ -24,6 +24,9 @@ impl Pointwise2 for Product {
     fn db<R: Real>(&self, a: R, _b: R, _y: R) -> R {
         a
     }
+    fn written(&self, a: Term, b: Term) -> Term {
+        a.times(b)
+    }
 }
 
 #[track_caller]

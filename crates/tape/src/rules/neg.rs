@@ -20,6 +20,9 @@ impl Pointwise for Negate {
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         x.like(-1.0)
     }
+    fn written(&self, x: Term) -> Term {
+        x.opposite()
+    }
 }
 
 pub(super) fn spec() -> Spec {

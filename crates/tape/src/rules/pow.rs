@@ -20,6 +20,9 @@ impl Pointwise for Powf {
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         if self.0 == 0.0 { x.like(0.0) } else { x.apply(Powf(self.0 - 1.0)).scale(self.0) }
     }
+    fn written(&self, x: Term) -> Term {
+        x.power(self.0)
+    }
 }
 
 /// aᵇ.
@@ -49,6 +52,9 @@ impl Pointwise2 for Power {
         let base = R::select(a.equals(a.like(0.0)), corner, a);
         let base = R::select(vanishes.clone(), a.like(1.0), base);
         R::select(vanishes, y.like(0.0), y * base.apply(super::log::Log))
+    }
+    fn written(&self, a: Term, b: Term) -> Term {
+        Term::Pow(Box::new(a), Box::new(b))
     }
 }
 

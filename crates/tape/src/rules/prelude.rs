@@ -8,4 +8,5 @@ pub(crate) use crate::pointwise::{Pointwise, Pointwise2};
 pub(crate) use crate::real::{Float, Real};
 pub(crate) use crate::tape::Tape;
 pub(crate) use crate::var::{Operand, Var};
+pub(crate) use crate::written::{Equation, Term};
 pub(crate) use wengert_ops::{Axes, Shape, Tensor, ToShape};

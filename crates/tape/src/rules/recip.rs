@@ -19,6 +19,9 @@ impl Pointwise for Recip {
     fn df<R: Real>(&self, _x: R, y: R) -> R {
         -(y * y)
     }
+    fn written(&self, x: Term) -> Term {
+        Term::Number(1.0).over(x)
+    }
 }
 
 impl<T: Float> Var<'_, T> {

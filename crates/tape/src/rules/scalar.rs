@@ -4,7 +4,7 @@ use super::prelude::*;
 
 macro_rules! with_number {
     ($($(#[$doc:meta])* $name:ident $text:literal, uses $x:literal $y:literal,
-        |$c:ident, $fx:ident, $fy:ident| $f:expr, $df:expr;)*) => {$(
+        |$c:ident, $fx:ident, $fy:ident| $f:expr, $df:expr, $written:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name(pub f64);
@@ -26,20 +26,24 @@ macro_rules! with_number {
                 let $c = self.0;
                 $df
             }
+            fn written(&self, $fx: Term) -> Term {
+                let $c = Term::Number(self.0);
+                $written
+            }
         }
     )*};
 }
 with_number! {
     /// x + c.
-    AddScalar "add", uses false false, |c, x, y| x + c, x.like(1.0);
+    AddScalar "add", uses false false, |c, x, y| x + c, x.like(1.0), x.plus(c);
     /// c - x.
-    RSubScalar "sub", uses false false, |c, x, y| c - x, x.like(-1.0);
+    RSubScalar "sub", uses false false, |c, x, y| c - x, x.like(-1.0), c.minus(x);
     /// c x.
-    MulScalar "mul", uses false false, |c, x, y| c * x, x.like(c);
+    MulScalar "mul", uses false false, |c, x, y| c * x, x.like(c), c.times(x);
     /// x / c.
-    DivScalar "div", uses false false, |c, x, y| x / c, x.like(1.0) / x.like(c);
+    DivScalar "div", uses false false, |c, x, y| x / c, x.like(1.0) / x.like(c), x.over(c);
     /// c / x, derivative -y / x.
-    RDivScalar "div", uses true true, |c, x, y| c / x, -(y / x);
+    RDivScalar "div", uses true true, |c, x, y| c / x, -(y / x), c.over(x);
 }
 
 pub(super) fn spec() -> Spec {

@@ -19,6 +19,9 @@ impl Pointwise for Square {
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         x.scale(2.0)
     }
+    fn written(&self, x: Term) -> Term {
+        x.power(2.0)
+    }
 }
 
 impl<T: Float> Var<'_, T> {

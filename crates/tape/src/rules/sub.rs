@@ -19,6 +19,10 @@ impl<T: Float> Op<T> for Sub {
         let side = |i: usize| r.needs(i).then(|| Ok(r.gy()?.sum_to(r.shape(i))?)).transpose();
         Some(side(0).and_then(|a| Ok(cotangents([a, side(1)?.map(|b: Tensor<T>| b.scale(-1.0))]))))
     }
+    fn equation(&self) -> Option<Equation> {
+        let value = Term::Input(0).minus(Term::Input(1));
+        Some(Equation { value, slopes: vec![Term::Number(1.0), Term::Number(-1.0)] })
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
     }

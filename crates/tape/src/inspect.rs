@@ -1,0 +1,133 @@
+//! Looking at a tape: its nodes one by one, and what a reverse sweep does at each.
+
+use crate::error::Result;
+use crate::node::{Slot, paths};
+use crate::real::Float;
+use crate::sweep::Retain;
+use crate::tape::Tape;
+use crate::var::Var;
+use crate::written::Equation;
+use std::panic::Location;
+use wengert_ops::{Shape, Tensor};
+
+/// What the tape knows of a node.
+#[derive(Debug, Clone)]
+pub struct NodeInfo<T: Float> {
+    /// Its number: nodes are in the order in which they were computed.
+    pub id: u32,
+    /// The operation that made it; nothing for a leaf.
+    pub op: Option<&'static str>,
+    /// The nodes that the operation read.
+    pub inputs: Vec<u32>,
+    /// The first output of the operation, and how many there are.
+    pub outputs: (u32, u32),
+    /// The sizes of the axes.
+    pub shape: Shape,
+    /// The value, unless it was freed or has failed.
+    pub value: Option<Tensor<T>>,
+    /// What the user called it ([`Var::named`]), or the path of the parameter that it is.
+    pub name: Option<String>,
+    /// Whether it is a parameter.
+    pub is_param: bool,
+    /// Whether a gradient flows through it.
+    pub needs_gradient: bool,
+    /// The line of the user's program.
+    pub location: &'static Location<'static>,
+    /// The module whose parameters were involved.
+    pub path: Option<String>,
+    /// What the operation computes, where it is elementwise.
+    pub equation: Option<Equation>,
+}
+
+/// One step of a reverse sweep: the cotangents of an operation's outputs, and what it gave to each input.
+#[derive(Debug, Clone)]
+pub struct SweepStep<T: Float> {
+    /// The first output of the operation.
+    pub node: u32,
+    /// The cotangents of its outputs; nothing where nothing depends on one.
+    pub cotangents: Vec<Option<Tensor<T>>>,
+    /// The input, and what was added to its cotangent.
+    pub given: Vec<(u32, Tensor<T>)>,
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// The number of the node: nodes are in the order in which they were computed.
+    pub fn id(self) -> u32 {
+        self.id
+    }
+
+    /// Gives the value a name, for whoever looks at the tape.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let x = tape.var(2.0).named("x");
+    /// let y = (x * x).named("y");
+    /// assert_eq!(tape.nodes()[y.id() as usize].name.as_deref(), Some("y"));
+    /// ```
+    pub fn named(self, name: impl Into<String>) -> Self {
+        self.tape.state.borrow_mut().names.insert(self.id, name.into());
+        self
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// Every node, from the first to the last.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let x = tape.var(2.0);
+    /// let y = x.tanh();
+    /// let nodes = tape.nodes();
+    /// assert_eq!((nodes.len(), nodes[1].op, &nodes[1].inputs[..]), (2, Some("tanh"), &[x.id()][..]));
+    /// let equation = nodes[1].equation.as_ref().unwrap();
+    /// assert_eq!(equation.slopes[0].text(&["x"], "y"), "1 - y²");
+    /// # let _ = y;
+    /// ```
+    pub fn nodes(&self) -> Vec<NodeInfo<T>> {
+        let state = self.state.borrow();
+        let nodes = &state.nodes;
+        let paths = paths(nodes, nodes.len());
+        let info = |(id, node): (usize, &crate::node::Node<T>)| {
+            let first = &nodes[node.first as usize];
+            let own = node.param.as_ref().and_then(|p| p.name.as_deref());
+            NodeInfo {
+                id: id as u32,
+                op: first.op.as_ref().map(|op| op.name()),
+                inputs: first.inputs.to_vec(),
+                outputs: (node.first, first.outputs),
+                shape: node.value.shape().clone(),
+                value: if let Slot::Ready(t) = &node.value { Some(t.clone()) } else { None },
+                name: state.names.get(&(id as u32)).cloned().or_else(|| own.map(str::to_owned)),
+                is_param: node.param.is_some(),
+                needs_gradient: node.needs,
+                location: node.at,
+                path: paths[id].map(str::to_owned),
+                equation: first.op.as_ref().and_then(|op| op.equation()),
+            }
+        };
+        nodes.iter().enumerate().map(info).collect()
+    }
+
+    /// A reverse sweep from `output`, step by step, the seed being ones. Every value stays.
+    ///
+    /// ```
+    /// use wengert_tape::Tape;
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.var(3.0);
+    /// let y = x * x;                                   // used twice: two steps' worth in one
+    /// let steps = tape.sweep_steps(y)?;
+    /// let given: Vec<_> = steps[0].given.iter().map(|(input, g)| (*input, g.item().unwrap())).collect();
+    /// assert_eq!(given, [(x.id(), 3.0), (x.id(), 3.0)]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tape::backward`].
+    #[track_caller]
+    pub fn sweep_steps(&self, output: Var<'_, T>) -> Result<Vec<SweepStep<T>>> {
+        let seed = Tensor::full_like(&output.value()?, T::ONE);
+        let mut steps = Vec::new();
+        self.swept(&[(output, seed)], Retain::Values, Some(&mut steps))?;
+        Ok(steps)
+    }
+}
