@@ -3,6 +3,7 @@
 use crate::dtype::Element;
 use crate::kernel::matmul::Gemm;
 use crate::math::{double, single};
+use crate::simd::Vector;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// `f32` or `f64`.
@@ -13,6 +14,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 pub trait Float:
     Element
     + Gemm
+    + Vector
     + Neg<Output = Self>
     + Add<Output = Self>
     + Sub<Output = Self>

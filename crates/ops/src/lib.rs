@@ -27,6 +27,7 @@ mod shape;
 mod simd;
 mod tensor;
 mod view;
+mod window;
 
 pub use dtype::{DType, Element};
 pub use error::{Error, ErrorKind, Result};
@@ -35,3 +36,4 @@ pub use kernel::linalg::Triangle;
 pub use shape::{Axes, Layout, Shape, ToShape, broadcast_shapes, normalize_axis};
 pub use tensor::{IntoTensor, Tensor};
 pub use view::Slice;
+pub use window::{ConvOptions, ConvTransposeOptions, Padding, PerAxis};

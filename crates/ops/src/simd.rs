@@ -3,20 +3,79 @@
 //! A loop handed to [`dispatch`] is compiled once for each instruction set that pulp knows. Everything between here
 //! and the loop's body has to be `#[inline(always)]`, or the body is silently compiled for the baseline.
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::sync::OnceLock;
 
 /// Runs `f` compiled for the best instruction set of this machine.
 #[inline(always)]
 pub(crate) fn dispatch<F: NullaryFnOnce>(f: F) -> F::Output {
     struct Adapter<F>(F);
-    impl<F: NullaryFnOnce> pulp::WithSimd for Adapter<F> {
+    impl<F: NullaryFnOnce> WithSimd for Adapter<F> {
         type Output = F::Output;
         #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) -> F::Output {
+        fn with_simd<S: Simd>(self, _: S) -> F::Output {
             self.0.call()
         }
     }
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    ARCH.get_or_init(Arch::new).dispatch(Adapter(f))
+    dispatch_simd(Adapter(f))
 }
+
+/// As [`dispatch`], for a kernel that names vectors.
+#[inline(always)]
+pub(crate) fn dispatch_simd<F: WithSimd>(f: F) -> F::Output {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    ARCH.get_or_init(Arch::new).dispatch(f)
+}
+
+/// The vectors of an element type, for kernels that hold them in registers by name.
+#[doc(hidden)]
+pub trait Vector: Copy + 'static {
+    /// As many elements as a register holds.
+    type V<S: Simd>: Copy;
+    /// The number of elements in a vector.
+    fn width<S: Simd>() -> usize;
+    /// Every lane the same.
+    fn splat<S: Simd>(simd: S, v: Self) -> Self::V<S>;
+    /// `a b + c`, with one rounding where the machine has such an instruction.
+    fn fma<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
+    /// The sum of the lanes.
+    fn total<S: Simd>(simd: S, v: Self::V<S>) -> Self;
+    /// A slice as vectors, without the rest that does not fill one.
+    fn vectors<S: Simd>(v: &[Self]) -> &[Self::V<S>];
+    /// A slice as vectors to be written, without the rest that does not fill one.
+    fn vectors_mut<S: Simd>(v: &mut [Self]) -> &mut [Self::V<S>];
+}
+
+macro_rules! vector {
+    ($t:ident, $v:ident, $width:ident, $splat:ident, $fma:ident, $total:ident, $vectors:ident, $vectors_mut:ident) => {
+        impl Vector for $t {
+            type V<S: Simd> = S::$v;
+            #[inline(always)]
+            fn width<S: Simd>() -> usize {
+                S::$width
+            }
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, v: Self) -> S::$v {
+                simd.$splat(v)
+            }
+            #[inline(always)]
+            fn fma<S: Simd>(simd: S, a: S::$v, b: S::$v, c: S::$v) -> S::$v {
+                simd.$fma(a, b, c)
+            }
+            #[inline(always)]
+            fn total<S: Simd>(simd: S, v: S::$v) -> Self {
+                simd.$total(v)
+            }
+            #[inline(always)]
+            fn vectors<S: Simd>(v: &[Self]) -> &[S::$v] {
+                S::$vectors(v).0
+            }
+            #[inline(always)]
+            fn vectors_mut<S: Simd>(v: &mut [Self]) -> &mut [S::$v] {
+                S::$vectors_mut(v).0
+            }
+        }
+    };
+}
+vector!(f32, f32s, F32_LANES, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
+vector!(f64, f64s, F64_LANES, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);

@@ -1,6 +1,7 @@
 //! The loops. One file a family; every kernel is a checked, safe function on tensors.
 
 pub mod attention;
+pub mod conv;
 pub(crate) mod copy;
 mod distance;
 mod eigh;

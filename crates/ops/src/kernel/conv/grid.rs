@@ -1,0 +1,153 @@
+//! The padded copy of a source's rows, in which every kernel element is an offset.
+
+use super::Geometry;
+use crate::float::Float;
+
+/// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, zero outside the source.
+#[derive(Debug, Clone)]
+pub(super) struct GridAxis {
+    pub(super) source: usize,
+    pub(super) step: usize,
+    pub(super) starts: Vec<isize>,
+    pub(super) extent: usize,
+}
+
+impl GridAxis {
+    /// The cells of a phase that lie inside the source: from, to.
+    fn inside(&self, start: isize, extent: usize) -> (usize, usize) {
+        let (step, n) = (self.step as isize, self.source as isize);
+        let from = if start < 0 { (-start + step - 1) / step } else { 0 };
+        let to = if n > start { (n - start + step - 1) / step } else { 0 };
+        let from = (from as usize).min(extent);
+        (from, (to as usize).clamp(from, extent))
+    }
+
+    /// The distance between rows, if this is the axis of a row. Zeros at the end of a row can be those at the
+    /// beginning of the next.
+    fn pitch(&self) -> usize {
+        let shared = self.starts.iter().map(|&s| {
+            let (from, to) = self.inside(s, self.extent);
+            from.min(self.extent - to)
+        });
+        self.extent - shared.min().unwrap_or(0)
+    }
+}
+
+/// Two axes, and the distance between rows.
+#[derive(Debug, Clone)]
+pub(super) struct Grid {
+    pub(super) axes: [GridAxis; 2],
+    pub(super) pitch: usize,
+    /// For each phase of a row: the source of cell 0, and the cells that lie inside the source.
+    spans: Vec<(isize, usize, usize)>,
+}
+
+/// A kernel element in a grid: phase and cell of each axis.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tap {
+    pub(super) phase: [usize; 2],
+    pub(super) cell: [usize; 2],
+}
+
+impl Grid {
+    /// `columns` positions of the product begin in each row.
+    pub(super) fn new(axes: [GridAxis; 2], columns: usize) -> Self {
+        let row = &axes[1];
+        let pitch = row.pitch().max(columns);
+        let span = |&s: &isize| {
+            let (a, b) = row.inside(s, row.extent);
+            (s, a.min(pitch), b.min(pitch))
+        };
+        let spans = row.starts.iter().map(span).collect();
+        Grid { axes, pitch, spans }
+    }
+
+    /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation mod stride,
+    /// cell k dilation / stride.
+    pub(super) fn of_input(geometry: &Geometry) -> (Grid, Vec<Tap>) {
+        let mut places = [Vec::new(), Vec::new()];
+        let axes = [0, 1].map(|i| {
+            let a = geometry.axes[i];
+            let mut phases: Vec<usize> = Vec::new();
+            let mut furthest = 0;
+            for k in 0..a.kernel {
+                let (r, cell) = (k * a.dilation % a.stride, k * a.dilation / a.stride);
+                let phase = phases.iter().position(|&p| p == r).unwrap_or_else(|| {
+                    phases.push(r);
+                    phases.len() - 1
+                });
+                places[i].push((phase, cell));
+                furthest = furthest.max(cell);
+            }
+            let starts = phases.iter().map(|&r| r as isize - a.before as isize).collect();
+            GridAxis { source: a.input, step: a.stride, starts, extent: a.output + furthest }
+        });
+        let mut taps = Vec::with_capacity(places[0].len() * places[1].len());
+        for &(p, c) in &places[0] {
+            for &(q, d) in &places[1] {
+                taps.push(Tap { phase: [p, q], cell: [c, d] });
+            }
+        }
+        (Grid::new(axes, geometry.axes[1].output), taps)
+    }
+
+    pub(super) fn phases(&self) -> usize {
+        self.axes[0].starts.len() * self.axes[1].starts.len()
+    }
+
+    /// The number of rows of the grid for a band of so many output rows.
+    pub(super) fn rows(&self, whole: usize, band: usize) -> usize {
+        self.axes[0].extent - (whole - band)
+    }
+
+    /// The elements of a channel in a grid of so many rows.
+    pub(super) fn channel(&self, rows: usize) -> usize {
+        self.phases() * rows * self.pitch
+    }
+
+    /// Where a tap begins inside a channel in a grid of so many rows.
+    pub(super) fn offset(&self, tap: Tap, rows: usize) -> usize {
+        let phase = tap.phase[0] * self.axes[1].starts.len() + tap.phase[1];
+        (phase * rows + tap.cell[0]) * self.pitch + tap.cell[1]
+    }
+
+    /// Copies channels `[channels, source rows, source columns]` into the grid, beginning at row `first`, `rows` rows.
+    pub(super) fn fill<T: Float>(&self, from: &[T], to: &mut [T], channels: usize, first: usize, rows: usize) {
+        let [vertical, horizontal] = &self.axes;
+        let (plane, width, pitch) = (vertical.source * horizontal.source, horizontal.source, self.pitch);
+        let mut lines = to.chunks_exact_mut(pitch.max(1));
+        for c in 0..channels {
+            let plane = &from[c * plane..(c + 1) * plane];
+            for &top in &vertical.starts {
+                let top = top + (first * vertical.step) as isize;
+                for &(left, a, b) in &self.spans {
+                    for row in 0..rows {
+                        let Some(line) = lines.next() else { return };
+                        let at = top + (row * vertical.step) as isize;
+                        if at < 0 || at >= vertical.source as isize || a >= b {
+                            line.fill(T::ZERO);
+                            continue;
+                        }
+                        let source = &plane[at as usize * width..][..width];
+                        line[..a].fill(T::ZERO);
+                        line[b..].fill(T::ZERO);
+                        let begin = (left + (a * horizontal.step) as isize) as usize;
+                        copy(&source[begin..], horizontal.step, &mut line[a..b]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Every `step`-th element.
+#[inline]
+fn copy<T: Float>(from: &[T], step: usize, to: &mut [T]) {
+    if step == 1 {
+        to.copy_from_slice(&from[..to.len()]);
+    } else {
+        for (t, &v) in to.iter_mut().zip(from.iter().step_by(step)) {
+            *t = v;
+        }
+    }
+}

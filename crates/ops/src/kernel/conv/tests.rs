@@ -1,0 +1,119 @@
+use super::*;
+use crate::random::{Key, uniform};
+
+fn values(shape: &[usize], seed: u64) -> Tensor<f64> {
+    uniform(shape, -1.0, 1.0, Key { seed, stream: 0 }).unwrap()
+}
+
+/// Calls `f(y position, x position, w position)` for every product of a convolution.
+fn products(x: &[usize], w: &[usize], y: &[usize], o: &ConvOptions<2>, before: [usize; 2], mut f: impl FnMut(usize, usize, usize)) {
+    let (co, ci) = (w[0] / o.groups, w[1]);
+    for n in 0..x[0] {
+        for c in 0..w[0] {
+            for i in 0..y[2] {
+                for j in 0..y[3] {
+                    for d in 0..ci {
+                        for k in 0..w[2] {
+                            for l in 0..w[3] {
+                                let h = (i * o.stride[0] + k * o.dilation[0]).wrapping_sub(before[0]);
+                                let v = (j * o.stride[1] + l * o.dilation[1]).wrapping_sub(before[1]);
+                                if h < x[2] && v < x[3] {
+                                    let source = c / co * ci + d;
+                                    f(
+                                        ((n * w[0] + c) * y[2] + i) * y[3] + j,
+                                        ((n * x[1] + source) * x[2] + h) * x[3] + v,
+                                        ((c * ci + d) * w[2] + k) * w[3] + l,
+                                    );
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn close(a: &Tensor<f64>, b: &[f64], what: &str) {
+    let a = a.to_vec();
+    assert_eq!(a.len(), b.len(), "{what}");
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((a - b).abs() <= 1e-11 * (1.0 + b.abs()), "{what}: element {i}, expected {b}, got {a}");
+    }
+}
+
+#[test]
+fn all_three_agree_with_loops() {
+    // x, w, stride, padding, dilation, groups
+    let cases: &[([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 2], usize)] = &[
+        ([2, 3, 5, 7], [4, 3, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([1, 1, 1, 1], [1, 1, 1, 1], [1, 1], [0, 0], [1, 1], 1),
+        ([2, 2, 6, 5], [9, 2, 2, 3], [1, 1], [0, 2], [1, 1], 1),
+        ([2, 2, 8, 9], [3, 2, 3, 3], [2, 2], [1, 1], [1, 1], 1),
+        ([1, 2, 8, 11], [3, 2, 2, 3], [3, 2], [2, 0], [2, 3], 1),
+        ([3, 4, 7, 7], [5, 4, 1, 1], [2, 2], [0, 0], [1, 1], 1),
+        ([3, 4, 7, 7], [17, 4, 1, 1], [1, 1], [0, 0], [1, 1], 1),
+        ([2, 6, 6, 6], [9, 2, 3, 3], [1, 1], [1, 1], [1, 1], 3),
+        ([2, 5, 9, 4], [10, 1, 3, 2], [2, 1], [1, 1], [1, 2], 5),
+        ([2, 3, 4, 4], [2, 3, 5, 5], [1, 1], [3, 3], [1, 1], 1),
+        ([1, 2, 3, 3], [2, 2, 2, 2], [5, 5], [1, 1], [1, 1], 1),
+        ([1, 2, 4, 4], [2, 2, 2, 1], [1, 1], [6, 5], [3, 1], 1),
+        ([0, 2, 4, 4], [2, 2, 3, 3], [1, 1], [0, 0], [1, 1], 1),
+        ([2, 0, 4, 4], [2, 0, 3, 3], [1, 1], [0, 0], [1, 1], 1),
+        ([1, 3, 70, 61], [10, 3, 7, 7], [2, 2], [3, 3], [1, 1], 1),
+        ([9, 16, 14, 14], [24, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([1, 16, 40, 40], [32, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+    ];
+    for (case, &(x, w, stride, padding, dilation, groups)) in cases.iter().enumerate() {
+        let o = ConvOptions::<2>::default().stride(stride).padding(padding).dilation(dilation).groups(groups);
+        let what = format!("{x:?} {w:?} {o:?}");
+        let (xs, ws, b) = (values(&x, 1), values(&w, 2), values(&[w[0]], 3));
+        let y = xs.conv(&ws, Some(&b), &o).unwrap();
+        let shape = y.shape().to_vec();
+        let (xv, wv) = (xs.to_vec(), ws.to_vec());
+        let plane = shape[2] * shape[3];
+        let mut want: Vec<f64> = (0..y.numel()).map(|i| b.to_vec()[i / plane % w[0]]).collect();
+        products(&x, &w, &shape, &o, padding, |y, x, w| want[y] += xv[x] * wv[w]);
+        close(&y, &want, &format!("forward {what}"));
+
+        // Another layout each time.
+        let g = values(&shape, 4);
+        let g = if case % 2 == 0 { g } else { g.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap() };
+        let gv = g.to_vec();
+        let mut want = vec![0.0; xs.numel()];
+        products(&x, &w, &shape, &o, padding, |y, x, w| want[x] += gv[y] * wv[w]);
+        let wt = ws.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap();
+        close(&g.conv_adjoint(&wt, None, &o, [x[2], x[3]]).unwrap(), &want, &format!("adjoint {what}"));
+
+        let mut want = vec![0.0; ws.numel()];
+        products(&x, &w, &shape, &o, padding, |y, x, w| want[w] += gv[y] * xv[x]);
+        let xt = xs.transpose(0, 3).unwrap().contiguous().transpose(0, 3).unwrap();
+        close(&xt.conv_weight(&g, &o, [w[2], w[3]]).unwrap(), &want, &format!("weight {what}"));
+        // In single precision the tiles have other widths.
+        let single = xs.cast::<f32>().conv_weight(&g.cast(), &o, [w[2], w[3]]).unwrap();
+        for (a, b) in single.to_vec().iter().zip(&want) {
+            assert!((f64::from(*a) - b).abs() <= 1e-3 * (1.0 + b.abs()), "weight in f32 {what}");
+        }
+    }
+}
+
+#[test]
+fn one_axis_is_two_with_a_first_of_size_one() {
+    let (x, w) = (values(&[2, 3, 9], 1), values(&[4, 3, 3], 2));
+    let o = ConvOptions::<1>::default().stride(2).padding(1);
+    let y = x.conv(&w, None, &o).unwrap();
+    let flat = ConvOptions::<2>::default().stride([1, 2]).padding([0, 1]);
+    let want = x.unsqueeze(2).unwrap().conv(&w.unsqueeze(2).unwrap(), None, &flat).unwrap();
+    assert_eq!(y, want.squeeze(2).unwrap());
+    assert_eq!(*y.conv_adjoint(&w, None, &o, [9]).unwrap().shape(), [2, 3, 9]);
+    assert_eq!(*x.conv_weight(&y, &o, [3]).unwrap().shape(), [4, 3, 3]);
+}
+
+#[test]
+fn same_puts_the_excess_at_the_end() {
+    let x = Tensor::from([[[1.0, 2.0, 3.0]]]);
+    let y = x.conv(&Tensor::from([[[1.0, 0.0]]]), None, &ConvOptions::<1>::default().same()).unwrap();
+    assert_eq!(y, x);
+    let y = x.conv(&Tensor::from([[[0.0, 1.0]]]), None, &ConvOptions::<1>::default().same()).unwrap();
+    assert_eq!(y, Tensor::from([[[2.0, 3.0, 0.0]]]));
+}
