@@ -2,6 +2,7 @@
 
 use super::Geometry;
 use crate::float::Float;
+use pulp::Simd;
 
 /// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, zero outside the source.
 #[derive(Debug, Clone)]
@@ -111,43 +112,161 @@ impl Grid {
         (phase * rows + tap.cell[0]) * self.pitch + tap.cell[1]
     }
 
-    /// Copies channels `[channels, source rows, source columns]` into the grid, beginning at row `first`, `rows` rows.
-    pub(super) fn fill<T: Float>(&self, from: &[T], to: &mut [T], channels: usize, first: usize, rows: usize) {
+    /// Copies the first `channels` channels `[source rows, source columns]` of `from` into the grid, beginning at row
+    /// `first`, `rows` rows. What follows the grid in `to`, at least [`slack`](Grid::slack), becomes zero.
+    #[inline(always)]
+    pub(super) fn fill<T: Float, S: Simd>(
+        &self,
+        simd: S,
+        from: &[T],
+        to: &mut [T],
+        channels: usize,
+        first: usize,
+        rows: usize,
+    ) {
         let [vertical, horizontal] = &self.axes;
         let (plane, width, pitch) = (vertical.source * horizontal.source, horizontal.source, self.pitch);
-        let mut lines = to.chunks_exact_mut(pitch.max(1));
+        let mut line = 0;
         for c in 0..channels {
-            let plane = &from[c * plane..(c + 1) * plane];
+            let plane = &from[c * plane..];
             for &top in &vertical.starts {
                 let top = top + (first * vertical.step) as isize;
                 for &(left, a, b) in &self.spans {
                     for row in 0..rows {
-                        let Some(line) = lines.next() else { return };
+                        let to = &mut to[line..];
+                        line += pitch;
                         let at = top + (row * vertical.step) as isize;
                         if at < 0 || at >= vertical.source as isize || a >= b {
-                            line.fill(T::ZERO);
+                            zeros(simd, to, pitch);
                             continue;
                         }
-                        let source = &plane[at as usize * width..][..width];
-                        line[..a].fill(T::ZERO);
-                        line[b..].fill(T::ZERO);
-                        let begin = (left + (a * horizontal.step) as isize) as usize;
-                        copy(&source[begin..], horizontal.step, &mut line[a..b]);
+                        // What a vector writes beyond its part is overwritten by what follows.
+                        zeros(simd, to, a);
+                        let begin = at as usize * width + (left + (a * horizontal.step) as isize) as usize;
+                        copy::<T, S>(&plane[begin..], horizontal.step, &mut to[a..], b - a);
+                        zeros(simd, &mut to[b..], pitch - b);
                     }
                 }
+            }
+        }
+        to[line..].fill(T::ZERO);
+    }
+
+    /// As [`fill`](Grid::fill), the channels of a cell side by side: `[phase, row, cell, channel]`.
+    #[inline(always)]
+    pub(super) fn fill_last<T: Float>(
+        &self,
+        from: &[T],
+        to: &mut [T],
+        channels: usize,
+        first: usize,
+        rows: usize,
+    ) {
+        let [vertical, horizontal] = &self.axes;
+        let (plane, width, pitch) = (vertical.source * horizontal.source, horizontal.source, self.pitch);
+        let mut lines = to.chunks_exact_mut(pitch * channels);
+        for &top in &vertical.starts {
+            let top = top + (first * vertical.step) as isize;
+            for &(left, a, b) in &self.spans {
+                for row in 0..rows {
+                    let Some(line) = lines.next() else { return };
+                    let at = top + (row * vertical.step) as isize;
+                    if at < 0 || at >= vertical.source as isize || a >= b {
+                        line.fill(T::ZERO);
+                        continue;
+                    }
+                    line[..a * channels].fill(T::ZERO);
+                    line[b * channels..].fill(T::ZERO);
+                    let begin = at as usize * width + (left + (a * horizontal.step) as isize) as usize;
+                    interleave(
+                        &from[begin..],
+                        plane,
+                        horizontal.step,
+                        &mut line[a * channels..b * channels],
+                        channels,
+                    );
+                }
+            }
+        }
+    }
+
+    /// What the grid needs behind it: a product reads whole vectors, and the end of a row in the next.
+    pub(super) fn slack(&self) -> usize {
+        self.pitch + 4 * WIDEST
+    }
+}
+
+/// A multiple of every vector's width.
+pub(super) const WIDEST: usize = 16;
+
+/// At least `n` zeros, in whole vectors.
+#[inline(always)]
+fn zeros<T: Float, S: Simd>(simd: S, to: &mut [T], n: usize) {
+    let whole = n.next_multiple_of(T::width::<S>());
+    for v in T::vectors_mut::<S>(&mut to[..whole]) {
+        *v = T::splat(simd, T::ZERO);
+    }
+}
+
+/// At least `n` times every `step`-th element, in whole vectors where there is room.
+#[inline(always)]
+fn copy<T: Float, S: Simd>(from: &[T], step: usize, to: &mut [T], n: usize) {
+    let whole = n.next_multiple_of(T::width::<S>());
+    match step {
+        1 if from.len() >= whole => {
+            let from = T::vectors::<S>(&from[..whole]);
+            for (t, &f) in T::vectors_mut::<S>(&mut to[..whole]).iter_mut().zip(from) {
+                *t = f;
+            }
+        }
+        1 => to[..n].copy_from_slice(&from[..n]),
+        2 => {
+            let mut done = 0;
+            while done < n && from.len() >= 2 * done + WIDEST {
+                let from: &[T; WIDEST] = from[2 * done..].first_chunk().expect("there is room");
+                let to: &mut [T; WIDEST / 2] = to[done..].first_chunk_mut().expect("there is slack");
+                for l in 0..WIDEST / 2 {
+                    to[l] = from[2 * l];
+                }
+                done += WIDEST / 2;
+            }
+            for i in done..n {
+                to[i] = from[2 * i];
+            }
+        }
+        _ => {
+            for i in 0..n {
+                to[i] = from[i * step];
             }
         }
     }
 }
 
-/// Every `step`-th element.
-#[inline]
-fn copy<T: Float>(from: &[T], step: usize, to: &mut [T]) {
-    if step == 1 {
-        to.copy_from_slice(&from[..to.len()]);
-    } else {
-        for (t, &v) in to.iter_mut().zip(from.iter().step_by(step)) {
-            *t = v;
+/// From every channel, `plane` apart, every `step`-th element, to cells `[channels]`.
+#[inline(always)]
+pub(super) fn interleave<T: Float>(from: &[T], plane: usize, step: usize, to: &mut [T], channels: usize) {
+    let cells = to.len() / channels;
+    let reach = (cells - 1) * step + 1;
+    for c in 0..channels {
+        let from = &from[c * plane..][..reach];
+        let places = to[c..].iter_mut().step_by(channels);
+        match step {
+            1 => {
+                for (t, &f) in places.zip(from) {
+                    *t = f;
+                }
+            }
+            2 => {
+                let (pairs, last) = from.as_chunks::<2>();
+                for (t, &f) in places.zip(pairs.iter().map(|pair| &pair[0]).chain(last)) {
+                    *t = f;
+                }
+            }
+            _ => {
+                for (t, &f) in places.zip(from.iter().step_by(step)) {
+                    *t = f;
+                }
+            }
         }
     }
 }

@@ -6,13 +6,15 @@
 //! grid, at one offset for each channel and kernel element, and the positions between two rows are computed and thrown
 //! away. A stride larger than one splits the grid into phases, each of which is such a grid. The adjoint in the input is
 //! the same product (`product.rs`) once for each phase of its output, the adjoint in the weight is a product over
-//! positions (`weight.rs`).
+//! positions, either with positions in the lanes of vectors (`weight.rs`) or, where there are many channels, with output
+//! channels in the lanes (`outer.rs`).
 //!
 //! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum over channels and
 //! kernel elements runs in one fixed order for each output, so results do not depend on the cuts; sums over samples
 //! (weights only) follow fixed pieces.
 
 mod grid;
+mod outer;
 mod product;
 mod weight;
 
@@ -210,13 +212,16 @@ fn bias_fits<T: Float>(op: &'static str, bias: Option<&Tensor<T>>, channels: usi
     }
 }
 
-fn shaped<const D: usize>(op: &'static str, batch: usize, channels: usize, sizes: [usize; D]) -> Result<Shape> {
+fn shaped<const D: usize>(
+    op: &'static str,
+    batch: usize,
+    channels: usize,
+    sizes: [usize; D],
+) -> Result<Shape> {
     let shape: Shape = [batch, channels].into_iter().chain(sizes).collect();
     match shape.checked_numel() {
         Some(_) => Ok(shape),
-        None => {
-            Err(Error::new(op, ErrorKind::Overflow, format!("the result {shape} has too many elements")))
-        }
+        None => Err(Error::new(op, ErrorKind::Overflow, format!("the result {shape} has too many elements"))),
     }
 }
 
@@ -290,7 +295,11 @@ impl<T: Float> Tensor<T> {
             if places != output[i] {
                 return Err(Error::shape(
                     op,
-                    format!("a convolution of sizes {sizes:?} gives {places} places along axis {}, found {}", i + 2, output[i]),
+                    format!(
+                        "a convolution of sizes {sizes:?} gives {places} places along axis {}, found {}",
+                        i + 2,
+                        output[i]
+                    ),
                 ));
             }
         }
@@ -329,12 +338,19 @@ impl<T: Float> Tensor<T> {
     ) -> Result<Tensor<T>> {
         let op = named::<D>(["conv1d_weight", "conv2d_weight"]);
         if self.rank() != D + 2 || g.rank() != D + 2 || self.shape()[0] != g.shape()[0] {
-            let detail = format!("expected [batch, in, ..] and [batch, out, ..], found {} and {}", self.shape(), g.shape());
+            let detail = format!(
+                "expected [batch, in, ..] and [batch, out, ..], found {} and {}",
+                self.shape(),
+                g.shape()
+            );
             return Err(Error::shape(op, detail));
         }
         let (channels, groups) = (self.shape()[1], options.groups);
         if groups == 0 || channels % groups != 0 {
-            let detail = format!("expected a number of groups that divides the {channels} input channels of {}, found {groups}", self.shape());
+            let detail = format!(
+                "expected a number of groups that divides the {channels} input channels of {}, found {groups}",
+                self.shape()
+            );
             return Err(Error::argument(op, detail));
         }
         let shape = shaped(op, g.shape()[1], channels / groups, kernel)?;
@@ -346,7 +362,12 @@ impl<T: Float> Tensor<T> {
             if places != output[i] {
                 return Err(Error::shape(
                     op,
-                    format!("the convolution has {places} places along axis {}, cotangent {} has {}", i + 2, g.shape(), output[i]),
+                    format!(
+                        "the convolution has {places} places along axis {}, cotangent {} has {}",
+                        i + 2,
+                        g.shape(),
+                        output[i]
+                    ),
                 ));
             }
         }
@@ -396,7 +417,11 @@ impl<const D: usize> ConvTransposeOptions<D> {
             if whole <= cut {
                 return Err(Error::shape(
                     op,
-                    format!("a padding of {} leaves nothing of {whole} places along axis {}", self.padding[i], i + 2),
+                    format!(
+                        "a padding of {} leaves nothing of {whole} places along axis {}",
+                        self.padding[i],
+                        i + 2
+                    ),
                 ));
             }
             sizes[i] = whole - cut;

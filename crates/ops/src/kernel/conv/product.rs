@@ -63,12 +63,8 @@ pub(super) fn forward<T: Float>(
     let [vertical, horizontal] = g.axes;
     let (grid, taps) = Grid::of_input(geometry);
     let count = [vertical.output, horizontal.output];
-    let groups: Vec<Group> = vec![Group {
-        taps: taps.into_iter().enumerate().collect(),
-        count,
-        start: [0; 2],
-        step: [1; 2],
-    }];
+    let groups: Vec<Group> =
+        vec![Group { taps: taps.into_iter().enumerate().collect(), count, start: [0; 2], step: [1; 2] }];
     let of = |channel: usize, source: usize, tap: usize| (channel * g.inputs + source) * g.taps() + tap;
     run(x, weight, bias, shape, g, [g.inputs, g.outputs], grid, groups, count[0], &of)
 }
@@ -238,8 +234,7 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
         // Tiles read and write whole vectors beyond the last position.
         let slack = TILE * lanes;
         let channel = p.grid.channel(p.grid_rows);
-        let mut grid = Buffer::unspecified(p.from * channel + slack + p.grid.pitch);
-        grid[p.from * channel..].fill(T::ZERO);
+        let mut grid = Buffer::unspecified(p.from * channel + p.grid.slack());
         let width = positions.next_multiple_of(lanes) + slack;
         let mut flat = Buffer::unspecified(PANEL * width);
         let last = first + out.len() / plane;
@@ -250,10 +245,10 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
             let group = c / p.to;
             let end = (n * channels + (group + 1) * p.to).min(last);
             let planes = &mut out[(at - first) * plane..(end - first) * plane];
-            let from = &p.source[(n * p.groups + group) * p.from * source_plane..][..p.from * source_plane];
+            let from = &p.source[(n * p.groups + group) * p.from * source_plane..];
             let mut top = 0;
             while top < p.rows {
-                p.grid.fill(from, &mut grid[..p.from * channel], p.from, top, p.grid_rows);
+                p.grid.fill(simd, from, &mut grid, p.from, top, p.grid_rows);
                 for job in &p.jobs {
                     let rows = job.count[0].saturating_sub(top).min(p.band);
                     if rows == 0 || job.count[1] == 0 {

@@ -6,7 +6,14 @@ fn values(shape: &[usize], seed: u64) -> Tensor<f64> {
 }
 
 /// Calls `f(y position, x position, w position)` for every product of a convolution.
-fn products(x: &[usize], w: &[usize], y: &[usize], o: &ConvOptions<2>, before: [usize; 2], mut f: impl FnMut(usize, usize, usize)) {
+fn products(
+    x: &[usize],
+    w: &[usize],
+    y: &[usize],
+    o: &ConvOptions<2>,
+    before: [usize; 2],
+    mut f: impl FnMut(usize, usize, usize),
+) {
     let (co, ci) = (w[0] / o.groups, w[1]);
     for n in 0..x[0] {
         for c in 0..w[0] {
@@ -78,7 +85,8 @@ fn all_three_agree_with_loops() {
 
         // Another layout each time.
         let g = values(&shape, 4);
-        let g = if case % 2 == 0 { g } else { g.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap() };
+        let g =
+            if case % 2 == 0 { g } else { g.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap() };
         let gv = g.to_vec();
         let mut want = vec![0.0; xs.numel()];
         products(&x, &w, &shape, &o, padding, |y, x, w| want[x] += gv[y] * wv[w]);

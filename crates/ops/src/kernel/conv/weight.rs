@@ -1,7 +1,7 @@
-//! The adjoint of convolution in its weight: a product over samples and positions.
+//! The adjoint of convolution in its weight: a product over samples and positions, which lie in the lanes of vectors.
 
-use super::Geometry;
-use super::grid::Grid;
+use super::grid::{Grid, WIDEST};
+use super::{Geometry, outer};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel;
@@ -20,8 +20,6 @@ const WORK: usize = 1 << 20;
 const PIECES: usize = 16;
 /// Elements of all pieces' results, about.
 const PARTIAL: usize = 1 << 20;
-/// Rows end at a multiple of this, which every vector divides.
-const WIDEST: usize = 16;
 
 struct Plan<'a, T> {
     x: &'a [T],
@@ -47,10 +45,16 @@ pub(super) fn weight<T: Float>(x: &Tensor<T>, g: &Tensor<T>, geometry: &Geometry
         return Tensor::from_buffer(Buffer::filled(size, T::ZERO), shape);
     }
     let (x, g) = (x.contiguous(), g.contiguous());
+    if outer::pays(geometry) {
+        return outer::weight(
+            x.as_slice().expect("contiguous"),
+            g.as_slice().expect("contiguous"),
+            geometry,
+            shape,
+        );
+    }
     let (grid, taps) = Grid::of_input(geometry);
-    let most = (POSITIONS / grid.pitch)
-        .min(CACHED / (geometry.inputs * grid.phases() * grid.pitch))
-        .max(1);
+    let most = (POSITIONS / grid.pitch).min(CACHED / (geometry.inputs * grid.phases() * grid.pitch)).max(1);
     let band = vertical.output.div_ceil(vertical.output.div_ceil(most));
     let grid_rows = grid.rows(vertical.output, band);
     let channel = grid.channel(grid_rows);
@@ -59,18 +63,18 @@ pub(super) fn weight<T: Float>(x: &Tensor<T>, g: &Tensor<T>, geometry: &Geometry
         .map(|(c, tap)| c * channel + grid.offset(tap, grid_rows))
         .collect();
     let row_len = (band * grid.pitch).next_multiple_of(WIDEST);
-    // A row of the last tap may end in the next row's padding, and vectors go on to the end of theirs.
-    let grid_len = geometry.inputs * channel + grid.pitch + 2 * WIDEST;
+    let grid_len = geometry.inputs * channel + grid.slack();
     let units = (CACHED / (grid_len + geometry.outputs * row_len)).max(1);
 
     let rows = geometry.groups * geometry.outputs;
     let depth = offsets.len();
     let work = positions.saturating_mul(size).saturating_mul(geometry.batch);
     let pieces = (work / WORK).clamp(1, PIECES);
-    let samples = pieces.min(geometry.batch).min((PARTIAL / size).max(1));
+    // Parts of the weight's rows first: long sums cost less than many short ones.
+    let parts = (1..=pieces.min(rows / 16)).rev().find(|n| rows.is_multiple_of(4 * n)).unwrap_or(1);
+    let samples = pieces.div_ceil(parts).min(geometry.batch).min((PARTIAL / size).max(1));
     let per = geometry.batch.div_ceil(samples);
     let samples = geometry.batch.div_ceil(per);
-    let parts = (1..=pieces.div_ceil(samples)).rev().find(|n| rows.is_multiple_of(4 * n)).unwrap_or(1);
     let plan = Plan {
         x: x.as_slice().expect("contiguous"),
         g: g.as_slice().expect("contiguous"),
@@ -125,7 +129,6 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
         out.fill(T::ZERO);
         let mut grid = Buffer::unspecified(p.units * p.grid_len);
         let mut rows = Buffer::unspecified(p.units * outputs * p.row_len);
-        let filled = inputs * p.grid.channel(p.grid_rows);
         let (from_plane, to_plane) = (vertical.input * horizontal.input, vertical.output * horizontal.output);
         let mut at = first;
         while at < last {
@@ -133,17 +136,17 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
             let end = ((group + 1) * outputs).min(last);
             let mut units = 0;
             for n in samples.clone() {
-                let x = &p.x[(n * groups + group) * inputs * from_plane..][..inputs * from_plane];
+                let x = &p.x[(n * groups + group) * inputs * from_plane..];
                 let g = &p.g[(n * groups * outputs + at) * to_plane..][..(end - at) * to_plane];
                 let mut top = 0;
                 while top < vertical.output {
                     let cells = &mut grid[units * p.grid_len..][..p.grid_len];
-                    p.grid.fill(x, &mut cells[..filled], inputs, top, p.grid_rows);
-                    cells[filled..].fill(T::ZERO);
+                    p.grid.fill(simd, x, cells, inputs, top, p.grid_rows);
                     let band = p.band.min(vertical.output - top);
-                    for (plane, row) in g.chunks_exact(to_plane).zip(
-                        rows[units * outputs * p.row_len..].chunks_exact_mut(p.row_len),
-                    ) {
+                    for (plane, row) in g
+                        .chunks_exact(to_plane)
+                        .zip(rows[units * outputs * p.row_len..].chunks_exact_mut(p.row_len))
+                    {
                         spread(&plane[top * horizontal.output..], horizontal.output, band, p.grid.pitch, row);
                     }
                     units += 1;
