@@ -16,6 +16,7 @@ mod attention;
 mod batch_norm;
 pub mod clamp;
 mod compare;
+mod conv;
 pub mod cos;
 pub mod cosh;
 mod cross_entropy;
@@ -146,6 +147,8 @@ pub fn table() -> Vec<Spec> {
         batch_norm::spec(),
         clamp::spec(),
         clamp::between_spec(),
+        conv::spec(),
+        conv::transpose_spec(),
         cos::spec(),
         cosh::spec(),
         cross_entropy::spec(),

@@ -1,0 +1,376 @@
+//! Convolution y = x * w + b, its adjoint in the input (transposed convolution), and its adjoint in the weight. They are
+//! one trilinear form Σ y(x, w) g in three readings, so the cotangents of each are the other two.
+
+use super::prelude::*;
+use wengert_ops::{ConvOptions, ConvTransposeOptions};
+
+const fn named<const D: usize>(names: [&'static str; 2]) -> &'static str {
+    if D == 1 { names[0] } else { names[1] }
+}
+
+/// The last `D` sizes of a value.
+fn sizes<T: Float, const D: usize>(x: Var<'_, T>) -> [usize; D] {
+    let shape = x.raw_shape();
+    let mut sizes = [1; D];
+    for (s, &n) in sizes.iter_mut().rev().zip(shape.iter().rev()) {
+        *s = n;
+    }
+    sizes
+}
+
+/// The cotangent of a bias: the sum over all axes but the channels.
+#[track_caller]
+fn bias<'s, T: Float, const D: usize>(g: Var<'s, T>) -> Var<'s, T> {
+    if D == 1 { g.sum_axes([0, 2]) } else { g.sum_axes([0, 2, 3]) }
+}
+
+struct Conv<const D: usize>(ConvOptions<D>);
+
+impl<T: Float, const D: usize> Op<T> for Conv<D> {
+    fn name(&self) -> &'static str {
+        named::<D>(["conv1d", "conv2d"])
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].conv(x[1], x.get(2).copied(), &self.0)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (x, w, g, options) = (r.x(0), r.x(1), r.gy(), self.0);
+        let tape = g.tape();
+        let mut out = cotangents([
+            r.when(0, || tape.apply(Adjoint { options, sizes: sizes::<T, D>(x) }, &[g, w])),
+            r.when(1, || tape.apply(Weight { options, kernel: sizes::<T, D>(w) }, &[x, g])),
+        ]);
+        if r.inputs().len() == 3 {
+            out.push(r.when(2, || bias::<T, D>(g)));
+        }
+        out
+    }
+    fn saves(&self, needs: &[bool]) -> Saves {
+        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+    }
+}
+
+struct Adjoint<const D: usize> {
+    options: ConvOptions<D>,
+    sizes: [usize; D],
+}
+
+impl<T: Float, const D: usize> Op<T> for Adjoint<D> {
+    fn name(&self) -> &'static str {
+        named::<D>(["conv_transpose1d", "conv_transpose2d"])
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].conv_adjoint(x[1], x.get(2).copied(), &self.options, self.sizes)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (y, w, g, options) = (r.x(0), r.x(1), r.gy(), self.options);
+        let tape = g.tape();
+        let mut out = cotangents([
+            r.when(0, || tape.apply(Conv(options), &[g, w])),
+            r.when(1, || tape.apply(Weight { options, kernel: sizes::<T, D>(w) }, &[g, y])),
+        ]);
+        if r.inputs().len() == 3 {
+            out.push(r.when(2, || bias::<T, D>(g)));
+        }
+        out
+    }
+    fn saves(&self, needs: &[bool]) -> Saves {
+        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+    }
+}
+
+struct Weight<const D: usize> {
+    options: ConvOptions<D>,
+    kernel: [usize; D],
+}
+
+impl<T: Float, const D: usize> Op<T> for Weight<D> {
+    fn name(&self) -> &'static str {
+        named::<D>(["conv1d_weight", "conv2d_weight"])
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        Ok(x[0].conv_weight(x[1], &self.options, self.kernel)?.into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let (x, y, g, options) = (r.x(0), r.x(1), r.gy(), self.options);
+        let tape = g.tape();
+        cotangents([
+            r.when(0, || tape.apply(Adjoint { options, sizes: sizes::<T, D>(x) }, &[y, g])),
+            r.when(1, || tape.apply(Conv(options), &[x, g])),
+        ])
+    }
+    fn saves(&self, needs: &[bool]) -> Saves {
+        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+    }
+}
+
+/// The transposed convolution, whose sizes are worked out before it is recorded.
+#[track_caller]
+fn transposed<'t, T: Float, const D: usize>(
+    x: Var<'t, T>,
+    weight: Var<'t, T>,
+    bias: Option<Var<'t, T>>,
+    options: ConvTransposeOptions<D>,
+) -> Var<'t, T> {
+    for operand in [Some(x), Some(weight), bias].into_iter().flatten() {
+        if operand.is_failed() {
+            return operand;
+        }
+    }
+    let sizes = match options.sizes(&x.raw_shape(), &weight.raw_shape()) {
+        Ok(sizes) => sizes,
+        Err(e) => return x.tape().failed(e.into()),
+    };
+    let op = Adjoint { options: options.conv(), sizes };
+    match bias {
+        Some(b) => x.tape().apply(op, &[x, weight, b]),
+        None => x.tape().apply(op, &[x, weight]),
+    }
+}
+
+#[track_caller]
+fn plain<'t, T: Float, const D: usize>(
+    x: Var<'t, T>,
+    weight: Var<'t, T>,
+    bias: Option<Var<'t, T>>,
+    options: ConvOptions<D>,
+) -> Var<'t, T> {
+    match bias {
+        Some(b) => x.tape().apply(Conv(options), &[x, weight, b]),
+        None => x.tape().apply(Conv(options), &[x, weight]),
+    }
+}
+
+impl<'t, T: Float> Var<'t, T> {
+    /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a bias `[out]`, as
+    /// `[batch, out, places]`. See [`conv2d`](Var::conv2d).
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0, 4.0, 8.0]]]));
+    /// let y = x.conv1d(Tensor::from([[[1.0, 10.0]]]), None, ConvOptions::default().stride(2));
+    /// assert_eq!(y.value()?, Tensor::from([[[21.0, 84.0]]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv1d(
+        self,
+        weight: impl Operand<'t, T>,
+        bias: Option<Var<'t, T>>,
+        options: ConvOptions<1>,
+    ) -> Self {
+        let weight = weight.into_var(self.tape());
+        plain(self, weight, bias, options)
+    }
+
+    /// Convolution over two axes (without turning the kernel over, as everywhere in the field): `[batch, in, height,
+    /// width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias `[out]`, as `[batch, out, ..]`. An
+    /// axis of n has ⌊(n + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1 places. The cotangents of input and weight
+    /// are [`conv_transpose2d`](Var::conv_transpose2d) and [`conv2d_weight`](Var::conv2d_weight).
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::<f64>::ones([1, 1, 3, 3]));
+    /// let w = tape.var(Tensor::<f64>::ones([1, 1, 2, 2]));
+    /// let y = x.conv2d(w, None, ConvOptions::default().stride(2).padding(1));
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 2.0, 2.0, 4.0]);
+    /// let grads = y.sum().backward()?;
+    /// assert_eq!(grads.wrt(w)?.to_vec(), [1.0, 2.0, 2.0, 4.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv2d(
+        self,
+        weight: impl Operand<'t, T>,
+        bias: Option<Var<'t, T>>,
+        options: ConvOptions<2>,
+    ) -> Self {
+        let weight = weight.into_var(self.tape());
+        plain(self, weight, bias, options)
+    }
+
+    /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups, kernel]` and a bias
+    /// `[out]`. See [`conv_transpose2d`](Var::conv_transpose2d).
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvTransposeOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0]]]));
+    /// let y = x.conv_transpose1d(Tensor::from([[[1.0, 10.0]]]), None, ConvTransposeOptions::default());
+    /// assert_eq!(y.value()?, Tensor::from([[[1.0, 12.0, 20.0]]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv_transpose1d(
+        self,
+        weight: impl Operand<'t, T>,
+        bias: Option<Var<'t, T>>,
+        options: ConvTransposeOptions<1>,
+    ) -> Self {
+        let weight = weight.into_var(self.tape());
+        transposed(self, weight, bias, options)
+    }
+
+    /// Transposed convolution over two axes, the adjoint of [`conv2d`](Var::conv2d) in its input: every element of
+    /// `[batch, in, height, width]` puts the kernel of the weight `[in, out / groups, kernel height, kernel width]`, scaled,
+    /// into the result `[batch, out, ..]`. An axis of n becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output
+    /// padding + 1. The output padding must be below the stride.
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvTransposeOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0]]]).unsqueeze(0)?);
+    /// let w = Tensor::<f64>::ones([1, 1, 2, 2]);
+    /// let y = x.conv_transpose2d(w, None, ConvTransposeOptions::default().stride(2));
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv_transpose2d(
+        self,
+        weight: impl Operand<'t, T>,
+        bias: Option<Var<'t, T>>,
+        options: ConvTransposeOptions<2>,
+    ) -> Self {
+        let weight = weight.into_var(self.tape());
+        transposed(self, weight, bias, options)
+    }
+
+    /// The adjoint of [`conv1d`](Var::conv1d) in its weight. See [`conv2d_weight`](Var::conv2d_weight).
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0, 4.0]]]));
+    /// let g = Tensor::from([[[1.0, 10.0]]]);
+    /// let w = x.conv1d_weight(g, [2], ConvOptions::default());
+    /// assert_eq!(w.value()?, Tensor::from([[[21.0, 42.0]]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv1d_weight(self, g: impl Operand<'t, T>, kernel: [usize; 1], options: ConvOptions<1>) -> Self {
+        let g = g.into_var(self.tape());
+        self.tape().apply(Weight { options, kernel }, &[self, g])
+    }
+
+    /// The adjoint of [`conv2d`](Var::conv2d) in its weight, which has kernels of the given sizes: from the
+    /// convolution's input (this value) and a cotangent of its output to `[out, in / groups, kernel height, kernel width]`.
+    ///
+    /// ```
+    /// # use wengert_ops::{ConvOptions, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0], [3.0, 4.0]]]).unsqueeze(0)?);
+    /// let w = x.conv2d_weight(Tensor::<f64>::ones([1, 1, 1, 2]), [2, 1], ConvOptions::default());
+    /// assert_eq!(w.value()?.to_vec(), [3.0, 7.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv2d_weight(self, g: impl Operand<'t, T>, kernel: [usize; 2], options: ConvOptions<2>) -> Self {
+        let g = g.into_var(self.tape());
+        self.tape().apply(Weight { options, kernel }, &[self, g])
+    }
+}
+
+/// A small convolution: shapes of input, weight and output.
+struct Small<const D: usize> {
+    options: ConvOptions<D>,
+    x: Vec<usize>,
+    w: Vec<usize>,
+    y: Vec<usize>,
+}
+
+fn small<const D: usize>(g: &mut crate::gradcheck::Gen) -> Small<D> {
+    let groups = g.pick(&[1, 1, 1, 2]);
+    let (ci, co) = (groups, groups * g.within(1..=if D == 1 { 2 } else { 1 }));
+    let batch = g.pick(&[0, 1, 1, 1, 2]);
+    let mut options = ConvOptions::<D>::default().groups(groups);
+    let (mut x, mut w, mut y) = (vec![batch, ci], vec![co, 1], vec![batch, co]);
+    let same = g.once_in(4);
+    for i in 0..D {
+        let kernel = if D == 1 { g.within(1..=3) } else { g.within(1..=2) };
+        let (stride, dilation, padding) = (g.pick(&[1, 1, 2, 3]), g.pick(&[1, 1, 2]), g.within(0..=1));
+        let (stride, padding) = if same { (1, 0) } else { (stride, padding) };
+        let reach = (kernel - 1) * dilation + 1;
+        let least = reach.saturating_sub(2 * padding).max(1);
+        let size = g.within(least..=least + if D == 1 { 3 } else { 1 });
+        options.stride[i] = stride;
+        options.dilation[i] = dilation;
+        if let wengert_ops::Padding::Each(p) = &mut options.padding {
+            p[i] = padding;
+        }
+        x.push(size);
+        w.push(kernel);
+        y.push(if same { size } else { (size + 2 * padding - reach) / stride + 1 });
+    }
+    let options = if same { options.same() } else { options };
+    Small { options, x, w, y }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    let mut all = Spec::family(&["conv1d", "conv1d_weight"], Order::Second, |g, which| {
+        let Small { options, x, w, y } = small::<1>(g);
+        let kernel = [w[2]];
+        if which == 1 {
+            let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
+            return case!(inputs, [], |x| x[0].conv1d_weight(x[1], kernel, options));
+        }
+        let mut inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&w, Domain::Real)];
+        if g.once_in(2) {
+            inputs.push(g.tensor(&[w[0]], Domain::Real));
+        }
+        case!(inputs, [], |x| x[0].conv1d(x[1], x.get(2).copied(), options))
+    });
+    all.extend(Spec::family(&["conv2d", "conv2d_weight"], Order::Second, |g, which| {
+        let Small { options, x, w, y } = small::<2>(g);
+        let kernel = [w[2], w[3]];
+        if which == 1 {
+            let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
+            return case!(inputs, [], |x| x[0].conv2d_weight(x[1], kernel, options));
+        }
+        let mut inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&w, Domain::Real)];
+        if g.once_in(2) {
+            inputs.push(g.tensor(&[w[0]], Domain::Real));
+        }
+        case!(inputs, [], |x| x[0].conv2d(x[1], x.get(2).copied(), options))
+    }));
+    all
+}
+
+/// The options of the transposed convolution that undoes the shapes of a convolution.
+fn undoing<const D: usize>(s: &Small<D>) -> ConvTransposeOptions<D> {
+    let o = s.options;
+    let mut undoing = ConvTransposeOptions::default().stride(o.stride).dilation(o.dilation).groups(o.groups);
+    if let wengert_ops::Padding::Each(p) = o.padding {
+        undoing.padding = p;
+        for i in 0..D {
+            let reach = (s.w[i + 2] - 1) * o.dilation[i] + 1;
+            undoing.output_padding[i] = (s.x[i + 2] + 2 * p[i] - reach) % o.stride[i];
+        }
+    }
+    undoing
+}
+
+pub(super) fn transpose_spec() -> Vec<Spec> {
+    let inputs = |g: &mut crate::gradcheck::Gen, y: &[usize], w: &[usize], groups: usize| {
+        let mut inputs = vec![g.tensor(y, Domain::Real), g.tensor(w, Domain::Real)];
+        if g.once_in(2) {
+            inputs.push(g.tensor(&[groups * w[1]], Domain::Real));
+        }
+        inputs
+    };
+    let one = Spec::new("conv_transpose1d", Order::Second, move |g| {
+        let s = small::<1>(g);
+        let options = undoing(&s);
+        let x = inputs(g, &s.y, &s.w, options.groups);
+        case!(x, [], |x| x[0].conv_transpose1d(x[1], x.get(2).copied(), options))
+    });
+    let two = Spec::new("conv_transpose2d", Order::Second, move |g| {
+        let s = small::<2>(g);
+        let options = undoing(&s);
+        let x = inputs(g, &s.y, &s.w, options.groups);
+        case!(x, [], |x| x[0].conv_transpose2d(x[1], x.get(2).copied(), options))
+    });
+    vec![one, two]
+}
