@@ -148,5 +148,22 @@ pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) 
         each(pieces, f);
     } else {
         pieces.into_iter().for_each(f);
+/// As [`chunks_mut`] over two outputs of one length at once.
+pub(crate) fn chunks2_mut<T: Send>(
+    a: &mut [T],
+    b: &mut [T],
+    piece: usize,
+    cost: usize,
+    f: impl Fn(usize, &mut [T], &mut [T]) + Sync,
+) {
+    let piece = piece.max(1);
+    if a.len() > piece && worth(a.len().saturating_mul(cost)) {
+        count_section();
+        let pieces = a.par_chunks_mut(piece).zip(b.par_chunks_mut(piece)).enumerate();
+        pieces.for_each(|(i, (a, b))| f(i * piece, a, b));
+    } else {
+        for (i, (a, b)) in a.chunks_mut(piece).zip(b.chunks_mut(piece)).enumerate() {
+            f(i * piece, a, b);
+        }
     }
 }

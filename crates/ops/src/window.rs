@@ -157,3 +157,81 @@ impl<const D: usize> ConvTransposeOptions<D> {
         self
     }
 }
+
+/// A window that moves over `D` axes, for pools and patches: its stride is its size, its padding 0 and its dilation 1
+/// unless told otherwise. A number, or one for each axis, is a window.
+///
+/// ```
+/// use wengert_ops::Window;
+/// let window = Window::<2>::new(3).stride(2).padding(1);
+/// assert_eq!((window.size, window.stride), ([3, 3], [2, 2]));
+/// assert_eq!(Window::<2>::from(2), Window::new([2, 2]));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Window<const D: usize> {
+    /// How many elements it has along each axis.
+    pub size: [usize; D],
+    /// The distance between neighbouring places.
+    pub stride: [usize; D],
+    /// Places around the input.
+    pub padding: [usize; D],
+    /// The distance between neighbouring elements.
+    pub dilation: [usize; D],
+    /// Whether a last window that reaches over the end counts too, as long as it begins inside.
+    pub ceil: bool,
+}
+
+impl<const D: usize> Window<D> {
+    /// A window of the given size that moves by its size.
+    pub fn new(size: impl PerAxis<D>) -> Self {
+        let size = size.per_axis();
+        Window { size, stride: size, padding: [0; D], dilation: [1; D], ceil: false }
+    }
+
+    /// With this distance between neighbouring places.
+    #[must_use]
+    pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
+        self.stride = stride.per_axis();
+        self
+    }
+
+    /// With so many places around the input.
+    #[must_use]
+    pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
+        self.padding = padding.per_axis();
+        self
+    }
+
+    /// With this distance between neighbouring elements.
+    #[must_use]
+    pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
+        self.dilation = dilation.per_axis();
+        self
+    }
+
+    /// With a last window that may reach over the end.
+    #[must_use]
+    pub fn ceil(mut self) -> Self {
+        self.ceil = true;
+        self
+    }
+}
+
+impl<const D: usize, P: PerAxis<D>> From<P> for Window<D> {
+    fn from(size: P) -> Self {
+        Window::new(size)
+    }
+}
+
+/// By what an average over a window divides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Divisor {
+    /// The elements of the window, padding included.
+    #[default]
+    Window,
+    /// The elements of the window that lie inside the input.
+    Inside,
+    /// A number.
+    Of(usize),
+}

@@ -19,6 +19,7 @@ pub mod pointwise;
 mod rank;
 pub mod recurrent;
 pub mod scan;
+pub mod pool;
 pub mod softmax;
 pub mod sort;
 pub mod update;

@@ -68,6 +68,7 @@ pub mod nan_to_num;
 pub mod neg;
 mod norm;
 mod positions;
+mod pool;
 pub mod pow;
 pub mod prelu;
 mod prelude;
@@ -208,6 +209,8 @@ pub fn table() -> Vec<Spec> {
         norm::spec(),
         norm::cosine_spec(),
         norm::normalize_spec(),
+        pool::max_spec(),
+        pool::avg_spec(),
         pow::spec(),
         prelu::spec(),
         prod::spec(),
