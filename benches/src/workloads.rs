@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use wengert::nn::zoo::{Mlp, MlpConfig};
+use wengert::ops::ConvOptions;
 use wengert::prelude::*;
 
 /// One training step.
@@ -17,6 +18,7 @@ pub(crate) struct Workload {
 pub(crate) fn table() -> Vec<Workload> {
     vec![
         Workload { name: "W1", build: mlp },
+        Workload { name: "W2", build: cnn },
         Workload { name: "W9", build: tiny_mlp },
         Workload { name: "W10", build: pointwise },
     ]
@@ -42,6 +44,34 @@ fn mlp() -> Result<Step> {
         tape.reset();
         let loss = loss::cross_entropy(model.forward(tape.constant(&x)), &labels);
         optimizer.step(&mut model, &loss.backward()?)?;
+        Ok(())
+    }))
+}
+
+/// W2: CNN 1×28×28: convolutions 3×3 to 32 and 64 channels with ReLU and max-pools, linear 3136-128-10, batch 64, Adam.
+fn cnn() -> Result<Step> {
+    let mut rng = Rng::seed(0);
+    let mut linear = Mlp::<f32>::new(
+        &MlpConfig { widths: vec![3136, 128, 10], activation: Activation::Relu, dropout: 0.0 },
+        &mut rng,
+    );
+    let first = Tensor::<f32>::randn([32, 1, 3, 3], &mut rng)?.scale(0.3);
+    let second = Tensor::<f32>::randn([64, 32, 3, 3], &mut rng)?.scale(0.1);
+    let x = Tensor::randn([64, 1, 28, 28], &mut rng)?;
+    let labels = Tensor::from((0..64).map(|i| i % 10).collect::<Vec<i64>>());
+    let mut optimizer = Adam::new(RATE);
+    let mut tape = Tape::train(0);
+    Ok(Box::new(move || {
+        tape.reset();
+        let same = ConvOptions::default().padding(1);
+        let (first, second) = (tape.var(&first), tape.var(&second));
+        let (a, b) = (tape.var(Tensor::zeros([32])), tape.var(Tensor::zeros([64])));
+        let h = tape.constant(&x).conv2d(first, Some(a), same).relu().max_pool2d(2);
+        let h = h.conv2d(second, Some(b), same).relu().max_pool2d(2);
+        let loss = loss::cross_entropy(linear.forward(h.reshape([64, 3136])), &labels);
+        let grads = loss.backward()?;
+        std::hint::black_box((grads.wrt(first)?, grads.wrt(second)?, grads.wrt(a)?, grads.wrt(b)?));
+        optimizer.step(&mut linear, &grads)?;
         Ok(())
     }))
 }

@@ -15,6 +15,8 @@ use crate::shape::Shape;
 use crate::simd;
 use crate::tensor::Tensor;
 use crate::window::Divisor;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use places::{Layout, Moving, layout};
 
 pub use places::Places;
@@ -276,32 +278,38 @@ impl<T: Float> Tensor<T> {
                 format!("cotangent {} and positions {} do not fit input {shape}", self.shape(), at.shape());
             return Err(Error::shape(op, detail));
         }
-        let mut out = Buffer::filled(shape.numel(), T::ZERO);
+        let mut out = Buffer::unspecified(shape.numel());
         let (source, places): (usize, usize) =
             (shape[split..].iter().product(), self.shape()[split..].iter().product());
         if out.is_empty() || places == 0 {
+            out.fill(T::ZERO);
             return Ok(Tensor::from_buffer(out, shape.clone()));
         }
         let (g, at) = (self.contiguous(), at.contiguous());
         let (g, at) = (g.as_slice().expect("contiguous"), at.as_slice().expect("contiguous"));
-        if let Some(bad) = at.iter().find(|p| !(**p >= T::ZERO && p.to_f64() < source as f64)) {
-            return Err(Error::new(
-                op,
-                ErrorKind::Index,
-                format!("position {bad} is not in a plane of {source}"),
-            ));
-        }
         let planes = shape.numel() / source;
         let piece = (parallel::GRAIN / source).clamp(1, planes) * source;
+        let outside = AtomicBool::new(false);
         parallel::chunks_mut(&mut out, piece, 2, |start, out| {
             let first = start / source;
+            out.fill(T::ZERO);
             for (p, plane) in out.chunks_exact_mut(source).enumerate() {
                 let span = (first + p) * places..(first + p + 1) * places;
                 for (&g, &at) in g[span.clone()].iter().zip(&at[span]) {
-                    plane[at.to_f64() as usize] += g;
+                    match plane.get_mut(at.to_f64() as usize) {
+                        Some(x) => *x += g,
+                        None => outside.store(true, Ordering::Relaxed),
+                    }
                 }
             }
         });
+        if outside.into_inner() {
+            return Err(Error::new(
+                op,
+                ErrorKind::Index,
+                format!("a position is not in its plane of {source}"),
+            ));
+        }
         Ok(Tensor::from_buffer(out, shape.clone()))
     }
 
