@@ -148,6 +148,9 @@ pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) 
         each(pieces, f);
     } else {
         pieces.into_iter().for_each(f);
+    }
+}
+
 /// As [`chunks_mut`] over two outputs of one length at once.
 pub(crate) fn chunks2_mut<T: Send>(
     a: &mut [T],

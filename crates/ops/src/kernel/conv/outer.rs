@@ -78,7 +78,7 @@ pub(super) fn weight<T: Float>(x: &[T], g: &[T], geometry: &Geometry, shape: Sha
         simd::dispatch_simd(Piece { plan: &plan, first, samples, out });
     });
     let (sum, others) = partial.split_at_mut(size);
-    parallel::chunks_mut(sum, parallel::GRAIN / samples, samples, |start, sum| {
+    parallel::chunks_mut(sum, parallel::grain() / samples, samples, |start, sum| {
         for part in others.chunks_exact(size) {
             for (s, &p) in sum.iter_mut().zip(&part[start..]) {
                 *s += p;

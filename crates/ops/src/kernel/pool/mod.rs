@@ -249,7 +249,7 @@ impl<T: Float> Tensor<T> {
             let x = self.contiguous();
             let x = x.as_slice().expect("contiguous");
             let (places, cost) = (layout.places(), layout.cost());
-            let piece = (parallel::GRAIN / (places * cost)).clamp(1, layout.planes) * places;
+            let piece = (parallel::grain() / (places * cost)).clamp(1, layout.planes) * places;
             parallel::chunks2_mut(&mut both.0, &mut both.1, piece, cost, |start, y, at| {
                 let x = &x[start / places * source..][..y.len() / places * source];
                 simd::dispatch(Largest { layout: &layout, x, y, at });
@@ -288,7 +288,7 @@ impl<T: Float> Tensor<T> {
         let (g, at) = (self.contiguous(), at.contiguous());
         let (g, at) = (g.as_slice().expect("contiguous"), at.as_slice().expect("contiguous"));
         let planes = shape.numel() / source;
-        let piece = (parallel::GRAIN / source).clamp(1, planes) * source;
+        let piece = (parallel::grain() / source).clamp(1, planes) * source;
         let outside = AtomicBool::new(false);
         parallel::chunks_mut(&mut out, piece, 2, |start, out| {
             let first = start / source;
@@ -331,7 +331,7 @@ impl<T: Float> Tensor<T> {
             let x = x.as_slice().expect("contiguous");
             let (places, source, cost) = (layout.places(), layout.source(), layout.cost());
             let step = layout.lines[1].step;
-            let piece = (parallel::GRAIN / (places * cost)).clamp(1, layout.planes) * places;
+            let piece = (parallel::grain() / (places * cost)).clamp(1, layout.planes) * places;
             parallel::chunks_mut(&mut out, piece, cost, |start, out| {
                 for (p, y) in out.chunks_exact_mut(places).enumerate() {
                     let x = &x[(start / places + p) * source..][..source];
@@ -367,7 +367,7 @@ impl<T: Float> Tensor<T> {
             let g = self.contiguous();
             let g = g.as_slice().expect("contiguous");
             let (places, source, step) = (layout.places(), layout.source(), layout.lines[1].step);
-            let piece = (parallel::GRAIN / source).clamp(1, layout.planes) * source;
+            let piece = (parallel::grain() / source).clamp(1, layout.planes) * source;
             parallel::chunks_mut(&mut out, piece, 2, |start, out| {
                 for (p, x) in out.chunks_exact_mut(source).enumerate() {
                     let g = &g[(start / source + p) * places..][..places];
