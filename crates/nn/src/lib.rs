@@ -38,8 +38,9 @@ mod summary;
 pub mod zoo;
 
 pub use layers::{
-    Activation, BatchNorm, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Linear, Lstm,
-    Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Sequential, Start,
+    Activation, BatchNorm, Bilinear, Dropout, Embedding, Flatten, GroupNorm, Gru, InstanceNorm, Layer,
+    LayerNorm, LearnedPositions, Linear, Lstm, Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn,
+    Rotary, Sequential, SinusoidalPositions, Start,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,

@@ -2,31 +2,37 @@
 
 mod activation;
 mod batch_norm;
+mod bilinear;
 mod dropout;
+mod embedding;
 mod flatten;
 mod group_norm;
 mod instance_norm;
 mod layer_norm;
 mod linear;
+mod positions;
 mod recurrent;
 mod rms_norm;
 mod sequential;
 
 pub use activation::Activation;
 pub use batch_norm::BatchNorm;
+pub use bilinear::Bilinear;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use group_norm::GroupNorm;
 pub use instance_norm::InstanceNorm;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use positions::{LearnedPositions, Pairing, Rotary, SinusoidalPositions};
 pub use recurrent::{Gru, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn, Start};
 pub use rms_norm::RmsNorm;
 pub use sequential::Sequential;
 
 use crate::module::Module;
 use wengert_ops::{Tensor, ToShape};
-use wengert_tape::{Float, Param, Var};
+use wengert_tape::{Error, ErrorKind, Float, Param, Tape, Var};
 
 /// A module with one input and one output.
 ///
@@ -69,4 +75,10 @@ fn ones<T: Float>(shape: impl ToShape) -> Param<T> {
 /// A parameter of zeros, the bias with which a normalising layer starts.
 fn zeros<T: Float>(shape: impl ToShape) -> Param<T> {
     Param::new(Tensor::zeros(shape))
+}
+
+/// The value of a layer that refuses its input.
+#[track_caller]
+fn refused<'t, T: Float>(tape: &'t Tape<T>, op: &'static str, detail: String) -> Var<'t, T> {
+    tape.failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
 }
