@@ -38,9 +38,10 @@ mod summary;
 pub mod zoo;
 
 pub use layers::{
-    Activation, BatchNorm, Bilinear, Dropout, Embedding, Flatten, GroupNorm, Gru, InstanceNorm, Layer,
-    LayerNorm, LearnedPositions, Linear, Lstm, Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn,
-    Rotary, Sequential, SinusoidalPositions, Start,
+    Activation, AttentionConfig, AttentionMask, BatchNorm, Bilinear, Dropout, Embedding, Flatten, GroupNorm,
+    Gru, InstanceNorm, KvCache, Layer, LayerNorm, LearnedPositions, Linear, Lstm, MultiHeadAttention,
+    Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Rotary, Sequential, SinusoidalPositions,
+    Start,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,

@@ -1,6 +1,8 @@
 //! Layers: one file each.
 
 mod activation;
+mod attention;
+mod attention_mask;
 mod batch_norm;
 mod bilinear;
 mod dropout;
@@ -16,6 +18,8 @@ mod rms_norm;
 mod sequential;
 
 pub use activation::Activation;
+pub use attention::{AttentionConfig, KvCache, MultiHeadAttention};
+pub use attention_mask::AttentionMask;
 pub use batch_norm::BatchNorm;
 pub use bilinear::Bilinear;
 pub use dropout::Dropout;
