@@ -38,10 +38,11 @@ mod summary;
 pub mod zoo;
 
 pub use layers::{
-    Activation, AttentionConfig, AttentionMask, BatchNorm, Bilinear, Dropout, Embedding, Flatten, GroupNorm,
-    Gru, InstanceNorm, KvCache, Layer, LayerNorm, LearnedPositions, Linear, Lstm, MultiHeadAttention,
-    Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Rotary, Sequential, SinusoidalPositions,
-    Start,
+    Activation, AttentionConfig, AttentionMask, BatchNorm, Bilinear, DecoderCache, Dropout, Embedding,
+    Flatten, GroupNorm, Gru, InstanceNorm, KvCache, Layer, LayerNorm, LearnedPositions, Linear, Lstm,
+    MultiHeadAttention, NormOrder, Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Rotary,
+    Sequential, SinusoidalPositions, Start, Transformer, TransformerConfig, TransformerDecoder,
+    TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,

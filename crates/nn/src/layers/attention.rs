@@ -1,13 +1,13 @@
-//! [`MultiHeadAttention`], and the [`KvCache`] with which it decodes step by step.
+//! [`MultiHeadAttention`]: attention by several heads, which look at different features.
 
 use crate::Module;
 use crate::init::{self, Gain, Scheme};
-use crate::layers::{AttentionMask, Layer, Linear, Rotary, refused};
+use crate::layers::{AttentionMask, KvCache, Layer, Linear, Rotary, refused};
+use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
-use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Param, Tape, Var};
 
-const OP: &str = "multi_head_attention";
+pub(super) const OP: &str = "multi_head_attention";
 
 /// The shape of a [`MultiHeadAttention`].
 #[derive(Debug, Clone, PartialEq)]
@@ -78,87 +78,6 @@ pub struct MultiHeadAttention<T: Float> {
     /// Whether queries and keys are turned by their positions, and how.
     #[module(skip)]
     pub rotary: Option<Rotary>,
-}
-
-/// Keys and values of the steps so far, with which [`MultiHeadAttention`] goes on without looking at them again. It holds
-/// plain tensors: no gradient flows into what is cached.
-#[derive(Debug, Clone)]
-pub struct KvCache<T: Float> {
-    /// `[batch, heads, steps, width / heads]` each.
-    kept: Option<[Tensor<T>; 2]>,
-}
-
-impl<T: Float> Default for KvCache<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Float> KvCache<T> {
-    /// No steps.
-    pub fn new() -> Self {
-        KvCache { kept: None }
-    }
-
-    /// The number of steps.
-    pub fn len(&self) -> usize {
-        self.kept.as_ref().map_or(0, |[k, _]| k.shape()[2])
-    }
-
-    /// Whether there are no steps.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.kept = None;
-    }
-
-    /// Forgets the steps from `steps` on.
-    pub fn truncate(&mut self, steps: usize) {
-        if steps < self.len()
-            && let Some(kept) = &mut self.kept
-        {
-            for t in kept {
-                // Ranges are cut at the end of the axis, and the axis exists.
-                *t = t.slice(2, ..steps).unwrap_or_else(|_| t.clone());
-            }
-        }
-    }
-
-    /// Goes on with the sequences at these positions of the batch, in this order: what a beam search does.
-    ///
-    /// # Errors
-    /// If a position is out of range; the cache is then as it was.
-    pub fn select(&mut self, batch: &Tensor<i64>) -> wengert_ops::Result<()> {
-        if let Some([k, v]) = &self.kept {
-            self.kept = Some([k.index_select(0, batch)?, v.index_select(0, batch)?]);
-        }
-        Ok(())
-    }
-
-    /// Keys and values of all steps, the given ones last.
-    #[track_caller]
-    fn extend<'t>(&mut self, k: Var<'t, T>, v: Var<'t, T>) -> [Var<'t, T>; 2] {
-        let tape = k.tape();
-        let mut all = [k, v];
-        if let Some(kept) = &self.kept {
-            let (mut sizes, new) = (kept[0].shape().to_vec(), k.shape());
-            sizes[2] = k.dim(2);
-            if !k.is_failed() && *new.as_shape() != Shape::from(sizes) {
-                let detail = format!("keys cached are {}, those that follow {new}", kept[0].shape());
-                return [refused(tape, OP, detail); 2];
-            }
-            for (all, kept) in all.iter_mut().zip(kept) {
-                *all = tape.concat(&[tape.constant(kept), *all], 2);
-            }
-        }
-        if let (Ok(k), Ok(v)) = (all[0].value(), all[1].value()) {
-            self.kept = Some([k, v]);
-        }
-        all
-    }
 }
 
 impl<T: Float> MultiHeadAttention<T> {
@@ -272,7 +191,7 @@ impl<T: Float> MultiHeadAttention<T> {
             return refused(tape, OP, "expected no rotation in attention to a memory".into());
         }
         let scope = tape.open_scope();
-        let (q, k, v) = match &cache.kept {
+        let (q, k, v) = match cache.kept() {
             Some([k, v]) => {
                 let [q, _, _] = self.project([Some(x), None, None]);
                 (q, tape.constant(k), tape.constant(v))
@@ -386,10 +305,10 @@ impl<T: Float> MultiHeadAttention<T> {
                 let detail = format!("expected {what} [{n}, {s}, {wanted}], found {}", x.shape());
                 return [refused(tape, OP, detail); 3];
             }
-            let bias = match &self.in_proj_bias {
-                Some(b) => Some(tape.param(b).narrow(0, i * width, width)),
-                None => None,
-            };
+            let mut bias = None;
+            if let Some(b) = &self.in_proj_bias {
+                bias = Some(tape.param(b).narrow(0, i * width, width));
+            }
             let heads = [self.heads, width / self.heads];
             parts[i] = x.linear(weight, bias).unflatten(-1, heads).transpose(1, 2);
         }
@@ -602,9 +521,9 @@ mod tests {
         let short = x.slice(1, ..2);
         says(layer.attend(x, x, short, &none), "expected values [2, 3, 4], found [2, 2, 4]");
         says(layer.attend(x, x.slice(0, ..1), short, &none), "expected keys [2, 3, 4], found [1, 3, 4]");
-        let keys = AttentionMask::new().keys(&Tensor::from([[true, true, true]]));
+        let keys = AttentionMask::new().keys(Tensor::from([[true, true, true]]));
         says(layer.attend_self(x, &keys), "mask of keys [2, 3], found [1, 3]");
-        let pairs = AttentionMask::new().pairs(&Tensor::from([[true, true]]));
+        let pairs = AttentionMask::new().pairs(Tensor::from([[true, true]]));
         says(layer.attend_self(x, &pairs), "mask of pairs [3, 3], [2, 3, 3] or [2, 2, 3, 3], found [1, 2]");
         let bias = AttentionMask::new().bias(x);
         says(layer.attend_self(x, &bias), "expected a bias [3, 3]");
