@@ -1,0 +1,101 @@
+//! Language models: what they have in common, and how text is drawn from them.
+
+use crate::dist::Categorical;
+use crate::loss;
+use crate::module::Module;
+use wengert_ops::Tensor;
+use wengert_ops::random::Rng;
+use wengert_tape::{Error, ErrorKind, Float, Result, Tape, Var};
+
+/// A model of sequences of ids, p(x₁, .., x_T) = Π p(x_t | x_1, .., x_{t-1}).
+pub trait LanguageModel<T: Float>: Module {
+    /// What the model keeps of the ids so far, while it goes on id by id.
+    type Memory: Default;
+
+    /// The number of ids.
+    fn vocabulary(&self) -> usize;
+
+    /// Logits of the id after each step: ids `[n, steps]` → `[n, steps, vocabulary]`.
+    #[track_caller]
+    fn logits<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>) -> Var<'t, T>;
+
+    /// Logits of the id after the last step, `[n, vocabulary]`, of sequences that go on from what is remembered with `ids`,
+    /// `[n, steps]`.
+    ///
+    /// # Errors
+    /// If an id is not in the vocabulary, or there is no step.
+    fn go_on(&self, ids: &Tensor<i64>, memory: &mut Self::Memory) -> Result<Tensor<T>>;
+
+    /// The mean of -log p(target), in nats an id; e to the power of it is the perplexity. `ids` and `targets`, the same ids
+    /// one step later, are `[n, steps]`.
+    #[track_caller]
+    fn loss<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, targets: &Tensor<i64>) -> Var<'t, T> {
+        loss::cross_entropy(self.logits(tape, ids), targets)
+    }
+}
+
+/// How ids are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decoding {
+    /// Logits are divided by it: towards 0 the most probable id is taken, at 1 the model's own distribution.
+    pub temperature: f64,
+    /// Only so many of the most probable ids are drawn from.
+    pub top_k: Option<usize>,
+}
+
+impl Default for Decoding {
+    fn default() -> Self {
+        Decoding { temperature: 1.0, top_k: None }
+    }
+}
+
+/// The prompt, and `n` more ids, each drawn from the model's distribution given those before it.
+///
+/// ```
+/// use wengert_nn::zoo::{CharRnn, CharRnnConfig, Decoding, generate};
+/// use wengert_ops::random::Rng;
+/// let model = CharRnn::<f32>::new(&CharRnnConfig { vocabulary: 5, ..CharRnnConfig::default() }, &mut Rng::seed(0));
+/// let ids = generate(&model, &[1, 2], 10, Decoding::default(), &mut Rng::seed(1))?;
+/// assert_eq!((ids.len(), &ids[..2]), (12, &[1i64, 2][..]));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+///
+/// # Errors
+/// If the prompt is empty or has an unknown id, or the temperature is not above 0.
+#[track_caller]
+pub fn generate<T: Float, M: LanguageModel<T> + ?Sized>(
+    model: &M,
+    prompt: &[i64],
+    n: usize,
+    how: Decoding,
+    rng: &mut Rng,
+) -> Result<Vec<i64>> {
+    let refuse = |detail: String| {
+        Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), "generate", detail)
+            .at(std::panic::Location::caller())
+    };
+    if !(how.temperature > 0.0 && how.temperature.is_finite()) {
+        return Err(refuse(format!("expected a temperature above 0, found {}", how.temperature)));
+    }
+    if prompt.is_empty() || how.top_k == Some(0) {
+        return Err(refuse("expected a prompt of at least one id, and at least one id to draw from".into()));
+    }
+    let mut memory = M::Memory::default();
+    let mut ids = prompt.to_vec();
+    let mut new = Tensor::from_slice(prompt, [1, prompt.len()])?;
+    for _ in 0..n {
+        let mut logits = model.go_on(&new, &mut memory)?.scale(1.0 / how.temperature);
+        if let Some(k) = how.top_k.filter(|&k| k < model.vocabulary()) {
+            let mut sorted = logits.to_vec();
+            sorted.sort_by(|a, b| b.to_f64().total_cmp(&a.to_f64()));
+            // Of ids as probable as the last one that counts, all stay.
+            let last = sorted[k - 1];
+            logits = logits.map(|l| if l < last { T::from_f64(-1e30) } else { l });
+        }
+        let tape = Tape::<T>::eval();
+        let next = Categorical::new(tape.constant(logits)).sample_index(&mut *rng)?;
+        ids.extend(next.to_vec());
+        new = next.reshape([1, 1])?;
+    }
+    Ok(ids)
+}
