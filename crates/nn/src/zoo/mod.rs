@@ -6,6 +6,7 @@ mod gan;
 mod gpt;
 mod language;
 mod mlp;
+mod seq2seq;
 mod vae;
 
 pub use char_rnn::{CharRnn, CharRnnConfig, CharRnnMemory, Recurrence};
@@ -14,4 +15,5 @@ pub use gan::{Game, GanConfig, dense_gan, gradient_penalty, noise};
 pub use gpt::{Gpt, GptConfig, GptMemory};
 pub use language::{Decoding, LanguageModel, generate};
 pub use mlp::{Mlp, MlpConfig};
+pub use seq2seq::{Seq2Seq, Seq2SeqConfig};
 pub use vae::{Elbo, Observation, Vae, VaeConfig};
