@@ -38,11 +38,12 @@ mod summary;
 pub mod zoo;
 
 pub use layers::{
-    Activation, AttentionConfig, AttentionMask, BatchNorm, Bilinear, DecoderCache, Dropout, Embedding,
-    Flatten, GroupNorm, Gru, InstanceNorm, KvCache, Layer, LayerNorm, LearnedPositions, Linear, Lstm,
-    MultiHeadAttention, NormOrder, Pairing, Recurred, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Rotary,
-    Sequential, SinusoidalPositions, Start, Transformer, TransformerConfig, TransformerDecoder,
-    TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks,
+    Activation, AttentionConfig, AttentionMask, BatchNorm, Bilinear, Branches, ChannelDropout, DecoderCache,
+    DropPath, Dropout, Embedding, Flatten, GaussianNoise, GroupNorm, Gru, Identity, InstanceNorm, KvCache,
+    Lambda, Layer, LayerNorm, LearnedPositions, Linear, Lstm, MultiHeadAttention, NoisyWeights, NormOrder,
+    Pairing, Recurred, RecurrentConfig, ReluRnn, Reshape, Residual, RmsNorm, Rnn, Rotary, Sequential,
+    SinusoidalPositions, Start, Transformer, TransformerConfig, TransformerDecoder, TransformerDecoderLayer,
+    TransformerEncoder, TransformerEncoderLayer, TransformerMasks, Unflatten,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,
