@@ -75,8 +75,9 @@ pub use wengert_tape::{Error, Result, Tape, Var};
 pub mod prelude {
     pub use wengert_nn::optim::{Adam, Optimizer, Sgd};
     pub use wengert_nn::{
-        Activation, BatchNorm, Dropout, Flatten, GradsExt, Layer, LayerNorm, Linear, Module, Sequential,
-        Summary, init, loss, optim, state, zoo,
+        Activation, AttentionMask, BatchNorm, Conv2d, Dropout, Embedding, Flatten, GradsExt, Identity, Layer,
+        LayerNorm, Linear, MaxPool2d, Module, MultiHeadAttention, Residual, Sequential, Summary, init, loss,
+        optim, state, zoo,
     };
     pub use wengert_ops::random::Rng;
     pub use wengert_ops::{Shape, Slice, Tensor};

@@ -7,6 +7,8 @@ mod batch_norm;
 mod bilinear;
 mod branches;
 mod channel_dropout;
+mod conv;
+mod conv_transpose;
 mod drop_path;
 mod dropout;
 mod embedding;
@@ -19,6 +21,7 @@ mod lambda;
 mod layer_norm;
 mod linear;
 mod noise;
+mod pool;
 mod positions;
 mod recurrent;
 mod reshape;
@@ -36,6 +39,8 @@ pub use batch_norm::BatchNorm;
 pub use bilinear::Bilinear;
 pub use branches::Branches;
 pub use channel_dropout::ChannelDropout;
+pub use conv::{Conv1d, Conv2d};
+pub use conv_transpose::{ConvTranspose1d, ConvTranspose2d};
 pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -48,6 +53,10 @@ pub use lambda::Lambda;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use noise::{GaussianNoise, NoisyWeights};
+pub use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d,
+    GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d, ZeroPad,
+};
 pub use positions::{LearnedPositions, Pairing, Rotary, SinusoidalPositions};
 pub use recurrent::{Gru, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn, Start};
 pub use reshape::{Reshape, Unflatten};

@@ -1,0 +1,198 @@
+//! [`Conv1d`] and [`Conv2d`]: kernels that move over a signal or an image.
+
+use crate::Module;
+use crate::init;
+use crate::layers::Layer;
+use wengert_ops::random::Rng;
+use wengert_ops::{ConvOptions, PerAxis};
+use wengert_tape::{Float, Param, Var};
+
+macro_rules! convolutions {
+    ($($(#[$doc:meta])* $name:ident $d:literal $conv:ident $weight:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Module)]
+        pub struct $name<T: Float> {
+            #[doc = $weight]
+            pub weight: Param<T>,
+            /// `[outputs]`.
+            pub bias: Option<Param<T>>,
+            /// Stride, padding, dilation and groups.
+            #[module(skip)]
+            pub options: ConvOptions<$d>,
+        }
+
+        impl<T: Float> $name<T> {
+            /// A layer that moves its kernel by one, without padding; see [`with`](Self::with).
+            ///
+            /// # Panics
+            /// If the weight does not fit in memory.
+            pub fn new(inputs: usize, outputs: usize, kernel: impl PerAxis<$d>, rng: &mut Rng) -> Self {
+                Self::with(inputs, outputs, kernel, ConvOptions::default(), rng)
+            }
+
+            /// A layer with weights and biases uniform on ±1/√fan-in, PyTorch's default, the fan-in being the size of the
+            /// kernel times inputs / groups. Options that do not fit are refused when they are used.
+            ///
+            /// # Panics
+            /// If the weight does not fit in memory.
+            pub fn with(
+                inputs: usize,
+                outputs: usize,
+                kernel: impl PerAxis<$d>,
+                options: ConvOptions<$d>,
+                rng: &mut Rng,
+            ) -> Self {
+                let mut shape = vec![outputs, inputs / options.groups.max(1)];
+                shape.extend(kernel.per_axis());
+                let fan_in = shape[1..].iter().map(|&n| n as f64).product::<f64>();
+                let bound = 1.0 / fan_in.max(1.0).sqrt();
+                let weight = Param::new(init::uniform(&shape, bound, rng));
+                let bias = Param::new(init::uniform(&[outputs], bound, rng));
+                $name { weight, bias: Some(bias), options }
+            }
+
+            /// The layer without its bias, which a batch norm behind it would take away again.
+            #[must_use]
+            pub fn without_bias(mut self) -> Self {
+                self.bias = None;
+                self
+            }
+
+            /// The layer with its weights drawn by `scheme` and its bias zero.
+            #[must_use]
+            pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
+                self.weight = Param::new(scheme.sample(self.weight.shape(), rng));
+                self.bias = self.bias.map(|b| Param::new(init::zeros(b.shape())));
+                self
+            }
+        }
+
+        impl<T: Float> Layer<T> for $name<T> {
+            fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+                let tape = x.tape();
+                let weight = tape.param(&self.weight);
+                let bias = match &self.bias {
+                    Some(b) => Some(tape.param(b)),
+                    None => None,
+                };
+                x.$conv(weight, bias, self.options)
+            }
+        }
+    )*};
+}
+convolutions! {
+    /// Convolution over one axis, `[batch, inputs, length]` → `[batch, outputs, places]`; weight and bias are laid out as in
+    /// PyTorch. [`sizes::conv`](crate::sizes::conv) says how many places there are.
+    ///
+    /// ```
+    /// use wengert_nn::{Conv1d, Layer, Module};
+    /// use wengert_ops::{ConvOptions, Tensor, random::Rng};
+    /// let layer = Conv1d::<f32>::with(2, 4, 3, ConvOptions::default().same().dilation(2), &mut Rng::seed(0));
+    /// assert_eq!(layer.num_params(), 4 * 2 * 3 + 4);
+    /// let tape = wengert_tape::Tape::eval();
+    /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 2, 9]))).shape(), [5, 4, 9]);
+    /// ```
+    Conv1d 1 conv1d "`[outputs, inputs / groups, kernel]`.";
+    /// Convolution over two axes, `[batch, inputs, height, width]` → `[batch, outputs, ..]`; weight and bias are laid out as in
+    /// PyTorch. [`sizes::conv`](crate::sizes::conv) says how many places there are.
+    ///
+    /// With as many groups as inputs each channel is seen by kernels of its own: a depthwise convolution.
+    ///
+    /// ```
+    /// use wengert_nn::{Conv2d, Layer, Module};
+    /// use wengert_ops::{ConvOptions, Tensor, random::Rng};
+    /// let mut rng = Rng::seed(0);
+    /// let layer = Conv2d::<f32>::with(3, 8, 3, ConvOptions::default().stride(2).padding(1), &mut rng);
+    /// assert_eq!(layer.num_params(), 8 * 3 * 3 * 3 + 8);
+    /// let depthwise = Conv2d::<f32>::with(8, 8, 3, ConvOptions::default().groups(8), &mut rng).without_bias();
+    /// assert_eq!(depthwise.num_params(), 8 * 3 * 3);
+    /// let tape = wengert_tape::Tape::eval();
+    /// let y = layer.forward(tape.constant(Tensor::zeros([1, 3, 32, 31])));
+    /// assert_eq!((y.shape().to_string(), depthwise.forward(y).shape().to_string()), ("[1, 8, 16, 16]".into(), "[1, 8, 14, 14]".into()));
+    /// ```
+    Conv2d 2 conv2d "`[outputs, inputs / groups, kernel height, kernel width]`.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gradcheck, sizes};
+    use proptest::prelude::{ProptestConfig, prop, prop_assert, prop_assert_eq, proptest};
+    use wengert_ops::Tensor;
+    use wengert_tape::Tape;
+
+    #[test]
+    fn gradients_are_right() {
+        let options = ConvOptions::default().stride([2, 1]).padding(1).dilation([1, 2]).groups(2);
+        let mut layer = Conv2d::<f64>::with(2, 4, [3, 2], options, &mut Rng::seed(0));
+        let x = Tensor::randn([2, 2, 5, 4], &mut Rng::seed(1)).unwrap();
+        let report =
+            gradcheck::check(&mut layer, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+        let mut layer = Conv1d::<f64>::with(2, 3, 3, ConvOptions::default().same(), &mut Rng::seed(0));
+        let x = Tensor::randn([2, 2, 5], &mut Rng::seed(1)).unwrap();
+        let report =
+            gradcheck::check(&mut layer, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+        assert_eq!(layer.param_names(), ["weight", "bias"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        /// An input that moves inside a frame of zeros moves the output, and changes nothing else of it.
+        #[test]
+        fn convolution_moves_with_its_input(
+            kernel in prop::array::uniform2(1usize..=3),
+            dilation in prop::array::uniform2(1usize..=2),
+            shift in prop::array::uniform2(-3isize..=3),
+            seed in 0u64..1000,
+        ) {
+            let options = ConvOptions::default().padding([4, 4]).dilation(dilation);
+            let layer = Conv2d::<f64>::with(2, 3, kernel, options, &mut Rng::seed(seed));
+            let tape = Tape::eval();
+            let inside: Tensor<f64> = Tensor::randn([1, 2, 4, 5], &mut Rng::seed(seed + 1)).unwrap();
+            let frame = (3, 3);
+            let x = tape.constant(inside).pad(&[(0, 0), (0, 0), frame, frame], 0.0);
+            let moved = |v: Var<'_, f64>| v.roll(2, shift[0]).roll(3, shift[1]).value().unwrap();
+            let (a, b) = (layer.forward(tape.constant(moved(x))).value().unwrap(), moved(layer.forward(x)));
+            prop_assert!(a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() < 1e-12));
+        }
+
+        /// An output looks at as many inputs as the receptive field says, and no more.
+        #[test]
+        fn the_receptive_field_is_what_an_output_depends_on(
+            layers in prop::collection::vec((1usize..=3, 1usize..=2, 1usize..=2), 1..=3),
+        ) {
+            let tape = Tape::new();
+            let field = sizes::receptive_field(&layers);
+            let x = tape.var(Tensor::<f64>::ones([1, 1, field]));
+            let mut y = x;
+            for &(kernel, stride, dilation) in &layers {
+                let options = ConvOptions::default().stride(stride).dilation(dilation);
+                let layer = Conv1d::<f64>::with(1, 1, kernel, options, &mut Rng::seed(0));
+                y = layer.init(init::Scheme::Ones, &mut Rng::seed(0)).forward(y);
+            }
+            prop_assert_eq!(y.numel(), 1);
+            let seen = y.sum().backward().unwrap().wrt(x).unwrap().to_vec();
+            prop_assert!(seen[0] != 0.0 && seen[field - 1] != 0.0);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let tape = Tape::<f64>::new();
+        let x = tape.constant(Tensor::ones([1, 3, 4, 4]));
+        let mut rng = Rng::seed(0);
+        for layer in [
+            Conv2d::new(2, 4, 3, &mut rng),
+            Conv2d::new(3, 4, 5, &mut rng),
+            Conv2d::with(3, 4, 3, ConvOptions::default().groups(0), &mut rng),
+            Conv2d::with(3, 4, 3, ConvOptions::default().groups(2), &mut rng),
+            Conv2d::with(3, 4, 3, ConvOptions::default().stride(0), &mut rng),
+        ] {
+            let e = layer.forward(x).value().unwrap_err();
+            assert!(e.op() == "conv2d" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
+        }
+    }
+}
