@@ -89,6 +89,59 @@ pub fn check<M: Module>(
     Ok(report)
 }
 
+/// The relative errors of the first order alone, with steps of size `step` along `directions` random directions: for models with
+/// kinks (ReLU, largest of a window), of which hardly any lies so close to the parameters if the step is small, say 10⁻⁶.
+///
+/// ```
+/// use wengert_nn::{Activation, Layer, Linear, Sequential, gradcheck, loss};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let mut rng = Rng::seed(0);
+/// let mut model = Sequential::<f64>::new()
+///     .push(Linear::new(3, 8, &mut rng))
+///     .push(Activation::Relu)
+///     .push(Linear::new(8, 2, &mut rng));
+/// let x = Tensor::from([[0.1, -0.4, 0.7], [1.0, 0.0, -1.0]]);
+/// let labels = Tensor::from([0, 1]);
+/// let errors = gradcheck::check_slopes(
+///     &mut model,
+///     |model, tape| loss::cross_entropy(model.forward(tape.constant(&x)), &labels),
+///     3,
+///     1e-6,
+/// )?;
+/// assert!(errors.iter().all(|e| *e < 1e-7), "{errors:?}");
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+///
+/// # Errors
+/// If the loss fails or is not a scalar.
+pub fn check_slopes<M: Module>(
+    model: &mut M,
+    loss: impl for<'t> Fn(&M, &'t Tape<f64>) -> Var<'t, f64>,
+    directions: usize,
+    step: f64,
+) -> Result<Vec<f64>> {
+    let start = values(model);
+    let mut errors = Vec::with_capacity(directions);
+    for d in 0..directions {
+        let direction: Vec<Tensor<f64>> = start
+            .iter()
+            .enumerate()
+            .map(|(i, t)| normal(t.shape(), 0.0, 1.0, Key { seed: d as u64, stream: i as u64 }))
+            .collect::<wengert_ops::Result<_>>()?;
+        let tape = Tape::train(0);
+        let gradient = gradients(model, &loss(model, &tape).backward()?)?;
+        let slope = dot(&gradient, &direction);
+        let mut at = |t: f64| -> Result<f64> {
+            set(model, &start, &direction, t)?;
+            loss(model, &Tape::train(0)).item()
+        };
+        let quotient = (at(step)? - at(-step)?) / (2.0 * step);
+        set(model, &start, &direction, 0.0)?;
+        errors.push((quotient - slope).abs() / (1.0 + slope.abs()));
+    }
+    Ok(errors)
+}
+
 /// A tensor per parameter, in the model's order.
 type Tensors = Vec<Tensor<f64>>;
 

@@ -1,8 +1,10 @@
 //! Generative adversarial networks: the game, apart from what the two networks are made of.
 
-use crate::layers::{Activation, Linear, Sequential};
+use crate::init::Scheme;
+use crate::layers::{Activation, BatchNorm, Conv2d, ConvTranspose2d, Flatten, Linear, Reshape, Sequential};
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, Rng, normal};
+use wengert_ops::{ConvOptions, ConvTransposeOptions};
 use wengert_tape::{Error, ErrorKind, Float, Result, Var};
 
 /// What generator and discriminator play for.
@@ -126,6 +128,64 @@ pub fn dense_gan<T: Float>(config: &GanConfig, rng: &mut Rng) -> (Sequential<T>,
     }
     let last = widths[widths.len() - 1];
     (generator, discriminator.push(Linear::new(last, 1, rng)))
+}
+
+/// The shape of a [`dcgan`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DcganConfig {
+    /// Dimensions of the noise.
+    pub latent: usize,
+    /// Channels of the images.
+    pub channels: usize,
+    /// Height and width of the images, a multiple of 4.
+    pub size: usize,
+    /// Channels of the layers next to the image; those further inside have twice as many.
+    pub width: usize,
+}
+
+impl Default for DcganConfig {
+    /// For 28 × 28 pixels in [-1, 1].
+    fn default() -> Self {
+        DcganConfig { latent: 64, channels: 1, size: 28, width: 32 }
+    }
+}
+
+/// A generator `[n, latent]` → `[n, channels, size, size]` of transposed convolutions and a discriminator → logits `[n, 1]` of
+/// strided ones, with batch norms, ReLU and leaky ReLU, and weights of standard deviation 0.02. (Radford, Metz and Chintala 2016.)
+///
+/// ```
+/// use wengert_nn::{Layer, zoo::{DcganConfig, dcgan}};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let (generator, discriminator) = dcgan::<f32>(&DcganConfig::default(), &mut Rng::seed(0));
+/// let tape = wengert_tape::Tape::eval();
+/// let images = generator.forward(tape.constant(Tensor::zeros([2, 64])));
+/// assert_eq!(images.shape(), [2, 1, 28, 28]);
+/// assert_eq!(discriminator.forward(images).shape(), [2, 1]);
+/// ```
+pub fn dcgan<T: Float>(config: &DcganConfig, rng: &mut Rng) -> (Sequential<T>, Sequential<T>) {
+    let DcganConfig { latent, channels, size, width } = *config;
+    let (inner, normal) = (size / 4, Scheme::Normal(0.02));
+    let double = ConvTransposeOptions::default().stride(2).padding(1);
+    let generator = Sequential::new()
+        .push(Linear::new(latent, 2 * width * inner * inner, rng).init(normal, rng))
+        .push(Reshape::new([2 * width, inner, inner]))
+        .push(BatchNorm::new(2 * width))
+        .push(Activation::Relu)
+        .push(ConvTranspose2d::with(2 * width, width, 4, double, rng).without_bias().init(normal, rng))
+        .push(BatchNorm::new(width))
+        .push(Activation::Relu)
+        .push(ConvTranspose2d::with(width, channels, 4, double, rng).init(normal, rng))
+        .push(Activation::Tanh);
+    let half = ConvOptions::default().stride(2).padding(1);
+    let discriminator = Sequential::new()
+        .push(Conv2d::with(channels, width, 4, half, rng).init(normal, rng))
+        .push(Activation::LeakyRelu(0.2))
+        .push(Conv2d::with(width, 2 * width, 4, half, rng).without_bias().init(normal, rng))
+        .push(BatchNorm::new(2 * width))
+        .push(Activation::LeakyRelu(0.2))
+        .push(Flatten)
+        .push(Linear::new(2 * width * inner * inner, 1, rng).init(normal, rng));
+    (generator, discriminator)
 }
 
 /// Noise for a generator, `[n, latent]`.

@@ -2,10 +2,10 @@
 
 use crate::Module;
 use crate::dist::{Independent, Keys, Normal, Reparameterised, kl};
-use crate::layers::{Activation, Layer, Linear, Sequential};
+use crate::layers::{Activation, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, Reshape, Sequential};
 use crate::loss::{self, Reduction};
-use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
+use wengert_ops::{ConvOptions, ConvTransposeOptions, Tensor};
 use wengert_tape::{Float, Keep, Result, Tape, Var};
 
 /// What is observed, given z.
@@ -126,6 +126,29 @@ impl<T: Float> Vae<T> {
         let decoder = stack(&widths, Some(config.inputs));
         let features = config.hidden.last().copied().unwrap_or(config.inputs);
         Vae::new(encoder, features, config.latent, decoder, rng).with(config.observation, config.beta)
+    }
+
+    /// A model of images `[n, channels, size, size]`, `size` being a multiple of 4: two strided convolutions of `width` and twice
+    /// as many channels, and two transposed ones back.
+    pub fn convolutional(channels: usize, size: usize, width: usize, latent: usize, rng: &mut Rng) -> Self {
+        let (inner, wide) = (size / 4, 2 * width);
+        let features = wide * inner * inner;
+        let half = ConvOptions::default().stride(2).padding(1);
+        let encoder = Sequential::new()
+            .push(Conv2d::with(channels, width, 4, half, rng))
+            .push(Activation::Relu)
+            .push(Conv2d::with(width, wide, 4, half, rng))
+            .push(Activation::Relu)
+            .push(Flatten);
+        let double = ConvTransposeOptions::default().stride(2).padding(1);
+        let decoder = Sequential::new()
+            .push(Linear::new(latent, features, rng))
+            .push(Activation::Relu)
+            .push(Reshape::new([wide, inner, inner]))
+            .push(ConvTranspose2d::with(wide, width, 4, double, rng))
+            .push(Activation::Relu)
+            .push(ConvTranspose2d::with(width, channels, 4, double, rng));
+        Vae::new(encoder, features, latent, decoder, rng)
     }
 
     /// A model of any encoder, `[n, ..]` → `[n, features]`, and decoder, `[n, latent]` → `[n, ..]`, of binary pixels.
@@ -312,6 +335,23 @@ mod tests {
         let sharp = vae.sample(50, &mut Rng::seed(0)).unwrap().to_vec();
         let sure = sharp.iter().filter(|p| (**p - 0.5).abs() > 0.4).count();
         assert!(sure > 200, "{sure} of 300 pixels are black or white");
+    }
+
+    #[test]
+    fn images_go_through_convolutions() {
+        let mut vae = Vae::<f64>::convolutional(1, 8, 2, 3, &mut Rng::seed(0));
+        let x: Tensor<f64> = wengert_ops::random::uniform(
+            [2, 1, 8, 8],
+            0.0,
+            1.0,
+            wengert_ops::random::Key { seed: 1, stream: 0 },
+        )
+        .unwrap();
+        let report =
+            gradcheck::check(&mut vae, |v, tape| -v.elbo(tape.constant(&x)).bound.mean() * 0.05, 3).unwrap();
+        assert!(report.first.iter().all(|e| *e < 1e-5) && report.unused.is_empty(), "{report:?}");
+        assert_eq!(*vae.reconstruct(&x).unwrap().shape(), [2, 1, 8, 8]);
+        assert_eq!(*vae.sample(3, &mut Rng::seed(0)).unwrap().shape(), [3, 1, 8, 8]);
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! The vision Transformer.
+
+use crate::Module;
+use crate::init::Scheme;
+use crate::layers::{
+    Activation, Dropout, Layer, LearnedPositions, Linear, NormOrder, TransformerConfig, TransformerEncoder,
+};
+use wengert_ops::random::Rng;
+use wengert_tape::{Float, Param, Var};
+
+/// The shape of a [`Vit`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct VitConfig {
+    /// Channels of the images.
+    pub channels: usize,
+    /// Height and width of the images.
+    pub size: usize,
+    /// Height and width of a patch, a divisor of the size.
+    pub patch: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Features of each patch.
+    pub width: usize,
+    /// Heads, which share the width evenly.
+    pub heads: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// The probability of dropping a feature.
+    pub dropout: f64,
+}
+
+impl Default for VitConfig {
+    /// For images of 28 × 28 pixels.
+    fn default() -> Self {
+        VitConfig {
+            channels: 1,
+            size: 28,
+            patch: 4,
+            classes: 10,
+            width: 64,
+            heads: 4,
+            layers: 4,
+            dropout: 0.1,
+        }
+    }
+}
+
+/// A Transformer encoder over patches of an image, `[n, channels, size, size]` → logits `[n, classes]`: patches are mapped to
+/// vectors, a learned one is put before them, positions are added, and the head looks at the learned one. (Dosovitskiy et al.
+/// 2021, eq. 1 to 4.)
+///
+/// ```
+/// use wengert_nn::{Layer, zoo::{Vit, VitConfig}};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let net = Vit::<f32>::new(&VitConfig { layers: 1, ..VitConfig::default() }, &mut Rng::seed(0));
+/// let tape = wengert_tape::Tape::eval();
+/// assert_eq!(net.forward(tape.constant(Tensor::zeros([2, 1, 28, 28]))).shape(), [2, 10]);
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct Vit<T: Float> {
+    /// A patch's numbers to features.
+    pub embed: Linear<T>,
+    /// What the head looks at, `[1, 1, width]`.
+    pub class: Param<T>,
+    /// Of the class vector and of each patch.
+    pub positions: LearnedPositions<T>,
+    /// Behind the positions.
+    pub dropout: Dropout,
+    /// The blocks, norms first.
+    pub encoder: TransformerEncoder<T>,
+    /// Features to logits.
+    pub head: Linear<T>,
+    /// Height and width of a patch.
+    pub patch: usize,
+}
+
+impl<T: Float> Vit<T> {
+    /// A network with PyTorch's default weights, and positions of standard deviation 0.02.
+    pub fn new(config: &VitConfig, rng: &mut Rng) -> Self {
+        let patches = (config.size / config.patch.max(1)).pow(2);
+        let blocks = TransformerConfig {
+            width: config.width,
+            heads: config.heads,
+            hidden: 4 * config.width,
+            layers: config.layers,
+            dropout: config.dropout,
+            activation: Activation::Gelu,
+            order: NormOrder::Pre,
+            ..TransformerConfig::default()
+        };
+        Vit {
+            embed: Linear::new(config.channels * config.patch * config.patch, config.width, rng),
+            class: Param::new(Scheme::Normal(0.02).sample(&[1, 1, config.width].into(), rng)),
+            positions: LearnedPositions::new(patches + 1, config.width, rng),
+            dropout: Dropout::new(config.dropout),
+            encoder: TransformerEncoder::new(&blocks, rng),
+            head: Linear::new(config.width, config.classes, rng),
+            patch: config.patch,
+        }
+    }
+
+    /// The patches of images, `[n, channels, h, w]` → `[n, patches, channels · patch²]`, row by row.
+    #[track_caller]
+    pub fn patches<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let [n, channels, height, width] = x.dims();
+        let p = self.patch.max(1);
+        let (rows, columns) = (height / p, width / p);
+        x.reshape([n, channels, rows, p, columns, p]) // refused where a patch does not divide the image
+            .permute([0, 2, 4, 1, 3, 5]) // [n, rows, columns, channels, p, p]
+            .reshape([n, rows * columns, channels * p * p])
+    }
+}
+
+impl<T: Float> Layer<T> for Vit<T> {
+    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let tape = x.tape();
+        let scope = tape.open_scope();
+        let patches = self.embed.forward(self.patches(x)); // [n, patches, width]
+        let class = tape.param(&self.class).expand([patches.dim(0), 1, patches.dim(2)]);
+        let h = self.positions.forward(tape.concat(&[class, patches], 1));
+        let h = self.encoder.forward(self.dropout.forward(h));
+        scope.close(self.head.forward(h.get(1, 0)))
+    }
+}
