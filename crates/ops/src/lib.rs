@@ -36,4 +36,4 @@ pub use kernel::linalg::Triangle;
 pub use shape::{Axes, Layout, Shape, ToShape, broadcast_shapes, normalize_axis};
 pub use tensor::{IntoTensor, Tensor};
 pub use view::Slice;
-pub use window::{ConvOptions, ConvTransposeOptions, Divisor, Padding, PerAxis, Window};
+pub use window::{ConvOptions, ConvTransposeOptions, Corners, Divisor, Padding, PerAxis, Resize, Window};

@@ -24,7 +24,8 @@ impl<const D: usize> PerAxis<D> for [usize; D] {
 pub enum Padding<const D: usize> {
     /// For each axis, so many on either side.
     Each([usize; D]),
-    /// As many as make the output as long as the input, one more at the end where the number is odd; for stride 1.
+    /// As many as make the output as long as the input, one more at the end where the number is odd; for
+    /// stride 1.
     Same,
 }
 
@@ -91,8 +92,8 @@ impl<const D: usize> ConvOptions<D> {
     }
 }
 
-/// Stride, padding, output padding, dilation and groups of a transposed convolution over `D` axes: 1, 0, 0, 1 and 1
-/// unless told otherwise. They are those of the convolution whose adjoint it is.
+/// Stride, padding, output padding, dilation and groups of a transposed convolution over `D` axes: 1, 0, 0,
+/// 1 and 1 unless told otherwise. They are those of the convolution whose adjoint it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvTransposeOptions<const D: usize> {
@@ -100,8 +101,8 @@ pub struct ConvTransposeOptions<const D: usize> {
     pub stride: [usize; D],
     /// How much is cut from the result on either side.
     pub padding: [usize; D],
-    /// How much is added to the result at its end: which of several inputs of the convolution, all with the same
-    /// output size, is meant. Below the stride or the dilation.
+    /// How much is added to the result at its end: which of several inputs of the convolution, all with the
+    /// same output size, is meant. Below the stride or the dilation.
     pub output_padding: [usize; D],
     /// The distance between neighbouring elements of the kernel.
     pub dilation: [usize; D],
@@ -158,8 +159,8 @@ impl<const D: usize> ConvTransposeOptions<D> {
     }
 }
 
-/// A window that moves over `D` axes, for pools and patches: its stride is its size, its padding 0 and its dilation 1
-/// unless told otherwise. A number, or one for each axis, is a window.
+/// A window that moves over `D` axes, for pools and patches: its stride is its size, its padding 0 and its
+/// dilation 1 unless told otherwise. A number, or one for each axis, is a window.
 ///
 /// ```
 /// use wengert_ops::Window;
@@ -234,4 +235,43 @@ pub enum Divisor {
     Inside,
     /// A number.
     Of(usize),
+}
+
+/// The size of a resampled plane: a number of elements for each axis (an array is one), or a factor.
+///
+/// ```
+/// use wengert_ops::Resize;
+/// assert_eq!(Resize::from([4, 6]), Resize::To([4, 6]));
+/// assert_eq!(Resize::<2>::by(2.0), Resize::By([2.0, 2.0]));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Resize<const D: usize> {
+    /// So many elements along each axis.
+    To([usize; D]),
+    /// So many times the elements of each axis, rounded down.
+    By([f64; D]),
+}
+
+impl<const D: usize> Resize<D> {
+    /// The same factor for every axis.
+    pub fn by(factor: f64) -> Self {
+        Resize::By([factor; D])
+    }
+}
+
+impl<const D: usize> From<[usize; D]> for Resize<D> {
+    fn from(sizes: [usize; D]) -> Self {
+        Resize::To(sizes)
+    }
+}
+
+/// Which points of input and output lie on each other when a plane is resampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Corners {
+    /// The outer edges of the first and last elements, elements being areas (`align_corners=False`
+    /// elsewhere).
+    #[default]
+    Edges,
+    /// The centres of the first and last elements (`align_corners=True` elsewhere).
+    Centres,
 }

@@ -2,7 +2,7 @@
 //! work is of the whole process, so this file has one test.
 
 use wengert_ops::random::{self, Key};
-use wengert_ops::{Tensor, parallel};
+use wengert_ops::{ConvOptions, Divisor, Tensor, Window, parallel};
 use wengert_tape::rules::Attention;
 use wengert_tape::{Float, Tape, Var};
 
@@ -34,6 +34,31 @@ fn perceptron() -> Bits {
     let mut found = vec![("loss", bits(&loss.value().unwrap()))];
     found.extend(w.iter().map(|w| ("weight", bits(&grads.wrt(*w).unwrap()))));
     found.extend(b.iter().map(|b| ("bias", bits(&grads.wrt(*b).unwrap()))));
+    found
+}
+
+/// A small convolutional network: with whole samples and with parts of a sample as pieces, and with both ways to the
+/// weight's gradient.
+fn convolutional<T: Float>() -> Bits {
+    let mut found = Vec::new();
+    for (batch, side) in [(12, 20), (1, 64)] {
+        let tape = Tape::<T>::new();
+        let x = tape.var(normal::<T>(&[batch, 3, side, side], 1));
+        let w: Vec<_> = [[16, 3, 3, 3], [32, 16, 3, 3], [32, 32, 1, 1]]
+            .iter()
+            .zip(2..)
+            .map(|(shape, stream)| tape.var(normal::<T>(shape, stream)))
+            .collect();
+        let same = ConvOptions::default().padding(1);
+        let h = x.conv2d(w[0], None, same).relu().max_pool2d(Window::new(3).stride(1).padding(1));
+        let h = h.conv2d(w[1], None, same).avg_pool2d(2, Divisor::Window);
+        let y = h.conv2d(w[2], None, ConvOptions::default().stride(2));
+        let value = y.value().unwrap();
+        let grads = y.backward_from(&value).unwrap();
+        found.push(("output", bits(&value)));
+        found.push(("input", bits(&grads.wrt(x).unwrap())));
+        found.extend(w.iter().map(|w| ("kernel", bits(&grads.wrt(*w).unwrap()))));
+    }
     found
 }
 
@@ -100,8 +125,10 @@ fn fills<T: Float>() -> Bits {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 7] = [
         ("perceptron", perceptron),
+        ("convolutions in f32", convolutional::<f32>),
+        ("convolutions in f64", convolutional::<f64>),
         ("chains in f32", chains::<f32>),
         ("chains in f64", chains::<f64>),
         ("fills in f32", fills::<f32>),

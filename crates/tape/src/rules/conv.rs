@@ -1,5 +1,6 @@
-//! Convolution y = x * w + b, its adjoint in the input (transposed convolution), and its adjoint in the weight. They are
-//! one trilinear form Σ y(x, w) g in three readings, so the cotangents of each are the other two.
+//! Convolution y = x * w + b, its adjoint in the input (transposed convolution), and its adjoint in the
+//! weight. They are one trilinear form Σ y(x, w) g in three readings, so the cotangents of each are the
+//! other two.
 
 use super::prelude::*;
 use wengert_ops::{ConvOptions, ConvTransposeOptions};
@@ -142,8 +143,8 @@ fn plain<'t, T: Float, const D: usize>(
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a bias `[out]`, as
-    /// `[batch, out, places]`. See [`conv2d`](Var::conv2d).
+    /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a
+    /// bias `[out]`, as `[batch, out, places]`. See [`conv2d`](Var::conv2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -164,10 +165,11 @@ impl<'t, T: Float> Var<'t, T> {
         plain(self, weight, bias, options)
     }
 
-    /// Convolution over two axes (without turning the kernel over, as everywhere in the field): `[batch, in, height,
-    /// width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias `[out]`, as `[batch, out, ..]`. An
-    /// axis of n has ⌊(n + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1 places. The cotangents of input and weight
-    /// are [`conv_transpose2d`](Var::conv_transpose2d) and [`conv2d_weight`](Var::conv2d_weight).
+    /// Convolution over two axes (without turning the kernel over, as everywhere in the field): `[batch,
+    /// in, height, width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias
+    /// `[out]`, as `[batch, out, ..]`. An axis of n has ⌊(n + 2 padding - dilation (kernel - 1) - 1) /
+    /// stride⌋ + 1 places. The cotangents of input and weight are
+    /// [`conv_transpose2d`](Var::conv_transpose2d) and [`conv2d_weight`](Var::conv2d_weight).
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -191,8 +193,8 @@ impl<'t, T: Float> Var<'t, T> {
         plain(self, weight, bias, options)
     }
 
-    /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups, kernel]` and a bias
-    /// `[out]`. See [`conv_transpose2d`](Var::conv_transpose2d).
+    /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups,
+    /// kernel]` and a bias `[out]`. See [`conv_transpose2d`](Var::conv_transpose2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -213,10 +215,11 @@ impl<'t, T: Float> Var<'t, T> {
         transposed(self, weight, bias, options)
     }
 
-    /// Transposed convolution over two axes, the adjoint of [`conv2d`](Var::conv2d) in its input: every element of
-    /// `[batch, in, height, width]` puts the kernel of the weight `[in, out / groups, kernel height, kernel width]`, scaled,
-    /// into the result `[batch, out, ..]`. An axis of n becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output
-    /// padding + 1. The output padding must be below the stride.
+    /// Transposed convolution over two axes, the adjoint of [`conv2d`](Var::conv2d) in its input: every
+    /// element of `[batch, in, height, width]` puts the kernel of the weight `[in, out / groups, kernel
+    /// height, kernel width]`, scaled, into the result `[batch, out, ..]`. An axis of n becomes (n - 1)
+    /// stride - 2 padding + dilation (kernel - 1) + output padding + 1. The output padding must be below
+    /// the stride.
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -256,7 +259,8 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The adjoint of [`conv2d`](Var::conv2d) in its weight, which has kernels of the given sizes: from the
-    /// convolution's input (this value) and a cotangent of its output to `[out, in / groups, kernel height, kernel width]`.
+    /// convolution's input (this value) and a cotangent of its output to `[out, in / groups, kernel height,
+    /// kernel width]`.
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -344,9 +348,9 @@ fn undoing<const D: usize>(s: &Small<D>) -> ConvTransposeOptions<D> {
     let mut undoing = ConvTransposeOptions::default().stride(o.stride).dilation(o.dilation).groups(o.groups);
     if let wengert_ops::Padding::Each(p) = o.padding {
         undoing.padding = p;
-        for i in 0..D {
+        for (i, extra) in undoing.output_padding.iter_mut().enumerate() {
             let reach = (s.w[i + 2] - 1) * o.dilation[i] + 1;
-            undoing.output_padding[i] = (s.x[i + 2] + 2 * p[i] - reach) % o.stride[i];
+            *extra = (s.x[i + 2] + 2 * p[i] - reach) % o.stride[i];
         }
     }
     undoing

@@ -67,6 +67,8 @@ pub mod mul;
 pub mod nan_to_num;
 pub mod neg;
 mod norm;
+mod padding;
+mod patches;
 mod pool;
 mod positions;
 pub mod pow;
@@ -80,6 +82,7 @@ pub mod recip;
 mod recurrent;
 pub mod relu;
 pub mod remainder;
+mod resample;
 pub mod rounding;
 pub mod rsqrt;
 pub mod scalar;
@@ -209,6 +212,8 @@ pub fn table() -> Vec<Spec> {
         norm::spec(),
         norm::cosine_spec(),
         norm::normalize_spec(),
+        padding::spec(),
+        patches::spec(),
         pool::max_spec(),
         pool::avg_spec(),
         pow::spec(),
@@ -222,6 +227,8 @@ pub fn table() -> Vec<Spec> {
         relu::spec(),
         remainder::spec(),
         rounding::spec(),
+        resample::spec(),
+        resample::shuffle_spec(),
         rsqrt::spec(),
         scalar::spec(),
         scan::spec(),

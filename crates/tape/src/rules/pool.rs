@@ -1,5 +1,6 @@
-//! Pools. The largest element's cotangent goes to the place where it was found (the first of equals); an average's is
-//! spread over its window. Higher orders of the former go through these places as fixed indices.
+//! Pools. The largest element's cotangent goes to the place where it was found (the first of equals); an
+//! average's is spread over its window. Higher orders of the former go through these places as fixed
+//! indices.
 
 use super::prelude::*;
 use wengert_ops::kernel::pool::Places;
@@ -119,6 +120,16 @@ fn with_indices<'t, T: Float, const D: usize>(
 }
 
 #[track_caller]
+fn refuse<'t, T: Float>(
+    x: Var<'t, T>,
+    op: &'static str,
+    kind: wengert_ops::ErrorKind,
+    detail: String,
+) -> Var<'t, T> {
+    x.tape().failed(crate::Error::new(crate::ErrorKind::Op(kind), op, detail))
+}
+
+#[track_caller]
 fn unpool<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
     op: &'static str,
@@ -129,23 +140,28 @@ fn unpool<'t, T: Float, const D: usize>(
         return x;
     }
     let shape = x.raw_shape();
-    let refuse =
-        |kind, detail: String| x.tape().failed(crate::Error::new(crate::ErrorKind::Op(kind), op, detail));
     if shape.len() <= D || *index.shape() != shape {
         let detail = format!(
             "expected values and indices of one shape [.., channels, {D} sizes], found {shape} and {}",
             index.shape()
         );
-        return refuse(wengert_ops::ErrorKind::Shape, detail);
+        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
     }
     let whole: Shape = shape[..shape.len() - D].iter().copied().chain(sizes).collect();
     if whole.checked_numel().is_none() {
-        return refuse(wengert_ops::ErrorKind::Overflow, format!("the result {whole} has too many elements"));
+        return refuse(
+            x,
+            op,
+            wengert_ops::ErrorKind::Overflow,
+            format!("the result {whole} has too many elements"),
+        );
     }
     let ([_, from], [rows, to]) = (planes(&shape, D), planes(&whole, D));
     let values = index.to_vec();
     if let Some(bad) = values.iter().find(|&&i| i < 0 || i as u64 >= to as u64) {
         return refuse(
+            x,
+            op,
             wengert_ops::ErrorKind::Index,
             format!("index {bad} is out of range for a plane of {to}"),
         );
@@ -175,9 +191,11 @@ fn unpool<'t, T: Float, const D: usize>(
 }
 
 macro_rules! pools {
-    ($(($d:literal $max:ident $with:ident $avg:ident $adaptive_max:ident $adaptive_avg:ident $unpool:ident $axes:literal $sizes:literal))*) => {
+    ($(($d:literal $max:ident $with:ident $avg:ident $adaptive_max:ident $adaptive_avg:ident $unpool:ident
+        $axes:literal $sizes:literal))*) => {
         impl<T: Float> Var<'_, T> {$(
-            #[doc = concat!("The largest element of every window over ", $axes, ". The gradient goes to the first of equals, and windows \
+            #[doc = concat!("The largest element of every window over ", $axes, ". The gradient goes to the first \
+                of equals, and windows \
                 that overlap add up; NaN is the largest. To pool a whole axis into one, use `max_axes`.")]
             ///
             /// ```
@@ -195,14 +213,16 @@ macro_rules! pools {
                 self.tape().apply(Largest { op: stringify!($max), places }, &[self])
             }
 
-            #[doc = concat!("As [`", stringify!($max), "`](Var::", stringify!($max), "), with the position of each element in its \
+            #[doc = concat!("As [`", stringify!($max), "`](Var::", stringify!($max), "), with the position of \
+                each element in its \
                 flattened plane. If the call failed, there are no positions.")]
             #[track_caller]
             pub fn $with(self, window: impl Into<Window<$d>>) -> (Self, Tensor<i64>) {
                 with_indices(self, stringify!($with), window.into())
             }
 
-            #[doc = concat!("The average of every window over ", $axes, ", padding counting as zeros unless the divisor says otherwise. To \
+            #[doc = concat!("The average of every window over ", $axes, ", padding counting as zeros \
+                unless the divisor says otherwise. To \
                 average a whole axis, use `mean_axes`.")]
             ///
             /// ```
@@ -220,7 +240,8 @@ macro_rules! pools {
                 self.tape().apply(Average { op: stringify!($avg), places, divisor }, &[self])
             }
 
-            #[doc = concat!("The largest elements of so many windows over ", $axes, " that share the input evenly: window i of o over n \
+            #[doc = concat!("The largest elements of so many windows over ", $axes, " that share the \
+                input evenly: window i of o over n \
                 elements goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.")]
             #[track_caller]
             pub fn $adaptive_max(self, sizes: [usize; $d]) -> Self {
@@ -228,16 +249,20 @@ macro_rules! pools {
                 self.tape().apply(Largest { op: stringify!($adaptive_max), places }, &[self])
             }
 
-            #[doc = concat!("The averages of so many windows over ", $axes, " that share the input evenly: window i of o over n elements \
+            #[doc = concat!("The averages of so many windows over ", $axes, " that share the \
+                input evenly: window i of o over n elements \
                 goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.")]
             #[track_caller]
             pub fn $adaptive_avg(self, sizes: [usize; $d]) -> Self {
-                let average = Average { op: stringify!($adaptive_avg), places: Places::Sharing(sizes), divisor: Divisor::Inside };
+                let (op, places) = (stringify!($adaptive_avg), Places::Sharing(sizes));
+                let average = Average { op, places, divisor: Divisor::Inside };
                 self.tape().apply(average, &[self])
             }
 
-            #[doc = concat!("Every element at its position in a plane of zeros with the given sizes, the positions being those of [`",
-                stringify!($with), "`](Var::", stringify!($with), "). Where several elements have one position, the last one is there.")]
+            #[doc = concat!("Every element at its position in a plane of zeros with the given sizes, the \
+                positions being those of [`",
+                stringify!($with), "`](Var::", stringify!($with), "). Where several elements have one position, the last \
+                one is there.")]
             #[track_caller]
             pub fn $unpool(self, index: &Tensor<i64>, sizes: [usize; $d]) -> Self {
                 unpool(self, stringify!($unpool), index, sizes)
@@ -246,8 +271,10 @@ macro_rules! pools {
     };
 }
 pools! {
-    (1 max_pool1d max_pool1d_with_indices avg_pool1d adaptive_max_pool1d adaptive_avg_pool1d max_unpool1d "the last axis" "[1, 1, 4]")
-    (2 max_pool2d max_pool2d_with_indices avg_pool2d adaptive_max_pool2d adaptive_avg_pool2d max_unpool2d "the last two axes" "[1, 1, 2, 2]")
+    (1 max_pool1d max_pool1d_with_indices avg_pool1d adaptive_max_pool1d adaptive_avg_pool1d max_unpool1d
+        "the last axis" "[1, 1, 4]")
+    (2 max_pool2d max_pool2d_with_indices avg_pool2d adaptive_max_pool2d adaptive_avg_pool2d max_unpool2d
+        "the last two axes" "[1, 1, 2, 2]")
 }
 
 /// Sizes of an input, and a window that fits it.

@@ -1,6 +1,7 @@
 //! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
 
 mod attention;
+mod convolving;
 mod indexing;
 mod linalg;
 mod normalizing;

@@ -2,6 +2,7 @@
 //! operation's documentation states.
 
 mod attention;
+mod convolving;
 mod einsum;
 mod indexing;
 mod layouts;

@@ -4,7 +4,8 @@ use super::Geometry;
 use crate::float::Float;
 use pulp::Simd;
 
-/// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, zero outside the source.
+/// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, zero outside
+/// the source.
 #[derive(Debug, Clone)]
 pub(super) struct GridAxis {
     pub(super) source: usize,
@@ -63,8 +64,8 @@ impl Grid {
         Grid { axes, pitch, spans }
     }
 
-    /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation mod stride,
-    /// cell k dilation / stride.
+    /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation
+    /// mod stride, cell k dilation / stride.
     pub(super) fn of_input(geometry: &Geometry) -> (Grid, Vec<Tap>) {
         let mut places = [Vec::new(), Vec::new()];
         let axes = [0, 1].map(|i| {
@@ -112,8 +113,9 @@ impl Grid {
         (phase * rows + tap.cell[0]) * self.pitch + tap.cell[1]
     }
 
-    /// Copies the first `channels` channels `[source rows, source columns]` of `from` into the grid, beginning at row
-    /// `first`, `rows` rows. What follows the grid in `to`, at least [`slack`](Grid::slack), becomes zero.
+    /// Copies the first `channels` channels `[source rows, source columns]` of `from` into the grid,
+    /// beginning at row `first`, `rows` rows. What follows the grid in `to`, at least
+    /// [`slack`](Grid::slack), becomes zero.
     #[inline(always)]
     pub(super) fn fill<T: Float, S: Simd>(
         &self,

@@ -1,17 +1,19 @@
-//! Convolution over one or two axes, its adjoint in the input (transposed convolution), and its adjoint in the weight.
+//! Convolution over one or two axes, its adjoint in the input (transposed convolution), and its adjoint in
+//! the weight.
 //!
-//! No matrix of patches is made. The input is copied, one sample and one band of rows at a time, into a grid whose rows
-//! include the padding (`grid.rs`). With the grid's row length as the stride of the output too, an output position and
-//! a kernel element meet at *position + offset*, so the product of weights and patches runs over plain slices of the
-//! grid, at one offset for each channel and kernel element, and the positions between two rows are computed and thrown
-//! away. A stride larger than one splits the grid into phases, each of which is such a grid. The adjoint in the input is
-//! the same product (`product.rs`) once for each phase of its output, the adjoint in the weight is a product over
-//! positions, either with positions in the lanes of vectors (`weight.rs`) or, where there are many channels, with output
-//! channels in the lanes (`outer.rs`).
+//! No matrix of patches is made. The input is copied, one sample and one band of rows at a time, into a
+//! grid whose rows include the padding (`grid.rs`). With the grid's row length as the stride of the output
+//! too, an output position and a kernel element meet at *position + offset*, so the product of weights and
+//! patches runs over plain slices of the grid, at one offset for each channel and kernel element, and the
+//! positions between two rows are computed and thrown away. A stride larger than one splits the grid into
+//! phases, each of which is such a grid. The adjoint in the input is the same product (`product.rs`) once
+//! for each phase of its output, the adjoint in the weight is a product over positions, either with
+//! positions in the lanes of vectors (`weight.rs`) or, where there are many channels, with output channels
+//! in the lanes (`outer.rs`).
 //!
-//! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum over channels and
-//! kernel elements runs in one fixed order for each output, so results do not depend on the cuts; sums over samples
-//! (weights only) follow fixed pieces.
+//! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum
+//! over channels and kernel elements runs in one fixed order for each output, so results do not depend on
+//! the cuts; sums over samples (weights only) follow fixed pieces.
 
 mod grid;
 mod outer;
@@ -35,7 +37,8 @@ struct Axis {
     before: usize,
 }
 
-/// What is needed to know about a convolution: `[batch, groups · inputs, ..]` to `[batch, groups · outputs, ..]`.
+/// What is needed to know about a convolution: `[batch, groups · inputs, ..]` to `[batch, groups · outputs,
+/// ..]`.
 #[derive(Debug, Clone, Copy)]
 struct Geometry {
     batch: usize,
@@ -92,9 +95,10 @@ impl<const D: usize> Call<D> {
             return Err(Error::shape(op, detail));
         }
         let groups = options.groups;
-        if groups == 0 || weight[0] % groups != 0 {
+        if groups == 0 || !weight[0].is_multiple_of(groups) {
             return wrong(format!(
-                "expected a number of groups that divides the {} output channels of weight {weight}, found {groups}",
+                "expected a number of groups that divides the {} output channels of weight {weight}, \
+                 found {groups}",
                 weight[0]
             ));
         }
@@ -162,7 +166,8 @@ impl<const D: usize> Call<D> {
             return Err(Error::shape(
                 self.op,
                 format!(
-                    "a kernel of size {} with dilation {} reaches over {reach} places, axis {} of the padded input has {padded} \
+                    "a kernel of size {} with dilation {} reaches over {reach} places, axis {} of the \
+                     padded input has {padded} \
                      ({size} and {} before, {} after)",
                     self.kernel[i],
                     self.dilation[i],
@@ -230,8 +235,8 @@ const fn named<const D: usize>(names: [&'static str; 2]) -> &'static str {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The convolution (cross-correlation, as everywhere in the field) of `[batch, in, sizes..]` with a weight
-    /// `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2.
+    /// The convolution (cross-correlation, as everywhere in the field) of `[batch, in, sizes..]` with a
+    /// weight `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2.
     ///
     /// ```
     /// use wengert_ops::{ConvOptions, Tensor};
@@ -243,7 +248,8 @@ impl<T: Float> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes or the groups do not fit, a stride or dilation is 0, or the kernel is larger than the padded input.
+    /// If the shapes or the groups do not fit, a stride or dilation is 0, or the kernel is larger than the
+    /// padded input.
     pub fn conv<const D: usize>(
         &self,
         weight: &Tensor<T>,
@@ -263,8 +269,9 @@ impl<T: Float> Tensor<T> {
         Ok(product::forward(self, weight, bias, &geometry, shape))
     }
 
-    /// The adjoint of [`conv`](Tensor::conv) in its input, for an input of the given sizes: from `[batch, out, ..]`
-    /// and the convolution's weight `[out, in / groups, kernel..]` to `[batch, in, sizes..]`, plus a bias `[in]`.
+    /// The adjoint of [`conv`](Tensor::conv) in its input, for an input of the given sizes: from `[batch,
+    /// out, ..]` and the convolution's weight `[out, in / groups, kernel..]` to `[batch, in, sizes..]`,
+    /// plus a bias `[in]`.
     ///
     /// # Errors
     /// If the convolution of an input of these sizes does not have this tensor's shape.
@@ -308,12 +315,13 @@ impl<T: Float> Tensor<T> {
         Ok(product::adjoint(self, weight, bias, &geometry, shape))
     }
 
-    /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]` and a bias
-    /// `[out]`: every input element puts the kernel, scaled, into the output. An axis of n becomes
-    /// (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1.
+    /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]`
+    /// and a bias `[out]`: every input element puts the kernel, scaled, into the output. An axis of n
+    /// becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1.
     ///
     /// # Errors
-    /// If the shapes or the groups do not fit, the output padding is not below the stride, or nothing would be left.
+    /// If the shapes or the groups do not fit, the output padding is not below the stride, or nothing would
+    /// be left.
     pub fn conv_transpose<const D: usize>(
         &self,
         weight: &Tensor<T>,
@@ -326,7 +334,8 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The adjoint of [`conv`](Tensor::conv) in its weight: from the convolution's input (this tensor)
-    /// `[batch, in, ..]` and the cotangent of its output `[batch, out, ..]` to `[out, in / groups, kernel..]`.
+    /// `[batch, in, ..]` and the cotangent of its output `[batch, out, ..]` to `[out, in / groups,
+    /// kernel..]`.
     ///
     /// # Errors
     /// If the convolution of this input with a kernel of these sizes does not have the cotangent's shape.
@@ -346,9 +355,10 @@ impl<T: Float> Tensor<T> {
             return Err(Error::shape(op, detail));
         }
         let (channels, groups) = (self.shape()[1], options.groups);
-        if groups == 0 || channels % groups != 0 {
+        if groups == 0 || !channels.is_multiple_of(groups) {
             let detail = format!(
-                "expected a number of groups that divides the {channels} input channels of {}, found {groups}",
+                "expected a number of groups that divides the {channels} input channels of {}, \
+                 found {groups}",
                 self.shape()
             );
             return Err(Error::argument(op, detail));
@@ -387,7 +397,8 @@ impl<const D: usize> ConvTransposeOptions<D> {
         }
     }
 
-    /// The sizes of the result for an input `[batch, in, sizes..]` and a weight `[in, out / groups, kernel..]`.
+    /// The sizes of the result for an input `[batch, in, sizes..]` and a weight `[in, out / groups,
+    /// kernel..]`.
     ///
     /// # Errors
     /// If the ranks do not fit, an output padding is not below its stride, or nothing would be left.

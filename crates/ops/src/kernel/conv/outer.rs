@@ -1,6 +1,6 @@
-//! The adjoint of convolution in its weight for many channels: at every position the outer product of the input's
-//! channels and the cotangent's, the latter in the lanes of vectors. Both are brought into an order in which the
-//! channels of a position are neighbours.
+//! The adjoint of convolution in its weight for many channels: at every position the outer product of the
+//! input's channels and the cotangent's, the latter in the lanes of vectors. Both are brought into an order
+//! in which the channels of a position are neighbours.
 
 use super::Geometry;
 use super::grid::{Grid, WIDEST, interleave};
@@ -78,7 +78,7 @@ pub(super) fn weight<T: Float>(x: &[T], g: &[T], geometry: &Geometry, shape: Sha
         simd::dispatch_simd(Piece { plan: &plan, first, samples, out });
     });
     let (sum, others) = partial.split_at_mut(size);
-    parallel::chunks_mut(sum, parallel::grain() / samples, samples, |start, sum| {
+    parallel::chunks_mut(sum, parallel::rows(1, samples), samples, |start, sum| {
         for part in others.chunks_exact(size) {
             for (s, &p) in sum.iter_mut().zip(&part[start..]) {
                 *s += p;
@@ -100,7 +100,8 @@ pub(super) fn weight<T: Float>(x: &[T], g: &[T], geometry: &Geometry, shape: Sha
     Tensor::from_buffer(out, shape)
 }
 
-/// The part of some samples in some output channels, from channel `first` on: `[kernel element, input, width]`.
+/// The part of some samples in some output channels, from channel `first` on: `[kernel element, input,
+/// width]`.
 struct Piece<'a, T: Float> {
     plan: &'a Plan<'a, T>,
     first: usize,

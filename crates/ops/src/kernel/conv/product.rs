@@ -78,8 +78,8 @@ pub(super) fn adjoint<T: Float>(
     shape: Shape,
 ) -> Tensor<T> {
     let g = *geometry;
-    // For each axis, the phases of the input: first position, number, and kernel elements with the output position
-    // that each of them takes the first input position from.
+    // For each axis, the phases of the input: first position, number, and kernel elements with the output
+    // position that each of them takes the first input position from.
     let phases = g.axes.map(|a| {
         let phase = |first: usize| {
             let (q, r) = ((first + a.before) / a.stride, (first + a.before) % a.stride);
@@ -205,8 +205,8 @@ fn run<T: Float>(
     Tensor::from_buffer(out, shape)
 }
 
-/// Into how many equal parts the output channels of a sample are cut: of whole groups, or of whole panels of the only
-/// group.
+/// Into how many equal parts the output channels of a sample are cut: of whole groups, or of whole panels
+/// of the only group.
 fn parts(g: Geometry, to: usize, most: usize) -> usize {
     let units = if g.groups > 1 { g.groups } else { to / PANEL };
     if g.groups == 1 && !to.is_multiple_of(PANEL) {

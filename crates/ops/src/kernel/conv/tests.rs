@@ -49,10 +49,12 @@ fn close(a: &Tensor<f64>, b: &[f64], what: &str) {
     }
 }
 
+/// Shapes of input and weight, stride, padding, dilation, groups.
+type Case = ([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 2], usize);
+
 #[test]
 fn all_three_agree_with_loops() {
-    // x, w, stride, padding, dilation, groups
-    let cases: &[([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 2], usize)] = &[
+    let cases: &[Case] = &[
         ([2, 3, 5, 7], [4, 3, 3, 3], [1, 1], [1, 1], [1, 1], 1),
         ([1, 1, 1, 1], [1, 1, 1, 1], [1, 1], [0, 0], [1, 1], 1),
         ([2, 2, 6, 5], [9, 2, 2, 3], [1, 1], [0, 2], [1, 1], 1),

@@ -1,4 +1,5 @@
-//! The adjoint of convolution in its weight: a product over samples and positions, which lie in the lanes of vectors.
+//! The adjoint of convolution in its weight: a product over samples and positions, which lie in the lanes
+//! of vectors.
 
 use super::grid::{Grid, WIDEST};
 use super::{Geometry, outer};
@@ -99,7 +100,7 @@ pub(super) fn weight<T: Float>(x: &Tensor<T>, g: &Tensor<T>, geometry: &Geometry
         return Tensor::from_buffer(partial, shape);
     }
     let mut out = Buffer::unspecified(size);
-    parallel::chunks_mut(&mut out, parallel::grain() / samples, samples, |start, out| {
+    parallel::chunks_mut(&mut out, parallel::rows(1, samples), samples, |start, out| {
         out.copy_from_slice(&partial[start..][..out.len()]);
         for i in 1..samples {
             for (o, &p) in out.iter_mut().zip(&partial[i * size + start..]) {

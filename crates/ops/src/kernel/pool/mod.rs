@@ -1,9 +1,9 @@
-//! Pools over one or two axes: the largest element and the average of moving windows, and of windows that share an axis
-//! evenly (adaptive).
+//! Pools over one or two axes: the largest element and the average of moving windows, and of windows that
+//! share an axis evenly (adaptive).
 //!
-//! The leading axes are flattened to planes; threads share planes. The largest element is found for a block of
-//! neighbouring places at once, with one comparison for each element of the window. Padding is a copy of the plane
-//! inside -∞.
+//! The leading axes are flattened to planes; threads share planes. The largest element is found for a block
+//! of neighbouring places at once, with one comparison for each element of the window. Padding is a copy of
+//! the plane inside -∞.
 
 mod places;
 
@@ -219,8 +219,9 @@ fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: Divisor) -> Resu
 }
 
 impl<T: Float> Tensor<T> {
-    /// The largest element of every window over the last `D` axes (1 or 2), and where it is: its position in the
-    /// flattened plane, as a number of the same type. The first of equals; the first NaN if there is one.
+    /// The largest element of every window over the last `D` axes (1 or 2), and where it is: its position
+    /// in the flattened plane, as a number of the same type. The first of equals; the first NaN if there is
+    /// one.
     ///
     /// ```
     /// use wengert_ops::{Tensor, Window, kernel::pool::Places};
@@ -249,7 +250,7 @@ impl<T: Float> Tensor<T> {
             let x = self.contiguous();
             let x = x.as_slice().expect("contiguous");
             let (places, cost) = (layout.places(), layout.cost());
-            let piece = (parallel::grain() / (places * cost)).clamp(1, layout.planes) * places;
+            let piece = parallel::rows(places, cost).min(layout.planes) * places;
             parallel::chunks2_mut(&mut both.0, &mut both.1, piece, cost, |start, y, at| {
                 let x = &x[start / places * source..][..y.len() / places * source];
                 simd::dispatch(Largest { layout: &layout, x, y, at });
@@ -288,7 +289,7 @@ impl<T: Float> Tensor<T> {
         let (g, at) = (self.contiguous(), at.contiguous());
         let (g, at) = (g.as_slice().expect("contiguous"), at.as_slice().expect("contiguous"));
         let planes = shape.numel() / source;
-        let piece = (parallel::grain() / source).clamp(1, planes) * source;
+        let piece = parallel::rows(source, 1).min(planes) * source;
         let outside = AtomicBool::new(false);
         parallel::chunks_mut(&mut out, piece, 2, |start, out| {
             let first = start / source;
@@ -331,7 +332,7 @@ impl<T: Float> Tensor<T> {
             let x = x.as_slice().expect("contiguous");
             let (places, source, cost) = (layout.places(), layout.source(), layout.cost());
             let step = layout.lines[1].step;
-            let piece = (parallel::grain() / (places * cost)).clamp(1, layout.planes) * places;
+            let piece = parallel::rows(places, cost).min(layout.planes) * places;
             parallel::chunks_mut(&mut out, piece, cost, |start, out| {
                 for (p, y) in out.chunks_exact_mut(places).enumerate() {
                     let x = &x[(start / places + p) * source..][..source];
@@ -367,7 +368,7 @@ impl<T: Float> Tensor<T> {
             let g = self.contiguous();
             let g = g.as_slice().expect("contiguous");
             let (places, source, step) = (layout.places(), layout.source(), layout.lines[1].step);
-            let piece = (parallel::grain() / source).clamp(1, layout.planes) * source;
+            let piece = parallel::rows(source, 1).min(layout.planes) * source;
             parallel::chunks_mut(&mut out, piece, 2, |start, out| {
                 for (p, x) in out.chunks_exact_mut(source).enumerate() {
                     let g = &g[(start / source + p) * places..][..places];

@@ -66,13 +66,14 @@ fn moving(op: &'static str, axis: usize, n: usize, m: Moving, ceil: bool) -> Res
     let padded = n + 2 * padding;
     if n == 0 || padded < reach {
         let detail = format!(
-            "a window that reaches over {reach} places does not fit axis {axis} of size {n} with padding {padding}"
+            "a window that reaches over {reach} places does not fit axis {axis} of size {n} \
+             with padding {padding}"
         );
         return Err(Error::shape(op, detail));
     }
     let free = padded - reach;
     let mut places = free / stride + 1;
-    if ceil && free % stride != 0 && places.checked_mul(stride).is_some_and(|s| s < n + padding) {
+    if ceil && !free.is_multiple_of(stride) && places.checked_mul(stride).is_some_and(|s| s < n + padding) {
         places += 1;
     }
     let mut spans = Vec::with_capacity(places);
@@ -102,7 +103,7 @@ fn sharing(op: &'static str, axis: usize, n: usize, places: usize) -> Result<Lin
         let end = wide(i + 1).div_ceil(places as u128) as usize;
         Span { start, count: end - start, padded: end - start }
     };
-    if places > isize::MAX as usize / 64 {
+    if places > u32::MAX as usize {
         return Err(Error::new(op, ErrorKind::Overflow, format!("{places} windows are too many")));
     }
     Ok(Line { size: n, step: 1, spans: (0..places).map(span).collect() })
@@ -133,8 +134,8 @@ pub(super) fn layout<const D: usize>(op: &'static str, shape: &Shape, places: &P
         });
     }
     let mut out: Shape = shape.clone();
-    for i in 0..D {
-        out.dims_mut()[first + i] = lines[i].spans.len();
+    for (n, line) in out.dims_mut()[first..].iter_mut().zip(&lines) {
+        *n = line.spans.len();
     }
     if out.checked_numel().is_none() {
         return Err(Error::new(op, ErrorKind::Overflow, format!("the result {out} has too many elements")));

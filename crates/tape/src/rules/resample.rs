@@ -1,0 +1,268 @@
+//! Planes in other sizes, as composites: the nearest element, linear and bilinear interpolation, and
+//! channels that become pixels and back.
+
+use super::prelude::*;
+use crate::error::{Error, ErrorKind};
+use wengert_ops::{Corners, Resize};
+
+#[track_caller]
+fn refuse<'t, T: Float>(
+    x: Var<'t, T>,
+    op: &'static str,
+    kind: wengert_ops::ErrorKind,
+    detail: String,
+) -> Var<'t, T> {
+    x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+}
+
+/// The new size of an axis of n elements, and the distance between neighbouring elements of the output in
+/// the input.
+fn resized<const D: usize>(
+    resize: Resize<D>,
+    i: usize,
+    n: usize,
+) -> std::result::Result<(usize, f64), String> {
+    let size = match resize {
+        Resize::To(sizes) => (sizes[i], n as f64 / sizes[i] as f64),
+        Resize::By(factors) if factors[i] > 0.0 && factors[i].is_finite() => {
+            ((n as f64 * factors[i]).floor() as usize, 1.0 / factors[i])
+        }
+        Resize::By(factors) => {
+            return Err(format!("a factor must be positive and finite, found {}", factors[i]));
+        }
+    };
+    match size {
+        (0, _) => Err(format!("nothing would be left of {n} elements")),
+        _ if n == 0 => Err("there is nothing to resample".to_owned()),
+        (m, _) if m > u32::MAX as usize => Err(format!("{m} elements are too many")),
+        _ => Ok(size),
+    }
+}
+
+/// For each place of an axis, two neighbours and the weight of the second. A neighbour without weight is
+/// not looked at.
+fn neighbours(n: usize, m: usize, scale: f64, corners: Option<Corners>) -> (Vec<i64>, Vec<i64>, Vec<f64>) {
+    let mut all = (Vec::with_capacity(m), Vec::with_capacity(m), Vec::with_capacity(m));
+    for i in 0..m {
+        let at = match corners {
+            None => (i as f64 * scale).floor(),
+            Some(Corners::Edges) => ((i as f64 + 0.5) * scale - 0.5).max(0.0),
+            Some(Corners::Centres) if m == 1 => 0.0,
+            // In one division, so that the last place is exactly the last element.
+            Some(Corners::Centres) => (i * (n - 1)) as f64 / (m - 1) as f64,
+        };
+        let at = at.min((n - 1) as f64);
+        let (low, weight) = (at.floor() as i64, at - at.floor());
+        all.0.push(low);
+        all.1.push(low + i64::from(weight > 0.0));
+        all.2.push(weight);
+    }
+    all
+}
+
+/// Resamples the last `D` axes.
+#[track_caller]
+fn resample<'t, T: Float, const D: usize>(
+    x: Var<'t, T>,
+    op: &'static str,
+    resize: Resize<D>,
+    corners: Option<Corners>,
+) -> Var<'t, T> {
+    if x.is_failed() {
+        return x;
+    }
+    let shape = x.raw_shape();
+    if shape.len() <= D {
+        let detail = format!("expected [.., channels, {D} sizes], found {shape}");
+        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
+    }
+    let first = shape.len() - D;
+    let mut plans = Vec::with_capacity(D);
+    for i in 0..D {
+        let n = shape[first + i];
+        match resized(resize, i, n) {
+            // An integer division where there are sizes: no rounding moves the nearest element.
+            Ok((m, _)) if corners.is_none() && matches!(resize, Resize::To(_)) => {
+                let at = (0..m).map(|i| (i as u128 * n as u128 / m as u128) as i64).collect::<Vec<_>>();
+                plans.push((at.clone(), at, vec![0.0; m]));
+            }
+            Ok((m, scale)) => plans.push(neighbours(n, m, scale, corners)),
+            Err(detail) => {
+                let detail = format!("axis {} of shape {shape}: {detail}", first + i);
+                return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
+            }
+        }
+    }
+    let mut x = x;
+    for (i, (low, high, weights)) in plans.into_iter().enumerate() {
+        let axis = (first + i) as isize;
+        let plain = weights.iter().all(|&w| w == 0.0);
+        let (low, high) = (Tensor::from(low), Tensor::from(high));
+        let below = x.index_select(axis, &low);
+        if plain {
+            x = below;
+            continue;
+        }
+        let mut column = vec![1; D - i];
+        column[0] = weights.len();
+        let above = x.index_select(axis, &high);
+        let rest: Vec<T> = weights.iter().map(|w| T::from_f64(1.0 - w)).collect();
+        let weights: Vec<T> = weights.iter().map(|&w| T::from_f64(w)).collect();
+        let (rest, weights) = (Tensor::from(rest).reshape(&column), Tensor::from(weights).reshape(&column));
+        x = below * x.tape().constant(rest) + above * x.tape().constant(weights);
+    }
+    x
+}
+
+/// Squares of channels to squares of pixels, or back.
+#[track_caller]
+fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: bool) -> Var<'t, T> {
+    if x.is_failed() {
+        return x;
+    }
+    let shape = x.raw_shape();
+    let squared = factor.checked_mul(factor).filter(|&f| f > 0);
+    let (&[.., channels, h, w], Some(squared)) = (&shape[..], squared) else {
+        let detail = format!(
+            "expected [.., channels, height, width] and a factor of at least 1, found {shape} and {factor}"
+        );
+        return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
+    };
+    let fits = if back { h % factor == 0 && w % factor == 0 } else { channels % squared == 0 };
+    if !fits {
+        let what = if back { "height and width" } else { "the channels by the square" };
+        let detail = format!("factor {factor} does not divide {what} of shape {shape}");
+        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
+    }
+    let lead = &shape[..shape.len() - 3];
+    let planes: usize = lead.iter().product();
+    let (last, parts, order) = if back {
+        let last = [channels * squared, h / factor, w / factor];
+        (last, [planes, channels, h / factor, factor, w / factor, factor], [0, 1, 3, 5, 2, 4])
+    } else {
+        let last = [channels / squared, h.saturating_mul(factor), w.saturating_mul(factor)];
+        (last, [planes, channels / squared, factor, factor, h, w], [0, 1, 4, 2, 5, 3])
+    };
+    let result: Shape = lead.iter().copied().chain(last).collect();
+    x.reshape(parts).permute(order).reshape(result)
+}
+
+impl<T: Float> Var<'_, T> {
+    /// The last axis of `[.., channels, length]` in another size, each place showing the element at ⌊i ·
+    /// length / size⌋. See [`upsample_nearest2d`](Var::upsample_nearest2d).
+    #[track_caller]
+    pub fn upsample_nearest1d(self, resize: impl Into<Resize<1>>) -> Self {
+        resample(self, "upsample_nearest1d", resize.into(), None)
+    }
+
+    /// The planes of `[.., channels, height, width]` in another size, each place showing the element at
+    /// ⌊i · length / size⌋ of each axis (or ⌊i / factor⌋).
+    ///
+    /// ```
+    /// # use wengert_ops::{Resize, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0, 2.0]]]));
+    /// let y = x.upsample_nearest2d(Resize::by(2.0));
+    /// assert_eq!(y.value()?.to_vec(), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+    /// assert_eq!(x.upsample_nearest2d([1, 3]).value()?.to_vec(), [1.0, 1.0, 2.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn upsample_nearest2d(self, resize: impl Into<Resize<2>>) -> Self {
+        resample(self, "upsample_nearest2d", resize.into(), None)
+    }
+
+    /// The last axis of `[.., channels, length]` in another size, with linear interpolation between
+    /// neighbours. See [`upsample_bilinear2d`](Var::upsample_bilinear2d).
+    ///
+    /// ```
+    /// # use wengert_ops::{Corners, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[0.0, 4.0]]));
+    /// assert_eq!(x.upsample_linear1d([4], Corners::Edges).value()?.to_vec(), [0.0, 1.0, 3.0, 4.0]);
+    /// assert_eq!(x.upsample_linear1d([5], Corners::Centres).value()?.to_vec(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn upsample_linear1d(self, resize: impl Into<Resize<1>>, corners: Corners) -> Self {
+        resample(self, "upsample_linear1d", resize.into(), Some(corners))
+    }
+
+    /// The planes of `[.., channels, height, width]` in another size, with linear interpolation between
+    /// neighbours along either axis.
+    ///
+    /// ```
+    /// # use wengert_ops::{Corners, Tensor};
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[0.0, 2.0], [4.0, 6.0]]]));
+    /// let y = x.upsample_bilinear2d([3, 3], Corners::Centres);
+    /// assert_eq!(y.value()?.to_vec(), [0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 6.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn upsample_bilinear2d(self, resize: impl Into<Resize<2>>, corners: Corners) -> Self {
+        resample(self, "upsample_bilinear2d", resize.into(), Some(corners))
+    }
+
+    /// `[.., channels · factor², height, width]` as `[.., channels, height · factor, width · factor]`: each
+    /// group of factor² channels becomes the pixels of a square.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[[1.0]], [[2.0]], [[3.0]], [[4.0]]]));
+    /// let y = x.pixel_shuffle(2);
+    /// assert_eq!(y.value()?, Tensor::from([[[1.0, 2.0], [3.0, 4.0]]]));
+    /// assert_eq!(y.pixel_unshuffle(2).value()?, x.value()?);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn pixel_shuffle(self, factor: usize) -> Self {
+        shuffle(self, "pixel_shuffle", factor, false)
+    }
+
+    /// What [`pixel_shuffle`](Var::pixel_shuffle) undoes: squares of pixels become channels.
+    #[track_caller]
+    pub fn pixel_unshuffle(self, factor: usize) -> Self {
+        shuffle(self, "pixel_unshuffle", factor, true)
+    }
+}
+
+pub(super) fn spec() -> Vec<Spec> {
+    let names = ["upsample_nearest1d", "upsample_nearest2d", "upsample_linear1d", "upsample_bilinear2d"];
+    Spec::family(&names, Order::Second, |g, which| {
+        let axes = if which % 2 == 0 { 1 } else { 2 };
+        let mut shape = vec![g.pick(&[0, 1, 2])];
+        for _ in 0..axes {
+            shape.push(g.within(1..=if axes == 1 { 4 } else { 3 }));
+        }
+        let corners = g.pick(&[Corners::Edges, Corners::Centres]);
+        let (line, plane) = if g.once_in(3) {
+            let factor = g.pick(&[1.0, 1.5, 2.0]);
+            (Resize::by(factor), Resize::by(factor))
+        } else {
+            let (a, b) = (g.within(1..=5), g.within(1..=4));
+            (Resize::To([a]), Resize::To([a.min(4), b]))
+        };
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].upsample_nearest1d(line),
+            1 => x[0].upsample_nearest2d(plane),
+            2 => x[0].upsample_linear1d(line, corners),
+            _ => x[0].upsample_bilinear2d(plane, corners),
+        })
+    })
+}
+
+pub(super) fn shuffle_spec() -> Vec<Spec> {
+    Spec::family(&["pixel_shuffle", "pixel_unshuffle"], Order::Second, |g, which| {
+        let (r, a, b, c) = (g.within(1..=2), g.within(1..=2), g.within(0..=2), g.within(1..=2));
+        let mut shape = if which == 0 { vec![c * r * r, a, b] } else { vec![c, a * r, b * r] };
+        if g.once_in(3) {
+            shape.insert(0, 1);
+        }
+        case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
+            0 => x[0].pixel_shuffle(r),
+            _ => x[0].pixel_unshuffle(r),
+        })
+    })
+}
