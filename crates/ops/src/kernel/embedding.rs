@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::index::checked;
 use crate::parallel;
-use crate::shape::Shape;
+use crate::shape::ToShape;
 use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
@@ -16,7 +16,7 @@ impl<T: Float> Tensor<T> {
     /// The ids are sorted once, so each row of the table is written once, whichever thread does it.
     ///
     /// # Errors
-    /// If this tensor is not of shape `[ids.., d]`, or an id is not below `n`.
+    /// If this tensor is not of shape `[ids.., d]`, an id is not below `n`, or the table does not fit in memory.
     pub fn embedding_backward(&self, ids: &Tensor<i64>, n: usize, skip: Option<usize>) -> Result<Tensor<T>> {
         const OP: &str = "embedding";
         let at = checked(OP, ids, n)?;
@@ -27,6 +27,10 @@ impl<T: Float> Tensor<T> {
                 return Err(Error::shape(OP, detail));
             }
         };
+        let shape = [n, d].to_shape(OP)?;
+        if d == 0 {
+            return Tensor::try_full(shape, T::ZERO);
+        }
         // Counting sort: the places of row i are order[starts[i]..starts[i + 1]].
         let mut starts = vec![0usize; n + 1];
         for &i in &at {
@@ -43,11 +47,7 @@ impl<T: Float> Tensor<T> {
         }
         let g = self.contiguous();
         let g = g.as_slice().unwrap_or_default();
-        let shape = Shape::from([n, d]);
         let mut out = Buffer::unspecified(shape.numel());
-        if d == 0 {
-            return Ok(Tensor::from_buffer(out, shape));
-        }
         let piece = parallel::rows(d, 1) * d;
         parallel::chunks_mut(&mut out, piece, 1, |start, rows| {
             for (r, row) in rows.chunks_mut(d).enumerate() {
@@ -96,5 +96,16 @@ mod tests {
         assert!(g.embedding_backward(&ids, 3, None).is_err(), "id 3 of 3 rows");
         assert!(g.embedding_backward(&Tensor::from([0i64]), 3, None).is_err());
         assert!(Tensor::scalar(1.0).embedding_backward(&Tensor::scalar(0i64), 3, None).is_err());
+    }
+
+    #[test]
+    fn a_table_that_nothing_can_hold_is_refused() {
+        let (g, ids) = (Tensor::<f64>::ones([2, 3]), Tensor::from([0i64, 1]));
+        for n in [usize::MAX, 1 << 62, 1 << 40] {
+            let e = g.embedding_backward(&ids, n, None).unwrap_err();
+            assert_eq!(e.op(), "embedding");
+        }
+        let rows_of_nothing = Tensor::<f64>::ones([2, 0]).embedding_backward(&ids, 1 << 35, None).unwrap();
+        assert_eq!(*rows_of_nothing.shape(), [1 << 35, 0]);
     }
 }

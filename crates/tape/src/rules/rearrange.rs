@@ -105,13 +105,15 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn chunk(self, axis: isize, n: usize) -> Vec<Var<'t, T>> {
+        // So many parts that a program may take them apart, but not as many as a wrong number asks for.
+        let failed = n.clamp(1, 1024);
         if self.is_failed() {
-            return vec![self; n.max(1)];
+            return vec![self; failed];
         }
         let shape = self.raw_shape();
         let size = match normalize_axis("chunk", axis, shape.len()) {
             Ok(a) => shape[a],
-            Err(e) => return vec![self.tape().failed(e.into()); n.max(1)],
+            Err(e) => return vec![self.tape().failed(e.into()); failed],
         };
         if n == 0 {
             let kind = wengert_ops::ErrorKind::Argument;

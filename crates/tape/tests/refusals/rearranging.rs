@@ -27,6 +27,9 @@ fn rearrangements_refuse_impossible_arguments() {
     refused(scalar.diag_embed(0), "diag_embed", &[]);
     refused(x.glu(1), "glu", &[]);
     refused(x.glu(7), "glu", &[]);
+    // What failed stands for every part, but nobody is given as many as there are numbers.
+    assert_eq!(x.glu(7).chunk(0, 2).len(), 2);
+    assert!(x.glu(7).chunk(0, usize::MAX).len() <= 1024 && x.chunk(5, usize::MAX).len() <= 1024);
     // What is merely unusual works.
     assert_eq!(x.roll(0, isize::MIN).shape(), [2, 3]);
     assert_eq!(x.tril(isize::MAX).value().unwrap(), x.triu(isize::MIN).value().unwrap());
