@@ -20,21 +20,18 @@ impl Shape {
         Shape(SmallVec::new())
     }
 
-    /// The number of elements. Shapes that tensors carry have been checked, so this cannot overflow for them.
+    /// The number of elements. Shapes that tensors carry have been checked; where the number does not fit a `usize`, it
+    /// is the largest one.
     #[inline]
     pub fn numel(&self) -> usize {
-        self.0.iter().product()
+        self.0.iter().fold(1, |n, &d| n.saturating_mul(d))
     }
 
     /// The number of elements, or `None` where it does not fit in memory.
     pub fn checked_numel(&self) -> Option<usize> {
-        // Beside an empty axis too, the product of any others has to be a number.
+        // Beside an empty axis too: a reduction over that leaves the others.
         let n = self.0.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d))?;
-        if self.0.contains(&0) {
-            isize::try_from(n).ok().map(|_| 0)
-        } else {
-            Some(n).filter(|&n| n < 1 << 36)
-        }
+        Some(if self.0.contains(&0) { 0 } else { n }).filter(|_| n < 1 << 36)
     }
 
     pub(crate) fn push(&mut self, d: usize) {
@@ -134,7 +131,7 @@ pub trait ToShape {
             .collect::<Result<_>>()?;
         match shape.checked_numel() {
             Some(_) => Ok(shape),
-            None => Err(Error::new(op, ErrorKind::Overflow, format!("shape {shape} has too many elements"))),
+            None => Err(too_large(op, &shape)),
         }
     }
 
@@ -158,12 +155,17 @@ pub trait ToShape {
             None if rest != numel => return Err(mismatch()),
             None => 0,
         };
-        Ok(sizes
-            .iter()
-            .enumerate()
-            .map(|(i, &d)| if Some(i) == hole { filled } else { d as usize })
-            .collect())
+        let filled = |(i, &d): (usize, &isize)| if Some(i) == hole { filled } else { d as usize };
+        let shape: Shape = sizes.iter().enumerate().map(filled).collect();
+        match shape.checked_numel() {
+            Some(_) => Ok(shape),
+            None => Err(too_large(op, &shape)),
+        }
     }
+}
+
+fn too_large(op: &'static str, shape: &Shape) -> Error {
+    Error::new(op, ErrorKind::Overflow, format!("shape {shape} has too many elements"))
 }
 
 impl ToShape for Shape {
@@ -326,7 +328,7 @@ impl Layout {
         let mut step = 1isize;
         for i in (0..shape.len()).rev() {
             strides[i] = step;
-            step *= shape[i].max(1) as isize;
+            step = step.saturating_mul(shape[i].max(1) as isize);
         }
         Layout { shape, strides, offset: 0 }
     }
@@ -345,7 +347,7 @@ impl Layout {
                 if d == 0 {
                     return true;
                 }
-                step *= d as isize;
+                step = step.saturating_mul(d as isize);
             }
         }
         true
@@ -405,7 +407,13 @@ mod tests {
         assert!([1usize << 20, 1 << 20].to_shape("zeros").is_err());
         assert!([-1].to_shape("zeros").is_err());
         assert!([1usize << 40, 1 << 40, 0].to_shape("zeros").is_err(), "its strides do not fit");
-        assert_eq!([1usize << 40, 0].to_shape("zeros").unwrap().numel(), 0);
+        assert!([1usize << 40, 0].to_shape("zeros").is_err(), "nor does its sum over the empty axis");
+        assert_eq!([1usize << 35, 0].to_shape("zeros").unwrap().numel(), 0);
+        let e = [0, isize::MAX, 2].infer("reshape", &Shape::from([0])).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Overflow);
+        let unchecked = Shape::from([usize::MAX, 2, 3]);
+        assert_eq!((unchecked.numel(), unchecked.checked_numel()), (usize::MAX, None));
+        assert!(Layout::contiguous(unchecked).is_contiguous());
         assert!([usize::MAX, 0].to_shape("zeros").is_err(), "isize cannot hold it");
     }
 
