@@ -65,10 +65,10 @@ impl Rng {
         Rng { next: Key { seed, stream: 0 } }
     }
 
-    /// The next key.
+    /// The next key. After the last stream of a seed comes its first again.
     pub fn next_key(&mut self) -> Key {
         let key = self.next;
-        self.next.stream += 1;
+        self.next.stream = self.next.stream.wrapping_add(1);
         key
     }
 
@@ -235,6 +235,12 @@ impl<T: Float> Tensor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn after_the_last_stream_comes_the_first() {
+        let mut rng = Rng::at(Key { seed: 3, stream: u64::MAX });
+        assert_eq!([rng.next_key().stream, rng.next_key().stream], [u64::MAX, 0]);
+    }
 
     #[test]
     fn moments_are_right_and_sequences_differ() {
