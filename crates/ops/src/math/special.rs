@@ -137,10 +137,13 @@ pub fn digamma(x: f64) -> f64 {
 }
 
 /// The `n`th derivative of [`digamma`]: (-1)ⁿ⁺¹ n! Σ_{k≥0} (x + k)⁻ⁿ⁻¹. At 0 and the negative integers it is
-/// the limit from the right.
+/// the limit from the right. NaN for n above 170, whose factorial is too large for a number.
 pub fn polygamma(n: u32, x: f64) -> f64 {
     if n == 0 {
         return digamma(x);
+    }
+    if n > 170 {
+        return f64::NAN;
     }
     let factorial = (1..=n).fold(1.0, |f, k| f * f64::from(k));
     let sign = if n.is_multiple_of(2) { -1.0 } else { 1.0 };
@@ -206,6 +209,12 @@ pub fn erf_inv(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orders_whose_factorial_overflows_are_not_a_number() {
+        assert!(polygamma(170, 3.0).is_finite());
+        assert!([171, 1 << 20, u32::MAX].iter().all(|n| polygamma(*n, 3.0).is_nan()));
+    }
 
     /// Asserts values against mpmath's; near zeros of the function the error is absolute.
     fn check(name: &str, f: impl Fn(f64) -> f64, table: &[(f64, f64)]) {
