@@ -297,22 +297,22 @@ impl Groups {
         x: &Tensor<T>,
         params: [Option<&Tensor<T>>; 2],
     ) -> Result<(usize, usize)> {
-        let sample = self.groups * self.channels * self.inner;
+        let width = self.width();
+        let sample = width.saturating_mul(self.inner);
         if sample == 0 || !x.numel().is_multiple_of(sample) {
             let detail = format!("shape {} is not made of samples of {sample} elements", x.shape());
             return Err(Error::shape(op, detail));
         }
-        for p in params.into_iter().flatten() {
-            if p.numel() != self.groups * self.channels {
-                let detail = format!(
-                    "expected {} weights and biases, found shape {}",
-                    self.groups * self.channels,
-                    p.shape()
-                );
-                return Err(Error::shape(op, detail));
-            }
+        if let Some(p) = params.into_iter().flatten().find(|p| p.numel() != width) {
+            let detail = format!("expected {width} weights and biases, found shape {}", p.shape());
+            return Err(Error::shape(op, detail));
         }
         Ok((x.numel() / sample, sample))
+    }
+
+    /// The number of weights.
+    fn width(&self) -> usize {
+        self.groups.saturating_mul(self.channels)
     }
 
     /// Samples that make a task.
@@ -373,7 +373,7 @@ impl<T: Float> Tensor<T> {
         g: &Tensor<T>,
         params: bool,
     ) -> Result<Adjoints<T>> {
-        let width = of.groups * of.channels;
+        let width = of.width();
         if self.numel() == 0 {
             let zeros = || Tensor::try_full([width], T::ZERO);
             let (a, b) = if params { (Some(zeros()?), Some(zeros()?)) } else { (None, None) };
@@ -625,10 +625,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the cotangent does not have the input's shape.
     pub fn channel_sums(&self, op: &'static str, stats: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
-        if g.shape() != self.shape() {
-            let detail = format!("expected a cotangent of shape {}, found {}", self.shape(), g.shape());
-            return Err(Error::shape(op, detail));
-        }
+        same_shape(op, self, g)?;
         let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
         let stats = statistics(op, stats, of)?;
         let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
@@ -657,6 +654,7 @@ impl<T: Float> Tensor<T> {
         g: &Tensor<T>,
         through: Option<ThroughMoments<'_, T>>,
     ) -> Result<Tensor<T>> {
+        same_shape(op, self, g)?;
         let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
         let w = by_channel(op, weight, of)?;
         let stats = statistics(op, stats, of)?;
@@ -666,6 +664,10 @@ impl<T: Float> Tensor<T> {
         let through = match through {
             Some(t) => {
                 let (mean, variance) = (by_channel(op, t.mean, of)?, by_channel(op, t.variance, of)?);
+                if *t.sums.shape() != [2, of.channels] {
+                    let detail = format!("expected sums [2, {}], found {}", of.channels, t.sums.shape());
+                    return Err(Error::shape(op, detail));
+                }
                 Some((t.sums.to_vec(), mean, variance))
             }
             None => None,
@@ -704,6 +706,13 @@ pub struct ThroughMoments<'a, T: Float> {
     pub mean: Option<&'a Tensor<T>>,
     /// The cotangent of the variance, if something else depends on it.
     pub variance: Option<&'a Tensor<T>>,
+}
+
+fn same_shape<T: Float>(op: &'static str, x: &Tensor<T>, g: &Tensor<T>) -> Result<()> {
+    if g.shape() == x.shape() {
+        return Ok(());
+    }
+    Err(Error::shape(op, format!("expected a cotangent of shape {}, found {}", x.shape(), g.shape())))
 }
 
 fn statistics<T: Float>(op: &'static str, stats: &Tensor<T>, of: Batch) -> Result<Vec<[T; 3]>> {
@@ -774,6 +783,26 @@ mod tests {
                 close(&y.to_vec(), &want);
             }
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let x = values(&[2, 3, 4], 0);
+        for (groups, channels, inner) in
+            [(usize::MAX, 2, 1), (1 << 40, 1 << 40, 4), (3, 1, usize::MAX), (5, 1, 1)]
+        {
+            let of = Groups { groups, channels, inner, centred: true, eps: 1e-5 };
+            assert!(x.normalize_groups("norm", of, None, None).is_err_and(|e| e.op() == "norm"));
+            let stats = values(&[6, 3], 1);
+            assert!(x.normalize_groups_adjoint("norm", of, None, &stats, &x, true).is_err());
+        }
+        let [_, _, stats] = x.channel_moments("norm", 1e-5).unwrap();
+        let sums = x.channel_sums("norm", &stats, &x).unwrap();
+        let through = |sums| Some(ThroughMoments { sums, mean: None, variance: None });
+        assert!(x.normalize_channels_adjoint("norm", &stats, None, &x, through(&sums)).is_ok());
+        let (short, few) = (values(&[1, 3, 4], 1), values(&[2], 1));
+        assert!(x.normalize_channels_adjoint("norm", &stats, None, &short, through(&sums)).is_err());
+        assert!(x.normalize_channels_adjoint("norm", &stats, None, &x, through(&few)).is_err());
     }
 
     #[test]

@@ -252,13 +252,26 @@ impl<T: Float> Sequence<'_, T> {
         let n = self.sizes()?;
         let Sizes { steps, batch, hidden, gates, record, .. } = n;
         let width = gates * hidden;
+        let expected = [
+            ("saved results", Some(saved), Shape::from([steps, batch, record])),
+            ("a cotangent of the states", gy, Shape::from([steps, batch, hidden])),
+            ("a cotangent of the last state", gh, Shape::from([batch, hidden])),
+            ("a cotangent of the last cell", gc, Shape::from([batch, hidden])),
+        ];
+        for (what, found, want) in expected {
+            if let Some(found) = found.filter(|f| *f.shape() != want) {
+                let detail = format!("expected {what} {want}, found {}", found.shape());
+                return Err(Error::shape(self.cell.name(), detail));
+            }
+        }
         let dense = |g: Option<&Tensor<T>>| {
             g.map_or_else(|| zeros(batch * hidden), |g| Buffer::from_slice(slice(&g.contiguous())))
         };
         let (mut dh, mut dc) = (dense(gh), dense(gc));
         let gy = gy.map(Tensor::contiguous);
         let (h0, c0) = (self.h.contiguous(), self.c.map_or_else(|| self.h.contiguous(), Tensor::contiguous));
-        let (records, h0, c0) = (slice(saved), slice(&h0), slice(&c0));
+        let saved = saved.contiguous();
+        let (records, h0, c0) = (slice(&saved), slice(&h0), slice(&c0));
         // For a GRU the recurrent part of a gate has a cotangent of its own.
         let mut dx: Buffer<T> = Buffer::unspecified(steps * batch * width);
         let gru = self.cell == Cell::Gru;
@@ -620,6 +633,32 @@ mod tests {
                     assert!(run.c.is_none_or(|c| close(&c.to_vec(), &cell_state)), "{what}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_adjoint_wants_what_the_run_gave() {
+        let (x, w, h) = (draw(&[4, 2, 9], 0), draw(&[9, 3], 1), draw(&[2, 3], 2));
+        let s = Sequence {
+            cell: Cell::Gru,
+            reverse: false,
+            lengths: None,
+            x: &x,
+            weight: &w,
+            bias: None,
+            h: &h,
+            c: None,
+        };
+        let Run { saved, y, .. } = s.run().unwrap();
+        let g = s.adjoint(&saved, Some(&y), Some(&h), None).unwrap();
+        let strided = saved.transpose(0, 1).unwrap().contiguous().transpose(0, 1).unwrap();
+        assert_eq!(s.adjoint(&strided, Some(&y), Some(&h), None).unwrap().x, g.x);
+        for bad in [
+            s.adjoint(&y, None, None, None),
+            s.adjoint(&saved, Some(&h), None, None),
+            s.adjoint(&saved, None, Some(&y), None),
+        ] {
+            assert!(bad.is_err_and(|e| e.op() == "gru" && e.detail().contains("expected")));
         }
     }
 
