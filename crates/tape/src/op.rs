@@ -6,8 +6,8 @@ use crate::real::Float;
 use crate::var::Var;
 use crate::written::Equation;
 use smallvec::SmallVec;
-use std::sync::Arc;
-use wengert_ops::Tensor;
+use std::sync::{Arc, LazyLock};
+use wengert_ops::{Shape, Tensor};
 
 /// The outputs of an op.
 pub type Outputs<T> = SmallVec<[Tensor<T>; 1]>;
@@ -120,9 +120,13 @@ pub struct Rule<'r, 's, T: Float> {
 }
 
 impl<'s, T: Float> Rule<'_, 's, T> {
-    /// Input `i`.
+    /// Input `i`; a failed value if there is none.
+    #[track_caller]
     pub fn x(&self, i: usize) -> Var<'s, T> {
-        self.inputs[i]
+        match self.inputs.get(i) {
+            Some(x) => *x,
+            None => self.outputs[0].tape.failed(absent("rule", "input", i, self.inputs.len())),
+        }
     }
 
     /// All inputs.
@@ -145,11 +149,13 @@ impl<'s, T: Float> Rule<'_, 's, T> {
         self.gy_of(0)
     }
 
-    /// The cotangent of output `i`, zeros if nothing depends on that output.
+    /// The cotangent of output `i`, zeros if nothing depends on that output; a failed value if there is none.
+    #[track_caller]
     pub fn gy_of(&self, i: usize) -> Var<'s, T> {
-        match self.cotangents[i] {
-            Some(g) => g,
-            None => self.outputs[i].zeros_like(),
+        match (self.cotangents.get(i), self.outputs.get(i)) {
+            (Some(Some(g)), _) => *g,
+            (_, Some(y)) => y.zeros_like(),
+            _ => self.outputs[0].tape.failed(absent("rule", "output", i, self.outputs.len())),
         }
     }
 
@@ -160,13 +166,18 @@ impl<'s, T: Float> Rule<'_, 's, T> {
 
     /// Whether the cotangent of input `i` is wanted; computing it otherwise is wasted work.
     pub fn needs(&self, i: usize) -> bool {
-        self.needs[i]
+        self.needs.get(i).is_some_and(|needs| *needs)
     }
 
     /// `f()` if the cotangent of input `i` is wanted.
     pub fn when<V>(&self, i: usize, f: impl FnOnce() -> V) -> Option<V> {
-        self.needs[i].then(f)
+        self.needs(i).then(f)
     }
+}
+
+/// The error of a rule that asks for what its op does not have.
+fn absent(op: &'static str, what: &str, i: usize, of: usize) -> Error {
+    Error::new(ErrorKind::Rule, op, format!("there is no {what} {i}: the op has {of}"))
 }
 
 /// What a first-order kernel works with, as plain tensors.
@@ -183,9 +194,13 @@ impl<'r, T: Float> Eager<'r, T> {
     /// Input `i`.
     ///
     /// # Errors
-    /// If the value was freed, since [`Op::saves`] does not name it or an earlier sweep consumed it.
+    /// If the value was freed, since [`Op::saves`] does not name it or an earlier sweep consumed it; if there is no such
+    /// input.
     pub fn x(&self, i: usize) -> Result<&'r Tensor<T>> {
-        self.inputs[i].ready(self.op)
+        match self.inputs.get(i) {
+            Some(x) => x.ready(self.op),
+            None => Err(absent(self.op, "input", i, self.inputs.len())),
+        }
     }
 
     /// Output 0.
@@ -196,9 +211,10 @@ impl<'r, T: Float> Eager<'r, T> {
         self.outputs[0].ready(self.op)
     }
 
-    /// The shape of input `i`, which is known even when its value was freed.
-    pub fn shape(&self, i: usize) -> &'r wengert_ops::Shape {
-        self.inputs[i].shape()
+    /// The shape of input `i`, which is known even when its value was freed; a scalar's if there is no such input.
+    pub fn shape(&self, i: usize) -> &'r Shape {
+        static SCALAR: LazyLock<Shape> = LazyLock::new(Shape::scalar);
+        self.inputs.get(i).map_or(&*SCALAR, |x| x.shape())
     }
 
     /// The cotangent of output 0.
@@ -231,7 +247,7 @@ impl<'r, T: Float> Eager<'r, T> {
 
     /// Whether the cotangent of input `i` is wanted.
     pub fn needs(&self, i: usize) -> bool {
-        self.needs[i]
+        self.needs.get(i).is_some_and(|needs| *needs)
     }
 
     /// The number of inputs.

@@ -535,3 +535,39 @@ fn a_check_that_could_not_run_has_not_passed() {
     assert!(!report.passed() && report.compared == 0, "{report}");
     assert!(report.to_string().contains("matmul") && report.to_string().contains("[1, 3]"), "{report}");
 }
+
+/// Asks for an input that is not there: in the recorded rule, or in the kernel.
+struct OutOfRange {
+    eager: bool,
+}
+
+impl Op<f64> for OutOfRange {
+    fn name(&self) -> &'static str {
+        "out_of_range"
+    }
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+        Ok(x[0].clone().into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+        assert!(!r.needs(9) && r.when(9, || ()).is_none() && r.gy_of(9).is_failed());
+        cotangents([Some(r.x(9))])
+    }
+    fn backward(&self, r: &Eager<'_, f64>) -> Option<wengert_tape::Result<Cotangents<Tensor<f64>>>> {
+        assert!(!r.needs(9) && r.shape(9).is_empty());
+        self.eager.then(|| Ok(cotangents([Some(r.x(9)?.clone())])))
+    }
+}
+
+#[test]
+fn a_rule_that_asks_for_an_input_that_is_not_there_is_an_error() {
+    for eager in [true, false] {
+        let tape = Tape::new();
+        let x = tape.var(Tensor::from([1.0, 2.0]));
+        let y = tape.apply(OutOfRange { eager }, &[x]).sum();
+        let recorded = y.grad(x).map(|g| g.value());
+        let e = y.backward().unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Rule);
+        assert!(e.detail().contains("there is no input 9: the op has 1"), "{e}");
+        assert!(!matches!(recorded, Ok(Ok(_))));
+    }
+}
