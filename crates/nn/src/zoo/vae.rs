@@ -5,7 +5,7 @@ use crate::dist::{Independent, Keys, Normal, Reparameterised, kl};
 use crate::layers::{Activation, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, Reshape, Sequential};
 use crate::loss::{self, Reduction};
 use wengert_ops::random::Rng;
-use wengert_ops::{ConvOptions, ConvTransposeOptions, Tensor};
+use wengert_ops::{ConvOptions, ConvTransposeOptions, Tensor, ToShape};
 use wengert_tape::{Float, Keep, Result, Tape, Var};
 
 /// What is observed, given z.
@@ -218,10 +218,15 @@ impl<T: Float> Vae<T> {
     pub fn importance_bound<'t>(&self, x: Var<'t, T>, k: usize) -> Var<'t, T> {
         use crate::dist::Distribution;
         let tape = x.tape();
+        // The draws are made one after the other, but they are kept together.
+        let all: Vec<usize> = std::iter::once(k).chain(x.shape().as_shape().iter().copied()).collect();
+        if let Err(e) = all.to_shape("importance_bound") {
+            return tape.failed(e.into());
+        }
         let scope = tape.open_scope();
         let q = self.encode(x);
         let prior = Normal::diagonal(tape.constant(Tensor::try_full([1, self.latent()], T::ZERO)), 1.0);
-        let mut weights = Vec::with_capacity(k);
+        let mut weights = Vec::new();
         for _ in 0..k {
             let inner = tape.open_scope();
             let z = q.rsample(tape);
@@ -360,5 +365,7 @@ mod tests {
         let tape = Tape::new();
         let e = vae.elbo(tape.constant(Tensor::ones([4, 7]))).bound.value().unwrap_err();
         assert!(e.op() == "linear" && e.location().is_some_and(|at| at.file() == file!()), "{e}");
+        let more = vae.importance_bound(tape.constant(Tensor::ones([4, 6])), usize::MAX);
+        assert_eq!(more.value().unwrap_err().op(), "importance_bound");
     }
 }
