@@ -33,6 +33,11 @@ check *ARGS:
 conformance *ARGS:
     python3 benches/conformance.py {{ARGS}}
 
+# A million calls of the public functions with random arguments, none of which may panic: `just fuzz`,
+# `just fuzz --function Var::softmax --calls 100000`
+fuzz *ARGS:
+    cargo run --release -p wengert-benches --bin fuzz -- {{ARGS}}
+
 # Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w9 3`
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}

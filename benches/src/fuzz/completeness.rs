@@ -1,0 +1,302 @@
+//! Nothing that is public goes without the fuzz: the sources are read, and every public function must have a line.
+
+use crate::functions;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use syn::visit::{self, Visit};
+
+/// Public functions that the fuzz does not call, and why. A name that ends in `::` stands for all of its functions.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("tape::Tape::strict", "panics at the first error, which is its purpose"),
+    ("tape::Gen::", "draws inputs for tests: its arguments are a test's own, and an empty choice panics"),
+    (
+        "nn::Memory::slots_mut",
+        "panics if an optimiser's method asks for other slots than it has,
+        which is its own mistake",
+    ),
+    ("tape::strategies::", "behind a feature, and only for tests"),
+];
+
+/// Traits of ours whose functions users call.
+const TRAITS: &[&str] = &["Layer", "Optimizer"];
+
+/// Lines of the table that are operators or provided functions of traits.
+const OTHERS: &[&str] = &["tape::operators::", "nn::dyn Module::", "nn::dyn Distribution::"];
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
+}
+
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Finds the public functions of a file.
+#[derive(Default)]
+struct Finder {
+    /// The crate.
+    of: String,
+    /// The module, for functions that are not methods.
+    module: String,
+    found: BTreeSet<String>,
+    /// Macros that declare functions under names they are given, and where the functions are then.
+    declaring: BTreeMap<String, String>,
+    /// Macros that declare types with such functions, and which.
+    shaping: BTreeMap<String, BTreeSet<String>>,
+    /// The words that each macro is called with.
+    calls: BTreeMap<String, Vec<String>>,
+}
+
+impl Finder {
+    fn add(&mut self, of: &str, name: &str) {
+        self.found.insert(format!("{}::{of}::{name}", self.of));
+    }
+
+    /// The functions that the body of a macro declares.
+    fn body_of_macro(&mut self, name: &str, body: &str) {
+        let words = words(body);
+        let mut of = self.module.clone();
+        for (i, pair) in words.windows(2).enumerate() {
+            // Not an argument's `impl Trait`.
+            let item = i == 0 || ["{", "}", ";", "]", "("].contains(&words[i - 1]);
+            if pair[0] == "impl" && item {
+                let head: Vec<_> = words[i..].iter().take_while(|w| **w != "{").collect();
+                let is_trait = head.iter().any(|w| **w == "for");
+                let ty = head
+                    .iter()
+                    .rev()
+                    .find(|w| w.starts_with(|c: char| c.is_ascii_uppercase()) && w.len() > 1);
+                of = if is_trait { String::new() } else { ty.map_or(String::new(), |t| (**t).to_owned()) };
+                if !is_trait && head.iter().any(|w| **w == "$") {
+                    of = "$".to_owned();
+                }
+            }
+            if pair != ["pub", "fn"] || of.is_empty() {
+                continue;
+            }
+            match words.get(i + 2) {
+                Some(function) if of == "$" => {
+                    self.shaping.entry(name.to_owned()).or_default().insert((*function).to_owned());
+                }
+                Some(&"$") => drop(self.declaring.insert(name.to_owned(), of.clone())),
+                Some(function) => self.add(&of, function),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Identifiers and single characters; strings are left out.
+fn words(tokens: &str) -> Vec<&str> {
+    let ident = |c: char| c.is_alphanumeric() || c == '_';
+    let mut words = Vec::new();
+    for code in tokens.split('"').step_by(2) {
+        let mut rest = code.trim_start();
+        while let Some(first) = rest.chars().next() {
+            let end = if ident(first) { rest.find(|c| !ident(c)) } else { Some(first.len_utf8()) };
+            let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
+            words.push(word);
+            rest = after.trim_start();
+        }
+    }
+    words
+}
+
+fn last(path: &syn::Path) -> String {
+    path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default()
+}
+
+fn is_test(attrs: &[syn::Attribute]) -> bool {
+    attrs.iter().any(|a| a.path().is_ident("cfg") && quote(&a.meta).contains("test"))
+}
+
+fn quote(meta: &syn::Meta) -> String {
+    meta.require_list().map(|l| l.tokens.to_string()).unwrap_or_default()
+}
+
+impl<'ast> Visit<'ast> for Finder {
+    fn visit_item_mod(&mut self, m: &'ast syn::ItemMod) {
+        if !is_test(&m.attrs) && m.content.is_some() {
+            let outer = std::mem::replace(&mut self.module, m.ident.to_string());
+            visit::visit_item_mod(self, m);
+            self.module = outer;
+        }
+    }
+
+    fn visit_item_impl(&mut self, i: &'ast syn::ItemImpl) {
+        let of = match &*i.self_ty {
+            syn::Type::Path(p) => {
+                // Tensors of one element type are tensors.
+                last(&p.path)
+            }
+            _ => return,
+        };
+        let ours = i.trait_.as_ref().is_some_and(|(_, path, _)| TRAITS.contains(&last(path).as_str()));
+        for item in &i.items {
+            if let syn::ImplItem::Fn(f) = item
+                && (ours || i.trait_.is_none() && matches!(f.vis, syn::Visibility::Public(_)))
+                && of != "Box"
+            {
+                self.add(&of, &f.sig.ident.to_string());
+            }
+        }
+    }
+
+    fn visit_item_fn(&mut self, f: &'ast syn::ItemFn) {
+        if matches!(f.vis, syn::Visibility::Public(_)) {
+            let module = self.module.clone();
+            self.add(&module, &f.sig.ident.to_string());
+        }
+    }
+
+    fn visit_item_macro(&mut self, m: &'ast syn::ItemMacro) {
+        let tokens = m.mac.tokens.to_string();
+        match &m.ident {
+            Some(name) => self.body_of_macro(&name.to_string(), &tokens),
+            None => {
+                let name = last(&m.mac.path);
+                let words: Vec<_> = names_in(&m.mac.tokens);
+                self.calls.entry(name).or_default().extend(words);
+            }
+        }
+    }
+}
+
+/// The words of a macro's call that can be names of functions: what stands at the top, in parentheses, and not in an
+/// expression.
+fn names_in(tokens: &proc_macro2::TokenStream) -> Vec<String> {
+    use proc_macro2::{Delimiter, TokenTree};
+    let mut names = Vec::new();
+    let mut expression = false;
+    for token in tokens.clone() {
+        match token {
+            TokenTree::Punct(p) if p.as_char() == ';' => expression = false,
+            TokenTree::Punct(p) if ['|', '=', '.', ':'].contains(&p.as_char()) => expression = true,
+            TokenTree::Group(g) if !expression && g.delimiter() == Delimiter::Parenthesis => {
+                names.extend(names_in(&g.stream()));
+            }
+            TokenTree::Ident(i) if !expression => {
+                let i = i.to_string();
+                if i.len() > 1 && !["true", "false"].contains(&&*i) {
+                    names.push(i);
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn functions_of(of: &str, module: &str, text: &str) -> BTreeSet<String> {
+    let mut finder = Finder { of: of.to_owned(), module: module.to_owned(), ..Finder::default() };
+    finder.visit_file(&syn::parse_file(text).unwrap());
+    for (name, place) in finder.declaring.clone() {
+        for function in finder.calls.get(&name).cloned().unwrap_or_default() {
+            if function.starts_with(|c: char| c.is_ascii_lowercase()) {
+                finder.add(&place, &function);
+            }
+        }
+    }
+    for (name, functions) in finder.shaping.clone() {
+        for of in finder.calls.get(&name).cloned().unwrap_or_default() {
+            if of != "Kind" && of.starts_with(|c: char| c.is_ascii_uppercase()) {
+                functions.iter().for_each(|function| finder.add(&of, function));
+            }
+        }
+    }
+    finder.found
+}
+
+fn public_functions() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for of in ["ops", "tape", "nn"] {
+        let mut paths = Vec::new();
+        files(&crates().join(of).join("src"), &mut paths);
+        for path in paths {
+            let file = path.file_stem().unwrap().to_str().unwrap();
+            let dir = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            let module = if ["mod", "lib"].contains(&file) { dir } else { file };
+            all.extend(functions_of(of, module, &std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_reader_of_sources_finds_every_form_of_declaration() {
+    let text = r#"
+        impl<T: Float> Var<'_, T> {
+            pub fn plain(self) -> Self { self }
+            pub(crate) fn ours(self) {}
+            fn private(self) {}
+        }
+        impl Tensor<bool> { pub fn flat(&self) {} }
+        impl<T: Float> Layer<T> for Linear<T> { fn forward(&self) {} }
+        impl Debug for Linear { fn fmt(&self) {} }
+        pub fn free() {}
+        mod inner { pub fn nested() {} }
+        #[cfg(test)] mod tests { pub fn test() {} }
+        macro_rules! many { ($($(#[$d:meta])* $name:ident $f:expr;)*) => { impl<T: Float> Tensor<T> { $(pub fn $name(self) {})* } } }
+        many! { first |a, b| a + b; /** doc */ second Float::maximum; }
+        macro_rules! pairs { ($(($a:ident $b:ident $c:literal))*) => { $(pub fn $a() {} pub fn $b() {})* } }
+        pairs! { (left right true) }
+        macro_rules! formulas { ($($name:ident $with:ident($x:ident,
+            $t:ident) $f:expr;)*) => { $(pub fn $name(o: impl Operand<T>) {} pub fn $with(o: impl Operand<T>) {})* } }
+        formulas! { loss loss_with(x, t) (x - t).square(); }
+    "#;
+    let found = functions_of("c", "m", text);
+    let want = [
+        "c::Var::plain",
+        "c::Tensor::flat",
+        "c::Linear::forward",
+        "c::m::free",
+        "c::inner::nested",
+        "c::Tensor::first",
+        "c::Tensor::second",
+        "c::m::left",
+        "c::m::right",
+        "c::m::loss",
+        "c::m::loss_with",
+    ];
+    assert_eq!(found, want.into_iter().map(str::to_owned).collect());
+}
+
+#[test]
+fn every_public_function_is_called() {
+    let (public, called) = (public_functions(), functions::<f64>());
+    let called: BTreeSet<&str> = called.iter().map(|f| f.name).collect();
+    for known in [
+        "ops::Tensor::sum",
+        "tape::Var::tanh",
+        "tape::derivatives::jvp",
+        "nn::loss::mse",
+        "nn::Descent::step",
+    ] {
+        assert!(public.contains(known), "the sources seem not to declare {known}");
+    }
+    let exempt =
+        |name: &str| EXCEPTIONS.iter().any(|(e, _)| *e == name || e.ends_with("::") && name.starts_with(e));
+    let missing: Vec<_> = public.iter().filter(|n| !called.contains(n.as_str()) && !exempt(n)).collect();
+    assert!(missing.is_empty(), "the fuzz has no line for {} functions: {missing:#?}", missing.len());
+    let other = |name: &str| OTHERS.iter().any(|o| name.starts_with(o));
+    let stale: Vec<_> = called.iter().filter(|n| !public.contains(**n) && !other(n)).collect();
+    assert!(stale.is_empty(), "in the table, but not public functions: {stale:#?}");
+    for (e, why) in EXCEPTIONS {
+        assert!(public.iter().any(|n| n.starts_with(e)), "{e} ({why}) is gone");
+    }
+}
+
+#[test]
+fn no_function_has_two_lines() {
+    let mut names: Vec<_> = functions::<f64>().iter().map(|f| f.name).collect();
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}

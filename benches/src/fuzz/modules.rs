@@ -1,0 +1,407 @@
+//! `nn`: initialisers, layers, losses, models, and their state.
+
+use crate::arguments::Arguments;
+use crate::function::{Function, Seen, done, table};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use wengert::nn::init::{self, Gain, Scheme};
+use wengert::nn::loss::{self, Reduction};
+use wengert::nn::zoo::{Mlp, MlpConfig};
+use wengert::nn::{
+    Activation, BatchNorm, Buffer, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Linear,
+    Lstm, Module, Path, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Sequential, Start, Summary, for_each_param,
+    for_each_param_mut, gradcheck, state,
+};
+use wengert::ops::{Shape, Tensor};
+use wengert::tape::{Float, Var};
+
+fn gain<T: Float>(a: &mut Arguments<'_, T>) -> Gain {
+    let c = a.number();
+    a.pick(&[Gain::Unit, Gain::Relu, Gain::LeakyRelu(c), Gain::TanhPytorch, Gain::Value(c)])
+}
+
+fn scheme<T: Float>(a: &mut Arguments<'_, T>) -> Scheme {
+    let (g, c) = (gain(a), a.number());
+    let (k, x) = (
+        [Scheme::KaimingNormal(g), Scheme::KaimingUniform(g)],
+        [Scheme::XavierNormal(g), Scheme::XavierUniform(g)],
+    );
+    a.pick(&[k[0], k[1], x[0], x[1], Scheme::Normal(c), Scheme::Uniform(c), Scheme::Zeros, Scheme::Ones])
+}
+
+/// A scheme with numbers that it can have.
+fn sound_scheme<T: Float>(a: &mut Arguments<'_, T>) -> Scheme {
+    a.pick(&[
+        Scheme::KaimingNormal(Gain::Relu),
+        Scheme::XavierUniform(Gain::Unit),
+        Scheme::Normal(0.5),
+        Scheme::Ones,
+    ])
+}
+
+fn shape<T: Float>(a: &mut Arguments<'_, T>) -> Shape {
+    Shape::from(a.dims(0..=4))
+}
+
+fn activation<T: Float>(a: &mut Arguments<'_, T>) -> Activation {
+    use Activation::{Elu, Gelu, Identity, LeakyRelu, LogSoftmax, Relu, Silu, Softmax, Tanh};
+    let c = a.number();
+    a.pick(&[Identity, Relu, LeakyRelu(c), Elu(c), Gelu, Silu, Tanh, Softmax, LogSoftmax])
+}
+
+fn linear<T: Float>(a: &mut Arguments<'_, T>) -> Linear<T> {
+    let (i, o) = (a.size(), a.size());
+    let layer = Linear::new(i, o, &mut a.rng());
+    if a.once_in(3) { layer.without_bias() } else { layer }
+}
+
+/// A recurrent network of small sizes.
+fn recurrent<T: Float>(a: &mut Arguments<'_, T>) -> RecurrentConfig {
+    RecurrentConfig {
+        layers: a.below(3),
+        bidirectional: a.once_in(3),
+        dropout: a.probability(),
+        bias: a.flag(),
+        ..RecurrentConfig::new(a.size().min(3), a.size().min(3))
+    }
+}
+
+/// Sequences for it, and where to start.
+fn sequences<'t, T: Float>(a: &mut Arguments<'t, T>, c: &RecurrentConfig) -> (Var<'t, T>, Start<'t, T>) {
+    let x = sequence(a, c.input);
+    let &[batch, steps, ..] = &a.shape[..] else { return (x, Start::default()) };
+    let states = c.layers * if c.bidirectional { 2 } else { 1 };
+    let state = [states, batch, c.hidden];
+    let (h, cell) = (a.once_in(3).then(|| a.more(&state)), a.once_in(3).then(|| a.more(&state)));
+    (x, Start { h, c: cell, lengths: a.once_in(3).then(|| a.index_of(&[batch], steps + 1)) })
+}
+
+/// Sequences of so many features, or others.
+fn sequence<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
+    let [batch, steps] = a.sizes().map(|n: usize| n.min(3));
+    a.of(&[batch, steps, n])
+}
+
+/// The input of a layer that wants so many features, or others.
+fn features<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
+    let mut shape = a.dims(0..=3);
+    shape.push(n);
+    a.of(&shape)
+}
+
+fn sequential<T: Float>(a: &mut Arguments<'_, T>) -> Sequential<T> {
+    let mut model = Sequential::new();
+    for _ in 0..a.below(4) {
+        model = match a.below(4) {
+            0 => model.push(activation(a)),
+            1 => model.push(Dropout::new(a.probability())),
+            2 => model.push(Flatten),
+            _ => model.push(linear(a)),
+        };
+    }
+    model
+}
+
+fn mlp<T: Float>(a: &mut Arguments<'_, T>) -> Mlp<T> {
+    let widths = (0..a.below(4)).map(|_| a.size()).collect();
+    let config = MlpConfig { widths, activation: activation(a), dropout: a.probability() };
+    // Its initialiser depends on the activation's slope.
+    let slope = matches!(config.activation, Activation::LeakyRelu(c) if !c.is_finite());
+    let config = MlpConfig { activation: if slope { Activation::Relu } else { config.activation }, ..config };
+    Mlp::new(&config, &mut a.rng())
+}
+
+fn width<T: Float>(model: &Mlp<T>) -> usize {
+    model.layers.first().map_or(1, |l| l.weight.shape()[1])
+}
+
+fn reduction<T: Float>(a: &mut Arguments<'_, T>) -> Reduction {
+    a.pick(&[Reduction::Mean, Reduction::Sum, Reduction::None])
+}
+
+/// Rows of scores and a class for each.
+fn classes<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
+    let [n, k] = a.sizes::<2>();
+    let n = if k == 0 { 0 } else { n };
+    (a.of(&[n, k]), a.index_of(&[n], k))
+}
+
+/// A prediction and a target of the same shape, or not.
+fn pair<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, crate::arguments::Given<'t, T>) {
+    let x = a.var();
+    let shape = a.shape.clone();
+    (x, a.operand(&shape))
+}
+
+fn path() -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let n = NEXT.fetch_add(1, Relaxed);
+    std::env::temp_dir().join(format!("wengert-fuzz-{}-{n}", std::process::id()))
+}
+
+/// Saves a model, damages the file on the way or not, and loads it into another.
+fn loaded<T: Float>(a: &mut Arguments<'_, T>) -> Result<(), state::Error> {
+    let (path, model) = (path(), linear(a));
+    let mut other = if a.once_in(2) {
+        Linear::new(model.weight.shape()[1], model.weight.shape()[0], &mut a.rng())
+    } else {
+        linear(a)
+    };
+    if model.bias.is_none() && a.once_in(2) {
+        other.bias = None;
+    }
+    state::save(&model, &path)?;
+    if a.once_in(2)
+        && let Ok(mut bytes) = std::fs::read(&path)
+    {
+        match a.below(3) {
+            0 => bytes.truncate(a.below(bytes.len() + 1)),
+            1 => {
+                let i = a.below(bytes.len().max(1));
+                bytes[i] ^= 1 << a.below(8);
+            }
+            _ => bytes.extend([0xff; 8]),
+        }
+        let _ = std::fs::write(&path, bytes);
+    }
+    let outcome = state::load(&mut other, &path);
+    let _ = std::fs::remove_file(&path);
+    outcome
+}
+
+pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
+    table! { a;
+        "nn::Gain" {
+            value: gain(a).value();
+        }
+        "nn::Scheme" {
+            std: scheme(a).std(&shape(a));
+            sample: sound_scheme(a).sample::<T>(&shape(a), &mut a.rng());
+        }
+        "nn::init" {
+            zeros: init::zeros::<T>(&a.dims(0..=4));
+            uniform: init::uniform::<T>(&a.dims(0..=4), a.tame().positive(), &mut a.rng());
+        }
+        "nn::Linear" {
+            new: { let layer = Linear::<T>::new(a.size(), a.size(), &mut a.rng());
+                layer.weight.value().clone() };
+            without_bias: done(linear(a).without_bias());
+            init: { let scheme = sound_scheme(a); done(linear(a).init(scheme, &mut a.rng())) };
+            forward: { let layer = linear(a); layer.forward(features(a, layer.weight.shape()[1])) };
+        }
+        "nn::Dropout" {
+            new: done(Dropout::new(a.number()));
+            forward: Dropout::new(a.probability()).forward(a.var());
+        }
+        "nn::Activation" {
+            forward: activation(a).forward(a.var_ranked(1..=4));
+        }
+        "nn::Flatten" {
+            forward: Flatten.forward(a.var());
+        }
+        "nn::Sequential" {
+            new: Sequential::<T>::new().forward(a.var());
+            push: sequential(a).push(Flatten).forward(a.var());
+            layers: sequential(a).layers().len();
+            layers_mut: { let mut model = sequential(a); model.layers_mut().pop(); model.forward(a.var()) };
+            forward: sequential(a).forward(features(a, 2));
+        }
+        "nn::Mlp" {
+            new: done(mlp(a));
+            pre_activations: { let model = mlp(a); model.pre_activations(features(a, width(&model))) };
+            forward: { let model = mlp(a); model.forward(features(a, width(&model))) };
+        }
+        "nn::loss" {
+            mse: { let (x, t) = pair(a); loss::mse(x, t) };
+            mse_with: { let (x, t) = pair(a); loss::mse_with(x, t, reduction(a)) };
+            l1: { let (x, t) = pair(a); loss::l1(x, t) };
+            l1_with: { let (x, t) = pair(a); loss::l1_with(x, t, reduction(a)) };
+            bce: { let (x, t) = pair(a); loss::bce(x, t) };
+            bce_with: { let (x, t) = pair(a); loss::bce_with(x, t, reduction(a)) };
+            bce_with_logits: { let (x, t) = pair(a); loss::bce_with_logits(x, t) };
+            bce_with_logits_with: { let (x, t) = pair(a); loss::bce_with_logits_with(x, t, reduction(a)) };
+            cross_entropy_soft: { let (x, t) = pair(a); loss::cross_entropy_soft(x, t) };
+            cross_entropy_soft_with: { let (x, t) = pair(a);
+                loss::cross_entropy_soft_with(x, t, reduction(a)) };
+            kl_div: { let (x, t) = pair(a); loss::kl_div(x, t) };
+            kl_div_with: { let (x, t) = pair(a); loss::kl_div_with(x, t, reduction(a)) };
+            huber: { let (x, t) = pair(a); loss::huber(x, t, a.positive()) };
+            huber_with: { let (x, t) = pair(a); loss::huber_with(x, t, a.positive(), reduction(a)) };
+            cross_entropy: { let (x, t) = classes(a); loss::cross_entropy(x, &t) };
+            cross_entropy_with: { let (x, t) = classes(a); loss::cross_entropy_with(x, &t, reduction(a)) };
+            nll: { let (x, t) = classes(a); loss::nll(x, &t) };
+            nll_with: { let (x, t) = classes(a); loss::nll_with(x, &t, reduction(a)) };
+        }
+        "nn::regression" {
+            smooth_l1: { let (x, t) = pair(a); loss::smooth_l1(x, t, a.positive()) };
+            smooth_l1_with: { let (x, t) = pair(a); loss::smooth_l1_with(x, t, a.number(), reduction(a)) };
+            log_cosh: { let (x, t) = pair(a); loss::log_cosh(x, t) };
+            log_cosh_with: { let (x, t) = pair(a); loss::log_cosh_with(x, t, reduction(a)) };
+        }
+        "nn::margin" {
+            hinge: { let (x, t) = pair(a); loss::hinge(x, t) };
+            hinge_with: { let (x, t) = pair(a); loss::hinge_with(x, t, reduction(a)) };
+            squared_hinge: { let (x, t) = pair(a); loss::squared_hinge(x, t) };
+            squared_hinge_with: { let (x, t) = pair(a); loss::squared_hinge_with(x, t, reduction(a)) };
+            soft_margin: { let (x, t) = pair(a); loss::soft_margin(x, t) };
+            soft_margin_with: { let (x, t) = pair(a); loss::soft_margin_with(x, t, reduction(a)) };
+            margin_ranking: { let (x, y) = pair(a); loss::margin_ranking(x, y, a.same(), a.number()) };
+            multi_margin: { let (x, t) = classes(a); loss::multi_margin(x, &t, a.number()) };
+            cosine_embedding: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
+                let t = a.operand(&[n]); loss::cosine_embedding(x, y, t, a.number()) };
+            info_nce: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
+                loss::info_nce(x, y, a.positive()) };
+        }
+        "nn::BceWithLogits" {
+            of: { let (x, t) = pair(a); let (p, w) = (a.once_in(2).then(|| a.beside_tensor()),
+                a.once_in(2).then(|| a.beside_tensor()));
+                loss::BceWithLogits { positive: p, weight: w, reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::CrossEntropy" {
+            of: { let (x, t) = classes(a); let k = a.shape.last().copied().unwrap_or(0);
+                let options = loss::CrossEntropy { weight: a.once_in(2).then(|| a.like(&[k])),
+                    ignore_index: a.once_in(2).then_some(0),
+                    label_smoothing: a.probability(), reduction: reduction(a) };
+                options.of(x, &t) };
+        }
+        "nn::TripletMargin" {
+            of: { let [n, d] = a.sizes();
+                let (x, y, z) = (a.of(&[n, d]), a.operand(&[n, d]), a.operand(&[n, d]));
+                loss::TripletMargin { margin: a.positive(), p: if a.once_in(2) { 2.0 } else { a.number() },
+                    swap: a.flag(),
+                    reduction: reduction(a) }.of(x, y, z) };
+        }
+        "nn::PoissonNll" {
+            of: { let (x, t) = pair(a); loss::PoissonNll { log_input: a.flag(), full: a.flag(),
+                eps: a.number(), reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::GaussianNll" {
+            of: { let (x, t) = pair(a); let shape = a.shape.clone();
+                let v = a.like(&shape).mul(&a.like(&[])).map(|v| v.map(|v| v.abs()));
+                loss::GaussianNll { full: a.flag(), eps: a.positive(), reduction: reduction(a) }.of(x, t,
+                    v) };
+        }
+        "nn::BatchNorm" {
+            new: done(BatchNorm::<T>::new(a.size()));
+            without_affine: { let c = a.size(); BatchNorm::new(c).without_affine().forward(a.of(&[3, c])) };
+            without_statistics: { let c = a.size();
+                BatchNorm::new(c).without_statistics().forward(a.of(&[3, c, 2])) };
+            forward: { let c = a.size(); let mut layer = BatchNorm::new(c);
+                layer.momentum = a.once_in(2).then(|| a.number());
+                layer.eps = a.positive(); layer.forward(a.of(&[3, c, 2])) };
+        }
+        "nn::GroupNorm" {
+            new: done(GroupNorm::<T>::new(a.count(0..=3), a.size()));
+            without_affine: { let c = a.size();
+                GroupNorm::new(a.count(1..=2), 2 * c).without_affine().forward(a.of(&[2, 2 * c, 2])) };
+            forward: { let c = a.size(); GroupNorm::new(a.count(1..=2), 2 * c).forward(a.of(&[2, 2 * c])) };
+        }
+        "nn::InstanceNorm" {
+            new: InstanceNorm::new().forward(a.var_ranked(3..=4));
+            with_affine: { let c = a.size(); InstanceNorm::new().with_affine(c).forward(a.of(&[2, c, 3])) };
+            forward: InstanceNorm::new().forward(a.var_ranked(3..=5));
+        }
+        "nn::LayerNorm" {
+            new: done(LayerNorm::<T>::new(a.dims(0..=2)));
+            without_bias: { let n = a.dims(1..=2); LayerNorm::new(&n).without_bias().forward(a.of(&n)) };
+            without_affine: { let n = a.dims(1..=2); LayerNorm::new(&n).without_affine().forward(a.of(&n)) };
+            forward: { let n = a.dims(1..=2); LayerNorm::new(&n).forward(a.of(&n)) };
+        }
+        "nn::RmsNorm" {
+            new: done(RmsNorm::<T>::new(a.dims(0..=2)));
+            without_affine: { let n = a.dims(1..=2); RmsNorm::new(&n).without_affine().forward(a.of(&n)) };
+            forward: { let n = a.dims(1..=2); RmsNorm::new(&n).forward(a.of(&n)) };
+        }
+        "nn::RecurrentConfig" {
+            new: done(RecurrentConfig::new(a.count(0..=3), a.count(0..=3)));
+        }
+        "nn::Start" {
+            with_lengths: Start::<T>::with_lengths(a.index(3)).map(|s| s.lengths);
+        }
+        "nn::Rnn" {
+            new: { let c = recurrent(a); let net = Rnn::new(&c, &mut a.rng());
+                net.forward(sequence(a, c.input)) };
+            config: { let c = recurrent(a); Rnn::<T>::new(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Rnn::new(&c, &mut a.rng());
+                let (x, start) = sequences(a, &c);
+                let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
+        }
+        "nn::ReluRnn" {
+            new: { let c = recurrent(a); let net = ReluRnn::new(&c, &mut a.rng());
+                net.forward(sequence(a, c.input)) };
+            config: { let c = recurrent(a); ReluRnn::<T>::new(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = ReluRnn::new(&c, &mut a.rng());
+                let (x, start) = sequences(a, &c);
+                let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
+        }
+        "nn::Lstm" {
+            new: { let c = recurrent(a); let net = Lstm::new(&c, &mut a.rng());
+                net.forward(sequence(a, c.input)) };
+            config: { let c = recurrent(a); Lstm::<T>::new(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Lstm::new(&c, &mut a.rng());
+                let (x, start) = sequences(a, &c);
+                let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
+        }
+        "nn::Gru" {
+            new: { let c = recurrent(a); let net = Gru::new(&c, &mut a.rng());
+                net.forward(sequence(a, c.input)) };
+            config: { let c = recurrent(a); Gru::<T>::new(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Gru::new(&c, &mut a.rng());
+                let (x, start) = sequences(a, &c);
+                let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
+        }
+        "nn::Path" {
+            root: done(Path::root());
+            as_str: done(Path::root().as_str());
+            enter: Path::root().enter(&"a".repeat(a.below(4)), |p| p.enter("", |p| p.as_str().to_owned()));
+        }
+        "nn::Buffer" {
+            new: done(Buffer::new(a.tensor()));
+            value: Buffer::new(a.tensor()).value().clone();
+            id: done(Buffer::new(a.tensor()).id());
+            set: { let mut b = Buffer::new(a.tensor()); b.set(a.like(&a.shape.clone())) };
+        }
+        "nn::module" {
+            for_each_param: { let mut n = 0;
+                for_each_param::<T>(&sequential(a), &mut |_, p| n += p.numel()); n };
+            for_each_param_mut: { let mut n = 0;
+                for_each_param_mut::<T>(&mut sequential(a), &mut |_, p| n += p.numel()); n };
+        }
+        "nn::dyn Module" {
+            num_params: sequential(a).num_params();
+            num_trainable: { let mut model = sequential(a); model.freeze(); model.num_trainable() };
+            param_names: sequential(a).named().param_names().concat();
+        }
+        "nn::Summary" {
+            of: Summary::of(&sequential(a)).to_string();
+        }
+        "nn::state" {
+            save: { let path = path(); let saved = state::save(&sequential(a),
+                if a.once_in(4) { path.join("x") } else { path.clone() });
+                let _ = std::fs::remove_file(path); saved };
+            load: loaded(a);
+            dict: state::dict(&sequential(a)).len();
+            write: { let path = path(); let written = state::write(&state::dict(&sequential(a)), &path);
+                let _ = std::fs::remove_file(path); written };
+            read: { let path = path(); let junk = (0..a.below(40)).map(|_| a.bits() as u8).collect::<Vec<_>>();
+                if a.once_in(3) { let _ = std::fs::write(&path, junk);
+                    } else { let _ = state::save(&sequential(a), &path); }
+                let read = state::read(&path).map(|d| d.len()); let _ = std::fs::remove_file(path); read };
+            write_whole: { let path = path(); let to = if a.once_in(4) { path.join("x") } else { path.clone() };
+                let written = state::write_whole(&to, &[0; 9]); let _ = std::fs::remove_file(path); written };
+        }
+        "nn::ModuleReport" {
+            worst: checked(a).map(|r| r.worst());
+        }
+        "nn::gradcheck" {
+            check: checked(a).map(done);
+        }
+    }
+}
+
+fn checked<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
+    let [i, o] = a.sizes().map(|n: usize| n.min(3));
+    let mut model = Linear::<f64>::new(i, o, &mut a.rng());
+    let x = Tensor::try_full([2, if a.once_in(4) { i + 1 } else { i }], 0.5)?;
+    gradcheck::check(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum(), a.below(3))
+}

@@ -1,0 +1,83 @@
+//! `tape::gradcheck` and the table of operations.
+
+use crate::arguments::Arguments;
+use crate::function::{Function, Seen, done, table};
+use wengert::ops::Tensor;
+use wengert::tape::case;
+use wengert::tape::gradcheck::{Case, Check, Domain, Order, Report, Spec, suite};
+use wengert::tape::rules;
+use wengert::tape::{Float, Var};
+
+/// A small input in double precision.
+fn input<T: Float>(a: &mut Arguments<'_, T>) -> Tensor<f64> {
+    let shape = a.sizes::<2>().map(|n| n.min(2));
+    a.tensor_of(&shape).cast()
+}
+
+/// A function that is differentiable, or not, or fails.
+fn function(which: usize, x: Var<'_, f64>) -> Var<'_, f64> {
+    match which {
+        0 => x.abs(),
+        1 => x.detach() * x,
+        2 => x.matmul(x),
+        3 => x.log(),
+        _ => x.tanh(),
+    }
+}
+
+fn checked<T: Float>(a: &mut Arguments<'_, T>, check: Check) -> Report {
+    let (x, which) = (input(a), a.below(9));
+    check.run(|x| x.first().map_or_else(|| unreachable!(), |x| function(which, *x)), &[x])
+}
+
+fn check<T: Float>(a: &mut Arguments<'_, T>) -> Check {
+    let check = Check::new("fuzz").seed(a.bits()).tolerance(a.number()).directions(a.below(3));
+    if a.once_in(2) { check.first_order() } else { check }
+}
+
+fn spec() -> Spec {
+    Spec::unary("fuzz", Domain::Real, |x| case!(x, [], |x| x[0].tanh()))
+}
+
+pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
+    table! { a;
+        "tape::Check" {
+            new: done(Check::new("fuzz"));
+            tolerance: done(Check::new("fuzz").tolerance(a.number()));
+            first_order: { let check = Check::new("fuzz").first_order(); checked(a, check).to_string() };
+            directions: { let check = Check::new("fuzz").directions(a.below(3));
+                checked(a, check).to_string() };
+            seed: { let check = Check::new("fuzz").first_order().seed(a.bits()); done(checked(a, check)) };
+            run: { let check = check(a); checked(a, check).to_string() };
+            run_many: { let x = [input(a), input(a)]; let n = a.below(3);
+                check(a).run_many(|x| x[..n].to_vec(), &x).to_string() };
+        }
+        "tape::Report" {
+            passed: { let check = check(a); checked(a, check).passed() };
+            merge: { let (first, second) = (check(a), check(a)); let mut report = checked(a, first);
+                report.merge(checked(a, second)); report.passed() };
+        }
+        "tape::Case" {
+            new: done(Case::new(vec![input(a)], |x| x[0].tanh(), |x| x[0].tanh()).inputs);
+        }
+        "tape::Spec" {
+            new: done(Spec::new("fuzz", Order::First, |g| case!(vec![g.tensor(&[2], Domain::Real)], [],
+                |x| x[0])).name);
+            unary: done(spec().name);
+            family: Spec::family(&["a", "b"][..a.below(3)], Order::First, |g, _| case!(vec![g.tensor(&[2],
+                Domain::Real)], [], |x| x[0])).len();
+            second_order: done(spec().second_order().order);
+        }
+        "tape::Outcome" {
+            passed: suite::run(&spec(), a.bits(), 0).passed();
+        }
+        "tape::suite" {
+            run: done(suite::run(&spec(), a.bits(), a.below(2)));
+            run_all: { let specs: Vec<_> = (0..a.below(3)).map(|_| spec()).collect();
+                suite::run_all(&specs, a.bits(), a.below(2), |_| {}).len() };
+        }
+        "tape::rules" {
+            table: done(rules::table().len());
+        }
+    }
+}
