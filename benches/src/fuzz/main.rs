@@ -20,10 +20,12 @@ mod pointwise;
 mod products;
 mod random;
 mod reductions;
+mod sequences;
 mod shapes;
 mod tape;
 mod tensors;
 mod tools;
+mod windows;
 mod zoo;
 
 use arguments::Arguments;
@@ -52,9 +54,11 @@ fn functions<T: Float>() -> Vec<Function<T>> {
         reductions::functions(),
         products::functions(),
         linalg::functions(),
+        windows::functions(),
         normalizing::functions(),
         derivatives::functions(),
         modules::functions(),
+        sequences::functions(),
         optim::functions(),
         distributions::functions(),
         zoo::functions(),

@@ -1,0 +1,193 @@
+//! Convolutions and pooling, on tensors and on the tape.
+
+use crate::arguments::Arguments;
+use crate::function::{Function, Seen, done, table};
+use wengert::ops::kernel::pool::Places;
+use wengert::ops::{ConvOptions, ConvTransposeOptions, Divisor, PerAxis, Result, Shape, Tensor, Window};
+use wengert::tape::Float;
+
+/// The same small number, or one for each axis; or absurd ones.
+fn each<T: Float, const D: usize>(a: &mut Arguments<'_, T>, low: usize, high: usize) -> [usize; D] {
+    let n = a.count(low..=high);
+    if a.once_in(2) { n.per_axis() } else { std::array::from_fn(|_| a.count(low..=high)) }
+}
+
+fn conv<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> ConvOptions<D> {
+    let options = ConvOptions::default();
+    let options = if a.once_in(2) { options.stride(each::<T, D>(a, 1, 2)) } else { options };
+    let options = if a.once_in(2) { options.dilation(each::<T, D>(a, 1, 2)) } else { options };
+    let options = match a.below(4) {
+        0 => options.same(),
+        1 | 2 => options.padding(each::<T, D>(a, 0, 2)),
+        _ => options,
+    };
+    options.groups(a.count(groups..=groups))
+}
+
+fn transposed<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> ConvTransposeOptions<D> {
+    let options = ConvTransposeOptions::default().groups(a.count(groups..=groups));
+    match a.below(4) {
+        0 => options.stride(each::<T, D>(a, 1, 2)),
+        1 => options.stride(2).output_padding(each::<T, D>(a, 0, 1)),
+        2 => options.padding(each::<T, D>(a, 0, 1)).dilation(each::<T, D>(a, 1, 2)),
+        _ => options,
+    }
+}
+
+/// Shapes of an input, a weight and a bias, and the number of groups.
+struct Shapes {
+    x: Vec<usize>,
+    weight: Vec<usize>,
+    kernel: Vec<usize>,
+    outputs: usize,
+    groups: usize,
+}
+
+fn shapes<T: Float>(a: &mut Arguments<'_, T>, axes: usize, transposed: bool) -> Shapes {
+    let (n, groups) = (a.size().min(2), 1 + a.below(2));
+    let (i, o) = (groups * (1 + a.below(2)), groups * (1 + a.below(2)));
+    let sizes: Vec<usize> = (0..axes).map(|_| 3 + a.below(3)).collect();
+    let kernel: Vec<usize> = (0..axes).map(|_| 1 + a.below(3)).collect();
+    let channels = if transposed { [i, o / groups] } else { [o, i / groups] };
+    let (x, weight) = ([vec![n, i], sizes].concat(), [channels.to_vec(), kernel.clone()].concat());
+    Shapes { x, weight, kernel, outputs: o, groups }
+}
+
+fn convolved<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let s = shapes(a, D, false);
+    let (x, w, b) = (a.like(&s.x), a.like(&s.weight), a.like(&[s.outputs]));
+    x.conv(&w, a.once_in(2).then_some(&b), &conv::<T, D>(a, s.groups))
+}
+
+fn unconvolved<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let s = shapes(a, D, false);
+    let (x, w, options) = (a.like(&s.x), a.like(&s.weight), conv::<T, D>(a, s.groups));
+    let y = x.conv(&w, None, &options)?;
+    let sizes = std::array::from_fn(|i| s.x[2 + i]);
+    let sizes = if a.once_in(6) { each(a, 0, 9) } else { sizes };
+    a.like(y.shape()).conv_adjoint(&w, None, &options, sizes)
+}
+
+fn weighed<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let s = shapes(a, D, false);
+    let (x, w, options) = (a.like(&s.x), a.like(&s.weight), conv::<T, D>(a, s.groups));
+    let y = x.conv(&w, None, &options)?;
+    let kernel = std::array::from_fn(|i| s.kernel[i]);
+    let kernel = if a.once_in(6) { each(a, 0, 9) } else { kernel };
+    x.conv_weight(&a.like(y.shape()), &options, kernel)
+}
+
+fn transposedly<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let s = shapes(a, D, true);
+    let (x, w, b) = (a.like(&s.x), a.like(&s.weight), a.like(&[s.outputs]));
+    x.conv_transpose(&w, a.once_in(2).then_some(&b), &transposed::<T, D>(a, s.groups))
+}
+
+fn window<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Window<D> {
+    let window = Window::new(each::<T, D>(a, 1, 3));
+    let window = if a.once_in(2) { window.stride(each::<T, D>(a, 1, 3)) } else { window };
+    let window = if a.once_in(3) { window.padding(each::<T, D>(a, 0, 1)) } else { window };
+    let window = if a.once_in(3) { window.dilation(each::<T, D>(a, 1, 2)) } else { window };
+    if a.once_in(3) { window.ceil() } else { window }
+}
+
+/// The shape of planes to pool.
+fn planes<T: Float>(a: &mut Arguments<'_, T>, axes: usize) -> Vec<usize> {
+    let mut shape = a.dims(1..=2);
+    shape.truncate(2);
+    shape.extend((0..axes).map(|_| 3 + a.below(3)));
+    shape
+}
+
+fn divisor<T: Float>(a: &mut Arguments<'_, T>) -> Divisor {
+    let n = a.count(1..=4);
+    a.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(n)])
+}
+
+fn places<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Places<D> {
+    if a.once_in(3) { Places::Sharing(each(a, 1, 3)) } else { Places::Moving(window(a)) }
+}
+
+fn max_adjoint<T: Float>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let shape = planes(a, 2);
+    let (y, at) = a.like(&shape).max_pool::<2>("fuzz", &places(a))?;
+    let at = if a.once_in(6) { a.like(at.shape()) } else { at };
+    a.like(y.shape()).max_pool_adjoint("fuzz", &at, &Shape::from(&shape[..]), a.count(2..=2))
+}
+
+fn avg_adjoint<T: Float>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
+    let (shape, places, divisor) = (planes(a, 2), places::<T, 2>(a), divisor(a));
+    let y = a.like(&shape).avg_pool("fuzz", &places, divisor)?;
+    a.like(y.shape()).avg_pool_adjoint("fuzz", &places, divisor, &Shape::from(&shape[..]))
+}
+
+pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
+    table! { a;
+        "ops::Tensor" {
+            conv: if a.once_in(2) { convolved::<T, 1>(a) } else { convolved::<T, 2>(a) };
+            conv_adjoint: if a.once_in(2) { unconvolved::<T, 1>(a) } else { unconvolved::<T, 2>(a) };
+            conv_weight: if a.once_in(2) { weighed::<T, 1>(a) } else { weighed::<T, 2>(a) };
+            conv_transpose: if a.once_in(2) { transposedly::<T, 1>(a) } else { transposedly::<T, 2>(a) };
+            max_pool: { let shape = planes(a, 2); a.like(&shape).max_pool::<2>("fuzz", &places(a)) };
+            max_pool_adjoint: max_adjoint(a);
+            avg_pool: { let shape = planes(a, 1); a.like(&shape).avg_pool::<1>("fuzz", &places(a), divisor(a)) };
+            avg_pool_adjoint: avg_adjoint(a);
+        }
+        "ops::ConvOptions" {
+            stride: done(ConvOptions::<2>::default().stride(a.count(0..=3)));
+            padding: done(ConvOptions::<2>::default().padding(a.count(0..=3)));
+            same: done(ConvOptions::<1>::default().same());
+            dilation: done(ConvOptions::<1>::default().dilation(a.count(0..=3)));
+            groups: done(ConvOptions::<1>::default().groups(a.count(0..=3)));
+        }
+        "ops::ConvTransposeOptions" {
+            stride: done(ConvTransposeOptions::<2>::default().stride(a.count(0..=3)));
+            padding: done(ConvTransposeOptions::<2>::default().padding(a.count(0..=3)));
+            output_padding: done(ConvTransposeOptions::<1>::default().output_padding(a.count(0..=3)));
+            dilation: done(ConvTransposeOptions::<1>::default().dilation(a.count(0..=3)));
+            groups: done(ConvTransposeOptions::<1>::default().groups(a.count(0..=3)));
+            conv: done(transposed::<T, 2>(a, 2).conv());
+            sizes: { let s = shapes(a, 2, true); let (x, w) = (a.like(&s.x), a.like(&s.weight));
+                transposed::<T, 2>(a, s.groups).sizes(x.shape(), w.shape()).map(done) };
+        }
+        "ops::Window" {
+            new: done(Window::<2>::new(a.count(0..=3)));
+            stride: done(window::<T, 2>(a).stride(a.count(0..=3)));
+            padding: done(window::<T, 2>(a).padding(a.count(0..=3)));
+            dilation: done(window::<T, 1>(a).dilation(a.count(0..=3)));
+            ceil: done(window::<T, 1>(a).ceil());
+        }
+        "tape::Var" {
+            conv1d: { let s = shapes(a, 1, false); let (x, w) = (a.of(&s.x), a.operand(&s.weight));
+                let b = a.once_in(2).then(|| a.more(&[s.outputs])); x.conv1d(w, b, conv(a, s.groups)) };
+            conv2d: { let s = shapes(a, 2, false); let (x, w) = (a.of(&s.x), a.operand(&s.weight));
+                let b = a.once_in(2).then(|| a.more(&[s.outputs])); x.conv2d(w, b, conv(a, s.groups)) };
+            conv_transpose1d: { let s = shapes(a, 1, true); let (x, w) = (a.of(&s.x), a.operand(&s.weight));
+                let b = a.once_in(2).then(|| a.more(&[s.outputs]));
+                x.conv_transpose1d(w, b, transposed(a, s.groups)) };
+            conv_transpose2d: { let s = shapes(a, 2, true); let (x, w) = (a.of(&s.x), a.operand(&s.weight));
+                let b = a.once_in(2).then(|| a.more(&[s.outputs]));
+                x.conv_transpose2d(w, b, transposed(a, s.groups)) };
+            conv1d_weight: { let s = shapes(a, 1, false); let x = a.of(&s.x); let options = conv::<T, 1>(a, s.groups);
+                let y = a.more(&s.weight); let y = x.conv1d(y, None, options);
+                x.conv1d_weight(y, [s.kernel[0]], options) };
+            conv2d_weight: { let s = shapes(a, 2, false); let x = a.of(&s.x); let options = conv::<T, 2>(a, s.groups);
+                let y = a.more(&s.weight); let y = x.conv2d(y, None, options);
+                x.conv2d_weight(y, [s.kernel[0], s.kernel[1]], options) };
+            max_pool1d: { let shape = planes(a, 1); a.of(&shape).max_pool1d(window(a)) };
+            max_pool1d_with_indices: { let shape = planes(a, 1); a.of(&shape).max_pool1d_with_indices(window(a)) };
+            avg_pool1d: { let shape = planes(a, 1); a.of(&shape).avg_pool1d(window(a), divisor(a)) };
+            adaptive_max_pool1d: { let shape = planes(a, 1); a.of(&shape).adaptive_max_pool1d(each(a, 1, 3)) };
+            adaptive_avg_pool1d: { let shape = planes(a, 1); a.of(&shape).adaptive_avg_pool1d(each(a, 1, 3)) };
+            max_unpool1d: { let shape = planes(a, 1); let x = a.of(&shape); let at = a.index_of(&shape, 9);
+                x.max_unpool1d(&at, each(a, 3, 9)) };
+            max_pool2d: { let shape = planes(a, 2); a.of(&shape).max_pool2d(window(a)) };
+            max_pool2d_with_indices: { let shape = planes(a, 2); a.of(&shape).max_pool2d_with_indices(window(a)) };
+            avg_pool2d: { let shape = planes(a, 2); a.of(&shape).avg_pool2d(window(a), divisor(a)) };
+            adaptive_max_pool2d: { let shape = planes(a, 2); a.of(&shape).adaptive_max_pool2d(each(a, 1, 3)) };
+            adaptive_avg_pool2d: { let shape = planes(a, 2); a.of(&shape).adaptive_avg_pool2d(each(a, 1, 3)) };
+            max_unpool2d: { let shape = planes(a, 2); let x = a.of(&shape); let at = a.index_of(&shape, 9);
+                x.max_unpool2d(&at, each(a, 3, 9)) };
+        }
+    }
+}
