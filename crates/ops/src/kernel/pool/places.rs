@@ -76,7 +76,8 @@ fn moving(op: &'static str, axis: usize, n: usize, m: Moving, ceil: bool) -> Res
     if ceil && !free.is_multiple_of(stride) && places.checked_mul(stride).is_some_and(|s| s < n + padding) {
         places += 1;
     }
-    let mut spans = Vec::with_capacity(places);
+    // The first window without an element ends this, however many were asked for.
+    let mut spans = Vec::new();
     for i in 0..places {
         let first = i * stride;
         // The first element inside, and the first one behind the end.
@@ -103,7 +104,8 @@ fn sharing(op: &'static str, axis: usize, n: usize, places: usize) -> Result<Lin
         let end = wide(i + 1).div_ceil(places as u128) as usize;
         Span { start, count: end - start, padded: end - start }
     };
-    if places > u32::MAX as usize {
+    // More could not be listed, nor is there an image of that size.
+    if places > 1 << 26 {
         return Err(Error::new(op, ErrorKind::Overflow, format!("{places} windows are too many")));
     }
     Ok(Line { size: n, step: 1, spans: (0..places).map(span).collect() })
