@@ -17,11 +17,11 @@ pub(super) struct GridAxis {
 impl GridAxis {
     /// The cells of a phase that lie inside the source: from, to.
     fn inside(&self, start: isize, extent: usize) -> (usize, usize) {
-        let (step, n) = (self.step as isize, self.source as isize);
-        let from = if start < 0 { (-start + step - 1) / step } else { 0 };
-        let to = if n > start { (n - start + step - 1) / step } else { 0 };
-        let from = (from as usize).min(extent);
-        (from, (to as usize).clamp(from, extent))
+        // A step may be far beyond the source.
+        let before = if start < 0 { start.unsigned_abs() } else { 0 };
+        let left = (self.source as isize).saturating_sub(start).max(0) as usize;
+        let from = before.div_ceil(self.step).min(extent);
+        (from, left.div_ceil(self.step).clamp(from, extent))
     }
 
     /// The distance between rows, if this is the axis of a row. Zeros at the end of a row can be those at the
