@@ -4,9 +4,9 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::nn::init::Scheme;
 use wengert::nn::{
-    AttentionConfig, AttentionMask, Bilinear, Embedding, KvCache, Layer, LearnedPositions, MultiHeadAttention,
-    Rotary, SinusoidalPositions, Transformer, TransformerConfig, TransformerDecoder, TransformerDecoderLayer,
-    TransformerEncoder, TransformerEncoderLayer, TransformerMasks,
+    AttentionConfig, AttentionMask, Bilinear, Embedding, KvCache, Layer, LearnedPositions,
+    MultiHeadAttention, Rotary, SinusoidalPositions, Transformer, TransformerConfig, TransformerDecoder,
+    TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks,
 };
 use wengert::tape::{Float, Term, Var};
 
@@ -15,7 +15,15 @@ const WIDTH: usize = 4;
 fn config<T: Float>(a: &mut Arguments<'_, T>) -> TransformerConfig {
     let dropout = if a.once_in(3) { a.probability() } else { 0.0 };
     let rotary = a.once_in(3).then(Rotary::default);
-    TransformerConfig { width: WIDTH, heads: 2, hidden: 3, layers: a.below(3), dropout, rotary, ..TransformerConfig::default() }
+    TransformerConfig {
+        width: WIDTH,
+        heads: 2,
+        hidden: 3,
+        layers: a.below(3),
+        dropout,
+        rotary,
+        ..TransformerConfig::default()
+    }
 }
 
 /// Sequences `[batch, steps, width]`.
