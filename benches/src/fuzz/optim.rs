@@ -207,7 +207,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             load_state: descended(a);
             group: { let patterns = ["weight", "*", "*", "w*", "", "**.w*", "a.*.b", "*.*.*.*.*.*.*.*.*x"];
                 let (m, o) = (linear(a), Adam::<T>::new(rate(a)));
-                done(o.group(a.pick(&patterns), |c| c.learning_rate *= 0.5).options(&m)) };
+                done(o.group(a.pick(&patterns), |c| c.learning_rate *= 0.5).options(&m)); };
             config: done(adam(a).config());
             config_mut: done(adam(a).config_mut());
             options: { let model = linear(a); adam(a).group("*", |c| c.beta1 = 2.0).options(&model).len() };

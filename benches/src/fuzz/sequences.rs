@@ -77,7 +77,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::MultiHeadAttention" {
             new: done(MultiHeadAttention::<T>::new(WIDTH, 2, &mut a.rng()));
             with: { let c = AttentionConfig { keys: 3, values: 2, bias: a.flag(), ..AttentionConfig::new(WIDTH, 2) };
-                done(MultiHeadAttention::<T>::with(&c, &mut a.rng())) };
+                done(MultiHeadAttention::<T>::with(&c, &mut a.rng())); };
             attend: { let layer = MultiHeadAttention::new(WIDTH, 2, &mut a.rng());
                 let (q, k) = (steps(a, 2), steps(a, 2)); layer.attend(q, k, a.same(), &any_mask(a)) };
             attend_self: masked(a, 9);
