@@ -1,5 +1,6 @@
 //! [`Module`]: something with named parameters and buffers.
 
+use crate::optim::groups::covers;
 use std::any::Any;
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -173,12 +174,44 @@ pub trait Module {
 
     /// Freezes every parameter: no gradient is computed for it, and optimisers pass it over.
     fn freeze(&mut self) {
-        set_trainable(self, false);
+        set_trainable(self, None, false);
     }
 
     /// Undoes [`freeze`](Module::freeze).
     fn unfreeze(&mut self) {
-        set_trainable(self, true);
+        set_trainable(self, None, true);
+    }
+
+    /// Freezes the parameters whose names a pattern covers, and says how many they are.
+    ///
+    /// Pattern and names are split at dots. In a part of the pattern `*` stands for any characters; a part that is `*` alone
+    /// stands for any number of parts, also none; and what follows a covered beginning is covered too. (The parameter groups
+    /// of [optimisers](crate::optim) are chosen by the same patterns.)
+    ///
+    /// ```
+    /// use wengert_nn::{Module, TransformerConfig, Transformer};
+    /// use wengert_ops::random::Rng;
+    /// let config = TransformerConfig { width: 4, heads: 2, hidden: 8, layers: 2, ..TransformerConfig::default() };
+    /// let mut model = Transformer::<f32>::new(&config, &mut Rng::seed(0));
+    /// model.freeze_matching("encoder")?;
+    /// assert_eq!(model.num_trainable(), model.decoder.num_params());
+    /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and behind them
+    /// assert!(model.freeze_matching("encodr.*").is_err());
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the pattern covers no parameter.
+    fn freeze_matching(&mut self, pattern: &str) -> Result<usize> {
+        some_trainable(self, "freeze_matching", pattern, false)
+    }
+
+    /// Undoes [`freeze_matching`](Module::freeze_matching).
+    ///
+    /// # Errors
+    /// If the pattern covers no parameter.
+    fn unfreeze_matching(&mut self, pattern: &str) -> Result<usize> {
+        some_trainable(self, "unfreeze_matching", pattern, true)
     }
 
     /// Tells every parameter its name, so that errors can say where they come from. Optimisers and loading do this too.
@@ -207,17 +240,52 @@ fn walk<M: Module + ?Sized>(m: &M, f: impl FnMut(&Path, usize, bool)) {
     m.visit(&mut Path::root(), &mut Each(f));
 }
 
-fn set_trainable<M: Module + ?Sized>(m: &mut M, trainable: bool) {
-    struct Set(bool);
-    impl VisitorMut for Set {
-        fn param_f32(&mut self, _: &Path, p: &mut Param<f32>) {
-            p.set_trainable(self.0);
-        }
-        fn param_f64(&mut self, _: &Path, p: &mut Param<f64>) {
-            p.set_trainable(self.0);
+/// Freezes or thaws the parameters that a pattern covers, or all; the number of them.
+fn set_trainable<M: Module + ?Sized>(m: &mut M, pattern: Option<&str>, trainable: bool) -> usize {
+    struct Set<'p> {
+        pattern: Option<&'p str>,
+        trainable: bool,
+        covered: usize,
+    }
+    impl Set<'_> {
+        fn offer<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+            if self.pattern.is_none_or(|pattern| covers(pattern, path.as_str())) {
+                p.set_trainable(self.trainable);
+                self.covered += 1;
+            }
         }
     }
-    m.visit_mut(&mut Path::root(), &mut Set(trainable));
+    impl VisitorMut for Set<'_> {
+        fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+            self.offer(path, p);
+        }
+        fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+            self.offer(path, p);
+        }
+    }
+    let mut set = Set { pattern, trainable, covered: 0 };
+    m.visit_mut(&mut Path::root(), &mut set);
+    set.covered
+}
+
+fn some_trainable<M: Module + ?Sized>(
+    m: &mut M,
+    op: &'static str,
+    pattern: &str,
+    trainable: bool,
+) -> Result<usize> {
+    match set_trainable(m, Some(pattern), trainable) {
+        0 => {
+            let mut names = m.param_names();
+            let more =
+                if names.len() > 8 { format!(", … ({} in all)", names.len()) } else { String::new() };
+            names.truncate(8);
+            let detail =
+                format!("no parameter is covered by {pattern}; the model has {}{more}", names.join(", "));
+            Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail))
+        }
+        covered => Ok(covered),
+    }
 }
 
 /// Calls `f` with every parameter of element type `T`, in order.

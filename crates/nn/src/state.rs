@@ -6,6 +6,10 @@
 //!
 //! What is not a model, such as the state of an optimiser, is a [`Dict`] of tensors by name, with [`write`] and [`read`].
 
+mod transfer;
+
+pub use transfer::{Matched, transfer};
+
 use crate::module::{Buffer, Module, Path as Name, Visitor, VisitorMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::any::Any;

@@ -4,7 +4,7 @@
 ///
 /// Both are split at dots. A part of the pattern is a name, in which `*` stands for any characters; a part that is `*`
 /// alone stands for any number of parts, also none. What follows a covered beginning is covered too.
-pub(super) fn covers(pattern: &str, name: &str) -> bool {
+pub(crate) fn covers(pattern: &str, name: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('.').collect();
     let name: Vec<&str> = name.split('.').collect();
     parts(&pattern, &name)

@@ -8,7 +8,7 @@ mod adamax;
 mod clip;
 mod descent;
 mod ema;
-mod groups;
+pub(crate) mod groups;
 mod lbfgs;
 mod lion;
 mod nadam;

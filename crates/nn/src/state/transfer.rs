@@ -1,0 +1,207 @@
+//! [`transfer`]: as much of a state as fits another model.
+
+use super::{AnyTensor, Dict};
+use crate::module::{Buffer, Module, Path, Visitor, VisitorMut};
+use std::collections::HashSet;
+use std::fmt;
+use wengert_ops::{DType, Element, Shape, Tensor};
+use wengert_tape::{Float, Param};
+
+/// What of a state went into a model, and what did not. Names are in the order of the model; those that it has not, in the
+/// order of the alphabet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matched {
+    /// Tensors of the model that were replaced.
+    pub loaded: Vec<String>,
+    /// Tensors of the model for which the state has none.
+    pub missing: Vec<String>,
+    /// Tensors of the model for which the state has one of another shape or element type, and what is different.
+    pub different: Vec<(String, String)>,
+    /// Tensors of the state that the model has not.
+    pub unused: Vec<String>,
+}
+
+/// A line for each kind, empty ones left out.
+impl fmt::Display for Matched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.loaded.len() + self.missing.len() + self.different.len();
+        write!(f, "{} of {all} tensors loaded", self.loaded.len())?;
+        if !self.missing.is_empty() {
+            write!(f, "\nnot in the state: {}", self.missing.join(", "))?;
+        }
+        for (name, why) in &self.different {
+            write!(f, "\nleft alone: {name}: {why}")?;
+        }
+        if !self.unused.is_empty() {
+            write!(f, "\nnot in the model: {}", self.unused.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts into a model what of a state has the name, the shape and the element type of a parameter or buffer of it, and says
+/// what that was. The rest of the model stays as it is: a new head on a trained trunk.
+///
+/// The state is that of another model ([`dict`](super::dict)), of a part of one, or of a file ([`read`](super::read)); where
+/// parts are called differently, its keys can be changed before.
+///
+/// ```
+/// use wengert_nn::{Activation, Linear, Module, Sequential, state};
+/// use wengert_ops::random::Rng;
+/// let mut rng = Rng::seed(0);
+/// let mut net = |classes: usize| {
+///     let hidden = Linear::<f32>::new(4, 8, &mut rng);
+///     Sequential::new().push(hidden).push(Activation::Relu).push(Linear::new(8, classes, &mut rng))
+/// };
+/// let (old, mut new) = (net(10), net(3));
+/// let matched = state::transfer(&mut new, &state::dict(&old));
+/// assert_eq!(matched.loaded, ["0.weight", "0.bias"]);
+/// assert_eq!(matched.different[0].1, "the model has f32 [3, 8], the state f32 [10, 8]");
+/// new.freeze_matching("0.*")?;                                   // and only the head is trained
+/// assert_eq!((new.num_params(), new.num_trainable()), (4 * 8 + 8 + 8 * 3 + 3, 8 * 3 + 3));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[must_use = "what did not match is in the result"]
+pub fn transfer(model: &mut dyn Module, state: &Dict) -> Matched {
+    struct Known(HashSet<String>);
+    impl Visitor for Known {
+        fn param_f32(&mut self, path: &Path, _: &Param<f32>) {
+            self.0.insert(path.as_str().to_owned());
+        }
+        fn param_f64(&mut self, path: &Path, _: &Param<f64>) {
+            self.0.insert(path.as_str().to_owned());
+        }
+        fn buffer_f32(&mut self, path: &Path, _: &Buffer<f32>) {
+            self.0.insert(path.as_str().to_owned());
+        }
+        fn buffer_f64(&mut self, path: &Path, _: &Buffer<f64>) {
+            self.0.insert(path.as_str().to_owned());
+        }
+        fn buffer_i64(&mut self, path: &Path, _: &Buffer<i64>) {
+            self.0.insert(path.as_str().to_owned());
+        }
+    }
+    let mut known = Known(HashSet::new());
+    model.visit(&mut Path::root(), &mut known);
+    let mut apply = Apply { state, matched: Matched::default() };
+    model.visit_mut(&mut Path::root(), &mut apply);
+    let unused = state.keys().filter(|name| !known.0.contains(*name)).cloned().collect();
+    Matched { unused, ..apply.matched }
+}
+
+struct Apply<'s> {
+    state: &'s Dict,
+    matched: Matched,
+}
+
+impl Apply<'_> {
+    /// The tensor for a part of the model, if there is one that fits; `typed` takes it out of its wrapping.
+    fn find<T: Element>(
+        &mut self,
+        path: &Path,
+        shape: &Shape,
+        typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
+    ) -> Option<Tensor<T>> {
+        let name = path.as_str().to_owned();
+        let Some(found) = self.state.get(&name) else {
+            self.matched.missing.push(name);
+            return None;
+        };
+        match typed(found).filter(|t| t.shape() == shape) {
+            Some(t) => {
+                self.matched.loaded.push(name);
+                Some(t)
+            }
+            None => {
+                let (ours, theirs): (DType, DType) = (T::DTYPE, found.dtype());
+                let why = format!("the model has {ours} {shape}, the state {theirs} {}", found.shape());
+                self.matched.different.push((name, why));
+                None
+            }
+        }
+    }
+
+    fn param<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+        if let Some(t) = self.find(path, p.shape(), AnyTensor::to_float) {
+            p.update(|value| *value = t);
+        }
+    }
+
+    fn buffer<T: Element>(
+        &mut self,
+        path: &Path,
+        b: &mut Buffer<T>,
+        typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
+    ) {
+        if let Some(t) = self.find(path, b.value().shape(), typed) {
+            // The shapes were compared: this cannot fail.
+            let set = b.set(t);
+            debug_assert!(set.is_ok());
+        }
+    }
+}
+
+impl VisitorMut for Apply<'_> {
+    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+        self.param(path, p);
+    }
+    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+        self.param(path, p);
+    }
+    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+        self.buffer(path, b, AnyTensor::to_float);
+    }
+    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+        self.buffer(path, b, AnyTensor::to_float);
+    }
+    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+        self.buffer(path, b, |t| match t {
+            AnyTensor::I64(t) => Some(t.clone()),
+            _ => None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BatchNorm, Linear, Sequential, state};
+    use wengert_ops::random::Rng;
+
+    #[test]
+    fn what_fits_is_copied_and_the_report_says_the_rest() {
+        let mut rng = Rng::seed(0);
+        let old = Sequential::<f64>::new().push(Linear::new(3, 4, &mut rng)).push(BatchNorm::new(4));
+        let old = old.push(Linear::new(4, 2, &mut rng)).push(Linear::new(2, 2, &mut rng));
+        let mut new = Sequential::<f64>::new().push(Linear::new(3, 4, &mut rng)).push(BatchNorm::new(4));
+        new = new.push(Linear::new(4, 5, &mut rng)).push(Linear::new(2, 2, &mut rng).without_bias());
+        new = new.push(Linear::new(1, 1, &mut rng));
+        let (theirs, before) = (state::dict(&old), state::dict(&new));
+        let matched = transfer(&mut new, &theirs);
+        assert_eq!(matched.loaded.len(), 2 + 5 + 1);
+        assert_eq!(matched.missing, ["4.weight", "4.bias"]);
+        assert_eq!(matched.unused, ["3.bias"]);
+        let names: Vec<_> = matched.different.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["2.weight", "2.bias"]);
+        let said = matched.to_string();
+        assert!(said.starts_with("8 of 12 tensors loaded\nnot in the state: 4.weight, 4.bias\n"), "{said}");
+        assert!(said.contains("left alone: 2.bias: the model has f64 [5], the state f64 [2]"), "{said}");
+        for (name, tensor) in state::dict(&new) {
+            let from = if matched.loaded.contains(&name) { &theirs } else { &before };
+            assert_eq!(tensor, from[&name], "{name}");
+        }
+    }
+
+    #[test]
+    fn another_element_type_does_not_fit() {
+        let single = Linear::<f32>::new(3, 4, &mut Rng::seed(0));
+        let mut double = Linear::<f64>::new(3, 4, &mut Rng::seed(0));
+        let matched = transfer(&mut double, &state::dict(&single));
+        assert!(matched.loaded.is_empty() && matched.different.len() == 2, "{matched}");
+        let mut count = BatchNorm::<f64>::new(1);
+        let mut dict = state::dict(&count);
+        dict.insert("num_batches_tracked".into(), AnyTensor::F64(Tensor::scalar(1.0)));
+        let matched = transfer(&mut count, &dict);
+        assert_eq!(matched.different[0].0, "num_batches_tracked");
+    }
+}
