@@ -163,7 +163,7 @@ impl<T: Float> MultiHeadAttention<T> {
     ///     assert!(apart.to_vec().iter().all(|d| d.abs() < 1e-15));
     /// }
     /// assert_eq!(cache.len(), 3);
-    /// # Ok::<(), wengert_ops::Error>(())
+    /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
     pub fn attend_cached<'t>(

@@ -117,7 +117,7 @@ impl<T: Float> Default for TransformerMasks<'_, T> {
 ///     let y = model.decoder.step(target.slice(1, t..t + 1), memory, &AttentionMask::new(), &mut caches).value()?;
 ///     assert!(y.sub(&whole.slice(1, t..t + 1)?)?.to_vec().iter().all(|d| d.abs() < 1e-14));
 /// }
-/// # Ok::<(), wengert_ops::Error>(())
+/// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Transformer<T: Float> {

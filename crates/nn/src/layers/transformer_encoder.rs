@@ -129,7 +129,7 @@ impl<T: Float> Layer<T> for TransformerEncoderLayer<T> {
 ///     let y = model.step(x.slice(1, t..t + 1), &mut caches).value()?;
 ///     assert!(y.sub(&whole.slice(1, t..t + 1)?)?.to_vec().iter().all(|d| d.abs() < 1e-5));
 /// }
-/// # Ok::<(), wengert_ops::Error>(())
+/// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct TransformerEncoder<T: Float> {
