@@ -42,12 +42,12 @@ pub use layers::{
     Activation, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AttentionConfig,
     AttentionMask, AvgPool1d, AvgPool2d, BatchNorm, Bilinear, Branches, ChannelDropout, Conv1d, Conv2d,
     ConvTranspose1d, ConvTranspose2d, DecoderCache, DropPath, Dropout, Embedding, Flatten, GaussianNoise,
-    GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Identity, InstanceNorm, KvCache, Lambda, Layer, LayerNorm,
-    LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d, MultiHeadAttention,
-    NoisyWeights, NormOrder, Pairing, Recurred, RecurrentConfig, ReluRnn, Reshape, Residual, RmsNorm, Rnn,
-    Rotary, Sequential, SinusoidalPositions, Start, Transformer, TransformerConfig, TransformerDecoder,
-    TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks, Unflatten,
-    ZeroPad,
+    GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Identity, InstanceNorm, Interpolation, KvCache, Lambda,
+    Layer, LayerNorm, LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d,
+    MultiHeadAttention, NoisyWeights, NormOrder, Pairing, PixelShuffle, Recurred, RecurrentConfig, ReluRnn,
+    Reshape, Residual, RmsNorm, Rnn, Rotary, Sequential, SinusoidalPositions, Start, Transformer,
+    TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
+    TransformerEncoderLayer, TransformerMasks, Unflatten, Upsample1d, Upsample2d, ZeroPad,
 };
 pub use module::{
     Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,

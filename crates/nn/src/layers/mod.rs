@@ -31,6 +31,7 @@ mod sequential;
 mod transformer;
 mod transformer_decoder;
 mod transformer_encoder;
+mod upsample;
 
 pub use activation::Activation;
 pub use attention::{AttentionConfig, MultiHeadAttention};
@@ -66,6 +67,7 @@ pub use sequential::Sequential;
 pub use transformer::{NormOrder, Transformer, TransformerConfig, TransformerMasks};
 pub use transformer_decoder::{DecoderCache, TransformerDecoder, TransformerDecoderLayer};
 pub use transformer_encoder::{TransformerEncoder, TransformerEncoderLayer};
+pub use upsample::{Interpolation, PixelShuffle, Upsample1d, Upsample2d};
 
 use crate::module::Module;
 use wengert_ops::{Tensor, ToShape};
