@@ -56,7 +56,7 @@ pub fn conv_transpose<const D: usize>(
     let mut sizes = input;
     for i in 0..D {
         let (stride, extra) = (options.stride[i], options.output_padding[i]);
-        if stride == 0 || options.dilation[i] == 0 || extra >= stride.max(options.dilation[i]) {
+        if stride == 0 || options.dilation[i] == 0 || extra >= stride {
             return None;
         }
         let last = input[i].checked_sub(1)?.checked_mul(stride)?;
@@ -136,7 +136,7 @@ mod tests {
                             let options =
                                 ConvOptions::default().stride(stride).padding(padding).dilation(dilation);
                             assert_eq!(conv([n], [kernel], &options), length(x.conv1d(w, None, options)));
-                            for extra in 0..stride {
+                            for extra in 0..=stride {
                                 let options = ConvTransposeOptions::default()
                                     .stride(stride)
                                     .padding(padding)
