@@ -14,10 +14,38 @@ from pathlib import Path
 from compare import ROOT, peer_python
 
 BOUND = 1e-9
-# Where PyTorch itself is less exact: a wider bound, and why.
+# What is not compared as it is, by operation: a wider bound where PyTorch itself is less exact, and what calls keep away
+# from (with the bound as for all), where conventions differ.
 EXPLAINED = {
     "celu": (1e-7, "PyTorch's gradient has 1/alpha in single precision"),
     "hardsigmoid": (1e-8, "PyTorch's gradient has 1/6 in single precision"),
+    "digamma": (1e-8, "PyTorch's trigamma is exact to 1e-9 only"),
+    "digamma (negative)": (1e-8, "PyTorch's trigamma is exact to 1e-9 only"),
+    "polygamma (1)": (1e-8, "PyTorch's trigamma is exact to 1e-9 only"),
+    "softplus": (BOUND, "without the threshold beyond which PyTorch gives x itself"),
+    "clamp_between": (BOUND, "values apart from their bounds: equals share here, PyTorch gives all to the value"),
+    "cummax": (BOUND, "different numbers: of equals the first is taken here, the last by PyTorch"),
+    "cummin": (BOUND, "different numbers: of equals the first is taken here, the last by PyTorch"),
+    "median": (BOUND, "different numbers: of equals PyTorch takes any"),
+    "median_along": (BOUND, "different numbers: of equals PyTorch takes any"),
+    "topk": (BOUND, "different numbers: of equals PyTorch takes any"),
+    "quantile": (BOUND, "different numbers: of equals PyTorch takes any"),
+    "argsort": (BOUND, "different numbers: of equals PyTorch takes any"),
+    "scatter": (BOUND, "no place twice: PyTorch gives the gradient to all that write there, not to the last alone"),
+    "put": (BOUND, "no place twice: as for scatter"),
+    "index_copy": (BOUND, "no place twice: as for scatter"),
+    "index_put": (BOUND, "no place twice: as for scatter"),
+    "max_unpool1d": (BOUND, "no place twice: as for scatter"),
+    "max_unpool2d": (BOUND, "no place twice: as for scatter"),
+    "diagonal": (BOUND, "inside the matrix: PyTorch refuses others, here they are empty"),
+    "group_norm": (BOUND, "more than one element a group: PyTorch refuses one"),
+    "instance_norm": (BOUND, "more than one element a channel: PyTorch refuses one"),
+    "cross_entropy (options)": (BOUND, "not all rows ignored: PyTorch's mean is NaN, here it is 0"),
+    "conv_transpose1d": (BOUND, "output padding below the stride: PyTorch takes it below the dilation too"),
+    "conv_transpose2d": (BOUND, "output padding below the stride: PyTorch takes it below the dilation too"),
+    "margin_ranking": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
+    "triplet_margin": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
+    "cosine_embedding": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
 }
 
 
@@ -52,7 +80,15 @@ def evaluate(lines) -> int:
         case = json.loads(line)
         x = [tensor(t, grad=True) for t in case["x"]]
         i = [plain(t) for t in case["i"]]
-        y = eval(case["torch"], {"torch": torch, "F": F, "x": x, "i": i})
+        where_it_was = f"case {case['case']}: {case['torch']} of {[t['shape'] for t in case['x']]}"
+        try:
+            y = eval(case["torch"], {"torch": torch, "F": F, "x": x, "i": i})
+            if list(y.shape) != case["y"]["shape"]:
+                raise ValueError(f"shape {list(y.shape)} in PyTorch, {case['y']['shape']} in wengert")
+        except Exception as e:
+            worst[case["op"]] = (worst.get(case["op"], (0,))[0] + 1, float("inf"), float("inf"))
+            where.setdefault(case["op"], f"{where_it_was}: {e}")
+            continue
         value = difference(tensor(case["y"]), y.detach())
         gradient = 0.0
         grads = (
@@ -68,14 +104,14 @@ def evaluate(lines) -> int:
         worst[case["op"]] = (count + 1, max(v, value), max(g, gradient))
         bound, _ = EXPLAINED.get(case["op"], (BOUND, ""))
         if max(value, gradient) > bound and case["op"] not in where:
-            where[case["op"]] = f"case {case['case']}: {case['torch']} of {[t['shape'] for t in case['x']]}"
+            where[case["op"]] = where_it_was
     width = max(map(len, worst), default=9)
     print(f"{'operation':{width}}  calls     value  gradient")
     for op, (count, value, gradient) in worst.items():
         mark = ""
         if op in where:
             mark = f"   TOO FAR in {where[op]}"
-        elif max(value, gradient) > BOUND:
+        elif op in EXPLAINED:
             mark = f"   {EXPLAINED[op][1]}"
         print(f"{op:{width}}  {count:5}  {value:8.1e}  {gradient:8.1e}{mark}")
     print(
@@ -101,7 +137,9 @@ def main() -> None:
     calls = [target / "release" / "conformance", "--cases", str(args.cases), "--seed", str(args.seed), "--op", args.op]
     ours = subprocess.Popen(calls, stdout=subprocess.PIPE)
     theirs = subprocess.run([peer_python(), __file__, "--evaluate"], stdin=ours.stdout)
-    sys.exit(ours.wait() or theirs.returncode)
+    # Or ours would wait for a reader forever, if theirs ended early.
+    ours.stdout.close()
+    sys.exit(theirs.returncode or ours.wait())
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@
 //! cotangent, and wengert's value and gradients, all in `f64`. `benches/conformance.py` evaluates the expressions and
 //! compares.
 
+mod indexing;
+mod losses;
 mod networks;
+mod normalizing;
 mod pointwise;
+mod products;
 mod reductions;
 mod shapes;
+mod windows;
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -23,7 +28,7 @@ pub(crate) struct Sample {
     /// The call in PyTorch; inputs are `x[0]`, `x[1]`, …, plain tensors `i[0]`, `i[1]`, ….
     torch: String,
     inputs: Vec<Tensor<f64>>,
-    /// Index tensors and masks.
+    /// Index tensors, masks, and numbers without a gradient.
     plain: Vec<Value>,
     call: Call,
 }
@@ -40,6 +45,12 @@ impl Sample {
     /// With a tensor of indices.
     pub(crate) fn with_index(mut self, index: &Tensor<i64>) -> Self {
         self.plain.push(json!({ "type": "int64", "shape": index.shape()[..], "values": index.to_vec() }));
+        self
+    }
+
+    /// With a tensor of numbers that gets no gradient.
+    pub(crate) fn with_numbers(mut self, t: &Tensor<f64>) -> Self {
+        self.plain.push(json!({ "type": "float64", "shape": t.shape()[..], "values": t.to_vec() }));
         self
     }
 
@@ -66,7 +77,12 @@ fn entries() -> Vec<Entry> {
     let mut all = pointwise::entries();
     all.extend(reductions::entries());
     all.extend(shapes::entries());
+    all.extend(indexing::entries());
+    all.extend(products::entries());
+    all.extend(normalizing::entries());
+    all.extend(windows::entries());
     all.extend(networks::entries());
+    all.extend(losses::entries());
     all
 }
 

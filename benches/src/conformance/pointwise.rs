@@ -1,9 +1,9 @@
 //! Elementwise functions.
 
 use crate::{Entry, Sample};
-use wengert::tape::Var;
 use wengert::tape::gradcheck::Domain::{Away, Between, Grid, Real};
 use wengert::tape::gradcheck::{Domain, Gen};
+use wengert::tape::{Elementary, Expr, Var};
 
 /// Functions of one number: name, PyTorch's expression, domain, ours.
 macro_rules! unary {
@@ -39,27 +39,42 @@ pub(crate) fn entries() -> Vec<Entry> {
         "atanh" "torch.atanh(x[0])" Between(-0.95, 0.95), |x| x.atanh();
         "celu" "F.celu(x[0], 1.3)" Real, |x| x.celu(1.3);
         "clamp" "torch.clamp(x[0], -0.8, 0.6)" Real, |x| x.clamp(-0.8, 0.6);
+        "clamp_max" "torch.clamp_max(x[0], 0.6)" Real, |x| x.clamp_max(0.6);
+        "clamp_min" "torch.clamp_min(x[0], -0.8)" Real, |x| x.clamp_min(-0.8);
         "cos" "torch.cos(x[0])" Real, |x| x.cos();
         "cosh" "torch.cosh(x[0])" Between(-4.0, 4.0), |x| x.cosh();
+        "digamma" "torch.digamma(x[0])" Between(0.2, 6.0), |x| x.digamma();
+        "digamma (negative)" "torch.digamma(x[0])" Between(-1.9, -1.1), |x| x.digamma();
         "elu" "F.elu(x[0], 0.7)" Real, |x| x.elu(0.7);
         "erf" "torch.erf(x[0])" Real, |x| x.erf();
         "erfc" "torch.erfc(x[0])" Real, |x| x.erfc();
+        "erfinv" "torch.erfinv(x[0])" Between(-0.95, 0.95), |x| x.erfinv();
         "exp" "torch.exp(x[0])" Between(-6.0, 6.0), |x| x.exp();
         "exp2" "torch.exp2(x[0])" Between(-6.0, 6.0), |x| x.exp2();
         "expm1" "torch.expm1(x[0])" Between(-6.0, 6.0), |x| x.expm1();
+        "frac" "torch.frac(x[0])" Real, |x| x.frac();
         "gelu" "F.gelu(x[0])" Real, |x| x.gelu();
         "gelu_tanh" "F.gelu(x[0], approximate='tanh')" Real, |x| x.gelu_tanh();
         "hardsigmoid" "F.hardsigmoid(x[0])" Between(-2.9, 2.9), |x| x.hardsigmoid();
+        "hardshrink" "F.hardshrink(x[0], 0.6)" Real, |x| x.hardshrink(0.6);
         "hardswish" "F.hardswish(x[0])" Between(-2.9, 2.9), |x| x.hardswish();
         "hardtanh" "F.hardtanh(x[0])" Away(0.1, 0.9), |x| x.hardtanh();
         "leaky_relu" "F.leaky_relu(x[0], 0.1)" Away(0.1, 3.0), |x| x.leaky_relu(0.1);
+        "lgamma" "torch.lgamma(x[0])" Between(0.2, 6.0), |x| x.lgamma();
+        "lgamma (negative)" "torch.lgamma(x[0])" Between(-1.9, -1.1), |x| x.lgamma();
         "log" "torch.log(x[0])" POSITIVE, |x| x.log();
         "log10" "torch.log10(x[0])" POSITIVE, |x| x.log10();
         "log1p" "torch.log1p(x[0])" Between(-0.9, 4.0), |x| x.log1p();
         "log2" "torch.log2(x[0])" POSITIVE, |x| x.log2();
         "log_sigmoid" "F.logsigmoid(x[0])" Real, |x| x.log_sigmoid();
+        "logit" "torch.logit(x[0])" Between(0.02, 0.98), |x| x.logit();
+        "logit_within" "torch.logit(x[0], 0.1)" Between(-0.3, 1.3), |x| x.logit_within(0.1);
+        "map" "torch.exp(-x[0] * x[0] / 2) * torch.sin(3 * x[0]) + 1 / (1 + x[0] * x[0])" Real,
+            |x| x.map(|x| (-x * x / 2.0).exp() * (3.0 * x).sin() + 1.0 / (1.0 + x * x));
         "mish" "F.mish(x[0])" Real, |x| x.mish();
         "neg" "-x[0]" Real, |x| -x;
+        "polygamma (1)" "torch.polygamma(1, x[0])" Between(0.3, 6.0), |x| x.polygamma(1);
+        "polygamma (3)" "torch.polygamma(3, x[0])" Between(0.5, 6.0), |x| x.polygamma(3);
         "recip" "torch.reciprocal(x[0])" Away(0.2, 3.0), |x| x.recip();
         "relu" "F.relu(x[0])" Real, |x| x.relu();
         "relu6" "F.relu6(x[0] * 3)" Away(0.1, 1.9), |x| (x * 3.0).relu6();
@@ -68,13 +83,16 @@ pub(crate) fn entries() -> Vec<Entry> {
         "sigmoid" "torch.sigmoid(x[0])" Real, |x| x.sigmoid();
         "silu" "F.silu(x[0])" Real, |x| x.silu();
         "sin" "torch.sin(x[0])" Real, |x| x.sin();
+        "sinc" "torch.sinc(x[0])" Real, |x| x.sinc();
         "sinh" "torch.sinh(x[0])" Between(-4.0, 4.0), |x| x.sinh();
         "softplus" "F.softplus(x[0], threshold=1e3)" Real, |x| x.softplus();
+        "softshrink" "F.softshrink(x[0], 0.6)" Real, |x| x.softshrink(0.6);
         "softsign" "F.softsign(x[0])" Real, |x| x.softsign();
         "sqrt" "torch.sqrt(x[0])" POSITIVE, |x| x.sqrt();
         "square" "torch.square(x[0])" Real, |x| x.square();
         "tan" "torch.tan(x[0])" Between(-1.3, 1.3), |x| x.tan();
         "tanh" "torch.tanh(x[0])" Real, |x| x.tanh();
+        "tanhshrink" "F.tanhshrink(x[0])" Real, |x| x.tanhshrink();
         "threshold" "F.threshold(x[0], 0.1, -2.0)" Away(0.2, 3.0), |x| x.threshold(0.1, -2.0);
         "pow (number)" "x[0] ** 2.7" POSITIVE, |x| x.pow(2.7);
         "numbers" "2.0 / ((x[0] * 3.0 + 1.5) - 0.25) + (1.0 - x[0]) / 4.0" POSITIVE,
@@ -85,6 +103,11 @@ pub(crate) fn entries() -> Vec<Entry> {
         "sub" "x[0] - x[1]" Real, Real, |a, b| a - b;
         "mul" "x[0] * x[1]" Real, Real, |a, b| a * b;
         "div" "x[0] / x[1]" Real, Away(0.3, 3.0), |a, b| a / b;
+        "fmod" "torch.fmod(x[0], x[1])" Between(-4.0, 4.0), Away(0.3, 3.0), |a, b| a.fmod(b);
+        "remainder" "torch.remainder(x[0], x[1])" Between(-4.0, 4.0), Away(0.3, 3.0), |a, b| a.remainder(b);
+        "zip_map" "torch.where(x[0] < x[1], torch.tanh(x[0]) * x[1], x[0] * torch.exp(-x[1]))"
+            Between(-2.0, 2.0), Between(-2.5, 2.5),
+            |a, b| a.zip_map(b, |a, b| Expr::select(a.less(b), a.tanh() * b, a * (-b).exp()));
         "atan2" "torch.atan2(x[0], x[1])" Away(0.3, 3.0), Away(0.3, 3.0), |a, b| a.atan2(b);
         "hypot" "torch.hypot(x[0], x[1])" Away(0.3, 3.0), Away(0.3, 3.0), |a, b| a.hypot(b);
         "logaddexp" "torch.logaddexp(x[0], x[1])" Real, Real, |a, b| a.logaddexp(b);
@@ -94,6 +117,29 @@ pub(crate) fn entries() -> Vec<Entry> {
         "xlogy" "torch.xlogy(x[0], x[1])" Real, POSITIVE, |a, b| a.xlogy(b);
         "lerp" "torch.lerp(x[0], x[1], 0.3)" Real, Real, |a, b| a.lerp(b, 0.3);
     });
+    all.push(Entry::new("lerp (tensor)", |g| {
+        let (a, b) = g.pair();
+        let x = vec![g.tensor(&a, Real), g.tensor(&b, Real), g.tensor(&b, Between(-0.5, 1.5))];
+        Sample::new("torch.lerp(x[0], x[1], x[2])", x, |x| x[0].lerp(x[1], x[2]))
+    }));
+    all.push(Entry::new("clamp_between", |g| {
+        let (a, b) = g.pair();
+        let shapes = [a.clone(), b, a];
+        let domains = [Between(-3.0, 3.0), Between(-2.0, 0.5), Between(-0.5, 2.0)];
+        let x = shapes.iter().zip(domains).map(|(s, d)| g.tensor(s, d)).collect();
+        Sample::new("torch.clamp(x[0], x[1], x[2])", x, |x| x[0].clamp_between(x[1], x[2]))
+    }));
+    all.push(Entry::new("nan_to_num", |g| {
+        let shape = g.shape(0..=3);
+        let x = g.tensor(&shape, Real).map(|v| match v {
+            v if v > 2.0 => f64::INFINITY,
+            v if v < -2.0 => f64::NEG_INFINITY,
+            v if v.abs() < 0.3 => f64::NAN,
+            v => v,
+        });
+        let torch = "torch.nan_to_num(x[0], nan=0.5, posinf=7.0)";
+        Sample::new(torch, vec![x], |x| x[0].nan_to_num(0.5, Some(7.0), None))
+    }));
     all.push(Entry::new("prelu", |g| {
         let shape = [g.within(0..=3), g.within(1..=4)];
         let x = vec![g.tensor(&shape, Away(0.1, 3.0)), g.tensor(&shape[1..], Real)];

@@ -1,4 +1,4 @@
-//! Shapes, the order of elements, indexing and joining.
+//! Shapes, the order of elements, parts, and joining.
 
 use crate::{Entry, Sample};
 use wengert::ops::Slice;
@@ -122,41 +122,139 @@ pub(crate) fn entries() -> Vec<Entry> {
         }),
         Entry::new("concat", |g| joined(g, false)),
         Entry::new("stack", |g| joined(g, true)),
-        Entry::new("index_select", |g| {
+        Entry::new("flatten_axes", |g| {
+            let shape = g.full_shape(1..=4);
+            let (a, b) = (g.within(0..=shape.len() - 1), g.within(0..=shape.len() - 1));
+            let (a, b) = (a.min(b) as isize, a.max(b) as isize - shape.len() as isize);
+            Sample::new(format!("x[0].flatten({a}, {b})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].flatten_axes(a, b)
+            })
+        }),
+        Entry::new("flatten", |g| {
+            let shape = g.full_shape(1..=4);
+            let a = g.within(0..=shape.len() - 1);
+            Sample::new(format!("x[0].flatten({a})"), vec![g.tensor(&shape, Real)], move |x| x[0].flatten(a))
+        }),
+        Entry::new("unflatten", |g| {
+            let (n, a, b) = (g.within(0..=2), g.within(1..=3), g.within(1..=3));
+            let x = vec![g.tensor(&[n, a * b], Real)];
+            Sample::new(format!("x[0].unflatten(-1, [-1, {b}])"), x, move |x| {
+                x[0].unflatten(-1, [-1, b as isize])
+            })
+        }),
+        Entry::new("view", |g| {
+            let (n, m) = (g.within(1..=4), g.within(1..=4));
+            let x = vec![g.tensor(&[n, m], Real).contiguous()];
+            Sample::new("x[0].view(-1, 1)", x, |x| x[0].view([-1, 1]))
+        }),
+        Entry::new("squeeze", |g| {
+            let (n, m) = (g.within(0..=3), g.within(1..=3));
+            Sample::new("x[0].squeeze((1, -1))", vec![g.tensor(&[n, 1, m, 1], Real)], |x| {
+                x[0].squeeze([1, -1])
+            })
+        }),
+        Entry::new("squeeze_all", |g| {
+            let shape = g.shape(0..=4);
+            Sample::new("x[0].squeeze()", vec![g.tensor(&shape, Real)], |x| x[0].squeeze_all())
+        }),
+        Entry::new("unsqueeze", |g| {
+            let shape = g.shape(0..=3);
+            let axis = g.axis(shape.len() + 1);
+            Sample::new(format!("x[0].unsqueeze({axis})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].unsqueeze(axis)
+            })
+        }),
+        Entry::new("t", |g| {
+            let shape = g.shape(2..=4);
+            Sample::new("x[0].mT", vec![g.tensor(&shape, Real)], |x| x[0].t())
+        }),
+        Entry::new("sum_to", |g| {
+            let shape = g.shape(0..=3);
+            let narrow = g.broadcastable(&shape);
+            Sample::new(format!("x[0].sum_to_size({narrow:?})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].sum_to(&narrow)
+            })
+        }),
+        Entry::new("tile", |g| {
+            let shape = g.shape(1..=3);
+            let times: Vec<usize> = (0..g.within(0..=4)).map(|_| g.within(0..=2)).collect();
+            Sample::new(format!("x[0].tile({times:?})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].tile(&times)
+            })
+        }),
+        Entry::new("rot90", |g| {
+            let shape = g.shape(2..=3);
+            let (k, order) = (g.within(0..=8) as isize - 4, g.permutation(shape.len()));
+            let axes = [order[0] as isize, order[1] as isize - shape.len() as isize];
+            Sample::new(format!("x[0].rot90({k}, {axes:?})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].rot90(k, axes)
+            })
+        }),
+        Entry::new("unfold", |g| {
             let shape = g.full_shape(1..=3);
-            let (axis, n) = (g.axis(shape.len()), g.within(0..=4));
-            let index = g.indices(&[n], shape[index_of(axis, shape.len())]);
-            let at = index.clone();
-            let torch = format!("x[0].index_select({axis}, i[0])");
-            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].index_select(axis, &at))
-                .with_index(&index)
+            let axis = g.axis(shape.len());
+            let (size, step) = (g.within(1..=shape[index_of(axis, shape.len())]), g.within(1..=3));
+            let torch = format!("x[0].unfold({axis}, {size}, {step})");
+            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].unfold(axis, size, step))
         }),
-        Entry::new("index_add", |g| {
+        Entry::new("narrow", |g| {
+            let shape = g.shape(1..=3);
+            let axis = g.axis(shape.len());
+            let n = shape[index_of(axis, shape.len())];
+            let start = g.within(0..=n);
+            let length = g.within(0..=n - start);
+            let torch = format!("x[0].narrow({axis}, {start}, {length})");
+            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].narrow(axis, start, length))
+        }),
+        Entry::new("get", |g| {
             let shape = g.full_shape(1..=3);
-            let (axis, n) = (g.axis(shape.len()), g.within(1..=4));
-            let index = g.indices(&[n], shape[index_of(axis, shape.len())]);
-            let mut source = shape.clone();
-            source[index_of(axis, shape.len())] = n;
-            let x = vec![g.tensor(&shape, Real), g.tensor(&source, Real)];
-            let at = index.clone();
-            let torch = format!("x[0].index_add({axis}, i[0], x[1])");
-            Sample::new(torch, x, move |x| x[0].index_add(axis, &at, x[1])).with_index(&index)
+            let axis = g.axis(shape.len());
+            let at = g.within(0..=shape[index_of(axis, shape.len())] - 1);
+            Sample::new(format!("x[0].select({axis}, {at})"), vec![g.tensor(&shape, Real)], move |x| {
+                x[0].get(axis, at)
+            })
         }),
-        Entry::new("gather", |g| {
-            let (shape, axis, places) = gathered(g);
-            let index = g.indices(&places, shape[index_of(axis, shape.len())]);
-            let at = index.clone();
-            let torch = format!("x[0].gather({axis}, i[0])");
-            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].gather(axis, &at))
-                .with_index(&index)
+        Entry::new("split", |g| {
+            let shape = g.full_shape(1..=3);
+            let axis = g.axis(shape.len());
+            let n = shape[index_of(axis, shape.len())];
+            let first = g.within(0..=n);
+            let torch = format!("x[0].split([{first}, {}], {axis})[1]", n - first);
+            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| {
+                x[0].split(axis, &[first, n - first])[1]
+            })
         }),
-        Entry::new("scatter_add", |g| {
-            let (shape, axis, places) = gathered(g);
-            let index = g.indices(&places, shape[index_of(axis, shape.len())]);
-            let at = index.clone();
-            let torch = format!("x[0].scatter_add({axis}, i[0], x[1])");
-            let x = vec![g.tensor(&shape, Real), g.tensor(&places, Real)];
-            Sample::new(torch, x, move |x| x[0].scatter_add(axis, &at, x[1])).with_index(&index)
+        Entry::new("split_every", |g| {
+            let shape = g.full_shape(1..=3);
+            let (axis, size) = (g.axis(shape.len()), g.within(1..=3));
+            let torch = format!("x[0].split({size}, {axis})[-1]");
+            Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| {
+                *x[0].split_every(axis, size).last().unwrap()
+            })
+        }),
+        Entry::new("meshgrid", |g| {
+            let x = (0..g.within(1..=3)).map(|_| g.within(1..=3)).collect::<Vec<_>>();
+            let x = x.iter().map(|n| g.tensor(&[*n], Real)).collect();
+            Sample::new("torch.stack(torch.meshgrid(*x, indexing='ij'))", x, |x| {
+                let tape = x[0].tape();
+                tape.stack(&tape.meshgrid(x), 0)
+            })
+        }),
+        Entry::new("meshgrid_xy", |g| {
+            let x = (0..g.within(2..=3)).map(|_| g.within(1..=3)).collect::<Vec<_>>();
+            let x = x.iter().map(|n| g.tensor(&[*n], Real)).collect();
+            Sample::new("torch.stack(torch.meshgrid(*x, indexing='xy'))", x, |x| {
+                let tape = x[0].tape();
+                tape.stack(&tape.meshgrid_xy(x), 0)
+            })
+        }),
+        Entry::new("block_diag", |g| {
+            let mut x = Vec::new();
+            for _ in 0..g.within(1..=3) {
+                let shape = g.full_shape(0..=2);
+                x.push(g.tensor(&shape, Real));
+            }
+            Sample::new("torch.block_diag(*x)", x, |x| x[0].tape().block_diag(x))
         }),
     ]
 }
@@ -185,14 +283,4 @@ fn joined(g: &mut Gen, stacked: bool) -> Sample {
     } else {
         Sample::new(format!("torch.cat(x, {axis})"), x, move |x| x[0].tape().concat(x, axis))
     }
-}
-
-/// A shape, an axis, and the shape of an index that gathers along it.
-fn gathered(g: &mut Gen) -> (Vec<usize>, isize, Vec<usize>) {
-    let shape = g.full_shape(1..=3);
-    let axis = g.axis(shape.len());
-    let along = index_of(axis, shape.len());
-    let places =
-        (0..shape.len()).map(|i| if i == along { g.within(1..=3) } else { g.within(1..=shape[i]) }).collect();
-    (shape, axis, places)
 }

@@ -102,7 +102,7 @@ pub struct ConvTransposeOptions<const D: usize> {
     /// How much is cut from the result on either side.
     pub padding: [usize; D],
     /// How much is added to the result at its end: which of several inputs of the convolution, all with the
-    /// same output size, is meant. Below the stride or the dilation.
+    /// same output size, is meant. Below the stride.
     pub output_padding: [usize; D],
     /// The distance between neighbouring elements of the kernel.
     pub dilation: [usize; D],
