@@ -10,6 +10,7 @@ mod linalg;
 mod normalizing;
 mod pointwise;
 mod products;
+mod rectangles;
 mod reductions;
 mod rounding;
 mod scans;
