@@ -1,57 +1,100 @@
-//! config.json: everything that a run depends on, and so everything that is needed to have it again.
+//! config.toml: everything that a run depends on, and so everything that is needed to have it again. Its keys are the options
+//! of `wengert train`, so it can be given back as `--config`.
 
-use crate::values::{Optimizer, Schedule};
+use crate::data::Data;
+use crate::values::{Every, Optimizer, Schedule};
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use wengert::data::{Classification, digits};
-use wengert::nn::Layer;
-use wengert::ops::random::Rng;
 use wengert::train::RunFolder;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
     /// The version of the command that wrote this.
     pub(crate) version: String,
     pub(crate) data: Data,
-    pub(crate) inputs: usize,
-    pub(crate) classes: usize,
-    pub(crate) model: Architecture,
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
+    pub(crate) accumulate: usize,
     pub(crate) optimizer: Optimizer,
-    pub(crate) learning_rate: f64,
+    pub(crate) lr: f64,
     pub(crate) weight_decay: f64,
     pub(crate) schedule: Schedule,
+    pub(crate) clip_norm: Option<f64>,
+    pub(crate) average: Option<f64>,
+    pub(crate) watch: Option<String>,
+    pub(crate) patience: Option<usize>,
+    #[serde(with = "seed")]
     pub(crate) seed: u64,
     pub(crate) test_fraction: f64,
+    pub(crate) checkpoint_every: Option<Every>,
+    pub(crate) keep_checkpoints: usize,
+    pub(crate) tensorboard: bool,
     /// As asked for; the results do not depend on it.
     pub(crate) threads: Option<usize>,
+    pub(crate) model: Architecture,
 }
 
-/// What is learned from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Data {
-    Digits,
-}
+/// TOML's integers have 64 bits with a sign; larger seeds are written as text.
+mod seed {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-impl Data {
-    pub(crate) fn read(self) -> Result<Classification> {
-        match self {
-            Data::Digits => Ok(digits()?),
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seed {
+        Number(u64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(seed: &u64, to: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(*seed) {
+            Ok(small) => to.serialize_i64(small),
+            Err(_) => to.serialize_str(&seed.to_string()),
+        }
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<u64, D::Error> {
+        match Seed::deserialize(from)? {
+            Seed::Number(n) => Ok(n),
+            Seed::Text(text) => text.parse().map_err(|_| D::Error::custom("expected a whole number as seed")),
         }
     }
 }
 
 impl Config {
-    /// The options of a run that is over.
+    /// A model's run with all options as they are by default.
+    pub(crate) fn usual(model: Architecture) -> Self {
+        Config {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data: model.data()[0],
+            epochs: 100,
+            batch_size: 32,
+            accumulate: 1,
+            optimizer: Optimizer::Adamw,
+            lr: 0.003,
+            weight_decay: 0.01,
+            schedule: Schedule::Cosine,
+            clip_norm: None,
+            average: None,
+            watch: None,
+            patience: None,
+            seed: 0,
+            test_fraction: 0.2,
+            checkpoint_every: None,
+            keep_checkpoints: 3,
+            tensorboard: false,
+            threads: None,
+            model,
+        }
+    }
+
+    /// The options of a run.
     pub(crate) fn of(folder: &RunFolder) -> Result<Self> {
         let shown = folder.path().display();
         ensure!(
-            folder.path().join("config.json").is_file(),
-            "there is no config.json in {shown}; give a folder that `wengert train` made"
+            folder.path().join("config.toml").is_file(),
+            "there is no config.toml in {shown}; give a folder that `wengert train` made"
         );
         let context = || format!("the options of the run in {shown} cannot be used");
         let config: Config = folder.read_config().with_context(context)?;
@@ -59,44 +102,17 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the model is one for the data: the options may have been changed by hand.
-    fn check(&self) -> Result<()> {
-        let data = self.data.read()?;
-        let (inputs, classes) = (data.inputs().shape()[1], data.classes());
+    /// Whether the model is one for the data.
+    pub(crate) fn check(&self) -> Result<()> {
+        let fits = self.model.data();
+        let names: Vec<String> = fits.iter().map(|d| d.name()).collect();
         ensure!(
-            (self.inputs, self.classes) == (inputs, classes),
-            "the data have {inputs} inputs and {classes} classes, the model {} and {}",
-            self.inputs,
-            self.classes
+            fits.contains(&self.data),
+            "{} learns from {}, not from {}",
+            self.model.name(),
+            names.join(", "),
+            self.data.name()
         );
         Ok(())
-    }
-
-    /// The part to train on and the part to test on: the same whenever they are asked for.
-    pub(crate) fn split(&self) -> Result<(Classification, Classification)> {
-        let (train, test) = self.data.read()?.stratified_split(self.test_fraction, self.seed)?;
-        ensure!(
-            !train.is_empty() && !test.is_empty(),
-            "a test fraction of {} leaves {} samples to train on and {} to test on; take one nearer to 0.2",
-            self.test_fraction,
-            train.len(),
-            test.len()
-        );
-        Ok((train, test))
-    }
-
-    /// The model before training.
-    pub(crate) fn build(&self) -> Result<Box<dyn Layer<f32>>> {
-        self.model.build(self.inputs, self.classes, &mut Rng::seed(self.seed))
-    }
-
-    /// The model after training, and the fingerprint of its weights.
-    pub(crate) fn load(&self, folder: &RunFolder) -> Result<(Box<dyn Layer<f32>>, u64)> {
-        let mut model = self.build()?;
-        let weights = folder.load(&mut model).with_context(|| {
-            let shown = folder.path().display();
-            format!("the weights in {shown} cannot be used; train them again, or take another run")
-        })?;
-        Ok((model, weights))
     }
 }

@@ -1,10 +1,12 @@
 //! The `wengert` command: trains models, evaluates them and shows what they are made of.
 //!
 //! Results go to the standard output, progress and errors to the standard error. The exit code is 0 for success, 1
-//! for a failure and 2 for a command that could not be understood.
+//! for a failure, 2 for a command that could not be understood, and 130 for a run that Ctrl-C ended.
 
 mod commands;
 mod config;
+mod data;
+mod expand;
 mod failure;
 mod values;
 mod zoo;
@@ -26,13 +28,32 @@ const EXAMPLES: &str = "\
 Examples:
   wengert train mlp                     train on the digits, into runs/mlp-seed0
   wengert eval runs/mlp-seed0           evaluate what was trained
+  wengert resume runs/mlp-seed0         go on with a run that was stopped
   wengert summary mlp                   layers and parameters
   wengert check                         prove every gradient on this machine
   wengert train mlp --help              all options of training";
 
+/// Why a run ended before its time without anything being wrong.
+#[derive(Debug)]
+struct Interrupted(String);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let arguments = expand::expand(std::env::args_os().collect());
+    match arguments.and_then(|all| Cli::parse_from(all).command.run()) {
         Ok(text) => print(&text),
+        Err(e) if e.is::<Interrupted>() => {
+            let _ = writeln!(io::stderr(), "{e}");
+            // As a shell says that a program was ended by SIGINT.
+            ExitCode::from(130)
+        }
         Err(e) => {
             // If the standard error is closed, the exit code still tells.
             let _ = writeln!(io::stderr(), "error: {}", failure::message(&e));

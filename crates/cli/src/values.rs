@@ -19,6 +19,14 @@ pub(crate) fn weight_decay(text: &str) -> Result<f64, String> {
     number(text, "a number from 0, such as 0.01", |v| v >= 0.0 && v.is_finite())
 }
 
+pub(crate) fn decay(text: &str) -> Result<f64, String> {
+    number(text, "a part from 0 to below 1, such as 0.999", |v| (0.0..1.0).contains(&v))
+}
+
+pub(crate) fn clip(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0, such as 1", |v| v > 0.0 && v.is_finite())
+}
+
 pub(crate) fn dropout(text: &str) -> Result<f64, String> {
     number(text, "a probability from 0 to below 1, such as 0.2", |v| (0.0..1.0).contains(&v))
 }
@@ -57,33 +65,105 @@ pub(crate) enum Schedule {
     Cosine,
 }
 
-/// The function between layers.
+/// The function between layers: all of `nn::Activation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Activation {
+    Identity,
+    Sigmoid,
+    Atan,
+    Tanh,
     Relu,
     LeakyRelu,
     Elu,
     Gelu,
+    GeluTanh,
     Silu,
-    Hardswish,
     Softplus,
-    Tanh,
-    Sigmoid,
+    Softsign,
+    Mish,
+    Selu,
+    #[value(name = "relu6")]
+    #[serde(rename = "relu6")]
+    Relu6,
+    Hardtanh,
+    Hardsigmoid,
+    Hardswish,
+    Softmax,
+    LogSoftmax,
 }
 
 impl From<Activation> for wengert::nn::Activation {
     fn from(name: Activation) -> Self {
         match name {
+            Activation::Identity => Self::Identity,
+            Activation::Sigmoid => Self::Sigmoid,
+            Activation::Atan => Self::Atan,
+            Activation::Tanh => Self::Tanh,
             Activation::Relu => Self::Relu,
             Activation::LeakyRelu => Self::LeakyRelu(0.01),
             Activation::Elu => Self::Elu(1.0),
             Activation::Gelu => Self::Gelu,
+            Activation::GeluTanh => Self::GeluTanh,
             Activation::Silu => Self::Silu,
-            Activation::Hardswish => Self::Hardswish,
             Activation::Softplus => Self::Softplus,
-            Activation::Tanh => Self::Tanh,
-            Activation::Sigmoid => Self::Sigmoid,
+            Activation::Softsign => Self::Softsign,
+            Activation::Mish => Self::Mish,
+            Activation::Selu => Self::Selu,
+            Activation::Relu6 => Self::Relu6,
+            Activation::Hardtanh => Self::Hardtanh,
+            Activation::Hardsigmoid => Self::Hardsigmoid,
+            Activation::Hardswish => Self::Hardswish,
+            Activation::Softmax => Self::Softmax,
+            Activation::LogSoftmax => Self::LogSoftmax,
+        }
+    }
+}
+
+/// How often a run is saved: `100steps`, or `2epochs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Every {
+    Steps(usize),
+    Epochs(usize),
+}
+
+impl Every {
+    pub(crate) const NEVER: Self = Every::Epochs(usize::MAX);
+}
+
+pub(crate) fn every(text: &str) -> Result<Every, String> {
+    let number = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let expected = || "expected a number of steps or epochs, such as 100steps or 2epochs".to_owned();
+    let n = number.parse().ok().filter(|n| *n > 0).ok_or_else(expected)?;
+    match text[number.len()..].trim() {
+        "steps" | "step" => Ok(Every::Steps(n)),
+        "epochs" | "epoch" => Ok(Every::Epochs(n)),
+        _ => Err(expected()),
+    }
+}
+
+impl TryFrom<String> for Every {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        every(&text)
+    }
+}
+
+impl From<Every> for String {
+    fn from(every: Every) -> Self {
+        match every {
+            Every::Steps(n) => format!("{n}steps"),
+            Every::Epochs(n) => format!("{n}epochs"),
+        }
+    }
+}
+
+impl From<Every> for wengert::train::Every {
+    fn from(every: Every) -> Self {
+        match every {
+            Every::Steps(n) => Self::Steps(n),
+            Every::Epochs(n) => Self::Epochs(n),
         }
     }
 }
@@ -112,6 +192,11 @@ mod tests {
             assert!(good.iter().all(|text| read(text).is_ok()));
             assert!(bad.iter().all(|text| read(text).unwrap_err().starts_with("expected ")));
         }
+        for good in ["100steps", "1step", "2epochs", "1 epoch"] {
+            let value = every(good).unwrap();
+            assert_eq!(every(&String::from(value)), Ok(value));
+        }
+        assert!(["0steps", "100", "steps", "", "1.5epochs", "-1steps"].iter().all(|bad| every(bad).is_err()));
         assert_eq!(count::<8>("8"), Ok(8));
         assert!(["0", "9", "-1", "1.5", ""].iter().all(|text| count::<8>(text).is_err()));
     }

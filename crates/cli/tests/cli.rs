@@ -145,18 +145,19 @@ fn a_run_leaves_its_metrics_curves_and_options() {
         assert_eq!(picture.matches("<text").count(), picture.matches("</text>").count());
     }
 
-    let config: serde_json::Value = serde_json::from_str(&read("config.json")).unwrap();
-    assert_eq!(config["model"]["name"], "mlp");
-    assert_eq!(config["model"]["hidden_widths"], serde_json::json!([128, 64]));
-    assert_eq!((&config["inputs"], &config["classes"]), (&64.into(), &10.into()));
-    assert_eq!((&config["seed"], &config["epochs"]), (&3.into(), &4.into()));
+    let config = read("config.toml");
+    for part in
+        ["seed = 3", "epochs = 4", "[model]", "name = \"mlp\"", "widths = [128, 64]", "data = \"digits\""]
+    {
+        assert!(config.contains(part), "{config}");
+    }
 
     let mut names: Vec<_> = fs::read_dir(inside.join("run"))
         .unwrap()
         .map(|f| f.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let expected = ["accuracy.svg", "config.json", "loss.svg", "metrics.csv", "model.safetensors"];
+    let expected = ["accuracy.svg", "config.toml", "loss.svg", "metrics.csv", "model.safetensors"];
     assert_eq!(names, expected, "nothing temporary is left");
 }
 
@@ -185,11 +186,11 @@ fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
     fails(&inside, "eval nowhere", 1, &["no run folder nowhere", "wengert train"]);
     fails(&inside, "summary nowhere", 1, &["nowhere is neither a model nor", "wengert models"]);
     fs::create_dir(inside.join("empty")).unwrap();
-    fails(&inside, "eval empty", 1, &["no config.json in empty", "wengert train"]);
-    fails(&inside, "summary empty", 1, &["no config.json in empty"]);
+    fails(&inside, "eval empty", 1, &["no config.toml in empty", "wengert train"]);
+    fails(&inside, "summary empty", 1, &["no config.toml in empty"]);
 
     succeeds(&inside, "train mlp --epochs 1 --out run");
-    let (weights, config) = (inside.join("run/model.safetensors"), inside.join("run/config.json"));
+    let (weights, config) = (inside.join("run/model.safetensors"), inside.join("run/config.toml"));
     let (whole, options) = (fs::read(&weights).unwrap(), fs::read_to_string(&config).unwrap());
     for damaged in [&whole[..0], &whole[..100], &whole[..whole.len() - 1]] {
         fs::write(&weights, damaged).unwrap();
@@ -209,15 +210,15 @@ fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
 
     for (from, to, words) in [
         ("128", "127", ["layers.0.weight", "[127, 64]"]),
-        ("relu", "rule", ["config.json", "unknown variant `rule`"]),
-        ("\"seed\": 0,", "", ["config.json", "missing field `seed`"]),
-        ("\"mlp\"", "\"cnn\"", ["config.json", "unknown variant `cnn`"]),
-        ("}", "", ["config.json", "EOF"]),
+        ("relu", "rule", ["config.toml", "unknown variant `rule`"]),
+        ("seed = 0", "", ["config.toml", "missing field `seed`"]),
+        ("\"mlp\"", "\"cnn\"", ["config.toml", "unknown variant `cnn`"]),
+        ("]", "", ["config.toml", "at line "]),
+        ("lr = ", "rate = ", ["config.toml", "unknown field `rate`"]),
         // What would not fit in memory is not asked for.
         ("128", "1280000000000", ["hidden widths from 1 to", "1280000000000"]),
-        ("\"classes\": 10", "\"classes\": 1000000000000", ["10 classes", "1000000000000"]),
     ] {
-        let changed = options.replacen(from, to, if from == "}" { 9 } else { 1 });
+        let changed = options.replacen(from, to, if from == "]" { 9 } else { 1 });
         assert_ne!(changed, options, "{from}");
         fs::write(&config, changed).unwrap();
         fails(&inside, "eval run", 1, &words);
@@ -288,7 +289,7 @@ fn help_explains_and_gives_examples() {
             "train mlp --help",
             ["--widths", "[default: 128,64]", "wengert train mlp --widths 256,128", "--optimizer"],
         ),
-        ("eval --help", ["Example:", "wengert eval runs/mlp-seed0", "<RUN_DIR>", "config.json"]),
+        ("eval --help", ["Example:", "wengert eval runs/mlp-seed0", "<RUN_DIR>", "config.toml"]),
         ("summary --help", ["Examples:", "wengert summary", "RUN_DIR", "default"]),
     ] {
         let help = succeeds(&inside, arguments);
@@ -339,4 +340,167 @@ fn gradients_are_checked_from_the_command_line() {
     );
     fails(&dir, "check --op sofmax", 1, &["sofmax"]);
     fails(&dir, "check --cases 0", 2, &["--cases"]);
+}
+
+#[test]
+fn options_come_from_a_file_and_the_command_line_wins() {
+    let inside = temporary("config");
+    succeeds(&inside, "train mlp --epochs 2 --widths 20,10 --lr 0.01 --seed 18446744073709551615 --out a");
+    let again = succeeds(&inside, "train --config a/config.toml --out b");
+    assert_eq!(line(&succeeds(&inside, "eval a"), "weights"), line(&again, "weights"));
+    succeeds(&inside, "train mlp --config a/config.toml --widths 7 --epochs 1 --out c");
+    let config = fs::read_to_string(inside.join("c/config.toml")).unwrap();
+    assert!(config.contains("widths = [7]") && config.contains("epochs = 1\n"), "{config}");
+    assert!(config.contains("lr = 0.01") && config.contains("seed = \"18446744073709551615\""), "{config}");
+
+    fs::write(inside.join("mine.toml"), "epochs = 1\nmodel = \"mlp\"\ndata = \"iris\"\nbatch-size = 10\n")
+        .unwrap();
+    let output = succeeds(&inside, "train --config mine.toml");
+    assert!(output.contains("of 30)"), "{output}");
+    fs::write(inside.join("bad.toml"), "epoch = 1\n").unwrap();
+    fails(&inside, "train mlp --config bad.toml", 2, &["unexpected argument '--epoch'"]);
+    fails(&inside, "train --config bad.toml", 1, &["bad.toml names no model"]);
+    fails(&inside, "train vae --config a/config.toml", 1, &["run of mlp, not of vae"]);
+    fails(&inside, "train --config none.toml", 1, &["none.toml", "No such file"]);
+    fails(&inside, "train vae --data iris", 1, &["vae learns from digits", "not from iris"]);
+}
+
+#[test]
+fn every_kind_of_model_is_trained_and_evaluated() {
+    let inside = temporary("kinds");
+    let trained =
+        succeeds(&inside, "train vae --epochs 2 --out v --average 0.9 --clip-norm 5 --accumulate 2");
+    let evaluated = succeeds(&inside, "eval v");
+    for word in ["test loss", "test reconstruction", "test divergence", "weights"] {
+        assert_eq!(line(&trained, word), line(&evaluated, word));
+    }
+    let stopped = succeeds(&inside, "train mlp --epochs 60 --lr 0.03 --patience 2 --watch accuracy --out e");
+    assert!(line(&stopped, "best epoch").ends_with("then stopped early"), "{stopped}");
+    let evaluated = succeeds(&inside, "eval e");
+    assert_eq!(line(&stopped, "test accuracy"), line(&evaluated, "test accuracy"));
+    fails(&inside, "train mlp --epochs 1 --watch los", 1, &["\"los\"", "there are loss, accuracy"]);
+}
+
+/// The columns of metrics.csv that do not depend on the clock.
+fn measured(run: &Path) -> Vec<String> {
+    let table = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    table.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned()).collect()
+}
+
+/// Killed at fifty moments, each time without warning, a run ends with the very weights of one that was left alone.
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
+    use std::process::Stdio;
+    use std::time::Duration;
+    let inside = temporary("killed");
+    let options = "train mlp --epochs 25 --batch-size 16 --seed 5 --patience 30 --average 0.9";
+    let straight = succeeds(&inside, &format!("{options} --out straight"));
+    let start = |arguments: &str| {
+        Command::new(env!("CARGO_BIN_EXE_wengert"))
+            .args(arguments.split_whitespace())
+            .current_dir(&inside)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = start(&format!("{options} --checkpoint-every 2steps --out killed"));
+    let (mut kills, mut seed) = (0, 12345u32);
+    let mut last = 0;
+    while kills < 50 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        std::thread::sleep(Duration::from_millis(u64::from(30 + (seed >> 16) % 90)));
+        if child.try_wait().unwrap().is_some() {
+            // It was faster than its murderer: once more from the start.
+            fs::remove_dir_all(inside.join("killed")).unwrap();
+            child = start(&format!("{options} --checkpoint-every 2steps --out killed"));
+            last = 0;
+            continue;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        // Whatever has a checkpoint's name is whole.
+        let mut steps: Vec<usize> = Vec::new();
+        for entry in fs::read_dir(inside.join("killed/checkpoints")).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if let Some(step) = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".safetensors")) {
+                wengert::train::Snapshot::read(&path).unwrap();
+                steps.push(step.parse().unwrap());
+            }
+        }
+        let newest = steps.into_iter().max().unwrap_or(0);
+        assert!(newest >= last, "what was saved is not lost");
+        last = newest;
+        let begun = inside.join("killed/config.toml").exists();
+        child = match begun {
+            true => start("resume killed"),
+            false => {
+                let _ = fs::remove_dir_all(inside.join("killed"));
+                start(&format!("{options} --checkpoint-every 2steps --out killed"))
+            }
+        };
+    }
+    assert!(child.wait().unwrap().success());
+    let ended = succeeds(&inside, "eval killed");
+    assert_eq!(line(&ended, "weights"), line(&straight, "weights"));
+    assert_eq!(measured(&inside.join("killed")), measured(&inside.join("straight")));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_with_a_checkpoint_and_the_run_goes_on() {
+    use std::process::Stdio;
+    let inside = temporary("interrupted");
+    let straight = succeeds(&inside, "train mlp --epochs 150 --out straight");
+    let child = Command::new(env!("CARGO_BIN_EXE_wengert"))
+        .args("train mlp --epochs 150 --out run".split_whitespace())
+        .current_dir(&inside)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !inside.join("run/config.toml").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let message = stderr(&output);
+    let last = message.lines().last().unwrap();
+    assert!(last.starts_with("interrupted after step ") && last.ends_with("wengert resume run"), "{last}");
+    assert_eq!(stdout(&output), "");
+    let resumed = succeeds(&inside, "resume run --threads 1");
+    assert_eq!(line(&resumed, "weights"), line(&straight, "weights"));
+    assert_eq!(measured(&inside.join("run")), measured(&inside.join("straight")));
+}
+
+#[test]
+fn a_checkpoint_that_is_damaged_is_passed_over() {
+    let inside = temporary("passed-over");
+    let trained = succeeds(&inside, "train mlp --epochs 3 --checkpoint-every 10steps --out run");
+    let folder = inside.join("run/checkpoints");
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 3, "{files:?}");
+    let mut bytes = fs::read(&files[2]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&files[2], bytes).unwrap();
+    let output = wengert(&inside, "resume run");
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert!(message.contains("warning: passed over") && message.contains("checksum"), "{message}");
+    assert_eq!(line(&stdout(&output), "weights"), line(&trained, "weights"));
+    for file in &files {
+        fs::write(file, "not a checkpoint").unwrap();
+    }
+    for entry in fs::read_dir(&folder).unwrap() {
+        fs::write(entry.unwrap().path(), "not a checkpoint").unwrap();
+    }
+    fails(&inside, "resume run", 1, &["no checkpoint in run can be used", "checkpoints/step-"]);
+    succeeds(&inside, "train mlp --epochs 1 --out done");
+    fails(&inside, "resume done", 1, &["is complete", "wengert eval done"]);
 }

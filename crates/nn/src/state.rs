@@ -13,7 +13,7 @@ pub use transfer::{Matched, transfer};
 use crate::module::{Buffer, Module, Path as Name, Visitor, VisitorMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::any::Any;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use wengert_ops::{DType, Element, Shape, Tensor};
@@ -187,14 +187,114 @@ pub fn dict(model: &dyn Module) -> Dict {
     each.0
 }
 
+/// Gives a model the parameters and buffers of a dict, which has to hold exactly the model's.
+///
+/// ```
+/// use wengert_nn::{Linear, state};
+/// use wengert_ops::random::Rng;
+/// let a = Linear::<f32>::new(3, 2, &mut Rng::seed(0));
+/// let mut b = Linear::<f32>::new(3, 2, &mut Rng::seed(1));
+/// state::restore(&mut b, &state::dict(&a)).unwrap();
+/// assert_eq!(a.weight.value(), b.weight.value());
+/// let e = state::restore(&mut Linear::<f32>::new(3, 4, &mut Rng::seed(1)), &state::dict(&a)).unwrap_err();
+/// assert_eq!(e, "bias: the model has shape [4] of F32, found [2] of F32");
+/// ```
+///
+/// # Errors
+/// What does not fit; the model is then as it was.
+pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), String> {
+    let own = dict(model);
+    for (name, t) in &own {
+        let Some(found) = from.get(name) else { return Err(format!("there is no tensor {name}")) };
+        if (found.shape(), found.dtype()) != (t.shape(), t.dtype()) {
+            let (shape, kind) = (t.shape(), t.dtype());
+            return Err(format!(
+                "{name}: the model has shape {shape} of {kind:?}, found {} of {:?}",
+                found.shape(),
+                found.dtype()
+            ));
+        }
+    }
+    if let Some(extra) = from.keys().find(|name| !own.contains_key(*name)) {
+        return Err(format!("there is a tensor {extra} that the model has not"));
+    }
+    model.visit_mut(&mut Name::root(), &mut Restore(from));
+    Ok(())
+}
+
+/// Puts the tensors of a dict, which were checked, into a model.
+struct Restore<'d>(&'d Dict);
+
+impl VisitorMut for Restore<'_> {
+    fn param_f32(&mut self, path: &Name, p: &mut Param<f32>) {
+        if let Some(AnyTensor::F32(t)) = self.0.get(path.as_str()) {
+            let _ = p.set(t.clone());
+        }
+    }
+    fn param_f64(&mut self, path: &Name, p: &mut Param<f64>) {
+        if let Some(AnyTensor::F64(t)) = self.0.get(path.as_str()) {
+            let _ = p.set(t.clone());
+        }
+    }
+    fn buffer_f32(&mut self, path: &Name, b: &mut Buffer<f32>) {
+        if let Some(AnyTensor::F32(t)) = self.0.get(path.as_str()) {
+            let _ = b.set(t.clone());
+        }
+    }
+    fn buffer_f64(&mut self, path: &Name, b: &mut Buffer<f64>) {
+        if let Some(AnyTensor::F64(t)) = self.0.get(path.as_str()) {
+            let _ = b.set(t.clone());
+        }
+    }
+    fn buffer_i64(&mut self, path: &Name, b: &mut Buffer<i64>) {
+        if let Some(AnyTensor::I64(t)) = self.0.get(path.as_str()) {
+            let _ = b.set(t.clone());
+        }
+    }
+}
+
+/// A dict, and a note about it, as the bytes of a safetensors file: the same bytes for the same contents. The note goes into
+/// the file's metadata, under `note`.
+///
+/// ```
+/// use wengert_nn::state::{self, AnyTensor, Dict};
+/// use wengert_ops::Tensor;
+/// let dict = Dict::from([("mean".to_owned(), AnyTensor::F32(Tensor::from([0.5, 1.5])))]);
+/// let bytes = state::encode(&dict, Some("of 7 samples")).unwrap();
+/// assert_eq!(state::decode(&bytes, "mean.safetensors")?, (dict, Some("of 7 samples".to_owned())));
+/// assert!(state::decode(&bytes[1..], "mean.safetensors").is_err());
+/// # Ok::<(), state::Error>(())
+/// ```
+///
+/// # Errors
+/// What the format cannot hold.
+pub fn encode(dict: &Dict, note: Option<&str>) -> Result<Vec<u8>, String> {
+    let entries: Vec<_> = dict.iter().map(|(name, t)| (name.clone(), t.entry())).collect();
+    entries_to_bytes(&entries, note)
+}
+
+/// A dict and the note about it from the bytes of a safetensors file; `path` is for messages. See [`encode`] for an example.
+///
+/// # Errors
+/// If the bytes are damaged, or hold a tensor of another element type than f32, f64 and i64.
+pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<(Dict, Option<String>), Error> {
+    let path = path.as_ref();
+    let file = parse(bytes, path)?;
+    let dict = file.iter().map(|(name, view)| Ok((name.to_owned(), tensor_of(name, &view, path)?)));
+    let dict = dict.collect::<Result<_, Error>>()?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|e| Error::Damaged { path: path.into(), detail: e.to_string() })?;
+    let note = metadata.metadata().as_ref().and_then(|m| m.get("note").cloned());
+    Ok((dict, note))
+}
+
 /// Writes a dict to a safetensors file.
 ///
 /// # Errors
 /// If the file cannot be written; what stood at `path` before is then still there.
 pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let entries: Vec<_> = dict.iter().map(|(name, t)| (name.clone(), t.entry())).collect();
-    let bytes = entries_to_bytes(&entries).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
+    let bytes = encode(dict, None).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
     write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
 }
 
@@ -205,8 +305,7 @@ pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
 pub fn read(path: impl AsRef<Path>) -> Result<Dict, Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
-    let file = parse(&bytes, path)?;
-    file.iter().map(|(name, view)| Ok((name.to_owned(), tensor_of(name, &view, path)?))).collect()
+    Ok(decode(&bytes, path)?.0)
 }
 
 fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path) -> Result<AnyTensor, Error> {
@@ -224,10 +323,10 @@ fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path) -> Result<AnyTensor
 
 /// The state as the bytes of a safetensors file, the same for the same state.
 fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, String> {
-    entries_to_bytes(&Collect::of(model))
+    entries_to_bytes(&Collect::of(model), None)
 }
 
-fn entries_to_bytes(entries: &[(String, Entry)]) -> Result<Vec<u8>, String> {
+fn entries_to_bytes(entries: &[(String, Entry)], note: Option<&str>) -> Result<Vec<u8>, String> {
     let mut names = HashSet::new();
     if let Some((twice, _)) = entries.iter().find(|(name, _)| !names.insert(name.clone())) {
         return Err(format!("two tensors of the model are named {twice}"));
@@ -237,7 +336,8 @@ fn entries_to_bytes(entries: &[(String, Entry)]) -> Result<Vec<u8>, String> {
         Ok((name.as_str(), view))
     });
     let views: BTreeMap<_, _> = views.collect::<Result<_, String>>()?;
-    safetensors::serialize(views, None).map_err(|e| e.to_string())
+    let metadata = note.map(|note| HashMap::from([("note".to_owned(), note.to_owned())]));
+    safetensors::serialize(views, metadata).map_err(|e| e.to_string())
 }
 
 /// Writes a file whole or not at all: under a temporary name beside it, which is then renamed, so that whoever reads

@@ -1,7 +1,8 @@
-//! Learning curves: loss and accuracy over the epochs, drawn as SVG.
+//! Learning curves: every measure over the epochs, drawn as SVG.
 
+use crate::epoch::{Epoch, names};
 use crate::error::{Error, Result};
-use crate::metrics::{Epoch, Score};
+use crate::measures::{Form, Measures};
 use crate::ticks::{label, ticks};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
@@ -12,51 +13,74 @@ const TRAIN: RGBColor = RGBColor(0, 114, 178);
 const TEST: RGBColor = RGBColor(213, 94, 0);
 /// Epochs are marked by a dot each as long as the dots do not run into each other.
 const MOST_DOTS: usize = 40;
-/// Losses below this are drawn as this: 0 has no place on a logarithmic axis.
-const LEAST_LOSS: f64 = 1e-6;
+/// Where a measure spans less than this factor, a logarithmic axis says no more than a linear one.
+const WIDE: f64 = 2.0;
 
-/// The pictures of a run, each a whole SVG file. See [`curves`] for an example.
+/// A picture of one measure over the epochs. See [`curves`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Curves {
-    /// Loss by epoch, on a logarithmic axis.
-    pub loss: String,
-    /// Accuracy by epoch, in percent.
-    pub accuracy: String,
+pub struct Curve {
+    /// The measure.
+    pub measure: String,
+    /// The whole SVG file.
+    pub svg: String,
 }
 
-/// Draws the learning curves of a run; `title` says of what.
+/// Draws the learning curves of a run, one for each measure; `title` says of what. Shares are drawn in percent, others that are
+/// above 0 on a logarithmic axis.
 ///
 /// ```
-/// use wengert_train::{Epoch, Score, curves};
-/// let score = |loss, correct| Score { loss, correct, samples: 100 };
+/// use wengert_train::{Epoch, Measures, curves};
+/// let score = |loss, correct| Measures::new(100).mean("loss", loss, 100.0).share("accuracy", correct, 100);
 /// let epoch = |number, loss| Epoch { number, train: score(loss, 90), test: score(2.0 * loss, 85), seconds: 0.1 };
 /// let pictures = curves("mlp on digits", &[epoch(1, 0.5), epoch(2, 0.25), epoch(3, 0.125)])?;
-/// assert!(pictures.loss.starts_with("<svg") && pictures.loss.contains("mlp on digits"));
-/// assert!(pictures.accuracy.contains("epoch") && pictures.accuracy.contains("test"));
+/// assert_eq!((&pictures[0].measure[..], &pictures[1].measure[..]), ("loss", "accuracy"));
+/// assert!(pictures[0].svg.starts_with("<svg") && pictures[0].svg.contains("mlp on digits"));
+/// assert!(pictures[1].svg.contains("epoch") && pictures[1].svg.contains("test"));
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 ///
 /// # Errors
 /// If drawing fails.
-pub fn curves(title: &str, epochs: &[Epoch]) -> Result<Curves> {
-    let loss = |score: &Score| score.loss.max(LEAST_LOSS);
-    let accuracy = |score: &Score| 100.0 * score.accuracy();
-    let (lowest, highest) = range(epochs, loss).unwrap_or((0.1, 1.0));
-    let (lowest, highest) = (0.8 * lowest, 1.25 * highest);
-    let losses = (lowest..highest).log_scale().with_key_points(ticks(lowest, highest));
-    let (lowest, _) = range(epochs, accuracy).unwrap_or((0.0, 100.0));
-    let accuracies = (lowest - 1.0).max(0.0).floor()..100.0;
+pub fn curves(title: &str, epochs: &[Epoch]) -> Result<Vec<Curve>> {
+    let mut all = names(epochs, |e| &e.train);
+    all.extend(names(epochs, |e| &e.test).into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>());
+    let drawn = |e: Box<dyn std::error::Error>| Error::Curves(e.to_string());
+    let picture = |measure: String| {
+        let svg = curve(title, &measure, epochs).map_err(drawn)?;
+        Ok(Curve { measure, svg })
+    };
+    all.into_iter().map(picture).collect()
+}
+
+fn curve(title: &str, name: &str, epochs: &[Epoch]) -> Result<String, Box<dyn std::error::Error>> {
+    let forms = epochs.iter().flat_map(|e| [&e.train, &e.test]).filter_map(|m| m.measure(name));
+    let share = forms.map(|m| m.form()).any(|form| form == Form::Share);
+    let scale = if share { 100.0 } else { 1.0 };
+    let value = |m: &Measures| m.get(name).map(|v| scale * v).filter(|v| v.is_finite());
     let (upper, lower) = (SeriesLabelPosition::UpperRight, SeriesLabelPosition::LowerRight);
     // Losses fall and accuracies rise, which leaves these corners free.
-    let loss = draw([title, "loss", "loss"], losses, epochs, loss, upper);
-    let accuracy = draw([title, "accuracy", "accuracy (%)"], accuracies, epochs, accuracy, lower);
-    let drawn = |e: Box<dyn std::error::Error>| Error::Curves(e.to_string());
-    Ok(Curves { loss: loss.map_err(drawn)?, accuracy: accuracy.map_err(drawn)? })
+    let found = range(epochs, value);
+    if share {
+        let lowest = found.map_or(0.0, |(lowest, _)| lowest);
+        let axis = format!("{name} (%)");
+        return draw([title, name, &axis], (lowest - 1.0).max(0.0).floor()..100.0, epochs, value, lower);
+    }
+    match found.unwrap_or((0.1, 1.0)) {
+        (lowest, highest) if lowest > 0.0 && (epochs.len() < 2 || highest / lowest > WIDE) => {
+            let (lowest, highest) = (0.8 * lowest, 1.25 * highest);
+            let values = (lowest..highest).log_scale().with_key_points(ticks(lowest, highest));
+            draw([title, name, name], values, epochs, value, upper)
+        }
+        (lowest, highest) => {
+            let margin = (0.05 * (highest - lowest)).max(1e-3 * highest.abs()).max(1e-9);
+            draw([title, name, name], lowest - margin..highest + margin, epochs, value, upper)
+        }
+    }
 }
 
 /// The least and the largest value of any epoch.
-fn range(epochs: &[Epoch], value: impl Fn(&Score) -> f64) -> Option<(f64, f64)> {
-    let values = epochs.iter().flat_map(|e| [value(&e.train), value(&e.test)]);
+fn range(epochs: &[Epoch], value: impl Fn(&Measures) -> Option<f64>) -> Option<(f64, f64)> {
+    let values = epochs.iter().flat_map(|e| [value(&e.train), value(&e.test)]).flatten();
     values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
@@ -64,7 +88,7 @@ fn draw<Y>(
     [title, quantity, axis]: [&str; 3],
     range: Y,
     epochs: &[Epoch],
-    value: impl Fn(&Score) -> f64,
+    value: impl Fn(&Measures) -> Option<f64>,
     legend: SeriesLabelPosition,
 ) -> Result<String, Box<dyn std::error::Error>>
 where
@@ -93,10 +117,12 @@ where
         .bold_line_style(BLACK.mix(0.15))
         .light_line_style(TRANSPARENT)
         .draw()?;
-    let values = |part: fn(&Epoch) -> &Score| epochs.iter().map(|e| (e.number, value(part(e)))).collect();
+    let values = |part: fn(&Epoch) -> &Measures| -> Vec<_> {
+        epochs.iter().filter_map(|e| Some((e.number, value(part(e))?))).collect()
+    };
     let lines: [(&str, RGBColor, Vec<_>); 2] =
         [("train", TRAIN, values(|e| &e.train)), ("test", TEST, values(|e| &e.test))];
-    for (name, color, points) in lines {
+    for (name, color, points) in lines.into_iter().filter(|(_, _, points)| !points.is_empty()) {
         let dots = if points.len() <= MOST_DOTS { 3 } else { 0 };
         let line = LineSeries::new(points, color.stroke_width(2)).point_size(dots);
         let key = move |(x, y)| PathElement::new([(x, y), (x + 24, y)], color.stroke_width(3));
@@ -122,10 +148,11 @@ mod tests {
     use super::*;
 
     fn epochs(n: usize, loss: impl Fn(usize) -> f64) -> Vec<Epoch> {
-        let score = |loss, correct| Score { loss, correct, samples: 1000 };
+        let score =
+            |loss, correct| Measures::new(1000).mean("loss", loss, 1.0).share("accuracy", correct, 1000);
         let epoch = |number| Epoch {
             number,
-            train: score(loss(number), 1000 - 500 / number),
+            train: score(loss(number), 1000 - 500 / number).mean("a/b", -1.0, 1.0),
             test: score(1.5 * loss(number), 980 - 500 / number),
             seconds: 0.1,
         };
@@ -152,18 +179,22 @@ mod tests {
     #[test]
     fn any_run_can_be_drawn() {
         let halves = |n: usize| 0.5f64.powi(n as i32);
+        assert!(curves("nothing", &[]).unwrap().is_empty());
         for epochs in [
-            epochs(0, halves),
             epochs(1, halves),
             epochs(2, |_| 0.0),
             epochs(30, halves),
+            epochs(30, |n| n as f64 - 15.0),
             epochs(500, |n| n as f64),
             epochs(3, |_| 1e30),
+            epochs(3, |n| if n == 2 { f64::NAN } else { 1.0 }),
         ] {
             let pictures = curves("a < b & c", &epochs).unwrap();
-            for svg in [pictures.loss, pictures.accuracy] {
+            assert_eq!(pictures.len(), 3);
+            for Curve { measure, svg } in pictures {
                 assert!(is_well_formed(&svg), "{svg}");
-                assert!(["train", "test", "epoch", "a &lt; b &amp; c"].iter().all(|word| svg.contains(word)));
+                assert!(["train", "epoch", "a &lt; b &amp; c"].iter().all(|word| svg.contains(word)));
+                assert_eq!(svg.contains("test"), measure != "a/b");
             }
         }
     }
@@ -173,8 +204,8 @@ mod tests {
         let narrow = curves("run", &epochs(2, |n| 0.5 - 0.1 * n as f64)).unwrap();
         let pictures = curves("run", &epochs(30, |n| 1.0 / n as f64)).unwrap();
         let texts = |svg: &str| svg.lines().map(str::trim).filter(|l| l.parse::<f64>().is_ok()).count();
-        for svg in [pictures.loss, pictures.accuracy, narrow.loss, narrow.accuracy] {
-            assert!(texts(&svg) >= 6, "{svg}");
+        for picture in pictures.iter().chain(&narrow).filter(|p| p.measure != "a/b") {
+            assert!(texts(&picture.svg) >= 6, "{}", picture.svg);
         }
     }
 }

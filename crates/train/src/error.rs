@@ -20,7 +20,7 @@ pub enum Error {
     )]
     Diverged {
         /// NaN or an infinity.
-        loss: f32,
+        loss: f64,
         /// The epoch, counted from 1.
         epoch: usize,
         /// The step of the epoch, counted from 1.
@@ -67,12 +67,20 @@ pub enum Error {
         source: io::Error,
     },
     /// Options that could not be written, or read back.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {detail}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
         /// Why, with the line.
-        source: serde_json::Error,
+        detail: String,
+    },
+    /// A snapshot of a run that is damaged, of something else, or of another run.
+    #[error("{}{detail}", path.as_ref().map_or_else(String::new, |p| format!("{}: ", p.display())))]
+    Snapshot {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// What is wrong with it.
+        detail: String,
     },
     /// A picture that could not be drawn.
     #[error("the learning curves could not be drawn: {0}")]
@@ -112,7 +120,7 @@ mod tests {
 
     #[test]
     fn messages_say_where_and_what_to_do() {
-        let e = Error::Diverged { loss: f32::NAN, epoch: 3, step: 17, steps: 45 };
+        let e = Error::Diverged { loss: f64::NAN, epoch: 3, step: 17, steps: 45 };
         let expected =
             "the training loss became NaN at epoch 3, step 17 of 45; a lower learning rate may help";
         assert_eq!(e.to_string(), expected);

@@ -1,9 +1,9 @@
 //! [`RunFolder`]: what a run leaves behind.
 
 use crate::curves::curves;
+use crate::epoch::{Epoch, metrics_csv};
 use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
-use crate::metrics::{Epoch, metrics_csv};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -13,10 +13,11 @@ use wengert_nn::state::write_whole;
 use wengert_nn::{Module, state};
 
 const WEIGHTS: &str = "model.safetensors";
-const CONFIG: &str = "config.json";
+const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
-const LOSS: &str = "loss.svg";
-const ACCURACY: &str = "accuracy.svg";
+const CHECKPOINTS: &str = "checkpoints";
+/// What begins the files for TensorBoard.
+const EVENTS: &str = "events.out.tfevents.";
 
 /// What to do with a folder that already holds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub enum Existing {
     Overwrite,
 }
 
-/// A folder with the files of one run: `model.safetensors`, `config.json`, `metrics.csv`, `loss.svg` and
-/// `accuracy.svg`. Each is written aside and renamed, so that none is ever half there.
+/// A folder with the files of one run: `model.safetensors`, `config.toml`, `metrics.csv`, a
+/// picture of each measure, as `loss.svg`, and `checkpoints/`. Each file is written aside and renamed, so that none is ever half there.
 ///
 /// ```
 /// use wengert_nn::Linear;
@@ -37,14 +38,16 @@ pub enum Existing {
 ///
 /// let path = std::env::temp_dir().join(format!("wengert-run-{}", std::process::id()));
 /// let folder = RunFolder::create(&path, Existing::Refuse)?;
-/// folder.write_config(&vec![64, 10])?;
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Widths { inputs: usize, outputs: usize }
+/// folder.write_config(&Widths { inputs: 64, outputs: 10 })?;
 /// let model = Linear::<f32>::new(64, 10, &mut Rng::seed(0));
 /// folder.save(&model)?;
 ///
 /// // Later, from what is there:
 /// let folder = RunFolder::open(&path)?;
-/// let widths: Vec<usize> = folder.read_config()?;
-/// let mut again = Linear::<f32>::new(widths[0], widths[1], &mut Rng::seed(1));
+/// let widths: Widths = folder.read_config()?;
+/// let mut again = Linear::<f32>::new(widths.inputs, widths.outputs, &mut Rng::seed(1));
 /// folder.load(&mut again)?;
 /// assert_eq!(again.weight.value(), model.weight.value());
 /// # std::fs::remove_dir_all(path).unwrap();
@@ -61,7 +64,7 @@ impl RunFolder {
     /// ```
     /// use wengert_train::{Error, Existing, RunFolder};
     /// let path = std::env::temp_dir().join(format!("wengert-create-{}", std::process::id()));
-    /// RunFolder::create(&path, Existing::Refuse)?.write_config(&1)?;
+    /// RunFolder::create(&path, Existing::Refuse)?.write_metrics(&[])?;
     /// let e = RunFolder::create(&path, Existing::Refuse).unwrap_err();
     /// assert!(matches!(e, Error::Occupied { .. }));
     /// assert!(RunFolder::create(&path, Existing::Overwrite).is_ok());
@@ -164,12 +167,12 @@ impl RunFolder {
     /// Writes the options of the run. See [`RunFolder`] for an example.
     ///
     /// # Errors
-    /// If they cannot be written as JSON, or the file cannot be written.
+    /// If they cannot be written as TOML, or the file cannot be written.
     pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
         let path = self.path.join(CONFIG);
-        let json = serde_json::to_string_pretty(config);
-        let json = json.map_err(|source| Error::Config { path: path.clone(), source })?;
-        self.write(CONFIG, &format!("{json}\n"))
+        let text = toml::to_string(config);
+        let text = text.map_err(|e| Error::Config { path: path.clone(), detail: e.to_string() })?;
+        self.write(CONFIG, &text)
     }
 
     /// Reads the options of the run. See [`RunFolder`] for an example.
@@ -178,8 +181,12 @@ impl RunFolder {
     /// If the file cannot be read, or does not hold what is asked for.
     pub fn read_config<C: DeserializeOwned>(&self) -> Result<C> {
         let path = self.path.join(CONFIG);
-        let json = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        serde_json::from_str(&json).map_err(|source| Error::Config { path, source })
+        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        toml::from_str(&text).map_err(|e| {
+            let line = e.span().map(|at| 1 + text[..at.start.min(text.len())].matches('\n').count());
+            let line = line.map_or_else(String::new, |line| format!(" at line {line}"));
+            Error::Config { path, detail: format!("{}{line}", e.message().replace('\n', " ")) }
+        })
     }
 
     /// Writes the table of the epochs, in place of one that is there.
@@ -189,7 +196,7 @@ impl RunFolder {
     /// # let path = std::env::temp_dir().join(format!("wengert-metrics-{}", std::process::id()));
     /// let folder = RunFolder::create(&path, Existing::Refuse)?;
     /// folder.write_metrics(&[])?;
-    /// assert!(std::fs::read_to_string(path.join("metrics.csv")).unwrap().starts_with("epoch,train_loss,"));
+    /// assert!(std::fs::read_to_string(path.join("metrics.csv")).unwrap().starts_with("epoch,"));
     /// # std::fs::remove_dir_all(path).unwrap();
     /// # Ok::<(), wengert_train::Error>(())
     /// ```
@@ -203,11 +210,11 @@ impl RunFolder {
     /// Draws the learning curves; `title` says of what.
     ///
     /// ```
-    /// # use wengert_train::{Epoch, Existing, RunFolder, Score};
+    /// # use wengert_train::{Epoch, Existing, Measures, RunFolder};
     /// # let path = std::env::temp_dir().join(format!("wengert-curves-{}", std::process::id()));
-    /// # let score = Score { loss: 0.5, correct: 8, samples: 10 };
+    /// # let score = Measures::new(10).mean("loss", 0.5, 10.0).share("accuracy", 8, 10);
     /// let folder = RunFolder::create(&path, Existing::Refuse)?;
-    /// folder.write_curves("mlp", &[Epoch { number: 1, train: score, test: score, seconds: 0.1 }])?;
+    /// folder.write_curves("mlp", &[Epoch { number: 1, train: score.clone(), test: score, seconds: 0.1 }])?;
     /// assert!(path.join("loss.svg").exists() && path.join("accuracy.svg").exists());
     /// # std::fs::remove_dir_all(path).unwrap();
     /// # Ok::<(), wengert_train::Error>(())
@@ -216,9 +223,24 @@ impl RunFolder {
     /// # Errors
     /// If a file cannot be written.
     pub fn write_curves(&self, title: &str, epochs: &[Epoch]) -> Result<()> {
-        let pictures = curves(title, epochs)?;
-        self.write(LOSS, &pictures.loss)?;
-        self.write(ACCURACY, &pictures.accuracy)
+        for curve in curves(title, epochs)? {
+            // A measure may have any name; a file may not.
+            let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+            let name: String = curve.measure.chars().map(plain).collect();
+            self.write(&format!("{name}.svg"), &curve.svg)?;
+        }
+        Ok(())
+    }
+
+    /// Where checkpoints go.
+    ///
+    /// ```
+    /// let folder = wengert_train::RunFolder::open(".")?;
+    /// assert!(folder.checkpoints().ends_with("checkpoints"));
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
     }
 
     fn write(&self, name: &str, contents: &str) -> Result<()> {
@@ -228,11 +250,22 @@ impl RunFolder {
 
     /// Takes away the files of an earlier run, lest a run that is stopped leaves a mixture of both.
     fn clear(&self) -> Result<()> {
-        for name in [WEIGHTS, CONFIG, METRICS, LOSS, ACCURACY] {
-            let path = self.path.join(name);
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&path)(e)),
-                _ => {}
+        let checkpoints = self.checkpoints();
+        for folder in [&self.path, &checkpoints].into_iter().filter(|f| f.is_dir()) {
+            for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+                let path = entry.map_err(Error::io(folder))?.path();
+                let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                let ours = match *folder == checkpoints {
+                    true => name.ends_with(".safetensors") || name.ends_with(".tmp"),
+                    false => {
+                        [WEIGHTS, CONFIG, METRICS].contains(&name)
+                            || name.ends_with(".svg")
+                            || name.starts_with(EVENTS)
+                    }
+                };
+                if ours && path.is_file() {
+                    fs::remove_file(&path).map_err(Error::io(&path))?;
+                }
             }
         }
         Ok(())
@@ -247,16 +280,22 @@ mod tests {
         std::env::temp_dir().join(format!("wengert-folder-{name}-{}", std::process::id()))
     }
 
+    type Numbers = std::collections::BTreeMap<String, Vec<f64>>;
+
+    fn numbers(values: &[f64]) -> Numbers {
+        Numbers::from([("values".to_owned(), values.to_vec())])
+    }
+
     #[test]
     fn overwriting_takes_only_what_a_run_wrote() {
         let path = temporary("overwrite");
         let folder = RunFolder::create(path.join("deep/er"), Existing::Refuse).unwrap();
-        folder.write_config(&1).unwrap();
+        folder.write_config(&numbers(&[1.0])).unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
         let e = RunFolder::create(folder.path(), Existing::Refuse).unwrap_err().to_string();
         assert!(e.contains("deep/er is not empty"), "{e}");
         let folder = RunFolder::create(folder.path(), Existing::Overwrite).unwrap();
-        assert!(folder.read_config::<i32>().is_err());
+        assert!(folder.read_config::<Numbers>().is_err());
         assert!(folder.path().join("notes.txt").exists());
         fs::remove_dir_all(path).unwrap();
     }
@@ -265,13 +304,13 @@ mod tests {
     fn options_that_are_damaged_or_not_there_name_the_file() {
         let path = temporary("config");
         let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
-        let message = || folder.read_config::<Vec<f64>>().unwrap_err().to_string();
-        assert!(message().contains("config.json: No such file"), "{}", message());
-        fs::write(path.join(CONFIG), "[1.0,").unwrap();
-        assert!(message().contains("config.json: EOF"), "{}", message());
+        let message = || folder.read_config::<Numbers>().unwrap_err().to_string();
+        assert!(message().contains("config.toml: No such file"), "{}", message());
+        fs::write(path.join(CONFIG), "# numbers\nvalues = [1.0,").unwrap();
+        assert!(message().contains("config.toml: ") && message().contains("at line 2"), "{}", message());
         // The very same numbers come back.
-        folder.write_config(&[0.1, 1.0 / 3.0, 5e-324]).unwrap();
-        assert_eq!(folder.read_config::<Vec<f64>>().unwrap(), [0.1, 1.0 / 3.0, 5e-324]);
+        folder.write_config(&numbers(&[0.1, 1.0 / 3.0, 5e-324])).unwrap();
+        assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [0.1, 1.0 / 3.0, 5e-324]);
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -1,46 +1,71 @@
 //! The loop around a model, in parts that can be used one by one.
 //!
-//! - [`fit`] trains a classifier and gives its [`Epoch`]s; [`evaluate`] scores one;
-//! - an [`Observer`] watches, such as [`Progress`], a bar in a terminal and plain lines elsewhere;
-//! - a [`RunFolder`] keeps what a run leaves behind: weights, options, [metrics](metrics_csv) and
-//!   [learning curves](curves);
-//! - a [`fingerprint`] tells in one word whether two runs gave the same weights.
+//! - A [`Task`] says how a batch becomes a loss and what is measured on it: [`Classify`],
+//!   [`NextToken`], or a closure; [`evaluate()`] measures.
+//! - A [`Learner`] is what a run improves: [`Minimize`] is a model with an optimiser and a task, with clipping and averaged
+//!   weights; several models with an optimiser each are a learner of your own.
+//! - [`fit`] is the loop: epochs, schedules, accumulated gradients, [early stopping](Watch), and [checkpoints](Checkpoints) from
+//!   which a run goes on with the same bits, wherever it was stopped. A loop of your own can use [`Snapshot`] for that.
+//! - An [`Observer`] watches: [`Progress`] is a bar in a terminal and plain lines elsewhere, [`GradientFlow`] a report of gradients,
+//!   [`TensorBoard`] writes event files.
+//! - [`metrics`] are scores beyond the loss.
+//! - A [`RunFolder`] keeps what a run leaves behind: weights, options, [metrics](metrics_csv) and [learning curves](curves).
+//! - A [`fingerprint`] tells in one word whether two runs gave the same weights.
 //!
 //! ```
 //! use wengert_data::{Loader, digits};
 //! use wengert_nn::{optim::Adam, zoo::{Mlp, MlpConfig}};
 //! use wengert_ops::random::Rng;
-//! use wengert_train::{FitConfig, fit};
+//! use wengert_train::{Classify, FitConfig, Minimize, fit};
 //!
 //! let (train, test) = digits()?.stratified_split(0.2, 0)?;
 //! let loader = Loader::new(&train, 32, 0)?;
-//! let mut model = Mlp::new(&MlpConfig::default(), &mut Rng::seed(0));
+//! let (mut model, mut adam) = (Mlp::new(&MlpConfig::default(), &mut Rng::seed(0)), Adam::new(3e-3));
+//! let mut learner = Minimize::new(&mut model, &mut adam, Classify);
 //! let config = FitConfig { epochs: 2, ..FitConfig::default() };
-//! let epochs = fit(&mut model, &mut Adam::new(3e-3), &loader, &test, &config, &mut ())?;
-//! assert!(epochs[1].test.accuracy() > 0.8);
+//! let fitted = fit(&mut learner, &loader, &test, &config, &mut ())?;
+//! assert!(fitted.epochs[1].test.accuracy() > 0.8);
 //! # Ok::<(), wengert_train::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod checkpoints;
+mod crc;
 mod curves;
+mod epoch;
 mod error;
 mod evaluate;
 mod fingerprint;
 mod fit;
+mod flow;
 mod folder;
-mod metrics;
+mod learner;
+mod measures;
+pub mod metrics;
 mod observer;
 mod progress;
 mod schedule;
+mod snapshot;
+mod task;
+mod tensorboard;
 mod ticks;
+mod watch;
 
-pub use curves::{Curves, curves};
+pub use checkpoints::{Checkpoints, Every};
+pub use curves::{Curve, curves};
+pub use epoch::{Epoch, metrics_csv};
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
 pub use fingerprint::fingerprint;
-pub use fit::{FitConfig, fit};
+pub use fit::{Ended, FitConfig, Fitted, HeldOut, Nothing, fit};
+pub use flow::{Flow, FlowLine, GradientFlow};
 pub use folder::{Existing, RunFolder};
-pub use metrics::{Epoch, Score, metrics_csv};
-pub use observer::{Observer, Plan, Step};
+pub use learner::{Context, Learner, Minimize, Part, PartMut};
+pub use measures::{Form, Measure, Measures};
+pub use observer::{Gradients, Observer, Plan, Step};
 pub use progress::Progress;
 pub use schedule::Schedule;
+pub use snapshot::Snapshot;
+pub use task::{Classify, NextToken, Outcome, Task, TaskFn, task};
+pub use tensorboard::{EventFile, TensorBoard};
+pub use watch::Watch;

@@ -1,7 +1,10 @@
 //! [`Observer`]: who watches a run.
 
+use crate::epoch::Epoch;
 use crate::error::Result;
-use crate::metrics::Epoch;
+use std::path::Path;
+use wengert_nn::Module;
+use wengert_tape::Grads;
 
 /// What a run is going to do. See [`Observer`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +13,8 @@ pub struct Plan {
     pub epochs: usize,
     /// The number of steps in an epoch.
     pub steps: usize,
+    /// The steps that were done before: 0, or more if the run was taken up again.
+    pub done: usize,
 }
 
 /// One step of training. See [`Observer`] for an example.
@@ -19,19 +24,37 @@ pub struct Step {
     pub epoch: usize,
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The number of samples in the batch.
+    /// The steps since the run began, with this one.
+    pub done: usize,
+    /// The number of samples learned from.
     pub samples: usize,
     /// Their mean loss, before the step.
-    pub loss: f32,
+    pub loss: f64,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
 }
 
-/// Who watches a run: told what happens, asked nothing. `()` looks away.
+/// The gradients of a step, before the update.
+pub struct Gradients<'g> {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step of the epoch, counted from 1.
+    pub step: usize,
+    /// The part of the learner.
+    pub part: &'static str,
+    /// The part's model.
+    pub model: &'g dyn Module,
+    /// Its gradients, as the optimiser will get them.
+    pub grads: &'g Grads<f32>,
+}
+
+/// Who watches a run: told what happens, asked nothing. `()` looks away; a tuple or a vector of observers tells each in turn.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Linear, optim::Sgd};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{FitConfig, Observer, Plan, Step, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, Observer, Plan, Progress, Step, fit};
 ///
 /// #[derive(Default)]
 /// struct Count { planned: usize, done: usize }
@@ -41,23 +64,27 @@ pub struct Step {
 ///         self.planned = plan.epochs * plan.steps;
 ///     }
 ///     fn step(&mut self, step: &Step) {
-///         assert!(step.loss.is_finite());
+///         assert!(step.loss.is_finite() && step.learning_rate == 0.1);
 ///         self.done += 1;
 ///     }
 /// }
 ///
 /// let (train, test) = digits()?.stratified_split(0.5, 0)?;
-/// let mut count = Count::default();
-/// let mut model = Linear::new(64, 10, &mut Rng::seed(0));
+/// let mut both = (Count::default(), Progress::lines(Vec::new()));
+/// let (mut model, mut sgd) = (Linear::new(64, 10, &mut Rng::seed(0)), Sgd::new(0.1));
+/// let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
 /// let config = FitConfig { epochs: 2, ..FitConfig::default() };
-/// fit(&mut model, &mut Sgd::new(0.1), &Loader::new(&train, 100, 0)?, &test, &config, &mut count)?;
-/// assert_eq!((count.planned, count.done), (18, 18));
+/// fit(&mut learner, &Loader::new(&train, 100, 0)?, &test, &config, &mut both)?;
+/// assert_eq!((both.0.planned, both.0.done), (18, 18));
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 #[allow(unused_variables, reason = "what an observer does not care for, it passes over")]
 pub trait Observer {
-    /// The run begins.
+    /// The run begins, or goes on.
     fn start(&mut self, plan: &Plan) {}
+
+    /// The gradients of a step are there, and the weights are not yet changed.
+    fn gradients(&mut self, gradients: &Gradients<'_>) {}
 
     /// A step was made.
     fn step(&mut self, step: &Step) {}
@@ -73,8 +100,99 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The run saved itself.
+    fn saved(&mut self, path: &Path) {}
+
     /// The run is over, whether or not it came to its end.
     fn finish(&mut self) {}
 }
 
 impl Observer for () {}
+
+macro_rules! each {
+    ($self:ident, $each:ident, $body:expr) => {
+        for $each in $self.iter_mut() {
+            $body;
+        }
+    };
+}
+
+impl Observer for Vec<Box<dyn Observer + '_>> {
+    fn start(&mut self, plan: &Plan) {
+        each!(self, o, o.start(plan));
+    }
+    fn gradients(&mut self, gradients: &Gradients<'_>) {
+        each!(self, o, o.gradients(gradients));
+    }
+    fn step(&mut self, step: &Step) {
+        each!(self, o, o.step(step));
+    }
+    fn warning(&mut self, message: &str) {
+        each!(self, o, o.warning(message));
+    }
+    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+        each!(self, o, o.epoch(epochs)?);
+        Ok(())
+    }
+    fn saved(&mut self, path: &Path) {
+        each!(self, o, o.saved(path));
+    }
+    fn finish(&mut self) {
+        each!(self, o, o.finish());
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn start(&mut self, plan: &Plan) {
+        (**self).start(plan);
+    }
+    fn gradients(&mut self, gradients: &Gradients<'_>) {
+        (**self).gradients(gradients);
+    }
+    fn step(&mut self, step: &Step) {
+        (**self).step(step);
+    }
+    fn warning(&mut self, message: &str) {
+        (**self).warning(message);
+    }
+    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+        (**self).epoch(epochs)
+    }
+    fn saved(&mut self, path: &Path) {
+        (**self).saved(path);
+    }
+    fn finish(&mut self) {
+        (**self).finish();
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn start(&mut self, plan: &Plan) {
+        self.0.start(plan);
+        self.1.start(plan);
+    }
+    fn gradients(&mut self, gradients: &Gradients<'_>) {
+        self.0.gradients(gradients);
+        self.1.gradients(gradients);
+    }
+    fn step(&mut self, step: &Step) {
+        self.0.step(step);
+        self.1.step(step);
+    }
+    fn warning(&mut self, message: &str) {
+        self.0.warning(message);
+        self.1.warning(message);
+    }
+    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+        self.0.epoch(epochs)?;
+        self.1.epoch(epochs)
+    }
+    fn saved(&mut self, path: &Path) {
+        self.0.saved(path);
+        self.1.saved(path);
+    }
+    fn finish(&mut self) {
+        self.0.finish();
+        self.1.finish();
+    }
+}

@@ -1,10 +1,12 @@
 //! [`Progress`]: how far a run has come, on the standard error stream.
 //!
-//! In a terminal, one bar with epoch, rate, time left, loss and test accuracy. Elsewhere, and in a terminal that is
+//! In a terminal, one bar with epoch, time left, samples a second, loss and what was measured on held-out samples: at most 52 columns
+//! beside the bar, so that it fits into 60. Elsewhere, and in a terminal that is
 //! `TERM=dumb`, a plain line an epoch. With `NO_COLOR` set (<https://no-color.org>) the bar has no colours.
 
+use crate::epoch::Epoch;
 use crate::error::Result;
-use crate::metrics::Epoch;
+use crate::measures::Measures;
 use crate::observer::{Observer, Plan, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::ffi::OsStr;
@@ -14,7 +16,7 @@ use std::io::{self, IsTerminal, Write};
 /// Draws of the bar a second.
 const DRAWS: u8 = 12;
 /// How much of the loss that is shown comes from the last step: single batches jump too much to be read.
-const SMOOTHING: f32 = 0.1;
+const SMOOTHING: f64 = 0.1;
 
 /// An [`Observer`] that shows how far a run has come.
 ///
@@ -22,13 +24,14 @@ const SMOOTHING: f32 = 0.1;
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Linear, optim::Adam};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{FitConfig, Progress, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, Progress, fit};
 ///
 /// let (train, test) = digits()?.stratified_split(0.2, 0)?;
-/// let (loader, mut model) = (Loader::new(&train, 64, 0)?, Linear::new(64, 10, &mut Rng::seed(0)));
+/// let (mut model, mut adam) = (Linear::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
+/// let (loader, mut learner) = (Loader::new(&train, 64, 0)?, Minimize::new(&mut model, &mut adam, Classify));
 /// let config = FitConfig { epochs: 2, ..FitConfig::default() };
 /// let mut lines = Vec::new();
-/// fit(&mut model, &mut Adam::new(0.01), &loader, &test, &config, &mut Progress::lines(&mut lines))?;
+/// fit(&mut learner, &loader, &test, &config, &mut Progress::lines(&mut lines))?;
 /// let lines = String::from_utf8(lines).unwrap();
 /// assert!(lines.lines().count() == 2 && lines.starts_with("epoch 1/2  train loss "));
 /// # Ok::<(), wengert_train::Error>(())
@@ -38,9 +41,9 @@ pub struct Progress<'w> {
     /// The samples that were learned from.
     samples: usize,
     /// The loss, smoothed over steps.
-    loss: Option<f32>,
-    /// The test accuracy after the last epoch.
-    accuracy: Option<f64>,
+    loss: Option<f64>,
+    /// What is shown of the last epoch's held-out samples.
+    test: String,
     shown: Shown<'w>,
 }
 
@@ -62,13 +65,14 @@ impl<'w> Progress<'w> {
     /// use wengert_data::{Loader, digits};
     /// use wengert_nn::{Linear, optim::Adam};
     /// use wengert_ops::random::Rng;
-    /// use wengert_train::{FitConfig, Progress, fit};
+    /// use wengert_train::{Classify, FitConfig, Minimize, Progress, fit};
     ///
     /// let (train, test) = digits()?.stratified_split(0.2, 0)?;
-    /// let (loader, mut model) = (Loader::new(&train, 64, 0)?, Linear::new(64, 10, &mut Rng::seed(0)));
+    /// let (mut model, mut adam) = (Linear::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
+    /// let (loader, mut learner) = (Loader::new(&train, 64, 0)?, Minimize::new(&mut model, &mut adam, Classify));
     /// let config = FitConfig { epochs: 1, ..FitConfig::default() };
-    /// let epochs = fit(&mut model, &mut Adam::new(0.01), &loader, &test, &config, &mut Progress::stderr())?;
-    /// assert_eq!(epochs.len(), 1);
+    /// let fitted = fit(&mut learner, &loader, &test, &config, &mut Progress::stderr())?;
+    /// assert_eq!(fitted.epochs.len(), 1);
     /// # Ok::<(), wengert_train::Error>(())
     /// ```
     pub fn stderr() -> Self {
@@ -88,17 +92,26 @@ impl<'w> Progress<'w> {
     }
 
     fn new(shown: Shown<'w>) -> Self {
-        Progress { plan: Plan { epochs: 0, steps: 0 }, samples: 0, loss: None, accuracy: None, shown }
+        Progress {
+            plan: Plan { epochs: 0, steps: 0, done: 0 },
+            samples: 0,
+            loss: None,
+            test: String::new(),
+            shown,
+        }
     }
 }
 
 impl Observer for Progress<'_> {
     fn start(&mut self, plan: &Plan) {
-        (self.plan, self.samples, self.loss, self.accuracy) = (*plan, 0, None, None);
+        (self.plan, self.samples, self.loss, self.test) = (*plan, 0, None, String::new());
         if let Shown::Bar { bar, look } = &mut self.shown {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS);
             *bar = ProgressBar::with_draw_target(Some((plan.epochs * plan.steps) as u64), target);
             bar.set_style(style(*look));
+            // Steps before the run was taken up are there, but took no time now.
+            bar.set_position(plan.done as u64);
+            bar.reset_eta();
         }
     }
 
@@ -107,12 +120,9 @@ impl Observer for Progress<'_> {
         *loss += SMOOTHING * (step.loss - *loss);
         self.samples += step.samples;
         if let Shown::Bar { bar, .. } = &self.shown {
-            if step.step == 1 {
-                bar.set_prefix(format!("epoch {}/{}", step.epoch, self.plan.epochs));
-            }
+            bar.set_prefix(format!("{}/{}", step.epoch, self.plan.epochs));
             let rate = rate(self.samples as f64 / bar.elapsed().as_secs_f64());
-            let accuracy = self.accuracy.map_or_else(String::new, |a| format!("  test {:.2} %", 100.0 * a));
-            bar.set_message(format!("{rate}  loss {loss:.4}{accuracy}"));
+            bar.set_message(format!("{rate}  loss {loss:.4}{}", self.test));
             bar.inc(1);
         }
     }
@@ -126,7 +136,7 @@ impl Observer for Progress<'_> {
 
     fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
         if let Some(epoch) = epochs.last() {
-            self.accuracy = Some(epoch.test.accuracy());
+            self.test = short(&epoch.test);
             if let Shown::Lines(to) = &mut self.shown {
                 lost(writeln!(to, "{}", line(epoch, self.plan.epochs)));
             }
@@ -167,31 +177,39 @@ fn style(look: Look) -> ProgressStyle {
         .with_key("left", |state: &ProgressState, w: &mut dyn fmt::Write| {
             let left = match state.is_finished() {
                 true => format!("{:.1} s", state.elapsed().as_secs_f64()),
-                false => format!("{} left", duration(state.eta().as_secs())),
+                false => format!("-{}", duration(state.eta().as_secs())),
             };
             let _ = w.write_str(&left);
         })
 }
 
 fn line(epoch: &Epoch, of: usize) -> String {
-    let (train, test) = (epoch.train, epoch.test);
+    let part = |name: &str, measures: &Measures| -> String {
+        let each = measures.iter().map(|m| format!("{} {}", m.name(), m.form().show(m.value())));
+        let all: Vec<String> = each.collect();
+        if all.is_empty() { String::new() } else { format!("  {name} {}", all.join("  ")) }
+    };
     format!(
-        "epoch {number:>width$}/{of}  train loss {:.4}  accuracy {:.2} %  test loss {:.4}  accuracy {:.2} %  {:.2} s",
-        train.loss,
-        100.0 * train.accuracy(),
-        test.loss,
-        100.0 * test.accuracy(),
+        "epoch {number:>width$}/{of}{}{}  {:.2} s",
+        part("train", &epoch.train),
+        part("test", &epoch.test),
         epoch.seconds,
         number = epoch.number,
         width = of.to_string().len(),
     )
 }
 
+/// The measure of the held-out samples that says most: a share if there is one.
+fn short(test: &Measures) -> String {
+    let best = test.iter().find(|m| m.form().more_is_better()).or_else(|| test.iter().last());
+    best.map_or_else(String::new, |m| format!("  test {}", m.form().show(m.value())))
+}
+
 fn rate(samples_a_second: f64) -> String {
     match samples_a_second {
-        r if r < 1e3 => format!("{r:.0} samples/s"),
-        r if r < 1e5 => format!("{:.1}k samples/s", r / 1e3),
-        r => format!("{:.0}k samples/s", r / 1e3),
+        r if r < 1e3 => format!("{r:.0}/s"),
+        r if r < 1e5 => format!("{:.1}k/s", r / 1e3),
+        r => format!("{:.0}k/s", r / 1e3),
     }
 }
 
@@ -207,7 +225,6 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Score;
 
     #[test]
     fn a_bar_needs_a_terminal_that_can_draw_it() {
@@ -223,11 +240,12 @@ mod tests {
 
     #[test]
     fn lines_are_plain_and_aligned() {
-        let score = |loss, correct| Score { loss, correct, samples: 400 };
+        let score =
+            |loss, correct| Measures::new(400).mean("loss", loss, 1.0).share("accuracy", correct, 400);
         let epoch = Epoch { number: 7, train: score(0.125, 390), test: score(0.25, 371), seconds: 0.0449 };
         let mut out = Vec::new();
         let mut progress = Progress::lines(&mut out);
-        progress.start(&Plan { epochs: 10, steps: 2 });
+        progress.start(&Plan { epochs: 10, steps: 2, done: 0 });
         progress.warning("odd");
         progress.epoch(&[epoch]).unwrap();
         progress.finish();
@@ -240,7 +258,7 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let rates = [0.4, 999.0, 51_234.0, 512_345.0].map(rate);
-        let expected = ["0 samples/s", "999 samples/s", "51.2k samples/s", "512k samples/s"];
+        let expected = ["0/s", "999/s", "51.2k/s", "512k/s"];
         assert_eq!(rates, expected);
         assert_eq!([9, 75, 3725].map(duration), ["9 s", "1:15", "1:02:05"]);
     }

@@ -20,3 +20,7 @@ mod equations {}
 
 #[doc = include_str!("../../../docs/src/data.md")]
 mod data {}
+
+#[cfg(feature = "train")]
+#[doc = include_str!("../../../docs/src/training.md")]
+mod training {}

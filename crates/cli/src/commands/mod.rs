@@ -3,23 +3,29 @@
 mod check;
 mod eval;
 mod models;
+mod resume;
+mod run;
 mod summary;
 mod train;
 
 use anyhow::Result;
 use clap::Subcommand;
-use wengert::train::Score;
+use wengert::train::{Form, Measures};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a model and keep weights, options, metrics and learning curves in a folder
     ///
-    /// It learns from the 1797 handwritten digits, of which a stratified part is held out to test on. The same options
-    /// give the same weights, bit by bit, on any number of threads.
-    Train(train::Train),
+    /// A part of the data is held out to test on. The same options give the same weights, bit by bit, on any number of threads,
+    /// and however often the run was stopped and resumed. Ctrl-C ends it after the step, with a checkpoint.
+    Train(Box<train::Train>),
+    /// Go on with a run that was stopped, from its newest checkpoint
+    ///
+    /// The results are those of a run that was not stopped, to the last bit.
+    Resume(resume::Resume),
     /// Evaluate a trained model on its held-out samples again
     ///
-    /// The model and the test split are rebuilt from the config.json of its run: the numbers are those that training
+    /// The model and the test split are rebuilt from the config.toml of its run: the numbers are those that training
     /// ended with, to the last digit.
     Eval(eval::Eval),
     /// Show the layers of a model and their parameters
@@ -37,6 +43,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<String> {
         match self {
             Command::Train(train) => train.run(),
+            Command::Resume(resume) => resume.run(),
             Command::Eval(eval) => eval.run(),
             Command::Summary(summary) => summary.run(),
             Command::Models(models) => Ok(models.run()),
@@ -48,8 +55,15 @@ impl Command {
 /// How many samples are evaluated at once: sums depend on it in their last bits, so it is the same everywhere.
 const EVALUATION_BATCH: usize = 256;
 
-/// A test score as `train` and `eval` both print it, to the last bit.
-fn test_lines(score: &Score) -> String {
-    let Score { loss, correct, samples } = score;
-    format!("test accuracy {:.2} % ({correct} of {samples})\ntest loss {loss}", 100.0 * score.accuracy())
+/// A test score as `train` and `eval` both print it, to the last bit: shares first.
+fn test_lines(score: &Measures) -> String {
+    let (shares, others): (Vec<_>, Vec<_>) = score.iter().partition(|m| m.form() == Form::Share);
+    let lines = shares.into_iter().chain(others).map(|m| match m.form() {
+        Form::Share => {
+            let (percent, count, of) = (100.0 * m.value(), m.sum(), m.weight());
+            format!("test {} {percent:.2} % ({count} of {of})", m.name())
+        }
+        _ => format!("test {} {}", m.name(), m.value()),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! `wengert models`: what can be trained.
+//! `wengert models`: what can be trained, on what, and what to expect.
 
 use crate::zoo::Architecture;
 use clap::Args;
@@ -10,7 +10,12 @@ impl Models {
     pub(crate) fn run(self) -> String {
         let all = Architecture::all();
         let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        let lines: Vec<String> = all.iter().map(|(name, about)| format!("{name:<width$}  {about}")).collect();
-        lines.join("\n")
+        let lines = all.iter().filter_map(|(name, about)| {
+            let model = Architecture::named(name)?;
+            let data: Vec<String> = model.data().iter().map(|d| d.name()).collect();
+            let (data, expect, indent) = (data.join(", "), model.expect(), " ".repeat(width + 2));
+            Some(format!("{name:<width$}  {about}\n{indent}data: {data}\n{indent}expect: {expect}"))
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

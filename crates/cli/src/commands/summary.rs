@@ -1,12 +1,13 @@
 //! `wengert summary`: layers and parameters of a model.
 
-use crate::config::{Config, Data};
-use crate::zoo::Architecture;
+use crate::config::Config;
+use crate::zoo::{Architecture, Setup, Use};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use wengert::ops::random::Rng;
-use wengert::train::RunFolder;
+use wengert::Module;
+use wengert::data::Dataset;
+use wengert::train::{RunFolder, Task};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,14 +24,26 @@ Examples:
 
 impl Summary {
     pub(crate) fn run(self) -> Result<String> {
-        let model = match self.what.to_str().and_then(Architecture::named) {
-            Some(model) => {
-                let data = Data::Digits.read()?;
-                model.build(data.inputs().shape()[1], data.classes(), &mut Rng::seed(0))?
-            }
-            None => Config::of(&open(&self.what)?)?.build()?,
+        let config = match self.what.to_str().and_then(Architecture::named) {
+            Some(model) => Config::usual(model),
+            None => Config::of(&open(&self.what)?)?,
         };
-        Ok(wengert::nn::Summary::of(&model).to_string())
+        config.model.with(&config, Table)
+    }
+}
+
+struct Table;
+
+impl Use for Table {
+    type Out = String;
+
+    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
+    where
+        M: Module,
+        D: Dataset + Clone,
+        T: Task<M, D::Batch>,
+    {
+        Ok(wengert::nn::Summary::of(&setup.model).to_string())
     }
 }
 

@@ -1,16 +1,16 @@
 //! `wengert train`: from options to a run folder.
 
-use super::{EVALUATION_BATCH, test_lines};
-use crate::config::{Config, Data};
-use crate::values::{self, Optimizer, Schedule};
-use crate::zoo::Architecture;
-use anyhow::{Context, Result, bail};
+use super::run::{self, Run};
+use crate::config::Config;
+use crate::data::Data;
+use crate::values::{self, Every, Optimizer, Schedule};
+use crate::zoo::{Architecture, Setup, Use};
+use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-use wengert::data::Loader;
-use wengert::nn::optim::{self, Adam, AdamConfig, Sgd, SgdConfig};
-use wengert::train::{Epoch, Error, Existing, FitConfig, Observer, Plan, Progress, RunFolder, Step, fit};
+use wengert::Module;
+use wengert::data::Dataset;
+use wengert::train::{Error, Existing, RunFolder, Task};
 
 #[derive(Debug, Args)]
 #[command(subcommand_value_name = "MODEL", subcommand_help_heading = "Models", after_help = EXAMPLES)]
@@ -31,6 +31,10 @@ Examples:
 /// The options that all models share; global, so that they can stand after the model's name.
 #[derive(Debug, Args)]
 struct Options {
+    /// What is learned from [default: the first that `wengert models` names]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Training")]
+    data: Option<Data>,
+
     /// How often each sample is learned from
     #[arg(long, global = true, value_name = "N", default_value_t = 100, value_parser = values::count::<1_000_000>)]
     #[arg(help_heading = "Training")]
@@ -40,6 +44,11 @@ struct Options {
     #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = values::count::<1_000_000>)]
     #[arg(help_heading = "Training")]
     batch_size: usize,
+
+    /// The number of batches whose gradients make up a step
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = values::count::<1_000_000>)]
+    #[arg(help_heading = "Training")]
+    accumulate: usize,
 
     /// How weights are updated
     #[arg(long, global = true, value_name = "NAME", default_value = "adamw", help_heading = "Training")]
@@ -59,6 +68,23 @@ struct Options {
     #[arg(help_heading = "Training")]
     weight_decay: Option<f64>,
 
+    /// Scale gradients down whose joint norm is larger
+    #[arg(long, global = true, value_name = "NORM", value_parser = values::clip, help_heading = "Training")]
+    clip_norm: Option<f64>,
+
+    /// Evaluate and keep a moving average of the weights, of which this part stays at each step
+    #[arg(long, global = true, value_name = "DECAY", value_parser = values::decay, help_heading = "Training")]
+    average: Option<f64>,
+
+    /// Keep the weights of the epoch at which this measure of the held-out samples is best [default with --patience: loss]
+    #[arg(long, global = true, value_name = "MEASURE", help_heading = "Training")]
+    watch: Option<String>,
+
+    /// Stop after so many epochs without a better one
+    #[arg(long, global = true, value_name = "EPOCHS", value_parser = values::count::<1_000_000>)]
+    #[arg(help_heading = "Training")]
+    patience: Option<usize>,
+
     /// What all randomness comes from: the split, the weights, the batches, dropout
     #[arg(long, global = true, value_name = "N", default_value_t = 0, help_heading = "Training")]
     seed: u64,
@@ -67,6 +93,23 @@ struct Options {
     #[arg(long, global = true, value_name = "FRACTION", default_value_t = 0.2, help_heading = "Training")]
     #[arg(value_parser = values::test_fraction)]
     test_fraction: f64,
+
+    /// Save the run so often, to be taken up by `wengert resume`: 100steps, or 2epochs
+    #[arg(long, global = true, value_name = "STEPS|EPOCHS", value_parser = values::every, help_heading = "Running")]
+    checkpoint_every: Option<Every>,
+
+    /// How many checkpoints are kept
+    #[arg(long, global = true, value_name = "N", default_value_t = 3, value_parser = values::count::<10_000>)]
+    #[arg(help_heading = "Running")]
+    keep_checkpoints: usize,
+
+    /// Write events for TensorBoard into the folder
+    #[arg(long, global = true, help_heading = "Running")]
+    tensorboard: bool,
+
+    /// Options from a file, such as the config.toml of a run; those on the command line win
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Running")]
+    config: Option<PathBuf>,
 
     /// The number of threads [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = values::count::<1024>, help_heading = "Running")]
@@ -84,108 +127,63 @@ struct Options {
 impl Train {
     pub(crate) fn run(self) -> Result<String> {
         let Train { model, options } = self;
-        if let Some(n) = options.threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
-            pool.with_context(|| format!("{n} threads cannot be started; ask for fewer"))?;
-        }
-        let config = options.config(model)?;
-        let (train, test) = config.split()?;
-        let loader = Loader::new(&train, config.batch_size, config.seed)?;
-        let mut model = config.build()?;
-        let mut optimizer = optimizer(&config);
-        // Before anything is trained: what cannot be kept need not be learned.
-        let folder = options.folder(&config)?;
-        folder.write_config(&config)?;
-
-        let fit_config = FitConfig {
-            epochs: config.epochs,
-            seed: config.seed,
-            schedule: config.schedule.into(),
-            evaluation_batch: EVALUATION_BATCH,
-        };
-        let mut watch = Watch {
-            progress: Progress::stderr(),
-            folder: &folder,
-            epochs: Vec::new(),
-            written: Instant::now(),
-        };
-        let trained = fit(&mut model, &mut *optimizer, &loader, &test, &fit_config, &mut watch);
-        // What was measured before a failure is kept too.
-        folder.write_metrics(&watch.epochs)?;
-        let epochs = trained?;
-        let weights = folder.save(&model)?;
-        folder
-            .write_curves(&format!("{} on the digits, seed {}", config.model.name(), config.seed), &epochs)?;
-
-        let Some(last) = epochs.last() else { bail!("no epoch was trained") };
-        let seconds: f64 = epochs.iter().map(|e| e.seconds).sum();
-        Ok(format!(
-            "{}\ntraining seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
-            test_lines(&last.test),
-            folder.path().display()
-        ))
+        run::threads(options.threads)?;
+        let config = options.config(model);
+        config.check()?;
+        let start = Start { config: &config, options: &options };
+        config.model.with(&config, start)
     }
 }
 
-/// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// Shows the run and keeps its metrics up to date.
-struct Watch<'r> {
-    progress: Progress<'r>,
-    folder: &'r RunFolder,
-    epochs: Vec<Epoch>,
-    written: Instant,
+/// Makes the folder when the data are there, and before anything is trained: what cannot be kept need not be learned.
+struct Start<'s> {
+    config: &'s Config,
+    options: &'s Options,
 }
 
-impl Observer for Watch<'_> {
-    fn start(&mut self, plan: &Plan) {
-        self.progress.start(plan);
-    }
-    fn step(&mut self, step: &Step) {
-        self.progress.step(step);
-    }
-    fn warning(&mut self, message: &str) {
-        self.progress.warning(message);
-    }
-    fn epoch(&mut self, epochs: &[Epoch]) -> wengert::train::Result<()> {
-        self.progress.epoch(epochs)?;
-        self.epochs.extend(epochs.last());
-        if self.written.elapsed() > FRESH {
-            self.folder.write_metrics(epochs)?;
-            self.written = Instant::now();
-        }
-        Ok(())
-    }
-    fn finish(&mut self) {
-        self.progress.finish();
+impl Use for Start<'_> {
+    type Out = String;
+
+    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
+    where
+        M: Module,
+        D: Dataset + Clone,
+        T: Task<M, D::Batch>,
+    {
+        let folder = self.options.folder(self.config)?;
+        folder.write_config(self.config)?;
+        Run { config: self.config, folder: &folder, resume: None }.with(setup)
     }
 }
 
 impl Options {
-    fn config(&self, model: Architecture) -> Result<Config> {
+    fn config(&self, model: Architecture) -> Config {
         let (rate, decay) = match self.optimizer {
             Optimizer::Adam => (0.003, 0.0),
             Optimizer::Adamw => (0.003, 0.01),
             Optimizer::Sgd => (0.05, 1e-4),
         };
-        let data = Data::Digits.read()?;
-        Ok(Config {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            data: Data::Digits,
-            inputs: data.inputs().shape()[1],
-            classes: data.classes(),
-            model,
+        Config {
+            data: self.data.unwrap_or(model.data()[0]),
             epochs: self.epochs,
             batch_size: self.batch_size,
+            accumulate: self.accumulate,
             optimizer: self.optimizer,
-            learning_rate: self.lr.unwrap_or(rate),
+            lr: self.lr.unwrap_or(rate),
             weight_decay: self.weight_decay.unwrap_or(decay),
             schedule: self.schedule,
+            clip_norm: self.clip_norm,
+            average: self.average,
+            watch: self.watch.clone(),
+            patience: self.patience,
             seed: self.seed,
             test_fraction: self.test_fraction,
+            checkpoint_every: self.checkpoint_every,
+            keep_checkpoints: self.keep_checkpoints,
+            tensorboard: self.tensorboard,
             threads: self.threads,
-        })
+            ..Config::usual(model)
+        }
     }
 
     fn folder(&self, config: &Config) -> Result<RunFolder> {
@@ -203,19 +201,6 @@ impl Options {
                 path.display()
             ),
             other => Ok(other?),
-        }
-    }
-}
-
-fn optimizer(config: &Config) -> Box<dyn optim::Optimizer<f32>> {
-    let (learning_rate, weight_decay) = (config.learning_rate, config.weight_decay);
-    let adam = AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() };
-    match config.optimizer {
-        Optimizer::Adam => Box::new(Adam::with(adam)),
-        Optimizer::Adamw => Box::new(Adam::with(AdamConfig { decoupled: true, ..adam })),
-        Optimizer::Sgd => {
-            let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
-            Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
         }
     }
 }

@@ -1,14 +1,22 @@
 //! The multilayer perceptron's options.
 
+use super::{Setup, Use};
+use crate::config::Config;
+use crate::data::{Data, Source};
 use crate::values::{self, Activation};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
+use wengert::train::Classify;
 
 /// Between two layers of this width there is a gigabyte of weights.
 const WIDEST: usize = 1 << 14;
+
+pub(crate) const DATA: &[Data] =
+    &[Data::Digits, Data::FashionSample, Data::Iris, Data::Wine, Data::FashionMnist];
+pub(crate) const EXPECT: &str = "99 % of the digits in 2 seconds";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,12 +26,12 @@ Examples:
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Mlp {
     /// The widths of the hidden layers
     #[arg(long = "widths", value_name = "W,W,…", value_delimiter = ',', default_value = "128,64")]
     #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
-    hidden_widths: Vec<usize>,
+    widths: Vec<usize>,
 
     /// The function after each hidden layer
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
@@ -35,15 +43,17 @@ pub(crate) struct Mlp {
 }
 
 impl Mlp {
-    pub(crate) fn build(&self, inputs: usize, classes: usize, rng: &mut Rng) -> Result<zoo::Mlp<f32>> {
+    pub(crate) fn with<U: Use>(&self, config: &Config, to: U) -> Result<U::Out> {
         // The options may come from a file that was changed by hand.
-        let widths = &self.hidden_widths;
+        let widths = &self.widths;
         ensure!(
             widths.iter().all(|w| (1..=WIDEST).contains(w)),
             "expected hidden widths from 1 to {WIDEST}, found {widths:?}"
         );
-        let widths = [&[inputs], &self.hidden_widths[..], &[classes]].concat();
-        let config = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
-        Ok(zoo::Mlp::new(&config, rng))
+        let (train, test) = config.data.classes(config)?;
+        let widths = [&[train.inputs().shape()[1]], &self.widths[..], &[train.classes()]].concat();
+        let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
+        let model = zoo::Mlp::new(&shape, &mut Rng::seed(config.seed));
+        to.with(Setup { model, train, test, task: Classify })
     }
 }

@@ -1,0 +1,202 @@
+//! The run itself, from its beginning or from a checkpoint: what `train` and `resume` share.
+
+use super::{EVALUATION_BATCH, test_lines};
+use crate::Interrupted;
+use crate::config::Config;
+use crate::values::{Every, Optimizer};
+use crate::zoo::{Setup, Use};
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use wengert::Module;
+use wengert::data::{Dataset, Loader};
+use wengert::nn::optim::{self, Adam, AdamConfig, Sgd, SgdConfig};
+use wengert::train::{self, Checkpoints, Ended, Epoch, FitConfig, Gradients, Minimize, Observer, Plan};
+use wengert::train::{Progress, RunFolder, Snapshot, Step, Task, TensorBoard, Watch, fit};
+
+/// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Starts as many threads as were asked for.
+pub(crate) fn threads(n: Option<usize>) -> Result<()> {
+    let Some(n) = n else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+    pool.with_context(|| format!("{n} threads cannot be started; ask for fewer"))
+}
+
+/// Trains and keeps what comes of it.
+pub(crate) struct Run<'r> {
+    pub(crate) config: &'r Config,
+    pub(crate) folder: &'r RunFolder,
+    pub(crate) resume: Option<Snapshot>,
+}
+
+impl Run<'_> {
+    /// Where the run saves itself. Without an interval, only when it is interrupted.
+    pub(crate) fn checkpoints(config: &Config, folder: &RunFolder) -> Checkpoints {
+        let every = config.checkpoint_every.unwrap_or(Every::NEVER);
+        Checkpoints::new(folder.checkpoints(), every.into()).keep(config.keep_checkpoints)
+    }
+}
+
+impl Use for Run<'_> {
+    type Out = String;
+
+    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
+    where
+        M: Module,
+        D: Dataset + Clone,
+        T: Task<M, D::Batch>,
+    {
+        let Run { config, folder, resume } = self;
+        let Setup { mut model, train, test, task } = setup;
+        let loader = Loader::new(&train, config.batch_size, config.seed)?;
+        let mut optimizer = optimizer(config);
+        let mut learner = Minimize::new(&mut model, &mut *optimizer, task);
+        if let Some(max) = config.clip_norm {
+            learner = learner.clip_norm(max);
+        }
+        if let Some(decay) = config.average {
+            learner = learner.average(decay);
+        }
+        let watch = match (&config.watch, config.patience) {
+            (None, None) => None,
+            (measure, patience) => {
+                let watch = Watch::new(measure.as_deref().unwrap_or("loss"));
+                Some(patience.map_or(watch.clone(), |epochs| watch.patience(epochs)))
+            }
+        };
+        let fit_config = FitConfig {
+            epochs: config.epochs,
+            seed: config.seed,
+            schedule: config.schedule.into(),
+            accumulate: config.accumulate,
+            evaluation_batch: EVALUATION_BATCH,
+            watch,
+            checkpoints: Some(Run::checkpoints(config, folder)),
+            resume,
+            stop: Some(interruptible()?),
+        };
+        let mut observer = Keeper {
+            progress: Progress::stderr(),
+            folder,
+            epochs: Vec::new(),
+            written: Instant::now(),
+            done: 0,
+            board: config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?,
+        };
+        let trained = fit(&mut learner, &loader, &test, &fit_config, &mut observer);
+        // What was measured before a failure is kept too.
+        if !observer.epochs.is_empty() {
+            folder.write_metrics(&observer.epochs)?;
+        }
+        let fitted = trained?;
+        if fitted.ended == Ended::Interrupted {
+            let (path, done) = (folder.path().display(), observer.done);
+            bail!(Interrupted(format!("interrupted after step {done}; go on with: wengert resume {path}")));
+        }
+        if fit_config.watch.is_none() {
+            learner.keep_average()?;
+        }
+        folder.write_metrics(&fitted.epochs)?;
+        let weights = folder.save(&model)?;
+        let title = format!("{} on {}, seed {}", config.model.name(), config.data.title(), config.seed);
+        folder.write_curves(&title, &fitted.epochs)?;
+
+        let Some(last) = fitted.epoch() else { bail!("no epoch was trained") };
+        let seconds: f64 = fitted.epochs.iter().map(|e| e.seconds).sum();
+        let early = match (fitted.ended, fitted.best) {
+            (Ended::Early, Some(best)) => {
+                format!("best epoch {best} of {}, then stopped early\n", fitted.epochs.len())
+            }
+            (_, Some(best)) => format!("best epoch {best} of {}\n", fitted.epochs.len()),
+            _ => String::new(),
+        };
+        Ok(format!(
+            "{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
+            test_lines(&last.test),
+            folder.path().display()
+        ))
+    }
+}
+
+/// Becomes true at Ctrl-C; a second one ends the program at once.
+fn interruptible() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let signal = signal_hook::consts::SIGINT;
+    // In this order: the first looks at the flag that the second sets.
+    signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
+        .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+        .context("Ctrl-C cannot be waited for")?;
+    Ok(stop)
+}
+
+/// Shows the run and keeps its metrics up to date.
+struct Keeper<'r> {
+    progress: Progress<'r>,
+    folder: &'r RunFolder,
+    epochs: Vec<Epoch>,
+    written: Instant,
+    done: usize,
+    board: Option<TensorBoard>,
+}
+
+impl Observer for Keeper<'_> {
+    fn start(&mut self, plan: &Plan) {
+        self.progress.start(plan);
+        if let Some(board) = &mut self.board {
+            board.start(plan);
+        }
+    }
+    fn gradients(&mut self, gradients: &Gradients<'_>) {
+        if let Some(board) = &mut self.board {
+            board.gradients(gradients);
+        }
+    }
+    fn step(&mut self, step: &Step) {
+        self.done = step.done;
+        self.progress.step(step);
+        if let Some(board) = &mut self.board {
+            board.step(step);
+        }
+    }
+    fn warning(&mut self, message: &str) {
+        self.progress.warning(message);
+    }
+    fn epoch(&mut self, epochs: &[Epoch]) -> train::Result<()> {
+        self.progress.epoch(epochs)?;
+        if let Some(board) = &mut self.board {
+            board.epoch(epochs)?;
+        }
+        self.epochs = epochs.to_vec();
+        if self.written.elapsed() > FRESH {
+            self.folder.write_metrics(epochs)?;
+            self.written = Instant::now();
+        }
+        Ok(())
+    }
+    fn saved(&mut self, path: &Path) {
+        self.progress.saved(path);
+    }
+    fn finish(&mut self) {
+        self.progress.finish();
+        if let Some(board) = &mut self.board {
+            board.finish();
+        }
+    }
+}
+
+fn optimizer(config: &Config) -> Box<dyn optim::Optimizer<f32>> {
+    let (learning_rate, weight_decay) = (config.lr, config.weight_decay);
+    let adam = AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() };
+    match config.optimizer {
+        Optimizer::Adam => Box::new(Adam::with(adam)),
+        Optimizer::Adamw => Box::new(Adam::with(AdamConfig { decoupled: true, ..adam })),
+        Optimizer::Sgd => {
+            let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
+            Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `--config FILE`: the options in a file, before those on the command line, which win.
+
+use crate::zoo::Architecture;
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The command line with what the file says put in, if it names one.
+pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
+    let words: Vec<String> = given.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    if words.get(1).map(String::as_str) != Some("train") {
+        return Ok(given);
+    }
+    let Some((at, length, file)) = named(&given, &words) else { return Ok(given) };
+    let mut rest = given[2..].to_vec();
+    rest.drain(at - 2..at - 2 + length);
+    let is_model = |w: &OsString| w.to_str().is_some_and(|w| Architecture::named(w).is_some());
+    let model = rest.iter().position(is_model).map(|i| rest.remove(i));
+    let (said, options) = read(&file, &words).with_context(|| format!("{}", file.display()))?;
+    let model = match (model, said) {
+        (Some(model), Some(said)) if model != *said => {
+            bail!("{} is of a run of {said}, not of {}", file.display(), model.to_string_lossy())
+        }
+        (Some(model), _) => model,
+        (None, Some(said)) => said.into(),
+        (None, None) => {
+            bail!("{} names no model; give one, as `wengert train mlp --config ..`", file.display())
+        }
+    };
+    let head = given[..2].iter().cloned().chain([model]);
+    Ok(head.chain(options.into_iter().map(OsString::from)).chain(rest).collect())
+}
+
+/// Where the command line names a file, by how many words, and which.
+fn named(given: &[OsString], words: &[String]) -> Option<(usize, usize, PathBuf)> {
+    let at = words.iter().position(|w| w == "--config" || w.starts_with("--config="))?;
+    match words[at].split_once('=') {
+        Some((_, file)) => Some((at, 1, file.into())),
+        None => Some((at, 2, given.get(at + 1)?.into())),
+    }
+}
+
+/// The model of a file and its options, without those that the command line has.
+fn read(path: &Path, words: &[String]) -> Result<(Option<String>, Vec<String>)> {
+    let text = std::fs::read_to_string(path)?;
+    let table: toml::Table = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}", e.message()))?;
+    let mut model = None;
+    let mut options = Vec::new();
+    let mut option = |key: &str, value: &toml::Value| -> Result<()> {
+        let flag = format!("--{}", key.replace('_', "-"));
+        let overridden = |w: &String| *w == flag || w.starts_with(&format!("{flag}="));
+        if words.iter().any(overridden) {
+            return Ok(());
+        }
+        match value {
+            toml::Value::Boolean(true) => options.push(flag),
+            toml::Value::Boolean(false) => {}
+            toml::Value::Array(all) => {
+                let all = all.iter().map(plain).collect::<Result<Vec<_>>>()?;
+                options.push(format!("{flag}={}", all.join(",")));
+            }
+            value => options.push(format!("{flag}={}", plain(value)?)),
+        }
+        Ok(())
+    };
+    for (key, value) in &table {
+        match (key.as_str(), value) {
+            ("version", _) => {}
+            ("model", toml::Value::String(name)) => model = Some(name.clone()),
+            ("model", toml::Value::Table(part)) => {
+                for (key, value) in part {
+                    match (key.as_str(), value.as_str()) {
+                        ("name", Some(name)) => model = Some(name.to_owned()),
+                        _ => option(key, value)?,
+                    }
+                }
+            }
+            _ => option(key, value)?,
+        }
+    }
+    Ok((model, options))
+}
+
+fn plain(value: &toml::Value) -> Result<String> {
+    match value {
+        toml::Value::String(s) => Ok(s.clone()),
+        toml::Value::Integer(n) => Ok(n.to_string()),
+        toml::Value::Float(x) => Ok(x.to_string()),
+        other => bail!("expected a number or a text, found {other}"),
+    }
+}

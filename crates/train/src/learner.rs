@@ -1,0 +1,388 @@
+//! [`Learner`]: what a run improves, and [`Minimize`], the usual one.
+
+use crate::error::{Error, Result};
+use crate::measures::Measures;
+use crate::observer::{Gradients, Observer};
+use crate::snapshot::Snapshot;
+use crate::task::Task;
+use wengert_nn::optim::{Ema, Optimizer, clip_norm};
+use wengert_nn::{GradsExt, Module};
+use wengert_tape::{Grads, Tape};
+
+/// A model with its optimiser, to be looked at. See [`Learner`] for an example.
+pub struct Part<'p> {
+    /// What the part is called in files and messages.
+    pub name: &'static str,
+    /// What is learned.
+    pub model: &'p dyn Module,
+    /// How.
+    pub optimizer: &'p dyn Optimizer<f32>,
+}
+
+/// A model with its optimiser, to be changed. See [`Learner`] for an example.
+pub struct PartMut<'p> {
+    /// What the part is called in files and messages.
+    pub name: &'static str,
+    /// What is learned.
+    pub model: &'p mut dyn Module,
+    /// How.
+    pub optimizer: &'p mut dyn Optimizer<f32>,
+}
+
+/// What [`Learner::learn`] is given besides its batches.
+pub struct Context<'c> {
+    /// The tape of the run, in training mode. Its random stream goes on from step to step; [reset](Tape::reset) it at will.
+    pub tape: &'c mut Tape<f32>,
+    /// The schedule's factor of the learning rates; [`step`](Context::step) applies it.
+    pub factor: f64,
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step of the epoch, counted from 1.
+    pub step: usize,
+    /// The steps of an epoch.
+    pub steps: usize,
+    pub(crate) observer: &'c mut dyn Observer,
+    /// The learning rate of the last update.
+    pub(crate) rate: f64,
+    /// The parts that were looked at for parameters without a gradient.
+    pub(crate) warned: Vec<&'static str>,
+}
+
+impl Context<'_> {
+    /// Whether a loss is a number: what is not ends the run. See [`Learner`] for an example.
+    ///
+    /// # Errors
+    /// If it is NaN or infinite.
+    pub fn check(&self, loss: f64) -> Result<()> {
+        match loss.is_finite() {
+            true => Ok(()),
+            false => Err(Error::Diverged { loss, epoch: self.epoch, step: self.step, steps: self.steps }),
+        }
+    }
+
+    /// One update at the scheduled learning rate; the optimiser is given its own back. The observer sees the gradients. See
+    /// [`Learner`] for an example.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn step(&mut self, part: PartMut<'_>, grads: &Grads<f32>) -> Result<()> {
+        if (self.epoch, self.step) == (1, 1) && !self.warned.contains(&part.name) {
+            self.warned.push(part.name);
+            warn_of_unused(&grads.unused(part.model), self.observer);
+        }
+        let (epoch, step) = (self.epoch, self.step);
+        self.observer.gradients(&Gradients { epoch, step, part: part.name, model: part.model, grads });
+        let rate = part.optimizer.learning_rate();
+        self.rate = rate * self.factor;
+        part.optimizer.set_learning_rate(self.rate);
+        let stepped = part.optimizer.step(part.model, grads);
+        part.optimizer.set_learning_rate(rate);
+        Ok(stepped?)
+    }
+}
+
+fn warn_of_unused(names: &[String], observer: &mut dyn Observer) {
+    if !names.is_empty() {
+        let names = names.join(", ");
+        observer.warning(&format!("the loss does not depend on {names}: these parameters are not trained"));
+    }
+}
+
+/// What a run improves: one model or several, each with its optimiser. [`Minimize`] is one for a single model and a loss;
+/// others are written in a few lines, and get checkpoints, schedules and observers from [`fit`](crate::fit) all the same.
+///
+/// Two models that play against each other:
+///
+/// ```
+/// use wengert_data::{Batch, Loader, digits};
+/// use wengert_nn::zoo::{Game, GanConfig, dense_gan, noise};
+/// use wengert_nn::{Layer, Sequential, optim::Adam};
+/// use wengert_ops::random::Rng;
+/// use wengert_tape::Tape;
+/// use wengert_train::{Context, FitConfig, Learner, Measures, Part, PartMut, Result, fit};
+///
+/// struct Gan { generator: Sequential<f32>, discriminator: Sequential<f32>, adams: [Adam<f32>; 2] }
+///
+/// impl Learner<Batch> for Gan {
+///     fn parts(&self) -> Vec<Part<'_>> {
+///         let [g, d] = &self.adams;
+///         vec![
+///             Part { name: "generator", model: &self.generator, optimizer: g },
+///             Part { name: "discriminator", model: &self.discriminator, optimizer: d },
+///         ]
+///     }
+///     fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+///         let [g, d] = &mut self.adams;
+///         vec![
+///             PartMut { name: "generator", model: &mut self.generator, optimizer: g },
+///             PartMut { name: "discriminator", model: &mut self.discriminator, optimizer: d },
+///         ]
+///     }
+///     fn learn(&mut self, batches: &[Batch], context: &mut Context<'_>) -> Result<Measures> {
+///         let batch = &batches[0];
+///         let z = noise(batch.len(), 8, context.tape.next_key())?;
+///         let fake = self.generator.forward(Tape::eval().constant(&z)).value()?;
+///         context.tape.reset();
+///         let judge = |x: &_| self.discriminator.forward(context.tape.constant(x));
+///         let loss = Game::NonSaturating.discriminator_loss(judge(&batch.inputs), judge(&fake));
+///         let d = f64::from(loss.item()?);
+///         context.check(d)?;
+///         let grads = loss.backward()?;
+///         let [_, adam] = &mut self.adams;
+///         context.step(PartMut { name: "discriminator", model: &mut self.discriminator, optimizer: adam }, &grads)?;
+///
+///         context.tape.reset();
+///         let fake = self.generator.forward(context.tape.constant(&z));
+///         let loss = Game::NonSaturating.generator_loss(self.discriminator.forward(fake));
+///         let g = f64::from(loss.item()?);
+///         context.check(g)?;
+///         let grads = loss.backward()?;
+///         let [adam, _] = &mut self.adams;
+///         context.step(PartMut { name: "generator", model: &mut self.generator, optimizer: adam }, &grads)?;
+///         let n = batch.len() as f64;
+///         Ok(Measures::new(batch.len()).mean("loss", d, n).mean("generator_loss", g, n))
+///     }
+///     fn measure(&self, batch: &Batch, tape: &Tape<f32>) -> Result<Measures> {
+///         let real = self.discriminator.forward(tape.constant(&batch.inputs)).value()?;
+///         let right = real.to_vec().iter().filter(|logit| **logit > 0.0).count();
+///         Ok(Measures::new(batch.len()).share("taken_for_real", right, batch.len()))
+///     }
+/// }
+///
+/// let config = GanConfig { latent: 8, hidden: vec![32], outputs: 64, ..GanConfig::default() };
+/// let (generator, discriminator) = dense_gan(&config, &mut Rng::seed(0));
+/// let mut gan = Gan { generator, discriminator, adams: [Adam::new(2e-3), Adam::new(2e-3)] };
+/// let (train, test) = digits()?.stratified_split(0.5, 0)?;
+/// let config = FitConfig { epochs: 2, ..FitConfig::default() };
+/// let fitted = fit(&mut gan, &Loader::new(&train, 64, 0)?, &test, &config, &mut ())?;
+/// assert!(fitted.epochs[1].train.get("generator_loss").is_some());
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+pub trait Learner<B> {
+    /// The models with their optimisers, always in the same order. Checkpoints hold all of them.
+    fn parts(&self) -> Vec<Part<'_>>;
+
+    /// The same, to be changed.
+    fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
+
+    /// One step, from one batch or, where gradients are accumulated, several; what was measured before it.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn learn(&mut self, batches: &[B], context: &mut Context<'_>) -> Result<Measures>;
+
+    /// What is measured on a held-out batch, on a tape in evaluation mode.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn measure(&self, batch: &B, tape: &Tape<f32>) -> Result<Measures>;
+
+    /// Held-out samples are about to be evaluated: the time to take averaged weights.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn begin_evaluation(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The evaluation is over: what [`begin_evaluation`](Learner::begin_evaluation) did is undone.
+    ///
+    /// # Errors
+    /// Whatever ends the run.
+    fn end_evaluation(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Puts into a checkpoint what the parts do not have.
+    ///
+    /// # Errors
+    /// If it cannot be put there.
+    fn save_more(&self, to: &mut Snapshot) -> Result<()> {
+        let _ = to;
+        Ok(())
+    }
+
+    /// Takes out of a checkpoint what [`save_more`](Learner::save_more) put there.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    fn load_more(&mut self, from: &Snapshot) -> Result<()> {
+        let _ = from;
+        Ok(())
+    }
+}
+
+/// A model that minimises the loss of a task.
+///
+/// ```
+/// use wengert_data::{Loader, digits};
+/// use wengert_nn::{Linear, optim::Adam};
+/// use wengert_ops::random::Rng;
+/// use wengert_train::{Classify, FitConfig, Minimize, fit};
+///
+/// let (train, test) = digits()?.stratified_split(0.2, 0)?;
+/// let (mut model, mut adam) = (Linear::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
+/// let mut learner = Minimize::new(&mut model, &mut adam, Classify).clip_norm(1.0).average(0.9);
+/// let config = FitConfig { epochs: 3, ..FitConfig::default() };
+/// let epochs = fit(&mut learner, &Loader::new(&train, 64, 0)?, &test, &config, &mut ())?.epochs;
+/// assert!(epochs[2].test.accuracy() > 0.85);                    // of the averaged weights
+/// learner.keep_average()?;                                       // which the model now has
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+pub struct Minimize<'m, M, T> {
+    model: &'m mut M,
+    optimizer: &'m mut dyn Optimizer<f32>,
+    task: T,
+    clip: Option<f64>,
+    average: Option<Ema>,
+    /// Whether the model has the averages now, and the average the model's own weights.
+    swapped: bool,
+}
+
+impl<'m, M: Module, T> Minimize<'m, M, T> {
+    /// A model, how it is improved, and what for. See [`Minimize`] for an example.
+    pub fn new(model: &'m mut M, optimizer: &'m mut dyn Optimizer<f32>, task: T) -> Self {
+        Minimize { model, optimizer, task, clip: None, average: None, swapped: false }
+    }
+
+    /// The same, with gradients scaled so that their joint norm is at most `max`. See [`Minimize`] for an example.
+    #[must_use]
+    pub fn clip_norm(mut self, max: f64) -> Self {
+        self.clip = Some(max);
+        self
+    }
+
+    /// The same, evaluating an exponential moving average of the weights instead of the last ones; `decay` is how much of it stays
+    /// at each step. See [`Minimize`] for an example.
+    #[must_use]
+    pub fn average(mut self, decay: f64) -> Self {
+        self.average = Some(Ema::new(decay, self.model));
+        self
+    }
+
+    /// Gives the model the averaged weights, if they are averaged, for good. See [`Minimize`] for an example.
+    ///
+    /// # Errors
+    /// Only if the model was changed into another.
+    pub fn keep_average(&mut self) -> Result<()> {
+        if let Some(average) = self.average.take() {
+            average.store(self.model)?;
+        }
+        Ok(())
+    }
+
+    fn swap(&mut self) -> Result<()> {
+        if let Some(average) = &mut self.average {
+            average.swap(self.model)?;
+            self.swapped = !self.swapped;
+        }
+        Ok(())
+    }
+}
+
+const MODEL: &str = "model";
+
+impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part { name: MODEL, model: &*self.model, optimizer: &*self.optimizer }]
+    }
+
+    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+        vec![PartMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer }]
+    }
+
+    fn learn(&mut self, batches: &[B], context: &mut Context<'_>) -> Result<Measures> {
+        let mut measures = Measures::default();
+        let mut sum: Option<Grads<f32>> = None;
+        let several = batches.len() > 1;
+        for batch in batches {
+            context.tape.reset();
+            let outcome = self.task.outcome(self.model, batch, context.tape)?;
+            context.check(outcome.measures.loss())?;
+            let mut grads = outcome.loss.backward()?;
+            if several {
+                grads.scale(weight(&outcome.measures));
+            }
+            measures.add(&outcome.measures);
+            match &mut sum {
+                Some(sum) => sum.accumulate(grads)?,
+                None => sum = Some(grads),
+            }
+        }
+        let Some(mut grads) = sum else { return Ok(measures) };
+        if several {
+            // As of one large batch: each counts by its weight.
+            grads.scale(1.0 / weight(&measures));
+        }
+        if let Some(max) = self.clip {
+            clip_norm(&mut grads, max).map_err(wengert_tape::Error::from)?;
+        }
+        let part = PartMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer };
+        context.step(part, &grads)?;
+        if let Some(average) = &mut self.average {
+            average.update(self.model)?;
+        }
+        Ok(measures)
+    }
+
+    fn measure(&self, batch: &B, tape: &Tape<f32>) -> Result<Measures> {
+        Ok(self.task.outcome(self.model, batch, tape)?.measures)
+    }
+
+    fn begin_evaluation(&mut self) -> Result<()> {
+        self.swap()
+    }
+
+    fn end_evaluation(&mut self) -> Result<()> {
+        self.swap()
+    }
+
+    fn save_more(&self, to: &mut Snapshot) -> Result<()> {
+        match &self.average {
+            Some(average) => to.put_dict("average", average.state()),
+            None => Ok(()),
+        }
+    }
+
+    fn load_more(&mut self, from: &Snapshot) -> Result<()> {
+        let saved = from.dict("average");
+        match &mut self.average {
+            Some(average) => average.load_state(&saved).map_err(|e| from.misfit(format!("average: {e}"))),
+            None if saved.is_empty() => Ok(()),
+            None => Err(from.misfit("its weights are averaged, those of this run are not".to_owned())),
+        }
+    }
+}
+
+fn weight(measures: &Measures) -> f64 {
+    measures.measure("loss").map_or(1.0, |m| m.weight())
+}
+
+/// All that a learner consists of.
+pub(crate) fn save<B>(learner: &(impl Learner<B> + ?Sized), to: &mut Snapshot) -> Result<()> {
+    for part in learner.parts() {
+        to.put_module(part.name, part.model)?;
+        to.put_optimizer(&format!("{}-optimizer", part.name), part.optimizer, part.model)?;
+    }
+    learner.save_more(to)
+}
+
+/// Gives a learner back what it consisted of, or leaves it as it was.
+pub(crate) fn load<B>(learner: &mut (impl Learner<B> + ?Sized), from: &Snapshot) -> Result<()> {
+    let mut before = Snapshot::new();
+    save(learner, &mut before)?;
+    let loaded = put(learner, from);
+    if loaded.is_err() {
+        // What was there a moment ago fits.
+        let _ = put(learner, &before);
+    }
+    loaded
+}
+
+fn put<B>(learner: &mut (impl Learner<B> + ?Sized), from: &Snapshot) -> Result<()> {
+    for part in learner.parts_mut() {
+        from.get_module(part.name, part.model)?;
+        from.get_optimizer(&format!("{}-optimizer", part.name), part.optimizer, part.model)?;
+    }
+    learner.load_more(from)
+}

@@ -1,0 +1,268 @@
+//! [`Measures`]: what was measured on some samples, by name, in a fixed order.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// How the mean of a measure is to be read.
+///
+/// ```
+/// use wengert_train::Form;
+/// assert_eq!(Form::Share.of(0.25), 0.25);
+/// assert_eq!(Form::Exp.of(0.0), 1.0);
+/// assert_eq!(Form::Root.of(9.0), 3.0);
+/// assert!(Form::Share.more_is_better() && !Form::Mean.more_is_better());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// As it is: a loss.
+    Mean,
+    /// As a part of 1, shown in percent; more is better: an accuracy.
+    Share,
+    /// Its exponential: the perplexity of a mean negative log-likelihood.
+    Exp,
+    /// Its square root: the root of a mean squared error.
+    Root,
+}
+
+impl Form {
+    /// The value that a mean stands for. See [`Form`] for an example.
+    pub fn of(self, mean: f64) -> f64 {
+        match self {
+            Form::Mean | Form::Share => mean,
+            Form::Exp => mean.exp(),
+            Form::Root => mean.sqrt(),
+        }
+    }
+
+    /// Whether more of it is better. See [`Form`] for an example.
+    pub fn more_is_better(self) -> bool {
+        self == Form::Share
+    }
+
+    /// The value as people read it.
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Form::Share => format!("{:.2} %", 100.0 * value),
+            _ => format!("{value:.4}"),
+        }
+    }
+}
+
+/// A weighted mean with a name. See [`Measures`] for an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    name: Cow<'static, str>,
+    form: Form,
+    sum: f64,
+    weight: f64,
+}
+
+impl Measure {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is to be read.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Σ wᵢ xᵢ.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// Σ wᵢ: how many samples, tokens or pixels the mean is over.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// Its value: the mean, in its form; NaN of nothing.
+    pub fn value(&self) -> f64 {
+        self.form.of(self.sum / self.weight)
+    }
+}
+
+/// What was measured on some samples: weighted means with names, in the order in which they were put in. Those of
+/// batches add up to those of all.
+///
+/// ```
+/// use wengert_train::{Form, Measures};
+/// let mut all = Measures::new(3).mean("loss", 1.0, 3.0).share("accuracy", 3, 3);
+/// all.add(&Measures::new(1).mean("loss", 5.0, 1.0).share("accuracy", 0, 1));
+/// assert_eq!((all.samples(), all.loss(), all.accuracy()), (4, 2.0, 0.75));
+/// assert_eq!(all.names().collect::<Vec<_>>(), ["loss", "accuracy"]);
+///
+/// // Perplexity is the exponential of a mean over tokens, not the mean of exponentials.
+/// let mut text = Measures::new(1).with("perplexity", Form::Exp, 0.0, 10.0);
+/// text.add(&Measures::new(1).with("perplexity", Form::Exp, 2.0, 10.0));
+/// assert_eq!(text.get("perplexity"), Some(1f64.exp()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Measures {
+    samples: usize,
+    list: Vec<Measure>,
+}
+
+impl Measures {
+    /// Nothing yet, of this many samples. See [`Measures`] for an example.
+    pub fn new(samples: usize) -> Self {
+        Measures { samples, list: Vec::new() }
+    }
+
+    /// With another mean over things of this weight, usually their number. See [`Measures`] for an example.
+    #[must_use]
+    pub fn mean(self, name: impl Into<Cow<'static, str>>, mean: f64, weight: f64) -> Self {
+        self.with(name, Form::Mean, mean, weight)
+    }
+
+    /// With the part that `count` things are of all. See [`Measures`] for an example.
+    #[must_use]
+    pub fn share(mut self, name: impl Into<Cow<'static, str>>, count: usize, of: usize) -> Self {
+        self.put(Measure { name: name.into(), form: Form::Share, sum: count as f64, weight: of as f64 });
+        self
+    }
+
+    /// With another mean, to be read in a form. One of the same name is replaced. See [`Measures`] for an example.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, form: Form, mean: f64, weight: f64) -> Self {
+        self.put(Measure { name: name.into(), form, sum: mean * weight, weight });
+        self
+    }
+
+    fn put(&mut self, measure: Measure) {
+        match self.list.iter_mut().find(|m| m.name == measure.name) {
+            Some(own) => *own = measure,
+            None => self.list.push(measure),
+        }
+    }
+
+    /// Adds what was measured on other samples. See [`Measures`] for an example.
+    pub fn add(&mut self, other: &Measures) {
+        self.samples += other.samples;
+        for m in &other.list {
+            match self.list.iter_mut().find(|own| own.name == m.name) {
+                Some(own) => {
+                    own.sum += m.sum;
+                    own.weight += m.weight;
+                }
+                None => self.list.push(m.clone()),
+            }
+        }
+    }
+
+    /// How many samples there were. See [`Measures`] for an example.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The value of this name. See [`Measures`] for an example.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.measure(name).map(Measure::value)
+    }
+
+    /// The measure of this name.
+    ///
+    /// ```
+    /// use wengert_train::Measures;
+    /// let measures = Measures::new(4).share("accuracy", 3, 4);
+    /// let accuracy = measures.measure("accuracy").unwrap();
+    /// assert_eq!((accuracy.sum(), accuracy.weight(), accuracy.value()), (3.0, 4.0, 0.75));
+    /// ```
+    pub fn measure(&self, name: &str) -> Option<&Measure> {
+        self.list.iter().find(|m| m.name == name)
+    }
+
+    /// The value of `loss`; NaN if there is none. See [`Measures`] for an example.
+    pub fn loss(&self) -> f64 {
+        self.get("loss").unwrap_or(f64::NAN)
+    }
+
+    /// The value of `accuracy`, from 0 to 1; NaN if there is none. See [`Measures`] for an example.
+    pub fn accuracy(&self) -> f64 {
+        self.get("accuracy").unwrap_or(f64::NAN)
+    }
+
+    /// The names, in order. See [`Measures`] for an example.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(Measure::name)
+    }
+
+    /// The measures, in order.
+    ///
+    /// ```
+    /// let measures = wengert_train::Measures::new(1).mean("loss", 0.5, 1.0).share("accuracy", 1, 1);
+    /// let values: Vec<_> = measures.iter().map(|m| (m.name(), m.value())).collect();
+    /// assert_eq!(values, [("loss", 0.5), ("accuracy", 1.0)]);
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = &Measure> {
+        self.list.iter()
+    }
+
+    /// What a checkpoint holds of them. Sums are written as text, which gives every bit back, also of NaN and ∞.
+    pub(crate) fn saved(&self) -> SavedMeasures {
+        let list = self.list.iter().map(|m| SavedMeasure {
+            name: m.name.to_string(),
+            form: m.form,
+            sum: m.sum.to_string(),
+            weight: m.weight.to_string(),
+        });
+        SavedMeasures { samples: self.samples, list: list.collect() }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedMeasures {
+    samples: usize,
+    list: Vec<SavedMeasure>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedMeasure {
+    name: String,
+    form: Form,
+    sum: String,
+    weight: String,
+}
+
+impl SavedMeasures {
+    pub(crate) fn restored(self) -> Option<Measures> {
+        let list = self.list.into_iter().map(|m| {
+            let (sum, weight) = (m.sum.parse().ok()?, m.weight.parse().ok()?);
+            Some(Measure { name: m.name.into(), form: m.form, sum, weight })
+        });
+        Some(Measures { samples: self.samples, list: list.collect::<Option<_>>()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saved_measures_have_the_same_bits() {
+        let measures = Measures::new(7)
+            .mean("loss", 0.1 + 0.2, 3.0)
+            .with("perplexity", Form::Exp, f64::INFINITY, 1.0)
+            .mean("tiny", 5e-324, 1.0)
+            .mean("zero", -0.0, 1.0);
+        let json = serde_json::to_string(&measures.saved()).unwrap();
+        let again = serde_json::from_str::<SavedMeasures>(&json).unwrap().restored().unwrap();
+        assert_eq!(again, measures);
+        assert!(again.get("zero").unwrap().is_sign_negative());
+        let nan = Measures::new(1).mean("x", f64::NAN, 1.0).saved().restored().unwrap();
+        assert!(nan.get("x").unwrap().is_nan());
+    }
+
+    #[test]
+    fn names_are_unique_and_nothing_is_nan() {
+        let m = Measures::new(1).mean("loss", 1.0, 1.0).mean("loss", 2.0, 1.0);
+        assert_eq!((m.iter().count(), m.loss()), (1, 2.0));
+        assert!(
+            Measures::default().loss().is_nan()
+                && Measures::new(0).share("a", 0, 0).get("a").unwrap().is_nan()
+        );
+    }
+}

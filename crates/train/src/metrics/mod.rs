@@ -1,0 +1,56 @@
+//! Metrics: numbers that say how good a model is, apart from the loss that it learned by. Each takes plain tensors, so that it
+//! can be used within a [`Task`](crate::Task), after training, or on another program's results.
+//!
+//! | of | metric |
+//! |---|---|
+//! | classifiers | [`accuracy`], [`top_k`], [`Confusion`]: precision, recall, F1 |
+//! | likelihoods | [`perplexity`], [`bits_per_dim`] |
+//! | generated samples | [`inception_score`], [`frechet_distance`] |
+//! | any numbers | [`Moments`]: mean and variance |
+
+mod classes;
+mod generated;
+mod moments;
+
+pub use classes::{Average, Confusion, accuracy, top_k};
+pub use generated::{FeatureStats, frechet_distance, inception_score};
+pub use moments::Moments;
+
+use crate::error::{Error, Result};
+use std::f64::consts::LN_2;
+use wengert_ops::{Float, Tensor};
+
+/// The perplexity e^L of a mean negative log-likelihood L, in nats a token: among how many equally likely tokens the model
+/// hesitates. Within a [`Task`](crate::Task), a measure of [`Form::Exp`](crate::Form::Exp) averages before it takes the exponential.
+///
+/// ```
+/// use wengert_train::metrics::perplexity;
+/// assert!((perplexity(27f64.ln()) - 27.0).abs() < 1e-12);
+/// ```
+pub fn perplexity(nll: f64) -> f64 {
+    nll.exp()
+}
+
+/// Bits a dimension of a negative log-likelihood in nats a sample of `dims` numbers: nll / (dims · log 2). For pixels of 256
+/// levels that were scaled to [0, 1], densities are of the scaled ones: add log2(256) = 8.
+///
+/// ```
+/// use wengert_train::metrics::bits_per_dim;
+/// let uniform = 784.0 * 256f64.ln();
+/// assert!((bits_per_dim(uniform, 784) - 8.0).abs() < 1e-12);
+/// ```
+pub fn bits_per_dim(nll: f64, dims: usize) -> f64 {
+    nll / (dims as f64 * LN_2)
+}
+
+fn argument(call: &'static str, expected: &'static str, found: impl ToString) -> Error {
+    Error::Argument { call, expected, found: found.to_string() }
+}
+
+/// A matrix by rows in double precision, with its sizes.
+fn matrix<T: Float>(call: &'static str, t: &Tensor<T>) -> Result<(Vec<f64>, usize, usize)> {
+    let [n, d] = t.shape()[..] else {
+        return Err(argument(call, "a tensor of two axes", format!("shape {}", t.shape())));
+    };
+    Ok((t.cast::<f64>().to_vec(), n, d))
+}

@@ -1,0 +1,138 @@
+//! [`Watch`]: which epoch is the best so far, and when to stop waiting for a better one.
+
+use crate::epoch::Epoch;
+use crate::error::{Error, Result};
+use crate::measures::Measures;
+
+/// Which measure is watched over the epochs: the weights of the best epoch are kept and, with patience, training stops when it
+/// has not become better for so many epochs (early stopping).
+///
+/// ```
+/// use wengert_train::{Epoch, Measures, Watch};
+/// let epoch = |(number, loss)| Epoch {
+///     number,
+///     train: Measures::default(),
+///     test: Measures::new(1).mean("loss", loss, 1.0),
+///     seconds: 0.0,
+/// };
+/// let epochs: Vec<Epoch> = [(1, 3.0), (2, 1.0), (3, 0.95), (4, 1.2)].map(epoch).into();
+/// let watch = Watch::new("loss").min_delta(0.1).patience(2);
+/// assert_eq!(watch.best(&epochs)?, Some(2));                     // 0.95 is not better by 0.1
+/// assert!(watch.is_over(&epochs)? && !watch.is_over(&epochs[..3])?);
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    measure: String,
+    min_delta: f64,
+    patience: Option<usize>,
+}
+
+impl Watch {
+    /// Keeps the epoch at which this measure is best on held-out samples, or on the training samples if it is called
+    /// `train_` and a measure. More is better of a [`Share`](crate::Form::Share), less of all others. See [`Watch`] for an example.
+    pub fn new(measure: impl Into<String>) -> Self {
+        Watch { measure: measure.into(), min_delta: 0.0, patience: None }
+    }
+
+    /// The same, taking an epoch for better only if it is by more than this. See [`Watch`] for an example.
+    #[must_use]
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.min_delta = delta;
+        self
+    }
+
+    /// The same, stopping after so many epochs, at least 1, without a better one. See [`Watch`] for an example.
+    #[must_use]
+    pub fn patience(mut self, epochs: usize) -> Self {
+        self.patience = Some(epochs.max(1));
+        self
+    }
+
+    /// The number of the best epoch: the first of equals. See [`Watch`] for an example.
+    ///
+    /// # Errors
+    /// If an epoch has no such measure.
+    pub fn best(&self, epochs: &[Epoch]) -> Result<Option<usize>> {
+        let mut best: Option<(usize, f64)> = None;
+        for epoch in epochs {
+            let value = self.value(epoch)?;
+            // NaN is never better.
+            let better = best.map_or(!value.is_nan(), |(_, so_far)| value > so_far + self.min_delta);
+            if better {
+                best = Some((epoch.number, value));
+            }
+        }
+        Ok(best.map(|(number, _)| number))
+    }
+
+    /// Whether patience is at its end. See [`Watch`] for an example.
+    ///
+    /// # Errors
+    /// If an epoch has no such measure.
+    pub fn is_over(&self, epochs: &[Epoch]) -> Result<bool> {
+        let (Some(patience), Some(last)) = (self.patience, epochs.last()) else { return Ok(false) };
+        let best = self.best(epochs)?.unwrap_or(0);
+        Ok(last.number - best >= patience)
+    }
+
+    /// The measure, so that more is better.
+    fn value(&self, epoch: &Epoch) -> Result<f64> {
+        let found = match self.measure.strip_prefix("train_") {
+            Some(name) => epoch.train.measure(name),
+            None => epoch.test.measure(&self.measure),
+        };
+        let Some(m) = found else {
+            let list = |part: &str, m: &Measures| -> Vec<String> {
+                m.names().map(|n| format!("{part}{n}")).collect()
+            };
+            let all = [list("", &epoch.test), list("train_", &epoch.train)].concat();
+            return Err(Error::Argument {
+                call: "watch",
+                expected: "the name of a measure",
+                found: format!("{:?}; there are {}", self.measure, all.join(", ")),
+            });
+        };
+        Ok(if m.form().more_is_better() { m.value() } else { -m.value() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(values: &[f64]) -> Vec<Epoch> {
+        let epoch = |(i, &v): (usize, &f64)| Epoch {
+            number: i + 1,
+            train: Measures::new(1).mean("loss", -v, 1.0),
+            test: Measures::new(1).mean("loss", v, 1.0).with("accuracy", crate::Form::Share, v, 1.0),
+            seconds: 0.0,
+        };
+        values.iter().enumerate().map(epoch).collect()
+    }
+
+    #[test]
+    fn the_direction_is_that_of_the_measure() {
+        let epochs = epochs(&[0.5, 0.9, 0.1, 0.9, 0.1]);
+        assert_eq!(Watch::new("loss").best(&epochs).unwrap(), Some(3));
+        assert_eq!(Watch::new("accuracy").best(&epochs).unwrap(), Some(2));
+        assert_eq!(Watch::new("train_loss").best(&epochs).unwrap(), Some(2));
+        let e = Watch::new("los").best(&epochs).unwrap_err().to_string();
+        assert_eq!(
+            e,
+            "watch: expected the name of a measure, found \"los\"; there are loss, accuracy, train_loss"
+        );
+    }
+
+    #[test]
+    fn patience_counts_from_the_best_epoch_and_nan_is_never_better() {
+        let watch = Watch::new("loss").patience(3);
+        let stops =
+            |values: &[f64]| (1..=values.len()).find(|n| watch.is_over(&epochs(&values[..*n])).unwrap());
+        assert_eq!(stops(&[5.0, 4.0, 4.0, 4.0, 4.0, 1.0]), Some(5));
+        assert_eq!(stops(&[5.0, 4.0, 3.0, 2.0]), None);
+        assert_eq!(stops(&[f64::NAN; 9]), Some(3));
+        assert_eq!(watch.best(&epochs(&[f64::NAN, 2.0, f64::NAN])).unwrap(), Some(2));
+        assert_eq!(watch.best(&[]).unwrap(), None);
+    }
+}
