@@ -1,6 +1,6 @@
 //! [`Progress`]: how far a run has come, on the standard error stream.
 //!
-//! In a terminal, one bar with epoch, time left, samples a second, loss and what was measured on held-out samples: at most 52 columns
+//! In a terminal, one bar with epoch, time left, samples a second, loss and what was measured on held-out samples: at most 59 columns
 //! beside the bar, so that it fits into 60. Elsewhere, and in a terminal that is
 //! `TERM=dumb`, a plain line an epoch. With `NO_COLOR` set (<https://no-color.org>) the bar has no colours.
 
@@ -177,7 +177,7 @@ fn style(look: Look) -> ProgressStyle {
         .with_key("left", |state: &ProgressState, w: &mut dyn fmt::Write| {
             let left = match state.is_finished() {
                 true => format!("{:.1} s", state.elapsed().as_secs_f64()),
-                false => format!("-{}", duration(state.eta().as_secs())),
+                false => format!("{} left", duration(state.eta().as_secs())),
             };
             let _ = w.write_str(&left);
         })
