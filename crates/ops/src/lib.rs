@@ -14,6 +14,7 @@
 //! # Ok::<(), wengert_ops::Error>(())
 //! ```
 
+pub mod arena;
 pub mod buffer;
 mod display;
 mod dtype;
@@ -24,7 +25,7 @@ pub mod math;
 pub mod parallel;
 pub mod random;
 mod shape;
-mod simd;
+pub mod simd;
 mod tensor;
 mod view;
 mod window;

@@ -79,3 +79,17 @@ macro_rules! vector {
 }
 vector!(f32, f32s, F32_LANES, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
 vector!(f64, f64s, F64_LANES, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
+
+/// Runs a few lines of arithmetic with the instructions that [`math`](crate::math) is written for.
+///
+/// Where the program as a whole is compiled for them (`-C target-cpu=native`) this is a plain call, inlined. Otherwise it
+/// is a call through a pointer, some two nanoseconds, but without it every fused multiply-add would be a function call.
+///
+/// ```
+/// let y = wengert_ops::simd::with_fma(|| wengert_ops::math::double::exp(1.0));
+/// assert!((y - std::f64::consts::E).abs() < 1e-15);
+/// ```
+#[inline(always)]
+pub fn with_fma<R>(f: impl FnOnce() -> R) -> R {
+    if cfg!(target_feature = "fma") { f() } else { dispatch(f) }
+}

@@ -22,6 +22,7 @@ mod per_sample;
 mod pointwise;
 mod real;
 pub mod rules;
+pub mod scalar;
 mod scope;
 mod substitute;
 mod sweep;

@@ -124,6 +124,10 @@ elementary! {
     erf = rules::erf::Erf;
     /// 1 - erf(x), accurate far out.
     erfc = rules::erfc::Erfc;
+    /// The standard normal distribution function Φ.
+    normal_cdf = rules::normal_cdf::NormalCdf;
+    /// The standard normal density φ.
+    normal_pdf = rules::normal_pdf::NormalPdf;
     /// 1 / (1 + e⁻ˣ).
     sigmoid = rules::sigmoid::Sigmoid;
     /// log(1 + eˣ).

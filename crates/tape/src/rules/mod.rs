@@ -67,6 +67,8 @@ pub mod mul;
 pub mod nan_to_num;
 pub mod neg;
 mod norm;
+pub mod normal_cdf;
+pub mod normal_pdf;
 mod padding;
 mod patches;
 mod pool;
@@ -84,6 +86,7 @@ pub mod relu;
 pub mod remainder;
 mod resample;
 pub mod rounding;
+mod rows;
 pub mod rsqrt;
 pub mod scalar;
 mod scan;
@@ -216,6 +219,8 @@ pub fn table() -> Vec<Spec> {
         patches::spec(),
         pool::max_spec(),
         pool::avg_spec(),
+        normal_cdf::spec(),
+        normal_pdf::spec(),
         pow::spec(),
         prelu::spec(),
         prod::spec(),
@@ -229,6 +234,7 @@ pub fn table() -> Vec<Spec> {
         rounding::spec(),
         resample::spec(),
         resample::shuffle_spec(),
+        rows::spec(),
         rsqrt::spec(),
         scalar::spec(),
         scan::spec(),

@@ -1,0 +1,200 @@
+//! [`Arena`]: a list that only grows and never moves, with the cheapest `push` there is: one comparison and the stores.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// The first chunk's entries; each further chunk has twice as many.
+const FIRST: usize = 256;
+/// As many chunks as leave positions within 31 bits.
+const CHUNKS: usize = 23;
+
+/// A growing list of plain records, written through a shared reference.
+///
+/// Memory comes in chunks, each twice the one before, so that growing copies nothing and a short list costs little.
+/// Truncating keeps the memory and takes constant time. A list has room for 2³¹ - 256 records.
+///
+/// ```
+/// let mut list = wengert_ops::arena::Arena::new();
+/// assert_eq!((list.push(3.0), list.push(4.0)), (Some(0), Some(1)));
+/// assert_eq!(list.slice_ending(2), (0, &[3.0, 4.0][..]));
+/// list.truncate(1);
+/// assert_eq!(list.len(), 1);
+/// ```
+pub struct Arena<R: Copy> {
+    len: Cell<u32>,
+    /// The end of the current chunk, as a position in the whole list.
+    limit: Cell<u32>,
+    /// Where record 0 would lie, if the current chunk began there.
+    base: Cell<*mut R>,
+    /// The chunks from the first to the last one that was ever needed, then null.
+    chunks: [Cell<*mut R>; CHUNKS],
+    owns: PhantomData<R>,
+}
+
+// SAFETY: the pointers are to memory that the arena alone owns; nothing is shared with another arena or thread.
+unsafe impl<R: Copy + Send> Send for Arena<R> {}
+
+/// The first position of chunk `k`, and the number of its records.
+const fn extent(k: usize) -> (usize, usize) {
+    (FIRST * ((1 << k) - 1), FIRST << k)
+}
+
+/// The chunk of a position.
+const fn chunk_of(position: usize) -> usize {
+    (position / FIRST + 1).ilog2() as usize
+}
+
+impl<R: Copy> Default for Arena<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Copy> Arena<R> {
+    /// An empty list, without memory.
+    pub const fn new() -> Self {
+        Arena {
+            len: Cell::new(0),
+            limit: Cell::new(0),
+            base: Cell::new(std::ptr::null_mut()),
+            chunks: [const { Cell::new(std::ptr::null_mut()) }; CHUNKS],
+            owns: PhantomData,
+        }
+    }
+
+    /// The number of records.
+    #[inline(always)]
+    pub fn len(&self) -> u32 {
+        self.len.get()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends a record and gives its position; `None` if the list is full.
+    #[inline(always)]
+    pub fn push(&self, record: R) -> Option<u32> {
+        let at = self.len.get();
+        if at == self.limit.get() && !self.next_chunk() {
+            return None;
+        }
+        // SAFETY: `at` is below `limit`, so it lies in the current chunk, whose memory starts at `base + start of the
+        // chunk` (see `enter`). Shared slices reach no further than `len`, so none of them covers this record.
+        unsafe { self.base.get().wrapping_add(at as usize).write(record) };
+        self.len.set(at + 1);
+        Some(at)
+    }
+
+    /// The records of one chunk that end at position `end`: the position of the first, and a slice.
+    ///
+    /// # Panics
+    /// If `end` is 0 or more than the length.
+    pub fn slice_ending(&self, end: u32) -> (u32, &[R]) {
+        assert!(0 < end && end <= self.len(), "records up to {end} of {}", self.len());
+        let k = chunk_of(end as usize - 1);
+        let start = extent(k).0;
+        // SAFETY: chunk `k` has been entered, and its records from `start` to `end`, at most the length, are written.
+        // They stay as they are while this list is borrowed: `push` writes only beyond the length, and what shortens
+        // the list takes it by `&mut`.
+        let records = unsafe { std::slice::from_raw_parts(self.chunks[k].get(), end as usize - start) };
+        (start as u32, records)
+    }
+
+    /// Shortens the list to `len` records, keeping the memory; longer lists it leaves as they are.
+    pub fn truncate(&mut self, len: u32) {
+        if len < self.len() {
+            self.len.set(len);
+            self.enter(chunk_of(len as usize));
+        }
+    }
+
+    /// The bytes of all chunks.
+    pub fn capacity_bytes(&self) -> usize {
+        let chunks = self.chunks.iter().take_while(|c| !c.get().is_null()).count();
+        extent(chunks).0 * size_of::<R>()
+    }
+
+    /// Goes on in the chunk after the current one, which is full.
+    #[cold]
+    #[inline(never)]
+    fn next_chunk(&self) -> bool {
+        let k = chunk_of(self.len() as usize);
+        if k >= CHUNKS {
+            return false;
+        }
+        if self.chunks[k].get().is_null() {
+            let memory: Box<[MaybeUninit<R>]> = Box::new_uninit_slice(extent(k).1);
+            self.chunks[k].set(Box::into_raw(memory).cast());
+        }
+        self.enter(k);
+        true
+    }
+
+    /// Makes chunk `k`, which has memory, the current one.
+    fn enter(&self, k: usize) {
+        let (start, count) = extent(k);
+        self.base.set(self.chunks[k].get().wrapping_sub(start));
+        self.limit.set((start + count) as u32);
+    }
+}
+
+impl<R: Copy> Drop for Arena<R> {
+    fn drop(&mut self) {
+        for (k, chunk) in self.chunks.iter().enumerate() {
+            if !chunk.get().is_null() {
+                let all =
+                    std::ptr::slice_from_raw_parts_mut(chunk.get().cast::<MaybeUninit<R>>(), extent(k).1);
+                // SAFETY: the memory came from a box of this type and length, in `next_chunk`.
+                drop(unsafe { Box::from_raw(all) });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_next_to_each_other() {
+        for k in 0..CHUNKS {
+            let (start, count) = extent(k);
+            assert_eq!((chunk_of(start), chunk_of(start + count - 1)), (k, k));
+        }
+        assert!(extent(CHUNKS).0 < 1 << 31);
+    }
+
+    #[test]
+    fn it_holds_what_was_pushed_also_after_truncating() {
+        let mut list = Arena::new();
+        for round in 0..3 {
+            for i in 0..5000 {
+                assert_eq!(list.push((i, round)), Some(i));
+            }
+            for end in [5000, 4097, 769, 768, 257, 256, 1] {
+                let (start, records) = list.slice_ending(end);
+                assert_eq!(start as usize + records.len(), end as usize);
+                assert!(records.iter().zip(start..).all(|(r, i)| *r == (i, round)));
+            }
+            let bytes = list.capacity_bytes();
+            list.truncate(9999);
+            assert_eq!(list.len(), 5000);
+            list.truncate(300);
+            assert_eq!(list.push((7, 7)), Some(300));
+            assert_eq!(list.slice_ending(301).1.last(), Some(&(7, 7)));
+            list.truncate(0);
+            assert!(list.is_empty() && list.capacity_bytes() == bytes);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "records up to 2 of 1")]
+    fn there_is_no_slice_past_the_end() {
+        let list = Arena::new();
+        list.push(1);
+        list.slice_ending(2);
+    }
+}

@@ -1,0 +1,261 @@
+//! Statements with many edges: one cotangent for all of them, and half the records of a chain of sums.
+
+use super::number::Number;
+use super::tape::{Record, Tape};
+use super::var::{NOWHERE, Var};
+use std::iter::{Product, Sum};
+
+/// A sum that is being written: two edges a record, all but the last going on.
+///
+/// The fields are plain numbers, not options, so that they stay in registers through a loop.
+pub(super) struct Statement<'t, T: Number> {
+    tape: Option<&'t Tape<T>>,
+    /// Edges that wait until it is known whether more come; at `NOWHERE` there is none.
+    first: (T, u32),
+    second: (T, u32),
+    /// Whether records have been written that have to be finished.
+    begun: bool,
+    foreign: Option<&'t Tape<T>>,
+}
+
+impl<'t, T: Number> Statement<'t, T> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        let none = (T::of(0.0), NOWHERE);
+        Statement { tape: None, first: none, second: none, begun: false, foreign: None }
+    }
+
+    /// Notes whose tape it is.
+    #[inline(always)]
+    fn admit(&mut self, x: Var<'t, T>) {
+        if !x.same_tape(self.tape) {
+            if self.tape.is_none() {
+                self.tape = x.tape;
+            } else {
+                self.foreign = x.tape;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        if let Some(tape) = self.tape {
+            let ((da, a), (db, b)) = (self.first, self.second);
+            tape.push(Record::new(da, a, db, b).going_on());
+            self.begun = true;
+        }
+    }
+
+    /// The derivative by `x` is `slope`.
+    #[inline(always)]
+    pub(super) fn edge(&mut self, x: Var<'t, T>, slope: T) {
+        if x.index == NOWHERE {
+            return;
+        }
+        self.admit(x);
+        let edge = (slope.pull(x.partial), x.index);
+        if self.first.1 == NOWHERE {
+            self.first = edge;
+        } else if self.second.1 == NOWHERE {
+            self.second = edge;
+        } else {
+            self.flush();
+            self.first = edge;
+            self.second.1 = NOWHERE;
+        }
+    }
+
+    /// The derivatives by `a` and `b`.
+    #[inline(always)]
+    fn pair(&mut self, a: Var<'t, T>, da: T, b: Var<'t, T>, db: T) {
+        if a.index != NOWHERE && b.index != NOWHERE && self.second.1 != NOWHERE {
+            self.admit(a);
+            self.admit(b);
+            self.flush();
+            self.first = (da.pull(a.partial), a.index);
+            self.second = (db.pull(b.partial), b.index);
+        } else {
+            self.edge(a, da);
+            self.edge(b, db);
+        }
+    }
+
+    /// The handle of the statement, whose value is given.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn finish(self, value: T) -> Var<'t, T> {
+        let Some(tape) = self.tape else {
+            return Var::constant(value);
+        };
+        if let Some(other) = self.foreign {
+            let of = |tape| Var { tape: Some(tape), ..Var::constant(value) };
+            return of(tape).refuse(of(other));
+        }
+        let ((da, a), (db, b)) = (self.first, self.second);
+        if b == NOWHERE && !self.begun {
+            return Var { tape: Some(tape), value, partial: da, index: a, is_node: false };
+        }
+        tape.node(value, Record::new(da, a, db, b))
+    }
+}
+
+/// Σ aᵢ bᵢ as one statement: a record for each product, where operators would write two, and one cotangent for all.
+///
+/// # Panics
+/// If the slices differ in length.
+///
+/// ```
+/// use wengert_tape::scalar::{Tape, Var, dot};
+/// let tape = Tape::new();
+/// let w: Vec<Var> = tape.vars(&[1.0, 2.0, 3.0]).collect();
+/// let x: Vec<Var> = tape.vars(&[4.0, 5.0, 6.0]).collect();
+/// let y = dot(&w, &x);
+/// assert_eq!((y.value(), tape.len()), (32.0, 6 + 3));
+/// assert_eq!(tape.gradient(y)?.of(&w)?, [4.0, 5.0, 6.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[inline]
+#[track_caller]
+pub fn dot<'t, T: Number>(a: &[Var<'t, T>], b: &[Var<'t, T>]) -> Var<'t, T> {
+    affine(Var::of(0.0), a, b)
+}
+
+/// Σ aᵢ bᵢ over pairs, as one statement.
+///
+/// ```
+/// use wengert_tape::Elementary;
+/// use wengert_tape::scalar::{Tape, Var, sum_of_products};
+/// let tape = Tape::new();
+/// let x: Vec<Var> = tape.vars(&[1.0, 2.0, 3.0]).collect();
+/// let y = sum_of_products(x.windows(2).map(|x| (x[0], x[1].exp())));
+/// assert_eq!(tape.len(), 3 + 2);
+/// assert_eq!(tape.gradient(y)?.wrt(x[1])?, 2f64.exp() + 3f64.exp());
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[inline]
+#[track_caller]
+pub fn sum_of_products<'t, T: Number>(
+    pairs: impl IntoIterator<Item = (Var<'t, T>, Var<'t, T>)>,
+) -> Var<'t, T> {
+    let mut value = T::of(0.0);
+    let mut sum = Statement::new();
+    for (a, b) in pairs {
+        value = value + a.value * b.value;
+        sum.pair(a, b.value, b, a.value);
+    }
+    sum.finish(value)
+}
+
+/// c + Σ aᵢ bᵢ as one statement: a neuron before its activation.
+///
+/// # Panics
+/// If the slices differ in length.
+///
+/// ```
+/// use wengert_tape::scalar::{Tape, Var, affine};
+/// let tape = Tape::new();
+/// let (c, w) = (tape.var(0.5), tape.vars(&[1.0, 2.0]).collect::<Vec<Var>>());
+/// let y = affine(c, &w, &[3.0.into(), 4.0.into()]);       // inputs that are constants cost nothing
+/// assert_eq!((y.value(), tape.len()), (11.5, 3 + 2));
+/// assert_eq!(tape.gradient(y)?.of(&[c, w[1]])?, [1.0, 4.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[inline]
+#[track_caller]
+pub fn affine<'t, T: Number>(c: Var<'t, T>, a: &[Var<'t, T>], b: &[Var<'t, T>]) -> Var<'t, T> {
+    assert!(a.len() == b.len(), "a product of {} numbers with {}", a.len(), b.len());
+    let mut value = c.value;
+    let mut sum = Statement::new();
+    for (&a, &b) in a.iter().zip(b) {
+        value = value + a.value * b.value;
+        sum.pair(a, b.value, b, a.value);
+    }
+    sum.edge(c, T::of(1.0));
+    sum.finish(value)
+}
+
+/// Σ cᵢ xᵢ with plain numbers cᵢ, as one statement.
+///
+/// # Panics
+/// If the slices differ in length.
+///
+/// ```
+/// use wengert_tape::scalar::{Tape, Var, weighted_sum};
+/// let tape = Tape::new();
+/// let x: Vec<Var> = tape.vars(&[1.0, 2.0, 3.0]).collect();
+/// let y = weighted_sum(&[10.0, 20.0, 30.0], &x);
+/// assert_eq!(tape.gradient(y)?.of(&x)?, [10.0, 20.0, 30.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[inline]
+#[track_caller]
+pub fn weighted_sum<'t, T: Number>(c: &[f64], x: &[Var<'t, T>]) -> Var<'t, T> {
+    assert!(c.len() == x.len(), "{} weights for {} numbers", c.len(), x.len());
+    let mut value = T::of(0.0);
+    let mut sum = Statement::new();
+    for (&c, &x) in c.iter().zip(x) {
+        value = value + x.value.scale(c);
+        sum.edge(x, T::of(c));
+    }
+    sum.finish(value)
+}
+
+/// A function of `N` numbers as one statement, from its value and its derivatives: for an expression whose derivatives
+/// are known, or found by [`Dual`](super::Dual) numbers.
+///
+/// ```
+/// use wengert_tape::scalar::{Tape, statement};
+/// let tape = Tape::new();
+/// let (x, y) = (tape.var(3.0), tape.var(4.0));
+/// let r = statement([x, y], 5.0, [0.6, 0.8]);             // √(x² + y²)
+/// assert_eq!((tape.gradient(r)?.of(&[x, y])?, tape.len()), (vec![0.6, 0.8], 3));
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[inline]
+#[track_caller]
+pub fn statement<'t, T: Number, const N: usize>(
+    inputs: [Var<'t, T>; N],
+    value: T,
+    slopes: [T; N],
+) -> Var<'t, T> {
+    let mut sum = Statement::new();
+    for (x, slope) in inputs.into_iter().zip(slopes) {
+        sum.edge(x, slope);
+    }
+    sum.finish(value)
+}
+
+impl<'t, T: Number> Sum for Var<'t, T> {
+    /// One statement, however many terms.
+    #[inline]
+    fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
+        let mut value = T::of(0.0);
+        let mut sum = Statement::new();
+        for x in terms {
+            value = value + x.value;
+            sum.edge(x, T::of(1.0));
+        }
+        sum.finish(value)
+    }
+}
+
+impl<'a, 't: 'a, T: Number> Sum<&'a Var<'t, T>> for Var<'t, T> {
+    #[inline]
+    fn sum<I: Iterator<Item = &'a Self>>(terms: I) -> Self {
+        terms.copied().sum()
+    }
+}
+
+impl<T: Number> Product for Var<'_, T> {
+    #[inline]
+    fn product<I: Iterator<Item = Self>>(factors: I) -> Self {
+        factors.fold(Var::of(1.0), |product, x| product * x)
+    }
+}
+
+impl<'a, 't: 'a, T: Number> Product<&'a Var<'t, T>> for Var<'t, T> {
+    #[inline]
+    fn product<I: Iterator<Item = &'a Self>>(factors: I) -> Self {
+        factors.copied().product()
+    }
+}

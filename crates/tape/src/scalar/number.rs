@@ -1,0 +1,106 @@
+//! [`Number`]: what a scalar tape computes with, and what carries its derivatives.
+
+use crate::pointwise::{Pointwise, Pointwise2};
+use crate::real::{Exact, Float, Real};
+use wengert_ops::simd::with_fma;
+
+/// A [`Real`] that can stand on its own, without another value to take its constants from.
+///
+/// It is implemented by `f64` and `f32`, by [`Lanes`](super::Lanes) of them, by [`Dual`](super::Dual) numbers over any
+/// `Number`, and by the scalar tape's [`Var`](super::Var) itself. A [`Tape`](super::Tape) holds any of them, so they nest:
+/// a tape of duals gives second derivatives, a tape of lanes several inputs at once.
+///
+/// ```
+/// use wengert_tape::scalar::{Dual, Number};
+/// fn three<R: Number>() -> R {
+///     R::of(1.0) + R::of(2.0)
+/// }
+/// assert_eq!(three::<f32>(), 3.0);
+/// assert_eq!(three::<Dual<f64>>().value, 3.0);
+/// ```
+pub trait Number: Real {
+    #[doc(hidden)]
+    const HAS_LANES: bool = false;
+
+    /// The constant `c`.
+    fn of(c: f64) -> Self;
+
+    /// Whether this is zero and stays so: no derivative of it is looked at.
+    fn is_zero(self) -> bool;
+
+    /// This cotangent (or tangent) times a derivative. Zero stays zero, whatever the derivative: a branch that was not
+    /// taken has no influence, even where its derivative is infinite or NaN.
+    #[inline(always)]
+    fn pull(self, slope: Self) -> Self {
+        if self.is_zero() { self } else { self * slope }
+    }
+
+    /// What all lanes of a mask agree on, `None` if they differ.
+    fn agree(mask: &Self::Mask) -> Option<bool>;
+
+    /// A pointwise function here, and its derivative.
+    #[inline(always)]
+    fn value_and_slope<P: Pointwise>(self, p: &P) -> (Self, Self) {
+        let y = self.apply(p.clone());
+        (y, p.df(self, y))
+    }
+
+    /// A function of two numbers.
+    #[inline(always)]
+    fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
+        self.apply2(o, p.clone())
+    }
+}
+
+/// Whether functions of this cost are made of fused multiply-adds, not of arithmetic or the C library's functions.
+pub(super) const fn is_polynomial(cost: usize) -> bool {
+    3 < cost && cost < 20
+}
+
+/// The derivative where the fast form is not accurate.
+#[cold]
+#[inline(never)]
+fn exact<T: Float, P: Pointwise>(x: T, p: &P) -> (T, T) {
+    let y = p.exact(x);
+    (y, p.df(Exact(x), Exact(y)).0)
+}
+
+#[inline(always)]
+fn both<T: Float, P: Pointwise>(x: T, p: &P) -> (T, T) {
+    let y = p.f(x);
+    (y, p.df(x, y))
+}
+
+macro_rules! number {
+    ($($t:ident)*) => {$(
+        impl Number for $t {
+            #[inline(always)]
+            fn of(c: f64) -> Self {
+                c as $t
+            }
+            #[inline(always)]
+            fn is_zero(self) -> bool {
+                self == 0.0
+            }
+            #[inline(always)]
+            fn agree(mask: &bool) -> Option<bool> {
+                Some(*mask)
+            }
+            #[inline(always)]
+            fn value_and_slope<P: Pointwise>(self, p: &P) -> (Self, Self) {
+                if P::HAS_ROUGH && p.is_rough(self) {
+                    exact(self, p)
+                } else if is_polynomial(P::COST) {
+                    with_fma(|| both(self, p))
+                } else {
+                    both(self, p)
+                }
+            }
+            #[inline(always)]
+            fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
+                if is_polynomial(P::COST) { with_fma(|| p.f(self, o)) } else { p.f(self, o) }
+            }
+        }
+    )*};
+}
+number!(f32 f64);

@@ -1,0 +1,554 @@
+//! The reverse sweep: one loop over the records from the last to the first.
+
+use super::number::Number;
+use super::tape::{Event, GOES_ON, Kind, Position, Record, Tape};
+use super::var::{NOWHERE, Var};
+use crate::error::{Error, ErrorKind, Result};
+use std::panic::Location;
+
+/// A cotangent: one number, or several that are swept together.
+pub trait Cotangent<T: Number>: Copy {
+    #[doc(hidden)]
+    const LANES: usize;
+    #[doc(hidden)]
+    fn zero() -> Self;
+    #[doc(hidden)]
+    fn is_zero(self) -> bool;
+    #[doc(hidden)]
+    fn plus(self, o: Self) -> Self;
+    /// This plus `g` times a derivative.
+    #[doc(hidden)]
+    fn plus_pulled(self, g: Self, slope: T) -> Self;
+    #[doc(hidden)]
+    fn lane(&mut self, i: usize) -> &mut T;
+    #[doc(hidden)]
+    fn take_spare(_: &Tape<T>) -> Vec<Self> {
+        Vec::new()
+    }
+    #[doc(hidden)]
+    fn give_spare(_: &Tape<T>, _: Vec<Self>) {}
+}
+
+impl<T: Number> Cotangent<T> for T {
+    const LANES: usize = 1;
+    #[inline(always)]
+    fn zero() -> Self {
+        T::of(0.0)
+    }
+    #[inline(always)]
+    fn is_zero(self) -> bool {
+        Number::is_zero(self)
+    }
+    #[inline(always)]
+    fn plus(self, o: Self) -> Self {
+        self + o
+    }
+    #[inline(always)]
+    fn plus_pulled(self, g: Self, slope: T) -> Self {
+        // The sweep leaves out zeros as a whole; lanes have to look at each.
+        if T::HAS_LANES { self + g.pull(slope) } else { self + g * slope }
+    }
+    #[inline(always)]
+    fn lane(&mut self, _: usize) -> &mut T {
+        self
+    }
+    fn take_spare(tape: &Tape<T>) -> Vec<T> {
+        tape.log.borrow_mut().spare.pop().unwrap_or_default()
+    }
+    fn give_spare(tape: &Tape<T>, all: Vec<T>) {
+        tape.log.borrow_mut().spare.push(all);
+    }
+}
+
+/// Cotangents of several outputs, swept together.
+#[derive(Clone, Copy)]
+pub struct Several<T, const M: usize>([T; M]);
+
+impl<T: Number, const M: usize> Cotangent<T> for Several<T, M> {
+    const LANES: usize = M;
+    #[inline(always)]
+    fn zero() -> Self {
+        Several([T::of(0.0); M])
+    }
+    #[inline(always)]
+    fn is_zero(self) -> bool {
+        self.0.iter().all(|g| g.is_zero())
+    }
+    #[inline(always)]
+    fn plus(self, o: Self) -> Self {
+        Several(std::array::from_fn(|i| self.0[i] + o.0[i]))
+    }
+    #[inline(always)]
+    fn plus_pulled(self, g: Self, slope: T) -> Self {
+        Several(std::array::from_fn(|i| self.0[i] + g.0[i].pull(slope)))
+    }
+    #[inline(always)]
+    fn lane(&mut self, i: usize) -> &mut T {
+        &mut self.0[i]
+    }
+}
+
+/// The state of a sweep between two records.
+struct Running<A> {
+    /// The cotangent of the statement in progress.
+    current: A,
+    /// What is to be added to the cotangent of the index below: it stays in a register, so that a chain of nodes does not
+    /// wait for its own stores.
+    below: A,
+}
+
+/// Sweeps records whose first has the given index. Cotangents are zeroed as they are consumed.
+#[inline(always)]
+fn run<T: Number, A: Cotangent<T>>(
+    records: &[Record<T>],
+    first: u32,
+    adjoints: &mut [A],
+    run: &mut Running<A>,
+) {
+    let Running { mut current, mut below } = *run;
+    let mut index = first as usize + records.len();
+    for record in records.iter().rev() {
+        index -= 1;
+        if record.a & GOES_ON == 0 {
+            current = adjoints[index].plus(below);
+            adjoints[index] = A::zero();
+            below = A::zero();
+        }
+        if current.is_zero() {
+            continue;
+        }
+        let (a, b) = ((record.a & !GOES_ON) as usize, record.b as usize);
+        if b == index - 1 {
+            below = below.plus_pulled(current, record.db);
+        } else {
+            adjoints[b] = adjoints[b].plus_pulled(current, record.db);
+        }
+        if a == index - 1 {
+            below = below.plus_pulled(current, record.da);
+        } else {
+            adjoints[a] = adjoints[a].plus_pulled(current, record.da);
+        }
+    }
+    *run = Running { current, below };
+}
+
+impl<T: Number> Tape<T> {
+    /// Sweeps the records in a range of positions, the first of which has the given index.
+    fn run_records<A: Cotangent<T>>(&self, from: u32, to: u32, index: u32, adjoints: &mut [A]) {
+        let mut state = Running { current: A::zero(), below: A::zero() };
+        let mut end = to;
+        while end > from {
+            let (start, records) = self.records.slice_ending(end);
+            let skip = from.saturating_sub(start);
+            let first = start.max(from);
+            run(&records[skip as usize..], index + (first - from), adjoints, &mut state);
+            end = first;
+        }
+        let below = &mut adjoints[index as usize - 1];
+        *below = below.plus(state.below);
+    }
+
+    /// Sweeps everything after a position. What is before it has its cotangents then.
+    pub(super) fn sweep_down<A: Cotangent<T>>(&self, to: (u32, u32), adjoints: &mut [A]) -> Result<()> {
+        self.seal();
+        let (mut record, mut i) = (self.records.len(), self.log.borrow().events.len());
+        // Events are read one at a time: a block may run a program of its own.
+        while i > 0 {
+            let event: Event = self.log.borrow().events[i - 1];
+            if event.index + event.count <= to.1 {
+                break;
+            }
+            i -= 1;
+            let from = event.record.max(to.0);
+            match event.kind {
+                Kind::Leaves => self.run_records(from, record, event.index + event.count, adjoints),
+                Kind::Block(at) => {
+                    self.run_records(from, record, event.index + event.count, adjoints);
+                    self.run_block(at, &event, adjoints)?;
+                }
+                Kind::Kept => {
+                    self.run_records(from + 1, record, event.index + 1, adjoints);
+                    let (_, records) = self.records.slice_ending(event.record + 1);
+                    let kept = records[records.len() - 1];
+                    let g = adjoints[event.index as usize];
+                    if !g.is_zero() {
+                        let a = &mut adjoints[kept.a as usize];
+                        *a = a.plus_pulled(g, kept.da);
+                    }
+                }
+            }
+            record = from;
+        }
+        self.run_records(to.0, record, to.1, adjoints);
+        Ok(())
+    }
+
+    /// Zeroes the cotangents of variables and kept values from an index on.
+    fn clear<A: Cotangent<T>>(&self, from: u32, adjoints: &mut [A]) {
+        self.seal();
+        adjoints[NOWHERE as usize] = A::zero();
+        for event in self.log.borrow().events.iter().rev() {
+            let end = (event.index + event.count) as usize;
+            if end <= from as usize {
+                break;
+            }
+            let range = event.index.max(from) as usize..end.min(adjoints.len());
+            if let Some(left) = adjoints.get_mut(range) {
+                left.fill(A::zero());
+            }
+        }
+    }
+
+    /// Vectors of zeros for every index.
+    pub(super) fn fresh<A: Cotangent<T>>(&self) -> Vec<A> {
+        let mut all = A::take_spare(self);
+        let len = self.end() as usize;
+        if all.len() < len {
+            // Twice as many as needed now, so that a growing tape does not pay at each sweep.
+            all.reserve_exact((2 * len).saturating_sub(all.len()).min(len));
+            all.resize(len, A::zero());
+        }
+        all
+    }
+
+    /// Adds a cotangent to an output.
+    #[track_caller]
+    pub(super) fn seed<A: Cotangent<T>>(
+        &self,
+        y: Var<'_, T>,
+        lane: usize,
+        g: T,
+        adjoints: &mut [A],
+    ) -> Result<()> {
+        match y.tape {
+            Some(tape) if !std::ptr::eq(tape, self) => {
+                let detail = "the output is of another tape";
+                Err(Error::new(ErrorKind::ForeignTape, "gradient", detail).at(Location::caller()))
+            }
+            _ => {
+                if y.index != NOWHERE {
+                    let at = adjoints[y.index as usize].lane(lane);
+                    *at = *at + g.pull(y.partial);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The derivatives of one output. A constant has zeros.
+    ///
+    /// The sweep takes a vector of cotangents from the tape and gives it back when the [`Gradient`] is dropped, so that
+    /// after the first time nothing is allocated. The tape can be swept again and recorded further.
+    ///
+    /// # Errors
+    /// If an operation mixed this tape with another, or the output is of another tape.
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let (x, y) = (tape.var(3.0), tape.var(4.0));
+    /// let z = x * y;
+    /// let g = tape.gradient(z)?;
+    /// assert_eq!((g.wrt(x)?, g.wrt(y)?), (4.0, 3.0));
+    /// assert_eq!(tape.gradient(z / x)?.wrt(x)?, 0.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gradient(&self, y: Var<'_, T>) -> Result<Gradient<'_, T>> {
+        self.gradient_of(&[(y, T::of(1.0))])
+    }
+
+    /// The derivatives of a weighted sum of outputs: a vector times the Jacobian.
+    ///
+    /// # Errors
+    /// As [`gradient`](Tape::gradient).
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let x = tape.var(3.0);
+    /// let g = tape.gradient_of(&[(x * x, 10.0), (x * 2.0, 1.0)])?;
+    /// assert_eq!(g.wrt(x)?, 62.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gradient_of(&self, outputs: &[(Var<'_, T>, T)]) -> Result<Gradient<'_, T>> {
+        let mut all = self.fresh::<T>();
+        for &(y, g) in outputs {
+            self.seed(y, 0, g, &mut all)?;
+        }
+        self.swept(all)
+    }
+
+    /// The derivatives of `M` outputs in one sweep: each record is read once for all of them.
+    ///
+    /// # Errors
+    /// As [`gradient`](Tape::gradient).
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let (x, y) = (tape.var(3.0), tape.var(4.0));
+    /// let g = tape.gradients([x * y, x / y])?;
+    /// assert_eq!(g.row(x)?, [4.0, 0.25]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gradients<const M: usize>(
+        &self,
+        outputs: [Var<'_, T>; M],
+    ) -> Result<Gradient<'_, T, Several<T, M>>> {
+        let mut all = self.fresh::<Several<T, M>>();
+        for (i, y) in outputs.into_iter().enumerate() {
+            self.seed(y, i, T::of(1.0), &mut all)?;
+        }
+        self.swept(all)
+    }
+
+    /// The Jacobian, a row for each output, swept for four outputs at a time.
+    ///
+    /// # Errors
+    /// As [`gradient`](Tape::gradient) and [`Gradient::wrt`].
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let (x, y) = (tape.var(3.0), tape.var(4.0));
+    /// assert_eq!(tape.jacobian(&[x * y, x + 2.0 * y], &[x, y])?, [[4.0, 3.0], [1.0, 2.0]]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn jacobian(&self, outputs: &[Var<'_, T>], inputs: &[Var<'_, T>]) -> Result<Vec<Vec<T>>> {
+        let mut rows = Vec::with_capacity(outputs.len());
+        for group in outputs.chunks(4) {
+            let four = std::array::from_fn(|i| group.get(i).copied().unwrap_or_default());
+            let g = self.gradients::<4>(four)?;
+            let columns: Vec<[T; 4]> = inputs.iter().map(|&x| g.row(x)).collect::<Result<_>>()?;
+            rows.extend((0..group.len()).map(|i| columns.iter().map(|c| c[i]).collect::<Vec<_>>()));
+        }
+        Ok(rows)
+    }
+
+    /// Sweeps what was recorded after a position, and adds what arrives before it to `cotangents`. So a long
+    /// computation that many short ones build on is swept once, not once for each:
+    ///
+    /// # Errors
+    /// As [`gradient`](Tape::gradient), and if the position is stale or `cotangents` belongs to another tape.
+    ///
+    /// ```
+    /// use wengert_tape::scalar::{Cotangents, Tape};
+    /// let mut tape = Tape::new();
+    /// let x = tape.var(3.0).anchor();
+    /// let calibrated = { let x = tape.revive(x)?; (x * x * x).keep().anchor() };
+    /// let here = tape.position();
+    /// let mut cotangents = Cotangents::default();
+    /// for path in 1..=3 {                             // memory for one path, however many there are
+    ///     let c = tape.revive(calibrated)?;
+    ///     let y = c * c * f64::from(path);
+    ///     tape.accumulate(y, 1.0, here, &mut cotangents)?;
+    ///     tape.rewind(here)?;
+    /// }
+    /// let x = tape.revive(x)?;
+    /// assert_eq!(tape.finish(cotangents)?.wrt(x)?, 6.0 * 2.0 * 27.0 * 27.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn accumulate(
+        &self,
+        y: Var<'_, T>,
+        weight: T,
+        after: Position,
+        cotangents: &mut Cotangents<T>,
+    ) -> Result<()> {
+        self.check(&after, "accumulate")?;
+        cotangents.belong_to(self, &after)?;
+        let all = &mut cotangents.values;
+        let len = self.end() as usize;
+        if all.len() < len {
+            all.resize(len, T::of(0.0));
+        }
+        let swept = match self.error() {
+            Some(e) => Err(e),
+            None => self.seed(y, 0, weight, all),
+        };
+        let swept = swept.and_then(|()| self.sweep_down((after.record, after.index), all));
+        match swept {
+            Ok(()) => self.clear(after.index, all),
+            // A sweep that stopped half-way leaves nothing that could be used.
+            Err(_) => *cotangents = Cotangents::default(),
+        }
+        swept
+    }
+
+    /// Sweeps the rest of the tape from cotangents that have been accumulated.
+    ///
+    /// # Errors
+    /// If the cotangents belong to another tape, or the tape has been rewound to before where they are.
+    #[track_caller]
+    pub fn finish(&self, cotangents: Cotangents<T>) -> Result<Gradient<'_, T>> {
+        if let Some(at) = cotangents.position {
+            self.check(&at, "finish")?;
+        }
+        let mut all = cotangents.values;
+        let len = self.end() as usize;
+        if all.len() < len {
+            all.resize(len, T::of(0.0));
+        }
+        self.swept(all)
+    }
+
+    /// The whole sweep. What fails leaves cotangents about, so that its vector is not used again.
+    #[inline]
+    fn swept<A: Cotangent<T>>(&self, mut adjoints: Vec<A>) -> Result<Gradient<'_, T, A>> {
+        if let Some(e) = self.error() {
+            return Err(e);
+        }
+        self.sweep_down((0, NOWHERE + 1), &mut adjoints)?;
+        Ok(Gradient { tape: self, adjoints })
+    }
+}
+
+/// Cotangents on their way back; see [`Tape::accumulate`].
+///
+/// ```
+/// use wengert_tape::scalar::{Cotangents, Tape};
+/// let tape = Tape::new();
+/// let x = tape.var(3.0);
+/// assert_eq!(tape.finish(Cotangents::default())?.wrt(x)?, 0.0);      // nothing has been accumulated
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cotangents<T> {
+    values: Vec<T>,
+    position: Option<Position>,
+}
+
+impl<T> Default for Cotangents<T> {
+    fn default() -> Self {
+        Cotangents { values: Vec::new(), position: None }
+    }
+}
+
+impl<T: Number> Cotangents<T> {
+    #[track_caller]
+    fn belong_to(&mut self, tape: &Tape<T>, at: &Position) -> Result<()> {
+        if let Some(before) = self.position {
+            tape.check(&before, "accumulate")?;
+            if before.index > at.index {
+                return Ok(());
+            }
+        }
+        self.position = Some(*at);
+        Ok(())
+    }
+}
+
+/// The derivatives that a sweep found.
+///
+/// ```
+/// # use wengert_tape::scalar::Tape;
+/// let tape = Tape::new();
+/// let (x, y) = (tape.var(3.0), tape.var(4.0));
+/// let g = tape.gradient(x * x)?;
+/// assert_eq!(g.of(&[x, y])?, [6.0, 0.0]);         // nothing depends on y
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub struct Gradient<'t, T: Number, A: Cotangent<T> = T> {
+    tape: &'t Tape<T>,
+    adjoints: Vec<A>,
+}
+
+impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
+    #[inline(always)]
+    #[track_caller]
+    fn at(&self, x: Var<'_, T>) -> Result<A> {
+        match x.tape {
+            Some(tape) if x.is_node && std::ptr::eq(tape, self.tape) => {
+                // What was recorded after the sweep has no influence on its output.
+                Ok(self.adjoints.get(x.index as usize).copied().unwrap_or(A::zero()))
+            }
+            tape => Err(no_derivative(x.index == NOWHERE, tape.is_some_and(|t| !std::ptr::eq(t, self.tape)))),
+        }
+    }
+}
+
+impl<T: Number> Gradient<'_, T> {
+    /// The derivative by a variable or a kept value; zero if the output does not depend on it.
+    ///
+    /// # Errors
+    /// If `x` is of another tape, a constant, or a value that is not a node: [`keep`](Var::keep) it before it is used.
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let x = tape.var(3.0);
+    /// let g = tape.gradient(x * x)?;
+    /// assert_eq!(g.wrt(x)?, 6.0);
+    /// assert!(g.wrt(x + 1.0).is_err());
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn wrt(&self, x: Var<'_, T>) -> Result<T> {
+        self.at(x)
+    }
+
+    /// The derivatives by several variables.
+    ///
+    /// # Errors
+    /// As [`wrt`](Gradient::wrt).
+    #[track_caller]
+    pub fn of(&self, x: &[Var<'_, T>]) -> Result<Vec<T>> {
+        let mut all = Vec::with_capacity(x.len());
+        for &x in x {
+            all.push(self.at(x)?);
+        }
+        Ok(all)
+    }
+}
+
+impl<T: Number, const M: usize> Gradient<'_, T, Several<T, M>> {
+    /// The derivatives of all outputs by a variable.
+    ///
+    /// # Errors
+    /// As [`wrt`](Gradient::wrt).
+    ///
+    /// ```
+    /// # use wengert_tape::scalar::Tape;
+    /// let tape = Tape::new();
+    /// let x = tape.var(3.0);
+    /// assert_eq!(tape.gradients([x * x, 5.0 * x])?.row(x)?, [6.0, 5.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn row(&self, x: Var<'_, T>) -> Result<[T; M]> {
+        Ok(self.at(x)?.0)
+    }
+}
+
+impl<T: Number, A: Cotangent<T>> Drop for Gradient<'_, T, A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.adjoints);
+        self.tape.clear(0, &mut all);
+        A::give_spare(self.tape, all);
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn no_derivative(constant: bool, foreign: bool) -> Error {
+    let (kind, detail) = if foreign {
+        (ErrorKind::ForeignTape, "this handle is of another tape than the gradient")
+    } else if constant {
+        (ErrorKind::NoGradient, "this is a constant; only variables and kept values have derivatives")
+    } else {
+        let detail =
+            "this value is not a node, only an edge from one; keep() it before it is used, and ask for that";
+        (ErrorKind::Unreached, detail)
+    };
+    Error::new(kind, "gradient", detail).at(Location::caller())
+}
