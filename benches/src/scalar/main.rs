@@ -1,7 +1,7 @@
 //! Times the scalar tape on five programs, beside plain `f64` in the same run: nanoseconds per elementary operation, record
 //! and reverse sweep together, with warm memory.
 //!
-//! `RUSTFLAGS="-C target-cpu=native" cargo run --profile bench-fat -p wengert-benches --bin scalar`
+//! `RUSTFLAGS="-C target-cpu=native" CARGO_PROFILE_RELEASE_LTO=fat cargo run --release -p wengert-benches --bin scalar`
 #![allow(clippy::print_stdout, reason = "a program that prints its results")]
 
 mod programs;
@@ -88,8 +88,8 @@ fn p1() -> Program {
         move || {
             tape.reset();
             let mut scratch = [Vec::with_capacity(32), Vec::with_capacity(32)];
-            let w: Vec<Var> = tape.vars(&weights).collect();
-            let x: Vec<Var> = x.iter().map(|&x| Var::from(x)).collect();
+            let w: Vec<Var<'_>> = tape.vars(&weights).collect();
+            let x: Vec<Var<'_>> = x.iter().map(|&x| Var::from(x)).collect();
             let y = network(&w, &x, 0.5, &mut scratch);
             let g = tape.gradient(y).expect("one tape");
             for (to, w) in grads.iter_mut().zip(&w) {
@@ -103,8 +103,8 @@ fn p1() -> Program {
         let mut tape = Tape::new();
         move || {
             tape.reset();
-            let w: Vec<Var> = tape.vars(&weights).collect();
-            let mut h: Vec<Var> = x.iter().map(|&x| Var::from(x)).collect();
+            let w: Vec<Var<'_>> = tape.vars(&weights).collect();
+            let mut h: Vec<Var<'_>> = x.iter().map(|&x| Var::from(x)).collect();
             let mut at = 0;
             for (layer, pair) in WIDTHS.windows(2).enumerate() {
                 let mut next = Vec::with_capacity(32);
@@ -224,7 +224,6 @@ fn p3b() -> Program {
         let [mut x, mut v, kappa, theta, xi, rho, rate] = x;
         let other = orthogonal(rho);
         for k in 0..P3B_STEPS {
-            let inputs = [x, v, kappa, theta, xi, rho, rate, other];
             let (z1, z2) = (z[2 * k], z[2 * k + 1]);
             // The logarithm does not depend on the last parameters, nor the variance on x: two statements of what they need.
             let x2 = fuse([x, v, rate], |[x, v, rate]| {
@@ -238,7 +237,6 @@ fn p3b() -> Program {
                 let noise = rho * z1 + other * z2;
                 [v + kappa * (theta - variance) * DT + xi * programs::Num::sqrt(variance * DT) * noise]
             });
-            let _ = inputs;
             (x, v) = (x2, v2);
         }
         payoff(x)
@@ -287,7 +285,7 @@ fn p3b() -> Program {
         }
     };
     fn lanes<const N: usize>(z: Vec<f64>) -> impl FnMut() -> usize {
-        let mut tape = Tape::<Lanes<N>>::new();
+        let mut tape = Tape::<Lanes<N>>::default();
         move || {
             let mut nodes = 0;
             for i in (0..MANY).step_by(N) {
@@ -317,15 +315,12 @@ fn p3b() -> Program {
 }
 
 fn p4() -> Program {
-    fn on_tape(
-        x: Vec<f64>,
-        sum: impl for<'a, 't> Fn(&'a [Var<'t>]) -> Var<'t>,
-    ) -> impl FnMut() -> usize {
+    fn on_tape(x: Vec<f64>, sum: impl for<'a, 't> Fn(&'a [Var<'t>]) -> Var<'t>) -> impl FnMut() -> usize {
         let mut tape = Tape::new();
         let mut grads = vec![0.0; x.len()];
         move || {
             tape.reset();
-            let v: Vec<Var> = tape.vars(&x).collect();
+            let v: Vec<Var<'_>> = tape.vars(&x).collect();
             let g = tape.gradient(sum(&v)).expect("one tape");
             for (to, v) in grads.iter_mut().zip(&v) {
                 *to = g.wrt(*v).expect("a variable");
@@ -392,10 +387,10 @@ fn p5() -> Program {
         let mut grads = vec![0.0; start.len()];
         move || {
             tape.reset();
-            let v: Vec<Var> = tape.vars(&start).collect();
+            let v: Vec<Var<'_>> = tape.vars(&start).collect();
             let (u, w) = v.split_at(SIDE * SIDE);
             let end = march([u.to_vec(), w.to_vec()], &point);
-            let total: Var = end.iter().flatten().sum();
+            let total: Var<'_> = end.iter().flatten().sum();
             let g = tape.gradient(total).expect("one tape");
             for (to, v) in grads.iter_mut().zip(&v) {
                 *to = g.wrt(*v).expect("a variable");
@@ -419,10 +414,7 @@ fn p5() -> Program {
         variants: vec![
             ("plain", Box::new(plain)),
             ("operators", Box::new(on_tape(|[u, v, f, w, e, s, n]| burgers(u, v, f, w, e, s, n)))),
-            (
-                "fused",
-                Box::new(on_tape(|x| fuse(x, |[u, v, f, w, e, s, n]| burgers(u, v, f, w, e, s, n)))),
-            ),
+            ("fused", Box::new(on_tape(|x| fuse(x, |[u, v, f, w, e, s, n]| burgers(u, v, f, w, e, s, n))))),
         ],
     }
 }

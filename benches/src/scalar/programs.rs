@@ -195,9 +195,7 @@ pub(crate) const P5_OPS: usize = P5_STEPS * (SIDE - 2) * (SIDE - 2) * 36;
 pub(crate) fn burgers<R: Num>(u: R, v: R, f: R, west: R, east: R, south: R, north: R) -> R {
     const C: f64 = 0.05;
     const D: f64 = 0.02;
-    f - u * C * (f - west) - v * C * (f - south)
-        + (east - f * 2.0 + west) * D
-        + (north - f * 2.0 + south) * D
+    f - u * C * (f - west) - v * C * (f - south) + (east - f * 2.0 + west) * D + (north - f * 2.0 + south) * D
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //!   [`grad`](Var::grad);
 //! - [`derivatives`]: Jacobians, Hessians and products with them, as tensors;
 //! - [`Op`] and [`Pointwise`]: how an operation is written, ours or a user's;
+//! - [`scalar`]: a tape for programs on single numbers, dual numbers, lanes;
 //! - [`rules`]: one file an operation, and the table that enrols them;
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
 #![forbid(unsafe_code)]

@@ -9,6 +9,9 @@ mod first_gradient {}
 #[doc = include_str!("../../../docs/src/how-the-tape-works.md")]
 mod how_the_tape_works {}
 
+#[doc = include_str!("../../../docs/src/scalar-tape.md")]
+mod scalar_tape {}
+
 #[doc = include_str!("../../../docs/src/checking-gradients.md")]
 mod checking_gradients {}
 

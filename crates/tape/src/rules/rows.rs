@@ -37,7 +37,7 @@ fn refused(detail: String) -> wengert_ops::Error {
 /// gᵀJ of every row, on one scalar tape.
 fn pull<T: Float + Number>(p: &impl Function, x: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
     let ((n, values), (m, cotangents)) = (rows(x), rows(g));
-    let mut tape = scalar::Tape::<T>::new();
+    let mut tape = scalar::Tape::<T>::default();
     let mut pulled = Vec::with_capacity(values.len());
     for (row, g) in values.chunks(n.max(1)).zip(cotangents.chunks(m.max(1))) {
         tape.reset();
@@ -59,7 +59,7 @@ fn pull_pulled<T: Float + Number>(
     h: &Tensor<T>,
 ) -> Result<[Tensor<T>; 2]> {
     let ((n, values), (m, weights), (_, along)) = (rows(x), rows(g), rows(h));
-    let mut tape = scalar::Tape::<Dual<T>>::new();
+    let mut tape = scalar::Tape::<Dual<T>>::default();
     let (mut gx, mut gg) = (Vec::with_capacity(values.len()), Vec::with_capacity(weights.len()));
     let rows = values.chunks(n.max(1)).zip(along.chunks(n.max(1))).zip(weights.chunks(m.max(1)));
     for ((row, h), g) in rows {

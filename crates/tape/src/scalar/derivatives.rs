@@ -42,7 +42,7 @@ pub fn hessian(
     f: impl for<'t> Fn(&[Var<'t, Dual<f64>>]) -> Var<'t, Dual<f64>>,
     x: &[f64],
 ) -> Result<Vec<Vec<f64>>> {
-    let mut tape = Tape::new();
+    let mut tape = Tape::default();
     let mut rows = Vec::with_capacity(x.len());
     for along in 0..x.len() {
         tape.reset();

@@ -53,7 +53,7 @@ pub trait Function: Send + Sync + 'static {
 /// ```
 /// use wengert_ops::Tensor;
 /// use wengert_tape::scalar::{Tape, Var, tensor_block};
-/// let tape = Tape::<f64>::new();
+/// let tape = Tape::new();
 /// let a: Vec<Var> = tape.vars(&[4.0, 1.0, 1.0, 3.0]).collect();
 /// let det = tensor_block(&a, [2, 2], |a| a.det())?;
 /// assert!((det[0].value() - 11.0).abs() < 1e-12);

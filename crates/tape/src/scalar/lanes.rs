@@ -13,7 +13,7 @@ use wengert_ops::simd::with_fma;
 ///
 /// ```
 /// use wengert_tape::scalar::{Lanes, Tape};
-/// let tape = Tape::<Lanes<4>>::new();
+/// let tape = Tape::<Lanes<4>>::default();
 /// let x = tape.var(Lanes([1.0, 2.0, 3.0, 4.0]));
 /// let g = tape.gradient(x * x * x)?;
 /// assert_eq!(g.wrt(x)?, Lanes([3.0, 12.0, 27.0, 48.0]));

@@ -78,7 +78,7 @@ pub(super) struct Log<T: Number> {
 /// use wengert_tape::Elementary;
 /// use wengert_tape::scalar::Tape;
 ///
-/// let mut tape = Tape::new();                     // of f64; `Tape::<f32>::new()` for the other
+/// let mut tape = Tape::new();                     // of f64; `Tape::<f32>::default()` for the other
 /// for s in [80.0, 100.0, 120.0] {
 ///     tape.reset();                               // constant time; no handle outlives it
 ///     let (spot, vol) = (tape.var(s), tape.var(0.2));
@@ -123,21 +123,26 @@ pub struct Anchor<T> {
     rewinds: u64,
 }
 
-impl<T: Number> Default for Tape<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Number> Tape<T> {
-    /// An empty tape. It takes no memory before its first node.
+impl Tape {
+    /// An empty tape of `f64`. It takes no memory before its first node. Tapes of other numbers come from
+    /// [`default`](Tape::default).
     ///
     /// ```
     /// use wengert_tape::scalar::Tape;
-    /// let tape = Tape::<f32>::new();
+    /// let tape = Tape::new();
     /// assert!(tape.is_empty() && tape.bytes() == 0);
+    /// let tape = Tape::<f32>::default();
+    /// let x = tape.var(3.0);
+    /// assert_eq!(tape.gradient(x * x)?.wrt(x)?, 6.0f32);
+    /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<T: Number> Default for Tape<T> {
+    fn default() -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         Tape {
             records: Arena::new(),
@@ -155,7 +160,9 @@ impl<T: Number> Tape<T> {
             }),
         }
     }
+}
 
+impl<T: Number> Tape<T> {
     /// A variable, whose derivative can be asked for.
     ///
     /// ```
