@@ -48,6 +48,9 @@ pub struct SweepStep<T: Float> {
     pub cotangents: Vec<Option<Tensor<T>>>,
     /// The input, and what was added to its cotangent.
     pub given: Vec<(u32, Tensor<T>)>,
+    /// The local derivatives, in the order of `given`: what the operation would give for a cotangent of ones. Only where it
+    /// is elementwise (it has an [`Equation`]); where an operand was broadcast, they are sums.
+    pub slopes: Vec<Tensor<T>>,
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -118,6 +121,7 @@ impl<T: Float> Tape<T> {
     /// let steps = tape.sweep_steps(y)?;
     /// let given: Vec<_> = steps[0].given.iter().map(|(input, g)| (*input, g.item().unwrap())).collect();
     /// assert_eq!(given, [(x.id(), 3.0), (x.id(), 3.0)]);
+    /// assert_eq!(steps[0].slopes[0].item()?, 3.0);     // ∂(x x)/∂x by the first factor
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     ///

@@ -193,11 +193,7 @@ impl<T: Float> Sweep<'_, T> {
             saved: &node.saved,
             needs: &needs,
         };
-        let scratch = &mut self.scratch;
-        let gx = match op.backward(&eager) {
-            Some(gx) => gx,
-            None => by_rule(op, &eager, scratch),
-        };
+        let gx = pulled_back(op, &eager, &mut self.scratch);
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
         let gx = gx.map_err(located)?;
         if gx.len() != node.inputs.len() {
@@ -207,7 +203,13 @@ impl<T: Float> Sweep<'_, T> {
         if let Some(log) = &mut self.log {
             let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
             let given = given.filter_map(|((g, x), _)| Some((*x, g.clone()?))).collect();
-            log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given });
+            let mut slopes = Vec::new();
+            if let (Some(_), Some(Some(g))) = (op.equation(), gy.first()) {
+                let ones = [Some(Tensor::full_like(g, T::ONE))];
+                let eager = Eager { cotangents: &ones, ..eager };
+                slopes = pulled_back(op, &eager, &mut self.scratch).map_err(located)?.into_iter().flatten().collect();
+            }
+            log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given, slopes });
         }
         for ((g, &x), needed) in gx.into_iter().zip(&node.inputs).zip(needs.iter()) {
             let shape = self.nodes[x as usize].value.shape();
@@ -280,6 +282,15 @@ impl<T: Float> Sweep<'_, T> {
         self.grads.sort();
         Ok(self.grads)
     }
+}
+
+/// The cotangents of an op's inputs.
+fn pulled_back<T: Float>(
+    op: &OpRef<T>,
+    r: &Eager<'_, T>,
+    scratch: &mut Option<Tape<T>>,
+) -> Result<Cotangents<Tensor<T>>> {
+    op.backward(r).unwrap_or_else(|| by_rule(op, r, scratch))
 }
 
 /// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its

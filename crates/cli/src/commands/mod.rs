@@ -5,6 +5,7 @@ mod eval;
 mod models;
 mod resume;
 mod run;
+mod step;
 mod summary;
 mod train;
 
@@ -37,6 +38,11 @@ pub(crate) enum Command {
     /// Each operation is put through its property tests on generated inputs: first and second order, broadcast, empty and
     /// strided operands, kinks, f32 against f64, one thread against three. The exit code is 1 if anything fails.
     Check(check::Check),
+    /// Step through a computation and its gradient, forward and back
+    ///
+    /// In a terminal, arrow keys step; each step shows the node, its local derivative, the formula with numbers put in,
+    /// and what is accumulated where. As a page (--out page.html) it does the same in a browser, from a single file.
+    Step(step::Step),
 }
 
 impl Command {
@@ -48,6 +54,7 @@ impl Command {
             Command::Summary(summary) => summary.run(),
             Command::Models(models) => Ok(models.run()),
             Command::Check(check) => check.run(),
+            Command::Step(step) => step.run(),
         }
     }
 }

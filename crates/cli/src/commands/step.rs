@@ -1,0 +1,195 @@
+//! `wengert step`: a computation and its gradient, step by step.
+
+mod view;
+
+use crate::values::Activation;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::io::{IsTerminal, stdin, stdout};
+use std::path::{Path, PathBuf};
+use wengert::nn::Layer;
+use wengert::nn::zoo::{Mlp, MlpConfig};
+use wengert::ops::Tensor;
+use wengert::ops::random::Rng;
+use wengert_trace::expression::Expression;
+use wengert_trace::network::Network;
+use wengert_trace::{Trace, dot, page, text};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Step {
+    /// An expression, the model mlp, or the file of a trace
+    #[arg(value_name = "EXPRESSION | mlp | TRACE.json", allow_hyphen_values = true)]
+    what: String,
+
+    /// The values of the variables of an expression
+    #[arg(long, value_name = "NAME=NUMBER,..", value_delimiter = ',', value_parser = assignment, allow_hyphen_values = true)]
+    at: Vec<(String, f64)>,
+
+    /// The widths of the model's layers, from the input to the output [default: 2,3,1]
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = crate::values::count::<512>)]
+    widths: Vec<usize>,
+
+    /// Show the model in vectors and matrices; without it every number is a node
+    #[arg(long)]
+    vector: bool,
+
+    /// The function between the layers of the model [default: tanh]
+    #[arg(long, value_name = "NAME")]
+    activation: Option<Activation>,
+
+    /// The seed of the model's weights, input and target
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Say why the gradient of this node has its value, and nothing else
+    #[arg(long, value_name = "NODE")]
+    explain: Option<String>,
+
+    /// What to write: without it an interactive view in a terminal, and text elsewhere
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// The file to write; its ending gives the format
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table
+    Text,
+    /// A graph for Graphviz
+    Dot,
+    /// The trace itself, which can be read again
+    Json,
+    /// A page to click through
+    Html,
+}
+
+const EXAMPLES: &str = "\
+Keys in the interactive view: ← → step, / search, g jump to a node, ? help, q quit.
+
+Examples:
+  wengert step 'tanh(w*x + b)^2' --at w=2,x=-1,b=0.5
+  wengert step 'z = w*x + b; log(1 + exp(-z))' --at w=2,x=-1,b=0.5 --out page.html
+  wengert step mlp --widths 2,3,1             w_ji, z_j, h_j and δ_j, every number a node
+  wengert step mlp --vector --format text     W, z, h and δ
+  wengert step 'x*sin(x)' --at x=2 --explain x";
+
+/// The most nodes of a network of numbers.
+const NODES: usize = 20_000;
+
+fn assignment(text: &str) -> Result<(String, f64), String> {
+    let expected = || format!("expected a name and a number such as w=2, found {text:?}");
+    let (name, value) = text.split_once('=').ok_or_else(expected)?;
+    let value: f64 = value.trim().parse().map_err(|_| expected())?;
+    if name.trim().is_empty() { Err(expected()) } else { Ok((name.trim().to_owned(), value)) }
+}
+
+impl Step {
+    pub(crate) fn run(self) -> Result<String> {
+        let trace = self.trace()?;
+        if let Some(name) = &self.explain {
+            return Ok(trace.explain(trace.find(name)?)?.to_string());
+        }
+        let by_ending = match (self.format, self.out.as_deref()) {
+            (None, Some(path)) => Some(ending(path)?),
+            _ => None,
+        };
+        let terminal = stdout().is_terminal() && stdin().is_terminal();
+        let format = match (self.format, by_ending) {
+            (Some(asked), _) | (None, Some(asked)) => asked,
+            (None, None) if terminal => return view::show(&trace),
+            (None, None) => Format::Text,
+        };
+        let width = if stdout().is_terminal() {
+            ratatui::crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns))
+        } else {
+            120
+        };
+        let written = match format {
+            Format::Text => text::table(&trace, width),
+            Format::Dot => dot::graph(&trace),
+            Format::Json => trace.to_json()?,
+            Format::Html => page::html(&trace),
+        };
+        let Some(path) = &self.out else { return Ok(written) };
+        fs::write(path, written + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(format!("{} steps in {}", trace.steps().len(), path.display()))
+    }
+
+    fn trace(&self) -> Result<Trace> {
+        let model = self.what == "mlp";
+        let path = Path::new(&self.what);
+        let file = !model && (path.extension().is_some_and(|e| e == "json") || path.is_file());
+        let refuse = |given: bool, option: &str, what: &str| {
+            if given { bail!("{option} is for {what}") } else { Ok(()) }
+        };
+        let of_model = "the model mlp";
+        if !model {
+            refuse(!self.widths.is_empty(), "--widths", of_model)?;
+            refuse(self.vector, "--vector", of_model)?;
+            refuse(self.activation.is_some(), "--activation", of_model)?;
+        }
+        if model || file {
+            refuse(!self.at.is_empty(), "--at", "the variables of an expression")?;
+        }
+        if model {
+            return self.network();
+        }
+        if file {
+            let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            return Trace::from_json(&text).with_context(|| path.display().to_string());
+        }
+        let at: Vec<(&str, f64)> = self.at.iter().map(|(name, c)| (name.as_str(), *c)).collect();
+        Ok(Expression::parse(&self.what).map_err(wengert_trace::Error::from)?.trace(&at)?)
+    }
+
+    /// The multilayer perceptron of the zoo.
+    fn network(&self) -> Result<Trace> {
+        let widths = if self.widths.is_empty() { vec![2, 3, 1] } else { self.widths.clone() };
+        let &[inputs, .., outputs] = &widths[..] else {
+            bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
+        };
+        let nodes: usize = widths.windows(2).map(|w| (w[0] + 3) * w[1]).sum();
+        if !self.vector && nodes > NODES {
+            bail!("every number is a node, {nodes} of them; with --vector, a matrix is one");
+        }
+        let activation = wengert::nn::Activation::from(self.activation.unwrap_or(Activation::Tanh));
+        let mut rng = Rng::seed(self.seed);
+        let model = Mlp::<f64>::new(&MlpConfig { widths: widths.clone(), activation, dropout: 0.0 }, &mut rng);
+        let mut net = Network {
+            weights: Vec::new(),
+            biases: Vec::new(),
+            input: Tensor::randn([inputs], &mut rng)?,
+            target: Tensor::randn([outputs], &mut rng)?,
+        };
+        for layer in &model.layers {
+            net.weights.push(layer.weight.value().clone());
+            // The zoo starts biases at zero; a number that is there says more.
+            net.biases.push(Tensor::randn([layer.weight.value().shape()[0]], &mut rng)?.scale(0.1));
+        }
+        Ok(if self.vector {
+            net.vector(&|z| activation.forward(z))?
+        } else {
+            net.scalar(&|z| activation.forward(z))?
+        })
+    }
+}
+
+/// The format that the ending of a file asks for.
+fn ending(path: &Path) -> Result<Format> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("txt") => Ok(Format::Text),
+        Some("dot" | "gv") => Ok(Format::Dot),
+        Some("json") => Ok(Format::Json),
+        Some("html" | "htm") => Ok(Format::Html),
+        _ => bail!(
+            "{}: expected a file that ends in .txt, .dot, .json or .html, or --format beside it",
+            path.display()
+        ),
+    }
+}

@@ -1,0 +1,347 @@
+//! The interactive view: a list of nodes beside what happens in the step, moved by keys.
+
+use anyhow::{Context, Result};
+use ratatui::Frame;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr;
+use wengert_trace::{Kind, Markup, Step, Trace, text};
+
+/// Columns from which list and step stand side by side.
+const WIDE: u16 = 90;
+
+const HELP: &str = "\
+→ l space   one step forward
+← h         one step back
+Home End    to the start, to the end
+PgUp PgDn   ten steps
+↑ ↓ k j     look at another node: where its gradient comes from
+/           search for a name, an operation or a formula; n for the next
+g           jump to the step that computes a node
+Esc         let go of the node, close this
+q           quit";
+
+/// Shows the trace until the user has seen enough; gives the step that was left.
+pub(super) fn show(trace: &Trace) -> Result<String> {
+    let mut terminal = ratatui::try_init().context("the terminal cannot be set up")?;
+    let mut view = View::new(trace);
+    let outcome = loop {
+        if let Err(e) = terminal.draw(|frame| view.draw(frame)) {
+            break Err(e);
+        }
+        match event::read() {
+            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => {
+                if view.key(key) {
+                    break Ok(());
+                }
+            }
+            // A new size is seen by the next drawing.
+            Ok(_) => {}
+            Err(e) => break Err(e),
+        }
+    };
+    ratatui::restore();
+    outcome.context("the terminal cannot be read")?;
+    Ok(match view.step() {
+        Some(step) => text::step(trace, step, 100).trim_end().to_owned(),
+        None => trace.title.clone(),
+    })
+}
+
+/// What keys are for.
+enum Mode {
+    Stepping,
+    Search(String),
+    Jump(String),
+    Help,
+}
+
+struct View<'t> {
+    trace: &'t Trace,
+    steps: Vec<Step>,
+    names: Vec<String>,
+    /// How many steps have been done.
+    position: usize,
+    selected: Option<usize>,
+    sought: String,
+    message: String,
+    mode: Mode,
+}
+
+impl<'t> View<'t> {
+    fn new(trace: &'t Trace) -> Self {
+        View {
+            trace,
+            steps: trace.steps(),
+            names: trace.names(),
+            position: 0,
+            selected: None,
+            sought: String::new(),
+            message: String::new(),
+            mode: Mode::Stepping,
+        }
+    }
+
+    fn step(&self) -> Option<Step> {
+        self.position.checked_sub(1).and_then(|i| self.steps.get(i)).copied()
+    }
+
+    /// The node that something happens to, and the one that gives.
+    fn active(&self) -> (Option<usize>, Option<usize>) {
+        match self.step() {
+            None => (None, None),
+            Some(Step::Forward(i)) => (Some(i), None),
+            Some(Step::Seed) => (Some(self.trace.output), None),
+            Some(Step::Reverse(i)) => (Some(self.trace.reverse[i].to), Some(self.trace.reverse[i].from)),
+        }
+    }
+
+    /// Does what a key asks for; whether that is to quit.
+    fn key(&mut self, key: KeyEvent) -> bool {
+        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+            return true;
+        }
+        match &mut self.mode {
+            Mode::Stepping => return self.stepping(key.code),
+            Mode::Help => self.mode = Mode::Stepping,
+            Mode::Search(line) | Mode::Jump(line) => match key.code {
+                KeyCode::Esc => self.mode = Mode::Stepping,
+                KeyCode::Backspace => {
+                    line.pop();
+                }
+                KeyCode::Char(c) => line.push(c),
+                KeyCode::Enter => {
+                    let line = std::mem::take(line);
+                    let search = matches!(self.mode, Mode::Search(_));
+                    self.mode = Mode::Stepping;
+                    if search {
+                        self.sought = line;
+                        self.search();
+                    } else {
+                        self.jump(line.trim());
+                    }
+                }
+                _ => {}
+            },
+        }
+        false
+    }
+
+    fn stepping(&mut self, code: KeyCode) -> bool {
+        self.message.clear();
+        let last = self.steps.len();
+        match code {
+            KeyCode::Char('q') => return true,
+            KeyCode::Right | KeyCode::Char('l' | ' ') => self.position = (self.position + 1).min(last),
+            KeyCode::Left | KeyCode::Char('h') => self.position = self.position.saturating_sub(1),
+            KeyCode::PageDown => self.position = (self.position + 10).min(last),
+            KeyCode::PageUp => self.position = self.position.saturating_sub(10),
+            KeyCode::Home => self.position = 0,
+            KeyCode::End => self.position = last,
+            KeyCode::Down | KeyCode::Char('j') => self.look(1),
+            KeyCode::Up | KeyCode::Char('k') => self.look(-1),
+            KeyCode::Char('/') => self.mode = Mode::Search(String::new()),
+            KeyCode::Char('n') => self.search(),
+            KeyCode::Char('g') => self.mode = Mode::Jump(String::new()),
+            KeyCode::Char('?') => self.mode = Mode::Help,
+            KeyCode::Esc => self.selected = None,
+            _ => {}
+        }
+        false
+    }
+
+    fn look(&mut self, by: isize) {
+        let last = self.trace.nodes.len() - 1;
+        let from = self.selected.or(self.active().0);
+        self.selected = Some(from.map_or(0, |i| i.saturating_add_signed(by).min(last)));
+    }
+
+    /// Selects the next node that has the text sought in its name, operation or formula.
+    fn search(&mut self) {
+        let sought = self.sought.to_lowercase();
+        if sought.is_empty() {
+            return;
+        }
+        let count = self.trace.nodes.len();
+        let start = self.selected.map_or(0, |i| i + 1);
+        let matches = |i: &usize| {
+            let n = &self.trace.nodes[*i];
+            let formula = n.formula.as_ref().map(|m| self.trace.text(m)).unwrap_or_default();
+            let op = n.op.clone().unwrap_or_default();
+            let own = n.name.clone().unwrap_or_default();
+            [&self.names[*i], &own, &op, &formula].iter().any(|t| t.to_lowercase().contains(&sought))
+        };
+        match (0..count).map(|k| (start + k) % count).find(matches) {
+            Some(i) => self.selected = Some(i),
+            None => self.message = format!("nothing has {:?} in it", self.sought),
+        }
+    }
+
+    /// Goes to the step that computes a node, or, for a leaf, the first that adds to its cotangent.
+    fn jump(&mut self, name: &str) {
+        let node = match self.trace.find(name) {
+            Ok(node) => node,
+            Err(e) => {
+                self.message = e.to_string();
+                return;
+            }
+        };
+        let to = |s: &Step| match *s {
+            Step::Forward(i) => i == node,
+            Step::Seed => false,
+            Step::Reverse(i) => self.trace.reverse[i].to == node,
+        };
+        if let Some(i) = self.steps.iter().position(to) {
+            self.position = i + 1;
+        }
+        self.selected = Some(node);
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>) {
+        let [main, status] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
+        let [list, what] = if main.width >= WIDE {
+            Layout::horizontal([Constraint::Percentage(46), Constraint::Min(1)]).areas(main)
+        } else {
+            let [what, list] =
+                Layout::vertical([Constraint::Percentage(60), Constraint::Min(1)]).areas(main);
+            [list, what]
+        };
+        self.draw_list(frame, list);
+        match self.mode {
+            Mode::Help => {
+                let block = Block::new().borders(Borders::ALL).title(" keys ");
+                frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block), what);
+            }
+            _ => self.draw_step(frame, what),
+        }
+        frame.render_widget(self.status(status.width), status);
+    }
+
+    fn status(&self, width: u16) -> Paragraph<'static> {
+        let line = match &self.mode {
+            Mode::Search(line) => format!("/{line}▏"),
+            Mode::Jump(line) => format!("jump to node: {line}▏"),
+            _ if !self.message.is_empty() => self.message.clone(),
+            _ => {
+                let at = format!("{}/{}", self.position, self.steps.len());
+                let keys = "← → step  / search  g jump  ? help  q quit";
+                if usize::from(width) >= at.width() + keys.width() + 3 {
+                    format!("{at}   {keys}")
+                } else {
+                    format!("{at}  ? help")
+                }
+            }
+        };
+        Paragraph::new(line).style(Style::new().add_modifier(Modifier::REVERSED))
+    }
+
+    fn draw_list(&self, frame: &mut Frame<'_>, area: Rect) {
+        let block = Block::new().borders(Borders::ALL).title(" nodes ");
+        let inner = block.inner(area);
+        frame.render_widget(block, area);
+        let state = self.trace.after(self.position);
+        let (active, from) = self.active();
+        let name_width = self.names.iter().map(|n| n.width()).max().unwrap_or(1).min(16);
+        let path = self.selected.map(|i| self.trace.paths(i));
+        let line = |i: usize| {
+            let (known, cotangent) = &state[i];
+            let mark = match i {
+                i if Some(i) == active => "▶",
+                i if Some(i) == from => "◁",
+                _ => " ",
+            };
+            let mut style = Style::new();
+            if Some(i) == active {
+                style = style.fg(self.colour()).add_modifier(Modifier::BOLD);
+            } else if path.as_ref().is_some_and(|p| p[i]) {
+                style = style.fg(Color::Magenta);
+            }
+            if Some(i) == self.selected {
+                style = style.add_modifier(Modifier::REVERSED);
+            }
+            let value = match (&self.trace.nodes[i].value, known) {
+                (Some(v), true) => v.to_string(),
+                (None, true) => "freed".into(),
+                _ => "·".into(),
+            };
+            let name = padded(&self.names[i], name_width);
+            let mut spans = vec![Span::styled(format!("{mark} {name} = {}", padded(&value, 10)), style)];
+            if let Some(c) = cotangent {
+                let text = format!("  {} = {c}", self.trace.cotangent_name(i, Markup::Text));
+                spans.push(Span::styled(text, Style::new().fg(Color::Red)));
+            }
+            Line::from(spans)
+        };
+        // The node of interest stays in sight.
+        let rows = usize::from(inner.height);
+        let interest = self.selected.or(active).unwrap_or(0);
+        let top = (interest + 1).saturating_sub(rows * 2 / 3).min(state.len().saturating_sub(rows));
+        let lines: Vec<Line<'_>> = (top..state.len().min(top + rows)).map(line).collect();
+        frame.render_widget(Paragraph::new(lines), inner);
+    }
+
+    fn colour(&self) -> Color {
+        if matches!(self.step(), Some(Step::Forward(_)) | None) { Color::Blue } else { Color::Red }
+    }
+
+    fn draw_step(&self, frame: &mut Frame<'_>, area: Rect) {
+        let dim = Style::new().add_modifier(Modifier::DIM);
+        let mut lines = Vec::new();
+        let phase = match self.step() {
+            None => " start ",
+            Some(Step::Forward(_)) => " forward ",
+            Some(_) => " reverse ",
+        };
+        match self.step() {
+            None => {
+                lines.push(Line::from(self.trace.title.clone()));
+                lines.push(Line::from("→ takes the first step."));
+            }
+            Some(step) => {
+                let d = self.trace.describe(step);
+                let strong = Style::new().fg(self.colour()).add_modifier(Modifier::BOLD);
+                lines.push(Line::styled(d.title.clone(), strong));
+                for ((caption, _), equation) in d.equations.iter().zip(self.trace.equations(&d)) {
+                    lines.push(Line::styled(*caption, dim));
+                    lines.push(Line::from(format!("  {equation}")));
+                }
+            }
+        }
+        if let Some(i) = self.selected {
+            lines.push(Line::default());
+            lines.extend(self.about(i));
+        }
+        let block = Block::new().borders(Borders::ALL).title(phase);
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
+    }
+
+    /// What there is to say of a node.
+    fn about(&self, i: usize) -> Vec<Line<'_>> {
+        let n = &self.trace.nodes[i];
+        let kind = match n.kind {
+            Kind::Computed => n.op.as_deref().unwrap_or(""),
+            Kind::Input => "an input",
+            Kind::Parameter => "a parameter",
+            Kind::Constant => "a constant",
+        };
+        let bold = Style::new().fg(Color::Magenta).add_modifier(Modifier::BOLD);
+        let mut lines = vec![Line::styled(format!("{}: {kind}", self.names[i]), bold)];
+        if let Some(m) = &n.formula {
+            lines.push(Line::from(format!("  {} = {}", self.names[i], self.trace.text(m))));
+        }
+        lines.extend(n.source.as_ref().map(|s| Line::from(format!("  at {s}"))));
+        lines.extend(n.module.as_ref().map(|m| Line::from(format!("  in {m}"))));
+        if let Ok(why) = self.trace.explain(i) {
+            lines.extend(why.to_string().lines().map(|l| Line::from(l.to_owned())));
+        }
+        lines
+    }
+}
+
+/// A text in exactly so many columns, unless it is longer than that.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}

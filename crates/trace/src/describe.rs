@@ -1,0 +1,131 @@
+//! What happens in a step, in words and equations: the same for the terminal, the page and a screen reader.
+
+use crate::math::{Markup, Math};
+use crate::trace::{Step, Trace};
+use crate::value::Value;
+
+/// What happens in a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// A sentence.
+    pub title: String,
+    /// Equations, each a caption with the sides that are equal.
+    pub equations: Vec<(&'static str, Vec<Side>)>,
+}
+
+/// One side of an equation: a formula, with names or with numbers put in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// The formula.
+    pub math: Math,
+    /// Whether numbers are put in.
+    pub numbers: bool,
+}
+
+fn named(math: Math) -> Side {
+    Side { math, numbers: false }
+}
+
+fn with_numbers(math: Math) -> Side {
+    Side { math, numbers: true }
+}
+
+fn value(v: &Value) -> Side {
+    named(Math::Value(v.clone()))
+}
+
+impl Trace {
+    /// What happens in a step.
+    ///
+    /// ```
+    /// use wengert_trace::{Step, Trace};
+    /// let tape = wengert_tape::Tape::<f64>::new();
+    /// let x = tape.var(3.0).named("x");
+    /// let y = (x * x).named("y");
+    /// let trace = Trace::of(y)?;
+    /// let second = trace.describe(Step::Reverse(1));
+    /// assert_eq!(second.title, "y gives 3 to x");
+    /// assert_eq!(trace.equations(&second), ["∂y/∂x = x = 3", "ȳ · x = 1 · 3 = 3", "x̄ = 3 + 3 = 6"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe(&self, step: Step) -> Description {
+        match step {
+            Step::Forward(i) => self.forward(i),
+            Step::Seed => {
+                let name = self.name(self.output, Markup::Text);
+                let mut sides =
+                    vec![named(Math::Cotangent(self.output)), named(Math::Slope(self.output, self.output))];
+                sides.extend(self.nodes[self.output].gradient.as_ref().map(value));
+                let title = format!("the sweep starts at {name}");
+                Description { title, equations: vec![("seed", sides)] }
+            }
+            Step::Reverse(i) => self.back(i),
+        }
+    }
+
+    /// The sides of each equation with equals signs between them, as text.
+    pub fn equations(&self, d: &Description) -> Vec<String> {
+        d.equations.iter().map(|(_, sides)| self.equation(sides, Markup::Text)).collect()
+    }
+
+    /// Sides with equals signs between them; what is the same twice stands once.
+    pub fn equation(&self, sides: &[Side], markup: Markup) -> String {
+        let mut written: Vec<String> =
+            sides.iter().map(|s| self.write(&s.math, markup, s.numbers)).collect();
+        written.dedup();
+        written.join(if markup == Markup::MathMl { "<mo>=</mo>" } else { " = " })
+    }
+
+    fn forward(&self, i: usize) -> Description {
+        let n = &self.nodes[i];
+        let name = self.name(i, Markup::Text);
+        let mut sides = vec![named(Math::Node(i))];
+        if let Some(formula) = &n.formula {
+            sides.push(named(formula.clone()));
+            // An operation that is only a name says no more with numbers in it.
+            sides.push(with_numbers(formula.clone()));
+        }
+        sides.extend(n.value.as_ref().map(value));
+        let of = n.op.as_deref().unwrap_or("");
+        let title = match &n.value {
+            Some(v) if v.fits_a_formula() => format!("{name} is computed: {of}, {v}"),
+            _ => format!("{name} is computed: {of}"),
+        };
+        let mut equations = vec![("value", sides)];
+        // The local derivatives are known as soon as the value is.
+        let given = self.reverse.iter().filter(|g| g.from == i);
+        for g in given {
+            equations.extend(self.slope(g));
+        }
+        Description { title, equations }
+    }
+
+    fn slope(&self, g: &crate::Given) -> Option<(&'static str, Vec<Side>)> {
+        let mut sides = vec![named(Math::Slope(g.from, g.to))];
+        if let Some(derivative) = &g.derivative {
+            sides.push(named(derivative.clone()));
+            sides.push(with_numbers(derivative.clone()));
+        }
+        sides.extend(g.slope.as_ref().filter(|s| s.fits_a_formula()).map(value));
+        (sides.len() > 1).then_some(("local derivative", sides))
+    }
+
+    fn back(&self, i: usize) -> Description {
+        let g = &self.reverse[i];
+        let (from, to) = (self.name(g.from, Markup::Text), self.name(g.to, Markup::Text));
+        let gives = if g.adds.fits_a_formula() { format!(" {}", g.adds) } else { String::new() };
+        let mut equations: Vec<_> = self.slope(g).into_iter().collect();
+        let adds = vec![named(g.by.clone()), with_numbers(g.by.clone()), value(&g.adds)];
+        equations.push(("given", adds));
+        let before = self.reverse[..i].iter().rev().find(|b| b.to == g.to).map(|b| &b.sum);
+        let before = before.or_else(|| if g.to == self.output { self.nodes[g.to].gradient.as_ref() } else { None });
+        let mut sum = vec![named(Math::Cotangent(g.to))];
+        if let Some(before) = before {
+            let value = |v: &Value| Box::new(Math::Value(v.clone()));
+            sum.push(named(Math::Add(value(before), value(&g.adds))));
+        }
+        sum.push(value(&g.sum));
+        equations.push(("accumulated", sum));
+        Description { title: format!("{from} gives{gives} to {to}"), equations }
+    }
+}

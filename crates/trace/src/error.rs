@@ -1,0 +1,83 @@
+//! What can go wrong.
+
+/// An error of this crate.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An error of the tape.
+    #[error(transparent)]
+    Tape(#[from] wengert_tape::Error),
+    /// An expression that cannot be read.
+    #[error(transparent)]
+    Expression(#[from] crate::expression::Mistake),
+    /// A trace that does not fit together.
+    #[error("the trace is damaged: {0}")]
+    Damaged(String),
+    /// A name that nothing has.
+    #[error("there is no {what} {name}{}", suggestion(.like))]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Names like it.
+        like: Vec<String>,
+    },
+    /// A request that makes no sense.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn suggestion(like: &[String]) -> String {
+    match like {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        [all @ .., last] => format!("; did you mean {} or {last}?", all.join(", ")),
+    }
+}
+
+/// Up to three of the names that are spelt most like this one.
+pub(crate) fn like(name: &str, all: impl IntoIterator<Item = String>) -> Vec<String> {
+    let most = 1 + name.chars().count() / 3;
+    let mut near: Vec<(usize, String)> = all.into_iter().map(|other| (distance(name, &other), other)).collect();
+    near.retain(|(d, other)| *d <= most && *d < other.chars().count().max(2));
+    near.sort();
+    near.dedup();
+    let nearest = near.first().map_or(0, |(d, _)| *d);
+    near.retain(|(d, _)| *d == nearest);
+    near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// How many letters are to be changed, added, taken away or swapped with the next.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if swap { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_like_it_are_found() {
+        let all = || ["tanh", "tan", "atanh", "sin", "exp"].map(str::to_owned);
+        assert_eq!(like("thanh", all()), ["tanh"]);
+        assert_eq!(like("tnah", all()), ["tanh"]);
+        assert_eq!(like("atan", all()), ["tan"]);
+        assert!(like("gamma", all()).is_empty());
+        assert_eq!(like("ab", ["x".to_owned(), "ba".to_owned()]), ["ba"]);
+    }
+}

@@ -1,0 +1,277 @@
+//! Why a gradient has its value: the terms that were added up to it, and the paths from the output that contribute most.
+
+use crate::Error;
+use crate::math::Markup;
+use crate::number::shown;
+use crate::trace::{Kind, Trace};
+use crate::value::Value;
+use wengert_tape::{Float, Tape, Var};
+
+/// How many paths are kept.
+const KEPT: usize = 5;
+
+/// Why a gradient has its value; it prints as text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The node.
+    pub node: usize,
+    /// Its gradient; nothing if the output does not depend on it.
+    pub gradient: Option<Value>,
+    /// What each node that uses it added, the largest share first.
+    pub terms: Vec<Term>,
+    /// The paths from the output that contribute most, the largest first; only where everything on the way is a number.
+    pub paths: Vec<Path>,
+    /// How many paths there are.
+    pub path_count: f64,
+    text: String,
+}
+
+/// What one node added to a gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// The node that uses the value.
+    pub from: usize,
+    /// What it added.
+    pub adds: Value,
+    /// Its part of the whole: ⟨adds, gradient⟩ / ‖gradient‖². All parts add up to 1; NaN for a gradient of zero, or of a
+    /// value that is summarised.
+    pub share: f64,
+}
+
+/// A path from the output to the node, and the product of the local derivatives along it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Path {
+    /// The nodes, from the output to the one explained.
+    pub nodes: Vec<usize>,
+    /// The local derivatives between them.
+    pub slopes: Vec<f64>,
+    /// Their product: what the path contributes to the gradient.
+    pub product: f64,
+}
+
+/// Why the derivative of `output` by `wrt` has its value.
+///
+/// ```
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let x = tape.var(2.0).named("x");
+/// let y = (x.square() + x * -3.0).named("y");
+/// let why = wengert_trace::explain(y, x)?;
+/// assert_eq!((why.paths[0].product, why.paths[1].product), (4.0, -3.0));
+/// let text = why.to_string();
+/// assert!(text.starts_with("∂y/∂x = 1 is the sum of 2 terms"), "{text}");
+/// # Ok::<(), wengert_trace::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Trace::of`], and if the output was not computed from `wrt`.
+#[track_caller]
+pub fn explain<'t, T: Float>(output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error> {
+    // A name for the time of the trace is the surest way to find the node again.
+    let trace = Trace::of(output)?;
+    let behind = ancestors(output);
+    match behind.iter().position(|&id| id == wrt.id()) {
+        Some(node) => trace.explain(node),
+        None => Err(Error::Refused("the output was not computed from this value".into())),
+    }
+}
+
+/// [`explain`] as a method of the tape.
+pub trait Explain<T: Float> {
+    /// Why the derivative of `output` by `wrt` has its value; see [`explain`].
+    ///
+    /// # Errors
+    /// As [`explain`].
+    fn explain<'t>(&'t self, output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error>;
+}
+
+impl<T: Float> Explain<T> for Tape<T> {
+    #[track_caller]
+    fn explain<'t>(&'t self, output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error> {
+        explain(output, wrt)
+    }
+}
+
+/// The tape's numbers of the nodes that a trace of `output` has, in its order.
+fn ancestors<T: Float>(output: Var<'_, T>) -> Vec<u32> {
+    let all = output.tape().nodes();
+    let mut wanted = vec![false; all.len()];
+    wanted[output.id() as usize] = true;
+    for (i, n) in all.iter().enumerate().rev() {
+        if wanted[i] {
+            n.inputs.iter().for_each(|&x| wanted[x as usize] = true);
+        }
+    }
+    (0..all.len() as u32).filter(|&i| wanted[i as usize]).collect()
+}
+
+impl Trace {
+    /// Why the gradient of a node has its value.
+    ///
+    /// # Errors
+    /// If there is no such node, or if it is a constant.
+    pub fn explain(&self, node: usize) -> Result<Explanation, Error> {
+        let Some(n) = self.nodes.get(node) else {
+            return Err(Error::Refused(format!("there is no node {node}")));
+        };
+        let name = self.name(node, Markup::Text);
+        if n.kind == Kind::Constant {
+            return Err(Error::Refused(format!("{name} is a constant: it has no gradient")));
+        }
+        let mut terms: Vec<Term> = self
+            .reverse
+            .iter()
+            .filter(|g| g.to == node)
+            .map(|g| Term { from: g.from, adds: g.adds.clone(), share: share(&g.adds, n.gradient.as_ref()) })
+            .collect();
+        terms.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()));
+        let (paths, path_count) = self.best_paths(node);
+        let gradient = n.gradient.clone();
+        let mut why = Explanation { node, gradient, terms, paths, path_count, text: String::new() };
+        why.text = self.say(&why, &name);
+        Ok(why)
+    }
+
+    /// The paths from the output to a node with the largest products of derivatives: a node keeps the best that reach it,
+    /// so that the work is in proportion to the edges, not to the paths.
+    fn best_paths(&self, node: usize) -> (Vec<Path>, f64) {
+        let on_the_way = self.paths(node);
+        let start = Path { nodes: vec![self.output], slopes: Vec::new(), product: 1.0 };
+        let mut best: Vec<Vec<Path>> = vec![Vec::new(); self.nodes.len()];
+        let mut counts = vec![0.0; self.nodes.len()];
+        best[self.output].push(start);
+        counts[self.output] = 1.0;
+        let mut numbers = true;
+        for g in self.reverse.iter().filter(|g| on_the_way[g.to] && on_the_way[g.from]) {
+            counts[g.to] += counts[g.from];
+            let Some(slope) = g.slope.as_ref().and_then(Value::as_number) else {
+                numbers = false;
+                continue;
+            };
+            let longer = best[g.from].iter().map(|p| {
+                let mut p = p.clone();
+                p.nodes.push(g.to);
+                p.slopes.push(slope);
+                p.product *= slope;
+                p
+            });
+            let longer: Vec<Path> = longer.collect();
+            best[g.to].extend(longer);
+            best[g.to].sort_by(|a, b| b.product.abs().total_cmp(&a.product.abs()));
+            best[g.to].truncate(KEPT);
+        }
+        (if numbers { std::mem::take(&mut best[node]) } else { Vec::new() }, counts[node])
+    }
+
+    fn say(&self, why: &Explanation, name: &str) -> String {
+        let whole = format!("∂{}/∂{name}", self.name(self.output, Markup::Text));
+        let Some(gradient) = &why.gradient else {
+            return format!("{whole} is not there: no gradient reaches {name}");
+        };
+        if why.node == self.output {
+            return format!("{whole} = {gradient}: it is what the sweep starts from");
+        }
+        let mut text = match why.terms.len() {
+            1 => format!("{whole} = {gradient} is one term"),
+            n => format!("{whole} = {gradient} is the sum of {n} terms"),
+        };
+        for t in why.terms.iter().take(KEPT) {
+            let source = self.nodes[t.from].source.as_deref().map(|s| format!("  ({s})")).unwrap_or_default();
+            let from = self.name(t.from, Markup::Text);
+            let op = self.nodes[t.from].op.as_deref().unwrap_or("");
+            text += &format!("\n  {:>8}  {} through {from}, {op}{source}", percent(t.share), t.adds);
+        }
+        if why.terms.len() > KEPT {
+            text += &format!("\n  and {} smaller ones", why.terms.len() - KEPT);
+        }
+        if !why.paths.is_empty() {
+            let total = gradient.as_number().unwrap_or(f64::NAN);
+            text += &match why.path_count {
+                1.0 => "\nIt comes along one path:".to_owned(),
+                n => format!("\nIt comes along {} paths; those that contribute most:", shown(n)),
+            };
+            for p in &why.paths {
+                let names: Vec<String> = p.nodes.iter().map(|&i| self.name(i, Markup::Text)).collect();
+                let factors = |c: &f64| if *c < 0.0 { format!("({})", shown(*c)) } else { shown(*c) };
+                let factors: Vec<String> = p.slopes.iter().map(factors).collect();
+                let (share, product) = (percent(p.product / total), shown(p.product));
+                text += &format!("\n  {share:>8}  {} = {product} along {}", factors.join(" · "), names.join(" → "));
+            }
+        } else if let Some(way) = self.largest_way(why.node) {
+            text += &format!("\nIts largest terms come along {way}");
+        }
+        let parts: f64 = why.terms.iter().map(|t| t.adds.norm()).sum();
+        if why.terms.len() > 1 && gradient.norm() < 0.01 * parts {
+            text += "\nThe terms nearly cancel.";
+        }
+        text
+    }
+
+    /// The way back to the output through the largest term at each node.
+    fn largest_way(&self, node: usize) -> Option<String> {
+        let mut way = vec![self.name(node, Markup::Text)];
+        let mut at = node;
+        while at != self.output {
+            let given = self.reverse.iter().filter(|g| g.to == at);
+            at = given.max_by(|a, b| a.adds.norm().total_cmp(&b.adds.norm()))?.from;
+            way.push(self.name(at, Markup::Text));
+        }
+        way.reverse();
+        (way.len() > 2).then(|| way.join(" → "))
+    }
+}
+
+fn share(adds: &Value, gradient: Option<&Value>) -> f64 {
+    let Some(g) = gradient.filter(|g| g.numbers.len() == adds.numbers.len() && !g.numbers.is_empty()) else {
+        return f64::NAN;
+    };
+    let dot = |a: &[f64]| a.iter().zip(&g.numbers).map(|(a, b)| a * b).sum::<f64>();
+    dot(&adds.numbers) / dot(&g.numbers)
+}
+
+fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:.1} %", 100.0 * share) } else { "–".into() }
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2^40 paths, of which the largest are found without walking them all.
+    #[test]
+    fn the_best_of_very_many_paths() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(1.5).named("x");
+        let mut y = x;
+        for _ in 0..40 {
+            y = y * 0.4 + y * 0.5;
+        }
+        let why = explain(y, x).unwrap();
+        assert_eq!(why.path_count, 2f64.powi(40));
+        assert!((why.paths[0].product - 0.5f64.powi(40)).abs() < 1e-20);
+        assert!(why.paths[0].product >= why.paths[4].product);
+        let gradient = why.gradient.unwrap().as_number().unwrap();
+        assert!((gradient - 0.9f64.powi(40)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn tensors_have_terms_whose_shares_add_up() {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(wengert_ops::Tensor::from([1.0, -2.0])).named("x");
+        let y = (x.square() + x.sin()).sum();
+        let why = tape.explain(y, x).unwrap();
+        assert_eq!(why.terms.len(), 2);
+        assert!((why.terms.iter().map(|t| t.share).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(why.to_string().contains("through v₁, square"), "{why}");
+        let c = tape.constant(1.0).named("c");
+        let refused = explain(x.sum() * c, c).unwrap_err().to_string();
+        assert_eq!(refused, "c is a constant: it has no gradient");
+        let refused = explain(y, tape.var(1.0)).unwrap_err().to_string();
+        assert_eq!(refused, "the output was not computed from this value");
+    }
+}

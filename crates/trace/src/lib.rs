@@ -1,0 +1,47 @@
+//! Seeing a tape step: traces of a computation and its reverse sweep, to be read, stepped through, and explained.
+//!
+//! - [`Trace`]: every node and every step, as data that can be saved; [`Trace::of`] a value of a tape, or by a [`Builder`]
+//!   from plain numbers;
+//! - [`explain`]: why a gradient has its value, by terms and by paths;
+//! - [`text`], [`dot`], [`page`]: a table for the terminal, a graph for Graphviz, a page to click through;
+//! - [`expression`]: formulas that a user types, `tanh(w*x + b)^2`;
+//! - [`network`]: a multilayer perceptron in the scalar and in the vector notation of the textbooks.
+//!
+//! ```
+//! use wengert_trace::{Trace, expression::Expression};
+//! let f = Expression::parse("tanh(w*x + b)^2")?;
+//! let trace = f.trace(&[("w", 2.0), ("x", -1.0), ("b", 0.5)])?;
+//! let table = wengert_trace::text::table(&trace, 100);
+//! assert!(table.contains("v₄ = tanh(v₃)"), "{table}");
+//! let page = wengert_trace::page::html(&trace);
+//! assert!(page.starts_with("<!doctype html>"));
+//! # Ok::<(), wengert_trace::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod describe;
+pub mod dot;
+mod error;
+pub mod explain;
+pub mod expression;
+mod file;
+mod layout;
+mod math;
+mod name;
+pub mod network;
+pub mod number;
+pub mod page;
+mod record;
+mod structure;
+pub mod text;
+mod trace;
+mod value;
+
+pub use builder::Builder;
+pub use error::Error;
+pub(crate) use error::like;
+pub use explain::{Explain, Explanation, explain};
+pub use math::{Markup, Math};
+pub use trace::{Given, Kind, Node, Step, Trace};
+pub use value::{Summary, Value, WHOLE};

@@ -1,0 +1,241 @@
+//! A multilayer perceptron seen in the notation of the textbooks: scalar (w_ji, z_j, h_j, δ_j, every number a node) and
+//! vector (W, z, h, δ).
+//!
+//! z_j⁽ˡ⁾ = Σ_i w_ji⁽ˡ⁾ h_i⁽ˡ⁻¹⁾ + b_j⁽ˡ⁾ and h_j⁽ˡ⁾ = σ(z_j⁽ˡ⁾), the output layer being linear, with the loss
+//! L = Σ_k (z_k⁽ᴸ⁾ - y_k)². In the reverse sweep δ_j⁽ˡ⁾ = ∂L/∂z_j⁽ˡ⁾ = σ′(z_j⁽ˡ⁾) Σ_k w_kj⁽ˡ⁺¹⁾ δ_k⁽ˡ⁺¹⁾,
+//! ∂L/∂w_ji⁽ˡ⁾ = δ_j⁽ˡ⁾ h_i⁽ˡ⁻¹⁾, ∂L/∂b_j⁽ˡ⁾ = δ_j⁽ˡ⁾.
+
+use crate::error::Error;
+use crate::trace::Trace;
+use wengert_ops::Tensor;
+use wengert_tape::{Cotangents, Equation, Float, Forward, Op, Rule, Tape, Term, Var};
+
+/// A network with its weights, its input, and what its output should be.
+///
+/// ```
+/// use wengert_ops::Tensor;
+/// use wengert_trace::{Markup, network::Network};
+/// let net = Network {
+///     weights: vec![Tensor::from([[0.5, -0.2], [0.3, 0.8]]), Tensor::from([[1.0, -1.5]])],
+///     biases: vec![Tensor::from([0.1, 0.0]), Tensor::from([0.2])],
+///     input: Tensor::from([1.0, -1.0]),
+///     target: Tensor::from([0.5]),
+/// };
+/// let scalar = net.scalar(&|z| z.tanh())?;
+/// let vector = net.vector(&|z| z.tanh())?;
+/// // δ₁⁽¹⁾ as a node's cotangent, and as an element of a vector's: the same number.
+/// let z = scalar.find("z_1^(1)")?;
+/// assert_eq!(scalar.cotangent_name(z, Markup::Text), "δ₁⁽¹⁾");
+/// let delta = scalar.nodes[z].gradient.clone().unwrap().numbers[0];
+/// let same = vector.nodes[vector.find("z^(1)")?].gradient.clone().unwrap().numbers[0];
+/// assert!((delta - same).abs() < 1e-15);
+/// # Ok::<(), wengert_trace::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// W⁽ˡ⁾, `[to, from]`, from the first layer to the last.
+    pub weights: Vec<Tensor<f64>>,
+    /// b⁽ˡ⁾, `[to]`.
+    pub biases: Vec<Tensor<f64>>,
+    /// h⁽⁰⁾, `[from]` of the first layer.
+    pub input: Tensor<f64>,
+    /// y, `[to]` of the last layer.
+    pub target: Tensor<f64>,
+}
+
+/// σ, as a function of values of a tape.
+pub type Activation<'a> = dyn for<'t> Fn(Var<'t, f64>) -> Var<'t, f64> + 'a;
+
+impl Network {
+    /// What does not fit together.
+    fn check(&self) -> Result<(), Error> {
+        let mut width = self.input.shape().to_vec();
+        let wrong = |what: &str, l: usize, found: &[usize], expected: &[usize]| {
+            Err(Error::Refused(format!("layer {l}: {what} has shape {found:?}, expected {expected:?}")))
+        };
+        if self.weights.is_empty() || self.weights.len() != self.biases.len() || width.len() != 1 {
+            return Err(Error::Refused("a network has layers of weights and biases, and an input vector".into()));
+        }
+        for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
+            let to = b.shape().to_vec();
+            if to.len() != 1 {
+                return wrong("the bias", l + 1, &to, &[w.shape().first().copied().unwrap_or(0)]);
+            }
+            if w.shape().to_vec() != [to[0], width[0]] {
+                return wrong("the weight", l + 1, &w.shape().to_vec(), &[to[0], width[0]]);
+            }
+            width = to;
+        }
+        if self.target.shape().to_vec() != width {
+            return wrong("the target", self.weights.len(), &self.target.shape().to_vec(), &width);
+        }
+        Ok(())
+    }
+
+    fn title(&self, form: &str) -> String {
+        let mut widths = vec![self.input.numel()];
+        widths.extend(self.biases.iter().map(Tensor::numel));
+        let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+        format!("multilayer perceptron {}, {form} form", widths.join("-"))
+    }
+
+    /// The trace in the scalar notation: every weight, bias, pre-activation and activation is a node, and the cotangent of
+    /// z_j⁽ˡ⁾ is called δ_j⁽ˡ⁾.
+    ///
+    /// # Errors
+    /// If the shapes do not fit together.
+    pub fn scalar(&self, activation: &Activation<'_>) -> Result<Trace, Error> {
+        self.check()?;
+        let tape = Tape::<f64>::new();
+        let numbered = |name: &str, j: usize, l: usize| format!("{name}_{}^({l})", j + 1);
+        let mut h: Vec<Var<'_, f64>> = Vec::new();
+        for (i, x) in self.input.to_vec().into_iter().enumerate() {
+            h.push(tape.constant(x).named(numbered("h", i, 0)));
+        }
+        for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
+            let layer = l + 1;
+            let (w, b, from) = (w.to_vec(), b.to_vec(), h.len());
+            // All leaves of a layer stand before what is computed from them.
+            let mut rows = Vec::new();
+            for (j, bias) in b.iter().enumerate() {
+                let mut operands = Vec::with_capacity(2 * from + 1);
+                for (i, &x) in h.iter().enumerate() {
+                    // Above nine, indices need a comma.
+                    let comma = if from > 9 || b.len() > 9 { "," } else { "" };
+                    let name = format!("w_{}{comma}{}^({layer})", j + 1, i + 1);
+                    operands.extend([tape.var(w[j * from + i]).named(name), x]);
+                }
+                operands.push(tape.var(*bias).named(numbered("b", j, layer)));
+                rows.push(operands);
+            }
+            let mut z = Vec::new();
+            for (j, operands) in rows.iter().enumerate() {
+                z.push(tape.apply(Neuron { inputs: operands.len() }, operands).named(numbered("z", j, layer)));
+            }
+            h = z;
+            if layer < self.weights.len() {
+                for (j, h) in h.iter_mut().enumerate() {
+                    *h = activation(*h).named(numbered("h", j, layer));
+                }
+            }
+        }
+        let mut operands = Vec::new();
+        for (k, (z, y)) in h.iter().zip(self.target.to_vec()).enumerate() {
+            operands.extend([*z, tape.constant(y).named(format!("y_{}", k + 1))]);
+        }
+        let loss = tape.apply(SquaredError { inputs: operands.len() }, &operands).named("L");
+        let mut trace = Trace::of(loss)?;
+        trace.title = self.title("scalar");
+        notation(&mut trace);
+        Ok(trace)
+    }
+
+    /// The trace in the vector notation: W⁽ˡ⁾, b⁽ˡ⁾, z⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = σ(z⁽ˡ⁾), and δ⁽ˡ⁾ for the cotangent
+    /// of z⁽ˡ⁾.
+    ///
+    /// # Errors
+    /// If the shapes do not fit together.
+    pub fn vector(&self, activation: &Activation<'_>) -> Result<Trace, Error> {
+        self.check()?;
+        let tape = Tape::<f64>::new();
+        let mut h = tape.constant(&self.input).named("h^(0)");
+        for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
+            let layer = l + 1;
+            let (w, b) = (tape.var(w).named(format!("W^({layer})")), tape.var(b).named(format!("b^({layer})")));
+            let z = h.linear(w, Some(b)).named(format!("z^({layer})"));
+            h = if layer < self.weights.len() { activation(z).named(format!("h^({layer})")) } else { z };
+        }
+        let error = (h - tape.constant(&self.target).named("y")).named("e");
+        let loss = error.square().named("q").sum().named("L");
+        let mut trace = Trace::of(loss)?;
+        trace.title = self.title("vector");
+        notation(&mut trace);
+        Ok(trace)
+    }
+}
+
+/// δ for the cotangents of pre-activations, ∂L/∂w for the rest; no lines of a program, which are those of this file.
+fn notation(trace: &mut Trace) {
+    for n in &mut trace.nodes {
+        n.source = None;
+        let name = n.name.as_deref().unwrap_or("");
+        n.cotangent_name = Some(match name.strip_prefix('z') {
+            Some(indices) => format!("δ{indices}"),
+            None => "∂".into(),
+        });
+    }
+}
+
+/// Σ_i w_i h_i + b of the numbers w_1, h_1, w_2, h_2, .., b.
+struct Neuron {
+    inputs: usize,
+}
+
+/// The terms added up, from the first to the last.
+fn added(terms: impl Iterator<Item = Term>) -> Term {
+    terms.reduce(|a, b| Term::Add(Box::new(a), Box::new(b))).unwrap_or(Term::Number(0.0))
+}
+
+impl<T: Float> Op<T> for Neuron {
+    fn name(&self) -> &'static str {
+        "weighted sum"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        let mut sum = T::ZERO;
+        for pair in x.chunks_exact(2) {
+            sum = sum + pair[0].item()? * pair[1].item()?;
+        }
+        if let [bias] = x.chunks_exact(2).remainder() {
+            sum = sum + bias.item()?;
+        }
+        Ok(Tensor::scalar(sum).into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        // Each of a pair is given the other; the bias, the cotangent itself.
+        let given = |i: usize| if i ^ 1 < self.inputs { g * r.x(i ^ 1) } else { g };
+        (0..self.inputs).map(|i| r.when(i, || given(i))).collect()
+    }
+    fn equation(&self) -> Option<Equation> {
+        let term = |i: usize| match (i, i + 1 < self.inputs) {
+            (i, true) => Term::Mul(Box::new(Term::Input(i)), Box::new(Term::Input(i + 1))),
+            (i, false) => Term::Input(i),
+        };
+        let slope = |i: usize| if i ^ 1 < self.inputs { Term::Input(i ^ 1) } else { Term::Number(1.0) };
+        let value = added((0..self.inputs).step_by(2).map(term));
+        Some(Equation { value, slopes: (0..self.inputs).map(slope).collect() })
+    }
+}
+
+/// Σ_k (z_k - y_k)² of the numbers z_1, y_1, z_2, y_2, ..
+struct SquaredError {
+    inputs: usize,
+}
+
+fn difference(i: usize) -> Term {
+    Term::Sub(Box::new(Term::Input(i)), Box::new(Term::Input(i ^ 1)))
+}
+
+impl<T: Float> Op<T> for SquaredError {
+    fn name(&self) -> &'static str {
+        "squared error"
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+        let mut sum = T::ZERO;
+        for pair in x.chunks_exact(2) {
+            let e = pair[0].item()? - pair[1].item()?;
+            sum = sum + e * e;
+        }
+        Ok(Tensor::scalar(sum).into())
+    }
+    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        (0..self.inputs).map(|i| r.when(i, || g * ((r.x(i) - r.x(i ^ 1)) * 2.0))).collect()
+    }
+    fn equation(&self) -> Option<Equation> {
+        let square = |i: usize| Term::Pow(Box::new(difference(i)), Box::new(Term::Number(2.0)));
+        let slope = |i: usize| Term::Mul(Box::new(Term::Number(2.0)), Box::new(difference(i)));
+        let value = added((0..self.inputs).step_by(2).map(square));
+        Some(Equation { value, slopes: (0..self.inputs).map(slope).collect() })
+    }
+}

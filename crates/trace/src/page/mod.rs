@@ -1,0 +1,277 @@
+//! A trace as one page for a browser: the graph, every step forward and back, equations with numbers put in. It holds
+//! everything it needs, asks no network for anything, and opens from a file.
+
+use crate::layout::{Layout, layered};
+use crate::math::{Markup, escaped};
+use crate::trace::{Kind, Step, Trace};
+use crate::value::Value;
+use serde::Serialize;
+use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// The size of a box and of the space it stands in.
+const BOX: (f64, f64) = (150.0, 66.0);
+const CELL: (f64, f64) = (206.0, 88.0);
+const MARGIN: f64 = 16.0;
+/// Nodes up to which each is explained in the page.
+const EXPLAINED: usize = 400;
+
+#[derive(Serialize)]
+struct Data {
+    output: usize,
+    nodes: Vec<PageNode>,
+    steps: Vec<PageStep>,
+}
+
+#[derive(Serialize)]
+struct PageNode {
+    name: String,
+    cotangent: String,
+    inputs: Vec<usize>,
+    leaf: bool,
+    value: Number,
+    /// Equation, source, and explanation.
+    about: Vec<(&'static str, String)>,
+    math: Option<String>,
+}
+
+/// A value as it is shown, and in full where it is a number.
+#[derive(Serialize, Default)]
+struct Number {
+    text: String,
+    exact: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PageStep {
+    kind: &'static str,
+    /// The node that something happens to.
+    node: usize,
+    /// The node that gives.
+    from: Option<usize>,
+    /// Its cotangent after the step.
+    sum: Option<Number>,
+    title: String,
+    /// Captions with equations as MathML and as text.
+    equations: Vec<(&'static str, String, String)>,
+}
+
+impl Number {
+    fn of(v: Option<&Value>) -> Self {
+        v.map_or_else(Number::default, |v| Number {
+            text: v.to_string(),
+            exact: v.as_number().map(|c| format!("{c:?}")),
+        })
+    }
+}
+
+/// The page.
+///
+/// ```
+/// use wengert_trace::expression::Expression;
+/// let trace = Expression::parse("sin(x)")?.trace(&[("x", 0.5)])?;
+/// let page = wengert_trace::page::html(&trace);
+/// assert!(page.contains("<math") && !page.contains("src=\"http"));
+/// # Ok::<(), wengert_trace::Error>(())
+/// ```
+pub fn html(trace: &Trace) -> String {
+    let inputs: Vec<Vec<usize>> = trace.nodes.iter().map(|n| n.inputs.clone()).collect();
+    let layout = layered(&inputs);
+    // Inside a script element, no text may look like its end.
+    let data = serde_json::to_string(&data(trace)).unwrap_or_else(|_| "null".into()).replace('<', "\\u003c");
+    let mut page = String::with_capacity(data.len() + 40_000);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+         script-src 'unsafe-inline'\">\n<title>{} – wengert step</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <style>\n{}</style>\n</head>\n<body>\n",
+        escaped(&trace.title),
+        include_str!("page.css")
+    );
+    // What comes from the trace is put between pieces of the frame, so that nothing in it is taken for a place to fill.
+    let frame = include_str!("page.html");
+    let (before, rest) = frame.split_once("{{graph}}").unwrap_or((frame, ""));
+    let (between, after) = rest.split_once("{{rows}}").unwrap_or((rest, ""));
+    let before = before.replace("{{title}}", &escaped(&trace.title));
+    let between = between.replace("{{last}}", &trace.steps().len().to_string());
+    page += &before;
+    drawing(&mut page, trace, &layout);
+    page += &between;
+    rows(&mut page, trace);
+    page += after;
+    let _ = write!(
+        page,
+        "<script id=\"data\" type=\"application/json\">{data}</script>\n<script>\n{}</script>\n</body>\n</html>\n",
+        include_str!("page.js")
+    );
+    page
+}
+
+fn data(trace: &Trace) -> Data {
+    let mathml = |inner: String| format!("<math display=\"block\"><mrow>{inner}</mrow></math>");
+    let node = |(i, n): (usize, &crate::Node)| {
+        let mut about = Vec::new();
+        let kind = match n.kind {
+            Kind::Computed => n.op.clone().unwrap_or_default(),
+            Kind::Input => "an input".into(),
+            Kind::Parameter => "a parameter".into(),
+            Kind::Constant => "a constant".into(),
+        };
+        about.push(("operation", kind));
+        if !n.shape.is_empty() {
+            about.push(("shape", format!("{:?}", n.shape)));
+        }
+        about.extend(n.source.clone().map(|s| ("source", s)));
+        about.extend(n.module.clone().map(|m| ("module", m)));
+        if trace.nodes.len() <= EXPLAINED {
+            about.extend(trace.explain(i).ok().map(|why| ("why", why.to_string())));
+        }
+        let equation = n.formula.as_ref().map(|m| {
+            let side = trace.write(m, Markup::MathMl, false);
+            mathml(format!("{}<mo>=</mo>{side}", trace.name(i, Markup::MathMl)))
+        });
+        PageNode {
+            name: trace.name(i, Markup::Text),
+            cotangent: trace.cotangent_name(i, Markup::Text),
+            inputs: n.inputs.clone(),
+            leaf: n.op.is_none(),
+            value: Number::of(n.value.as_ref()),
+            about,
+            math: equation,
+        }
+    };
+    let step = |step: Step| {
+        let d = trace.describe(step);
+        let (kind, node, from, sum) = match step {
+            Step::Forward(i) => ("forward", i, None, None),
+            Step::Seed => {
+                let seed = Number::of(trace.nodes[trace.output].gradient.as_ref());
+                ("seed", trace.output, None, Some(seed))
+            }
+            Step::Reverse(i) => {
+                let g = &trace.reverse[i];
+                ("reverse", g.to, Some(g.from), Some(Number::of(Some(&g.sum))))
+            }
+        };
+        let equation = |(caption, sides): &(&'static str, Vec<crate::describe::Side>)| {
+            let (m, text) = (trace.equation(sides, Markup::MathMl), trace.equation(sides, Markup::Text));
+            (*caption, mathml(m), text)
+        };
+        let equations = d.equations.iter().map(equation).collect();
+        PageStep { kind, node, from, sum, title: d.title, equations }
+    };
+    Data {
+        output: trace.output,
+        nodes: trace.nodes.iter().enumerate().map(node).collect(),
+        steps: trace.steps().into_iter().map(step).collect(),
+    }
+}
+
+/// The graph as SVG, its values and cotangents to be filled in by the script.
+fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
+    let place = |(x, y): (f64, f64)| (MARGIN + x * CELL.0, MARGIN + y * CELL.1);
+    let size = (
+        2.0 * MARGIN + (layout.size.0 - 1.0).max(0.0) * CELL.0 + BOX.0,
+        2.0 * MARGIN + (layout.size.1 - 1.0).max(0.0) * CELL.1 + BOX.1,
+    );
+    let _ = write!(
+        page,
+        "<svg id=\"graph\" viewBox=\"0 0 {:.0} {:.0}\" role=\"group\" aria-label=\"the graph; the table below says the \
+         same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
+         markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
+         </defs>\n<g>\n",
+        size.0, size.1
+    );
+    for (a, b, points) in &layout.edges {
+        let points: Vec<(f64, f64)> = points.iter().map(|&p| place(p)).collect();
+        let last = points.len() - 1;
+        let middle = |i: usize| {
+            let (x, y) = points[i];
+            // An edge leaves a box on the right, enters one on the left, and passes straight through the points between.
+            (if i == 0 { x + BOX.0 } else { x }, if i == 0 || i == last { x } else { x + BOX.0 }, y + BOX.1 / 2.0)
+        };
+        let mut path = format!("M{:.1} {:.1}", middle(0).0, middle(0).2);
+        for i in 1..=last {
+            let (from, to) = (middle(i - 1), middle(i));
+            let out = if i == 1 { from.0 } else { from.1 };
+            let bend = 0.5 * (to.0 - out);
+            let _ = write!(
+                path,
+                "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+                out + bend,
+                from.2,
+                to.0 - bend,
+                to.2,
+                to.0,
+                to.2
+            );
+            if i < last {
+                let _ = write!(path, "L{:.1} {:.1}", to.1, to.2);
+            }
+        }
+        let _ = writeln!(page, "<path class=\"edge\" id=\"e{a}-{b}\" d=\"{path}\" marker-end=\"url(#tip)\"/>");
+    }
+    page.push_str("</g>\n<g>\n");
+    for (i, n) in trace.nodes.iter().enumerate() {
+        let (x, y) = place(layout.at[i]);
+        let class = match n.kind {
+            Kind::Computed => "computed",
+            Kind::Input => "input",
+            Kind::Parameter => "parameter",
+            Kind::Constant => "constant",
+        };
+        let name = trace.name(i, Markup::Text);
+        let op = n.op.as_deref().unwrap_or(class);
+        let _ = writeln!(
+            page,
+            "<g class=\"node {class}\" id=\"n{i}\" data-node=\"{i}\" transform=\"translate({x:.1} {y:.1})\">\
+             <title>{0}</title><rect width=\"{1}\" height=\"{2}\" rx=\"9\"/>\
+             <text class=\"name\" x=\"10\" y=\"21\">{3}</text><text class=\"op\" x=\"{4}\" y=\"21\">{5}</text>\
+             <text class=\"value\" x=\"10\" y=\"40\"></text><text class=\"cotangent\" x=\"10\" y=\"57\"></text></g>",
+            escaped(&name),
+            BOX.0,
+            BOX.1,
+            escaped(&shortened(&name, 11)),
+            BOX.0 - 8.0,
+            escaped(&shortened(op, 12)),
+        );
+    }
+    page.push_str("</g>\n</svg>\n");
+}
+
+/// A text cut where the box ends.
+fn shortened(text: &str, most: usize) -> String {
+    if text.width() <= most {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for c in text.chars() {
+        if cut.width() + 1 >= most {
+            break;
+        }
+        cut.push(c);
+    }
+    cut + "…"
+}
+
+fn rows(page: &mut String, trace: &Trace) {
+    for (i, n) in trace.nodes.iter().enumerate() {
+        let equation = n.formula.as_ref().map(|m| format!("= {}", trace.text(m))).unwrap_or_default();
+        let kind = match n.kind {
+            Kind::Computed => n.op.as_deref().unwrap_or(""),
+            Kind::Input => "input",
+            Kind::Parameter => "parameter",
+            Kind::Constant => "constant",
+        };
+        let _ = writeln!(
+            page,
+            "<tr id=\"r{i}\"><th scope=\"row\"><button type=\"button\" data-node=\"{i}\">{}</button></th><td>{}</td>\
+             <td>{}</td><td class=\"value\"></td><td class=\"cotangent\"></td></tr>",
+            escaped(&trace.name(i, Markup::Text)),
+            escaped(kind),
+            escaped(&equation),
+        );
+    }
+}

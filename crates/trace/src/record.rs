@@ -1,0 +1,123 @@
+//! A trace from a value of the tensor tape: the sweep is the tape's own, and so is every number.
+
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::file::readable;
+use crate::math::Math;
+use crate::structure;
+use crate::trace::{Given, Kind, Node, Trace};
+use crate::value::Value;
+use wengert_ops::Tensor;
+use wengert_tape::{Float, NodeInfo, Var};
+
+impl Trace {
+    /// The trace of everything that `output` was computed from, and of the reverse sweep from it, whose seed is ones. The
+    /// tape stays as it is.
+    ///
+    /// # Errors
+    /// As [`Tape::backward`](wengert_tape::Tape::backward): if the value has failed, for instance.
+    #[track_caller]
+    pub fn of<T: Float>(output: Var<'_, T>) -> Result<Trace, Error> {
+        let tape = output.tape();
+        let steps = tape.sweep_steps(output)?;
+        let all = tape.nodes();
+        let mut wanted = vec![false; all.len()];
+        wanted[output.id() as usize] = true;
+        for (i, n) in all.iter().enumerate().rev() {
+            if wanted[i] {
+                n.inputs.iter().for_each(|&x| wanted[x as usize] = true);
+            }
+        }
+        // What a sweep starts an operation of several outputs from is its first.
+        let mut number = vec![usize::MAX; all.len()];
+        let mut list = Builder::new(String::new());
+        for (i, n) in all.iter().enumerate().filter(|(i, _)| wanted[*i]) {
+            let inputs: Vec<usize> = n.inputs.iter().map(|&x| number[x as usize]).collect();
+            number[i] = list.push(line(n, inputs.clone()));
+            if let Some(equation) = &n.equation {
+                list.equation(number[i], equation);
+            } else if let Some(formula) = structure::formula(n.op.unwrap_or(""), &inputs, list.nodes()) {
+                list.formula(number[i], formula);
+            }
+        }
+        let mut cotangents: Vec<Option<Tensor<T>>> = vec![None; list.nodes().len()];
+        let at = number[output.id() as usize];
+        cotangents[at] = Some(Tensor::full_like(&output.value()?, T::ONE));
+        for step in &steps {
+            let (first, count) = all[step.node as usize].outputs;
+            let of_outputs = (first..first + count).zip(&step.cotangents);
+            let mut reached = of_outputs.filter_map(|(o, g)| Some((number[o as usize], g.as_ref()?)));
+            let Some((from, g)) = reached.find(|(from, _)| *from != usize::MAX) else { continue };
+            let inputs = &all[step.node as usize].inputs;
+            let needed = inputs.iter().enumerate().filter(|(_, x)| all[**x as usize].needs_gradient);
+            for (k, ((input, _), (to, adds))) in needed.zip(&step.given).enumerate() {
+                let to = number[*to as usize];
+                let sum = match cotangents[to].take() {
+                    Some(sum) => sum.add(adds).map_err(wengert_tape::Error::from)?,
+                    None => adds.clone(),
+                };
+                let derivative = list.derivative(from, input).cloned();
+                let by = contribution(&list, from, to, input, derivative.as_ref());
+                list.given(Given {
+                    from,
+                    to,
+                    input,
+                    cotangent: Value::of(g),
+                    derivative,
+                    slope: step.slopes.get(k).map(Value::of),
+                    by,
+                    adds: Value::of(adds),
+                    sum: Value::of(&sum),
+                });
+                cotangents[to] = Some(sum);
+            }
+        }
+        for (node, g) in cotangents.iter().enumerate() {
+            if let Some(g) = g {
+                list.gradient(node, Value::of(g));
+            }
+        }
+        let mut trace = list.finish(at)?;
+        trace.title = trace.name(at, crate::Markup::Text);
+        Ok(trace)
+    }
+}
+
+/// A line of the list without its formula.
+fn line<T: Float>(n: &NodeInfo<T>, inputs: Vec<usize>) -> Node {
+    let kind = match n.op {
+        Some(_) => Kind::Computed,
+        None if !n.needs_gradient => Kind::Constant,
+        None if n.is_param => Kind::Parameter,
+        None => Kind::Input,
+    };
+    let at = n.location;
+    Node {
+        name: n.name.clone(),
+        cotangent_name: None,
+        kind,
+        op: n.op.map(str::to_owned),
+        inputs,
+        shape: n.shape.to_vec(),
+        value: n.value.as_ref().map(Value::of),
+        source: Some(format!("{}:{}:{}", at.file(), at.line(), at.column())),
+        module: n.path.clone(),
+        formula: None,
+        gradient: None,
+    }
+}
+
+/// How what a node gives to an input is computed.
+fn contribution(list: &Builder, from: usize, to: usize, input: usize, derivative: Option<&Math>) -> Math {
+    let (nodes, g) = (list.nodes(), Math::Cotangent(from));
+    let (shape, target) = (&nodes[from].shape, &nodes[to].shape);
+    if let Some(derivative) = derivative {
+        let product = g.times(derivative.clone(), !shape.is_empty());
+        // Where the operand was broadcast, the axes that were added are summed over.
+        return if shape == target { product } else { Math::Sum(Box::new(product)) };
+    }
+    let op = nodes[from].op.as_deref().unwrap_or("");
+    structure::contribution(op, from, input, nodes)
+        .and_then(readable)
+        .unwrap_or_else(|| Math::Product(Box::new(Math::Transpose(Box::new(Math::Slope(from, to)))), Box::new(g)))
+}

@@ -1,0 +1,59 @@
+//! Formulas of operations that are not elementwise: products, sums, affine maps. What is not known here is written as a
+//! function, and its cotangents as (∂y/∂x)ᵀ ȳ.
+
+use crate::math::Math;
+use crate::trace::Node;
+
+fn product(a: Math, b: Math) -> Math {
+    Math::Product(Box::new(a), Box::new(b))
+}
+
+fn transposed(a: Math) -> Math {
+    Math::Transpose(Box::new(a))
+}
+
+fn sum(a: Math) -> Math {
+    Math::Sum(Box::new(a))
+}
+
+/// What an operation computes from its inputs.
+pub(crate) fn formula(op: &str, inputs: &[usize], nodes: &[Node]) -> Option<Math> {
+    if inputs.is_empty() {
+        return None;
+    }
+    let x = |i: usize| Math::Node(inputs[i]);
+    Some(match (op, inputs.len()) {
+        // A vector is a column, W h + b; the rows of a batch are x Wᵀ + b.
+        ("linear", 2 | 3) => {
+            let vector = nodes[inputs[0]].shape.len() == 1;
+            let map = if vector { product(x(1), x(0)) } else { product(x(0), transposed(x(1))) };
+            if inputs.len() == 3 { Math::Add(Box::new(map), Box::new(x(2))) } else { map }
+        }
+        ("matmul", 2) => product(x(0), x(1)),
+        ("sum", 1) => sum(x(0)),
+        ("transpose" | "t", 1) => transposed(x(0)),
+        (op, _) => Math::Call(op.to_owned(), inputs.iter().map(|&i| Math::Node(i)).collect()),
+    })
+}
+
+/// What an operation gives to one of its inputs, if it is known here.
+pub(crate) fn contribution(op: &str, from: usize, input: usize, nodes: &[Node]) -> Option<Math> {
+    let g = Math::Cotangent(from);
+    let inputs = &nodes[from].inputs;
+    let x = |i: usize| Math::Node(inputs[i]);
+    let rank = |i: usize| nodes[inputs[i]].shape.len();
+    Some(match (op, inputs.len(), input) {
+        ("linear", _, 0) if rank(0) == 1 => product(transposed(x(1)), g),
+        ("linear", _, 1) if rank(0) == 1 => product(g, transposed(x(0))),
+        ("linear", _, 2) if rank(0) == 1 => g,
+        ("linear", _, 0) => product(g, x(1)),
+        ("linear", _, 1) => product(transposed(g), x(0)),
+        ("linear", _, 2) => sum(g),
+        ("matmul", 2, 0) if rank(0) == 2 && rank(1) <= 2 => product(g, transposed(x(1))),
+        ("matmul", 2, 1) if rank(0) == 2 && rank(1) <= 2 => product(transposed(x(0)), g),
+        // Each element is given the cotangent of the sum it went into.
+        ("sum", 1, 0) => product(g, Math::Number(1.0)),
+        ("transpose" | "t", 1, 0) => transposed(g),
+        _ => return None,
+    })
+}

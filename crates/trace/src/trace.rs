@@ -1,0 +1,254 @@
+//! [`Trace`]: a computation and its reverse sweep, written down step by step.
+
+use crate::file::File;
+use crate::math::{Markup, Math, Written, value_in};
+use crate::name::Name;
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// A computation and the reverse sweep from one of its values, as data: nothing of the tape is needed any more.
+///
+/// It is made by [`Trace::of`] from a value of a tape, or by a [`Builder`](crate::Builder) from plain numbers, and it is
+/// serialisable: [`to_json`](Trace::to_json), [`from_json`](Trace::from_json).
+///
+/// ```
+/// use wengert_trace::{Step, Trace};
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let (w, x) = (tape.var(2.0).named("w"), tape.constant(-1.0).named("x"));
+/// let y = (w * x).tanh().named("y");
+/// let trace = Trace::of(y)?;
+/// assert_eq!(trace.names(), ["w", "x", "v₂", "y"]);
+/// // Two steps forward, the seed, two steps back (x is a constant).
+/// assert_eq!(trace.steps(), [Step::Forward(2), Step::Forward(3), Step::Seed, Step::Reverse(0), Step::Reverse(1)]);
+/// let given = &trace.reverse[1];                                       // what v₂ gives to w
+/// assert_eq!(trace.text(&given.by), "v̄₂ · x");
+/// let slope = 1.0 - y.item()? * y.item()?;
+/// assert_eq!(given.sum.as_number(), Some(-slope));                     // the engine's own number
+/// assert_eq!(Trace::from_json(&trace.to_json()?)?, trace);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "File", into = "File")]
+pub struct Trace {
+    /// What is computed, in a line.
+    pub title: String,
+    /// The nodes in the order in which they were computed.
+    pub nodes: Vec<Node>,
+    /// What the sweep starts from.
+    pub output: usize,
+    /// What the reverse sweep did, in order.
+    pub reverse: Vec<Given>,
+}
+
+/// A line of the list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Node {
+    /// The user's name, or the path of a parameter; without one it is called v and its number.
+    pub name: Option<String>,
+    /// What its cotangent is called, where that is not a matter of course: `δ_1^(2)`.
+    pub cotangent_name: Option<String>,
+    /// What it is.
+    pub kind: Kind,
+    /// The operation; nothing for a leaf.
+    pub op: Option<String>,
+    /// The nodes that the operation read.
+    pub inputs: Vec<usize>,
+    /// The sizes of its axes.
+    pub shape: Vec<usize>,
+    /// Its value, unless it was freed before anybody looked.
+    pub value: Option<Value>,
+    /// The line of the program, as `file:line:column`.
+    pub source: Option<String>,
+    /// The module to which it belongs.
+    pub module: Option<String>,
+    /// What the operation computes.
+    pub formula: Option<Math>,
+    /// The derivative of the output by this node, at the end of the sweep.
+    pub gradient: Option<Value>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The result of an operation.
+    #[default]
+    Computed,
+    /// A leaf that has a gradient.
+    Input,
+    /// A parameter of a model.
+    Parameter,
+    /// A leaf without a gradient.
+    Constant,
+}
+
+/// One step of the reverse sweep: a node gives to the cotangent of one of its inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// The node whose cotangent is complete.
+    pub from: usize,
+    /// The node whose cotangent grows.
+    pub to: usize,
+    /// Which input of the operation that is.
+    pub input: usize,
+    /// The cotangent of `from`.
+    pub cotangent: Value,
+    /// The local derivative ∂from/∂to, where it can be said elementwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derivative: Option<Math>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slope: Option<Value>,
+    /// How what is added is computed.
+    pub by: Math,
+    /// What is added.
+    pub adds: Value,
+    /// The cotangent of `to` after this step.
+    pub sum: Value,
+}
+
+/// A position in a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The value of this node is computed.
+    Forward(usize),
+    /// The cotangent of the output is set to one.
+    Seed,
+    /// This entry of [`Trace::reverse`] happens.
+    Reverse(usize),
+}
+
+impl Trace {
+    /// The steps in order: forward, seed, reverse.
+    pub fn steps(&self) -> Vec<Step> {
+        let forward = self.nodes.iter().enumerate().filter(|(_, n)| n.op.is_some());
+        let forward = forward.map(|(i, _)| Step::Forward(i));
+        let reverse = (0..self.reverse.len()).map(Step::Reverse);
+        forward.chain([Step::Seed]).chain(reverse).collect()
+    }
+
+    /// What the nodes are called, in text.
+    pub fn names(&self) -> Vec<String> {
+        (0..self.nodes.len()).map(|i| self.name(i, Markup::Text)).collect()
+    }
+
+    /// What a node is called.
+    pub fn name(&self, node: usize, markup: Markup) -> String {
+        let (name, bold) = self.parsed(node);
+        name.write(markup, false, bold)
+    }
+
+    /// What the cotangent of a node is called: v̄₃, or ∂L/∂loss where a bar does not fit.
+    pub fn cotangent_name(&self, node: usize, markup: Markup) -> String {
+        let (name, bold) = self.parsed(node);
+        if let Some(own) = self.nodes.get(node).and_then(|n| n.cotangent_name.as_deref()) {
+            match own.strip_prefix('∂') {
+                None => return Name::of(own).write(markup, false, bold),
+                Some(_) => return self.slope_name(self.output, node, markup),
+            }
+        }
+        if name.is_letter() {
+            return name.write(markup, true, bold);
+        }
+        self.slope_name(self.output, node, markup)
+    }
+
+    /// ∂of/∂by.
+    fn slope_name(&self, of: usize, by: usize, markup: Markup) -> String {
+        let (of, by) = (self.name(of, markup), self.name(by, markup));
+        match markup {
+            Markup::Text => format!("∂{of}/∂{by}"),
+            Markup::Latex => format!("\\frac{{\\partial {of}}}{{\\partial {by}}}"),
+            Markup::MathMl => {
+                format!("<mfrac><mrow><mo>∂</mo>{of}</mrow><mrow><mo>∂</mo>{by}</mrow></mfrac>")
+            }
+        }
+    }
+
+    fn parsed(&self, node: usize) -> (Name, bool) {
+        let known = self.nodes.get(node);
+        let bold = known.is_some_and(|n| !n.shape.is_empty());
+        match known.and_then(|n| n.name.as_deref()) {
+            Some(name) => (Name::of(name), bold),
+            None => (Name::of(&format!("v_{node}")), bold),
+        }
+    }
+
+    /// A formula as text, with names.
+    pub fn text(&self, m: &Math) -> String {
+        self.write(m, Markup::Text, false)
+    }
+
+    /// A formula marked up, with names or with numbers put in.
+    pub fn write(&self, m: &Math, markup: Markup, numbers: bool) -> String {
+        self.written(m, markup, numbers).text
+    }
+
+    pub(crate) fn written(&self, m: &Math, markup: Markup, numbers: bool) -> Written {
+        let put_in = |value: Option<&Value>, name: String| match value {
+            Some(v) if numbers && v.fits_a_formula() => value_in(markup, v),
+            _ => Written::atom(name),
+        };
+        let leaves = |leaf: &Math| match *leaf {
+            Math::Node(i) => {
+                put_in(self.nodes.get(i).and_then(|n| n.value.as_ref()), self.name(i, markup))
+            }
+            Math::Cotangent(i) => put_in(
+                self.nodes.get(i).and_then(|n| n.gradient.as_ref()),
+                self.cotangent_name(i, markup),
+            ),
+            Math::Slope(of, by) => Written::atom(self.slope_name(of, by, markup)),
+            _ => Written::atom(String::new()),
+        };
+        m.write(markup, &leaves)
+    }
+
+    /// The number of a node, by its name as it was given or as it is shown, or by its number.
+    ///
+    /// # Errors
+    /// If there is none; the message names those that are like it.
+    pub fn find(&self, name: &str) -> Result<usize, crate::Error> {
+        let own = |n: &Node| n.name.as_deref() == Some(name);
+        let at = |text: &str| text.parse::<usize>().ok().filter(|&i| i < self.nodes.len());
+        let shown = self.names();
+        let found = self.nodes.iter().position(own).or_else(|| shown.iter().position(|n| n == name));
+        let numbered = name.strip_prefix("v_").or(name.strip_prefix('v')).or(Some(name)).and_then(at);
+        found.or(numbered).ok_or_else(|| {
+            let all = self.nodes.iter().enumerate().map(|(i, n)| n.name.clone().unwrap_or(format!("v{i}")));
+            crate::Error::Unknown { what: "node", name: name.to_owned(), like: crate::like(name, all) }
+        })
+    }
+
+    /// The nodes between this one and the output, both included: what its gradient goes through.
+    pub fn paths(&self, from: usize) -> Vec<bool> {
+        let mut above = vec![false; self.nodes.len()];
+        if let Some(first) = above.get_mut(from) {
+            *first = true;
+        }
+        for (i, n) in self.nodes.iter().enumerate() {
+            above[i] |= n.inputs.iter().any(|&x| above[x]);
+        }
+        let mut below = vec![false; self.nodes.len()];
+        below[self.output] = true;
+        for (i, n) in self.nodes.iter().enumerate().rev() {
+            if below[i] {
+                n.inputs.iter().for_each(|&x| below[x] = true);
+            }
+        }
+        above.iter().zip(below).map(|(a, b)| *a && b).collect()
+    }
+
+    /// Every node's cotangent after so many of the [`steps`](Trace::steps), and whether its value is there yet.
+    pub fn after(&self, steps: usize) -> Vec<(bool, Option<&Value>)> {
+        let mut state: Vec<_> = self.nodes.iter().map(|n| (n.op.is_none(), None)).collect();
+        for step in self.steps().into_iter().take(steps) {
+            match step {
+                Step::Forward(i) => state[i].0 = true,
+                Step::Seed => state[self.output].1 = self.nodes[self.output].gradient.as_ref(),
+                Step::Reverse(i) => state[self.reverse[i].to].1 = Some(&self.reverse[i].sum),
+            }
+        }
+        state
+    }
+}
