@@ -1,5 +1,7 @@
 # Recipes for development. `just` lists them.
 
+wengert := env("CARGO_TARGET_DIR", justfile_directory() / "target") / "debug/wengert"
+
 default:
     @just --list
 
@@ -47,3 +49,15 @@ weight:
     cargo tree -p wengert -e normal --prefix none --no-dedupe | sort -u | wc -l
     rm -rf target/weight
     bash -c 'time cargo build --release -p wengert --target-dir target/weight'
+
+# The page of `wengert step`, tested in Chromium (`apt-get install chromium`)
+browser:
+    cargo build -p wengert-cli
+    cd crates/trace/tests/browser && npm install --no-audit --no-fund
+    cd crates/trace/tests/browser && WENGERT="{{wengert}}" node --test page.mjs
+
+# The pictures of the documentation; needs Chromium and tmux
+shots:
+    cargo build -p wengert-cli
+    cd crates/trace/tests/browser && npm install --no-audit --no-fund
+    cd crates/trace/tests/browser && WENGERT="{{wengert}}" node shots.mjs

@@ -155,7 +155,8 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let slope = Formula::<f64>::trace(|[x, y]| self.0.0.df(x, y)).term(&[Term::Input(0), Term::Output]);
+        let slope =
+            Formula::<f64>::trace(|[x, y]| self.0.0.df(x, y)).term(&[Term::Input(0), Term::Output])?;
         Some(Equation { value: self.0.0.written(Term::Input(0)), slopes: vec![slope] })
     }
 }
@@ -257,8 +258,8 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
 
     fn equation(&self) -> Option<Equation> {
         let names = [Term::Input(0), Term::Input(1), Term::Output];
-        let da = Formula::<f64>::trace(|[a, b, y]| self.0.0.da(a, b, y)).term(&names);
-        let db = Formula::<f64>::trace(|[a, b, y]| self.0.0.db(a, b, y)).term(&names);
+        let da = Formula::<f64>::trace(|[a, b, y]| self.0.0.da(a, b, y)).term(&names)?;
+        let db = Formula::<f64>::trace(|[a, b, y]| self.0.0.db(a, b, y)).term(&names)?;
         Some(Equation { value: self.0.0.written(Term::Input(0), Term::Input(1)), slopes: vec![da, db] })
     }
 }

@@ -207,7 +207,11 @@ impl<T: Float> Sweep<'_, T> {
             if let (Some(_), Some(Some(g))) = (op.equation(), gy.first()) {
                 let ones = [Some(Tensor::full_like(g, T::ONE))];
                 let eager = Eager { cotangents: &ones, ..eager };
-                slopes = pulled_back(op, &eager, &mut self.scratch).map_err(located)?.into_iter().flatten().collect();
+                slopes = pulled_back(op, &eager, &mut self.scratch)
+                    .map_err(located)?
+                    .into_iter()
+                    .flatten()
+                    .collect();
             }
             log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given, slopes });
         }

@@ -70,8 +70,7 @@ impl Trace {
 
     /// Sides with equals signs between them; what is the same twice stands once.
     pub fn equation(&self, sides: &[Side], markup: Markup) -> String {
-        let mut written: Vec<String> =
-            sides.iter().map(|s| self.write(&s.math, markup, s.numbers)).collect();
+        let mut written: Vec<String> = sides.iter().map(|s| self.write(&s.math, markup, s.numbers)).collect();
         written.dedup();
         written.join(if markup == Markup::MathMl { "<mo>=</mo>" } else { " = " })
     }
@@ -118,7 +117,8 @@ impl Trace {
         let adds = vec![named(g.by.clone()), with_numbers(g.by.clone()), value(&g.adds)];
         equations.push(("given", adds));
         let before = self.reverse[..i].iter().rev().find(|b| b.to == g.to).map(|b| &b.sum);
-        let before = before.or_else(|| if g.to == self.output { self.nodes[g.to].gradient.as_ref() } else { None });
+        let before =
+            before.or_else(|| if g.to == self.output { self.nodes[g.to].gradient.as_ref() } else { None });
         let mut sum = vec![named(Math::Cotangent(g.to))];
         if let Some(before) = before {
             let value = |v: &Value| Box::new(Math::Value(v.clone()));

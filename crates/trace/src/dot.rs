@@ -14,7 +14,9 @@ use std::fmt::Write;
 /// # Ok::<(), wengert_trace::Error>(())
 /// ```
 pub fn graph(trace: &Trace) -> String {
-    let mut out = String::from("digraph trace {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
+    let mut out = String::from(
+        "digraph trace {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
+    );
     let _ = writeln!(out, "  label={};", quoted(&trace.title));
     for (i, n) in trace.nodes.iter().enumerate() {
         let name = trace.name(i, Markup::Text);

@@ -194,7 +194,11 @@ impl Trace {
                 let factors = |c: &f64| if *c < 0.0 { format!("({})", shown(*c)) } else { shown(*c) };
                 let factors: Vec<String> = p.slopes.iter().map(factors).collect();
                 let (share, product) = (percent(p.product / total), shown(p.product));
-                text += &format!("\n  {share:>8}  {} = {product} along {}", factors.join(" · "), names.join(" → "));
+                text += &format!(
+                    "\n  {share:>8}  {} = {product} along {}",
+                    factors.join(" · "),
+                    names.join(" → ")
+                );
             }
         } else if let Some(way) = self.largest_way(why.node) {
             text += &format!("\nIts largest terms come along {way}");

@@ -64,7 +64,10 @@ pub(crate) fn layered(inputs: &[Vec<usize>]) -> Layout {
     let shifted = |(x, y): (f64, f64)| (x, y - low);
     Layout {
         at: (0..count).map(|i| shifted(at(i))).collect(),
-        edges: edges.into_iter().map(|(a, b, c)| (a, b, c.into_iter().map(|i| shifted(at(i))).collect())).collect(),
+        edges: edges
+            .into_iter()
+            .map(|(a, b, c)| (a, b, c.into_iter().map(|i| shifted(at(i))).collect()))
+            .collect(),
         size: (layers.len() as f64, high - low + 1.0),
     }
 }
@@ -96,7 +99,8 @@ impl Graph {
         let (mut best, mut fewest) = (layers.clone(), self.crossings(&layers));
         for sweep in 0..SWEEPS {
             let forward = sweep % 2 == 0;
-            let order: Vec<usize> = if forward { (1..depth).collect() } else { (0..depth.saturating_sub(1)).rev().collect() };
+            let order: Vec<usize> =
+                if forward { (1..depth).collect() } else { (0..depth.saturating_sub(1)).rev().collect() };
             for l in order {
                 let fixed = if forward { l - 1 } else { l + 1 };
                 let mut place = vec![0.0; self.layer.len()];
@@ -170,7 +174,11 @@ impl Graph {
                     .iter()
                     .map(|&i| {
                         let near: Vec<usize> = self.before[i].iter().chain(&self.after[i]).copied().collect();
-                        if near.is_empty() { y[i] } else { near.iter().map(|&k| y[k]).sum::<f64>() / near.len() as f64 }
+                        if near.is_empty() {
+                            y[i]
+                        } else {
+                            near.iter().map(|&k| y[k]).sum::<f64>() / near.len() as f64
+                        }
                     })
                     .collect();
                 let gaps: Vec<f64> = layers[l].windows(2).map(|w| half(w[0]) + half(w[1])).collect();

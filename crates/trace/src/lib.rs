@@ -12,7 +12,7 @@
 //! let f = Expression::parse("tanh(w*x + b)^2")?;
 //! let trace = f.trace(&[("w", 2.0), ("x", -1.0), ("b", 0.5)])?;
 //! let table = wengert_trace::text::table(&trace, 100);
-//! assert!(table.contains("v₄ = tanh(v₃)"), "{table}");
+//! assert!(table.contains("v₅ = tanh(v₄)"), "{table}");
 //! let page = wengert_trace::page::html(&trace);
 //! assert!(page.starts_with("<!doctype html>"));
 //! # Ok::<(), wengert_trace::Error>(())

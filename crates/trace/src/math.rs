@@ -80,6 +80,11 @@ impl Written {
     pub(crate) fn atom(text: String) -> Self {
         Written { text, binding: ATOM }
     }
+
+    /// What takes no exponent without brackets.
+    pub(crate) fn raised(text: String) -> Self {
+        Written { text, binding: POWER }
+    }
 }
 
 impl Math {
@@ -119,7 +124,9 @@ impl Math {
     /// The parts.
     pub(crate) fn parts(&self) -> Vec<&Math> {
         match self {
-            Math::Node(_) | Math::Cotangent(_) | Math::Slope(..) | Math::Number(_) | Math::Value(_) => Vec::new(),
+            Math::Node(_) | Math::Cotangent(_) | Math::Slope(..) | Math::Number(_) | Math::Value(_) => {
+                Vec::new()
+            }
             Math::Call(_, x) => x.iter().collect(),
             Math::Neg(a) | Math::Transpose(a) | Math::Sum(a) => vec![a],
             Math::Add(a, b)

@@ -39,17 +39,24 @@ impl Name {
         self.base.chars().count() == 1
     }
 
+    /// Whether something stands where an exponent would.
+    pub(crate) fn is_raised(&self) -> bool {
+        !self.sup.is_empty()
+    }
+
     /// The name, with a bar on it for a cotangent, in bold type for a vector.
     pub(crate) fn write(&self, markup: Markup, bar: bool, bold: bool) -> String {
         match markup {
             Markup::Text => {
-                let bar = if bar { "\u{304}" } else { "" };
+                let (base, bar) = if bar { barred(&self.base) } else { (self.base.clone(), "") };
                 let indices = indices(&self.sub, false).zip(indices(&self.sup, true));
                 match indices {
-                    Some((sub, sup)) => format!("{}{bar}{sub}{sup}", self.base),
+                    Some((sub, sup)) => format!("{}{bar}{sub}{sup}", base),
                     None => {
-                        let mark = |sign: &str, s: &str| if s.is_empty() { String::new() } else { format!("{sign}{s}") };
-                        format!("{}{bar}{}{}", self.base, mark("_", &self.sub), mark("^", &self.sup))
+                        let mark = |sign: &str, s: &str| {
+                            if s.is_empty() { String::new() } else { format!("{sign}{s}") }
+                        };
+                        format!("{}{bar}{}{}", base, mark("_", &self.sub), mark("^", &self.sup))
                     }
                 }
             }
@@ -57,13 +64,15 @@ impl Name {
                 let base = latex_word(&self.base);
                 let base = if bold && self.is_letter() { format!("\\mathbf{{{base}}}") } else { base };
                 let base = if bar { format!("\\bar{{{base}}}") } else { base };
-                let mark = |sign: &str, s: &str| if s.is_empty() { String::new() } else { format!("{sign}{{{s}}}") };
+                let mark =
+                    |sign: &str, s: &str| if s.is_empty() { String::new() } else { format!("{sign}{{{s}}}") };
                 format!("{base}{}{}", mark("_", &self.sub), mark("^", &self.sup))
             }
             Markup::MathMl => {
                 let class = if bold && self.is_letter() { " class=\"b\"" } else { "" };
                 let base = format!("<mi{class}>{}</mi>", escaped(&self.base));
-                let base = if bar { format!("<mover accent=\"true\">{base}<mo>¯</mo></mover>") } else { base };
+                let base =
+                    if bar { format!("<mover accent=\"true\">{base}<mo>¯</mo></mover>") } else { base };
                 let index = |s: &str| format!("<mtext>{}</mtext>", escaped(s));
                 match (self.sub.is_empty(), self.sup.is_empty()) {
                     (true, true) => base,
@@ -78,9 +87,19 @@ impl Name {
     }
 }
 
+/// A letter that has a form with a bar, or else the letter and a bar to be set on it.
+fn barred(base: &str) -> (String, &'static str) {
+    let (plain, with_bar) = ("aegiouyAEGIOU", "āēḡīōūȳĀĒḠĪŌŪ");
+    match plain.chars().zip(with_bar.chars()).find(|(c, _)| base.chars().eq([*c])) {
+        Some((_, c)) => (c.to_string(), ""),
+        None => (base.to_owned(), "\u{304}"),
+    }
+}
+
 /// A word in LaTeX.
 fn latex_word(word: &str) -> String {
-    let greek = [("δ", "\\delta"), ("σ", "\\sigma"), ("μ", "\\mu"), ("π", "\\pi"), ("θ", "\\theta"), ("φ", "\\phi")];
+    let greek =
+        [("δ", "\\delta"), ("σ", "\\sigma"), ("μ", "\\mu"), ("π", "\\pi"), ("θ", "\\theta"), ("φ", "\\phi")];
     if let Some((_, command)) = greek.iter().find(|(letter, _)| *letter == word) {
         return (*command).to_owned();
     }

@@ -54,7 +54,9 @@ impl Network {
             Err(Error::Refused(format!("layer {l}: {what} has shape {found:?}, expected {expected:?}")))
         };
         if self.weights.is_empty() || self.weights.len() != self.biases.len() || width.len() != 1 {
-            return Err(Error::Refused("a network has layers of weights and biases, and an input vector".into()));
+            return Err(Error::Refused(
+                "a network has layers of weights and biases, and an input vector".into(),
+            ));
         }
         for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
             let to = b.shape().to_vec();
@@ -110,7 +112,9 @@ impl Network {
             }
             let mut z = Vec::new();
             for (j, operands) in rows.iter().enumerate() {
-                z.push(tape.apply(Neuron { inputs: operands.len() }, operands).named(numbered("z", j, layer)));
+                z.push(
+                    tape.apply(Neuron { inputs: operands.len() }, operands).named(numbered("z", j, layer)),
+                );
             }
             h = z;
             if layer < self.weights.len() {
@@ -141,7 +145,8 @@ impl Network {
         let mut h = tape.constant(&self.input).named("h^(0)");
         for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
             let layer = l + 1;
-            let (w, b) = (tape.var(w).named(format!("W^({layer})")), tape.var(b).named(format!("b^({layer})")));
+            let (w, b) =
+                (tape.var(w).named(format!("W^({layer})")), tape.var(b).named(format!("b^({layer})")));
             let z = h.linear(w, Some(b)).named(format!("z^({layer})"));
             h = if layer < self.weights.len() { activation(z).named(format!("h^({layer})")) } else { z };
         }

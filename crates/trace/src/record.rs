@@ -117,7 +117,7 @@ fn contribution(list: &Builder, from: usize, to: usize, input: usize, derivative
         return if shape == target { product } else { Math::Sum(Box::new(product)) };
     }
     let op = nodes[from].op.as_deref().unwrap_or("");
-    structure::contribution(op, from, input, nodes)
-        .and_then(readable)
-        .unwrap_or_else(|| Math::Product(Box::new(Math::Transpose(Box::new(Math::Slope(from, to)))), Box::new(g)))
+    structure::contribution(op, from, input, nodes).and_then(readable).unwrap_or_else(|| {
+        Math::Product(Box::new(Math::Transpose(Box::new(Math::Slope(from, to)))), Box::new(g))
+    })
 }

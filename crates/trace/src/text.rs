@@ -65,7 +65,8 @@ fn reverse(trace: &Trace) -> Vec<Vec<String>> {
 
 fn gradients(trace: &Trace) -> Vec<Vec<String>> {
     let name = trace.name(trace.output, Markup::Text);
-    let leaves = trace.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, Kind::Input | Kind::Parameter));
+    let leaves =
+        trace.nodes.iter().enumerate().filter(|(_, n)| matches!(n.kind, Kind::Input | Kind::Parameter));
     let row = |(i, n): (usize, &crate::Node)| {
         let of = format!("∂{name}/∂{}", trace.name(i, Markup::Text));
         vec![of, n.gradient.as_ref().map_or("none".into(), ToString::to_string)]

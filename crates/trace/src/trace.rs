@@ -186,19 +186,23 @@ impl Trace {
     }
 
     pub(crate) fn written(&self, m: &Math, markup: Markup, numbers: bool) -> Written {
-        let put_in = |value: Option<&Value>, name: String| match value {
+        let put_in = |value: Option<&Value>, name: String, raised: bool| match value {
             Some(v) if numbers && v.fits_a_formula() => value_in(markup, v),
+            // (h⁽¹⁾)², not h⁽¹⁾².
+            _ if raised => Written::raised(name),
             _ => Written::atom(name),
         };
         let leaves = |leaf: &Math| match *leaf {
             Math::Node(i) => {
-                put_in(self.nodes.get(i).and_then(|n| n.value.as_ref()), self.name(i, markup))
+                let value = self.nodes.get(i).and_then(|n| n.value.as_ref());
+                put_in(value, self.name(i, markup), self.parsed(i).0.is_raised())
             }
             Math::Cotangent(i) => put_in(
                 self.nodes.get(i).and_then(|n| n.gradient.as_ref()),
                 self.cotangent_name(i, markup),
+                true,
             ),
-            Math::Slope(of, by) => Written::atom(self.slope_name(of, by, markup)),
+            Math::Slope(of, by) => Written::raised(self.slope_name(of, by, markup)),
             _ => Written::atom(String::new()),
         };
         m.write(markup, &leaves)

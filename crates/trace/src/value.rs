@@ -125,7 +125,14 @@ impl std::fmt::Display for Value {
         // Brackets close where an axis ends.
         let ends = |i: usize| {
             let mut block = 1;
-            self.shape.iter().rev().filter(|&&d| { block *= d; i.is_multiple_of(block) }).count()
+            self.shape
+                .iter()
+                .rev()
+                .filter(|&&d| {
+                    block *= d;
+                    i.is_multiple_of(block)
+                })
+                .count()
         };
         for (i, c) in self.numbers.iter().enumerate() {
             if i > 0 {

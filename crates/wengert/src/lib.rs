@@ -64,6 +64,8 @@ pub use wengert_data as data;
 pub use wengert_nn as nn;
 pub use wengert_ops as ops;
 pub use wengert_tape as tape;
+#[cfg(feature = "trace")]
+pub use wengert_trace as trace;
 #[cfg(feature = "train")]
 pub use wengert_train as train;
 

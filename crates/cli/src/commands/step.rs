@@ -12,9 +12,9 @@ use wengert::nn::Layer;
 use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
-use wengert_trace::expression::Expression;
-use wengert_trace::network::Network;
-use wengert_trace::{Trace, dot, page, text};
+use wengert::trace::expression::Expression;
+use wengert::trace::network::Network;
+use wengert::trace::{Trace, dot, page, text};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -108,7 +108,7 @@ impl Step {
         let width = if stdout().is_terminal() {
             ratatui::crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns))
         } else {
-            120
+            160
         };
         let written = match format {
             Format::Text => text::table(&trace, width),
@@ -141,11 +141,12 @@ impl Step {
             return self.network();
         }
         if file {
-            let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text =
+                fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
             return Trace::from_json(&text).with_context(|| path.display().to_string());
         }
         let at: Vec<(&str, f64)> = self.at.iter().map(|(name, c)| (name.as_str(), *c)).collect();
-        Ok(Expression::parse(&self.what).map_err(wengert_trace::Error::from)?.trace(&at)?)
+        Ok(Expression::parse(&self.what).map_err(wengert::trace::Error::from)?.trace(&at)?)
     }
 
     /// The multilayer perceptron of the zoo.
@@ -160,7 +161,8 @@ impl Step {
         }
         let activation = wengert::nn::Activation::from(self.activation.unwrap_or(Activation::Tanh));
         let mut rng = Rng::seed(self.seed);
-        let model = Mlp::<f64>::new(&MlpConfig { widths: widths.clone(), activation, dropout: 0.0 }, &mut rng);
+        let model =
+            Mlp::<f64>::new(&MlpConfig { widths: widths.clone(), activation, dropout: 0.0 }, &mut rng);
         let mut net = Network {
             weights: Vec::new(),
             biases: Vec::new(),

@@ -135,10 +135,18 @@ impl<T: Float> Formula<T> {
 }
 
 impl<T: Float> Formula<T> {
-    /// The formula as it is written, its inputs being these.
-    pub(crate) fn term(&self, inputs: &[Term]) -> Term {
+    /// The formula as it is written, its inputs being these; nothing if that is longer than anybody reads. (What a formula
+    /// computes once and uses twice is written twice, so that the length may double with every step.)
+    pub(crate) fn term(&self, inputs: &[Term]) -> Option<Term> {
+        const LONGEST: usize = 2000;
         let mut all: Vec<Term> = Vec::with_capacity(self.steps.len());
+        let mut lengths: Vec<usize> = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
+            let length = 1 + step.operands().iter().map(|&i| lengths[i as usize]).sum::<usize>();
+            if length > LONGEST {
+                return None;
+            }
+            lengths.push(length);
             let at = |i: &u32| all[*i as usize].clone();
             let term = match step {
                 Step::Input(i) => inputs[*i].clone(),
@@ -163,7 +171,7 @@ impl<T: Float> Formula<T> {
             };
             all.push(term);
         }
-        all.swap_remove(self.output as usize)
+        Some(all.swap_remove(self.output as usize))
     }
 }
 

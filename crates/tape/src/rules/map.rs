@@ -48,8 +48,8 @@ impl<T: Float> Op<T> for Traced<T> {
     }
     fn equation(&self) -> Option<Equation> {
         let inputs: Vec<Term> = (0..self.0.inputs).map(Term::Input).collect();
-        let slopes = (0..self.0.inputs).map(|i| self.0.slope(i).term(&inputs)).collect();
-        Some(Equation { value: self.0.term(&inputs), slopes })
+        let slopes = (0..self.0.inputs).map(|i| self.0.slope(i).term(&inputs)).collect::<Option<_>>()?;
+        Some(Equation { value: self.0.term(&inputs)?, slopes })
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::INPUTS

@@ -23,7 +23,7 @@ impl Expression {
     /// assert_eq!(f.evaluate(&[1.0])?, 1.5);
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(1.0);
-    /// let slope = f.evaluate(&[x])?.backward()?.wrt(x)?.item()?;
+    /// let slope: f64 = f.evaluate(&[x])?.backward()?.wrt(x)?.item()?;
     /// assert!((slope + 0.5 * 2f64.ln()).abs() < 1e-15);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

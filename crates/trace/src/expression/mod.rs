@@ -18,11 +18,11 @@ pub use parse::Mistake;
 /// let y: f64 = f.evaluate(&[2.0, -1.0, 0.5])?;
 /// assert!((y - (-1.5f64).tanh().powi(2)).abs() < 1e-15);
 ///
-/// let mistake = Expression::parse("tanh(w*x + ").unwrap_err();
+/// let mistake = Expression::parse("tanh(w*x +").unwrap_err();
 /// assert_eq!(mistake.to_string(), "\
-/// column 12: expected a number, a name, - or (, found the end
-///   tanh(w*x + 
-///              ^");
+/// column 11: expected a number, a name, - or (, found the end
+///   tanh(w*x +
+///             ^");
 /// # Ok::<(), wengert_trace::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

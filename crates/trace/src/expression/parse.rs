@@ -47,7 +47,14 @@ impl Expression {
     pub fn parse(source: &str) -> Result<Self, Mistake> {
         // A caret needs one line.
         let source: String = source.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-        let mut p = Parser { source: &source, tokens: Vec::new(), at: 0, depth: 0, variables: Vec::new(), parts: Vec::new() };
+        let mut p = Parser {
+            source: &source,
+            tokens: Vec::new(),
+            at: 0,
+            depth: 0,
+            variables: Vec::new(),
+            parts: Vec::new(),
+        };
         p.tokens = p.read()?;
         loop {
             let name = match (&p.tokens[p.at].1, p.tokens.get(p.at + 1).map(|t| &t.1)) {
@@ -64,7 +71,9 @@ impl Expression {
                 Token::End => break,
                 Token::Sign(';') => p.at += 1,
                 // A semicolon at the end is no mistake.
-                found => return Err(p.wrong(&format!("expected an operator or the end, found {}", found.said()))),
+                found => {
+                    return Err(p.wrong(&format!("expected an operator or the end, found {}", found.said())));
+                }
             }
             if *p.here() == Token::End {
                 break;
@@ -108,7 +117,9 @@ impl Parser<'_> {
     fn read(&self) -> Result<Vec<(usize, Token)>, Mistake> {
         let text: Vec<char> = self.source.chars().collect();
         if text.len() > LONGEST {
-            return Err(self.mistake(1, format!("expected at most {LONGEST} characters, found {}", text.len())));
+            return Err(
+                self.mistake(1, format!("expected at most {LONGEST} characters, found {}", text.len()))
+            );
         }
         let mut tokens = Vec::new();
         let mut at = 0;
@@ -244,7 +255,9 @@ impl Parser<'_> {
             Token::Number(c) => {
                 self.at += 1;
                 if let Token::Name(name) = self.here() {
-                    let what = format!("expected an operator, found the name {name}; a product is written {c}*{name}");
+                    let what = format!(
+                        "expected an operator, found the name {name}; a product is written {c}*{name}"
+                    );
                     return Err(self.wrong(&what));
                 }
                 Ok(Tree::Number(c))
@@ -264,7 +277,10 @@ impl Parser<'_> {
                     return Ok(Tree::Number(*c));
                 }
                 if known(&name).is_some() {
-                    return Err(self.wrong(&format!("expected ( after the function {name}, found {}", self.here().said())));
+                    return Err(self.wrong(&format!(
+                        "expected ( after the function {name}, found {}",
+                        self.here().said()
+                    )));
                 }
                 if let Some(part) = self.parts.iter().position(|p| p.name.as_ref() == Some(&name)) {
                     return Ok(Tree::Part(part));

@@ -60,7 +60,8 @@ impl Number {
     fn of(v: Option<&Value>) -> Self {
         v.map_or_else(Number::default, |v| Number {
             text: v.to_string(),
-            exact: v.as_number().map(|c| format!("{c:?}")),
+            // As JavaScript reads it.
+            exact: v.as_number().map(|c| format!("{c:?}").replace("inf", "Infinity")),
         })
     }
 }
@@ -71,7 +72,7 @@ impl Number {
 /// use wengert_trace::expression::Expression;
 /// let trace = Expression::parse("sin(x)")?.trace(&[("x", 0.5)])?;
 /// let page = wengert_trace::page::html(&trace);
-/// assert!(page.contains("<math") && !page.contains("src=\"http"));
+/// assert!(page.contains("<svg") && !page.contains("src=\"http"));
 /// # Ok::<(), wengert_trace::Error>(())
 /// ```
 pub fn html(trace: &Trace) -> String {
@@ -85,7 +86,7 @@ pub fn html(trace: &Trace) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<title>{} – wengert step</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         script-src 'unsafe-inline'; img-src data:\">\n<title>{} – wengert step</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <style>\n{}</style>\n</head>\n<body>\n",
         escaped(&trace.title),
         include_str!("page.css")
@@ -190,7 +191,11 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
         let middle = |i: usize| {
             let (x, y) = points[i];
             // An edge leaves a box on the right, enters one on the left, and passes straight through the points between.
-            (if i == 0 { x + BOX.0 } else { x }, if i == 0 || i == last { x } else { x + BOX.0 }, y + BOX.1 / 2.0)
+            (
+                if i == 0 { x + BOX.0 } else { x },
+                if i == 0 || i == last { x } else { x + BOX.0 },
+                y + BOX.1 / 2.0,
+            )
         };
         let mut path = format!("M{:.1} {:.1}", middle(0).0, middle(0).2);
         for i in 1..=last {
@@ -211,7 +216,8 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
                 let _ = write!(path, "L{:.1} {:.1}", to.1, to.2);
             }
         }
-        let _ = writeln!(page, "<path class=\"edge\" id=\"e{a}-{b}\" d=\"{path}\" marker-end=\"url(#tip)\"/>");
+        let _ =
+            writeln!(page, "<path class=\"edge\" id=\"e{a}-{b}\" d=\"{path}\" marker-end=\"url(#tip)\"/>");
     }
     page.push_str("</g>\n<g>\n");
     for (i, n) in trace.nodes.iter().enumerate() {

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
-use wengert_trace::{Kind, Markup, Step, Trace, text};
+use wengert::trace::{Kind, Markup, Step, Trace, text};
 
 /// Columns from which list and step stand side by side.
 const WIDE: u16 = 90;
@@ -201,12 +201,12 @@ impl<'t> View<'t> {
     }
 
     fn draw(&self, frame: &mut Frame<'_>) {
-        let [main, status] = Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
+        let [main, status] =
+            Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
         let [list, what] = if main.width >= WIDE {
             Layout::horizontal([Constraint::Percentage(46), Constraint::Min(1)]).areas(main)
         } else {
-            let [what, list] =
-                Layout::vertical([Constraint::Percentage(60), Constraint::Min(1)]).areas(main);
+            let [what, list] = Layout::vertical([Constraint::Percentage(60), Constraint::Min(1)]).areas(main);
             [list, what]
         };
         self.draw_list(frame, list);
