@@ -68,11 +68,17 @@ impl Trace {
         d.equations.iter().map(|(_, sides)| self.equation(sides, Markup::Text)).collect()
     }
 
-    /// Sides with equals signs between them; what is the same twice stands once.
+    /// Sides with equals signs between them.
     pub fn equation(&self, sides: &[Side], markup: Markup) -> String {
+        let equals = if markup == Markup::MathMl { "<mo>=</mo>" } else { " = " };
+        self.sides(sides, markup).join(equals)
+    }
+
+    /// The sides of an equation; what is the same twice in a row stands once.
+    pub fn sides(&self, sides: &[Side], markup: Markup) -> Vec<String> {
         let mut written: Vec<String> = sides.iter().map(|s| self.write(&s.math, markup, s.numbers)).collect();
         written.dedup();
-        written.join(if markup == Markup::MathMl { "<mo>=</mo>" } else { " = " })
+        written
     }
 
     fn forward(&self, i: usize) -> Description {

@@ -304,7 +304,7 @@ pub(crate) fn value_in(m: Markup, v: &Value) -> Written {
                 format!("<mtr>{cells}</mtr>")
             });
             let rows: String = rows.collect();
-            format!("<mrow><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></mrow>")
+            format!("<mtable class=\"tensor\">{rows}</mtable>")
         }
         _ => {
             let rows: Vec<String> = rows.map(|r| r.collect::<Vec<_>>().join(" & ")).collect();

@@ -10,8 +10,8 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 /// The size of a box and of the space it stands in.
-const BOX: (f64, f64) = (150.0, 66.0);
-const CELL: (f64, f64) = (206.0, 88.0);
+const BOX: (f64, f64) = (174.0, 66.0);
+const CELL: (f64, f64) = (228.0, 88.0);
 const MARGIN: f64 = 16.0;
 /// Nodes up to which each is explained in the page.
 const EXPLAINED: usize = 400;
@@ -52,8 +52,8 @@ struct PageStep {
     /// Its cotangent after the step.
     sum: Option<Number>,
     title: String,
-    /// Captions with equations as MathML and as text.
-    equations: Vec<(&'static str, String, String)>,
+    /// Captions with equations: the sides as MathML, and the whole as text.
+    equations: Vec<(&'static str, Vec<String>, String)>,
 }
 
 impl Number {
@@ -157,8 +157,13 @@ fn data(trace: &Trace) -> Data {
             }
         };
         let equation = |(caption, sides): &(&'static str, Vec<crate::describe::Side>)| {
-            let (m, text) = (trace.equation(sides, Markup::MathMl), trace.equation(sides, Markup::Text));
-            (*caption, mathml(m), text)
+            // Each side by itself, so that a narrow window can break the line between them.
+            let written = trace.sides(sides, Markup::MathMl).into_iter().enumerate();
+            let written = written.map(|(i, side)| match i {
+                0 => format!("<math>{side}</math>"),
+                _ => format!("<math><mrow><mo>=</mo>{side}</mrow></math>"),
+            });
+            (*caption, written.collect(), trace.equation(sides, Markup::Text))
         };
         let equations = d.equations.iter().map(equation).collect();
         PageStep { kind, node, from, sum, title: d.title, equations }
@@ -180,8 +185,8 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
     let _ = write!(
         page,
         "<svg id=\"graph\" viewBox=\"0 0 {:.0} {:.0}\" role=\"group\" aria-label=\"the graph; the table below says the \
-         same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
-         markerHeight=\"7\" orient=\"auto-start-reverse\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
+         same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" \
+         markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
          </defs>\n<g>\n",
         size.0, size.1
     );
@@ -241,7 +246,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
             BOX.1,
             escaped(&shortened(&name, 11)),
             BOX.0 - 8.0,
-            escaped(&shortened(op, 12)),
+            escaped(&shortened(op, 14)),
         );
     }
     page.push_str("</g>\n</svg>\n");

@@ -82,13 +82,13 @@
         shown[i].value = now.value;
         box[i].classList.toggle("pending", !now.value);
         const text = now.value ? n.value.text : "";
-        setText(labels[i].value, short(text, 18), now.value ? n.value.exact : null);
+        setText(labels[i].value, short(text, 21), now.value ? n.value.exact : null);
         setText(cells[i].value, text, now.value ? n.value.exact : null);
       }
       if (shown[i].cotangent !== now.cotangent) {
         shown[i].cotangent = now.cotangent;
         const c = now.cotangent;
-        setText(labels[i].cotangent, c ? short(n.cotangent + " = " + c.text, 19) : "", c && c.exact);
+        setText(labels[i].cotangent, c ? short(n.cotangent + " = " + c.text, 21) : "", c && c.exact);
         setText(cells[i].cotangent, c ? n.cotangent + " = " + c.text : "", c && c.exact);
       }
     });
@@ -107,7 +107,7 @@
       equation.className = "equation";
       equation.setAttribute("data-text", text);
       // Made by the program that wrote this page, from trees; names in it are escaped there.
-      equation.innerHTML = mathml;
+      equation.innerHTML = mathml.join("");
       room.append(name, equation);
     }
     const spoken = s ? s.equations.map((e) => e[0] + ": " + e[2]).join("; ") : "";
@@ -170,7 +170,8 @@
   }
   function bringIntoView(g) {
     const at = g.transform.baseVal.consolidate().matrix;
-    const [w, h] = [150, 66];
+    const { width, height } = g.querySelector("rect");
+    const [w, h] = [width.baseVal.value, height.baseVal.value];
     const inside = at.e >= view.x && at.f >= view.y && at.e + w <= view.x + view.w && at.f + h <= view.y + view.h;
     if (inside) return;
     view.x = at.e + w / 2 - view.w / 2;

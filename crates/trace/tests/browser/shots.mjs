@@ -46,7 +46,8 @@ function coloured(ansi) {
       html += `<span style="${css}">${escape(part)}</span>`;
       continue;
     }
-    for (const code of (codes[1] || "0").split(";").map(Number)) {
+    // Colours come as 31 or as 38;5;1.
+    for (const code of (codes[1] || "0").replace(/38;5;(\d)\b/g, "3$1").split(";").map(Number)) {
       if (code === 0) Object.assign(style, { colour: "", bold: false, dim: false, reverse: false });
       else if (code === 1) style.bold = true;
       else if (code === 2) style.dim = true;
