@@ -364,7 +364,7 @@ where
         Ok(())
     }
 
-    fn save(&mut self, now: bool, epoch_ended: bool, observer: &mut dyn Observer) -> Result<()> {
+    fn save(&self, now: bool, epoch_ended: bool, observer: &mut dyn Observer) -> Result<()> {
         let Some(checkpoints) = &self.config.checkpoints else { return Ok(()) };
         let done = if epoch_ended { self.place.epochs.len() } else { self.done() };
         if now || checkpoints.every().is_due(done, epoch_ended) {

@@ -27,6 +27,7 @@ mod data {}
 #[cfg(feature = "train")]
 #[doc = include_str!("../../../docs/src/training.md")]
 mod training {}
+
 #[cfg(feature = "trace")]
 #[doc = include_str!("../../../docs/src/stepping.md")]
 mod stepping {}
