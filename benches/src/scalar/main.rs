@@ -204,7 +204,7 @@ fn p3a() -> Program {
         variants: vec![
             ("plain", Box::new(plain)),
             ("operators", Box::new(on_tape(|x| black_scholes(x)))),
-            ("fused", Box::new(on_tape(|x| fuse(x, |x| black_scholes(x))))),
+            ("fused", Box::new(on_tape(|x| fuse(x, black_scholes)))),
         ],
     }
 }

@@ -27,6 +27,7 @@ pub(crate) trait Num:
     fn positive(self) -> Self;
 }
 
+// SAFETY: the C library's error function, which takes and gives a number; the standard library has none.
 #[link(name = "m")]
 unsafe extern "C" {
     safe fn erf(x: f64) -> f64;

@@ -71,13 +71,13 @@ proptest! {
             let unit = |k: usize| if k == i { 1.0 } else { 0.0 };
             let d: Vec<_> = (0..INPUTS).map(|k| Dual::new(x[k], unit(k))).collect();
             close("dual", run(&steps, &d).tangent, g[i], 1e-11);
-            for j in 0..INPUTS {
+            for (j, column) in h.iter().enumerate() {
                 let other = |k: usize| if k == j { 1.0 } else { 0.0 };
                 let dd: Vec<_> = (0..INPUTS)
                     .map(|k| Dual::new(Dual::new(x[k], unit(k)), Dual::new(other(k), 0.0)))
                     .collect();
                 close("dual of dual", run(&steps, &dd).tangent.tangent, h[i][j], 1e-9);
-                close("symmetry", h[i][j], h[j][i], 1e-9);
+                close("symmetry", h[i][j], column[i], 1e-9);
             }
             // Forward over reverse.
             let tape = Tape::new();
@@ -203,7 +203,8 @@ fn arithmetic_goes_with_numbers_and_in_place() {
     let by_w = -6.0 / (w * w) + 0.5;
     close("x", g.wrt(x).unwrap(), by_w * (3.0 + 3.5) / 2.0, 1e-14);
     close("y", g.wrt(y).unwrap(), by_w * (3.0 / 2.0 - w / 2.0), 1e-14);
-    assert!(x > y && x > 2.5 && x == 3.0 && y < x);
+    assert!(x > y && x > 2.5);
+    assert!(x == 3.0 && y < 2.5);
     let all: Var<'_> = [x, y, x].iter().sum();
     let product: Var<'_> = [x, y, x].into_iter().product();
     assert_eq!((all.value(), product.value()), (8.0, 18.0));
