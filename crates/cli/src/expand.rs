@@ -14,8 +14,7 @@ pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some((at, length, file)) = named(&given, &words) else { return Ok(given) };
     let mut rest = given[2..].to_vec();
     rest.drain(at - 2..at - 2 + length);
-    let is_model = |w: &OsString| w.to_str().is_some_and(|w| Architecture::named(w).is_some());
-    let model = rest.iter().position(is_model).map(|i| rest.remove(i));
+    let model = (0..rest.len()).find(|&i| is_model(&rest, i)).map(|i| rest.remove(i));
     let (said, options) = read(&file, &words).with_context(|| format!("{}", file.display()))?;
     let model = match (model, said) {
         (Some(model), Some(said)) if model != *said => {
@@ -30,6 +29,17 @@ pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
     let head = given[..2].iter().cloned().chain([model]);
     Ok(head.chain(options.into_iter().map(OsString::from)).chain(rest).collect())
 }
+
+/// Whether a word is a model, and not the value of the option before it.
+fn is_model(words: &[OsString], i: usize) -> bool {
+    let takes_a_value =
+        |option: &str| option.starts_with("--") && !option.contains('=') && !FLAGS.contains(&option);
+    let is_value = i > 0 && words[i - 1].to_str().is_some_and(takes_a_value);
+    !is_value && words[i].to_str().is_some_and(|w| Architecture::named(w).is_some())
+}
+
+/// The options without a value.
+const FLAGS: [&str; 3] = ["--force", "--tensorboard", "--help"];
 
 /// Where the command line names a file, by how many words, and which.
 fn named(given: &[OsString], words: &[String]) -> Option<(usize, usize, PathBuf)> {

@@ -357,6 +357,8 @@ fn options_come_from_a_file_and_the_command_line_wins() {
         .unwrap();
     let output = succeeds(&inside, "train --config mine.toml");
     assert!(output.contains("of 30)"), "{output}");
+    let output = succeeds(&inside, "train --config mine.toml --out mlp");
+    assert_eq!(line(&output, "run folder"), "run folder mlp");
     fs::write(inside.join("bad.toml"), "epoch = 1\n").unwrap();
     fails(&inside, "train mlp --config bad.toml", 2, &["unexpected argument '--epoch'"]);
     fails(&inside, "train --config bad.toml", 1, &["bad.toml names no model"]);

@@ -173,7 +173,7 @@ where
     fitted
 }
 
-/// Samples to evaluate on, or [`Nothing`]; every [`Dataset`] is some.
+/// Samples to evaluate on, or [`Nothing`]; every [`Dataset`] is some. See [`fit`] for an example.
 pub trait HeldOut<B> {
     /// What is measured on all of them.
     ///
@@ -422,7 +422,12 @@ where
             seconds: saved.seconds.parse().map_err(|_| broken())?,
         };
         let whole = place.epochs.iter().enumerate().all(|(i, e)| e.number == i + 1);
-        if !whole || place.step > self.steps || (place.step > 0) != place.loader.is_some() {
+        let batch = (place.step * self.accumulate).min(self.train.num_batches());
+        let stands = match &place.loader {
+            Some(state) => (state.epoch, state.batch) == (place.epochs.len() as u64, batch),
+            None => place.step == 0,
+        };
+        if !whole || place.step > self.steps || !stands {
             return Err(broken());
         }
         learner::load(self.learner, snapshot)?;
@@ -790,7 +795,7 @@ mod tests {
         let loader = Loader::new(&train, 20, 0).unwrap();
         let (mut model, mut sgd) = (linear(), Sgd::new(30.0));
         let watch = Watch::new("loss").patience(4);
-        let config = FitConfig { watch: Some(watch.clone()), ..config(200) };
+        let config = FitConfig { watch: Some(watch), ..config(200) };
         let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
         let fitted = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap();
         assert_eq!(fitted.ended, Ended::Early);

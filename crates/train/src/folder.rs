@@ -224,10 +224,7 @@ impl RunFolder {
     /// If a file cannot be written.
     pub fn write_curves(&self, title: &str, epochs: &[Epoch]) -> Result<()> {
         for curve in curves(title, epochs)? {
-            // A measure may have any name; a file may not.
-            let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-            let name: String = curve.measure.chars().map(plain).collect();
-            self.write(&format!("{name}.svg"), &curve.svg)?;
+            self.write(&picture(&curve.measure), &curve.svg)?;
         }
         Ok(())
     }
@@ -250,16 +247,20 @@ impl RunFolder {
 
     /// Takes away the files of an earlier run, lest a run that is stopped leaves a mixture of both.
     fn clear(&self) -> Result<()> {
+        let header = fs::read_to_string(self.path.join(METRICS)).unwrap_or_default();
+        let columns = header.lines().next().unwrap_or_default().split(',');
+        let measures = columns.filter_map(|c| c.strip_prefix("train_").or_else(|| c.strip_prefix("test_")));
+        let pictures: Vec<String> = measures.map(picture).collect();
         let checkpoints = self.checkpoints();
         for folder in [&self.path, &checkpoints].into_iter().filter(|f| f.is_dir()) {
             for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
                 let path = entry.map_err(Error::io(folder))?.path();
                 let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
                 let ours = match *folder == checkpoints {
-                    true => name.ends_with(".safetensors") || name.ends_with(".tmp"),
+                    true => name.starts_with("step-") || name.starts_with("best.safetensors"),
                     false => {
                         [WEIGHTS, CONFIG, METRICS].contains(&name)
-                            || name.ends_with(".svg")
+                            || pictures.iter().any(|picture| picture == name)
                             || name.starts_with(EVENTS)
                     }
                 };
@@ -270,6 +271,13 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+/// The file of a measure's learning curve. A measure may have any name; a file may not.
+fn picture(measure: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = measure.chars().map(plain).collect();
+    format!("{name}.svg")
 }
 
 #[cfg(test)]
@@ -291,12 +299,20 @@ mod tests {
         let path = temporary("overwrite");
         let folder = RunFolder::create(path.join("deep/er"), Existing::Refuse).unwrap();
         folder.write_config(&numbers(&[1.0])).unwrap();
-        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        for mine in ["notes.txt", "drawing.svg"] {
+            fs::write(folder.path().join(mine), "mine").unwrap();
+        }
+        let score = crate::Measures::new(1).mean("a/b", 1.0, 1.0);
+        let epoch = Epoch { number: 1, train: score.clone(), test: score, seconds: 0.1 };
+        folder.write_metrics(std::slice::from_ref(&epoch)).unwrap();
+        folder.write_curves("run", &[epoch]).unwrap();
+        assert!(folder.path().join("a-b.svg").exists());
         let e = RunFolder::create(folder.path(), Existing::Refuse).unwrap_err().to_string();
         assert!(e.contains("deep/er is not empty"), "{e}");
         let folder = RunFolder::create(folder.path(), Existing::Overwrite).unwrap();
         assert!(folder.read_config::<Numbers>().is_err());
-        assert!(folder.path().join("notes.txt").exists());
+        assert!(folder.path().join("notes.txt").exists() && folder.path().join("drawing.svg").exists());
+        assert!(!folder.path().join("a-b.svg").exists());
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -235,14 +235,12 @@ pub struct Minimize<'m, M, T> {
     task: T,
     clip: Option<f64>,
     average: Option<Ema>,
-    /// Whether the model has the averages now, and the average the model's own weights.
-    swapped: bool,
 }
 
 impl<'m, M: Module, T> Minimize<'m, M, T> {
     /// A model, how it is improved, and what for. See [`Minimize`] for an example.
     pub fn new(model: &'m mut M, optimizer: &'m mut dyn Optimizer<f32>, task: T) -> Self {
-        Minimize { model, optimizer, task, clip: None, average: None, swapped: false }
+        Minimize { model, optimizer, task, clip: None, average: None }
     }
 
     /// The same, with gradients scaled so that their joint norm is at most `max`. See [`Minimize`] for an example.
@@ -272,11 +270,10 @@ impl<'m, M: Module, T> Minimize<'m, M, T> {
     }
 
     fn swap(&mut self) -> Result<()> {
-        if let Some(average) = &mut self.average {
-            average.swap(self.model)?;
-            self.swapped = !self.swapped;
+        match &mut self.average {
+            Some(average) => Ok(average.swap(self.model)?),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Step {
     pub learning_rate: f64,
 }
 
-/// The gradients of a step, before the update.
+/// The gradients of a step, before the update, for an observer such as [`GradientFlow`](crate::GradientFlow).
 pub struct Gradients<'g> {
     /// The epoch, counted from 1.
     pub epoch: usize,
