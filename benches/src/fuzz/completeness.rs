@@ -18,10 +18,11 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 ];
 
 /// Traits of ours whose functions users call.
-const TRAITS: &[&str] = &["Layer", "Optimizer"];
+const TRAITS: &[&str] = &["Layer", "Optimizer", "LanguageModel"];
 
 /// Lines of the table that are operators or provided functions of traits.
-const OTHERS: &[&str] = &["tape::operators::", "nn::dyn Module::", "nn::dyn Distribution::"];
+const OTHERS: &[&str] =
+    &["tape::operators::", "nn::dyn Module::", "nn::dyn Distribution::", "nn::dyn LanguageModel::"];
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
@@ -38,6 +39,15 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// What a macro that declares types takes and declares.
+#[derive(Default)]
+struct Shaping {
+    /// The names of the identifiers that a row of its arguments has.
+    row: Vec<String>,
+    /// Functions, each with the name of the identifier that is its type.
+    functions: BTreeSet<(String, String)>,
+}
+
 /// Finds the public functions of a file.
 #[derive(Default)]
 struct Finder {
@@ -49,7 +59,7 @@ struct Finder {
     /// Macros that declare functions under names they are given, and where the functions are then.
     declaring: BTreeMap<String, String>,
     /// Macros that declare types with such functions, and which.
-    shaping: BTreeMap<String, BTreeSet<String>>,
+    shaping: BTreeMap<String, Shaping>,
     /// The words that each macro is called with.
     calls: BTreeMap<String, Vec<String>>,
 }
@@ -62,6 +72,9 @@ impl Finder {
     /// The functions that the body of a macro declares.
     fn body_of_macro(&mut self, name: &str, body: &str) {
         let words = words(body);
+        let matched = words.windows(2).position(|w| w == ["=", ">"]).unwrap_or(0);
+        let row = words[..matched].windows(4).filter(|w| w[0] == "$" && w[2..] == [":", "ident"]);
+        let row: Vec<_> = row.map(|w| w[1].to_owned()).collect();
         let mut of = self.module.clone();
         for (i, pair) in words.windows(2).enumerate() {
             // Not an argument's `impl Trait`.
@@ -74,16 +87,18 @@ impl Finder {
                     .rev()
                     .find(|w| w.starts_with(|c: char| c.is_ascii_uppercase()) && w.len() > 1);
                 of = if is_trait { String::new() } else { ty.map_or(String::new(), |t| (**t).to_owned()) };
-                if !is_trait && head.iter().any(|w| **w == "$") {
-                    of = "$".to_owned();
+                if let Some(dollar) = head.iter().rposition(|w| **w == "$").filter(|_| !is_trait) {
+                    of = format!("${}", head.get(dollar + 1).map_or("", |w| **w));
                 }
             }
             if pair != ["pub", "fn"] || of.is_empty() {
                 continue;
             }
             match words.get(i + 2) {
-                Some(function) if of == "$" => {
-                    self.shaping.entry(name.to_owned()).or_default().insert((*function).to_owned());
+                Some(function) if of.starts_with('$') => {
+                    let shaping = self.shaping.entry(name.to_owned()).or_default();
+                    shaping.row.clone_from(&row);
+                    shaping.functions.insert((of[1..].to_owned(), (*function).to_owned()));
                 }
                 Some(&"$") => drop(self.declaring.insert(name.to_owned(), of.clone())),
                 Some(function) => self.add(&of, function),
@@ -204,10 +219,18 @@ fn functions_of(of: &str, module: &str, text: &str) -> BTreeSet<String> {
             }
         }
     }
-    for (name, functions) in finder.shaping.clone() {
-        for of in finder.calls.get(&name).cloned().unwrap_or_default() {
-            if of != "Kind" && of.starts_with(|c: char| c.is_ascii_uppercase()) {
-                functions.iter().for_each(|function| finder.add(&of, function));
+    for (name, Shaping { row, functions }) in std::mem::take(&mut finder.shaping) {
+        let call = finder.calls.get(&name).cloned().unwrap_or_default();
+        // Unless every row has the identifiers that it is declared with, any of them may be the type.
+        let even = !row.is_empty() && call.len().is_multiple_of(row.len());
+        for (i, of) in call.iter().enumerate() {
+            if of == "Kind" || !of.starts_with(|c: char| c.is_ascii_uppercase()) {
+                continue;
+            }
+            for (ty, function) in &functions {
+                if !even || row[i % row.len()] == *ty {
+                    finder.add(of, function);
+                }
             }
         }
     }
@@ -250,6 +273,9 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
         macro_rules! formulas { ($($name:ident $with:ident($x:ident,
             $t:ident) $f:expr;)*) => { $(pub fn $name(o: impl Operand<T>) {} pub fn $with(o: impl Operand<T>) {})* } }
         formulas! { loss loss_with(x, t) (x - t).square(); }
+        macro_rules! layers { ($($d:literal $max:ident $op:ident $avg:ident;)*) => { $(impl $max { pub fn find() {} }
+            impl<T: Float> $avg<T> { pub fn mean() {} } impl<T: Float> Layer<T> for $avg<T> { fn forward() {} })* } }
+        layers! { 1 Max1 max1 Avg1; 2 Max2 max2 Avg2; }
     "#;
     let found = functions_of("c", "m", text);
     let want = [
@@ -264,6 +290,10 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
         "c::m::right",
         "c::m::loss",
         "c::m::loss_with",
+        "c::Max1::find",
+        "c::Max2::find",
+        "c::Avg1::mean",
+        "c::Avg2::mean",
     ];
     assert_eq!(found, want.into_iter().map(str::to_owned).collect());
 }

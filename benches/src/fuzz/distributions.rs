@@ -179,7 +179,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::MultivariateNormal" {
             from_covariance: { let d = multivariate(a); any_of(a, d) };
             from_factor: { let n = a.size().min(3);
-                let d = MultivariateNormal::from_factor(a.of(&[n]), a.more(&[n, n])); any_of(a, d) };
+                let x = a.more(&[n, n]);
+                let factor = if a.once_in(6) || x.is_failed() { x } else { x.tril(-1) + Tensor::eye(n) };
+                let d = MultivariateNormal::from_factor(a.of(&[n]), factor); any_of(a, d) };
             factor: multivariate(a).factor();
             covariance: multivariate(a).covariance();
         }

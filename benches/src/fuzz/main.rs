@@ -12,6 +12,7 @@ mod distributions;
 mod function;
 mod indexing;
 mod kernels;
+mod layers;
 mod linalg;
 mod modules;
 mod normalizing;
@@ -58,6 +59,7 @@ fn functions<T: Float>() -> Vec<Function<T>> {
         normalizing::functions(),
         derivatives::functions(),
         modules::functions(),
+        layers::functions(),
         sequences::functions(),
         optim::functions(),
         distributions::functions(),

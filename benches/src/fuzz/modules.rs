@@ -394,14 +394,26 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             worst: checked(a).map(|r| r.worst());
         }
         "nn::gradcheck" {
+            check_slopes: slopes(a);
             check: checked(a).map(done);
         }
     }
 }
 
-fn checked<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
+/// A layer, and an input that it takes, or not.
+fn checkable<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<(Linear<f64>, Tensor<f64>)> {
     let [i, o] = a.sizes().map(|n: usize| n.min(3));
-    let mut model = Linear::<f64>::new(i, o, &mut a.rng());
-    let x = Tensor::try_full([2, if a.once_in(4) { i + 1 } else { i }], 0.5)?;
+    let model = Linear::<f64>::new(i, o, &mut a.rng());
+    Ok((model, Tensor::try_full([2, if a.once_in(4) { i + 1 } else { i }], 0.5)?))
+}
+
+fn checked<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
+    let (mut model, x) = checkable(a)?;
     gradcheck::check(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum(), a.below(3))
+}
+
+fn slopes<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<Vec<f64>> {
+    let (mut model, x) = checkable(a)?;
+    let (directions, step) = (a.below(3), a.number());
+    gradcheck::check_slopes(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum(), directions, step)
 }

@@ -60,7 +60,7 @@ fn stepped<T: Float>(a: &mut Arguments<'_, T>, mut optimizer: impl Optimizer<T>)
     optimizer.step(&mut model, &grads)?;
     let state = damaged(a, optimizer.state(&model));
     optimizer.load_state(&model, &state)?;
-    optimizer.set_learning_rate(a.number());
+    optimizer.set_learning_rate(if a.once_in(6) { a.number() } else { a.positive() });
     done(optimizer.learning_rate());
     optimizer.step(&mut model, &grads)
 }
@@ -75,7 +75,7 @@ fn sgd<T: Float>(a: &mut Arguments<'_, T>) -> Sgd<T> {
         learning_rate,
         momentum,
         nesterov: a.flag(),
-        weight_decay: a.number(),
+        weight_decay: a.positive(),
         ..SgdConfig::default()
     })
 }

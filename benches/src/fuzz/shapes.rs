@@ -1,7 +1,18 @@
 //! `tape`: other views and arrangements of the same elements.
 
+use crate::arguments::Arguments;
 use crate::function::{Function, Seen, table};
 use wengert::tape::Float;
+
+/// Widths for the ends of each axis, of which no end is wider than `most` says for the axis, or some are.
+fn ends<T: Float>(a: &mut Arguments<'_, T>, most: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    let shape = a.shape.clone();
+    let mut widths: Vec<_> = shape.iter().map(|&n| (a.count(0..=most(n)), a.count(0..=most(n)))).collect();
+    if a.once_in(12) {
+        widths.push((0, 0));
+    }
+    widths
+}
 
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
@@ -38,6 +49,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                     order.get(1).copied().unwrap_or(1)]) };
             repeat_interleave: a.var_ranked(1..=4).repeat_interleave(a.axis(), a.count(0..=3));
             pad: a.var_ranked(0..=3).pad(&a.widths(), a.number());
+            pad_reflect: { let x = a.var_ranked(0..=3); x.pad_reflect(&ends(a, |n| n.min(4).saturating_sub(1))) };
+            pad_replicate: { let x = a.var_ranked(0..=3); x.pad_replicate(&ends(a, |n| 2 * n.min(1))) };
+            pad_circular: { let x = a.var_ranked(0..=3); x.pad_circular(&ends(a, |n| n.min(3))) };
             tril: a.var_ranked(2..=4).tril(a.offset());
             triu: a.var_ranked(2..=4).triu(a.offset());
             diagonal: a.var_ranked(2..=4).diagonal(a.offset());

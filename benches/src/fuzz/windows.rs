@@ -3,16 +3,22 @@
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::kernel::pool::Places;
-use wengert::ops::{ConvOptions, ConvTransposeOptions, Divisor, PerAxis, Result, Shape, Tensor, Window};
-use wengert::tape::Float;
+use wengert::ops::{
+    ConvOptions, ConvTransposeOptions, Corners, Divisor, PerAxis, Resize, Result, Shape, Tensor, Window,
+};
+use wengert::tape::{Float, Var};
 
 /// The same small number, or one for each axis; or absurd ones.
-fn each<T: Float, const D: usize>(a: &mut Arguments<'_, T>, low: usize, high: usize) -> [usize; D] {
+pub(crate) fn each<T: Float, const D: usize>(
+    a: &mut Arguments<'_, T>,
+    low: usize,
+    high: usize,
+) -> [usize; D] {
     let n = a.count(low..=high);
     if a.once_in(2) { n.per_axis() } else { std::array::from_fn(|_| a.count(low..=high)) }
 }
 
-fn conv<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> ConvOptions<D> {
+pub(crate) fn conv<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> ConvOptions<D> {
     let options = ConvOptions::default();
     let options = if a.once_in(2) { options.stride(each::<T, D>(a, 1, 2)) } else { options };
     let options = if a.once_in(2) { options.dilation(each::<T, D>(a, 1, 2)) } else { options };
@@ -24,7 +30,10 @@ fn conv<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> Co
     options.groups(a.count(groups..=groups))
 }
 
-fn transposed<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize) -> ConvTransposeOptions<D> {
+pub(crate) fn transposed<T: Float, const D: usize>(
+    a: &mut Arguments<'_, T>,
+    groups: usize,
+) -> ConvTransposeOptions<D> {
     let options = ConvTransposeOptions::default().groups(a.count(groups..=groups));
     match a.below(4) {
         0 => options.stride(each::<T, D>(a, 1, 2)),
@@ -35,15 +44,15 @@ fn transposed<T: Float, const D: usize>(a: &mut Arguments<'_, T>, groups: usize)
 }
 
 /// Shapes of an input, a weight and a bias, and the number of groups.
-struct Shapes {
-    x: Vec<usize>,
+pub(crate) struct Shapes {
+    pub(crate) x: Vec<usize>,
     weight: Vec<usize>,
-    kernel: Vec<usize>,
-    outputs: usize,
-    groups: usize,
+    pub(crate) kernel: Vec<usize>,
+    pub(crate) outputs: usize,
+    pub(crate) groups: usize,
 }
 
-fn shapes<T: Float>(a: &mut Arguments<'_, T>, axes: usize, transposed: bool) -> Shapes {
+pub(crate) fn shapes<T: Float>(a: &mut Arguments<'_, T>, axes: usize, transposed: bool) -> Shapes {
     let (n, groups) = (a.size().min(2), 1 + a.below(2));
     let (i, o) = (groups * (1 + a.below(2)), groups * (1 + a.below(2)));
     let sizes: Vec<usize> = (0..axes).map(|_| 3 + a.below(3)).collect();
@@ -83,7 +92,7 @@ fn transposedly<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Result<Te
     x.conv_transpose(&w, a.once_in(2).then_some(&b), &transposed::<T, D>(a, s.groups))
 }
 
-fn window<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Window<D> {
+pub(crate) fn window<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Window<D> {
     let window = Window::new(each::<T, D>(a, 1, 3));
     let window = if a.once_in(2) { window.stride(each::<T, D>(a, 1, 3)) } else { window };
     let window = if a.once_in(3) { window.padding(each::<T, D>(a, 0, 1)) } else { window };
@@ -92,14 +101,14 @@ fn window<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Window<D> {
 }
 
 /// The shape of planes to pool.
-fn planes<T: Float>(a: &mut Arguments<'_, T>, axes: usize) -> Vec<usize> {
+pub(crate) fn planes<T: Float>(a: &mut Arguments<'_, T>, axes: usize) -> Vec<usize> {
     let mut shape = a.dims(1..=2);
     shape.truncate(2);
     shape.extend((0..axes).map(|_| 3 + a.below(3)));
     shape
 }
 
-fn divisor<T: Float>(a: &mut Arguments<'_, T>) -> Divisor {
+pub(crate) fn divisor<T: Float>(a: &mut Arguments<'_, T>) -> Divisor {
     let n = a.count(1..=4);
     a.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(n)])
 }
@@ -119,6 +128,56 @@ fn avg_adjoint<T: Float>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
     let (shape, places, divisor) = (planes(a, 2), places::<T, 2>(a), divisor(a));
     let y = a.like(&shape).avg_pool("fuzz", &places, divisor)?;
     a.like(y.shape()).avg_pool_adjoint("fuzz", &places, divisor, &Shape::from(&shape[..]))
+}
+
+/// What a pool found in a line, and where; or other positions.
+fn found1<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, [usize; 1]) {
+    let shape = planes(a, 1);
+    let (y, at) = a.of(&shape).max_pool1d_with_indices(window::<T, 1>(a));
+    let (at, n) = (shuffled(a, at), shape[shape.len() - 1]);
+    (y, at, if a.once_in(6) { each(a, 3, 9) } else { [n] })
+}
+
+/// The same of a plane.
+fn found2<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, [usize; 2]) {
+    let shape = planes(a, 2);
+    let (y, at) = a.of(&shape).max_pool2d_with_indices(window::<T, 2>(a));
+    let (at, n) = (shuffled(a, at), shape.len());
+    (y, at, if a.once_in(6) { each(a, 3, 9) } else { [shape[n - 2], shape[n - 1]] })
+}
+
+fn shuffled<T: Float>(a: &mut Arguments<'_, T>, at: Tensor<i64>) -> Tensor<i64> {
+    if a.once_in(6) { a.index_of(at.shape(), 9) } else { at }
+}
+
+/// A window that is hardly ever rounded up.
+fn steady<T: Float>(a: &mut Arguments<'_, T>) -> Window<2> {
+    let mut window = window::<T, 2>(a);
+    window.ceil &= a.once_in(4);
+    window
+}
+
+fn image<T: Float>(a: &mut Arguments<'_, T>) -> [usize; 4] {
+    [a.below(3), 1 + a.below(2), 3 + a.below(3), 3 + a.below(3)]
+}
+
+fn resize<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Resize<D> {
+    if a.once_in(2) { Resize::To(each(a, 1, 5)) } else { Resize::By(std::array::from_fn(|_| a.positive())) }
+}
+
+fn corners<T: Float>(a: &mut Arguments<'_, T>) -> Corners {
+    a.pick(&[Corners::Edges, Corners::Centres])
+}
+
+/// The factor of a shuffle, and the shape of channels or of pixels that it divides, or not.
+fn squares<T: Float>(a: &mut Arguments<'_, T>, back: bool) -> (usize, Vec<usize>) {
+    let (r, [c, h, w]) = (1 + a.below(3), a.sizes().map(|n: usize| n.min(2)));
+    let mut shape = if back { vec![c, h * r, w * r] } else { vec![c * r * r, h, w] };
+    if a.once_in(3) {
+        shape.insert(0, 2);
+    }
+    let wild = a.count(r..=r);
+    (if a.once_in(12) { a.pick(&[1 << 31, (1 << 32) - 1, wild]) } else { wild }, shape)
 }
 
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
@@ -157,6 +216,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             dilation: done(window::<T, 1>(a).dilation(a.count(0..=3)));
             ceil: done(window::<T, 1>(a).ceil());
         }
+        "ops::Resize" {
+            by: { let shape = planes(a, 1); a.of(&shape).upsample_nearest1d(Resize::by(a.positive())) };
+        }
         "tape::Var" {
             conv1d: { let s = shapes(a, 1, false); let (x, w) = (a.of(&s.x), a.operand(&s.weight));
                 let b = a.once_in(2).then(|| a.more(&[s.outputs])); x.conv1d(w, b, conv(a, s.groups)) };
@@ -179,15 +241,24 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             avg_pool1d: { let shape = planes(a, 1); a.of(&shape).avg_pool1d(window(a), divisor(a)) };
             adaptive_max_pool1d: { let shape = planes(a, 1); a.of(&shape).adaptive_max_pool1d(each(a, 1, 3)) };
             adaptive_avg_pool1d: { let shape = planes(a, 1); a.of(&shape).adaptive_avg_pool1d(each(a, 1, 3)) };
-            max_unpool1d: { let shape = planes(a, 1); let x = a.of(&shape); let at = a.index_of(&shape, 9);
-                x.max_unpool1d(&at, each(a, 3, 9)) };
+            max_unpool1d: { let (y, at, sizes) = found1(a); y.max_unpool1d(&at, sizes) };
             max_pool2d: { let shape = planes(a, 2); a.of(&shape).max_pool2d(window(a)) };
             max_pool2d_with_indices: { let shape = planes(a, 2); a.of(&shape).max_pool2d_with_indices(window(a)) };
             avg_pool2d: { let shape = planes(a, 2); a.of(&shape).avg_pool2d(window(a), divisor(a)) };
             adaptive_max_pool2d: { let shape = planes(a, 2); a.of(&shape).adaptive_max_pool2d(each(a, 1, 3)) };
             adaptive_avg_pool2d: { let shape = planes(a, 2); a.of(&shape).adaptive_avg_pool2d(each(a, 1, 3)) };
-            max_unpool2d: { let shape = planes(a, 2); let x = a.of(&shape); let at = a.index_of(&shape, 9);
-                x.max_unpool2d(&at, each(a, 3, 9)) };
+            max_unpool2d: { let (y, at, sizes) = found2(a); y.max_unpool2d(&at, sizes) };
+            im2col: { let shape = image(a); a.of(&shape).im2col(steady(a)) };
+            col2im: { let shape = image(a); let window = steady(a); let y = a.of(&shape).im2col(window);
+                y.col2im(if a.once_in(6) { each(a, 1, 9) } else { [shape[2], shape[3]] }, window) };
+            upsample_nearest1d: { let shape = planes(a, 1); a.of(&shape).upsample_nearest1d(resize(a)) };
+            upsample_nearest2d: { let shape = planes(a, 2); a.of(&shape).upsample_nearest2d(resize(a)) };
+            upsample_linear1d: { let shape = planes(a, 1);
+                a.of(&shape).upsample_linear1d(resize(a), corners(a)) };
+            upsample_bilinear2d: { let shape = planes(a, 2);
+                a.of(&shape).upsample_bilinear2d(resize(a), corners(a)) };
+            pixel_shuffle: { let (factor, shape) = squares(a, false); a.of(&shape).pixel_shuffle(factor) };
+            pixel_unshuffle: { let (factor, shape) = squares(a, true); a.of(&shape).pixel_unshuffle(factor) };
         }
     }
 }

@@ -4,11 +4,13 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::nn::dist::Distribution;
 use wengert::nn::zoo::{
-    Forecaster, ForecasterConfig, Game, GanConfig, Observation, Vae, VaeConfig, dense_gan, gradient_penalty,
-    noise,
+    CharRnn, CharRnnConfig, DcganConfig, Decoding, Forecaster, ForecasterConfig, Game, GanConfig, Gpt,
+    GptConfig, LanguageModel, Observation, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, Vae,
+    VaeConfig, VggConfig, Vit, VitConfig, dcgan, dense_gan, generate, gradient_penalty, lenet, noise, vgg,
 };
 use wengert::nn::{Activation, Layer, Linear, Sequential};
-use wengert::tape::{Float, Var};
+use wengert::ops::Tensor;
+use wengert::tape::{Float, Tape, Var};
 
 fn forecaster<T: Float>(a: &mut Arguments<'_, T>) -> (Forecaster<T>, ForecasterConfig) {
     let [features, hidden, horizon] = a.sizes().map(|n: usize| n.min(3));
@@ -60,6 +62,102 @@ fn rows<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
     a.of(&[2, n])
 }
 
+/// Images of so many channels and so many pixels, or others.
+fn images<'t, T: Float>(a: &mut Arguments<'t, T>, channels: usize, size: usize) -> Var<'t, T> {
+    let n = 1 + a.below(2);
+    a.of(&[n, channels, size, size])
+}
+
+/// A convolutional network, and the channels of its images.
+fn stages<T: Float>(a: &mut Arguments<'_, T>) -> (Sequential<T>, usize) {
+    let (channels, classes) = (a.size().min(3), a.size());
+    let stages = (0..a.below(3)).map(|_| (0..a.below(3)).map(|_| a.size().min(3)).collect()).collect();
+    let config = VggConfig { channels, classes, stages, dropout: a.probability() };
+    (vgg(&config, &mut a.rng()), channels)
+}
+
+fn resnet<T: Float>(a: &mut Arguments<'_, T>) -> (ResNet<T>, usize) {
+    let (channels, classes) = (a.size().min(3), a.size());
+    let widths = (0..1 + a.below(2)).map(|_| a.size().min(3)).collect();
+    let config = ResNetConfig { channels, classes, widths, blocks: vec![1, a.below(3)], large: a.once_in(3) };
+    (ResNet::new(&config, &mut a.rng()), channels)
+}
+
+/// A vision Transformer of 4 × 4 pixels, and the channels of its images.
+fn vit<T: Float>(a: &mut Arguments<'_, T>) -> (Vit<T>, usize) {
+    let (channels, classes, layers, dropout) = (a.size().min(3), a.size(), a.below(2), a.probability());
+    let config = VitConfig { channels, size: 4, patch: 2, classes, width: 4, heads: 2, layers, dropout };
+    let mut model = Vit::new(&config, &mut a.rng());
+    if a.once_in(8) {
+        model.patch = a.count(2..=2);
+    }
+    (model, channels)
+}
+
+const IDS: usize = 5;
+
+fn gpt<T: Float>(a: &mut Arguments<'_, T>) -> Gpt<T> {
+    let (context, layers, dropout) = (if a.once_in(6) { 0 } else { 4 }, a.below(3), a.probability());
+    let config = GptConfig { vocabulary: IDS, context, width: 4, heads: 2, layers, dropout };
+    Gpt::new(&config, &mut a.rng())
+}
+
+fn char_rnn<T: Float>(a: &mut Arguments<'_, T>) -> CharRnn<T> {
+    let recurrence = a.pick(&[Recurrence::Rnn, Recurrence::Lstm, Recurrence::Gru]);
+    let ([embedding, hidden], layers) = (a.sizes().map(|n: usize| n.clamp(1, 3)), 1 + a.below(2));
+    let config =
+        CharRnnConfig { vocabulary: IDS, embedding, recurrence, hidden, layers, dropout: a.probability() };
+    let mut model = CharRnn::new(&config, &mut a.rng());
+    if a.once_in(8) {
+        (model.rnn, model.lstm, model.gru) = (None, None, None);
+    }
+    model
+}
+
+/// Ids of `n` sequences, or others.
+fn ids<T: Float>(a: &mut Arguments<'_, T>, n: usize) -> Tensor<i64> {
+    let steps = a.size().min(3);
+    a.index_of(&[n, steps], IDS)
+}
+
+/// Logits after one piece of a sequence and another.
+fn gone_on<T: Float, M: LanguageModel<T>>(a: &mut Arguments<'_, T>, model: &M) -> wengert::Result<Tensor<T>> {
+    let mut memory = M::Memory::default();
+    model.go_on(&ids(a, 1), &mut memory)?;
+    model.go_on(&ids(a, 1), &mut memory)
+}
+
+fn generated<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<()> {
+    let prompt = ids(a, 1).to_vec();
+    let how = Decoding { temperature: a.positive(), top_k: a.once_in(2).then(|| a.count(1..=IDS)) };
+    let n = a.below(7);
+    let ids = if a.once_in(2) {
+        generate(&gpt(a), &prompt, n, how, &mut a.rng())
+    } else {
+        generate(&char_rnn(a), &prompt, n, how, &mut a.rng())
+    };
+    ids.map(done)
+}
+
+fn language_loss<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
+    let x = ids(a, 2);
+    let y = a.index_of(x.shape(), IDS);
+    let tape: &Tape<T> = a.tape;
+    if a.once_in(2) { gpt(a).loss(tape, &x, &y) } else { char_rnn(a).loss(tape, &x, &y) }
+}
+
+fn seq2seq<T: Float>(a: &mut Arguments<'_, T>) -> Seq2Seq<T> {
+    let [embedding, hidden] = a.sizes().map(|n: usize| n.clamp(1, 3));
+    let padding = if a.once_in(4) { a.offset() as i64 } else { 0 };
+    Seq2Seq::new(&Seq2SeqConfig { source: IDS, target: IDS, embedding, hidden, padding }, &mut a.rng())
+}
+
+/// An autoencoder of images, with their channels and size.
+fn convolutional<T: Float>(a: &mut Arguments<'_, T>) -> (Vae<T>, usize, usize) {
+    let (channels, size, width, latent) = (1 + a.below(2), 4 + 4 * a.below(2), 1 + a.below(2), a.size());
+    (Vae::convolutional(channels, size, width, latent, &mut a.rng()), channels, size)
+}
+
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
         "nn::Forecaster" {
@@ -76,9 +174,63 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::gan" {
             gradient_penalty: penalised(a);
             dense_gan: { let (c, g, d) = gan(a); d.forward(g.forward(rows(a, c.latent))) };
+            dcgan: { let (latent, channels) = (a.size(), 1 + a.below(2));
+                let config = DcganConfig { latent, channels, size: 4 + 4 * a.below(2), width: 1 + a.below(2) };
+                let (g, d) = dcgan(&config, &mut a.rng()); d.forward(g.forward(rows(a, latent))) };
             noise: noise::<T>(a.count(0..=4), a.count(0..=4), a.key());
         }
+        "nn::cnn" {
+            lenet: { let (c, size) = (1 + a.below(2), 12 + 2 * a.below(3)); let classes = a.size();
+                let net = lenet(c, size, classes, &mut a.rng()); net.forward(images(a, c, size)) };
+            vgg: { let (net, c) = stages(a); net.forward(images(a, c, 8)) };
+        }
+        "nn::ResNetConfig" {
+            cifar: done(ResNetConfig::cifar(a.count(0..=5)));
+            resnet18: done(ResNetConfig::resnet18(a.count(0..=5)));
+            resnet34: done(ResNetConfig::resnet34(a.count(0..=5)));
+        }
+        "nn::ResNet" {
+            new: done(resnet(a));
+            forward: { let (net, c) = resnet(a); net.forward(images(a, c, 8)) };
+        }
+        "nn::BasicBlock" {
+            forward: { let (mut net, _) = resnet(a); let block = net.stages.remove(0).remove(0);
+                let c = block.conv1.weight.shape()[1]; block.forward(images(a, c, 5)) };
+        }
+        "nn::Vit" {
+            new: done(vit(a));
+            patches: { let (net, c) = vit(a); net.patches(images(a, c, 4)) };
+            forward: { let (net, c) = vit(a); net.forward(images(a, c, 4)) };
+        }
+        "nn::Gpt" {
+            new: done(gpt(a));
+            context: gpt(a).context();
+            vocabulary: gpt(a).vocabulary();
+            logits: { let model = gpt(a); model.logits(a.tape, &ids(a, 2)) };
+            go_on: { let model = gpt(a); gone_on(a, &model) };
+        }
+        "nn::CharRnn" {
+            new: done(char_rnn(a));
+            vocabulary: char_rnn(a).vocabulary();
+            logits: { let model = char_rnn(a); model.logits(a.tape, &ids(a, 2)) };
+            go_on: { let model = char_rnn(a); gone_on(a, &model) };
+        }
+        "nn::dyn LanguageModel" {
+            loss: language_loss(a);
+        }
+        "nn::language" {
+            generate: generated(a);
+        }
+        "nn::Seq2Seq" {
+            new: done(seq2seq(a));
+            logits: { let model = seq2seq(a); model.logits(a.tape, &ids(a, 2), &ids(a, 2)) };
+            loss: { let model = seq2seq(a); model.loss(a.tape, &ids(a, 2), &ids(a, 2)) };
+            translate: { let model = seq2seq(a); let source = ids(a, 1).to_vec();
+                let begin = if a.once_in(6) { a.offset() as i64 } else { 1 };
+                model.translate(&source, begin, 2, a.below(4)).map(done) };
+        }
         "nn::Vae" {
+            convolutional: { let (m, c, size) = convolutional(a); m.elbo(images(a, c, size)).bound };
             dense: done(vae(a));
             new: { let [i, h, z] = a.sizes(); let rng = &mut a.rng();
                 let (e, d) = (Linear::new(i, h, rng), Linear::new(z, i, rng));

@@ -107,7 +107,7 @@ impl<T: Float> Vit<T> {
         let (rows, columns) = (height / p, width / p);
         x.reshape([n, channels, rows, p, columns, p]) // refused where a patch does not divide the image
             .permute([0, 2, 4, 1, 3, 5]) // [n, rows, columns, channels, p, p]
-            .reshape([n, rows * columns, channels * p * p])
+            .reshape([n, rows * columns, channels.saturating_mul(p).saturating_mul(p)])
     }
 }
 

@@ -77,13 +77,18 @@ impl<T: Float> Var<'_, T> {
             Err(e) => return self.tape().failed(e),
         };
         let ([p, q], [k, l]) = (window.padding, window.size);
+        let Some(elements) = c.checked_mul(k.saturating_mul(l)) else {
+            let detail = format!("window {window:?} is too large for shape {shape}");
+            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+            return self.tape().failed(Error::new(kind, "im2col", detail));
+        };
         let padded = if [p, q] == [0, 0] { self } else { self.pad(&[(0, 0), (0, 0), (p, p), (q, q)], 0.0) };
         padded
             .index_select(2, &Tensor::from(down))
             .index_select(3, &Tensor::from(along))
             .reshape([n, c, k, rows, l, columns])
             .permute([0, 1, 2, 4, 3, 5])
-            .reshape([n, c * k * l, rows * columns])
+            .reshape([n, elements, rows * columns])
     }
 
     /// Columns `[batch, channels · elements of the window, places]` added up where the window sees them, as

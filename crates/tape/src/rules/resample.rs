@@ -128,7 +128,12 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
         );
         return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
     };
-    let fits = if back { h % factor == 0 && w % factor == 0 } else { channels % squared == 0 };
+    let fits = if back {
+        // Beside an empty axis any factor divides the pixels.
+        h % factor == 0 && w % factor == 0 && channels.checked_mul(squared).is_some()
+    } else {
+        channels % squared == 0
+    };
     if !fits {
         let what = if back { "height and width" } else { "the channels by the square" };
         let detail = format!("factor {factor} does not divide {what} of shape {shape}");
