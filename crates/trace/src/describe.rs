@@ -22,6 +22,11 @@ pub struct Side {
     pub numbers: bool,
 }
 
+/// A step that the trace does not have.
+fn nothing() -> Description {
+    Description { title: "there is no such step".into(), equations: Vec::new() }
+}
+
 fn named(math: Math) -> Side {
     Side { math, numbers: false }
 }
@@ -50,6 +55,8 @@ impl Trace {
     /// ```
     pub fn describe(&self, step: Step) -> Description {
         match step {
+            Step::Forward(i) if i >= self.nodes.len() => nothing(),
+            Step::Reverse(i) if i >= self.reverse.len() => nothing(),
             Step::Forward(i) => self.forward(i),
             Step::Seed => {
                 let name = self.name(self.output, Markup::Text);

@@ -66,7 +66,9 @@ pub struct Path {
 /// As [`Trace::of`], and if the output was not computed from `wrt`.
 #[track_caller]
 pub fn explain<'t, T: Float>(output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error> {
-    // A name for the time of the trace is the surest way to find the node again.
+    if !std::ptr::eq(output.tape(), wrt.tape()) {
+        return Err(Error::Refused("the two values are on different tapes".into()));
+    }
     let trace = Trace::of(output)?;
     let behind = ancestors(output);
     match behind.iter().position(|&id| id == wrt.id()) {
@@ -277,5 +279,8 @@ mod tests {
         assert_eq!(refused, "c is a constant: it has no gradient");
         let refused = explain(y, tape.var(1.0)).unwrap_err().to_string();
         assert_eq!(refused, "the output was not computed from this value");
+        let other = Tape::<f64>::new();
+        let refused = explain(y, other.var(1.0)).unwrap_err().to_string();
+        assert_eq!(refused, "the two values are on different tapes");
     }
 }

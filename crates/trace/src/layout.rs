@@ -1,13 +1,16 @@
 //! Where the nodes of a graph go: in layers, inputs before what reads them, with few crossings and short edges (the method
 //! of Sugiyama, Tagawa and Toda, 1981).
 
+/// From, to, and the points between.
+pub(crate) type Edge = (usize, usize, Vec<(f64, f64)>);
+
 /// A place for every node, and a line for every edge.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     /// The middle of each node, in units of one layer and one place.
     pub(crate) at: Vec<(f64, f64)>,
     /// Each edge, from an input to its reader, with the points it passes through, both ends included.
-    pub(crate) edges: Vec<(usize, usize, Vec<(f64, f64)>)>,
+    pub(crate) edges: Vec<Edge>,
     /// How many layers, and how many places in the longest.
     pub(crate) size: (f64, f64),
 }

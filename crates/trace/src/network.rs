@@ -64,12 +64,12 @@ impl Network {
                 return wrong("the bias", l + 1, &to, &[w.shape().first().copied().unwrap_or(0)]);
             }
             if w.shape().to_vec() != [to[0], width[0]] {
-                return wrong("the weight", l + 1, &w.shape().to_vec(), &[to[0], width[0]]);
+                return wrong("the weight", l + 1, w.shape(), &[to[0], width[0]]);
             }
             width = to;
         }
         if self.target.shape().to_vec() != width {
-            return wrong("the target", self.weights.len(), &self.target.shape().to_vec(), &width);
+            return wrong("the target", self.weights.len(), self.target.shape(), &width);
         }
         Ok(())
     }
@@ -188,10 +188,10 @@ impl<T: Float> Op<T> for Neuron {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let mut sum = T::ZERO;
         for pair in x.chunks_exact(2) {
-            sum = sum + pair[0].item()? * pair[1].item()?;
+            sum += pair[0].item()? * pair[1].item()?;
         }
         if let [bias] = x.chunks_exact(2).remainder() {
-            sum = sum + bias.item()?;
+            sum += bias.item()?;
         }
         Ok(Tensor::scalar(sum).into())
     }
@@ -229,7 +229,7 @@ impl<T: Float> Op<T> for SquaredError {
         let mut sum = T::ZERO;
         for pair in x.chunks_exact(2) {
             let e = pair[0].item()? - pair[1].item()?;
-            sum = sum + e * e;
+            sum += e * e;
         }
         Ok(Tensor::scalar(sum).into())
     }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// A computation and the reverse sweep from one of its values, as data: nothing of the tape is needed any more.
 ///
 /// It is made by [`Trace::of`] from a value of a tape, or by a [`Builder`](crate::Builder) from plain numbers, and it is
-/// serialisable: [`to_json`](Trace::to_json), [`from_json`](Trace::from_json).
+/// serialisable: [`to_json`](Trace::to_json), [`from_json`](Trace::from_json). Both check that it fits together; whoever
+/// changes a field keeps it so.
 ///
 /// ```
 /// use wengert_trace::{Step, Trace};
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "File", into = "File")]
+#[non_exhaustive]
 pub struct Trace {
     /// What is computed, in a line.
     pub title: String,

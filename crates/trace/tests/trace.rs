@@ -305,6 +305,7 @@ fn positions_say_what_is_known() {
     let tape = Tape::<f64>::new();
     let leaf = Trace::of(tape.var(1.0)).unwrap();
     assert_eq!(leaf.steps(), [Step::Seed]);
+    assert_eq!(leaf.describe(Step::Reverse(7)).title, "there is no such step");
     assert!(Trace::of(tape.var(1.0).reshape([7])).is_err());
 }
 

@@ -124,7 +124,9 @@ impl Step {
     fn trace(&self) -> Result<Trace> {
         let model = self.what == "mlp";
         let path = Path::new(&self.what);
-        let file = !model && (path.extension().is_some_and(|e| e == "json") || path.is_file());
+        // What can be read as an expression is one, whatever files there are.
+        let named_so = path.extension().is_some_and(|e| e == "json");
+        let file = !model && (named_so || path.is_file() && Expression::parse(&self.what).is_err());
         let refuse = |given: bool, option: &str, what: &str| {
             if given { bail!("{option} is for {what}") } else { Ok(()) }
         };

@@ -138,7 +138,7 @@ impl<T: Float> Formula<T> {
     /// The formula as it is written, its inputs being these; nothing if that is longer than anybody reads. (What a formula
     /// computes once and uses twice is written twice, so that the length may double with every step.)
     pub(crate) fn term(&self, inputs: &[Term]) -> Option<Term> {
-        const LONGEST: usize = 2000;
+        const LONGEST: usize = 500;
         let mut all: Vec<Term> = Vec::with_capacity(self.steps.len());
         let mut lengths: Vec<usize> = Vec::with_capacity(self.steps.len());
         for step in &self.steps {

@@ -160,8 +160,8 @@ fn data(trace: &Trace) -> Data {
             // Each side by itself, so that a narrow window can break the line between them.
             let written = trace.sides(sides, Markup::MathMl).into_iter().enumerate();
             let written = written.map(|(i, side)| match i {
-                0 => format!("<math>{side}</math>"),
-                _ => format!("<math><mrow><mo>=</mo>{side}</mrow></math>"),
+                0 => format!("<math displaystyle=\"true\">{side}</math>"),
+                _ => format!("<math displaystyle=\"true\"><mrow><mo>=</mo>{side}</mrow></math>"),
             });
             (*caption, written.collect(), trace.equation(sides, Markup::Text))
         };
