@@ -142,16 +142,16 @@ fn path() -> PathBuf {
 /// Saves a model, damages the file on the way or not, and loads it into another.
 fn loaded<T: Float>(a: &mut Arguments<'_, T>) -> Result<(), state::Error> {
     let (path, model) = (path(), linear(a));
-    let mut other = if a.once_in(2) {
+    let mut other = if !a.once_in(4) {
         Linear::new(model.weight.shape()[1], model.weight.shape()[0], &mut a.rng())
     } else {
         linear(a)
     };
-    if model.bias.is_none() && a.once_in(2) {
+    if model.bias.is_none() && !a.once_in(4) {
         other.bias = None;
     }
     state::save(&model, &path)?;
-    if a.once_in(2)
+    if a.once_in(3)
         && let Ok(mut bytes) = std::fs::read(&path)
     {
         match a.below(3) {
@@ -234,7 +234,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::regression" {
             smooth_l1: { let (x, t) = pair(a); loss::smooth_l1(x, t, a.positive()) };
-            smooth_l1_with: { let (x, t) = pair(a); loss::smooth_l1_with(x, t, a.number(), reduction(a)) };
+            smooth_l1_with: { let (x, t) = pair(a); loss::smooth_l1_with(x, t, a.positive(), reduction(a)) };
             log_cosh: { let (x, t) = pair(a); loss::log_cosh(x, t) };
             log_cosh_with: { let (x, t) = pair(a); loss::log_cosh_with(x, t, reduction(a)) };
         }

@@ -122,3 +122,21 @@ impl<T: Float> Layer<T> for Vit<T> {
         scope.close(self.head.forward(h.get(1, 0)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wengert_ops::Tensor;
+    use wengert_tape::Tape;
+
+    #[test]
+    fn a_patch_that_divides_nothing_is_refused() {
+        let config = VitConfig { size: 4, patch: 2, width: 4, heads: 2, layers: 1, ..VitConfig::default() };
+        let mut net = Vit::<f32>::new(&config, &mut Rng::seed(0));
+        let tape = Tape::eval();
+        for patch in [3, usize::MAX] {
+            net.patch = patch;
+            assert!(net.forward(tape.constant(Tensor::zeros([2, 1, 4, 4]))).value().is_err());
+        }
+    }
+}

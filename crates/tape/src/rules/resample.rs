@@ -135,8 +135,13 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
         channels % squared == 0
     };
     if !fits {
-        let what = if back { "height and width" } else { "the channels by the square" };
-        let detail = format!("factor {factor} does not divide {what} of shape {shape}");
+        let detail = match back {
+            true if h % factor == 0 && w % factor == 0 => {
+                format!("factor {factor} is too large for shape {shape}")
+            }
+            true => format!("factor {factor} does not divide height and width of shape {shape}"),
+            false => format!("the square of factor {factor} does not divide the channels of shape {shape}"),
+        };
         return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
     }
     let lead = &shape[..shape.len() - 3];
