@@ -207,11 +207,9 @@ impl<T: Float> Sweep<'_, T> {
             if let (Some(_), Some(Some(g))) = (op.equation(), gy.first()) {
                 let ones = [Some(Tensor::full_like(g, T::ONE))];
                 let eager = Eager { cotangents: &ones, ..eager };
-                slopes = pulled_back(op, &eager, &mut self.scratch)
-                    .map_err(located)?
-                    .into_iter()
-                    .flatten()
-                    .collect();
+                let all = pulled_back(op, &eager, &mut self.scratch).map_err(located)?;
+                let needed = all.into_iter().zip(&needs).filter(|(_, needed)| **needed);
+                slopes = needed.filter_map(|(slope, _)| slope).collect();
             }
             log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given, slopes });
         }

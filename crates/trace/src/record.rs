@@ -64,7 +64,8 @@ impl Trace {
                     input,
                     cotangent: Value::of(g),
                     derivative,
-                    slope: step.slopes.get(k).map(Value::of),
+                    // That of a broadcast operand is a sum, which no formula here stands for.
+                    slope: step.slopes.get(k).filter(|s| s.shape() == g.shape()).map(Value::of),
                     by,
                     adds: Value::of(adds),
                     sum: Value::of(&sum),

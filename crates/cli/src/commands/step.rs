@@ -24,7 +24,7 @@ pub(crate) struct Step {
     what: String,
 
     /// The values of the variables of an expression
-    #[arg(long, value_name = "NAME=NUMBER,..", value_delimiter = ',', value_parser = assignment, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME=NUMBER,..", value_delimiter = ',', value_parser = assignment)]
     at: Vec<(String, f64)>,
 
     /// The widths of the model's layers, from the input to the output [default: 2,3,1]

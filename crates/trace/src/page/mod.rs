@@ -86,7 +86,8 @@ pub fn html(trace: &Trace) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'; img-src data:\">\n<title>{} – wengert step</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         script-src 'unsafe-inline'; img-src data:\">\n\
+         <title>{} – wengert step</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <style>\n{}</style>\n</head>\n<body>\n",
         escaped(&trace.title),
         include_str!("page.css")
@@ -186,7 +187,8 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
         page,
         "<svg id=\"graph\" viewBox=\"0 0 {:.0} {:.0}\" role=\"group\" aria-label=\"the graph; the table below says the \
          same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" \
-         markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
+         markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\">\
+         <path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
          </defs>\n<g>\n",
         size.0, size.1
     );
