@@ -246,9 +246,9 @@ mod tests {
         assert!(accuracy(&Tensor::<f32>::zeros([0, 3]), &Tensor::from(Vec::<i64>::new())).unwrap().is_nan());
     }
 
-    /// Values by scikit-learn 1.7 on labels 0 1 2 0 1 2 2 and predictions 0 2 1 0 0 1 2.
+    /// Worked out from the definitions, on labels 0 1 2 0 1 2 2 and predictions 0 2 1 0 0 1 2.
     #[test]
-    fn scores_are_those_of_scikit_learn() {
+    fn scores_are_those_of_their_definitions() {
         let mut c = Confusion::new(4).unwrap();
         c.add(&[0, 1, 2, 0, 1, 2, 2], &[0, 2, 1, 0, 0, 1, 2]).unwrap();
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a}, not {b}");
