@@ -292,6 +292,31 @@ fn a_builder_gives_the_trace_that_the_tape_gives() {
     assert!(Builder::new("").finish(0).is_err());
 }
 
+/// What is traced on the tensor tape is what the scalar tape computes.
+#[test]
+fn the_scalar_tape_has_the_same_gradients() {
+    use wengert_tape::scalar;
+    for source in
+        ["tanh(w*x + b)^2", "z = w*x; z*sin(z) + exp(-b^2)/max(w, x)", "atan2(w, x)^b + log(1 + w^2)*erf(x)"]
+    {
+        let f = Expression::parse(source).unwrap();
+        let mut at: Vec<f64> = vec![0.7, 1.3, 0.4];
+        at.truncate(f.variables().len());
+        let named: Vec<(&str, f64)> =
+            f.variables().iter().map(String::as_str).zip(at.iter().copied()).collect();
+        let trace = f.trace(&named).unwrap();
+        let tape = scalar::Tape::new();
+        let vars: Vec<_> = at.iter().map(|&c| tape.var(c)).collect();
+        let y = f.evaluate(&vars).unwrap();
+        let value = trace.nodes[trace.output].value.as_ref().unwrap().as_number().unwrap();
+        assert!((y.value() - value).abs() < 1e-14, "{source}");
+        let grads = tape.gradient(y).unwrap();
+        for (x, name) in vars.iter().zip(f.variables()) {
+            assert!((grads.wrt(*x).unwrap() - gradient(&trace, name)).abs() < 1e-14, "{source}: {name}");
+        }
+    }
+}
+
 #[test]
 fn positions_say_what_is_known() {
     let trace = expression("x*x + x", &[("x", 3.0)]);
