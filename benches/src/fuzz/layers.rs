@@ -8,7 +8,8 @@ use wengert::nn::{
     Activation, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AvgPool1d,
     AvgPool2d, Branches, ChannelDropout, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DropPath,
     GaussianNoise, GlobalAvgPool, GlobalMaxPool, Identity, Lambda, Layer, Linear, MaxPool1d, MaxPool2d,
-    MaxUnpool1d, MaxUnpool2d, NoisyWeights, Reshape, Residual, Unflatten, ZeroPad, sizes,
+    MaxUnpool1d, MaxUnpool2d, NoisyWeights, PixelShuffle, Reshape, Residual, Unflatten, Upsample1d,
+    Upsample2d, ZeroPad, sizes,
 };
 use wengert::ops::Tensor;
 use wengert::tape::{Float, Var};
@@ -151,6 +152,20 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             forward_to: { let (x, w) = (plane(a, 2), window::<T, 2>(a));
                 let (y, i) = MaxPool2d::new(w).forward_with_indices(x);
                 let i = at(a, i); MaxUnpool2d::new(w).forward_to(y, &i, each(a, 5, 9)) };
+        }
+        "nn::PixelShuffle" {
+            new: done(PixelShuffle::new(a.below(5)));
+            forward: { let f = a.below(4); let x = if a.once_in(4) { plane(a, 2) } else {
+                    a.of(&[2, 2 * f * f, 3, 2]) };
+                PixelShuffle::new(f).forward(x) };
+        }
+        "nn::Upsample1d" {
+            nearest: { let x = plane(a, 1); Upsample1d::nearest([a.below(6)]).forward(x) };
+            linear: { let x = plane(a, 1); Upsample1d::linear([a.below(6)]).forward(x) };
+        }
+        "nn::Upsample2d" {
+            nearest: { let x = plane(a, 2); Upsample2d::nearest([a.below(6), 3]).forward(x) };
+            linear: { let x = plane(a, 2); Upsample2d::linear([a.below(6), 3]).forward(x) };
         }
         "nn::GlobalAvgPool" {
             forward: GlobalAvgPool.forward(plane(a, 2));

@@ -381,6 +381,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let _ = std::fs::remove_file(path); saved };
             load: loaded(a);
             dict: state::dict(&sequential(a)).len();
+            encode: state::encode(&state::dict(&sequential(a)), Some("a note")).map(|b| b.len());
+            decode: { let mut bytes = state::encode(&state::dict(&sequential(a)), None).unwrap_or_default();
+                if a.once_in(2) { bytes.truncate(a.below(bytes.len() + 1)); }
+                state::decode(&bytes, "bytes").map(|(d, _)| d.len()) };
+            restore: { let mut model = sequential(a);
+                let from = if a.once_in(2) { state::dict(&model) } else { state::dict(&sequential(a)) };
+                state::restore(&mut model, &from) };
             write: { let path = path(); let written = state::write(&state::dict(&sequential(a)), &path);
                 let _ = std::fs::remove_file(path); written };
             read: { let path = path(); let junk = (0..a.below(40)).map(|_| a.bits() as u8).collect::<Vec<_>>();
@@ -389,6 +396,10 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let read = state::read(&path).map(|d| d.len()); let _ = std::fs::remove_file(path); read };
             write_whole: { let path = path(); let to = if a.once_in(4) { path.join("x") } else { path.clone() };
                 let written = state::write_whole(&to, &[0; 9]); let _ = std::fs::remove_file(path); written };
+        }
+        "nn::transfer" {
+            transfer: { let mut model = sequential(a); let from = state::dict(&sequential(a));
+                done(state::transfer(&mut model, &from)) };
         }
         "nn::ModuleReport" {
             worst: checked(a).map(|r| r.worst());

@@ -46,6 +46,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             erf: a.var().erf();
             erfc: a.var().erfc();
             erfinv: a.var().erfinv();
+            normal_cdf: a.var().normal_cdf();
+            normal_pdf: a.var().normal_pdf();
             exp: a.var().exp();
             exp2: a.var().exp2();
             expm1: a.var().expm1();

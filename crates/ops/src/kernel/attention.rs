@@ -445,8 +445,12 @@ impl<T: Float> Tensor<T> {
     ) -> Result<[Option<Tensor<T>>; 4]> {
         let parts = Parts::new(self, k, v, scores)?;
         let Sizes { heads, t, s, d, e } = parts.of;
-        if g.shape() != y.shape() || stats.numel() != heads * t * 2 {
-            let detail = format!("expected a cotangent of shape {}, found {}", y.shape(), g.shape());
+        let mut result = self.shape().clone();
+        let last = result.len() - 1;
+        result.dims_mut()[last] = e;
+        if *y.shape() != result || *g.shape() != result || stats.numel() != heads * t * 2 {
+            let (y, g) = (y.shape(), g.shape());
+            let detail = format!("expected a result and a cotangent of shape {result}, found {y} and {g}");
             return Err(Error::shape("scaled_dot_product_attention", detail));
         }
         let along = g.mul(y)?.sum(-1isize, false)?;
@@ -572,6 +576,19 @@ mod tests {
     }
 
     /// Few heads are cut along queries and keys, many along heads: the same cotangents.
+    #[test]
+    fn a_result_or_cotangent_of_another_shape_is_refused() {
+        let (q, k, v) = (values(&[2, 2, 3], 1), values(&[2, 4, 3], 2), values(&[2, 4, 1], 3));
+        let scores = Scores { scale: 1.0, diagonal: None, seen: None, added: None };
+        let (y, stats) = q.attention(&k, &v, &scores).unwrap();
+        assert!(q.attention_adjoint(&k, &v, &scores, (&y, &stats), &y, false).is_ok());
+        let wrong = values(&[1, 2, 2], 4);
+        for (y, g) in [(&wrong, &wrong), (&y, &wrong), (&wrong, &y)] {
+            let e = q.attention_adjoint(&k, &v, &scores, (y, &stats), g, false).unwrap_err();
+            assert!(e.to_string().contains("[2, 2, 1]") && e.to_string().contains("[1, 2, 2]"), "{e}");
+        }
+    }
+
     #[test]
     fn both_ways_of_cutting_the_adjoint_agree() {
         let (t, s, d) = (530, 520, 4);
