@@ -399,7 +399,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::transfer" {
             transfer: { let mut model = sequential(a); let from = state::dict(&sequential(a));
-                done(state::transfer(&mut model, &from)) };
+                done(state::transfer(&mut model, &from)); };
         }
         "nn::ModuleReport" {
             worst: checked(a).map(|r| r.worst());
