@@ -4,7 +4,7 @@
 //! temporary name and renamed, so a file is never half written. Loading checks everything before it changes anything:
 //! a damaged or mismatched file is refused whole, with an error that names the tensor, and the model stays as it was.
 //!
-//! What is not a model, such as the state of an optimiser, is a [`Dict`] of tensors by name, with [`write`] and [`read`].
+//! What is not a model, such as the state of an optimiser, is a [`Dict`] of tensors by name, with [`write()`] and [`read`].
 
 mod transfer;
 

@@ -1,6 +1,6 @@
 //! Run-time choice of the instruction set.
 //!
-//! A loop handed to [`dispatch`] is compiled once for each instruction set that pulp knows. Everything between here
+//! A loop handed to `dispatch` is compiled once for each instruction set that pulp knows. Everything between here
 //! and the loop's body has to be `#[inline(always)]`, or the body is silently compiled for the baseline.
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};

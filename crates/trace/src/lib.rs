@@ -2,7 +2,7 @@
 //!
 //! - [`Trace`]: every node and every step, as data that can be saved; [`Trace::of`] a value of a tape, or by a [`Builder`]
 //!   from plain numbers;
-//! - [`explain`]: why a gradient has its value, by terms and by paths;
+//! - [`explain()`]: why a gradient has its value, by terms and by paths;
 //! - [`text`], [`dot`], [`page`]: a table for the terminal, a graph for Graphviz, a page to click through;
 //! - [`expression`]: formulas that a user types, `tanh(w*x + b)^2`;
 //! - [`network`]: a multilayer perceptron in the scalar and in the vector notation of the textbooks.

@@ -5,7 +5,7 @@ use crate::layers::refused;
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Var};
 
-/// Keys and values of the steps so far, with which [`MultiHeadAttention`] goes on without looking at them again. It holds
+/// Keys and values of the steps so far, with which [`MultiHeadAttention`](crate::MultiHeadAttention) goes on without looking at them again. It holds
 /// plain tensors: no gradient flows into what is cached.
 #[derive(Debug, Clone)]
 pub struct KvCache<T: Float> {

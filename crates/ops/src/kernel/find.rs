@@ -67,7 +67,7 @@ impl Tensor<i64> {
 }
 
 /// Where several index tensors, which broadcast together, point: entry i of the result is the position in
-/// row-major order of the element at (indices[0][i], indices[1][i], ..) among the first axes of `shape`. With
+/// row-major order of the element at (i₀, i₁, ..), one from each index, among the first axes of `shape`. With
 /// it comes the shape they broadcast to.
 ///
 /// # Errors

@@ -78,7 +78,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The elements, or slices, at (indices[0][i], indices[1][i], ..): k index tensors that broadcast to a
+    /// The elements, or slices, at (indices₀(i), indices₁(i), ..): k index tensors that broadcast to a
     /// shape S stand for the first k axes, and the result has shape `[S.., other axes..]`, as in NumPy's and
     /// PyTorch's `x[i, j]`.
     ///
