@@ -349,7 +349,9 @@ pub(super) fn spec() -> Spec {
         ",ij->ij",
     ];
     Spec::new("einsum", Order::Second, |g| {
-        let equation = g.pick(EQUATIONS);
+        // Hidden axes broadcast, which the other equations do not.
+        let hiding = ["...ij,...jk->...ik", "...i,...i"];
+        let equation = if g.once_in(3) { g.pick(&hiding) } else { g.pick(EQUATIONS) };
         let empty = g.once_in(12);
         let sizes: Vec<usize> =
             (0..26).map(|_| if empty { g.within(0..=2) } else { g.within(1..=2) }).collect();
