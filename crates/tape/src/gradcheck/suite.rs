@@ -60,7 +60,7 @@ impl fmt::Display for Outcome {
 /// - an evaluating tape against a recording one: equal bits;
 /// - one thread against three, with the work in pieces of a few elements: equal bits.
 ///
-/// A generator that can make broadcast or empty cases must have made some, once there are a hundred cases.
+/// A generator that can make broadcast or empty cases must have made some, once there are forty cases.
 pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
     let mut outcome = Outcome { seed, cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
@@ -85,7 +85,7 @@ pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
         }
         outcome.report.merge(report);
     }
-    if cases >= 100 {
+    if cases >= 40 {
         let Outcome { broadcast, empty, .. } = outcome;
         for (count, what) in [(broadcast, "broadcast"), (empty, "empty")] {
             if count == Some(0) {
