@@ -228,3 +228,19 @@ fn narrow_windows_and_a_resize() {
     t.keys("q");
     t.ends();
 }
+
+#[test]
+fn a_key_pressed_while_the_window_is_resized_is_not_lost() {
+    let mut t = Terminal::new(&TANH, 24, 80);
+    t.shows(&["0/11"]);
+    for round in 0..40 {
+        let (key, place) = if round % 2 == 0 { (RIGHT, "1/11") } else { (LEFT, "0/11") };
+        // The signal and the key are there together.
+        t.resize(24 + round % 3, 80 + round);
+        t.keys(key);
+        t.resize(24, 80);
+        t.shows(&[place]);
+    }
+    t.keys("q");
+    t.ends();
+}

@@ -106,7 +106,7 @@ impl Step {
             (None, None) => Format::Text,
         };
         let width = if stdout().is_terminal() {
-            ratatui::crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns))
+            crossterm::terminal::size().map_or(100, |(columns, _)| usize::from(columns))
         } else {
             160
         };
