@@ -698,7 +698,7 @@ mod tests {
         let mut learner = Minimize::new(&mut model, &mut adam, Classify).clip_norm(0.5).average(0.8);
         let mut observer = StopAfter(stop_after, Arc::default(), Vec::new());
         let config = FitConfig {
-            schedule: Schedule::WarmupCosine(3),
+            schedule: Schedule::Cosine.after_warmup(3),
             accumulate: 2,
             watch: Some(Watch::new("loss").patience(3)),
             checkpoints: folder.map(|f| Checkpoints::new(f, Every::Steps(3)).keep(1000)),

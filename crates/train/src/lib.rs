@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod adversarial;
 mod checkpoints;
 mod crc;
 mod curves;
@@ -51,6 +52,7 @@ mod tensorboard;
 mod ticks;
 mod watch;
 
+pub use adversarial::Adversarial;
 pub use checkpoints::{Checkpoints, Every};
 pub use curves::{Curve, curves};
 pub use epoch::{Epoch, metrics_csv};

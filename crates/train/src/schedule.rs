@@ -10,13 +10,29 @@ pub enum Schedule {
     Constant,
     /// Down to 0 along half a cosine (Loshchilov and Hutter 2017, equation 5, with one period and η_min = 0).
     Cosine,
-    /// A straight rise over this many steps, then down to 0 along half a cosine.
-    WarmupCosine(usize),
+    /// Down to 0 along a straight line.
+    Linear,
+    /// Up from a 25th along half a cosine over the first three tenths of the run, and down to nearly 0 along another (Smith and
+    /// Topin 2019, with PyTorch's numbers).
+    OneCycle,
+    /// A straight rise over some steps, then another over what is left of the run.
+    Warmup {
+        /// How many.
+        steps: usize,
+        /// What follows.
+        then: Box<Schedule>,
+    },
     /// Any other, of values that are factors.
     Factor(optim::Schedule),
 }
 
 impl Schedule {
+    /// The same after a straight rise over this many steps. See [`factor`](Schedule::factor) for an example.
+    #[must_use]
+    pub fn after_warmup(self, steps: usize) -> Self {
+        Schedule::Warmup { steps, then: Box::new(self) }
+    }
+
     /// The factor of the learning rate at step `step` of `steps`, the first being step 0.
     ///
     /// ```
@@ -26,18 +42,27 @@ impl Schedule {
     /// assert_eq!(Schedule::Cosine.factor(0, 100), 1.0);
     /// assert!((Schedule::Cosine.factor(50, 100) - 0.5).abs() < 1e-12);
     /// assert!(Schedule::Cosine.factor(99, 100) < 1e-3);
-    /// assert_eq!(Schedule::WarmupCosine(3).factor(0, 100), 0.25);
+    /// assert_eq!(Schedule::Linear.factor(25, 100), 0.75);
+    /// assert!((Schedule::OneCycle.factor(0, 100) - 0.04).abs() < 1e-12);
+    /// let warm = Schedule::Cosine.after_warmup(3);
+    /// assert_eq!((warm.factor(0, 100), warm.factor(3, 100)), (0.25, 1.0));
     /// let stairs = Schedule::Factor(optim::Schedule::Step { from: 1.0, every: 30, factor: 0.5 });
     /// assert_eq!(stairs.factor(70, 100), 0.25);
     /// ```
     pub fn factor(&self, step: usize, steps: usize) -> f64 {
-        let cosine = |steps: usize| optim::Schedule::Cosine { from: 1.0, to: 0.0, steps: steps.max(1) };
+        let length = steps.max(1);
         match self {
             Schedule::Constant => 1.0,
-            Schedule::Cosine => cosine(steps).at(step),
-            Schedule::WarmupCosine(rise) => {
+            Schedule::Cosine => optim::Schedule::Cosine { from: 1.0, to: 0.0, steps: length }.at(step),
+            Schedule::Linear => optim::Schedule::Linear { from: 1.0, to: 0.0, steps: length }.at(step),
+            Schedule::OneCycle => optim::Schedule::one_cycle(1.0, length).at(step),
+            Schedule::Warmup { steps: rise, then } => {
                 let rise = (*rise).min(steps);
-                cosine(steps - rise).after_warmup(rise).at(step)
+                match step.checked_sub(rise) {
+                    Some(after) => then.factor(after, steps - rise),
+                    // As PyTorch's warm-up does, it begins above 0 and ends below the full rate.
+                    None => (step + 1) as f64 / (rise + 1) as f64,
+                }
             }
             Schedule::Factor(schedule) => schedule.at(step),
         }
@@ -57,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_rise_longer_than_the_run_is_only_a_rise() {
-        let factors: Vec<f64> = (0..10).map(|step| Schedule::WarmupCosine(99).factor(step, 10)).collect();
+        let factors: Vec<f64> =
+            (0..10).map(|step| Schedule::Cosine.after_warmup(99).factor(step, 10)).collect();
         assert!(factors.is_sorted_by(|a, b| a < b) && factors[9] < 1.0, "{factors:?}");
     }
 }
