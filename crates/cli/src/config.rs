@@ -2,10 +2,11 @@
 //! of `wengert train`, so it can be given back as `--config`.
 
 use crate::data::Data;
-use crate::values::{Every, Optimizer, Schedule};
+use crate::values::{Augment, Every, Optimizer, Schedule};
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use wengert::train::RunFolder;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,12 @@ pub(crate) struct Config {
     /// The version of the command that wrote this.
     pub(crate) version: String,
     pub(crate) data: Data,
+    /// Where the user's files are.
+    pub(crate) data_path: Option<PathBuf>,
+    /// How many of the samples keep their labels.
+    pub(crate) labels: Option<usize>,
+    #[serde(default)]
+    pub(crate) augment: Vec<Augment>,
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
     pub(crate) accumulate: usize,
@@ -21,16 +28,19 @@ pub(crate) struct Config {
     pub(crate) lr: f64,
     pub(crate) weight_decay: f64,
     pub(crate) schedule: Schedule,
+    pub(crate) warmup: usize,
     pub(crate) clip_norm: Option<f64>,
     pub(crate) average: Option<f64>,
     pub(crate) watch: Option<String>,
     pub(crate) patience: Option<usize>,
+    pub(crate) min_delta: f64,
     #[serde(with = "seed")]
     pub(crate) seed: u64,
     pub(crate) test_fraction: f64,
     pub(crate) checkpoint_every: Option<Every>,
     pub(crate) keep_checkpoints: usize,
     pub(crate) tensorboard: bool,
+    pub(crate) gradient_flow: bool,
     /// As asked for; the results do not depend on it.
     pub(crate) threads: Option<usize>,
     pub(crate) model: Architecture,
@@ -63,27 +73,40 @@ mod seed {
 }
 
 impl Config {
-    /// A model's run with all options as they are by default.
+    /// A model's run with all options as they are by default, on its usual data.
     pub(crate) fn usual(model: Architecture) -> Self {
+        let data = model.model().data()[0];
+        Config::on(model, data)
+    }
+
+    /// A model's run with all options as they are by default for these data.
+    pub(crate) fn on(model: Architecture, data: Data) -> Self {
+        let usual = model.model().usual(data);
         Config {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            data: model.data()[0],
-            epochs: 100,
-            batch_size: 32,
+            data,
+            data_path: None,
+            labels: None,
+            augment: Vec::new(),
+            epochs: usual.epochs,
+            batch_size: usual.batch_size,
             accumulate: 1,
-            optimizer: Optimizer::Adamw,
-            lr: 0.003,
-            weight_decay: 0.01,
-            schedule: Schedule::Cosine,
-            clip_norm: None,
+            optimizer: usual.optimizer,
+            lr: usual.lr,
+            weight_decay: usual.weight_decay,
+            schedule: usual.schedule,
+            warmup: 0,
+            clip_norm: usual.clip_norm,
             average: None,
             watch: None,
             patience: None,
+            min_delta: 0.0,
             seed: 0,
             test_fraction: 0.2,
             checkpoint_every: None,
             keep_checkpoints: 3,
             tensorboard: false,
+            gradient_flow: false,
             threads: None,
             model,
         }
@@ -104,13 +127,18 @@ impl Config {
 
     /// Whether the model is one for the data.
     pub(crate) fn check(&self) -> Result<()> {
-        let fits = self.model.data();
+        let fits = self.model.model().data();
         let names: Vec<String> = fits.iter().map(|d| d.name()).collect();
         ensure!(
             fits.contains(&self.data),
             "{} learns from {}, not from {}",
-            self.model.name(),
+            self.model.model().name(),
             names.join(", "),
+            self.data.name()
+        );
+        ensure!(
+            self.data_path.is_some() || !self.data.needs_path(),
+            "--data {} needs --data-path: where the files are",
             self.data.name()
         );
         Ok(())

@@ -1,7 +1,9 @@
 //! `--config FILE`: the options in a file, before those on the command line, which win.
 
+use crate::Cli;
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, bail};
+use clap::{Command, CommandFactory};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -33,13 +35,20 @@ pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
 /// Whether a word is a model, and not the value of the option before it.
 fn is_model(words: &[OsString], i: usize) -> bool {
     let takes_a_value =
-        |option: &str| option.starts_with("--") && !option.contains('=') && !FLAGS.contains(&option);
+        |option: &str| option.starts_with("--") && !option.contains('=') && !is_flag(&option[2..]);
     let is_value = i > 0 && words[i - 1].to_str().is_some_and(takes_a_value);
     !is_value && words[i].to_str().is_some_and(|w| Architecture::named(w).is_some())
 }
 
-/// The options without a value.
-const FLAGS: [&str; 3] = ["--force", "--tensorboard", "--help"];
+/// Whether an option of `train` has no value.
+fn is_flag(name: &str) -> bool {
+    fn has(command: &Command, name: &str) -> bool {
+        let flag = |a: &clap::Arg| a.get_long() == Some(name) && !a.get_action().takes_values();
+        command.get_arguments().any(flag) || command.get_subcommands().any(|c| has(c, name))
+    }
+    let cli = Cli::command();
+    name == "help" || cli.find_subcommand("train").is_some_and(|train| has(train, name))
+}
 
 /// Where the command line names a file, by how many words, and which.
 fn named(given: &[OsString], words: &[String]) -> Option<(usize, usize, PathBuf)> {

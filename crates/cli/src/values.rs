@@ -2,6 +2,10 @@
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use wengert::nn::optim::{
+    self, Adagrad, AdagradConfig, Adam, AdamConfig, Lion, LionConfig, Nadam, NadamConfig, Radam, RadamConfig,
+    Rmsprop, RmspropConfig, Sgd, SgdConfig,
+};
 
 /// Reads a number and says what was expected if it is another.
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
@@ -51,8 +55,68 @@ pub(crate) enum Optimizer {
     Adam,
     /// Adam with decoupled weight decay
     Adamw,
+    /// Adam with Nesterov momentum
+    Nadam,
+    /// Adam with a rectified variance
+    Radam,
     /// Stochastic gradient descent with Nesterov momentum 0.9
     Sgd,
+    /// Steps divided by the root of the mean square
+    Rmsprop,
+    /// Steps divided by the root of the sum of squares
+    Adagrad,
+    /// Steps of the momentum's sign, with decoupled weight decay
+    Lion,
+}
+
+impl Optimizer {
+    /// Its usual learning rate and weight decay.
+    pub(crate) fn usual(self) -> (f64, f64) {
+        match self {
+            Optimizer::Adam | Optimizer::Nadam | Optimizer::Radam => (0.003, 0.0),
+            Optimizer::Adamw => (0.003, 0.01),
+            Optimizer::Sgd => (0.05, 1e-4),
+            Optimizer::Rmsprop => (0.001, 0.0),
+            Optimizer::Adagrad => (0.01, 0.0),
+            Optimizer::Lion => (0.0003, 0.1),
+        }
+    }
+
+    /// One, ready to step.
+    pub(crate) fn build(self, learning_rate: f64, weight_decay: f64) -> Box<dyn optim::Optimizer<f32>> {
+        match self {
+            Optimizer::Adam => {
+                Box::new(Adam::with(AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() }))
+            }
+            Optimizer::Adamw => {
+                let decoupled = AdamConfig { decoupled: true, ..AdamConfig::default() };
+                Box::new(Adam::with(AdamConfig { learning_rate, weight_decay, ..decoupled }))
+            }
+            Optimizer::Nadam => {
+                Box::new(Nadam::with(NadamConfig { learning_rate, weight_decay, ..NadamConfig::default() }))
+            }
+            Optimizer::Radam => {
+                Box::new(Radam::with(RadamConfig { learning_rate, weight_decay, ..RadamConfig::default() }))
+            }
+            Optimizer::Sgd => {
+                let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
+                Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
+            }
+            Optimizer::Rmsprop => Box::new(Rmsprop::with(RmspropConfig {
+                learning_rate,
+                weight_decay,
+                ..RmspropConfig::default()
+            })),
+            Optimizer::Adagrad => Box::new(Adagrad::with(AdagradConfig {
+                learning_rate,
+                weight_decay,
+                ..AdagradConfig::default()
+            })),
+            Optimizer::Lion => {
+                Box::new(Lion::with(LionConfig { learning_rate, weight_decay, ..LionConfig::default() }))
+            }
+        }
+    }
 }
 
 /// How the learning rate goes.
@@ -63,6 +127,26 @@ pub(crate) enum Schedule {
     Constant,
     /// Down to 0 along half a cosine
     Cosine,
+    /// Down to 0 along a straight line
+    Linear,
+    /// Up over three tenths of the run, and down to 0
+    OneCycle,
+}
+
+/// What is done to images, anew in each epoch, before they are learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Augment {
+    /// Shift by a random distance of up to a 14th of the side
+    Crop,
+    /// Turn the left side to the right, every second time
+    Flip,
+    /// Rotate by a random angle of up to 10 degrees
+    Rotate,
+    /// Take out a random square of a quarter of the side
+    Cutout,
+    /// Add normal noise of standard deviation 0.1
+    Noise,
 }
 
 /// The function between layers: all of `nn::Activation`.
@@ -173,6 +257,8 @@ impl From<Schedule> for wengert::train::Schedule {
         match name {
             Schedule::Constant => Self::Constant,
             Schedule::Cosine => Self::Cosine,
+            Schedule::Linear => Self::Linear,
+            Schedule::OneCycle => Self::OneCycle,
         }
     }
 }

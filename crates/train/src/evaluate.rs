@@ -1,6 +1,7 @@
 //! [`evaluate`]: how well a model does on samples it does not learn from.
 
 use crate::error::{Error, Result};
+use crate::learner::Learner;
 use crate::measures::Measures;
 use crate::task::Task;
 use wengert_data::Dataset;
@@ -29,6 +30,32 @@ where
     T: Task<M, D::Batch> + ?Sized,
 {
     batches(data, batch_size, |batch, tape| Ok(task.outcome(model, batch, tape)?.measures))
+}
+
+/// What a learner measures on samples that it does not learn from: what [`fit`](crate::fit) does after each epoch.
+///
+/// ```
+/// use wengert_data::digits;
+/// use wengert_nn::{Linear, optim::Adam};
+/// use wengert_ops::random::Rng;
+/// use wengert_train::{Classify, Minimize, evaluate_learner};
+/// let (mut model, mut adam) = (Linear::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
+/// let score = evaluate_learner(&mut Minimize::new(&mut model, &mut adam, Classify), &digits()?, 256)?;
+/// assert!((score.loss() - 10f64.ln()).abs() < 0.2);
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_learner<L, D>(learner: &mut L, data: &D, batch_size: usize) -> Result<Measures>
+where
+    L: Learner<D::Batch> + ?Sized,
+    D: Dataset + ?Sized,
+{
+    learner.begin_evaluation()?;
+    let measured = batches(data, batch_size, |batch, tape| learner.measure(batch, tape));
+    learner.end_evaluation()?;
+    measured
 }
 
 /// What is measured on all batches of the samples in order.

@@ -17,6 +17,8 @@ use std::borrow::Cow;
 pub enum Form {
     /// As it is: a loss.
     Mean,
+    /// As it is; more is better: an inception score.
+    Score,
     /// As a part of 1, shown in percent; more is better: an accuracy.
     Share,
     /// Its exponential: the perplexity of a mean negative log-likelihood.
@@ -29,7 +31,7 @@ impl Form {
     /// The value that a mean stands for. See [`Form`] for an example.
     pub fn of(self, mean: f64) -> f64 {
         match self {
-            Form::Mean | Form::Share => mean,
+            Form::Mean | Form::Score | Form::Share => mean,
             Form::Exp => mean.exp(),
             Form::Root => mean.sqrt(),
         }
@@ -37,7 +39,7 @@ impl Form {
 
     /// Whether more of it is better. See [`Form`] for an example.
     pub fn more_is_better(self) -> bool {
-        self == Form::Share
+        matches!(self, Form::Share | Form::Score)
     }
 
     /// The value as people read it.

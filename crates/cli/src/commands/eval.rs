@@ -1,14 +1,12 @@
 //! `wengert eval`: the score of a trained model, from what its run left behind.
 
-use super::{EVALUATION_BATCH, test_lines};
+use super::test_lines;
 use crate::config::Config;
-use crate::zoo::{Setup, Use};
+use crate::zoo::Experiment;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
-use wengert::Module;
-use wengert::data::Dataset;
-use wengert::train::{RunFolder, Task, evaluate};
+use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -26,27 +24,16 @@ impl Eval {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to evaluate; `wengert train mlp` makes a run and prints its folder")?;
         let config = Config::of(&folder)?;
-        config.model.with(&config, Scored(&folder))
+        let mut experiment = config.model.model().experiment(&config)?;
+        let weights = weights(&folder, &mut *experiment)?;
+        Ok(format!("{}\nweights {weights:016x}", test_lines(&experiment.evaluate(&config)?)))
     }
 }
 
-struct Scored<'f>(&'f RunFolder);
-
-impl Use for Scored<'_> {
-    type Out = String;
-
-    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
-    where
-        M: Module,
-        D: Dataset + Clone,
-        T: Task<M, D::Batch>,
-    {
-        let Setup { mut model, test, task, .. } = setup;
-        let weights = self.0.load(&mut model).with_context(|| {
-            let shown = self.0.path().display();
-            format!("the weights in {shown} cannot be used; train them again, or take another run")
-        })?;
-        let score = evaluate(&model, &task, &test, EVALUATION_BATCH)?;
-        Ok(format!("{}\nweights {weights:016x}", test_lines(&score)))
-    }
+/// Gives a model the weights of a run, and says which they are.
+pub(super) fn weights(folder: &RunFolder, experiment: &mut dyn Experiment) -> Result<u64> {
+    folder.load(experiment.model_mut()).with_context(|| {
+        let shown = folder.path().display();
+        format!("the weights in {shown} cannot be used; train them again, or take another run")
+    })
 }

@@ -5,6 +5,7 @@ mod eval;
 mod models;
 mod resume;
 mod run;
+mod sample;
 mod step;
 mod summary;
 mod train;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     /// The model and the test split are rebuilt from the config.toml of its run: the numbers are those that training
     /// ended with, to the last digit.
     Eval(eval::Eval),
+    /// Let a trained model make something: text, images, a translation, a forecast
+    Sample(sample::Sample),
     /// Show the layers of a model and their parameters
     Summary(summary::Summary),
     /// List the models that can be trained
@@ -51,6 +54,7 @@ impl Command {
             Command::Train(train) => train.run(),
             Command::Resume(resume) => resume.run(),
             Command::Eval(eval) => eval.run(),
+            Command::Sample(sample) => sample.run(),
             Command::Summary(summary) => summary.run(),
             Command::Models(models) => Ok(models.run()),
             Command::Check(check) => check.run(),
@@ -60,7 +64,7 @@ impl Command {
 }
 
 /// How many samples are evaluated at once: sums depend on it in their last bits, so it is the same everywhere.
-const EVALUATION_BATCH: usize = 256;
+pub(crate) const EVALUATION_BATCH: usize = 256;
 
 /// A test score as `train` and `eval` both print it, to the last bit: shares first.
 fn test_lines(score: &Measures) -> String {

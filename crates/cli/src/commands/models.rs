@@ -12,6 +12,7 @@ impl Models {
         let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let lines = all.iter().filter_map(|(name, about)| {
             let model = Architecture::named(name)?;
+            let model = model.model();
             let data: Vec<String> = model.data().iter().map(|d| d.name()).collect();
             let (data, expect, indent) = (data.join(", "), model.expect(), " ".repeat(width + 2));
             Some(format!("{name:<width$}  {about}\n{indent}data: {data}\n{indent}expect: {expect}"))

@@ -49,6 +49,7 @@ impl Resume {
             // It was stopped before its first checkpoint: all of it is to be done.
             None => None,
         };
-        config.model.with(&config, Run { config: &config, folder: &folder, resume })
+        let mut experiment = config.model.model().experiment(&config)?;
+        Run { config: &config, folder: &folder, resume }.of(&mut *experiment)
     }
 }

@@ -3,18 +3,16 @@
 use super::{EVALUATION_BATCH, test_lines};
 use crate::Interrupted;
 use crate::config::Config;
-use crate::values::{Every, Optimizer};
-use crate::zoo::{Setup, Use};
+use crate::values::Every;
+use crate::zoo::Experiment;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use wengert::Module;
-use wengert::data::{Dataset, Loader};
-use wengert::nn::optim::{self, Adam, AdamConfig, Sgd, SgdConfig};
-use wengert::train::{self, Checkpoints, Ended, Epoch, FitConfig, Gradients, Minimize, Observer, Plan};
-use wengert::train::{Progress, RunFolder, Snapshot, Step, Task, TensorBoard, Watch, fit};
+use wengert::data::format::image::{GridConfig, write_grid};
+use wengert::train::{self, Checkpoints, Ended, Epoch, FitConfig, GradientFlow, Gradients, Observer, Plan};
+use wengert::train::{Progress, RunFolder, Snapshot, Step, TensorBoard, Watch};
 
 /// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
 const FRESH: Duration = Duration::from_secs(1);
@@ -41,37 +39,22 @@ impl Run<'_> {
     }
 }
 
-impl Use for Run<'_> {
-    type Out = String;
-
-    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
-    where
-        M: Module,
-        D: Dataset + Clone,
-        T: Task<M, D::Batch>,
-    {
+impl Run<'_> {
+    /// Trains, and gives what is to be printed.
+    pub(crate) fn of(self, experiment: &mut dyn Experiment) -> Result<String> {
         let Run { config, folder, resume } = self;
-        let Setup { mut model, train, test, task } = setup;
-        let loader = Loader::new(&train, config.batch_size, config.seed)?;
-        let mut optimizer = optimizer(config);
-        let mut learner = Minimize::new(&mut model, &mut *optimizer, task);
-        if let Some(max) = config.clip_norm {
-            learner = learner.clip_norm(max);
-        }
-        if let Some(decay) = config.average {
-            learner = learner.average(decay);
-        }
         let watch = match (&config.watch, config.patience) {
             (None, None) => None,
             (measure, patience) => {
-                let watch = Watch::new(measure.as_deref().unwrap_or("loss"));
+                let watch = Watch::new(measure.as_deref().unwrap_or("loss")).min_delta(config.min_delta);
                 Some(patience.map_or(watch.clone(), |epochs| watch.patience(epochs)))
             }
         };
+        let schedule = train::Schedule::from(config.schedule);
         let fit_config = FitConfig {
             epochs: config.epochs,
             seed: config.seed,
-            schedule: config.schedule.into(),
+            schedule: if config.warmup > 0 { schedule.after_warmup(config.warmup) } else { schedule },
             accumulate: config.accumulate,
             evaluation_batch: EVALUATION_BATCH,
             watch,
@@ -79,31 +62,33 @@ impl Use for Run<'_> {
             resume,
             stop: Some(interruptible()?),
         };
-        let mut observer = Keeper {
+        let mut keeper = Keeper {
             progress: Progress::stderr(),
             folder,
             epochs: Vec::new(),
             written: Instant::now(),
             done: 0,
             board: config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?,
+            flow: config.gradient_flow.then(GradientFlow::new),
         };
-        let trained = fit(&mut learner, &loader, &test, &fit_config, &mut observer);
+        let trained = experiment.fit(config, &fit_config, &mut keeper);
         // What was measured before a failure is kept too.
-        if !observer.epochs.is_empty() {
-            folder.write_metrics(&observer.epochs)?;
+        if !keeper.epochs.is_empty() {
+            folder.write_metrics(&keeper.epochs)?;
         }
         let fitted = trained?;
         if fitted.ended == Ended::Interrupted {
-            let (path, done) = (folder.path().display(), observer.done);
+            let (path, done) = (folder.path().display(), keeper.done);
             bail!(Interrupted(format!("interrupted after step {done}; go on with: wengert resume {path}")));
         }
-        if fit_config.watch.is_none() {
-            learner.keep_average()?;
-        }
         folder.write_metrics(&fitted.epochs)?;
-        let weights = folder.save(&model)?;
-        let title = format!("{} on {}, seed {}", config.model.name(), config.data.title(), config.seed);
+        let weights = folder.save(experiment.model())?;
+        let name = config.model.model().name();
+        let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
         folder.write_curves(&title, &fitted.epochs)?;
+        for (name, images) in experiment.pictures()? {
+            write_grid(folder.path().join(format!("{name}.png")), &images, &GridConfig::default())?;
+        }
 
         let Some(last) = fitted.epoch() else { bail!("no epoch was trained") };
         let seconds: f64 = fitted.epochs.iter().map(|e| e.seconds).sum();
@@ -114,8 +99,9 @@ impl Use for Run<'_> {
             (_, Some(best)) => format!("best epoch {best} of {}\n", fitted.epochs.len()),
             _ => String::new(),
         };
+        let flow = keeper.flow.map(|flow| format!("{flow}\n")).unwrap_or_default();
         Ok(format!(
-            "{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
+            "{flow}{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
             test_lines(&last.test),
             folder.path().display()
         ))
@@ -141,6 +127,7 @@ struct Keeper<'r> {
     written: Instant,
     done: usize,
     board: Option<TensorBoard>,
+    flow: Option<GradientFlow>,
 }
 
 impl Observer for Keeper<'_> {
@@ -153,6 +140,9 @@ impl Observer for Keeper<'_> {
     fn gradients(&mut self, gradients: &Gradients<'_>) {
         if let Some(board) = &mut self.board {
             board.gradients(gradients);
+        }
+        if let Some(flow) = &mut self.flow {
+            flow.gradients(gradients);
         }
     }
     fn step(&mut self, step: &Step) {
@@ -184,19 +174,6 @@ impl Observer for Keeper<'_> {
         self.progress.finish();
         if let Some(board) = &mut self.board {
             board.finish();
-        }
-    }
-}
-
-fn optimizer(config: &Config) -> Box<dyn optim::Optimizer<f32>> {
-    let (learning_rate, weight_decay) = (config.lr, config.weight_decay);
-    let adam = AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() };
-    match config.optimizer {
-        Optimizer::Adam => Box::new(Adam::with(adam)),
-        Optimizer::Adamw => Box::new(Adam::with(AdamConfig { decoupled: true, ..adam })),
-        Optimizer::Sgd => {
-            let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
-            Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
         }
     }
 }

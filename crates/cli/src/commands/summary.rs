@@ -1,13 +1,11 @@
 //! `wengert summary`: layers and parameters of a model.
 
 use crate::config::Config;
-use crate::zoo::{Architecture, Setup, Use};
+use crate::zoo::Architecture;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use wengert::Module;
-use wengert::data::Dataset;
-use wengert::train::{RunFolder, Task};
+use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,22 +26,8 @@ impl Summary {
             Some(model) => Config::usual(model),
             None => Config::of(&open(&self.what)?)?,
         };
-        config.model.with(&config, Table)
-    }
-}
-
-struct Table;
-
-impl Use for Table {
-    type Out = String;
-
-    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
-    where
-        M: Module,
-        D: Dataset + Clone,
-        T: Task<M, D::Batch>,
-    {
-        Ok(wengert::nn::Summary::of(&setup.model).to_string())
+        let experiment = config.model.model().experiment(&config)?;
+        Ok(wengert::nn::Summary::of(experiment.model()).to_string())
     }
 }
 

@@ -3,14 +3,12 @@
 use super::run::{self, Run};
 use crate::config::Config;
 use crate::data::Data;
-use crate::values::{self, Every, Optimizer, Schedule};
-use crate::zoo::{Architecture, Setup, Use};
+use crate::values::{self, Augment, Every, Optimizer, Schedule};
+use crate::zoo::Architecture;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
-use wengert::Module;
-use wengert::data::Dataset;
-use wengert::train::{Error, Existing, RunFolder, Task};
+use wengert::train::{Error, Existing, RunFolder};
 
 #[derive(Debug, Args)]
 #[command(subcommand_value_name = "MODEL", subcommand_help_heading = "Models", after_help = EXAMPLES)]
@@ -35,35 +33,52 @@ struct Options {
     #[arg(long, global = true, value_name = "NAME", help_heading = "Training")]
     data: Option<Data>,
 
-    /// How often each sample is learned from
-    #[arg(long, global = true, value_name = "N", default_value_t = 100, value_parser = values::count::<1_000_000>)]
-    #[arg(help_heading = "Training")]
-    epochs: usize,
+    /// The user's files, for those data that come from them
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Training")]
+    data_path: Option<PathBuf>,
 
-    /// The number of samples in a step
-    #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = values::count::<1_000_000>)]
+    /// Learn from so many labelled samples only, as many of each class
+    #[arg(long, global = true, value_name = "N", value_parser = values::count::<1_000_000_000>)]
     #[arg(help_heading = "Training")]
-    batch_size: usize,
+    labels: Option<usize>,
+
+    /// What is done to images, anew in each epoch
+    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',', help_heading = "Training")]
+    augment: Vec<Augment>,
+
+    /// How often each sample is learned from [default: the model's, which `wengert models` shows]
+    #[arg(long, global = true, value_name = "N", value_parser = values::count::<1_000_000>)]
+    #[arg(help_heading = "Training")]
+    epochs: Option<usize>,
+
+    /// The number of samples in a step [default: the model's]
+    #[arg(long, global = true, value_name = "N", value_parser = values::count::<1_000_000>)]
+    #[arg(help_heading = "Training")]
+    batch_size: Option<usize>,
 
     /// The number of batches whose gradients make up a step
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = values::count::<1_000_000>)]
     #[arg(help_heading = "Training")]
     accumulate: usize,
 
-    /// How weights are updated
-    #[arg(long, global = true, value_name = "NAME", default_value = "adamw", help_heading = "Training")]
-    optimizer: Optimizer,
+    /// How weights are updated [default: the model's]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Training")]
+    optimizer: Option<Optimizer>,
 
-    /// The learning rate [default: 0.003 for adam and adamw, 0.05 for sgd]
+    /// The learning rate [default: the model's, or with another optimizer that one's usual rate]
     #[arg(long, global = true, value_name = "RATE", value_parser = values::learning_rate)]
     #[arg(help_heading = "Training")]
     lr: Option<f64>,
 
-    /// How the learning rate goes
-    #[arg(long, global = true, value_name = "NAME", default_value = "cosine", help_heading = "Training")]
-    schedule: Schedule,
+    /// How the learning rate goes [default: the model's]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Training")]
+    schedule: Option<Schedule>,
 
-    /// How strongly weights are drawn to 0 [default: 0.01 for adamw, 0 for adam, 0.0001 for sgd]
+    /// Steps over which the learning rate rises first
+    #[arg(long, global = true, value_name = "STEPS", default_value_t = 0, help_heading = "Training")]
+    warmup: usize,
+
+    /// How strongly weights are drawn to 0 [default: as for the learning rate]
     #[arg(long, global = true, value_name = "DECAY", value_parser = values::weight_decay)]
     #[arg(help_heading = "Training")]
     weight_decay: Option<f64>,
@@ -84,6 +99,11 @@ struct Options {
     #[arg(long, global = true, value_name = "EPOCHS", value_parser = values::count::<1_000_000>)]
     #[arg(help_heading = "Training")]
     patience: Option<usize>,
+
+    /// By how much an epoch has to be better to count as better
+    #[arg(long, global = true, value_name = "DELTA", default_value_t = 0.0, value_parser = values::weight_decay)]
+    #[arg(help_heading = "Training")]
+    min_delta: f64,
 
     /// What all randomness comes from: the split, the weights, the batches, dropout
     #[arg(long, global = true, value_name = "N", default_value_t = 0, help_heading = "Training")]
@@ -106,6 +126,10 @@ struct Options {
     /// Write events for TensorBoard into the folder
     #[arg(long, global = true, help_heading = "Running")]
     tensorboard: bool,
+
+    /// Say at the end which parameters got no gradient, and where gradients vanished or exploded
+    #[arg(long, global = true, help_heading = "Running")]
+    gradient_flow: bool,
 
     /// Options from a file, such as the config.toml of a run; those on the command line win
     #[arg(long, global = true, value_name = "FILE", help_heading = "Running")]
@@ -130,65 +154,54 @@ impl Train {
         run::threads(options.threads)?;
         let config = options.config(model);
         config.check()?;
-        let start = Start { config: &config, options: &options };
-        config.model.with(&config, start)
-    }
-}
-
-/// Makes the folder when the data are there, and before anything is trained: what cannot be kept need not be learned.
-struct Start<'s> {
-    config: &'s Config,
-    options: &'s Options,
-}
-
-impl Use for Start<'_> {
-    type Out = String;
-
-    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<String>
-    where
-        M: Module,
-        D: Dataset + Clone,
-        T: Task<M, D::Batch>,
-    {
-        let folder = self.options.folder(self.config)?;
-        folder.write_config(self.config)?;
-        Run { config: self.config, folder: &folder, resume: None }.with(setup)
+        let mut experiment = config.model.model().experiment(&config)?;
+        // When the data are there, and before anything is trained: what cannot be kept need not be learned.
+        let folder = options.folder(&config)?;
+        folder.write_config(&config)?;
+        Run { config: &config, folder: &folder, resume: None }.of(&mut *experiment)
     }
 }
 
 impl Options {
     fn config(&self, model: Architecture) -> Config {
-        let (rate, decay) = match self.optimizer {
-            Optimizer::Adam => (0.003, 0.0),
-            Optimizer::Adamw => (0.003, 0.01),
-            Optimizer::Sgd => (0.05, 1e-4),
+        let data = self.data.unwrap_or(model.model().data()[0]);
+        let usual = Config::on(model, data);
+        let optimizer = self.optimizer.unwrap_or(usual.optimizer);
+        let (rate, decay) = match optimizer == usual.optimizer {
+            true => (usual.lr, usual.weight_decay),
+            false => optimizer.usual(),
         };
         Config {
-            data: self.data.unwrap_or(model.data()[0]),
-            epochs: self.epochs,
-            batch_size: self.batch_size,
+            data_path: self.data_path.clone(),
+            labels: self.labels,
+            augment: self.augment.clone(),
+            epochs: self.epochs.unwrap_or(usual.epochs),
+            batch_size: self.batch_size.unwrap_or(usual.batch_size),
             accumulate: self.accumulate,
-            optimizer: self.optimizer,
+            optimizer,
             lr: self.lr.unwrap_or(rate),
             weight_decay: self.weight_decay.unwrap_or(decay),
-            schedule: self.schedule,
-            clip_norm: self.clip_norm,
+            schedule: self.schedule.unwrap_or(usual.schedule),
+            warmup: self.warmup,
+            clip_norm: self.clip_norm.or(usual.clip_norm),
             average: self.average,
             watch: self.watch.clone(),
             patience: self.patience,
+            min_delta: self.min_delta,
             seed: self.seed,
             test_fraction: self.test_fraction,
             checkpoint_every: self.checkpoint_every,
             keep_checkpoints: self.keep_checkpoints,
             tensorboard: self.tensorboard,
+            gradient_flow: self.gradient_flow,
             threads: self.threads,
-            ..Config::usual(model)
+            ..usual
         }
     }
 
     fn folder(&self, config: &Config) -> Result<RunFolder> {
         let Some(out) = &self.out else {
-            let name = format!("{}-seed{}", config.model.name(), config.seed);
+            let name = format!("{}-seed{}", config.model.model().name(), config.seed);
             return Ok(RunFolder::numbered("runs", &name)?);
         };
         let existing = match self.force {

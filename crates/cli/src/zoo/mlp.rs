@@ -1,8 +1,8 @@
 //! The multilayer perceptron's options.
 
-use super::{Setup, Use};
+use super::{Experiment, Model, Supervised, Usual};
 use crate::config::Config;
-use crate::data::{Data, Source};
+use crate::data::{CLASSES, Data, Scale};
 use crate::values::{self, Activation};
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -13,10 +13,6 @@ use wengert::train::Classify;
 
 /// Between two layers of this width there is a gigabyte of weights.
 const WIDEST: usize = 1 << 14;
-
-pub(crate) const DATA: &[Data] =
-    &[Data::Digits, Data::FashionSample, Data::Iris, Data::Wine, Data::FashionMnist];
-pub(crate) const EXPECT: &str = "99 % of the digits in 2 seconds";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,18 +38,34 @@ pub(crate) struct Mlp {
     dropout: f64,
 }
 
-impl Mlp {
-    pub(crate) fn with<U: Use>(&self, config: &Config, to: U) -> Result<U::Out> {
+impl Model for Mlp {
+    fn name(&self) -> &'static str {
+        "mlp"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        CLASSES
+    }
+
+    fn expect(&self) -> &'static str {
+        "99 % of the digits in 2 seconds"
+    }
+
+    fn usual(&self, data: Data) -> Usual {
+        Usual::epochs(if data.is_large() { 10 } else { 100 })
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         // The options may come from a file that was changed by hand.
         let widths = &self.widths;
         ensure!(
             widths.iter().all(|w| (1..=WIDEST).contains(w)),
             "expected hidden widths from 1 to {WIDEST}, found {widths:?}"
         );
-        let (train, test) = config.data.classes(config)?;
-        let widths = [&[train.inputs().shape()[1]], &self.widths[..], &[train.classes()]].concat();
+        let data = config.data.rows(config, Scale::Unit)?;
+        let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
         let model = zoo::Mlp::new(&shape, &mut Rng::seed(config.seed));
-        to.with(Setup { model, train, test, task: Classify })
+        Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

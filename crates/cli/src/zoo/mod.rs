@@ -1,17 +1,30 @@
-//! The models that the command knows: a file each, which says what data the model takes, builds it and its task; and a variant
-//! of [`Architecture`], which is the table.
+//! The models that the command knows: a file each, which says what data the model takes, builds it and what it is trained for; and
+//! a variant of [`Architecture`], which is the table.
 
+mod char_rnn;
+mod forecaster;
+mod gan;
+mod gpt;
+mod lenet;
 mod mlp;
+mod resnet;
+mod seq2seq;
+mod supervised;
 mod vae;
+mod vgg;
+mod vit;
 
 use crate::config::Config;
 use crate::data::Data;
+use crate::values::{Optimizer, Schedule};
 use anyhow::Result;
 use clap::{Command, FromArgMatches, Subcommand};
 use serde::{Deserialize, Serialize};
+use supervised::Supervised;
 use wengert::Module;
-use wengert::data::Dataset;
-use wengert::train::Task;
+use wengert::nn::zoo::Decoding;
+use wengert::ops::Tensor;
+use wengert::train::{FitConfig, Fitted, Measures, Observer};
 
 /// A model of the zoo with its options. Its variants are the subcommands of `train`, the lines of `models`, and what
 /// stands in a run's config.toml.
@@ -20,59 +33,45 @@ use wengert::train::Task;
 pub(crate) enum Architecture {
     /// A multilayer perceptron: fully connected layers that classify
     Mlp(mlp::Mlp),
-    /// A variational autoencoder of fully connected layers
+    /// LeNet-5: two convolutions and three fully connected layers that classify images
+    Lenet(lenet::Lenet),
+    /// A small VGG: stages of 3 × 3 convolutions with batch norm that classify images
+    Vgg(vgg::Vgg),
+    /// A residual network that classifies images
+    Resnet(resnet::Resnet),
+    /// A vision Transformer: self-attention over patches of an image
+    Vit(vit::Vit),
+    /// A recurrent language model of characters: RNN, LSTM or GRU
+    CharRnn(char_rnn::CharRnn),
+    /// A GPT-style language model of characters
+    Gpt(gpt::Gpt),
+    /// A recurrent encoder and decoder with attention: from one sequence to another
+    #[serde(rename = "seq2seq")]
+    #[command(name = "seq2seq")]
+    Seq2Seq(seq2seq::Seq2Seq),
+    /// A forecaster of time series that says how sure it is
+    Forecaster(forecaster::Forecaster),
+    /// A variational autoencoder, dense or convolutional
     Vae(vae::Vae),
-}
-
-/// A model before training, what it learns from, and what for.
-pub(crate) struct Setup<M, D, T> {
-    pub(crate) model: M,
-    pub(crate) train: D,
-    pub(crate) test: D,
-    pub(crate) task: T,
-}
-
-/// What is done with a model, whatever its type.
-pub(crate) trait Use {
-    type Out;
-
-    fn with<M, D, T>(self, setup: Setup<M, D, T>) -> Result<Self::Out>
-    where
-        M: Module,
-        D: Dataset + Clone,
-        T: Task<M, D::Batch>;
+    /// A generative adversarial network, dense or convolutional (DCGAN)
+    Gan(gan::Gan),
 }
 
 impl Architecture {
-    /// Builds model, data and task, and does something with them.
-    pub(crate) fn with<U: Use>(&self, config: &Config, to: U) -> Result<U::Out> {
+    /// What every model can say and do.
+    pub(crate) fn model(&self) -> &dyn Model {
         match self {
-            Architecture::Mlp(mlp) => mlp.with(config, to),
-            Architecture::Vae(vae) => vae.with(config, to),
-        }
-    }
-
-    /// What `train` and `models` call the model.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Architecture::Mlp(_) => "mlp",
-            Architecture::Vae(_) => "vae",
-        }
-    }
-
-    /// The data that the model can learn from, the usual one first.
-    pub(crate) fn data(&self) -> &'static [Data] {
-        match self {
-            Architecture::Mlp(_) => mlp::DATA,
-            Architecture::Vae(_) => vae::DATA,
-        }
-    }
-
-    /// What comes out with the usual data and options.
-    pub(crate) fn expect(&self) -> &'static str {
-        match self {
-            Architecture::Mlp(_) => mlp::EXPECT,
-            Architecture::Vae(_) => vae::EXPECT,
+            Architecture::Mlp(m) => m,
+            Architecture::Lenet(m) => m,
+            Architecture::Vgg(m) => m,
+            Architecture::Resnet(m) => m,
+            Architecture::Vit(m) => m,
+            Architecture::CharRnn(m) => m,
+            Architecture::Gpt(m) => m,
+            Architecture::Seq2Seq(m) => m,
+            Architecture::Forecaster(m) => m,
+            Architecture::Vae(m) => m,
+            Architecture::Gan(m) => m,
         }
     }
 
@@ -94,33 +93,111 @@ fn table() -> Command {
     Architecture::augment_subcommands(table)
 }
 
+/// The options of a model.
+pub(crate) trait Model {
+    /// What `train` and `models` call it.
+    fn name(&self) -> &'static str;
+
+    /// The data that it can learn from, the usual one first.
+    fn data(&self) -> &'static [Data];
+
+    /// What comes out with the usual data and options.
+    fn expect(&self) -> &'static str;
+
+    /// How it is trained on these data if nothing else is asked for.
+    fn usual(&self, data: Data) -> Usual;
+
+    /// The model before training, with its data.
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>>;
+}
+
+/// Options of training that depend on the model.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Usual {
+    pub(crate) epochs: usize,
+    pub(crate) batch_size: usize,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) lr: f64,
+    pub(crate) weight_decay: f64,
+    pub(crate) schedule: Schedule,
+    pub(crate) clip_norm: Option<f64>,
+}
+
+impl Usual {
+    /// So many epochs with AdamW.
+    pub(crate) fn epochs(epochs: usize) -> Self {
+        Usual {
+            epochs,
+            batch_size: 32,
+            optimizer: Optimizer::Adamw,
+            lr: 0.003,
+            weight_decay: 0.01,
+            schedule: Schedule::Cosine,
+            clip_norm: None,
+        }
+    }
+}
+
+/// A model, what it learns from, and what for.
+pub(crate) trait Experiment {
+    /// What is saved and shown.
+    fn model(&self) -> &dyn Module;
+
+    /// The same, to be given weights.
+    fn model_mut(&mut self) -> &mut dyn Module;
+
+    /// Trains, and leaves the weights that are to be kept.
+    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted>;
+
+    /// The score on the samples that are held out.
+    fn evaluate(&mut self, config: &Config) -> Result<Measures>;
+
+    /// What the model makes.
+    fn sample(&self, wanted: &Wanted) -> Result<Sample>;
+
+    /// Images that the run folder gets at the end, by name.
+    fn pictures(&self) -> Result<Vec<(&'static str, Tensor<f32>)>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What `sample` is asked for.
+pub(crate) struct Wanted {
+    /// Texts or images; without a number, as many as are usual.
+    pub(crate) count: Option<usize>,
+    pub(crate) prompt: Option<String>,
+    pub(crate) length: usize,
+    pub(crate) decoding: Decoding,
+    pub(crate) seed: u64,
+}
+
+/// What a model makes.
+pub(crate) enum Sample {
+    /// Lines of text.
+    Text(String),
+    /// Images `[n, channels, height, width]` from 0 to 1.
+    Images(Tensor<f32>),
+}
+
+/// How many images the pictures of a run folder have.
+const SHOWN: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Count;
-
-    impl Use for Count {
-        type Out = usize;
-        fn with<M: Module, D: Dataset + Clone, T: Task<M, D::Batch>>(
-            self,
-            s: Setup<M, D, T>,
-        ) -> Result<usize> {
-            assert!(!s.train.is_empty() && !s.test.is_empty());
-            Ok(s.model.num_params())
-        }
-    }
-
     #[test]
     fn every_model_can_be_had_by_its_name_with_each_of_its_data() {
         for (name, about) in Architecture::all() {
-            let model = Architecture::named(&name).unwrap();
+            let architecture = Architecture::named(&name).unwrap();
+            let model = architecture.model();
             assert_eq!(model.name(), name);
             assert!(!about.is_empty() && !model.expect().is_empty());
             for &data in model.data() {
-                if data != Data::FashionMnist {
-                    let config = Config { data, ..Config::usual(model.clone()) };
-                    assert!(model.with(&config, Count).unwrap() > 0);
+                if !data.needs_path() && data != Data::FashionMnist {
+                    let config = Config::on(architecture.clone(), data);
+                    let experiment = model.experiment(&config).unwrap();
+                    assert!(experiment.model().num_params() > 0, "{name} {}", data.name());
                 }
             }
         }

@@ -1,0 +1,93 @@
+//! The options of the recurrent encoder and decoder.
+
+use super::{Experiment, Model, Sample, Supervised, Usual};
+use crate::config::Config;
+use crate::data::{Data, PAIRS};
+use crate::values;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wengert::Tape;
+use wengert::data::{BEGIN, END, PAD, PairBatch};
+use wengert::nn::zoo;
+use wengert::ops::random::Rng;
+use wengert::train::{Form, Outcome, task};
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train seq2seq
+  wengert train seq2seq --data pairs --data-path words.tsv
+  wengert sample runs/seq2seq-seed0 --prompt 'New Zealand'";
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Seq2Seq {
+    /// The features of the states
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<8192>)]
+    #[arg(help_heading = "Model")]
+    hidden: usize,
+
+    /// The features of a character's vector
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = values::count::<8192>)]
+    #[arg(help_heading = "Model")]
+    embedding: usize,
+}
+
+impl Model for Seq2Seq {
+    fn name(&self) -> &'static str {
+        "seq2seq"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        PAIRS
+    }
+
+    fn expect(&self) -> &'static str {
+        "a perplexity of 2.5 on names that it has not seen"
+    }
+
+    fn usual(&self, _: Data) -> Usual {
+        Usual { clip_norm: Some(1.0), ..Usual::epochs(20) }
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+        let (train, test) = config.data.pairs(config)?;
+        let shape = zoo::Seq2SeqConfig {
+            source: train.source().len(),
+            target: train.target().len(),
+            embedding: self.embedding,
+            hidden: self.hidden,
+            padding: PAD,
+        };
+        let model = zoo::Seq2Seq::new(&shape, &mut Rng::seed(config.seed));
+        let translate = task(|model: &zoo::Seq2Seq<f32>, batch: &PairBatch, tape: &Tape<f32>| {
+            let loss = model.loss(tape, &batch.source, &batch.target);
+            written(Outcome::weighted(loss, batch.indices.len(), tokens(batch))?, tokens(batch))
+        });
+        let (source, target) = (train.source().clone(), train.target().clone());
+        Supervised::new(model, Arc::new(train), test, translate)
+            .makes(move |model, wanted| {
+                let Some(prompt) = &wanted.prompt else {
+                    bail!("give what is to be translated with --prompt")
+                };
+                let ids = source.encode(prompt).context("--prompt")?;
+                let (ids, _) = model.translate(&ids, BEGIN, END, wanted.length)?;
+                Ok(Sample::Text(target.decode(&ids)?))
+            })
+            .boxed()
+    }
+}
+
+/// The tokens of a batch that are to be written. The first of each target is given.
+pub(super) fn tokens(batch: &PairBatch) -> usize {
+    let all: i64 = batch.target_lengths.to_vec().into_iter().sum();
+    (all as usize).saturating_sub(batch.indices.len())
+}
+
+/// With the perplexity of what was written.
+pub(super) fn written(outcome: Outcome<'_>, tokens: usize) -> wengert::train::Result<Outcome<'_>> {
+    let nats = outcome.measures.loss();
+    Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+}

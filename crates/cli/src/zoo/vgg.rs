@@ -1,0 +1,73 @@
+//! The small VGG's options.
+
+use super::{Experiment, Model, Supervised, Usual};
+use crate::config::Config;
+use crate::data::{Data, IMAGES, Scale};
+use crate::values;
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wengert::nn::zoo;
+use wengert::ops::random::Rng;
+use wengert::train::Classify;
+
+const WIDEST: usize = 2048;
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train vgg
+  wengert train vgg --data fashion-mnist --augment crop,flip
+  wengert train vgg --widths 64,128,256 --depth 2";
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Vgg {
+    /// The channels of each stage; a pool halves the image behind each
+    #[arg(long, value_name = "C,C,…", value_delimiter = ',', default_value = "32,64,128")]
+    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    widths: Vec<usize>,
+
+    /// The convolutions of a stage
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::count::<8>, help_heading = "Model")]
+    depth: usize,
+
+    /// The probability of dropping a feature before the last layer
+    #[arg(long, value_name = "P", default_value_t = 0.2, value_parser = values::dropout, help_heading = "Model")]
+    dropout: f64,
+}
+
+impl Model for Vgg {
+    fn name(&self) -> &'static str {
+        "vgg"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        IMAGES
+    }
+
+    fn expect(&self) -> &'static str {
+        "99 % of the digits; 93 % on Fashion-MNIST"
+    }
+
+    fn usual(&self, data: Data) -> Usual {
+        match data.is_large() {
+            true => Usual { batch_size: 64, ..Usual::epochs(6) },
+            false => Usual::epochs(20),
+        }
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+        let data = config.data.images(config, Scale::Standard)?;
+        let (channels, size) = data.square()?;
+        ensure!(
+            size >> self.widths.len() > 0 && (1..=8).contains(&self.depth),
+            "{} stages halve images of {size} × {size} pixels to nothing; take fewer --widths",
+            self.widths.len()
+        );
+        let stages = self.widths.iter().map(|&w| vec![w; self.depth]).collect();
+        let shape = zoo::VggConfig { channels, classes: data.plain.classes(), stages, dropout: self.dropout };
+        let model = zoo::vgg(&shape, &mut Rng::seed(config.seed));
+        Supervised::new(model, data.train, data.test, Classify).boxed()
+    }
+}

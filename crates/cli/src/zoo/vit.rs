@@ -1,0 +1,90 @@
+//! The vision Transformer's options.
+
+use super::{Experiment, Model, Supervised, Usual};
+use crate::config::Config;
+use crate::data::{Data, IMAGES, Scale};
+use crate::values;
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wengert::nn::zoo;
+use wengert::ops::random::Rng;
+use wengert::train::Classify;
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train vit
+  wengert train vit --data fashion-mnist --patch 4 --width 96 --layers 6";
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Vit {
+    /// The side of a patch, a divisor of the image's [default: a quarter or a seventh of the image's]
+    #[arg(long, value_name = "N", value_parser = values::count::<1024>, help_heading = "Model")]
+    patch: Option<usize>,
+
+    /// The features of each patch
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<4096>)]
+    #[arg(help_heading = "Model")]
+    width: usize,
+
+    /// The heads of attention, which share the features evenly
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::count::<256>, help_heading = "Model")]
+    heads: usize,
+
+    /// The blocks
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::count::<256>, help_heading = "Model")]
+    layers: usize,
+
+    /// The probability of dropping a feature in training
+    #[arg(long, value_name = "P", default_value_t = 0.1, value_parser = values::dropout, help_heading = "Model")]
+    dropout: f64,
+}
+
+impl Model for Vit {
+    fn name(&self) -> &'static str {
+        "vit"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        IMAGES
+    }
+
+    fn expect(&self) -> &'static str {
+        "97 % of the digits; 89 % on Fashion-MNIST"
+    }
+
+    fn usual(&self, data: Data) -> Usual {
+        let lr = 0.001;
+        match data.is_large() {
+            true => Usual { batch_size: 64, lr, ..Usual::epochs(10) },
+            false => Usual { lr, ..Usual::epochs(40) },
+        }
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+        let data = config.data.images(config, Scale::Standard)?;
+        let (channels, size) = data.square()?;
+        let Vit { width, heads, layers, dropout, .. } = *self;
+        let patch = self.patch.unwrap_or(if size.is_multiple_of(7) { size / 7 } else { (size / 4).max(1) });
+        ensure!(
+            patch > 0 && size.is_multiple_of(patch),
+            "--patch: expected a divisor of the image's side, {size}, found {patch}"
+        );
+        heads_fit(width, heads)?;
+        let classes = data.plain.classes();
+        let shape = zoo::VitConfig { channels, size, patch, classes, width, heads, layers, dropout };
+        let model = zoo::Vit::new(&shape, &mut Rng::seed(config.seed));
+        Supervised::new(model, data.train, data.test, Classify).boxed()
+    }
+}
+
+/// Whether heads share the features evenly.
+pub(super) fn heads_fit(width: usize, heads: usize) -> Result<()> {
+    ensure!(
+        heads > 0 && width > 0 && width.is_multiple_of(heads),
+        "--heads: expected a divisor of the width, {width}, found {heads}"
+    );
+    Ok(())
+}
