@@ -230,8 +230,9 @@ impl Data {
         Ok((pairs.select(train)?, pairs.select(test)?))
     }
 
-    /// Numbers over time: the earlier ones to train on and the later ones to test on, normalised by the earlier.
-    pub(crate) fn series(self, config: &Config) -> Result<(Series, Series, Normalize)> {
+    /// Numbers over time: the earlier ones to train on and, after as many of them as a prediction looks back on, the later ones to
+    /// test on; normalised by the earlier.
+    pub(crate) fn series(self, config: &Config, past: usize) -> Result<(Series, Series, Normalize)> {
         unaugmented(config)?;
         let series = match self {
             Data::Sunspots => data::sunspots()?,
@@ -247,7 +248,9 @@ impl Data {
         let (train, test) = series.split(config.test_fraction)?;
         held_out(config, train.len(), test.len())?;
         let normalize = train.normalize()?;
-        Ok((train.normalized(&normalize)?, test.normalized(&normalize)?, normalize))
+        let from = train.len().saturating_sub(past);
+        let seen = Series::new(series.values().slice(0, from..)?)?;
+        Ok((train.normalized(&normalize)?, seen.normalized(&normalize)?, normalize))
     }
 
     /// Where the user's files are.

@@ -74,6 +74,7 @@ fn read(path: &Path, words: &[String]) -> Result<(Option<String>, Vec<String>)> 
         match value {
             toml::Value::Boolean(true) => options.push(flag),
             toml::Value::Boolean(false) => {}
+            toml::Value::Array(all) if all.is_empty() => {}
             toml::Value::Array(all) => {
                 let all = all.iter().map(plain).collect::<Result<Vec<_>>>()?;
                 options.push(format!("{flag}={}", all.join(",")));

@@ -63,7 +63,7 @@ impl Model for Forecaster {
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let (train, test, normalize) = config.data.series(config)?;
+        let (train, test, normalize) = config.data.series(config, self.past)?;
         let features = train.values().shape()[1];
         let shape = zoo::ForecasterConfig {
             features,

@@ -1,18 +1,21 @@
 //! The command as a user meets it: what it prints, what it leaves behind, and how it fails.
 
+mod resume;
+mod zoo;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A new empty folder for one test.
-fn temporary(name: &str) -> PathBuf {
+pub(crate) fn temporary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(&path).unwrap();
     path
 }
 
-fn wengert(inside: &Path, arguments: &str) -> Output {
+pub(crate) fn wengert(inside: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wengert"))
         .args(arguments.split_whitespace())
         .current_dir(inside)
@@ -20,17 +23,17 @@ fn wengert(inside: &Path, arguments: &str) -> Output {
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// What is printed by a command that succeeds.
 #[track_caller]
-fn succeeds(inside: &Path, arguments: &str) -> String {
+pub(crate) fn succeeds(inside: &Path, arguments: &str) -> String {
     let output = wengert(inside, arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments}: {}", stderr(&output));
     stdout(&output)
@@ -38,7 +41,7 @@ fn succeeds(inside: &Path, arguments: &str) -> String {
 
 /// The command fails with this exit code, prints nothing, and says all of this.
 #[track_caller]
-fn fails(inside: &Path, arguments: &str, code: i32, words: &[&str]) {
+pub(crate) fn fails(inside: &Path, arguments: &str, code: i32, words: &[&str]) {
     let output = wengert(inside, arguments);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(code), "{arguments}: {message}");
@@ -54,7 +57,7 @@ fn fails(inside: &Path, arguments: &str, code: i32, words: &[&str]) {
 
 /// The line of a result that begins with these words.
 #[track_caller]
-fn line<'o>(output: &'o str, begins: &str) -> &'o str {
+pub(crate) fn line<'o>(output: &'o str, begins: &str) -> &'o str {
     let found = output.lines().find(|line| line.starts_with(begins));
     found.unwrap_or_else(|| panic!("no line begins with {begins:?} in:\n{output}"))
 }
@@ -255,6 +258,9 @@ fn what_cannot_be_understood_is_told_with_what_could() {
     let inside = temporary("usage");
     for (arguments, words) in [
         ("train cnn", ["unrecognized subcommand 'cnn'", "--help"]),
+        ("train resnet --augment flop", ["'flop' for '--augment", "flip"]),
+        ("train mlp --labels 0", ["'0' for '--labels", "whole number from 1"]),
+        ("sample run --temperature 0", ["'0' for '--temperature", "a number above 0"]),
         ("train mlp --epochs 0", ["'0' for '--epochs", "whole number from 1"]),
         ("train mlp --epochs 1.5", ["'1.5' for '--epochs", "whole number from 1"]),
         ("train mlp --batch-size 0", ["'0' for '--batch-size", "whole number from 1"]),
@@ -289,6 +295,7 @@ fn help_explains_and_gives_examples() {
             "train mlp --help",
             ["--widths", "[default: 128,64]", "wengert train mlp --widths 256,128", "--optimizer"],
         ),
+        ("sample --help", ["Examples:", "--prompt", "--temperature", "samples.png"]),
         ("eval --help", ["Example:", "wengert eval runs/mlp-seed0", "<RUN_DIR>", "config.toml"]),
         ("summary --help", ["Examples:", "wengert summary", "RUN_DIR", "default"]),
     ] {
@@ -313,7 +320,7 @@ fn help_explains_and_gives_examples() {
 fn models_and_their_summaries_are_shown() {
     let inside = temporary("summary");
     let models = succeeds(&inside, "models");
-    assert!(models.starts_with("mlp  A multilayer perceptron"), "{models}");
+    assert!(models.starts_with("mlp ") && models.contains("  A multilayer perceptron"), "{models}");
     let summary = succeeds(&inside, "summary mlp");
     assert!(summary.contains("weight [128, 64], bias [128]"), "{summary}");
     assert!(summary.trim_end().ends_with("total 17,226 parameters, 17,226 trainable, 68.9 kB"), "{summary}");
@@ -381,128 +388,4 @@ fn every_kind_of_model_is_trained_and_evaluated() {
     let evaluated = succeeds(&inside, "eval e");
     assert_eq!(line(&stopped, "test accuracy"), line(&evaluated, "test accuracy"));
     fails(&inside, "train mlp --epochs 1 --watch los", 1, &["\"los\"", "there are loss, accuracy"]);
-}
-
-/// The columns of metrics.csv that do not depend on the clock.
-fn measured(run: &Path) -> Vec<String> {
-    let table = fs::read_to_string(run.join("metrics.csv")).unwrap();
-    table.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned()).collect()
-}
-
-/// Killed at fifty moments, each time without warning, a run ends with the very weights of one that was left alone.
-#[test]
-fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
-    use std::process::Stdio;
-    use std::time::Duration;
-    let inside = temporary("killed");
-    let options = "train mlp --epochs 25 --batch-size 16 --seed 5 --patience 30 --average 0.9";
-    let straight = succeeds(&inside, &format!("{options} --out straight"));
-    let start = |arguments: &str| {
-        Command::new(env!("CARGO_BIN_EXE_wengert"))
-            .args(arguments.split_whitespace())
-            .current_dir(&inside)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
-    let mut child = start(&format!("{options} --checkpoint-every 2steps --out killed"));
-    let (mut kills, mut seed) = (0, 12345u32);
-    let mut last = 0;
-    while kills < 50 {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        std::thread::sleep(Duration::from_millis(u64::from(30 + (seed >> 16) % 90)));
-        if child.try_wait().unwrap().is_some() {
-            // It was faster than its murderer: once more from the start.
-            fs::remove_dir_all(inside.join("killed")).unwrap();
-            child = start(&format!("{options} --checkpoint-every 2steps --out killed"));
-            last = 0;
-            continue;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-        // Whatever has a checkpoint's name is whole.
-        let mut steps: Vec<usize> = Vec::new();
-        for entry in fs::read_dir(inside.join("killed/checkpoints")).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if let Some(step) = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".safetensors")) {
-                wengert::train::Snapshot::read(&path).unwrap();
-                steps.push(step.parse().unwrap());
-            }
-        }
-        let newest = steps.into_iter().max().unwrap_or(0);
-        assert!(newest >= last, "what was saved is not lost");
-        last = newest;
-        let begun = inside.join("killed/config.toml").exists();
-        child = match begun {
-            true => start("resume killed"),
-            false => {
-                let _ = fs::remove_dir_all(inside.join("killed"));
-                start(&format!("{options} --checkpoint-every 2steps --out killed"))
-            }
-        };
-    }
-    assert!(child.wait().unwrap().success());
-    let ended = succeeds(&inside, "eval killed");
-    assert_eq!(line(&ended, "weights"), line(&straight, "weights"));
-    assert_eq!(measured(&inside.join("killed")), measured(&inside.join("straight")));
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_ends_with_a_checkpoint_and_the_run_goes_on() {
-    use std::process::Stdio;
-    let inside = temporary("interrupted");
-    let straight = succeeds(&inside, "train mlp --epochs 150 --out straight");
-    let child = Command::new(env!("CARGO_BIN_EXE_wengert"))
-        .args("train mlp --epochs 150 --out run".split_whitespace())
-        .current_dir(&inside)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !inside.join("run/config.toml").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(60));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let message = stderr(&output);
-    let last = message.lines().last().unwrap();
-    assert!(last.starts_with("interrupted after step ") && last.ends_with("wengert resume run"), "{last}");
-    assert_eq!(stdout(&output), "");
-    let resumed = succeeds(&inside, "resume run --threads 1");
-    assert_eq!(line(&resumed, "weights"), line(&straight, "weights"));
-    assert_eq!(measured(&inside.join("run")), measured(&inside.join("straight")));
-}
-
-#[test]
-fn a_checkpoint_that_is_damaged_is_passed_over() {
-    let inside = temporary("passed-over");
-    let trained = succeeds(&inside, "train mlp --epochs 3 --checkpoint-every 10steps --out run");
-    let folder = inside.join("run/checkpoints");
-    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    assert_eq!(files.len(), 3, "{files:?}");
-    let mut bytes = fs::read(&files[2]).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&files[2], bytes).unwrap();
-    let output = wengert(&inside, "resume run");
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(0), "{message}");
-    assert!(message.contains("warning: passed over") && message.contains("checksum"), "{message}");
-    assert_eq!(line(&stdout(&output), "weights"), line(&trained, "weights"));
-    for file in &files {
-        fs::write(file, "not a checkpoint").unwrap();
-    }
-    for entry in fs::read_dir(&folder).unwrap() {
-        fs::write(entry.unwrap().path(), "not a checkpoint").unwrap();
-    }
-    fails(&inside, "resume run", 1, &["no checkpoint in run can be used", "checkpoints/step-"]);
-    succeeds(&inside, "train mlp --epochs 1 --out done");
-    fails(&inside, "resume done", 1, &["is complete", "wengert eval done"]);
 }
