@@ -4,9 +4,11 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::nn::dist::Distribution;
 use wengert::nn::zoo::{
-    CharRnn, CharRnnConfig, DcganConfig, Decoding, Forecaster, ForecasterConfig, Game, GanConfig, Gpt,
-    GptConfig, LanguageModel, Observation, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, Vae,
-    VaeConfig, VggConfig, Vit, VitConfig, dcgan, dense_gan, generate, gradient_penalty, lenet, noise, vgg,
+    Autoencoder, AutoencoderConfig, CharRnn, CharRnnConfig, DcganConfig, Decoding, Forecaster,
+    ForecasterConfig, Game, GanConfig, Gpt, GptConfig, LanguageModel, Observation, Pooling,
+    ReconstructionLoss, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, TextClassifier,
+    TextClassifierConfig, Translator, TranslatorConfig, Vae, VaeConfig, VggConfig, Vit, VitConfig, dcgan,
+    dense_gan, generate, gradient_penalty, lenet, noise, vgg,
 };
 use wengert::nn::{Activation, Layer, Linear, Sequential};
 use wengert::ops::Tensor;
@@ -129,8 +131,7 @@ fn gone_on<T: Float, M: LanguageModel<T>>(a: &mut Arguments<'_, T>, model: &M) -
 
 fn generated<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<()> {
     let prompt = ids(a, 1).to_vec();
-    let how = Decoding { temperature: a.positive(), top_k: a.once_in(2).then(|| a.count(1..=IDS)) };
-    let n = a.below(7);
+    let (how, n) = (decoding(a), a.below(7));
     let ids = if a.once_in(2) {
         generate(&gpt(a), &prompt, n, how, &mut a.rng())
     } else {
@@ -150,6 +151,53 @@ fn seq2seq<T: Float>(a: &mut Arguments<'_, T>) -> Seq2Seq<T> {
     let [embedding, hidden] = a.sizes().map(|n: usize| n.clamp(1, 3));
     let padding = if a.once_in(4) { a.offset() as i64 } else { 0 };
     Seq2Seq::new(&Seq2SeqConfig { source: IDS, target: IDS, embedding, hidden, padding }, &mut a.rng())
+}
+
+fn translator<T: Float>(a: &mut Arguments<'_, T>) -> Translator<T> {
+    let padding = if a.once_in(4) { a.offset() as i64 } else { 0 };
+    let (layers, hidden, dropout) = (a.below(3), a.size(), a.probability());
+    let config =
+        TranslatorConfig { source: IDS, target: IDS, width: 4, heads: 2, hidden, layers, dropout, padding };
+    Translator::new(&config, &mut a.rng())
+}
+
+fn decoding<T: Float>(a: &mut Arguments<'_, T>) -> Decoding {
+    Decoding { temperature: a.positive(), top_k: a.once_in(2).then(|| a.count(1..=IDS)) }
+}
+
+/// A source, and the id that begins a target.
+fn to_translate<T: Float>(a: &mut Arguments<'_, T>) -> (Vec<i64>, i64) {
+    (ids(a, 1).to_vec(), if a.once_in(6) { a.offset() as i64 } else { 1 })
+}
+
+fn text_classifier<T: Float>(a: &mut Arguments<'_, T>) -> TextClassifier<T> {
+    let config = TextClassifierConfig {
+        vocabulary: IDS,
+        classes: a.size(),
+        longest: if a.once_in(6) { 0 } else { 4 },
+        width: 4,
+        heads: 2,
+        layers: a.below(3),
+        dropout: a.probability(),
+        pooling: a.pick(&[Pooling::Mean, Pooling::Class]),
+    };
+    TextClassifier::new(&config, &mut a.rng())
+}
+
+/// Ids of two texts, and their lengths.
+fn texts<T: Float>(a: &mut Arguments<'_, T>) -> [Tensor<i64>; 2] {
+    let ids = ids(a, 2);
+    let steps = ids.shape().last().copied().unwrap_or(0);
+    [ids, a.index_of(&[2], steps + 1)]
+}
+
+/// An autoencoder, and the size of what it takes.
+fn autoencoder<T: Float>(a: &mut Arguments<'_, T>) -> (Autoencoder<T>, AutoencoderConfig) {
+    let (inputs, latent) = (a.size(), a.size());
+    let hidden = (0..a.below(3)).map(|_| a.size()).collect();
+    let loss = a.pick(&[ReconstructionLoss::Squared, ReconstructionLoss::Bernoulli]);
+    let config = AutoencoderConfig { inputs, hidden, latent, activation: Activation::Tanh, loss };
+    (Autoencoder::dense(&config, &mut a.rng()), config)
 }
 
 /// An autoencoder of images, with their channels and size.
@@ -228,6 +276,37 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             translate: { let model = seq2seq(a); let source = ids(a, 1).to_vec();
                 let begin = if a.once_in(6) { a.offset() as i64 } else { 1 };
                 model.translate(&source, begin, 2, a.below(4)).map(done) };
+        }
+        "nn::Translator" {
+            new: done(translator(a));
+            logits: { let model = translator(a); model.logits(a.tape, &ids(a, 2), &ids(a, 2)) };
+            loss: { let model = translator(a); model.loss(a.tape, &ids(a, 2), &ids(a, 2)) };
+            translate: { let model = translator(a); let (source, begin) = to_translate(a);
+                model.translate(&source, begin, 2, a.below(4)).map(done) };
+            sample: { let model = translator(a); let (source, begin) = to_translate(a); let how = decoding(a);
+                model.sample(&source, begin, 2, a.below(4), how, &mut a.rng()).map(done) };
+        }
+        "nn::TextClassifier" {
+            new: done(text_classifier(a));
+            features: { let (m, [x, n]) = (text_classifier(a), texts(a)); m.features(a.tape, &x, &n) };
+            logits: { let (m, [x, n]) = (text_classifier(a), texts(a)); m.logits(a.tape, &x, &n) };
+            loss: { let (m, [x, n]) = (text_classifier(a), texts(a)); let classes = m.head.weight.shape()[0];
+                m.loss(a.tape, &x, &n, &a.index_of(&[2], classes)) };
+        }
+        "nn::Autoencoder" {
+            dense: done(autoencoder(a));
+            convolutional: { let (channels, size) = (1 + a.below(2), 4 + 4 * a.below(2));
+                let m = Autoencoder::convolutional(channels, size, 1 + a.below(2), a.size(), &mut a.rng());
+                m.loss(images(a, channels, size)) };
+            new: { let [i, z] = a.sizes(); let rng = &mut a.rng();
+                let (e, d) = (Linear::new(i, z, rng), Linear::new(z, i, rng));
+                Autoencoder::new(Sequential::new().push(e), Sequential::new().push(d)).loss(rows(a, i)) };
+            with: { let (m, c) = autoencoder(a); m.with(ReconstructionLoss::Bernoulli).loss(rows(a, c.inputs)) };
+            encode: { let (m, c) = autoencoder(a); m.encode(rows(a, c.inputs)) };
+            decode: { let (m, c) = autoencoder(a); m.decode(rows(a, c.latent)) };
+            loss: { let (m, c) = autoencoder(a); m.loss(rows(a, c.inputs)) };
+            denoising_loss: { let (m, c) = autoencoder(a); let x = rows(a, c.inputs); m.denoising_loss(x, a.operand(&[2, c.inputs])) };
+            reconstruct: { let (m, c) = autoencoder(a); m.reconstruct(&a.like(&[2, c.inputs])) };
         }
         "nn::Vae" {
             convolutional: { let (m, c, size) = convolutional(a); m.elbo(images(a, c, size)).bound };

@@ -70,32 +70,50 @@ pub fn generate<T: Float, M: LanguageModel<T> + ?Sized>(
     how: Decoding,
     rng: &mut Rng,
 ) -> Result<Vec<i64>> {
-    let refuse = |detail: String| {
-        Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), "generate", detail)
-            .at(std::panic::Location::caller())
-    };
-    if !(how.temperature > 0.0 && how.temperature.is_finite()) {
-        return Err(refuse(format!("expected a temperature above 0, found {}", how.temperature)));
-    }
-    if prompt.is_empty() || how.top_k == Some(0) {
-        return Err(refuse("expected a prompt of at least one id, and at least one id to draw from".into()));
+    how.check("generate")?;
+    if prompt.is_empty() {
+        return Err(refused("generate", "expected a prompt of at least one id".into()));
     }
     let mut memory = M::Memory::default();
     let mut ids = prompt.to_vec();
     let mut new = Tensor::from_slice(prompt, [1, prompt.len()])?;
     for _ in 0..n {
-        let mut logits = model.go_on(&new, &mut memory)?.scale(1.0 / how.temperature);
-        if let Some(k) = how.top_k.filter(|&k| k < model.vocabulary()) {
-            let mut sorted = logits.to_vec();
-            sorted.sort_by(|a, b| b.to_f64().total_cmp(&a.to_f64()));
-            // Of ids as probable as the last one that counts, all stay.
-            let last = sorted[k - 1];
-            logits = logits.map(|l| if l < last { T::from_f64(-1e30) } else { l });
-        }
-        let tape = Tape::<T>::eval();
-        let next = Categorical::new(tape.constant(logits)).sample_index(&mut *rng)?;
-        ids.extend(next.to_vec());
-        new = next.reshape([1, 1])?;
+        let next = draw(&model.go_on(&new, &mut memory)?, how, rng)?;
+        ids.push(next);
+        new = Tensor::from([[next]]);
     }
     Ok(ids)
+}
+
+#[track_caller]
+fn refused(op: &'static str, detail: String) -> Error {
+    Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail).at(std::panic::Location::caller())
+}
+
+impl Decoding {
+    /// Whether ids can be drawn like this.
+    #[track_caller]
+    pub(super) fn check(self, op: &'static str) -> Result<()> {
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            return Err(refused(op, format!("expected a temperature above 0, found {}", self.temperature)));
+        }
+        if self.top_k == Some(0) {
+            return Err(refused(op, "expected at least one id to draw from, found 0".into()));
+        }
+        Ok(())
+    }
+}
+
+/// An id, drawn from logits `[1, ids]`.
+pub(super) fn draw<T: Float>(logits: &Tensor<T>, how: Decoding, rng: &mut Rng) -> Result<i64> {
+    let mut logits = logits.scale(1.0 / how.temperature);
+    if let Some(k) = how.top_k.filter(|&k| k < logits.numel()) {
+        let mut sorted = logits.to_vec();
+        sorted.sort_by(|a, b| b.to_f64().total_cmp(&a.to_f64()));
+        // Of ids as probable as the last one that counts, all stay.
+        let last = sorted[k - 1];
+        logits = logits.map(|l| if l < last { T::from_f64(-1e30) } else { l });
+    }
+    let tape = Tape::<T>::eval();
+    Ok(Categorical::new(tape.constant(logits)).sample_index(rng)?.item()?)
 }

@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::layers::{Embedding, Gru, Layer, Linear, RecurrentConfig, Start};
-use crate::loss::{CrossEntropy, Reduction};
+use crate::loss::CrossEntropy;
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Result, Tape, Var};
@@ -142,17 +142,9 @@ impl<T: Float> Seq2Seq<T> {
     /// begins with the id that says begin, and ends with the one that says end.
     #[track_caller]
     pub fn loss<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>, target: &Tensor<i64>) -> Var<'t, T> {
-        let steps = target.shape().last().copied().unwrap_or(0);
-        let parts =
-            target.slice(-1, 0..steps.saturating_sub(1)).and_then(|x| Ok((x, target.slice(-1, 1..)?)));
-        match parts {
-            Ok((ids, next)) => CrossEntropy {
-                ignore_index: Some(self.padding),
-                reduction: Reduction::Mean,
-                ..CrossEntropy::default()
-            }
-            .of(self.logits(tape, source, &ids), &next),
-            Err(e) => tape.failed(e.into()),
+        match teacher_forced(target) {
+            Ok((given, next)) => loss_but_padding(self.logits(tape, source, &given), &next, self.padding),
+            Err(e) => tape.failed(e),
         }
     }
 
@@ -183,6 +175,24 @@ impl<T: Float> Seq2Seq<T> {
         }
         Ok((written, looks))
     }
+}
+
+/// The ids of targets `[n, t]` that a decoder is given, and those that it is to say next, `[n, t - 1]` each.
+#[track_caller]
+pub(super) fn teacher_forced(target: &Tensor<i64>) -> Result<(Tensor<i64>, Tensor<i64>)> {
+    let steps = target.shape().last().copied().unwrap_or(0);
+    Ok((target.slice(-1, 0..steps.saturating_sub(1))?, target.slice(-1, steps.min(1)..)?))
+}
+
+/// The mean of -log p(next) over the ids that are not padding.
+#[track_caller]
+pub(super) fn loss_but_padding<'t, T: Float>(
+    logits: Var<'t, T>,
+    next: &Tensor<i64>,
+    padding: i64,
+) -> Var<'t, T> {
+    let mean = CrossEntropy { ignore_index: Some(padding), ..CrossEntropy::default() };
+    mean.of(logits, next)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The variational autoencoder.
 
+use super::pairs::{self, Pair};
 use crate::Module;
 use crate::dist::{Independent, Keys, Normal, Reparameterised, kl};
-use crate::layers::{Activation, Conv2d, ConvTranspose2d, Flatten, Layer, Linear, Reshape, Sequential};
+use crate::layers::{Activation, Layer, Linear, Sequential};
 use crate::loss::{self, Reduction};
 use wengert_ops::random::Rng;
-use wengert_ops::{ConvOptions, ConvTransposeOptions, Tensor, ToShape};
+use wengert_ops::{Tensor, ToShape};
 use wengert_tape::{Float, Keep, Result, Tape, Var};
 
 /// What is observed, given z.
@@ -107,47 +108,16 @@ impl<T: Float> Keep for Elbo<'_, T> {
 impl<T: Float> Vae<T> {
     /// A model of dense layers.
     pub fn dense(config: &VaeConfig, rng: &mut Rng) -> Self {
-        let mut stack = |widths: &[usize], last: Option<usize>| {
-            let mut net = Sequential::new();
-            for w in widths.windows(2) {
-                net = net.push(Linear::new(w[0], w[1], rng)).push(config.activation);
-            }
-            match last {
-                Some(outputs) => net.push(Linear::new(widths[widths.len() - 1], outputs, rng)),
-                None => net,
-            }
-        };
-        let mut widths = vec![config.inputs];
-        widths.extend(&config.hidden);
-        let encoder = stack(&widths, None);
-        widths.reverse();
-        widths.pop();
-        widths.insert(0, config.latent);
-        let decoder = stack(&widths, Some(config.inputs));
-        let features = config.hidden.last().copied().unwrap_or(config.inputs);
-        Vae::new(encoder, features, config.latent, decoder, rng).with(config.observation, config.beta)
+        let VaeConfig { inputs, latent, activation, observation, beta, .. } = *config;
+        let Pair { encoder, features, decoder } =
+            pairs::dense(inputs, &config.hidden, latent, activation, rng);
+        Vae::new(encoder, features, latent, decoder, rng).with(observation, beta)
     }
 
     /// A model of images `[n, channels, size, size]`, `size` being a multiple of 4: two strided convolutions of `width` and twice
     /// as many channels, and two transposed ones back.
     pub fn convolutional(channels: usize, size: usize, width: usize, latent: usize, rng: &mut Rng) -> Self {
-        let (inner, wide) = (size / 4, 2 * width);
-        let features = wide * inner * inner;
-        let half = ConvOptions::default().stride(2).padding(1);
-        let encoder = Sequential::new()
-            .push(Conv2d::with(channels, width, 4, half, rng))
-            .push(Activation::Relu)
-            .push(Conv2d::with(width, wide, 4, half, rng))
-            .push(Activation::Relu)
-            .push(Flatten);
-        let double = ConvTransposeOptions::default().stride(2).padding(1);
-        let decoder = Sequential::new()
-            .push(Linear::new(latent, features, rng))
-            .push(Activation::Relu)
-            .push(Reshape::new([wide, inner, inner]))
-            .push(ConvTranspose2d::with(wide, width, 4, double, rng))
-            .push(Activation::Relu)
-            .push(ConvTranspose2d::with(width, channels, 4, double, rng));
+        let Pair { encoder, features, decoder } = pairs::convolutional(channels, size, width, latent, rng);
         Vae::new(encoder, features, latent, decoder, rng)
     }
 
