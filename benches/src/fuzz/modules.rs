@@ -238,6 +238,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             log_cosh: { let (x, t) = pair(a); loss::log_cosh(x, t) };
             log_cosh_with: { let (x, t) = pair(a); loss::log_cosh_with(x, t, reduction(a)) };
         }
+        "nn::masked" {
+            masked_mse: { let (x, t) = pair(a); loss::masked_mse(x, t, a.mask()) };
+        }
         "nn::margin" {
             hinge: { let (x, t) = pair(a); loss::hinge(x, t) };
             hinge_with: { let (x, t) = pair(a); loss::hinge_with(x, t, reduction(a)) };

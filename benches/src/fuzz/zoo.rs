@@ -4,13 +4,14 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::nn::dist::Distribution;
 use wengert::nn::zoo::{
-    Autoencoder, AutoencoderConfig, CharRnn, CharRnnConfig, DcganConfig, Decoding, Forecaster,
-    ForecasterConfig, Game, GanConfig, Gpt, GptConfig, LanguageModel, Observation, Pooling,
-    ReconstructionLoss, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, TextClassifier,
-    TextClassifierConfig, Translator, TranslatorConfig, Vae, VaeConfig, VggConfig, Vit, VitConfig, dcgan,
-    dense_gan, generate, gradient_penalty, lenet, noise, vgg,
+    Autoencoder, AutoencoderConfig, CharRnn, CharRnnConfig, Contrastive, ContrastiveConfig, DcganConfig,
+    Decoding, Forecaster, ForecasterConfig, Game, GanConfig, Gpt, GptConfig, LanguageModel, LatentClassifier,
+    LatentClassifierConfig, MaskedAutoencoder, MaskedConfig, Observation, Pooling, ReconstructionLoss,
+    Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, TextClassifier, TextClassifierConfig,
+    Translator, TranslatorConfig, Vae, VaeConfig, VggConfig, Vit, VitConfig, dcgan, dense_gan, generate,
+    gradient_penalty, lenet, linear_probe, noise, vgg,
 };
-use wengert::nn::{Activation, Layer, Linear, Sequential};
+use wengert::nn::{Activation, Layer, Linear, Module, Sequential};
 use wengert::ops::Tensor;
 use wengert::tape::{Float, Tape, Var};
 
@@ -200,6 +201,52 @@ fn autoencoder<T: Float>(a: &mut Arguments<'_, T>) -> (Autoencoder<T>, Autoencod
     (Autoencoder::dense(&config, &mut a.rng()), config)
 }
 
+/// A contrastive model, and the size of what it takes.
+fn contrastive<T: Float>(a: &mut Arguments<'_, T>) -> (Contrastive<T, Linear<T>>, usize) {
+    let [inputs, features, hidden, outputs] = a.sizes();
+    let config = ContrastiveConfig { features, hidden, outputs, temperature: a.positive() };
+    let rng = &mut a.rng();
+    (Contrastive::new(Linear::new(inputs, features, rng), &config, rng), inputs)
+}
+
+/// A masked autoencoder of 4 × 4 pixels, and the channels of its images.
+fn masked<T: Float>(a: &mut Arguments<'_, T>) -> (MaskedAutoencoder<T>, usize) {
+    let (channels, layers, decoder_layers) = (a.size().min(3), a.below(2), a.below(2));
+    let config = MaskedConfig {
+        channels,
+        size: 4,
+        patch: 2,
+        width: 4,
+        heads: 2,
+        layers,
+        decoder_width: 2 + 2 * a.below(2),
+        decoder_layers,
+        hidden: if a.once_in(4) { a.number() } else { 0.5 },
+    };
+    let mut model = MaskedAutoencoder::new(&config, &mut a.rng());
+    if a.once_in(8) {
+        model.patch = a.count(2..=2);
+    }
+    (model, channels)
+}
+
+/// A classifier on the latents of an autoencoder, and the size of what it takes.
+fn latent_classifier<T: Float>(a: &mut Arguments<'_, T>) -> (LatentClassifier<T>, usize) {
+    let (vae, inputs) = vae(a);
+    let hidden = (0..a.below(2)).map(|_| a.size()).collect();
+    let config = LatentClassifierConfig {
+        classes: a.size(),
+        hidden,
+        activation: Activation::Tanh,
+        dropout: a.probability(),
+    };
+    let mut model = LatentClassifier::new(vae, &config, &mut a.rng());
+    if a.once_in(2) {
+        model.unfreeze();
+    }
+    (model, inputs)
+}
+
 /// An autoencoder of images, with their channels and size.
 fn convolutional<T: Float>(a: &mut Arguments<'_, T>) -> (Vae<T>, usize, usize) {
     let (channels, size, width, latent) = (1 + a.below(2), 4 + 4 * a.below(2), 1 + a.below(2), a.size());
@@ -307,6 +354,33 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             loss: { let (m, c) = autoencoder(a); m.loss(rows(a, c.inputs)) };
             denoising_loss: { let (m, c) = autoencoder(a); let x = rows(a, c.inputs); m.denoising_loss(x, a.operand(&[2, c.inputs])) };
             reconstruct: { let (m, c) = autoencoder(a); m.reconstruct(&a.like(&[2, c.inputs])) };
+        }
+        "nn::probe" {
+            linear_probe: { let [n, d, classes] = a.sizes(); let x = a.like(&[n, d]);
+                let y = if classes == 0 { Tensor::from(Vec::<i64>::new()) } else { a.index_of(&[n], classes) };
+                let decay = if a.once_in(3) { a.number() } else { 0.1 };
+                linear_probe(&x, &y, classes, decay).map(done) };
+        }
+        "nn::Contrastive" {
+            new: done(contrastive(a));
+            features: { let (m, n) = contrastive(a); m.features(rows(a, n)) };
+            project: { let (m, n) = contrastive(a); m.project(rows(a, n)) };
+            loss: { let (m, n) = contrastive(a); let x = rows(a, n); m.loss(x, a.operand(&[2, n])) };
+        }
+        "nn::MaskedAutoencoder" {
+            new: done(masked(a));
+            classifier: { let (m, c) = masked(a); let vit = m.classifier(a.size(), &mut a.rng());
+                vit.forward(images(a, c, 4)) };
+            features: { let (m, c) = masked(a); m.features(images(a, c, 4)) };
+            guess: { let (m, c) = masked(a); let x = images(a, c, 4);
+                m.guess(x, &mut a.rng()).map(|guess| guess.patches) };
+            loss: { let (m, c) = masked(a); m.loss(images(a, c, 4)) };
+            fill: { let (m, c) = masked(a); let x = a.like(&[2, c, 4, 4]); m.fill(&x, &mut a.rng()).map(done) };
+        }
+        "nn::LatentClassifier" {
+            new: done(latent_classifier(a));
+            features: { let (m, n) = latent_classifier(a); m.features(rows(a, n)) };
+            forward: { let (m, n) = latent_classifier(a); m.forward(rows(a, n)) };
         }
         "nn::Vae" {
             convolutional: { let (m, c, size) = convolutional(a); m.elbo(images(a, c, size)).bound };

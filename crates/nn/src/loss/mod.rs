@@ -5,6 +5,7 @@
 mod binary;
 mod categorical;
 mod margin;
+mod masked;
 mod regression;
 
 pub use binary::BceWithLogits;
@@ -13,6 +14,7 @@ pub use margin::{
     TripletMargin, cosine_embedding, hinge, hinge_with, info_nce, margin_ranking, multi_margin, soft_margin,
     soft_margin_with, squared_hinge, squared_hinge_with,
 };
+pub use masked::masked_mse;
 pub use regression::{GaussianNll, PoissonNll, log_cosh, log_cosh_with, smooth_l1, smooth_l1_with};
 
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};

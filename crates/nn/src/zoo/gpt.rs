@@ -1,11 +1,11 @@
 //! A decoder-only Transformer.
 
 use super::LanguageModel;
+use super::vit::blocks;
 use crate::Module;
 use crate::init::Scheme;
 use crate::layers::{
-    Activation, AttentionMask, Dropout, Embedding, KvCache, Layer, LearnedPositions, NormOrder,
-    TransformerConfig, TransformerEncoder,
+    AttentionMask, Dropout, Embedding, KvCache, Layer, LearnedPositions, TransformerEncoder,
 };
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
@@ -77,16 +77,7 @@ impl<T: Float> Gpt<T> {
     pub fn new(config: &GptConfig, rng: &mut Rng) -> Self {
         let tokens = Embedding::new(config.vocabulary, config.width, rng).init(Scheme::Normal(0.02), rng);
         let positions = LearnedPositions::new(config.context, config.width, rng);
-        let blocks = TransformerConfig {
-            width: config.width,
-            heads: config.heads,
-            hidden: 4 * config.width,
-            layers: config.layers,
-            dropout: config.dropout,
-            activation: Activation::Gelu,
-            order: NormOrder::Pre,
-            ..TransformerConfig::default()
-        };
+        let blocks = blocks(config.width, config.heads, config.layers, config.dropout);
         Gpt {
             tokens,
             positions,

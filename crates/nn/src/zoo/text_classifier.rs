@@ -1,11 +1,9 @@
 //! A Transformer that classifies texts.
 
+use super::vit::blocks;
 use crate::Module;
 use crate::init::Scheme;
-use crate::layers::{
-    Activation, AttentionMask, Dropout, Embedding, Layer, LearnedPositions, Linear, NormOrder,
-    TransformerConfig, TransformerEncoder,
-};
+use crate::layers::{AttentionMask, Dropout, Embedding, Layer, LearnedPositions, Linear, TransformerEncoder};
 use crate::loss;
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
@@ -97,16 +95,7 @@ impl<T: Float> TextClassifier<T> {
     pub fn new(config: &TextClassifierConfig, rng: &mut Rng) -> Self {
         let TextClassifierConfig { width, heads, layers, dropout, .. } = *config;
         let small = Scheme::Normal(0.02);
-        let blocks = TransformerConfig {
-            width,
-            heads,
-            hidden: 4 * width,
-            layers,
-            dropout,
-            activation: Activation::Gelu,
-            order: NormOrder::Pre,
-            ..TransformerConfig::default()
-        };
+        let blocks = blocks(width, heads, layers, dropout);
         let class = match config.pooling {
             Pooling::Mean => None,
             Pooling::Class => Some(Param::new(small.sample(&[1, 1, width].into(), rng))),

@@ -78,16 +78,7 @@ impl<T: Float> Vit<T> {
     /// A network with PyTorch's default weights, and positions of standard deviation 0.02.
     pub fn new(config: &VitConfig, rng: &mut Rng) -> Self {
         let patches = (config.size / config.patch.max(1)).pow(2);
-        let blocks = TransformerConfig {
-            width: config.width,
-            heads: config.heads,
-            hidden: 4 * config.width,
-            layers: config.layers,
-            dropout: config.dropout,
-            activation: Activation::Gelu,
-            order: NormOrder::Pre,
-            ..TransformerConfig::default()
-        };
+        let blocks = blocks(config.width, config.heads, config.layers, config.dropout);
         Vit {
             embed: Linear::new(config.channels * config.patch * config.patch, config.width, rng),
             class: Param::new(Scheme::Normal(0.02).sample(&[1, 1, config.width].into(), rng)),
@@ -102,12 +93,32 @@ impl<T: Float> Vit<T> {
     /// The patches of images, `[n, channels, h, w]` → `[n, patches, channels · patch²]`, row by row.
     #[track_caller]
     pub fn patches<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
-        let [n, channels, height, width] = x.dims();
-        let p = self.patch.max(1);
-        let (rows, columns) = (height / p, width / p);
-        x.reshape([n, channels, rows, p, columns, p]) // refused where a patch does not divide the image
-            .permute([0, 2, 4, 1, 3, 5]) // [n, rows, columns, channels, p, p]
-            .reshape([n, rows * columns, channels.saturating_mul(p).saturating_mul(p)])
+        patches(x, self.patch)
+    }
+}
+
+/// The patches of images, `[n, channels, h, w]` → `[n, patches, channels · patch²]`, row by row.
+#[track_caller]
+pub(super) fn patches<T: Float>(x: Var<'_, T>, patch: usize) -> Var<'_, T> {
+    let [n, channels, height, width] = x.dims();
+    let p = patch.max(1);
+    let (rows, columns) = (height / p, width / p);
+    x.reshape([n, channels, rows, p, columns, p]) // refused where a patch does not divide the image
+        .permute([0, 2, 4, 1, 3, 5]) // [n, rows, columns, channels, p, p]
+        .reshape([n, rows * columns, channels.saturating_mul(p).saturating_mul(p)])
+}
+
+/// Blocks with the norms first, GELU, and feed-forward parts four times as wide.
+pub(super) fn blocks(width: usize, heads: usize, layers: usize, dropout: f64) -> TransformerConfig {
+    TransformerConfig {
+        width,
+        heads,
+        hidden: width.saturating_mul(4),
+        layers,
+        dropout,
+        activation: Activation::Gelu,
+        order: NormOrder::Pre,
+        ..TransformerConfig::default()
     }
 }
 

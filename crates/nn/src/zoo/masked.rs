@@ -1,0 +1,415 @@
+//! Learning to see by guessing what is hidden.
+
+use super::Vit;
+use super::vit::{blocks, patches};
+use crate::Module;
+use crate::dist::Keys;
+use crate::init::Scheme;
+use crate::layers::{Dropout, Layer, LearnedPositions, Linear, TransformerEncoder};
+use crate::loss;
+use wengert_ops::Tensor;
+use wengert_ops::random::{Rng, uniform};
+use wengert_tape::{Error, ErrorKind, Float, Param, Result, Tape, Var};
+
+const OP: &str = "masked_autoencoder";
+
+/// The shape of a [`MaskedAutoencoder`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaskedConfig {
+    /// Channels of the images.
+    pub channels: usize,
+    /// Height and width of the images.
+    pub size: usize,
+    /// Height and width of a patch, a divisor of the size.
+    pub patch: usize,
+    /// Features of each patch in the encoder.
+    pub width: usize,
+    /// Heads, which share each width evenly.
+    pub heads: usize,
+    /// Blocks of the encoder.
+    pub layers: usize,
+    /// Features of each patch in the decoder, which can be smaller.
+    pub decoder_width: usize,
+    /// Blocks of the decoder.
+    pub decoder_layers: usize,
+    /// The share of patches that is hidden.
+    pub hidden: f64,
+}
+
+impl Default for MaskedConfig {
+    /// For images of 28 × 28 pixels, three quarters of which are hidden, as in the paper.
+    fn default() -> Self {
+        MaskedConfig {
+            channels: 1,
+            size: 28,
+            patch: 4,
+            width: 64,
+            heads: 4,
+            layers: 4,
+            decoder_width: 32,
+            decoder_layers: 1,
+            hidden: 0.75,
+        }
+    }
+}
+
+/// A masked autoencoder: patches of an image are hidden at random, an encoder sees the others, and a smaller decoder guesses the
+/// pixels of the hidden ones, from what the encoder says and from where they stand. The loss is that of the hidden patches alone.
+/// (He et al. 2022.)
+///
+/// The encoder is that of a [`Vit`], under the same names: [`classifier`](MaskedAutoencoder::classifier) goes on from it, and
+/// [`state::transfer`](crate::state::transfer) puts it into a `Vit` from a file. For inputs other than images, and models of one's
+/// own, [`masked_mse`](loss::masked_mse) is the loss.
+///
+/// ```
+/// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
+/// use wengert_ops::{Tensor, random::Rng};
+/// let config = MaskedConfig { size: 8, patch: 2, width: 16, layers: 1, decoder_width: 8, ..Default::default() };
+/// let model = MaskedAutoencoder::<f32>::new(&config, &mut Rng::seed(0));
+/// let x = Tensor::rand([3, 1, 8, 8], &mut Rng::seed(1))?;
+/// let tape = wengert_tape::Tape::train(0);
+/// let guess = model.guess(tape.constant(&x), &tape)?;
+/// assert_eq!(guess.patches.shape(), [3, 16, 4]);
+/// assert_eq!(guess.hidden.to_vec().iter().filter(|h| **h).count(), 3 * 12);      // of 3 × 16
+/// assert_eq!(model.classifier(10, &mut Rng::seed(2)).head.weight.shape(), &[10, 16]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct MaskedAutoencoder<T: Float> {
+    /// A patch's numbers to features.
+    pub embed: Linear<T>,
+    /// What a classifier will look at, `[1, 1, width]`.
+    pub class: Param<T>,
+    /// Of the class vector and of each patch, in the encoder.
+    pub positions: LearnedPositions<T>,
+    /// The blocks that see what is not hidden.
+    pub encoder: TransformerEncoder<T>,
+    /// The encoder's features to the decoder's.
+    pub bridge: Linear<T>,
+    /// What stands for a hidden patch, `[1, 1, decoder_width]`.
+    pub mask: Param<T>,
+    /// Of the class vector and of each patch, in the decoder.
+    pub decoder_positions: LearnedPositions<T>,
+    /// The blocks that guess.
+    pub decoder: TransformerEncoder<T>,
+    /// Features to a patch's numbers.
+    pub pixels: Linear<T>,
+    /// Height and width of a patch.
+    pub patch: usize,
+    /// The share of patches that is hidden.
+    pub hidden: f64,
+}
+
+/// What a [`MaskedAutoencoder`] takes images for.
+#[derive(Debug, Clone)]
+pub struct Guess<'t, T: Float> {
+    /// All patches as the decoder gives them, `[n, patches, channels · patch²]`.
+    pub patches: Var<'t, T>,
+    /// Which of them were hidden, `[n, patches]`.
+    pub hidden: Tensor<bool>,
+}
+
+/// Which patches are seen, and how all of them are put back into order.
+struct Choice {
+    /// Positions of the seen ones, `[n, seen]`.
+    seen: Tensor<i64>,
+    /// Where each patch stands among the seen ones with the hidden ones behind, `[n, patches]`.
+    back: Tensor<i64>,
+    /// `[n, patches]`.
+    hidden: Tensor<bool>,
+}
+
+impl<T: Float> MaskedAutoencoder<T> {
+    /// A model with PyTorch's default weights; positions, class vector and mask have a standard deviation of 0.02.
+    ///
+    /// # Panics
+    /// If a weight does not fit in memory.
+    pub fn new(config: &MaskedConfig, rng: &mut Rng) -> Self {
+        let MaskedConfig { channels, patch, width, heads, decoder_width, .. } = *config;
+        let (steps, numbers) = ((config.size / patch.max(1)).pow(2) + 1, channels * patch * patch);
+        let small = Scheme::Normal(0.02);
+        MaskedAutoencoder {
+            embed: Linear::new(numbers, width, rng),
+            class: Param::new(small.sample(&[1, 1, width].into(), rng)),
+            positions: LearnedPositions::new(steps, width, rng),
+            encoder: TransformerEncoder::new(&blocks(width, heads, config.layers, 0.0), rng),
+            bridge: Linear::new(width, decoder_width, rng),
+            mask: Param::new(small.sample(&[1, 1, decoder_width].into(), rng)),
+            decoder_positions: LearnedPositions::new(steps, decoder_width, rng),
+            decoder: TransformerEncoder::new(&blocks(decoder_width, heads, config.decoder_layers, 0.0), rng),
+            pixels: Linear::new(decoder_width, numbers, rng),
+            patch,
+            hidden: config.hidden,
+        }
+    }
+
+    /// The encoder as a classifier of images, with a new head: to be trained further, or with all but the head
+    /// [frozen](Module::freeze_matching).
+    pub fn classifier(&self, classes: usize, rng: &mut Rng) -> Vit<T> {
+        let width = self.embed.weight.shape().first().copied().unwrap_or(0);
+        Vit {
+            embed: self.embed.clone(),
+            class: self.class.clone(),
+            positions: self.positions.clone(),
+            dropout: Dropout::new(0.0),
+            encoder: self.encoder.clone(),
+            head: Linear::new(width, classes, rng),
+            patch: self.patch,
+        }
+    }
+
+    /// What the encoder makes of whole images, `[n, channels, h, w]`, on average over the patches: `[n, width]`.
+    #[track_caller]
+    pub fn features<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let scope = x.tape().open_scope();
+        let h = self.see(self.placed(patches(x, self.patch)));
+        scope.close(h.slice(1, 1..).mean_axes(1))
+    }
+
+    /// All patches of images `[n, channels, h, w]` as they are guessed from those that a draw leaves visible.
+    ///
+    /// # Errors
+    /// If the images do not fit the model, or none or all of the patches would be hidden.
+    #[track_caller]
+    pub fn guess<'t>(&self, x: Var<'t, T>, keys: impl Keys) -> Result<Guess<'t, T>> {
+        let tape = x.tape();
+        let scope = tape.open_scope();
+        let all = self.placed(patches(x, self.patch)); // [n, patches, width]
+        all.value()?;
+        let [n, steps, width] = all.dims();
+        let choice = self.choose(n, steps, keys)?;
+        let h = self.bridge.forward(self.see(pick(all, &choice.seen, width))); // [n, 1 + seen, decoder_width]
+        let decoder_width = h.dim(2);
+        let seen = h.dim(1).saturating_sub(1);
+        let masks = tape.param(&self.mask).expand([n, steps - seen, decoder_width]);
+        let parts = tape.concat(&[h.slice(1, 1..), masks], 1);
+        let full = tape.concat(&[h.slice(1, ..1), pick(parts, &choice.back, decoder_width)], 1);
+        let decoded = self.decoder.forward(self.decoder_positions.forward(full));
+        let patches = scope.close(self.pixels.forward(decoded.slice(1, 1..)));
+        Ok(Guess { patches, hidden: choice.hidden })
+    }
+
+    /// The mean of (x - x̂)² over the pixels of the patches that a draw from the tape's random stream hides.
+    #[track_caller]
+    pub fn loss<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let tape = x.tape();
+        let scope = tape.open_scope();
+        match self.guess(x, tape) {
+            Ok(guess) => {
+                let hidden = guess.hidden.unsqueeze(2).map_err(Error::from);
+                scope.close(loss::masked_mse(guess.patches, patches(x, self.patch), hidden))
+            }
+            Err(e) => tape.failed(e),
+        }
+    }
+
+    /// Images `[n, channels, h, w]` whose patches that a draw hides are replaced by what they are guessed to be, and which these are,
+    /// `[n, patches]`, row by row.
+    ///
+    /// ```
+    /// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
+    /// use wengert_ops::{Tensor, random::Rng};
+    /// let config = MaskedConfig { size: 4, patch: 2, width: 8, layers: 1, decoder_width: 8, ..Default::default() };
+    /// let model = MaskedAutoencoder::<f32>::new(&config, &mut Rng::seed(0));
+    /// let x = Tensor::rand([1, 1, 4, 4], &mut Rng::seed(1))?;
+    /// let (filled, hidden) = model.fill(&x, &mut Rng::seed(2))?;
+    /// let same = filled.to_vec().iter().zip(x.to_vec()).filter(|(a, b)| **a == *b).count();
+    /// assert_eq!((same, hidden.to_vec().iter().filter(|h| !**h).count()), (4, 1));   // one patch was seen
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the images do not fit the model.
+    #[track_caller]
+    pub fn fill(&self, x: &Tensor<T>, keys: impl Keys) -> Result<(Tensor<T>, Tensor<bool>)> {
+        let tape = Tape::eval();
+        let images = tape.constant(x);
+        let Guess { patches: guessed, hidden } = self.guess(images, keys)?;
+        let filled = guessed.select(hidden.unsqueeze(2)?, patches(images, self.patch));
+        let [n, channels, height, width] = images.dims();
+        let p = self.patch.max(1);
+        let filled = filled
+            .reshape([n, height / p, width / p, channels, p, p])
+            .permute([0, 3, 1, 4, 2, 5]) // [n, channels, rows, p, columns, p]
+            .reshape([n, channels, height, width]);
+        Ok((filled.value()?, hidden))
+    }
+
+    /// Patches as the encoder takes them, each with its position.
+    #[track_caller]
+    fn placed<'t>(&self, patches: Var<'t, T>) -> Var<'t, T> {
+        self.positions.forward_at(self.embed.forward(patches), 1)
+    }
+
+    /// The encoder's output for patches, with that for the class vector before them.
+    #[track_caller]
+    fn see<'t>(&self, patches: Var<'t, T>) -> Var<'t, T> {
+        if patches.is_failed() {
+            return patches;
+        }
+        let tape = patches.tape();
+        let [n, _, width] = patches.dims();
+        let class = self.positions.forward(tape.param(&self.class)).expand([n, 1, width]);
+        self.encoder.forward(tape.concat(&[class, patches], 1))
+    }
+
+    /// A draw of what is hidden: the same number of patches of each image.
+    #[track_caller]
+    fn choose(&self, n: usize, steps: usize, mut keys: impl Keys) -> Result<Choice> {
+        let hidden = (self.hidden * steps as f64).round();
+        if !(hidden >= 1.0 && hidden < steps as f64) {
+            let share = self.hidden;
+            let detail = format!(
+                "expected a share that hides some but not all of {steps} patches, found {share}: {hidden} of them"
+            );
+            return Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), OP, detail));
+        }
+        let seen = steps - hidden as usize;
+        let order = uniform::<f64>([n, steps], 0.0, 1.0, keys.next_key())?.argsort(1, false)?;
+        let back = order.map(|place| place as f64).argsort(1, false)?;
+        let hidden = back.map(|place| place >= seen as i64);
+        Ok(Choice { seen: order.slice(1, ..seen)?, back, hidden })
+    }
+}
+
+/// The steps of `x`, `[n, steps, width]`, at `places`, `[n, k]` → `[n, k, width]`.
+#[track_caller]
+fn pick<'t, T: Float>(x: Var<'t, T>, places: &Tensor<i64>, width: usize) -> Var<'t, T> {
+    let [n, k] = places.shape()[..] else { unreachable!("choose() made it") };
+    match places.reshape([n, k, 1]).and_then(|places| places.broadcast_to([n, k, width])) {
+        Ok(places) => x.gather(1, &places),
+        Err(e) => x.tape().failed(e.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::{Adam, Optimizer};
+    use crate::{gradcheck, state};
+
+    fn small<T: Float>(width: usize) -> MaskedAutoencoder<T> {
+        let config = MaskedConfig {
+            size: 8,
+            patch: 2,
+            width,
+            heads: 2,
+            layers: 1,
+            decoder_width: width,
+            hidden: 0.5,
+            ..MaskedConfig::default()
+        };
+        MaskedAutoencoder::new(&config, &mut Rng::seed(1))
+    }
+
+    fn images(n: usize, seed: u64) -> Tensor<f64> {
+        Tensor::rand([n, 1, 8, 8], &mut Rng::seed(seed)).unwrap()
+    }
+
+    #[test]
+    fn gradients_are_right() {
+        let mut model = small::<f64>(4);
+        let x = images(2, 0);
+        let report = gradcheck::check(&mut model, |m, tape| m.loss(tape.constant(&x)), 3).unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+    }
+
+    /// The guesses depend on the visible patches alone, the loss on the hidden ones' pixels alone.
+    #[test]
+    fn what_is_hidden_is_not_seen() {
+        let model = small::<f64>(4);
+        let x = images(2, 0);
+        let tape = Tape::new();
+        let var = tape.var(&x);
+        let Guess { patches: guessed, hidden } = model.guess(var, &mut Rng::seed(7)).unwrap();
+        assert_eq!(hidden.to_vec().iter().filter(|h| **h).count(), 16);
+        let slope = guessed.square().sum().grad(var).unwrap();
+        let slope = patches(slope, 2).abs().sum_axes(-1).value().unwrap();
+        for (slope, hidden) in slope.to_vec().into_iter().zip(hidden.to_vec()) {
+            assert_eq!(slope == 0.0, hidden);
+        }
+        let (filled, again) = model.fill(&x, &mut Rng::seed(7)).unwrap();
+        assert_eq!(again, hidden);
+        let changed = patches(tape.constant(filled.sub(&x).unwrap()), 2).abs().sum_axes(-1).value().unwrap();
+        for (changed, hidden) in changed.to_vec().into_iter().zip(hidden.to_vec()) {
+            assert_eq!(changed != 0.0, hidden);
+        }
+    }
+
+    #[test]
+    fn each_patch_goes_back_to_its_place() {
+        let model = small::<f64>(4);
+        let choice = model.choose(3, 16, &mut Rng::seed(3)).unwrap();
+        let (seen, back) = (choice.seen.to_vec(), choice.back.to_vec());
+        for (i, hidden) in choice.hidden.to_vec().into_iter().enumerate() {
+            let (row, place) = (i / 16, back[i] as usize);
+            assert_eq!(hidden, place >= 8);
+            if !hidden {
+                assert_eq!(seen[row * 8 + place], i as i64 % 16);
+            }
+        }
+    }
+
+    /// Images of one brightness each: what is hidden is as bright as what is seen.
+    #[test]
+    fn it_learns_to_guess_and_its_encoder_says_what_it_saw() {
+        let mut model = small::<f64>(16);
+        let mut rng = Rng::seed(5);
+        let mut draw = || Tensor::<f64>::rand([16, 1, 1, 1], &mut rng).unwrap().broadcast_to([16, 1, 8, 8]);
+        let (mut adam, mut tape) = (Adam::new(3e-3), Tape::train(0));
+        let mut loss = f64::MAX;
+        for _ in 0..150 {
+            tape.reset();
+            let l = model.loss(tape.constant(draw()));
+            loss = l.item().unwrap();
+            adam.step(&mut model, &l.backward().unwrap()).unwrap();
+        }
+        // The variance of a brightness drawn evenly from [0, 1] is 1/12.
+        assert!(loss < 0.1 / 12.0, "{loss}");
+        let tape = Tape::eval();
+        let x = tape.constant(draw());
+        let features = model.features(x);
+        assert_eq!(features.shape(), [16, 16]);
+        assert!(features.value().unwrap() != model.features(x * 0.5).value().unwrap());
+    }
+
+    #[test]
+    fn a_classifier_goes_on_from_the_encoder() {
+        let model = small::<f64>(4);
+        let vit = model.classifier(3, &mut Rng::seed(2));
+        let mut other = small::<f64>(4).classifier(3, &mut Rng::seed(3));
+        let matched = state::transfer(&mut other, &state::dict(&model));
+        assert_eq!(matched.missing, ["head.weight", "head.bias"]);
+        assert!(matched.different.is_empty(), "{matched}");
+        let tape = Tape::eval();
+        let x = tape.constant(images(2, 0));
+        other.head = vit.head.clone();
+        assert_eq!(vit.forward(x).value().unwrap(), other.forward(x).value().unwrap());
+        // The class vector's output is that of the whole image in the autoencoder's encoder.
+        let seen = model.see(model.placed(patches(x, 2))).get(1, 0);
+        let apart = (vit.head.forward(seen) - vit.forward(x)).abs().sum().item().unwrap();
+        assert!(apart < 1e-12, "{apart}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_where_the_caller_stands() {
+        let mut model = small::<f64>(4);
+        let tape = Tape::new();
+        let (x, odd) = (tape.constant(images(2, 0)), tape.constant(Tensor::ones([2, 1, 7, 8])));
+        let two = tape.constant(Tensor::ones([2, 2, 8, 8]));
+        let mut all = vec![model.loss(odd), model.loss(two), model.features(odd)];
+        for share in [0.0, 1.0, f64::NAN, -1.0] {
+            model.hidden = share;
+            all.push(model.loss(x));
+            assert!(model.fill(&images(1, 0), &tape).is_err());
+        }
+        model.patch = 0;
+        all.push(model.loss(x));
+        for y in all {
+            let e = y.value().unwrap_err();
+            assert_eq!(e.location().map(|at| at.file()), Some(file!()), "{e}");
+        }
+        let e = model.fill(&images(1, 0), &tape).unwrap_err();
+        assert_eq!(e.location().map(|at| at.file()), Some(file!()), "{e}");
+    }
+}
