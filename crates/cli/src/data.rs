@@ -11,7 +11,7 @@ use wengert::data::format::csv::{Missing, Table, TableConfig};
 use wengert::data::format::image::{self, FolderConfig};
 use wengert::data::transform::{Augmented, Compose, Crop, Cutout, Flip, Noise, Normalize, Rotate};
 use wengert::data::{
-    self, Batch, Classification, Dataset, Pairs, Series, Text, country_and_language_names, digits,
+    self, Batch, Classification, Dataset, Pairs, Series, Text, Texts, country_and_language_names, digits,
     fashion_mnist, fashion_sample, hamlet, iris, mnist, permutation, wine,
 };
 use wengert::ops::random::{Key, Purpose};
@@ -44,6 +44,10 @@ pub(crate) enum Data {
     Names,
     /// The pairs of texts of --data-path: two a line, with a tab between them
     Pairs,
+    /// The same names, each English or German
+    Languages,
+    /// The texts of --data-path: one a line, then a tab and its class
+    Texts,
     /// Sunspots a year, 1700 to 2008
     Sunspots,
     /// Carbon dioxide in the air over Mauna Loa
@@ -75,6 +79,8 @@ pub(crate) const CLASSES: &[Data] = &[
 pub(crate) const TEXTS: &[Data] = &[Data::Hamlet, Data::Text];
 /// Pairs of sequences.
 pub(crate) const PAIRS: &[Data] = &[Data::Names, Data::Pairs];
+/// Texts with classes.
+pub(crate) const LABELLED_TEXTS: &[Data] = &[Data::Languages, Data::Texts];
 /// Numbers over time.
 pub(crate) const SERIES: &[Data] = &[Data::Sunspots, Data::Co2, Data::Nile, Data::Series];
 
@@ -134,7 +140,8 @@ impl Data {
 
     /// Whether it comes from the user's files, which have to be named.
     pub(crate) fn needs_path(self) -> bool {
-        matches!(self, Data::Mnist | Data::Folder | Data::Csv | Data::Text | Data::Pairs | Data::Series)
+        use Data::{Csv, Folder, Mnist, Pairs, Series, Text, Texts};
+        matches!(self, Mnist | Folder | Csv | Text | Pairs | Texts | Series)
     }
 
     fn is_table(self) -> bool {
@@ -230,6 +237,25 @@ impl Data {
         Ok((pairs.select(train)?, pairs.select(test)?))
     }
 
+    /// Texts with classes.
+    pub(crate) fn texts(self, config: &Config) -> Result<(Texts, Texts)> {
+        unaugmented(config)?;
+        let texts = match self {
+            Data::Languages => {
+                // What is the same in both languages is of neither.
+                let names = country_and_language_names()?;
+                let differ = names.iter().filter(|(english, german)| english != german);
+                let both = differ.flat_map(|(english, german)| [(english, "English"), (german, "German")]);
+                Texts::new(&both.collect::<Vec<_>>())?
+            }
+            Data::Texts => Texts::read(self.path(config)?)?,
+            _ => bail!("{} is no set of texts with classes", self.name()),
+        };
+        let (train, test) = texts.split(config.test_fraction, config.seed)?;
+        held_out(config, train.len(), test.len())?;
+        Ok((train, test))
+    }
+
     /// Numbers over time: the earlier ones to train on and, after as many of them as a prediction looks back on, the later ones to
     /// test on; normalised by the earlier.
     pub(crate) fn series(self, config: &Config, past: usize) -> Result<(Series, Series, Normalize)> {
@@ -318,7 +344,7 @@ fn unaugmented(config: &Config) -> Result<()> {
 }
 
 /// What is done to images before they are learned from.
-fn augmentation(config: &Config, train: &Classification) -> Result<Option<Compose<f32>>> {
+pub(crate) fn augmentation(config: &Config, train: &Classification) -> Result<Option<Compose<f32>>> {
     if config.augment.is_empty() {
         return Ok(None);
     }

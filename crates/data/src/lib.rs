@@ -45,6 +45,7 @@ mod sets;
 mod split;
 mod state;
 mod text;
+mod texts;
 pub mod transform;
 mod vocabulary;
 
@@ -65,4 +66,5 @@ pub use sets::{
 };
 pub use state::State;
 pub use text::{Text, TokenBatch, Windows};
+pub use texts::{Texts, TextsBatch};
 pub use vocabulary::{UNKNOWN, Unit, Vocabulary};

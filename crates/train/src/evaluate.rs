@@ -29,7 +29,7 @@ where
     D: Dataset + ?Sized,
     T: Task<M, D::Batch> + ?Sized,
 {
-    batches(data, batch_size, |batch, tape| Ok(task.outcome(model, batch, tape)?.measures))
+    evaluate_with(data, batch_size, |batch, tape| Ok(task.outcome(model, batch, tape)?.measures))
 }
 
 /// What a learner measures on samples that it does not learn from: what [`fit`](crate::fit) does after each epoch.
@@ -53,13 +53,27 @@ where
     D: Dataset + ?Sized,
 {
     learner.begin_evaluation()?;
-    let measured = batches(data, batch_size, |batch, tape| learner.measure(batch, tape));
+    let measured = evaluate_with(data, batch_size, |batch, tape| learner.measure(batch, tape));
     learner.end_evaluation()?;
     measured
 }
 
-/// What is measured on all batches of the samples in order.
-pub(crate) fn batches<D: Dataset + ?Sized>(
+/// What a closure measures on all batches of samples, in order, each on a tape in evaluation mode.
+///
+/// ```
+/// use wengert_data::digits;
+/// use wengert_train::{Measures, evaluate_with};
+/// let ink = evaluate_with(&digits()?, 256, |batch, tape| {
+///     let mean = tape.constant(&batch.inputs).mean().item()?;
+///     Ok(Measures::new(batch.len()).mean("ink", mean.into(), batch.len() as f64))
+/// })?;
+/// assert_eq!(ink.samples(), 1797);
+/// # Ok::<(), wengert_train::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with<D: Dataset + ?Sized>(
     data: &D,
     batch_size: usize,
     mut measure: impl FnMut(&D::Batch, &Tape<f32>) -> Result<Measures>,

@@ -192,7 +192,7 @@ impl<D: Dataset + ?Sized> HeldOut<D::Batch> for D {
         batch_size: usize,
         measure: &mut dyn FnMut(&D::Batch, &Tape<f32>) -> Result<Measures>,
     ) -> Result<Measures> {
-        evaluate::batches(self, batch_size, measure)
+        evaluate::evaluate_with(self, batch_size, measure)
     }
 }
 

@@ -258,6 +258,21 @@ impl<'m, M: Module, T> Minimize<'m, M, T> {
         self
     }
 
+    /// The model as it is: between [`begin_evaluation`](Learner::begin_evaluation) and its end with averaged weights, if they are
+    /// averaged.
+    ///
+    /// ```
+    /// # use wengert_nn::{Linear, Module, optim::Adam};
+    /// # use wengert_ops::random::Rng;
+    /// # use wengert_train::{Classify, Minimize};
+    /// # let (mut model, mut adam) = (Linear::<f32>::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
+    /// let learner = Minimize::new(&mut model, &mut adam, Classify);
+    /// assert_eq!(learner.model().num_params(), 650);
+    /// ```
+    pub fn model(&self) -> &M {
+        self.model
+    }
+
     /// Gives the model the averaged weights, if they are averaged, for good. See [`Minimize`] for an example.
     ///
     /// # Errors

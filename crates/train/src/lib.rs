@@ -57,7 +57,7 @@ pub use checkpoints::{Checkpoints, Every};
 pub use curves::{Curve, curves};
 pub use epoch::{Epoch, metrics_csv};
 pub use error::{Error, Result};
-pub use evaluate::{evaluate, evaluate_learner};
+pub use evaluate::{evaluate, evaluate_learner, evaluate_with};
 pub use fingerprint::fingerprint;
 pub use fit::{Ended, FitConfig, Fitted, HeldOut, Nothing, fit};
 pub use flow::{Flow, FlowLine, GradientFlow};

@@ -1,15 +1,22 @@
 //! The models that the command knows: a file each, which says what data the model takes, builds it and what it is trained for; and
 //! a variant of [`Architecture`], which is the table.
 
+mod autoencoder;
 mod char_rnn;
+mod contrastive;
 mod forecaster;
 mod gan;
 mod gpt;
 mod lenet;
+mod masked;
 mod mlp;
+mod represented;
 mod resnet;
+mod semi_supervised;
 mod seq2seq;
 mod supervised;
+mod text_classifier;
+mod translator;
 mod vae;
 mod vgg;
 mod vit;
@@ -45,14 +52,26 @@ pub(crate) enum Architecture {
     CharRnn(char_rnn::CharRnn),
     /// A GPT-style language model of characters
     Gpt(gpt::Gpt),
+    /// A Transformer encoder that classifies texts
+    TextClassifier(text_classifier::TextClassifier),
     /// A recurrent encoder and decoder with attention: from one sequence to another
     #[serde(rename = "seq2seq")]
     #[command(name = "seq2seq")]
     Seq2Seq(seq2seq::Seq2Seq),
+    /// An encoder-decoder Transformer: from one sequence to another
+    Translator(translator::Translator),
     /// A forecaster of time series that says how sure it is
     Forecaster(forecaster::Forecaster),
+    /// An autoencoder, dense or convolutional; also one that takes out noise
+    Autoencoder(autoencoder::Autoencoder),
     /// A variational autoencoder, dense or convolutional
     Vae(vae::Vae),
+    /// A variational autoencoder of all images and a classifier of its z from few labels
+    SemiSupervised(semi_supervised::SemiSupervised),
+    /// An encoder that learns without labels to know two views of an image again (InfoNCE)
+    Contrastive(contrastive::Contrastive),
+    /// A Transformer that learns without labels to guess hidden parts of an image
+    Masked(masked::Masked),
     /// A generative adversarial network, dense or convolutional (DCGAN)
     Gan(gan::Gan),
 }
@@ -71,6 +90,12 @@ impl Architecture {
             Architecture::Seq2Seq(m) => m,
             Architecture::Forecaster(m) => m,
             Architecture::Vae(m) => m,
+            Architecture::TextClassifier(m) => m,
+            Architecture::Translator(m) => m,
+            Architecture::Autoencoder(m) => m,
+            Architecture::SemiSupervised(m) => m,
+            Architecture::Contrastive(m) => m,
+            Architecture::Masked(m) => m,
             Architecture::Gan(m) => m,
         }
     }

@@ -13,7 +13,7 @@ use wengert::nn::zoo::{self, Observation};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::train::metrics::bits_per_dim;
-use wengert::train::{Outcome, task};
+use wengert::train::{Outcome, Task, task};
 
 const WIDEST: usize = 1 << 14;
 
@@ -104,26 +104,10 @@ impl Model for Vae {
             };
             (data, zoo::Vae::dense(&shape, &mut rng))
         };
-        let elbo = task(|model: &zoo::Vae<f32>, batch: &Batch, tape: &Tape<f32>| {
-            let elbo = model.elbo(tape.constant(&batch.inputs));
-            let n = batch.len() as f64;
-            let (likelihood, divergence) = (elbo.likelihood.mean().item()?, elbo.divergence.mean().item()?);
-            let (likelihood, divergence) = (f64::from(likelihood), f64::from(divergence));
-            let dims = batch.inputs.numel() / batch.len().max(1);
-            // Without the weight of the divergence, which makes another loss, not another bound.
-            let nats = divergence - likelihood;
-            Ok(Outcome::of(-elbo.bound.mean(), batch.len())?.measured(|m| {
-                m.mean("reconstruction", -likelihood, n).mean("divergence", divergence, n).mean(
-                    "bits_per_dim",
-                    bits_per_dim(nats, dims),
-                    n,
-                )
-            }))
-        });
         let shape = [channels, size, size];
         let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
         let seed = config.seed;
-        Supervised::new(model, data.train, data.test, elbo)
+        Supervised::new(model, data.train, data.test, elbo())
             .makes(move |model, wanted| {
                 let samples = model.sample(wanted.count.unwrap_or(SHOWN), &mut Rng::seed(wanted.seed))?;
                 Ok(Sample::Images(laid_out(&samples, shape)?))
@@ -138,6 +122,26 @@ impl Model for Vae {
             })
             .boxed()
     }
+}
+
+/// The evidence lower bound, in nats a sample, and its parts.
+pub(super) fn elbo() -> impl Task<zoo::Vae<f32>, Batch> {
+    task(|model: &zoo::Vae<f32>, batch: &Batch, tape: &Tape<f32>| {
+        let elbo = model.elbo(tape.constant(&batch.inputs));
+        let n = batch.len() as f64;
+        let (likelihood, divergence) = (elbo.likelihood.mean().item()?, elbo.divergence.mean().item()?);
+        let (likelihood, divergence) = (f64::from(likelihood), f64::from(divergence));
+        let dims = batch.inputs.numel() / batch.len().max(1);
+        // Without the weight of the divergence, which makes another loss, not another bound.
+        let nats = divergence - likelihood;
+        Ok(Outcome::of(-elbo.bound.mean(), batch.len())?.measured(|m| {
+            m.mean("reconstruction", -likelihood, n).mean("divergence", divergence, n).mean(
+                "bits_per_dim",
+                bits_per_dim(nats, dims),
+                n,
+            )
+        }))
+    })
 }
 
 /// Rows or images as images, with values from 0 to 1.

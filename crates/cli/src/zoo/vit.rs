@@ -67,17 +67,23 @@ impl Model for Vit {
         let data = config.data.images(config, Scale::Standard)?;
         let (channels, size) = data.square()?;
         let Vit { width, heads, layers, dropout, .. } = *self;
-        let patch = self.patch.unwrap_or(if size.is_multiple_of(7) { size / 7 } else { (size / 4).max(1) });
-        ensure!(
-            patch > 0 && size.is_multiple_of(patch),
-            "--patch: expected a divisor of the image's side, {size}, found {patch}"
-        );
+        let patch = patch_of(self.patch, size)?;
         heads_fit(width, heads)?;
         let classes = data.plain.classes();
         let shape = zoo::VitConfig { channels, size, patch, classes, width, heads, layers, dropout };
         let model = zoo::Vit::new(&shape, &mut Rng::seed(config.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
+}
+
+/// The side of a patch of images with this side.
+pub(super) fn patch_of(asked: Option<usize>, size: usize) -> Result<usize> {
+    let patch = asked.unwrap_or(if size.is_multiple_of(7) { size / 7 } else { (size / 4).max(1) });
+    ensure!(
+        patch > 0 && size.is_multiple_of(patch),
+        "--patch: expected a divisor of the image's side, {size}, found {patch}"
+    );
+    Ok(patch)
 }
 
 /// Whether heads share the features evenly.

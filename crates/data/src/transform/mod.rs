@@ -27,6 +27,7 @@ mod normalize;
 mod resize;
 mod rotate;
 mod shift;
+mod views;
 
 pub use augmented::Augmented;
 pub use compose::Compose;
@@ -40,6 +41,7 @@ pub use normalize::Normalize;
 pub use resize::{Filter, Resize, resize};
 pub use rotate::{Rotate, rotate};
 pub use shift::{Shift, shift};
+pub use views::{ViewBatch, Views};
 
 use crate::error::{Error, Result};
 use std::fmt;

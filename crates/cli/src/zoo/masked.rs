@@ -1,0 +1,113 @@
+//! The options of the masked autoencoder.
+
+use super::represented::Represented;
+use super::vae::side_by_side;
+use super::vit::{heads_fit, patch_of};
+use super::{Experiment, Model, SHOWN, Usual};
+use crate::config::Config;
+use crate::data::{Data, IMAGES, Scale};
+use crate::values;
+use anyhow::Result;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use wengert::Tape;
+use wengert::data::Batch;
+use wengert::nn::zoo::{MaskedAutoencoder, MaskedConfig};
+use wengert::ops::Tensor;
+use wengert::ops::random::Rng;
+use wengert::train::{Outcome, task};
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train masked
+  wengert train masked --data fashion-mnist --hide 0.6 --labels 600";
+
+/// The labels that the linear head learns from if nothing else is said.
+const LABELS: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Masked {
+    /// The side of a patch, a divisor of the image's [default: a quarter or a seventh of the image's]
+    #[arg(long, value_name = "N", value_parser = values::count::<1024>, help_heading = "Model")]
+    patch: Option<usize>,
+
+    /// The features of each patch
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<4096>)]
+    #[arg(help_heading = "Model")]
+    width: usize,
+
+    /// The heads of attention, which share the features evenly
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::count::<256>, help_heading = "Model")]
+    heads: usize,
+
+    /// The blocks of the encoder
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count::<256>, help_heading = "Model")]
+    layers: usize,
+
+    /// The part of the patches that is hidden
+    #[arg(long, value_name = "PART", default_value_t = 0.75, value_parser = values::test_fraction)]
+    #[arg(help_heading = "Model")]
+    hide: f64,
+}
+
+impl Model for Masked {
+    fn name(&self) -> &'static str {
+        "masked"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        IMAGES
+    }
+
+    fn expect(&self) -> &'static str {
+        "hidden three quarters of an image guessed from the last one"
+    }
+
+    fn usual(&self, data: Data) -> Usual {
+        match data.is_large() {
+            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(10) },
+            false => Usual { batch_size: 64, ..Usual::epochs(50) },
+        }
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+        let all = Config { labels: None, ..config.clone() };
+        let few =
+            Config { labels: Some(config.labels.unwrap_or(LABELS)), augment: Vec::new(), ..config.clone() };
+        let data = config.data.images(&all, Scale::Unit)?;
+        let labelled = config.data.images(&few, Scale::Unit)?.plain;
+        let (channels, size) = data.square()?;
+        let patch = patch_of(self.patch, size)?;
+        heads_fit(self.width, self.heads)?;
+        // The decoder has half as many features, and as many heads.
+        let decoder_width = (self.width / 2).next_multiple_of(self.heads);
+        let shape = MaskedConfig {
+            channels,
+            size,
+            patch,
+            width: self.width,
+            heads: self.heads,
+            layers: self.layers,
+            decoder_width,
+            decoder_layers: 1,
+            hidden: self.hide,
+        };
+        let model = MaskedAutoencoder::new(&shape, &mut Rng::seed(config.seed));
+        let guess = task(|model: &MaskedAutoencoder<f32>, batch: &Batch, tape: &Tape<f32>| {
+            Outcome::of(model.loss(tape.constant(&batch.inputs)), batch.len())
+        });
+        let features = |model: &MaskedAutoencoder<f32>, x: &Tensor<f32>| {
+            Ok(model.features(Tape::eval().constant(x)).value()?)
+        };
+        let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
+        let seed = config.seed;
+        Represented::new(model, (data.train, data.test), guess, (self.width, features), labelled)
+            .shows(move |model| {
+                let (filled, _) = model.fill(&held_out, &mut Rng::seed(seed))?;
+                Ok(vec![("reconstructions", side_by_side(&held_out, &filled, [channels, size, size])?)])
+            })
+            .boxed()
+    }
+}

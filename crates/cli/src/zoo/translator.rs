@@ -1,0 +1,95 @@
+//! The options of the encoder-decoder Transformer.
+
+use super::seq2seq::{tokens, written};
+use super::vit::heads_fit;
+use super::{Experiment, Model, Sample, Supervised, Usual};
+use crate::config::Config;
+use crate::data::{Data, PAIRS};
+use crate::values;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wengert::Tape;
+use wengert::data::{BEGIN, END, PAD, PairBatch};
+use wengert::nn::zoo;
+use wengert::ops::random::Rng;
+use wengert::train::{Outcome, task};
+
+const EXAMPLES: &str = "\
+Examples:
+  wengert train translator
+  wengert train translator --data pairs --data-path words.tsv
+  wengert sample runs/translator-seed0 --prompt 'New Zealand'";
+
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
+#[command(after_help = EXAMPLES)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Translator {
+    /// The features of each step
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<8192>)]
+    #[arg(help_heading = "Model")]
+    width: usize,
+
+    /// The heads of attention, which share the features evenly
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::count::<256>, help_heading = "Model")]
+    heads: usize,
+
+    /// The layers of the encoder, and of the decoder
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count::<256>, help_heading = "Model")]
+    layers: usize,
+
+    /// The probability of dropping a feature in training
+    #[arg(long, value_name = "P", default_value_t = 0.1, value_parser = values::dropout, help_heading = "Model")]
+    dropout: f64,
+}
+
+impl Model for Translator {
+    fn name(&self) -> &'static str {
+        "translator"
+    }
+
+    fn data(&self) -> &'static [Data] {
+        PAIRS
+    }
+
+    fn expect(&self) -> &'static str {
+        "a perplexity of 3 on names that it has not seen"
+    }
+
+    fn usual(&self, _: Data) -> Usual {
+        Usual { clip_norm: Some(1.0), lr: 0.002, ..Usual::epochs(40) }
+    }
+
+    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+        let Translator { width, heads, layers, dropout } = *self;
+        heads_fit(width, heads)?;
+        let (train, test) = config.data.pairs(config)?;
+        let shape = zoo::TranslatorConfig {
+            source: train.source().len(),
+            target: train.target().len(),
+            width,
+            heads,
+            hidden: 2 * width,
+            layers,
+            dropout,
+            padding: PAD,
+        };
+        let model = zoo::Translator::new(&shape, &mut Rng::seed(config.seed));
+        let translate = task(|model: &zoo::Translator<f32>, batch: &PairBatch, tape: &Tape<f32>| {
+            let loss = model.loss(tape, &batch.source, &batch.target);
+            written(Outcome::weighted(loss, batch.indices.len(), tokens(batch))?, tokens(batch))
+        });
+        let (source, target) = (train.source().clone(), train.target().clone());
+        Supervised::new(model, Arc::new(train), test, translate)
+            .makes(move |model, wanted| {
+                let Some(prompt) = &wanted.prompt else {
+                    bail!("give what is to be translated with --prompt")
+                };
+                let ids = source.encode(prompt).context("--prompt")?;
+                let ids = model.translate(&ids, BEGIN, END, wanted.length)?;
+                Ok(Sample::Text(target.decode(&ids)?))
+            })
+            .boxed()
+    }
+}
