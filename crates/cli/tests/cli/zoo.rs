@@ -61,10 +61,16 @@ fn language_models() {
 
 #[test]
 fn translation_and_forecasts() {
-    let inside = trained_and_evaluated("seq2seq", "--epochs 1 --hidden 16", &["test perplexity"]);
-    let text = succeeds(&inside, "sample run --prompt Germany --length 12");
-    assert!(text.trim_end().chars().count() <= 12, "{text:?}");
-    fails(&inside, "sample run", 1, &["--prompt"]);
+    for (model, options) in
+        [("seq2seq", "--epochs 1 --hidden 16"), ("translator", "--epochs 1 --width 16 --heads 2 --layers 1")]
+    {
+        let inside = trained_and_evaluated(model, options, &["test perplexity"]);
+        let text = succeeds(&inside, "sample run --prompt Germany --length 12");
+        assert!(text.trim_end().chars().count() <= 12, "{text:?}");
+        fails(&inside, "sample run", 1, &["--prompt"]);
+        fails(&inside, "sample run --prompt 東京", 1, &["--prompt", "東"]);
+    }
+    let inside = temporary("zoo-pairs");
     fs::write(inside.join("bad.tsv"), "a\tb\nc d\n").unwrap();
     fails(&inside, "train seq2seq --data pairs --data-path bad.tsv", 1, &["bad.tsv, line 2", "no tab"]);
 
@@ -96,6 +102,9 @@ fn generators_of_images() {
         succeeds(&inside, "sample run --count 9 --seed 6 --out nine.png");
         assert_ne!(fs::read(inside.join("nine.png")).unwrap(), before);
     }
+    let inside = trained_and_evaluated("autoencoder", "--epochs 2 --noise 0.2", &["weights"]);
+    assert!(inside.join("run/reconstructions.png").exists());
+    fails(&inside, "sample run", 1, &["autoencoder", "makes nothing"]);
     let inside = temporary("zoo-convolutional");
     for options in [
         "train vae --convolutional --channels 4 --labels 50 --gaussian 0.3",
@@ -105,6 +114,45 @@ fn generators_of_images() {
         succeeds(&inside, &format!("{options} --epochs 1"));
     }
     fails(&inside, "train gan --average 0.9", 1, &["gan trains both", "--average"]);
+}
+
+#[test]
+fn what_learns_without_labels() {
+    for (model, options) in [
+        ("semi-supervised", "--labels 50 --hidden 32 --average 0.9"),
+        ("contrastive", "--labels 30 --widths 4,8 --augment crop,noise"),
+        ("masked", "--labels 20 --width 16 --heads 2 --layers 1 --checkpoint-every 1epochs"),
+    ] {
+        let inside = trained_and_evaluated(
+            model,
+            &format!("--epochs 1 {options}"),
+            &["test accuracy", "test accuracy_on"],
+        );
+        assert_eq!(inside.join("run/reconstructions.png").exists(), model != "contrastive");
+    }
+    let inside = temporary("zoo-unlabelled");
+    fails(&inside, "train semi-supervised --labels 15", 1, &["multiple of the 10 classes", "found 15"]);
+    fails(&inside, "train masked --hide 0.99", 1, &["hides some but not all of 16 patches"]);
+}
+
+#[test]
+fn texts_with_classes() {
+    let options = "--epochs 1 --width 16 --heads 2 --layers 1";
+    let inside = trained_and_evaluated("text-classifier", options, &["test accuracy"]);
+    let lines: String =
+        (0..60).map(|i| format!("number {i} is {}\t{}\n", i % 2, ["even", "odd"][i % 2])).collect();
+    fs::write(inside.join("texts.tsv"), lines).unwrap();
+    succeeds(
+        &inside,
+        &format!("train text-classifier --data texts --data-path texts.tsv {options} --pooling class"),
+    );
+    fs::write(inside.join("bad.tsv"), "one\ttwo\nthree\n").unwrap();
+    fails(
+        &inside,
+        "train text-classifier --data texts --data-path bad.tsv",
+        1,
+        &["bad.tsv", "line 2", "a tab"],
+    );
 }
 
 /// A game goes on with the same bits: both players, both optimisers, the noise.
