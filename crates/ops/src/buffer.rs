@@ -126,9 +126,20 @@ unsafe impl<T: Element> Sync for Buffer<T> {}
 impl<T: Element> Buffer<T> {
     /// A buffer of `len` elements with unspecified (but valid) values, to be overwritten by the caller.
     ///
+    /// With debug assertions, numbers are NaN and integers -1, so that tests see what was not overwritten.
+    ///
     /// # Panics
     /// If the size overflows the address space; shapes are checked before they get here.
     pub fn unspecified(len: usize) -> Self {
+        let buffer = Self::allocated(len);
+        if cfg!(debug_assertions) && T::ANY_BITS {
+            // SAFETY: the buffer has room for `len` elements, and any bits are a valid value.
+            unsafe { buffer.ptr.write_bytes(0xff, len) };
+        }
+        buffer
+    }
+
+    fn allocated(len: usize) -> Self {
         let bytes =
             len.checked_mul(size_of::<T>()).filter(|&b| b < 1 << 40).expect("tensor size overflows memory");
         if bytes == 0 {

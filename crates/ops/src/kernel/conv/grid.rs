@@ -154,7 +154,8 @@ impl Grid {
         to[line..].fill(T::ZERO);
     }
 
-    /// As [`fill`](Grid::fill), the channels of a cell side by side: `[phase, row, cell, channel]`.
+    /// As [`fill`](Grid::fill), the channels of a cell side by side: `[phase, row, cell, channel]`. What follows the grid in
+    /// `to`, a row at least, becomes zero.
     #[inline(always)]
     pub(super) fn fill_last<T: Float>(
         &self,
@@ -166,12 +167,13 @@ impl Grid {
     ) {
         let [vertical, horizontal] = &self.axes;
         let (plane, width, pitch) = (vertical.source * horizontal.source, horizontal.source, self.pitch);
-        let mut lines = to.chunks_exact_mut(pitch * channels);
+        let mut written = 0;
         for &top in &vertical.starts {
             let top = top + (first * vertical.step) as isize;
             for &(left, a, b) in &self.spans {
                 for row in 0..rows {
-                    let Some(line) = lines.next() else { return };
+                    let line = &mut to[written..][..pitch * channels];
+                    written += line.len();
                     let at = top + (row * vertical.step) as isize;
                     if at < 0 || at >= vertical.source as isize || a >= b {
                         line.fill(T::ZERO);
@@ -190,6 +192,8 @@ impl Grid {
                 }
             }
         }
+        // The end of the last row reads on here, where the padding of rows is shared.
+        to[written..].fill(T::ZERO);
     }
 
     /// What the grid needs behind it: a product reads whole vectors, and the end of a row in the next.

@@ -72,6 +72,8 @@ fn all_three_agree_with_loops() {
         ([1, 3, 70, 61], [10, 3, 7, 7], [2, 2], [3, 3], [1, 1], 1),
         ([9, 16, 14, 14], [24, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
         ([1, 16, 40, 40], [32, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([3, 32, 4, 4], [32, 32, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([2, 64, 2, 2], [64, 64, 3, 3], [1, 1], [1, 1], [1, 1], 1),
     ];
     for (case, &(x, w, stride, padding, dilation, groups)) in cases.iter().enumerate() {
         let o = ConvOptions::<2>::default().stride(stride).padding(padding).dilation(dilation).groups(groups);
