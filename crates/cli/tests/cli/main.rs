@@ -1,5 +1,6 @@
 //! The command as a user meets it: what it prints, what it leaves behind, and how it fails.
 
+mod book;
 mod resume;
 mod zoo;
 
