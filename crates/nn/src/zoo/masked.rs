@@ -5,7 +5,7 @@ use super::vit::{blocks, patches};
 use crate::Module;
 use crate::dist::Keys;
 use crate::init::Scheme;
-use crate::layers::{Dropout, Layer, LearnedPositions, Linear, TransformerEncoder};
+use crate::layers::{Dropout, Layer, LearnedPositions, Linear, SinusoidalPositions, TransformerEncoder};
 use crate::loss;
 use wengert_ops::Tensor;
 use wengert_ops::random::{Rng, uniform};
@@ -120,7 +120,8 @@ struct Choice {
 }
 
 impl<T: Float> MaskedAutoencoder<T> {
-    /// A model with PyTorch's default weights; positions, class vector and mask have a standard deviation of 0.02.
+    /// A model with PyTorch's default weights; class vector and mask have a standard deviation of 0.02. Positions begin as sinusoids,
+    /// as they are all that tells one hidden patch from another.
     ///
     /// # Panics
     /// If a weight does not fit in memory.
@@ -131,11 +132,11 @@ impl<T: Float> MaskedAutoencoder<T> {
         MaskedAutoencoder {
             embed: Linear::new(numbers, width, rng),
             class: Param::new(small.sample(&[1, 1, width].into(), rng)),
-            positions: LearnedPositions::new(steps, width, rng),
+            positions: sinusoids(steps, width),
             encoder: TransformerEncoder::new(&blocks(width, heads, config.layers, 0.0), rng),
             bridge: Linear::new(width, decoder_width, rng),
             mask: Param::new(small.sample(&[1, 1, decoder_width].into(), rng)),
-            decoder_positions: LearnedPositions::new(steps, decoder_width, rng),
+            decoder_positions: sinusoids(steps, decoder_width),
             decoder: TransformerEncoder::new(&blocks(decoder_width, heads, config.decoder_layers, 0.0), rng),
             pixels: Linear::new(decoder_width, numbers, rng),
             patch,
@@ -269,6 +270,14 @@ impl<T: Float> MaskedAutoencoder<T> {
         let back = order.map(|place| place as f64).argsort(1, false)?;
         let hidden = back.map(|place| place >= seen as i64);
         Ok(Choice { seen: order.slice(1, ..seen)?, back, hidden })
+    }
+}
+
+/// Positions that begin as sinusoids.
+fn sinusoids<T: Float>(steps: usize, width: usize) -> LearnedPositions<T> {
+    match SinusoidalPositions::table(0, steps, width) {
+        Ok(table) => LearnedPositions { weight: Param::new(table) },
+        Err(e) => panic!("{e}"),
     }
 }
 
