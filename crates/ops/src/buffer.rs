@@ -250,6 +250,14 @@ mod tests {
         }
     }
 
+    /// A kernel that reads what it has not written gives NaN in every test.
+    #[test]
+    fn what_is_not_written_shows_in_tests() {
+        for len in [3, 5000, 5000] {
+            assert!(Buffer::<f32>::unspecified(len).iter().all(|v| v.is_nan() || !cfg!(debug_assertions)));
+        }
+    }
+
     #[test]
     fn recycled_booleans_are_booleans() {
         drop(Buffer::<u8>::filled(5000, 0xff));
