@@ -177,7 +177,10 @@ def w5(variant: Variant):
 
 
 def w6(variant: Variant):
-    """Pre-norm decoder, erf GELU, causal, 4 layers, d 256, 4 heads, MLP 1024, T 128, batch 8, vocabulary 96, AdamW."""
+    """Pre-norm decoder, erf GELU, causal, 4 layers, d 256, 4 heads, MLP 1024, T 128, batch 8, vocabulary 96, AdamW.
+
+    The token table is the head.
+    """
     import torch
     from torch import nn
     from torch.nn import functional as F
@@ -203,10 +206,11 @@ def w6(variant: Variant):
             super().__init__()
             self.tokens, self.positions = nn.Embedding(vocab, d), nn.Embedding(t, d)
             self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
-            self.norm, self.head = nn.LayerNorm(d), nn.Linear(d, vocab, bias=False)
+            self.norm = nn.LayerNorm(d)
 
         def forward(self, ids):
-            return self.head(self.norm(self.blocks(self.tokens(ids) + self.positions.weight)))
+            h = self.norm(self.blocks(self.tokens(ids) + self.positions.weight))
+            return F.linear(h, self.tokens.weight)
 
     model = Decoder()
     ids = torch.randint(0, vocab, (batch, t))
