@@ -35,12 +35,16 @@ check *ARGS:
 conformance *ARGS:
     python3 benches/conformance.py {{ARGS}}
 
+# Models trained beside PyTorch's, loss by loss: `just parity`, `just parity --model gpt,vae --seeds 10`
+parity *ARGS:
+    python3 benches/parity.py {{ARGS}}
+
 # A million calls of the public functions with random arguments, none of which may panic: `just fuzz`,
 # `just fuzz --function Var::softmax --calls 100000`
 fuzz *ARGS:
     cargo run --release -p wengert-benches --bin fuzz -- {{ARGS}}
 
-# Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w9 3`
+# Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w2,w3,w4,w5,w6,w7,w8,w9,w10 1`
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
 

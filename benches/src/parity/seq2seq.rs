@@ -1,0 +1,66 @@
+//! An encoder and a decoder with attention on names in two languages, of different lengths.
+
+use crate::model::{Entry, Model, Single};
+use crate::plan::{Method, Pace, Plan};
+use crate::samples::{Samples, Sets};
+use anyhow::Result;
+use wengert::data::{Dataset, Pairs, country_and_language_names, permutation};
+use wengert::nn::optim::AdamConfig;
+use wengert::nn::zoo::{Seq2Seq, Seq2SeqConfig};
+use wengert::ops::random::{Key, Purpose};
+use wengert::prelude::*;
+
+/// The characters of the names, and the three ids that are none.
+const SOURCE: usize = 71;
+const TARGET: usize = 74;
+
+pub(crate) fn entry() -> Entry {
+    let adam = AdamConfig { learning_rate: 4e-3, beta1: 0.8, ..AdamConfig::default() };
+    Entry {
+        name: "seq2seq",
+        plan: Plan {
+            method: Method::Adam(adam),
+            pace: Pace::Exponential(0.995),
+            clip: Some(1.0),
+            batch: 32,
+            epochs: 5,
+            parts: 1,
+            metric: "loss, nats a character",
+        },
+        sets: names,
+        noise: None,
+        single: build,
+        double: build,
+    }
+}
+
+fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
+    let config = Seq2SeqConfig { source: SOURCE, target: TARGET, embedding: 16, hidden: 32, padding: 0 };
+    Box::new(Single {
+        model: Seq2Seq::new(&config, rng),
+        loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
+        metric: Single::test_loss,
+    })
+}
+
+/// Names of at most 16 characters, filled up to one length.
+fn names() -> Result<Sets> {
+    let mut names = country_and_language_names()?;
+    names.retain(|(a, b)| a.chars().count() <= 16 && b.chars().count() <= 16);
+    let pairs = Pairs::new(&names)?;
+    anyhow::ensure!(
+        (pairs.source().len(), pairs.target().len()) == (SOURCE, TARGET),
+        "the names have {} and {} characters",
+        pairs.source().len(),
+        pairs.target().len()
+    );
+    let order = permutation(pairs.len(), Key::of(0, Purpose::Split, 0));
+    let all = pairs.fetch(&order)?;
+    let part = |range: std::ops::Range<usize>| -> Result<Samples> {
+        let (x, y) =
+            (all.source.slice(0, range.clone())?.contiguous(), all.target.slice(0, range)?.contiguous());
+        Ok(Samples::default().ids("x", x).ids("y", y))
+    };
+    let test = pairs.len() / 5;
+    Ok(Sets { train: part(test..pairs.len())?, test: part(0..test)? })
+}

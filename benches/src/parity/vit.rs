@@ -1,0 +1,35 @@
+//! A small vision Transformer on the digits, by AdamW in one cycle, with clipped gradients.
+
+use crate::mlp::digits_as;
+use crate::model::{Entry, Model, Single};
+use crate::plan::{Method, Pace, Plan};
+use wengert::nn::optim::AdamConfig;
+use wengert::nn::zoo::{Vit, VitConfig};
+use wengert::prelude::*;
+
+pub(crate) fn entry() -> Entry {
+    let adam =
+        AdamConfig { learning_rate: 3e-3, weight_decay: 0.05, decoupled: true, ..AdamConfig::default() };
+    Entry {
+        name: "vit",
+        plan: Plan {
+            method: Method::Adam(adam),
+            pace: Pace::OneCycle,
+            clip: Some(1.0),
+            batch: 32,
+            epochs: 8,
+            parts: 1,
+            metric: "accuracy, %",
+        },
+        sets: || digits_as(&[1, 8, 8]),
+        noise: None,
+        single: build,
+        double: build,
+    }
+}
+
+fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
+    let config =
+        VitConfig { size: 8, patch: 2, width: 32, heads: 4, layers: 2, dropout: 0.0, ..VitConfig::default() };
+    Box::new(Single::classifier(Vit::new(&config, rng)))
+}
