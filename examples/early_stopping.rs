@@ -61,13 +61,13 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         let curve = |part: fn(&wengert::train::Epoch) -> f64| {
             whole.epochs.iter().map(move |e| (e.number as f64, part(e)))
         };
-        let mark = |epoch: usize| [(epoch as f64, 0.0), (epoch as f64, 4.0)];
+        let mark = |epoch: usize| [(epoch as f64, 0.0), (epoch as f64, 2.5)];
         panels.push(
             Plot::new(name)
                 .x("epoch")
                 .y("cross-entropy")
-                .y_range(0.0, 4.0)
-                .line(BLUE, "train", curve(|e| e.train.loss()))
+                .y_range(0.0, 2.5)
+                .line(BLUE, "train", curve(|e| e.train.loss().min(2.5)))
                 .line(ORANGE, "test", curve(|e| e.test.loss()))
                 .dashed(BLACK, "best epoch", mark(best.number))
                 .dashed(GRAY, "stopped", mark(stopped.epochs.len())),

@@ -5,7 +5,7 @@
 
 use wengert::data::{Classification, digits};
 use wengert::prelude::*;
-use wengert_examples::{BLUE, Failure, GRAY, ORANGE, Plot, Run, mean, standard_error};
+use wengert_examples::{BLUE, Corner, Failure, GRAY, ORANGE, Plot, Run, mean, standard_error};
 
 #[derive(Module)]
 struct TwoHeads {
@@ -73,7 +73,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         );
         all.push(scores);
     }
-    let joint = weights.iter().position(|w| *w == 1.0).map_or(0, |i| i);
+    let joint = weights.iter().position(|w| *w == 1.0).unwrap_or(0);
     let gains: Vec<f64> = all[joint].iter().zip(&all[0]).map(|(a, b)| a - b).collect();
     println!("the second task brings {:.2} ± {:.2} points", mean(&gains), standard_error(&gains));
     assert!(mean(&gains) > 1.0 && mean(&gains) > 2.0 * standard_error(&gains), "{gains:?}");
@@ -86,15 +86,16 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         .map(|(i, s)| (place(i), mean(s) - standard_error(s), mean(s) + standard_error(s)));
     let dots = all.iter().enumerate().flat_map(|(i, s)| s.iter().map(move |s| (place(i), *s)));
     let alone = mean(&all[0]);
-    let plot = Plot::new("30 labelled digits, and the parity of 1079")
+    let plot = Plot::new(format!("30 labelled digits, and the parity of {}", rest.len()))
         .x("weight λ of the second task")
         .y("digits right (%)")
+        .y_range(60.0, 90.0)
         .x_ticks(weights.iter().enumerate().map(|(i, w)| (place(i), w)))
         .dots(GRAY, "one draw of the labels", dots)
         .band(BLUE, band)
         .line(BLUE, "mean ± its standard error", curve)
         .dashed(ORANGE, "one task alone", [(0.0, alone), (place(weights.len() - 1), alone)])
-        .legend(wengert_examples::Corner::LowerRight);
+        .legend(Corner::LowerRight);
     run.draw("multi-task.svg", &[&[plot]])
 }
 

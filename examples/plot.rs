@@ -368,9 +368,11 @@ pub fn figure(rows: &[&[Plot]]) -> Result<String, Failure> {
         }
         area.present()?;
     }
-    // In pixels, and without what is so anyway.
-    let (inner, outer) = (format!("width=\"{}\" height=\"{}\"", size.0, size.1), (size.0 / 2, size.1 / 2));
+    // In pixels, with edges of rectangles on whole ones, so that neighbours touch, and without what is so anyway.
+    let (outer, inner) = ((size.0 / 2, size.1 / 2), format!("width=\"{}\" height=\"{}\"", size.0, size.1));
     let svg = svg.replacen(&inner, &format!("width=\"{}\" height=\"{}\"", outer.0, outer.1), 1);
+    let svg =
+        svg.replacen("\">\n", "\">\n<style>rect:not([stroke]){shape-rendering:crispEdges}</style>\n", 1);
     Ok(svg.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", ""))
 }
 

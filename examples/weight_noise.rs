@@ -5,7 +5,7 @@
 use wengert::data::{Classification, digits};
 use wengert::nn::{GaussianNoise, NoisyWeights};
 use wengert::prelude::*;
-use wengert_examples::{BLACK, BLUE, Corner, Failure, GREEN, ORANGE, Plot, Run, mean, standard_error};
+use wengert_examples::{BLACK, BLUE, Color, Corner, Failure, GREEN, ORANGE, Plot, Run, mean, standard_error};
 
 /// Where noise is added.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ fn error(
 fn analyse(run: &Run) -> Result<(), Failure> {
     let (rest, test) = digits()?.stratified_split(0.4, 0)?;
     let (seeds, steps) = run.pick((6, 200), (3, 120));
-    let kinds: [(&str, Place, &[f64], f64, wengert_examples::Color); 3] = [
+    let kinds: [(&str, Place, &[f64], f64, Color); 3] = [
         ("inputs", Place::Inputs, &[0.03, 0.1, 0.2, 0.3, 0.5, 0.8], 0.3, BLUE),
         ("activations", Place::Activations, &[0.03, 0.1, 0.3, 0.5, 1.0, 2.0], 0.5, ORANGE),
         ("weights", Place::Weights, &[0.01, 0.03, 0.06, 0.1, 0.13], 0.03, GREEN),
