@@ -65,3 +65,9 @@ shots:
     cargo build -p wengert-cli
     cd crates/trace/tests/browser && npm install --no-audit --no-fund
     cd crates/trace/tests/browser && WENGERT="{{wengert}}" node shots.mjs
+
+# The pictures of the chapter of analyses, drawn anew
+pictures:
+    for name in $(grep -o 'example [a-z_]*`$' docs/src/analyses.md | tr -d '`' | cut -d ' ' -f 2); do \
+        cargo run --release --quiet -p wengert-examples --example "$name" -- docs/src/images || exit 1; \
+    done

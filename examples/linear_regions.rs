@@ -25,7 +25,7 @@ struct Piece {
 /// The output of a ReLU network of one input as a list of affine pieces, from left to right; neighbours differ.
 ///
 /// The kinks are walked layer by layer, without a grid. On a piece every unit of a layer is affine in x, so every unit of the
-/// next has at most one zero there, which is known: the piece is cut at these, and the ReLU is 0 or the identity on each part.
+/// next has at most one zero there, which is known: the piece is cut at these, and the ReLU is 0 or the identity on each part. Only the numbers are rounded.
 fn pieces(net: &Mlp<f64>) -> Vec<Piece> {
     let identity = Affine { slope: 1.0, offset: 0.0 };
     let mut all = vec![Piece { start: f64::NEG_INFINITY, units: vec![identity] }];
@@ -43,7 +43,7 @@ fn pieces(net: &Mlp<f64>) -> Vec<Piece> {
                 cuts.dedup();
             }
             for (j, &start) in cuts.iter().enumerate() {
-                let middle = inside(start, cuts.get(j + 1).copied().unwrap_or(end));
+                let middle = inside(start, cuts.get(j + 1).copied().unwrap_or(end), 0.5);
                 let relu = |u: &Affine| {
                     if is_output || u.slope * middle + u.offset > 0.0 {
                         *u
@@ -71,13 +71,14 @@ fn apply(layer: &Linear<f64>, h: &[Affine]) -> Vec<Affine> {
     w.chunks(h.len()).enumerate().map(row).collect()
 }
 
-/// A number between two, of which either may be infinite.
-fn inside(a: f64, b: f64) -> f64 {
+/// A number between two, of which either may be infinite: in the middle for t = 1/2, close to either for t near 0 or 1.
+fn inside(a: f64, b: f64, t: f64) -> f64 {
+    let away = |from: f64, t: f64| t / (1.0 - t) * from.abs().max(1.0);
     match (a.is_finite(), b.is_finite()) {
-        (true, true) => 0.5 * (a + b),
-        (true, false) => a + a.abs().max(1.0),
-        (false, true) => b - b.abs().max(1.0),
-        (false, false) => 0.0,
+        (true, true) => a + t * (b - a),
+        (true, false) => a + away(a, t),
+        (false, true) => b - away(b, 1.0 - t),
+        (false, false) => 2.0 * t - 1.0,
     }
 }
 
@@ -127,21 +128,22 @@ fn zigzag(width: usize, depth: usize) -> Result<Mlp<f64>, Error> {
     Ok(net)
 }
 
-/// The pieces are the network: on each, the tape's values and gradients are theirs.
+/// The pieces are the network: near both ends of each, and in its middle, the tape's values and gradients are theirs, so that no
+/// kink is missing.
 fn agrees(net: &Mlp<f64>, pieces: &[Piece]) -> Result<(), Error> {
     let end = |i: usize| pieces.get(i + 1).map_or(f64::INFINITY, |p| p.start);
-    let x: Vec<f64> = pieces.iter().enumerate().map(|(i, p)| inside(p.start, end(i))).collect();
+    let points =
+        |(i, p): (usize, &Piece)| [0.01, 0.5, 0.99].map(|t| (inside(p.start, end(i), t), p.units[0]));
+    let points: Vec<(f64, Affine)> = pieces.iter().enumerate().flat_map(points).collect();
+    let x: Vec<f64> = points.iter().map(|(x, _)| *x).collect();
     let tape = Tape::new();
-    let input = tape.var(Tensor::from(x.clone()).unsqueeze(1)?);
+    let input = tape.var(Tensor::from(x).unsqueeze(1)?);
     let y = net.forward(input).keep();
     let (values, slopes) = (y.value()?.to_vec(), y.sum().backward()?.wrt(input)?.to_vec());
-    for (((piece, x), y), slope) in pieces.iter().zip(x).zip(values).zip(slopes) {
-        let u = piece.units[0];
+    for (((x, u), y), slope) in points.into_iter().zip(values).zip(slopes) {
         let near = |a: f64, b: f64, scale: f64| (a - b).abs() <= 1e-9 * scale.max(1.0);
-        assert!(
-            near(y, u.slope * x + u.offset, u.slope.abs() * x.abs() + u.offset.abs()),
-            "{u:?} at {x}: {y}"
-        );
+        let scale = u.slope.abs() * x.abs() + u.offset.abs();
+        assert!(near(y, u.slope * x + u.offset, scale), "{u:?} at {x}: {y}");
         assert!(near(slope, u.slope, u.slope.abs()), "{u:?} at {x}: {slope}");
     }
     Ok(())
@@ -173,6 +175,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             let net = network(width, depth, &mut rng);
             let found = pieces(&net);
             assert!(found.len() <= most);
+            agrees(&net, &found)?;
             counts.push(found.len() as f64);
         }
         println!(
@@ -224,7 +227,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let mut widths =
         Plot::new("One hidden layer").x("hidden units D").y("linear regions").legend(Corner::UpperLeft);
     let mut counts = Vec::new();
-    for width in (1..=12).step_by(1) {
+    for width in 1..=12 {
         counts.extend((0..12).map(|_| (width as f64, pieces(&network(width, 1, &mut rng)).len() as f64)));
     }
     widths = widths.dots(GREEN, "random", counts).dashed(

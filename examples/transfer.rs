@@ -1,5 +1,5 @@
-//! Transfer learning: a trunk that has learned the digits 0 to 4 is frozen, and a new head on it learns 5 to 9 from a few labels. The
-//! same network trained from scratch on these labels has more that it can change, and does worse.
+//! Transfer learning: a trunk that has learned the digits 0 to 4 is frozen, and a new head on it learns 5 to 9 from a few labels.
+//! The same network trained from scratch has more that it can change, and does worse as long as labels are few.
 //!
 //! `cargo run --release --example transfer`
 
