@@ -155,8 +155,8 @@ mod tests {
         assert_eq!(logits(&*fresh, Tape::eval()), evaluated, "{name}");
     }
 
-    fn checked(name: &str, mut net: impl Layer<f64>) {
-        let x: Tensor<f64> = Tensor::randn([3, 1, 8, 8], &mut Rng::seed(21)).unwrap();
+    fn checked(name: &str, size: usize, mut net: impl Layer<f64>) {
+        let x: Tensor<f64> = Tensor::randn([3, 1, size, size], &mut Rng::seed(21)).unwrap();
         let labels = Tensor::from([0, 1, 1]);
         let errors = gradcheck::check_slopes(
             &mut net,
@@ -203,9 +203,10 @@ mod tests {
 
     #[test]
     fn gradients_are_right() {
-        checked("vgg", small_vgg::<f64>(1));
-        checked("resnet", small_resnet::<f64>(1));
-        checked("vit", small_vit::<f64>(1));
+        checked("lenet", 12, lenet::<f64>(1, 12, 2, &mut Rng::seed(1)));
+        checked("vgg", 8, small_vgg::<f64>(1));
+        checked("resnet", 8, small_resnet::<f64>(1));
+        checked("vit", 8, small_vit::<f64>(1));
     }
 
     #[test]

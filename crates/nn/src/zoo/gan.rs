@@ -250,6 +250,42 @@ mod tests {
         assert_eq!(report.unused, ["2.bias"], "a bias moves no slope");
     }
 
+    /// Of the generator through the discriminator, and of the discriminator on what the generator makes.
+    #[test]
+    fn gradients_of_both_networks_are_right() {
+        let shape = GanConfig { latent: 3, hidden: vec![6, 5], outputs: 4, output: Activation::Tanh };
+        let images = DcganConfig { latent: 3, channels: 1, size: 8, width: 2 };
+        for (mut generator, mut discriminator) in
+            [dense_gan::<f64>(&shape, &mut Rng::seed(1)), dcgan::<f64>(&images, &mut Rng::seed(1))]
+        {
+            let z = noise::<f64>(4, 3, Key { seed: 2, stream: 0 }).unwrap();
+            // Normalised over the batch: with statistics of their own they would be too small to stay clear of kinks.
+            let made = generator.forward(Tape::train(0).constant(&z)).value().unwrap();
+            let real = Tensor::<f64>::randn(made.shape(), &mut Rng::seed(3)).unwrap();
+            let of_generator = gradcheck::check_slopes(
+                &mut generator,
+                |g, tape| {
+                    let fake = g.forward(tape.constant(&z));
+                    Game::NonSaturating.generator_loss(discriminator.forward(fake))
+                },
+                3,
+                1e-7,
+            );
+            let of_discriminator = gradcheck::check_slopes(
+                &mut discriminator,
+                |d, tape| {
+                    let judge = |x: &Tensor<f64>| d.forward(tape.constant(x));
+                    Game::NonSaturating.discriminator_loss(judge(&real), judge(&made))
+                },
+                3,
+                1e-7,
+            );
+            for errors in [of_generator.unwrap(), of_discriminator.unwrap()] {
+                assert!(errors.iter().all(|e| *e < 1e-5), "{errors:?}");
+            }
+        }
+    }
+
     /// A ring in the plane: each game brings the generated points to its radius.
     #[test]
     fn a_generator_learns_where_the_data_are() {

@@ -127,7 +127,8 @@ impl<T: Float> MaskedAutoencoder<T> {
     /// If a weight does not fit in memory.
     pub fn new(config: &MaskedConfig, rng: &mut Rng) -> Self {
         let MaskedConfig { channels, patch, width, heads, decoder_width, .. } = *config;
-        let (steps, numbers) = ((config.size / patch.max(1)).pow(2) + 1, channels * patch * patch);
+        let steps = (config.size / patch.max(1)).saturating_pow(2).saturating_add(1);
+        let numbers = channels.saturating_mul(patch).saturating_mul(patch);
         let small = Scheme::Normal(0.02);
         MaskedAutoencoder {
             embed: Linear::new(numbers, width, rng),

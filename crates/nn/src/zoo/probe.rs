@@ -82,9 +82,11 @@ pub fn linear_probe<T: Float>(
 fn standard<T: Float>(rows: &[T], width: usize) -> (Vec<T>, Vec<T>) {
     let (mut shift, mut scale) = (Vec::with_capacity(width), Vec::with_capacity(width));
     for j in 0..width {
+        // From the first value on, so that a column of one value has no spread at all.
+        let first = rows.get(j).map_or(0.0, |v| v.to_f64());
         let column = || rows.iter().skip(j).step_by(width).map(|v| v.to_f64());
         let n = column().count() as f64;
-        let mean = column().sum::<f64>() / n;
+        let mean = first + column().map(|v| v - first).sum::<f64>() / n;
         let std = (column().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
         shift.push(T::from_f64(mean));
         scale.push(T::from_f64(if std > 0.0 { 1.0 / std } else { 0.0 }));
@@ -147,10 +149,12 @@ mod tests {
 
     #[test]
     fn a_feature_that_does_not_vary_says_nothing() {
-        let x = Tensor::from([[7.0, 1.0], [7.0, -1.0]]);
-        let head = linear_probe(&x, &Tensor::from([0, 1]), 2, 1e-3).unwrap();
+        // Seven times 0.7, summed and divided by seven, is not 0.7.
+        let x = Tensor::from_vec((0..7).flat_map(|i| [0.7, f64::from(i)]).collect(), [7, 2]).unwrap();
+        let labels = Tensor::from([0, 0, 0, 0, 1, 1, 1]);
+        let head = linear_probe(&x, &labels, 2, 1e-3).unwrap();
         assert_eq!(head.weight.value().get(&[0, 0]).unwrap(), 0.0);
-        assert_eq!(right(&head, &x, &Tensor::from([0, 1])), 2);
+        assert_eq!(right(&head, &x, &labels), 7);
     }
 
     #[test]
