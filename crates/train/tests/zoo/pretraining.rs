@@ -153,7 +153,7 @@ fn latent_classifier() {
         let alone = MlpConfig { widths: vec![64, 64, 10], ..MlpConfig::default() };
         pixels += from_few(&mut Mlp::new(&alone, &mut Rng::seed(0)), &data) / 4.0;
     }
-    assert!(latent > 0.65 && latent > pixels, "{latent} from latents, {pixels} from pixels");
+    assert!(latent > 0.65 && latent > pixels + 0.01, "{latent} from latents, {pixels} from pixels");
     let logits = |model: &LatentClassifier<f32>, tape: &Tape<f32>| {
         model.forward(tape.constant(all.slice(0, ..8))).value().unwrap()
     };
