@@ -7,14 +7,16 @@ use crate::config::Config;
 use crate::data::{Data, IMAGES, Scale};
 use crate::values;
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wengert::Tape;
-use wengert::nn::Activation;
+use wengert::data::Batch;
 use wengert::nn::dist::Distribution;
-use wengert::nn::zoo::{self, Observation};
+use wengert::nn::zoo::{self, Observation, ReconstructionLoss};
+use wengert::nn::{Activation, Dropout, Layer, Linear, Sequential};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
+use wengert::train::{Outcome, task};
 
 const WIDEST: usize = 1 << 14;
 /// The labels that are known if nothing else is said.
@@ -23,35 +25,44 @@ const LABELS: usize = 100;
 const EXAMPLES: &str = "\
 Examples:
   wengert train semi-supervised
-  wengert train semi-supervised --data fashion-mnist --labels 600 --seed 3";
+  wengert train semi-supervised --data fashion-mnist --labels 600 --seed 3
+  wengert train semi-supervised --autoencoder variational --latent 20 --hidden 400";
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SemiSupervised {
-    /// The widths of the encoder's hidden layers; the decoder has them the other way round
+    /// What learns from all images
+    #[arg(long, value_name = "NAME", default_value = "denoising", help_heading = "Model")]
+    autoencoder: Kind,
+
+    /// The dimensions of z [default: 1024 for the denoising one, 20 for the variational one]
+    #[arg(long, value_name = "N", value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    latent: Option<usize>,
+
+    /// The part of the pixels that is hidden from the denoising one
+    #[arg(long, value_name = "PART", default_value_t = 0.3, value_parser = values::dropout)]
+    #[arg(help_heading = "Model")]
+    hide: f64,
+
+    /// The widths of the variational encoder's hidden layers; the decoder has them the other way round
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', default_value = "400")]
     #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
     hidden: Vec<usize>,
 
-    /// Convolutions instead of fully connected layers, for images whose side is a multiple of 4
-    #[arg(long, help_heading = "Model")]
-    convolutional: bool,
-
-    /// The channels of the convolutions next to the image
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = values::count::<1024>)]
-    #[arg(help_heading = "Model")]
-    channels: usize,
-
-    /// The dimensions of z
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = values::count::<4096>)]
-    #[arg(help_heading = "Model")]
-    latent: usize,
-
-    /// The weight of the divergence
+    /// The weight of the variational divergence
     #[arg(long, value_name = "WEIGHT", default_value_t = 1.0, value_parser = values::weight_decay)]
     #[arg(help_heading = "Model")]
     beta: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// Pixels are hidden, and guessed from a wide z (Vincent et al. 2008)
+    Denoising,
+    /// The model M1 of Kingma et al. 2014
+    Variational,
 }
 
 impl Model for SemiSupervised {
@@ -69,53 +80,74 @@ impl Model for SemiSupervised {
 
     fn usual(&self, data: Data) -> Usual {
         match data.is_large() {
-            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(20) },
+            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(5) },
             false => Usual { batch_size: 64, ..Usual::epochs(50) },
         }
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let fits = self.hidden.iter().chain([&self.latent]).all(|w| (1..=WIDEST).contains(w));
-        ensure!(fits, "expected widths from 1 to {WIDEST}, found {:?} and {}", self.hidden, self.latent);
+        let latent = self.latent.unwrap_or(match self.autoencoder {
+            Kind::Denoising => 1024,
+            Kind::Variational => 20,
+        });
+        let fits = self.hidden.iter().chain([&latent]).all(|w| (1..=WIDEST).contains(w));
+        ensure!(fits, "expected widths from 1 to {WIDEST}, found {:?} and {latent}", self.hidden);
         // All images are looked at, and few labels.
         let (labels, all) = (config.labels.unwrap_or(LABELS), Config { labels: None, ..config.clone() });
-        let few = Config { labels: Some(labels), augment: Vec::new(), ..config.clone() };
-        let images = config.data.images(&all, Scale::Unit)?;
-        let (channels, size) = images.square()?;
-        let mut rng = Rng::seed(config.seed);
-        let (data, labelled, vae) = if self.convolutional {
-            ensure!(size.is_multiple_of(4), "expected images whose side is a multiple of 4, found {size}");
-            let vae = zoo::Vae::convolutional(channels, size, self.channels, self.latent, &mut rng);
-            (
-                images,
-                config.data.images(&few, Scale::Unit)?.plain,
-                vae.with(Observation::Bernoulli, self.beta),
-            )
-        } else {
-            let data = config.data.rows(&all, Scale::Unit)?;
-            let shape = zoo::VaeConfig {
-                inputs: data.first(),
-                hidden: self.hidden.clone(),
-                latent: self.latent,
-                activation: Activation::Relu,
-                observation: Observation::Bernoulli,
-                beta: self.beta,
-            };
-            let labelled = config.data.rows(&few, Scale::Unit)?.plain;
-            (data, labelled, zoo::Vae::dense(&shape, &mut rng))
-        };
-        let shape = [channels, size, size];
+        let few = Config { labels: Some(labels), ..config.clone() };
+        let data = config.data.rows(&all, Scale::Unit)?;
+        let labelled = config.data.rows(&few, Scale::Unit)?.plain;
+        let (channels, size) = config.data.images(&few, Scale::Unit)?.square()?;
+        let (inputs, shape) = (data.first(), [channels, size, size]);
         let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
-        let z =
-            |vae: &zoo::Vae<f32>, x: &Tensor<f32>| Ok(vae.encode(Tape::eval().constant(x)).mean().value()?);
-        Represented::new(vae, (data.train, data.test), elbo(), (self.latent, z), labelled)
-            .makes(move |vae, wanted| {
-                let made = vae.sample(wanted.count.unwrap_or(SHOWN), &mut Rng::seed(wanted.seed))?;
-                Ok(Sample::Images(laid_out(&made, shape)?))
-            })
-            .shows(move |vae| {
-                Ok(vec![("reconstructions", side_by_side(&held_out, &vae.reconstruct(&held_out)?, shape)?)])
-            })
-            .boxed()
+        let mut rng = Rng::seed(config.seed);
+        match self.autoencoder {
+            Kind::Denoising => {
+                let encoder =
+                    Sequential::new().push(Linear::new(inputs, latent, &mut rng)).push(Activation::Relu);
+                let decoder = Sequential::new().push(Linear::new(latent, inputs, &mut rng));
+                let model = zoo::Autoencoder::new(encoder, decoder).with(ReconstructionLoss::Bernoulli);
+                let hide = Dropout::new(self.hide);
+                let guess = task(move |model: &zoo::Autoencoder<f32>, batch: &Batch, tape: &Tape<f32>| {
+                    let x = tape.constant(&batch.inputs);
+                    Outcome::of(model.denoising_loss(hide.forward(x), x), batch.len())
+                });
+                let z = |model: &zoo::Autoencoder<f32>, x: &Tensor<f32>| {
+                    Ok(model.encode(Tape::eval().constant(x)).value()?)
+                };
+                Represented::new(model, (data.train, data.test), guess, (latent, z), labelled)
+                    .shows(move |model| reconstructions(&held_out, &model.reconstruct(&held_out)?, shape))
+                    .boxed()
+            }
+            Kind::Variational => {
+                let shape_of = zoo::VaeConfig {
+                    inputs,
+                    hidden: self.hidden.clone(),
+                    latent,
+                    activation: Activation::Relu,
+                    observation: Observation::Bernoulli,
+                    beta: self.beta,
+                };
+                let vae = zoo::Vae::dense(&shape_of, &mut rng);
+                let z = |vae: &zoo::Vae<f32>, x: &Tensor<f32>| {
+                    Ok(vae.encode(Tape::eval().constant(x)).mean().value()?)
+                };
+                Represented::new(vae, (data.train, data.test), elbo(), (latent, z), labelled)
+                    .makes(move |vae, wanted| {
+                        let n = wanted.count.unwrap_or(SHOWN);
+                        Ok(Sample::Images(laid_out(&vae.sample(n, &mut Rng::seed(wanted.seed))?, shape)?))
+                    })
+                    .shows(move |vae| reconstructions(&held_out, &vae.reconstruct(&held_out)?, shape))
+                    .boxed()
+            }
+        }
     }
+}
+
+fn reconstructions(
+    held_out: &Tensor<f32>,
+    again: &Tensor<f32>,
+    shape: [usize; 3],
+) -> Result<Vec<(&'static str, Tensor<f32>)>> {
+    Ok(vec![("reconstructions", side_by_side(held_out, again, shape)?)])
 }

@@ -119,7 +119,7 @@ fn generators_of_images() {
 #[test]
 fn what_learns_without_labels() {
     for (model, options) in [
-        ("semi-supervised", "--labels 50 --hidden 32 --average 0.9"),
+        ("semi-supervised", "--labels 50 --latent 64 --average 0.9"),
         ("contrastive", "--labels 30 --widths 4,8 --augment crop,noise"),
         ("masked", "--labels 20 --width 16 --heads 2 --layers 1 --checkpoint-every 1epochs"),
     ] {
@@ -131,6 +131,8 @@ fn what_learns_without_labels() {
         assert_eq!(inside.join("run/reconstructions.png").exists(), model != "contrastive");
     }
     let inside = temporary("zoo-unlabelled");
+    succeeds(&inside, "train semi-supervised --autoencoder variational --hidden 32 --epochs 1 --out m1");
+    assert!(succeeds(&inside, "sample m1").contains("m1/samples.png"));
     fails(&inside, "train semi-supervised --labels 15", 1, &["multiple of the 10 classes", "found 15"]);
     fails(&inside, "train masked --hide 0.99", 1, &["hides some but not all of 16 patches"]);
 }
