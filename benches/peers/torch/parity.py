@@ -15,6 +15,7 @@ import math
 import struct
 import sys
 import time
+import warnings
 
 import torch
 from torch import nn
@@ -262,6 +263,32 @@ class Seq2Seq(Single):
         return F.cross_entropy(logits.flatten(0, 1), batch["y"][:, 1:].flatten(), ignore_index=0)
 
 
+class Translator(Single):
+    def __init__(self):
+        super().__init__()
+        self.source, self.target = nn.Embedding(71, 32), nn.Embedding(74, 32)
+        # It says that norms which come first keep it from a faster way for padding.
+        warnings.filterwarnings("ignore", "enable_nested_tensor")
+        self.transformer = nn.Transformer(32, 4, 2, 2, 64, dropout=0.0, batch_first=True, norm_first=True)
+        self.head = nn.Linear(32, 74)
+
+    def positions(self, x):
+        angles = torch.arange(x.shape[1])[:, None] * 10000.0 ** (-torch.arange(0, 32, 2, dtype=torch.float64) / 32)
+        return x + torch.stack([angles.sin(), angles.cos()], -1).flatten(1).to(x.dtype)
+
+    def forward(self, source, target):
+        ended = source == 0
+        causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1]) < 0
+        return self.head(self.transformer(
+            self.positions(self.source(source)), self.positions(self.target(target)), tgt_mask=causal,
+            src_key_padding_mask=ended, memory_key_padding_mask=ended, tgt_is_causal=True,
+        ))
+
+    def loss(self, batch, noise):
+        logits = self(batch["x"], batch["y"][:, :-1])
+        return F.cross_entropy(logits.flatten(0, 1), batch["y"][:, 1:].flatten(), ignore_index=0)
+
+
 class Forecaster(Single):
     def __init__(self):
         super().__init__()
@@ -361,6 +388,7 @@ MODELS = {
     "char_gru": lambda: CharRnn("gru", 1),
     "gpt": Gpt,
     "seq2seq": Seq2Seq,
+    "translator": Translator,
     "forecaster": Forecaster,
     "vae": Vae,
     "dense_gan": dense_gan,

@@ -21,7 +21,7 @@ mod vit;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use model::{Entry, Model};
+use model::{Build, Entry, Model};
 use samples::Sets;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ const SCHEDULED: usize = 50;
 fn entries() -> Vec<Entry> {
     let mut all = vec![mlp::entry(), cnn::lenet(), cnn::vgg(), resnet::entry(), vit::entry()];
     all.extend(language::recurrent());
-    all.extend([language::gpt(), seq2seq::entry(), forecaster::entry(), vae::entry()]);
-    all.extend([gan::dense(), gan::convolutional()]);
+    all.extend([language::gpt(), seq2seq::recurrent(), seq2seq::transformer()]);
+    all.extend([forecaster::entry(), vae::entry(), gan::dense(), gan::convolutional()]);
     all
 }
 
@@ -94,7 +94,7 @@ fn stream(seed: u64, step: usize) -> Rng {
 fn curve<T: Float>(
     entry: &Entry,
     sets: &Sets,
-    build: fn(&mut Rng) -> Box<dyn Model<T>>,
+    build: Build<T>,
     steps: usize,
     path: &Path,
 ) -> Result<Vec<Vec<f64>>> {

@@ -81,7 +81,8 @@ impl<M: Module, T: Float> Model<T> for Single<M, T> {
     }
 }
 
-type Build<T> = fn(&mut Rng) -> Box<dyn Model<T>>;
+/// Builds a model with fresh weights.
+pub(crate) type Build<T> = fn(&mut Rng) -> Box<dyn Model<T>>;
 
 /// A line of the table: a model in both precisions, its data, and how it is trained.
 pub(crate) struct Entry {

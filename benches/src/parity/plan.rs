@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use wengert::nn::UpdatesExt;
 use wengert::nn::optim::{
-    Adam, AdamConfig, Nadam, NadamConfig, Optimizer, Rmsprop, RmspropConfig, Schedule, Sgd, SgdConfig,
+    Adam, AdamConfig, Nadam, NadamConfig, Optimizer, Radam, RadamConfig, Rmsprop, RmspropConfig, Schedule,
+    Sgd, SgdConfig,
 };
 use wengert::prelude::*;
 
@@ -13,6 +14,7 @@ pub(crate) enum Method {
     Sgd(SgdConfig),
     Adam(AdamConfig),
     Nadam(NadamConfig),
+    Radam(RadamConfig),
     Rmsprop(RmspropConfig),
 }
 
@@ -22,6 +24,7 @@ impl Method {
             Method::Sgd(c) => Box::new(Sgd::with(c)),
             Method::Adam(c) => Box::new(Adam::with(c)),
             Method::Nadam(c) => Box::new(Nadam::with(c)),
+            Method::Radam(c) => Box::new(Radam::with(c)),
             Method::Rmsprop(c) => Box::new(Rmsprop::with(c)),
         }
     }
@@ -31,6 +34,7 @@ impl Method {
             Method::Sgd(c) => c.learning_rate,
             Method::Adam(c) => c.learning_rate,
             Method::Nadam(c) => c.learning_rate,
+            Method::Radam(c) => c.learning_rate,
             Method::Rmsprop(c) => c.learning_rate,
         }
     }
@@ -51,7 +55,13 @@ impl Method {
             Method::Nadam(c) => (
                 "NAdam",
                 json!({ "lr": c.learning_rate, "betas": [c.beta1, c.beta2], "eps": c.epsilon,
-                        "weight_decay": c.weight_decay, "momentum_decay": c.momentum_decay }),
+                        "weight_decay": c.weight_decay, "momentum_decay": c.momentum_decay,
+                        "decoupled_weight_decay": c.decoupled }),
+            ),
+            Method::Radam(c) => (
+                "RAdam",
+                json!({ "lr": c.learning_rate, "betas": [c.beta1, c.beta2], "eps": c.epsilon,
+                        "weight_decay": c.weight_decay, "decoupled_weight_decay": c.decoupled }),
             ),
             Method::Rmsprop(c) => (
                 "RMSprop",

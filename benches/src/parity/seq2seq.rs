@@ -1,12 +1,12 @@
-//! An encoder and a decoder with attention on names in two languages, of different lengths.
+//! Two encoder-decoders on names in two languages, of different lengths: recurrent with attention, and a Transformer.
 
-use crate::model::{Entry, Model, Single};
+use crate::model::{Build, Entry, Model, Single};
 use crate::plan::{Method, Pace, Plan};
 use crate::samples::{Samples, Sets};
 use anyhow::Result;
 use wengert::data::{Dataset, Pairs, country_and_language_names, permutation};
-use wengert::nn::optim::AdamConfig;
-use wengert::nn::zoo::{Seq2Seq, Seq2SeqConfig};
+use wengert::nn::optim::{AdamConfig, RadamConfig};
+use wengert::nn::zoo::{Seq2Seq, Seq2SeqConfig, Translator, TranslatorConfig};
 use wengert::ops::random::{Key, Purpose};
 use wengert::prelude::*;
 
@@ -14,33 +14,48 @@ use wengert::prelude::*;
 const SOURCE: usize = 71;
 const TARGET: usize = 74;
 
-pub(crate) fn entry() -> Entry {
+pub(crate) fn recurrent() -> Entry {
     let adam = AdamConfig { learning_rate: 4e-3, beta1: 0.8, ..AdamConfig::default() };
-    Entry {
-        name: "seq2seq",
-        plan: Plan {
-            method: Method::Adam(adam),
-            pace: Pace::Exponential(0.995),
-            clip: Some(1.0),
-            batch: 32,
-            epochs: 5,
-            parts: 1,
-            metric: "loss, nats a character",
-        },
-        sets: names,
-        noise: None,
-        single: build,
-        double: build,
+    fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
+        let config = Seq2SeqConfig { source: SOURCE, target: TARGET, embedding: 16, hidden: 32, padding: 0 };
+        Box::new(Single {
+            model: Seq2Seq::new(&config, rng),
+            loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
+            metric: Single::test_loss,
+        })
     }
+    entry("seq2seq", plan(Method::Adam(adam), Pace::Exponential(0.995)), build, build)
 }
 
-fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-    let config = Seq2SeqConfig { source: SOURCE, target: TARGET, embedding: 16, hidden: 32, padding: 0 };
-    Box::new(Single {
-        model: Seq2Seq::new(&config, rng),
-        loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
-        metric: Single::test_loss,
-    })
+pub(crate) fn transformer() -> Entry {
+    let radam =
+        RadamConfig { learning_rate: 4e-3, weight_decay: 0.01, decoupled: true, ..RadamConfig::default() };
+    fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
+        let config = TranslatorConfig {
+            source: SOURCE,
+            target: TARGET,
+            width: 32,
+            heads: 4,
+            hidden: 64,
+            layers: 2,
+            dropout: 0.0,
+            padding: 0,
+        };
+        Box::new(Single {
+            model: Translator::new(&config, rng),
+            loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
+            metric: Single::test_loss,
+        })
+    }
+    entry("translator", plan(Method::Radam(radam), Pace::Linear(0.3)), build, build)
+}
+
+fn plan(method: Method, pace: Pace) -> Plan {
+    Plan { method, pace, clip: Some(1.0), batch: 32, epochs: 5, parts: 1, metric: "loss, nats a character" }
+}
+
+fn entry(name: &'static str, plan: Plan, single: Build<f32>, double: Build<f64>) -> Entry {
+    Entry { name, plan, sets: names, noise: None, single, double }
 }
 
 /// Names of at most 16 characters, filled up to one length.
