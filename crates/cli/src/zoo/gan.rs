@@ -106,7 +106,7 @@ impl Model for Gan {
             lr: 0.0002,
             weight_decay: 0.0,
             schedule: Schedule::Constant,
-            ..Usual::epochs(if data.is_large() { 20 } else { 100 })
+            ..Usual::epochs(if data.is_large() { 10 } else { 200 })
         }
     }
 

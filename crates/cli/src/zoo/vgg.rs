@@ -16,8 +16,8 @@ const WIDEST: usize = 2048;
 const EXAMPLES: &str = "\
 Examples:
   wengert train vgg
-  wengert train vgg --data fashion-mnist --augment crop,flip
-  wengert train vgg --widths 64,128,256 --depth 2";
+  wengert train vgg --data fashion-mnist --augment flip
+  wengert train vgg --widths 64,128,256 --depth 1";
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +29,7 @@ pub(crate) struct Vgg {
     widths: Vec<usize>,
 
     /// The convolutions of a stage
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::count::<8>, help_heading = "Model")]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count::<8>, help_heading = "Model")]
     depth: usize,
 
     /// The probability of dropping a feature before the last layer
@@ -52,7 +52,7 @@ impl Model for Vgg {
 
     fn usual(&self, data: Data) -> Usual {
         match data.is_large() {
-            true => Usual { batch_size: 64, ..Usual::epochs(6) },
+            true => Usual { batch_size: 64, ..Usual::epochs(5) },
             false => Usual::epochs(20),
         }
     }
