@@ -1,0 +1,101 @@
+//! Tests of `lbfgs`.
+
+use super::*;
+use wengert_tape::Param;
+
+type Two = [Param<f64>; 2];
+
+fn start() -> Two {
+    [Param::new(Tensor::from([-1.2])), Param::new(Tensor::from([1.0, 0.5]))]
+}
+
+/// Rosenbrock's function of three numbers, in two parameters.
+fn rosenbrock<'t>(model: &Two, tape: &'t Tape<f64>) -> Var<'t, f64> {
+    let x = tape.param(&model[0]).get(0, 0);
+    let (y, z) = (tape.param(&model[1]).get(0, 0), tape.param(&model[1]).get(0, 1));
+    let valley = (y - x * x).square() + (z - y * y).square();
+    (1.0 - x).square() + (1.0 - y).square() + 100.0 * valley
+}
+
+fn numbers(model: &Two) -> Vec<f64> {
+    model.iter().flat_map(|p| p.value().to_vec()).collect()
+}
+
+/// PyTorch 2.15 in f64: loss before each step, evaluations so far, and where the last step led.
+#[track_caller]
+fn follows(config: LbfgsConfig, losses: [f64; 4], evaluations: [u64; 4], last: [f64; 3]) {
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    for (loss, evaluations) in losses.into_iter().zip(evaluations) {
+        let found = lbfgs.step(&mut model, rosenbrock).unwrap();
+        assert!((found - loss).abs() < 1e-9 * loss, "{found}, not {loss}");
+        assert_eq!(lbfgs.evaluations(), evaluations);
+    }
+    let found = numbers(&model);
+    assert!(found.iter().zip(last).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
+}
+
+#[test]
+fn steps_are_pytorchs() {
+    let config = LbfgsConfig { max_iter: 4, max_eval: 5, history_size: 3, ..LbfgsConfig::default() };
+    follows(
+        config,
+        [49.199999999999996, 3.6901735852663204, 3.586905329065973, 3.3090599475683424],
+        [5, 10, 16, 22],
+        [-0.558402627476503, 0.31355337085731444, 0.07441108973013989],
+    );
+    follows(
+        LbfgsConfig { strong_wolfe: false, learning_rate: 0.01, ..config },
+        [49.199999999999996, 45.41131139251402, 42.59297213886821, 39.89689346810858],
+        [4, 8, 12, 16],
+        [-1.1663887259739871, 0.9838190918366807, 0.5382749742121643],
+    );
+}
+
+#[test]
+fn a_resumed_run_gives_the_same_bits_and_ends_at_the_minimum() {
+    let config = LbfgsConfig { history_size: 5, tolerance_change: 1e-14, ..LbfgsConfig::default() };
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    lbfgs.step(&mut model, rosenbrock).unwrap();
+    let mut later = model.clone();
+    let mut resumed = Lbfgs::with(config);
+    let state = lbfgs.state(&model).unwrap();
+    resumed.load_state(&later, &state).unwrap();
+    for _ in 0..5 {
+        lbfgs.step(&mut model, rosenbrock).unwrap();
+        resumed.step(&mut later, rosenbrock).unwrap();
+        assert_eq!(numbers(&model), numbers(&later));
+    }
+    assert!(numbers(&model).iter().all(|v| (v - 1.0).abs() < 1e-6));
+    let mut bad = state.clone();
+    bad.remove("1.direction");
+    let e = resumed.load_state(&later, &bad).unwrap_err().to_string();
+    assert!(e.contains("no tensor 1.direction"), "{e}");
+}
+
+/// -log x is not a number for negative x, where the first steps would lead.
+#[test]
+fn a_loss_that_overflows_on_the_way_is_gone_back_from() {
+    let mut p = Param::new(Tensor::from([5.0f64]));
+    let mut lbfgs = Lbfgs::new();
+    let least = std::cell::Cell::new(f64::INFINITY);
+    for _ in 0..3 {
+        let step = lbfgs.step(&mut p, |p, tape| {
+            least.set(least.get().min(p.value().to_vec()[0]));
+            (tape.param(p) * 3.0 - tape.param(p).log()).sum()
+        });
+        step.unwrap();
+    }
+    assert!(least.get() < 0.0, "the search did go there");
+    assert!((p.value().item().unwrap() - 1.0 / 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn frozen_parameters_stay_and_a_start_that_is_not_finite_is_refused() {
+    let mut model = start();
+    model[0].set_trainable(false);
+    Lbfgs::new().step(&mut model, rosenbrock).unwrap();
+    assert!(numbers(&model)[0] == -1.2 && numbers(&model)[1] != 1.0);
+    model.freeze();
+    let e = Lbfgs::new().step(&mut model, |m, tape| tape.param(&m[0]).sum() * f64::NAN).unwrap_err();
+    assert!(e.to_string().contains("NaN") || e.op() == "backward", "{e}");
+}

@@ -1,0 +1,321 @@
+//! Channels: statistics over the samples and the places of a batch, `[n, channels, inner]` (batch norm).
+
+use super::{COST, Moments, affine, pull_back, sums_standard};
+use crate::buffer::Buffer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::float::Float;
+use crate::parallel;
+use crate::shape::Shape;
+use crate::simd;
+use crate::tensor::Tensor;
+
+/// An inner axis narrower than this is brought together with the outer one first.
+const NARROW: usize = 16;
+
+/// `[n, channels, inner]`, the axes of a batch.
+#[derive(Clone, Copy)]
+struct Batch {
+    n: usize,
+    channels: usize,
+    inner: usize,
+}
+
+impl Batch {
+    fn of<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<Self> {
+        match &x.shape()[..] {
+            [n, c, inner @ ..] => Ok(Batch { n: *n, channels: *c, inner: inner.iter().product() }),
+            _ => {
+                Err(Error::shape(op, format!("expected [samples, channels, ..], found shape {}", x.shape())))
+            }
+        }
+    }
+
+    /// Elements of a channel.
+    fn count(&self) -> usize {
+        self.n * self.inner
+    }
+}
+
+/// A batch in the order in which it is worked on: as it lies, or with all samples of a channel together.
+fn in_order<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<(Tensor<T>, Batch)> {
+    let of = Batch::of(op, x)?;
+    if of.inner >= NARROW || of.n <= 1 {
+        return Ok((x.contiguous(), of));
+    }
+    Ok((x.transpose(0, 1)?.contiguous(), Batch { n: 1, channels: of.channels, inner: of.count() }))
+}
+
+/// What was worked on in that order, in its own again.
+fn out_of_order<T: Float>(y: Buffer<T>, like: &Tensor<T>, done: Batch) -> Result<Tensor<T>> {
+    let mut shape = like.shape().clone();
+    if done.n == shape[0] {
+        return Ok(Tensor::from_buffer(y, shape));
+    }
+    shape.dims_mut().swap(0, 1);
+    Ok(Tensor::from_buffer(y, shape).transpose(0, 1)?.contiguous())
+}
+
+struct ChannelMoments<'a, T> {
+    of: Batch,
+    channel: usize,
+    x: &'a [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelMoments<'_, T> {
+    type Output = Moments;
+    #[inline(always)]
+    fn call(self) -> Moments {
+        let Batch { n, channels, inner } = self.of;
+        let mut moments = Moments::default();
+        for i in 0..n {
+            moments.add(&self.x[(i * channels + self.channel) * inner..][..inner], true);
+        }
+        moments
+    }
+}
+
+struct ChannelSums<'a, T> {
+    of: Batch,
+    channel: usize,
+    x: &'a [T],
+    g: &'a [T],
+    stats: [T; 3],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
+    type Output = [T; 2];
+    #[inline(always)]
+    fn call(self) -> [T; 2] {
+        let Batch { n, channels, inner } = self.of;
+        // In double precision, a number a sample: their order costs no accuracy.
+        let (mut a, mut b) = (0.0, 0.0);
+        for i in 0..n {
+            let run = (i * channels + self.channel) * inner..(i * channels + self.channel + 1) * inner;
+            let (p, q) = sums_standard(&self.x[run.clone()], &self.g[run], self.stats);
+            a += p.to_f64();
+            b += q.to_f64();
+        }
+        [T::from_f64(a), T::from_f64(b)]
+    }
+}
+
+/// y = a (x - high) + b, the coefficients by channel.
+struct ChannelAffine<'a, T> {
+    of: Batch,
+    first: usize,
+    x: &'a [T],
+    y: &'a mut [T],
+    by: &'a [[T; 3]],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelAffine<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let inner = self.of.inner;
+        for (i, (x, y)) in self.x.chunks_exact(inner).zip(self.y.chunks_exact_mut(inner)).enumerate() {
+            let [high, a, b] = self.by[(self.first + i) % self.of.channels];
+            affine(x, y, high, a, b);
+        }
+    }
+}
+
+/// gx = a g - b (x - high) - c, the coefficients by channel.
+struct ChannelPullBack<'a, T> {
+    of: Batch,
+    first: usize,
+    x: &'a [T],
+    g: &'a [T],
+    gx: &'a mut [T],
+    by: &'a [[T; 4]],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelPullBack<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let inner = self.of.inner;
+        let runs = self.x.chunks_exact(inner).zip(self.g.chunks_exact(inner));
+        for (i, ((x, g), gx)) in runs.zip(self.gx.chunks_exact_mut(inner)).enumerate() {
+            let [high, by @ ..] = self.by[(self.first + i) % self.of.channels];
+            pull_back(x, g, gx, high, by);
+        }
+    }
+}
+
+/// A parameter of a channel each.
+fn by_channel<T: Float>(op: &'static str, p: Option<&Tensor<T>>, of: Batch) -> Result<Option<Vec<T>>> {
+    match p {
+        Some(p) if *p.shape() != [of.channels] => {
+            let detail = format!("expected one number a channel, [{}], found {}", of.channels, p.shape());
+            Err(Error::shape(op, detail))
+        }
+        p => Ok(p.map(Tensor::to_vec)),
+    }
+}
+
+impl<T: Float> Tensor<T> {
+    /// Mean and variance (of the population) of every channel of a batch `[n, channels, ..]`: `[channels]` each, and
+    /// for the kernels `[channels, 3]`: the mean in two parts, and 1/√(variance + ε).
+    ///
+    /// # Errors
+    /// If there are no channels, or no elements in one.
+    pub fn channel_moments(&self, op: &'static str, eps: f64) -> Result<[Tensor<T>; 3]> {
+        let (x, of) = in_order(op, self)?;
+        if of.count() == 0 {
+            let detail = format!("a channel of shape {} has no elements, so no mean", self.shape());
+            return Err(Error::new(op, ErrorKind::Shape, detail));
+        }
+        let xs = x.as_slice().expect("contiguous");
+        // Mean and variance, then what the kernels want.
+        let mut all = Buffer::unspecified(of.channels * 5);
+        parallel::chunks_mut(&mut all, 5, of.count(), |start, out| {
+            let channel = start / 5;
+            for (i, out) in out.chunks_exact_mut(5).enumerate() {
+                let m = simd::dispatch(ChannelMoments { of, channel: channel + i, x: xs });
+                let stats = m.stats(eps);
+                out.copy_from_slice(&[stats[0], T::from_f64(m.m2 / m.n), stats[0], stats[1], stats[2]]);
+            }
+        });
+        let all = Tensor::from_buffer(all, Shape::from([of.channels, 5]));
+        let stats = all.slice(1, 2..5)?.contiguous();
+        Ok([all.select(1, 0)?.contiguous(), all.select(1, 1)?.contiguous(), stats])
+    }
+
+    /// Every channel of a batch normalised by the given statistics (`[channels, 3]`, see
+    /// [`channel_moments`](Tensor::channel_moments)), times a weight plus a bias.
+    ///
+    /// # Errors
+    /// If the parameters do not have one element a channel.
+    pub fn normalize_channels(
+        &self,
+        op: &'static str,
+        stats: &Tensor<T>,
+        weight: Option<&Tensor<T>>,
+        bias: Option<&Tensor<T>>,
+    ) -> Result<Tensor<T>> {
+        let (x, of) = in_order(op, self)?;
+        let (w, b) = (by_channel(op, weight, of)?, by_channel(op, bias, of)?);
+        let stats = statistics(op, stats, of)?;
+        let xs = x.as_slice().expect("contiguous");
+        let mut y = Buffer::unspecified(xs.len());
+        let by: Vec<[T; 3]> = stats
+            .iter()
+            .enumerate()
+            .map(|(c, &[high, low, scale])| {
+                let a = scale * w.as_ref().map_or(T::ONE, |w| w[c]);
+                [high, a, b.as_ref().map_or(T::ZERO, |b| b[c]) - a * low]
+            })
+            .collect();
+        if of.inner > 0 {
+            parallel::chunks_mut(&mut y, parallel::rows(of.inner, COST) * of.inner, COST, |start, y| {
+                let x = &xs[start..start + y.len()];
+                simd::dispatch(ChannelAffine { of, first: start / of.inner, x, y, by: &by });
+            });
+        }
+        out_of_order(y, self, of)
+    }
+
+    /// Σ g and Σ g x̂ of every channel, `[2, channels]`: the cotangents of bias and weight, and what that of the input
+    /// is made of.
+    ///
+    /// # Errors
+    /// If the cotangent does not have the input's shape.
+    pub fn channel_sums(&self, op: &'static str, stats: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
+        same_shape(op, self, g)?;
+        let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
+        let stats = statistics(op, stats, of)?;
+        let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
+        let mut out = Buffer::unspecified(of.channels * 2);
+        parallel::chunks_mut(&mut out, 2, of.count().max(1), |start, out| {
+            for (i, out) in out.chunks_exact_mut(2).enumerate() {
+                let channel = start / 2 + i;
+                let sums = ChannelSums { of, channel, x: xs, g: gs, stats: stats[channel] };
+                out.copy_from_slice(&simd::dispatch(sums));
+            }
+        });
+        Ok(Tensor::from_buffer(out, Shape::from([of.channels, 2])).transpose(0, 1)?.contiguous())
+    }
+
+    /// The cotangent of a batch from that of the [normalised](Tensor::normalize_channels) one and the
+    /// [sums](Tensor::channel_sums) of it; `pulled` holds cotangents of mean and variance, `[channels]` each, that are
+    /// added. With `fixed` statistics, nothing flows through them.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn normalize_channels_adjoint(
+        &self,
+        op: &'static str,
+        stats: &Tensor<T>,
+        weight: Option<&Tensor<T>>,
+        g: &Tensor<T>,
+        through: Option<ThroughMoments<'_, T>>,
+    ) -> Result<Tensor<T>> {
+        same_shape(op, self, g)?;
+        let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
+        let w = by_channel(op, weight, of)?;
+        let stats = statistics(op, stats, of)?;
+        let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
+        let mut by: Vec<[T; 4]> = Vec::with_capacity(of.channels);
+        let part = 1.0 / of.count().max(1) as f64;
+        let through = match through {
+            Some(t) => {
+                let (mean, variance) = (by_channel(op, t.mean, of)?, by_channel(op, t.variance, of)?);
+                if *t.sums.shape() != [2, of.channels] {
+                    let detail = format!("expected sums [2, {}], found {}", of.channels, t.sums.shape());
+                    return Err(Error::shape(op, detail));
+                }
+                Some((t.sums.to_vec(), mean, variance))
+            }
+            None => None,
+        };
+        for (c, &[high, low, scale]) in stats.iter().enumerate() {
+            let (low, scale) = (low.to_f64(), scale.to_f64());
+            let a = scale * w.as_ref().map_or(1.0, |w| w[c].to_f64());
+            let (mut slope, mut constant) = (0.0, 0.0);
+            if let Some((sums, mean, variance)) = &through {
+                // a (g - Σg/n - x̂ Σ(g x̂)/n) + g_mean/n + 2 (x - mean) g_variance/n
+                slope = a * sums[of.channels + c].to_f64() * part * scale;
+                constant = a * sums[c].to_f64() * part;
+                slope -= variance.as_ref().map_or(0.0, |v| 2.0 * v[c].to_f64() * part);
+                constant -= mean.as_ref().map_or(0.0, |m| m[c].to_f64() * part);
+            }
+            by.push([high, T::from_f64(a), T::from_f64(slope), T::from_f64(constant - slope * low)]);
+        }
+        let mut gx = Buffer::unspecified(xs.len());
+        if of.inner > 0 {
+            parallel::chunks_mut(&mut gx, parallel::rows(of.inner, COST) * of.inner, COST, |start, gx| {
+                let run = start..start + gx.len();
+                let (x, g) = (&xs[run.clone()], &gs[run]);
+                simd::dispatch(ChannelPullBack { of, first: start / of.inner, x, g, gx, by: &by });
+            });
+        }
+        out_of_order(gx, self, of)
+    }
+}
+
+/// What flows back through the mean and the variance of each channel.
+#[derive(Clone, Copy)]
+pub struct ThroughMoments<'a, T: Float> {
+    /// [`channel_sums`](Tensor::channel_sums) of the cotangent.
+    pub sums: &'a Tensor<T>,
+    /// The cotangent of the mean, if something else depends on it.
+    pub mean: Option<&'a Tensor<T>>,
+    /// The cotangent of the variance, if something else depends on it.
+    pub variance: Option<&'a Tensor<T>>,
+}
+
+fn same_shape<T: Float>(op: &'static str, x: &Tensor<T>, g: &Tensor<T>) -> Result<()> {
+    if g.shape() == x.shape() {
+        return Ok(());
+    }
+    Err(Error::shape(op, format!("expected a cotangent of shape {}, found {}", x.shape(), g.shape())))
+}
+
+fn statistics<T: Float>(op: &'static str, stats: &Tensor<T>, of: Batch) -> Result<Vec<[T; 3]>> {
+    if *stats.shape() != [of.channels, 3] {
+        let detail = format!("expected statistics of shape [{}, 3], found {}", of.channels, stats.shape());
+        return Err(Error::shape(op, detail));
+    }
+    Ok(stats.to_vec().as_chunks::<3>().0.to_vec())
+}

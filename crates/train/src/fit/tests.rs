@@ -1,0 +1,329 @@
+//! Tests of `fit`.
+
+use super::*;
+use crate::checkpoints::Every;
+use crate::learner::Minimize;
+use crate::task::Classify;
+use std::path::{Path as FilePath, PathBuf};
+use wengert_data::Classification;
+use wengert_nn::Layer;
+use wengert_nn::optim::{Adam, Optimizer, Sgd};
+use wengert_nn::{Dropout, Linear, Module, Path, Visitor, VisitorMut};
+use wengert_ops::Tensor;
+use wengert_ops::random::Rng;
+use wengert_tape::Var;
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Log {
+    plan: Option<Plan>,
+    steps: Vec<Step>,
+    warnings: Vec<String>,
+    epochs: usize,
+    finished: usize,
+}
+
+impl Observer for Log {
+    fn start(&mut self, plan: &Plan) {
+        self.plan = Some(*plan);
+    }
+    fn step(&mut self, step: &Step) {
+        self.steps.push(*step);
+    }
+    fn warning(&mut self, message: &str) {
+        self.warnings.push(message.to_owned());
+    }
+    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+        self.epochs += 1;
+        assert_eq!(epochs.len(), self.epochs);
+        Ok(())
+    }
+    fn finish(&mut self) {
+        self.finished += 1;
+    }
+}
+
+/// Two classes, told apart by the sign of the first number.
+fn data(n: usize) -> Classification {
+    let x: Tensor<f32> = Tensor::randn([n, 3], &mut Rng::seed(5)).unwrap();
+    let labels: Vec<i64> = x.to_vec().chunks(3).map(|row| i64::from(row[0] > 0.0)).collect();
+    Classification::new(x, labels.into(), 2).unwrap()
+}
+
+fn linear() -> Linear<f32> {
+    Linear::new(3, 2, &mut Rng::seed(0))
+}
+
+/// Classification by one model.
+fn fit<M: Layer<f32>>(
+    model: &mut M,
+    optimizer: &mut dyn Optimizer<f32>,
+    train: &Loader<Classification>,
+    test: &Classification,
+    config: &FitConfig,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Epoch>> {
+    Ok(super::fit(&mut Minimize::new(model, optimizer, Classify), train, test, config, observer)?.epochs)
+}
+
+fn config(epochs: usize) -> FitConfig {
+    FitConfig { epochs, ..FitConfig::default() }
+}
+
+#[test]
+fn everything_is_told_in_order() {
+    let data = data(50);
+    let loader = Loader::new(&data, 20, 0).unwrap();
+    let (mut log, mut sgd) = (Log::default(), Sgd::new(1.0));
+    let epochs = fit(&mut linear(), &mut sgd, &loader, &data, &config(2), &mut log).unwrap();
+    assert_eq!(log.plan, Some(Plan { epochs: 2, steps: 3, done: 0 }));
+    let places: Vec<_> = log.steps.iter().map(|s| (s.epoch, s.step, s.samples)).collect();
+    let one = |epoch| [(epoch, 1, 20), (epoch, 2, 20), (epoch, 3, 10)];
+    assert_eq!(places, [one(1), one(2)].concat());
+    assert_eq!((log.epochs, log.finished, log.warnings.len()), (2, 1, 0));
+    let mean: f64 = log.steps[3..].iter().map(|s| s.loss * s.samples as f64).sum();
+    assert_eq!(epochs[1].train.loss(), mean / 50.0);
+    assert!(epochs[1].test.accuracy() > 0.9, "{epochs:?}");
+}
+
+#[test]
+fn a_run_can_be_had_again() {
+    let data = data(60);
+    let loader = Loader::new(&data, 7, 3).unwrap();
+    let run = |seed| {
+        let mut model = wengert_nn::Sequential::new().push(Dropout::new(0.5)).push(linear());
+        let config = FitConfig { seed, schedule: Schedule::Cosine, ..config(3) };
+        let epochs = fit(&mut model, &mut Adam::new(0.1), &loader, &data, &config, &mut ()).unwrap();
+        epochs.into_iter().map(|e| (e.train, e.test)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2), "dropout draws from the seed");
+}
+
+#[test]
+fn the_learning_rate_is_given_back() {
+    let data = data(20);
+    let loader = Loader::new(&data, 5, 3).unwrap();
+    let mut adam = Adam::<f32>::new(0.1);
+    let config = FitConfig { schedule: Schedule::Cosine, ..config(2) };
+    fit(&mut linear(), &mut adam, &loader, &data, &config, &mut ()).unwrap();
+    assert_eq!(Optimizer::<f32>::learning_rate(&adam), 0.1);
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run() {
+    let mut values = data(30).inputs().to_vec();
+    values[13 * 3] = f32::NAN;
+    let bad = Classification::new(Tensor::from_vec(values, [30, 3]).unwrap(), data(30).labels().clone(), 2)
+        .unwrap();
+    let loader = Loader::new(&bad, 1, 0).unwrap();
+    let at = loader.epoch(0).position(|b| b.unwrap().indices == [13]).unwrap();
+    let mut log = Log::default();
+    let e = fit(&mut linear(), &mut Sgd::new(0.1), &loader, &data(30), &config(2), &mut log).unwrap_err();
+    assert!(
+        matches!(e, Error::Diverged { epoch: 1, step, steps: 30, loss } if step == at + 1 && loss.is_nan()),
+        "{e}"
+    );
+    assert_eq!((log.steps.len(), log.finished), (at, 1));
+}
+
+#[test]
+fn an_optimizer_that_runs_away_is_noticed() {
+    let data = data(30);
+    let loader = Loader::new(&data, 30, 0).unwrap();
+    let mut sgd = Sgd::new(f64::from(f32::MAX));
+    let e = fit(&mut linear(), &mut sgd, &loader, &data, &config(3), &mut ()).unwrap_err();
+    assert!(matches!(e, Error::NotFinite { .. } | Error::Diverged { .. }), "{e}");
+}
+
+/// A layer and another that is never asked.
+struct Idle {
+    used: Linear<f32>,
+    idle: Linear<f32>,
+}
+
+impl Module for Idle {
+    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        path.enter("used", |path| self.used.visit(path, visitor));
+        path.enter("idle", |path| self.idle.visit(path, visitor));
+    }
+    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+        path.enter("used", |path| self.used.visit_mut(path, visitor));
+        path.enter("idle", |path| self.idle.visit_mut(path, visitor));
+    }
+}
+
+impl Layer<f32> for Idle {
+    fn forward<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
+        self.used.forward(x)
+    }
+}
+
+#[test]
+fn unused_parameters_are_told_once() {
+    let data = data(30);
+    let loader = Loader::new(&data, 10, 0).unwrap();
+    let mut model = Idle { used: linear(), idle: linear() };
+    let mut log = Log::default();
+    fit(&mut model, &mut Sgd::new(0.1), &loader, &data, &config(3), &mut log).unwrap();
+    let expected = "the loss does not depend on idle.weight, idle.bias: these parameters are not trained";
+    assert_eq!(log.warnings, [expected]);
+}
+
+#[test]
+fn nothing_to_learn_from_is_an_error() {
+    let none = data(5).select(&[]).unwrap();
+    let fails = |train: &Classification, test: &Classification| {
+        let loader = Loader::new(train, 5, 0).unwrap();
+        let mut sgd = Sgd::new(0.1);
+        fit(&mut linear(), &mut sgd, &loader, test, &config(1), &mut ()).unwrap_err()
+    };
+    let e = fails(&none, &data(5)).to_string();
+    assert!(e.contains("at least one training batch"), "{e}");
+    let e = fails(&data(5), &none).to_string();
+    assert!(e.contains("at least one sample"), "{e}");
+}
+
+/// A net with everything that has a state: dropout, running statistics, moments, averages.
+fn net() -> wengert_nn::Sequential<f32> {
+    let mut rng = Rng::seed(1);
+    wengert_nn::Sequential::new()
+        .push(Linear::new(3, 8, &mut rng))
+        .push(wengert_nn::BatchNorm::new(8))
+        .push(wengert_nn::Activation::Relu)
+        .push(Dropout::new(0.3))
+        .push(Linear::new(8, 2, &mut rng))
+}
+
+struct Whole {
+    weights: wengert_nn::state::Dict,
+    moments: wengert_nn::state::Dict,
+    epochs: Vec<(Measures, Measures)>,
+    best: Option<usize>,
+    ended: Ended,
+}
+
+/// Stops the run after so many steps.
+struct StopAfter(usize, Arc<AtomicBool>, Vec<PathBuf>);
+
+impl Observer for StopAfter {
+    fn step(&mut self, step: &Step) {
+        self.1.store(step.done == self.0, Ordering::Relaxed);
+    }
+    fn saved(&mut self, path: &FilePath) {
+        self.2.push(path.to_owned());
+    }
+}
+
+fn run(folder: Option<&FilePath>, resume: Option<Snapshot>, stop_after: usize) -> Whole {
+    let data = data(70);
+    let (train, test) = data.stratified_split(0.3, 0).unwrap();
+    let loader = Loader::new(&train, 6, 3).unwrap().drop_last();
+    let (mut model, mut adam) = (net(), Adam::adamw(0.03));
+    let mut learner = Minimize::new(&mut model, &mut adam, Classify).clip_norm(0.5).average(0.8);
+    let mut observer = StopAfter(stop_after, Arc::default(), Vec::new());
+    let config = FitConfig {
+        schedule: Schedule::Cosine.after_warmup(3),
+        accumulate: 2,
+        watch: Some(Watch::new("loss").patience(3)),
+        checkpoints: folder.map(|f| Checkpoints::new(f, Every::Steps(3)).keep(1000)),
+        resume,
+        stop: Some(observer.1.clone()),
+        ..config(6)
+    };
+    let fitted = super::fit(&mut learner, &loader, &test, &config, &mut observer).unwrap();
+    if folder.is_some() {
+        assert!(!observer.2.is_empty());
+    }
+    Whole {
+        weights: wengert_nn::state::dict(&model),
+        moments: Optimizer::<f32>::state(&adam, &model),
+        epochs: fitted.epochs.into_iter().map(|e| (e.train, e.test)).collect(),
+        best: fitted.best,
+        ended: fitted.ended,
+    }
+}
+
+#[test]
+fn a_run_that_is_stopped_at_any_step_goes_on_with_the_same_bits() {
+    let folder = std::env::temp_dir().join(format!("wengert-fit-{}", std::process::id()));
+    let straight = run(None, None, 0);
+    assert!(straight.ended != Ended::Interrupted && straight.best.is_some());
+    let steps = 4 * straight.epochs.len();
+    for stop in 1..steps {
+        let _ = std::fs::remove_dir_all(&folder);
+        let first = run(Some(&folder), None, stop);
+        assert_eq!(first.ended, Ended::Interrupted);
+        let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
+        let newest = checkpoints.newest().unwrap().unwrap().0;
+        let second = run(None, Some(newest), 0);
+        assert!(second.weights == straight.weights && second.moments == straight.moments, "step {stop}");
+        assert_eq!((&second.epochs, second.best), (&straight.epochs, straight.best), "step {stop}");
+        assert_eq!(second.ended, straight.ended);
+    }
+    // From every snapshot, as after a kill.
+    let _ = std::fs::remove_dir_all(&folder);
+    let _ = run(Some(&folder), None, 0);
+    let all = Checkpoints::new(&folder, Every::Steps(1)).list().unwrap();
+    assert!(all.len() >= steps / 3, "{all:?}");
+    for (step, path) in all {
+        let again = run(None, Some(Snapshot::read(path).unwrap()), 0);
+        assert!(again.weights == straight.weights && again.epochs == straight.epochs, "step {step}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_snapshot_of_another_run_is_refused_and_changes_nothing() {
+    let folder = std::env::temp_dir().join(format!("wengert-foreign-{}", std::process::id()));
+    let _ = run(Some(&folder), None, 7);
+    let snapshot = Checkpoints::new(&folder, Every::Steps(1)).newest().unwrap().unwrap().0;
+    let data = data(70);
+    let refused = |model: &mut wengert_nn::Sequential<f32>, size: usize, accumulate: usize, words: &str| {
+        let before = wengert_nn::state::dict(model);
+        let (train, test) = data.stratified_split(0.3, 0).unwrap();
+        let loader = Loader::new(&train, size, 3).unwrap().drop_last();
+        let mut adam = Adam::adamw(0.03);
+        let mut learner = Minimize::new(model, &mut adam, Classify).average(0.8);
+        let config = FitConfig { accumulate, resume: Some(snapshot.clone()), ..config(6) };
+        let e = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap_err().to_string();
+        assert!(e.contains(words), "{e}");
+        assert_eq!(wengert_nn::state::dict(model), before);
+    };
+    refused(&mut net(), 6, 1, "4 steps an epoch");
+    refused(&mut net(), 7, 2, "expected a state like");
+    refused(&mut net().push(Linear::new(2, 2, &mut Rng::seed(0))), 6, 2, "no tensor 5.");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn accumulated_gradients_are_those_of_one_large_batch() {
+    let data = data(50);
+    let weights = |size: usize, accumulate: usize| {
+        let (mut model, mut sgd) = (linear(), Sgd::new(0.5));
+        let config = FitConfig { accumulate, ..config(3) };
+        fit(&mut model, &mut sgd, &Loader::new(&data, size, 0).unwrap(), &data, &config, &mut ()).unwrap();
+        model.weight.value().to_vec()
+    };
+    // The last batch is smaller than the others.
+    let (large, small) = (weights(20, 1), weights(4, 5));
+    assert!(large.iter().zip(&small).all(|(a, b)| (a - b).abs() < 1e-5), "{large:?} {small:?}");
+    assert_ne!(weights(4, 1), small);
+}
+
+#[test]
+fn the_best_epoch_is_kept_and_waiting_ends() {
+    let data = data(40);
+    let (train, test) = data.stratified_split(0.5, 0).unwrap();
+    let loader = Loader::new(&train, 20, 0).unwrap();
+    let (mut model, mut sgd) = (linear(), Sgd::new(30.0));
+    let watch = Watch::new("loss").patience(4);
+    let config = FitConfig { watch: Some(watch), ..config(200) };
+    let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
+    let fitted = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap();
+    assert_eq!(fitted.ended, Ended::Early);
+    let best = fitted.epoch().unwrap();
+    assert_eq!(best.number + 4, fitted.epochs.len());
+    let again = evaluate::evaluate(&model, &Classify, &test, 256).unwrap();
+    assert_eq!(again, best.test);
+}
