@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use wengert::data::format::image::{GridConfig, write_grid};
+use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{self, Checkpoints, Ended, Epoch, FitConfig, GradientFlow, Gradients, Observer, Plan};
 use wengert::train::{Progress, RunFolder, Snapshot, Step, TensorBoard, Watch};
 
@@ -87,7 +87,12 @@ impl Run<'_> {
         let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
         folder.write_curves(&title, &fitted.epochs)?;
         for (name, images) in experiment.pictures()? {
-            write_grid(folder.path().join(format!("{name}.png")), &images, &GridConfig::default())?;
+            let picture = grid(&images, &GridConfig::default())?;
+            image::write(folder.path().join(format!("{name}.png")), &picture)?;
+            if let Some(board) = &mut keeper.board {
+                board.events().image(name, keeper.done, &picture)?;
+                board.events().flush()?;
+            }
         }
 
         let Some(last) = fitted.epoch() else { bail!("no epoch was trained") };
