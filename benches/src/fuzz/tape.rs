@@ -112,6 +112,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             eval: done(Tape::<T>::eval());
             detect_anomaly: { let tape = Tape::<T>::new().detect_anomaly();
                 let t = a.tensor(); tape.var(t).log().sum().backward().map(|_| ()) };
+            keep_all: { let tape = Tape::<T>::new().keep_all();
+                let t = a.tensor(); tape.scope(|| tape.var(t).exp().sum()).backward().map(|_| ()) };
             is_training: a.tape.is_training();
             is_recording: a.tape.is_recording();
             next_key: a.tape.next_key();

@@ -44,6 +44,32 @@ fn text_where_the_output_is_no_terminal() {
     assert!(why.starts_with("∂v₂/∂x = 0.077"), "{why}");
 }
 
+/// Any model of the zoo, with parameters by name and every value; and a run, with what it learned.
+#[test]
+fn models_of_the_zoo_and_runs() {
+    for (model, parameter, operation) in [
+        ("lenet", "7.weight", "conv2d"),
+        ("char-rnn", "lstm.", "lstm"),
+        ("vae", "encoder.0.weight", "bce_with_logits"),
+        ("gan", "generator.0.weight", "leaky_relu"),
+    ] {
+        let text = prints(&[model]);
+        assert!(text.contains(parameter) && text.contains(operation), "{model}: {text}");
+        assert!(!text.contains("freed"), "{model}: {text}");
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("step-run");
+    let _ = std::fs::remove_dir_all(&folder);
+    let run = folder.to_str().unwrap();
+    let arguments = ["train", "autoencoder", "--epochs", "1", "--latent", "3", "--hidden", "5", "--out", run];
+    let trained = Command::new(env!("CARGO_BIN_EXE_wengert")).args(arguments).output().unwrap();
+    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
+    let text = prints(&[run]);
+    assert!(text.contains("encoder.0.bias") && text.contains("[5, 64]"), "{text}");
+    fails(&[run, "--widths", "2,1"], 1, &["--widths is for the model mlp"]);
+    std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+    fails(&[run], 1, &["weights", "model.safetensors"]);
+}
+
 #[test]
 fn files_in_every_format_and_a_trace_read_again() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("step-files");

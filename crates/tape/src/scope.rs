@@ -128,6 +128,9 @@ impl<'t, T: Float> Scope<'t, T> {
             state.regions.push(region);
             return result;
         }
+        if self.tape.mode.keeps {
+            return result;
+        }
         for (id, node) in state.nodes.iter_mut().enumerate().skip(self.start) {
             let made = node.op.is_some() || node.first as usize != id || !node.inputs.is_empty();
             if let Slot::Ready(t) = &node.value

@@ -51,6 +51,7 @@ pub(crate) struct Mode {
     pub(crate) training: bool,
     pub(crate) strict: bool,
     pub(crate) anomaly: bool,
+    pub(crate) keeps: bool,
 }
 
 pub(crate) struct State<T: Float> {
@@ -95,7 +96,7 @@ impl<T: Float> Tape<T> {
     fn with_mode(records: bool, training: bool, seed: u64) -> Self {
         Tape {
             serial: Cell::new(next_serial()),
-            mode: Mode { records, training, strict: false, anomaly: false },
+            mode: Mode { records, training, strict: false, anomaly: false, keeps: false },
             state: RefCell::new(State {
                 nodes: Vec::new(),
                 error: None,
@@ -152,6 +153,26 @@ impl<T: Float> Tape<T> {
     #[must_use]
     pub fn detect_anomaly(mut self) -> Self {
         self.mode.anomaly = true;
+        self
+    }
+
+    /// The same tape, on which scopes free nothing: for looking at every value that was computed on the way, at the price of the
+    /// memory that they take. Checkpoints drop their values all the same.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::new().keep_all();
+    /// let x = tape.var(2.0);
+    /// let mut inner = x;
+    /// let y = tape.scope(|| {
+    ///     inner = x + 1.0;
+    ///     inner * 2.0
+    /// });
+    /// assert_eq!((inner.item()?, y.item()?), (3.0, 6.0));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_all(mut self) -> Self {
+        self.mode.keeps = true;
         self
     }
 

@@ -2,44 +2,49 @@
 
 mod view;
 
+use super::eval::weights;
+use crate::config::Config;
 use crate::values::Activation;
+use crate::zoo::Architecture;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use std::fs;
 use std::io::{IsTerminal, stdin, stdout};
 use std::path::{Path, PathBuf};
-use wengert::nn::Layer;
+use wengert::Tape;
 use wengert::nn::zoo::{Mlp, MlpConfig};
+use wengert::nn::{Layer, for_each_param_mut};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::trace::expression::Expression;
 use wengert::trace::network::Network;
 use wengert::trace::{Trace, dot, page, text};
+use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Step {
-    /// An expression, the model mlp, or the file of a trace
-    #[arg(value_name = "EXPRESSION | mlp | TRACE.json", allow_hyphen_values = true)]
+    /// An expression, a model of the zoo, the folder of a run, or the file of a trace
+    #[arg(value_name = "EXPRESSION | MODEL | RUN_DIR | TRACE.json", allow_hyphen_values = true)]
     what: String,
 
     /// The values of the variables of an expression
     #[arg(long, value_name = "NAME=NUMBER,..", value_delimiter = ',', value_parser = assignment)]
     at: Vec<(String, f64)>,
 
-    /// The widths of the model's layers, from the input to the output [default: 2,3,1]
+    /// The widths of the perceptron's layers, from the input to the output [default: 2,3,1]
     #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = crate::values::count::<512>)]
     widths: Vec<usize>,
 
-    /// Show the model in vectors and matrices; without it every number is a node
+    /// Show the perceptron in vectors and matrices; without it every number is a node
     #[arg(long)]
     vector: bool,
 
-    /// The function between the layers of the model [default: tanh]
+    /// The function between the layers of the perceptron [default: tanh]
     #[arg(long, value_name = "NAME")]
     activation: Option<Activation>,
 
-    /// The seed of the model's weights, input and target
+    /// The seed of a model's weights, and of the perceptron's input and target
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
@@ -77,6 +82,8 @@ Examples:
   wengert step 'z = w*x + b; log(1 + exp(-z))' --at w=2,x=-1,b=0.5 --out page.html
   wengert step mlp --widths 2,3,1             w_ji, z_j, h_j and δ_j, every number a node
   wengert step mlp --vector --format text     W, z, h and δ
+  wengert step gpt --out gpt.html             the loss of two samples, through all layers
+  wengert step runs/vae-seed0                 the same with the weights that were learned
   wengert step 'x*sin(x)' --at x=2 --explain x";
 
 /// The most nodes of a network of numbers.
@@ -124,9 +131,12 @@ impl Step {
     fn trace(&self) -> Result<Trace> {
         let model = self.what == "mlp";
         let path = Path::new(&self.what);
+        let recorded = if model { None } else { self.recorded(path)? };
         // What can be read as an expression is one, whatever files there are.
         let named_so = path.extension().is_some_and(|e| e == "json");
-        let file = !model && (named_so || path.is_file() && Expression::parse(&self.what).is_err());
+        let file = !model
+            && recorded.is_none()
+            && (named_so || path.is_file() && Expression::parse(&self.what).is_err());
         let refuse = |given: bool, option: &str, what: &str| {
             if given { bail!("{option} is for {what}") } else { Ok(()) }
         };
@@ -136,11 +146,14 @@ impl Step {
             refuse(self.vector, "--vector", of_model)?;
             refuse(self.activation.is_some(), "--activation", of_model)?;
         }
-        if model || file {
+        if model || file || recorded.is_some() {
             refuse(!self.at.is_empty(), "--at", "the variables of an expression")?;
         }
         if model {
             return self.network();
+        }
+        if let Some(trace) = recorded {
+            return Ok(trace);
         }
         if file {
             let text =
@@ -149,6 +162,24 @@ impl Step {
         }
         let at: Vec<(&str, f64)> = self.at.iter().map(|(name, c)| (name.as_str(), *c)).collect();
         Ok(Expression::parse(&self.what).map_err(wengert::trace::Error::from)?.trace(&at)?)
+    }
+
+    /// The loss of a model of the zoo, with the weights that it begins with, or of a run, with those that it ended with.
+    fn recorded(&self, path: &Path) -> Result<Option<Trace>> {
+        let run = path.is_dir() && path.join("config.toml").is_file();
+        let config = match Architecture::named(&self.what) {
+            Some(model) => Config { seed: self.seed, ..Config::usual(model) },
+            None if run => Config::of(&RunFolder::open(path)?)?,
+            None => return Ok(None),
+        };
+        let mut experiment = config.model.model().experiment(&config)?;
+        if run && Architecture::named(&self.what).is_none() {
+            weights(&RunFolder::open(path)?, &mut *experiment)?;
+        }
+        // Parameters are told their names by whoever may change them.
+        for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
+        let tape = Tape::new().keep_all();
+        Ok(Some(Trace::of(experiment.record(&tape)?)?))
     }
 
     /// The multilayer perceptron of the zoo.

@@ -77,7 +77,7 @@ impl Model for CharRnn {
     }
 
     fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), ..Usual::epochs(10) }
+        Usual { clip_norm: Some(1.0), ..Usual::epochs(30) }
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {

@@ -59,7 +59,7 @@ impl Model for Forecaster {
     }
 
     fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), ..Usual::epochs(40) }
+        Usual { clip_norm: Some(1.0), ..Usual::epochs(100) }
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {

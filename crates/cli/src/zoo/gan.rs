@@ -1,7 +1,7 @@
 //! The options of the generative adversarial network.
 
 use super::vae::laid_out;
-use super::{Experiment, Model, SHOWN, Sample, Usual, Wanted};
+use super::{Experiment, Model, RECORDED, SHOWN, Sample, Usual, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
 use crate::data::{Data, IMAGES, Images, Scale};
@@ -21,7 +21,7 @@ use wengert::train::{
     self, Adversarial, Classify, FitConfig, Fitted, Form, Measures, Minimize, Nothing, Observer,
     evaluate_learner, fit,
 };
-use wengert::{Module, Tape};
+use wengert::{Module, Tape, Var};
 
 const WIDEST: usize = 1 << 14;
 /// Images that the Fréchet distance and the inception score are taken over.
@@ -70,9 +70,10 @@ pub(crate) struct Gan {
     #[arg(help_heading = "Model")]
     penalty: f64,
 
-    /// The epochs in which the classifier learns that judges what is generated; with 0 there is no judge
-    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Model")]
-    judge_epochs: usize,
+    /// The epochs in which the classifier learns that judges what is generated; with 0 there is no judge [default: 3 of large
+    /// data, 30 of others]
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    judge_epochs: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -130,7 +131,8 @@ impl Model for Gan {
             (data, zoo::dense_gan(&shape, &mut rng))
         };
         let shape = [channels, size, size];
-        let judge = (self.judge_epochs > 0).then(|| Judge::new(shape, data.plain.classes(), &mut rng));
+        let judge_epochs = self.judge_epochs.unwrap_or(if config.data.is_large() { 3 } else { 30 });
+        let judge = (judge_epochs > 0).then(|| Judge::new(shape, data.plain.classes(), &mut rng));
         let game = match self.game {
             Rules::Minimax => Game::Minimax,
             Rules::NonSaturating => Game::NonSaturating,
@@ -138,7 +140,7 @@ impl Model for Gan {
         };
         let model = Players { generator, discriminator, judge };
         let options = self.clone();
-        Ok(Box::new(Played { model, options, game, data, shape, seed: config.seed }))
+        Ok(Box::new(Played { model, options, game, data, shape, judge_epochs, seed: config.seed }))
     }
 }
 
@@ -194,7 +196,7 @@ impl Judge {
 }
 
 impl Layer<f32> for Judge {
-    fn forward<'t>(&self, x: wengert::Var<'t, f32>) -> wengert::Var<'t, f32> {
+    fn forward<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
         let [c, h, w] = self.shape;
         let n = x.dim(0);
         self.head.forward(self.trunk.forward(x.reshape([n, c, h, w])))
@@ -223,6 +225,7 @@ struct Played {
     game: Game,
     data: Images,
     shape: [usize; 3],
+    judge_epochs: usize,
     seed: u64,
 }
 
@@ -252,7 +255,7 @@ impl Played {
         let loader = Loader::new(&self.data.plain, batch_size, self.seed)?;
         let mut adam = Adam::new(0.002);
         let how = FitConfig {
-            epochs: self.options.judge_epochs,
+            epochs: self.judge_epochs,
             seed: self.seed,
             schedule: train::Schedule::Cosine,
             ..FitConfig::default()
@@ -327,6 +330,12 @@ impl Experiment for Played {
 
     fn evaluate(&mut self, config: &Config) -> Result<Measures> {
         self.learner(config, |learner, data| Ok(evaluate_learner(learner, &data.test, EVALUATION_BATCH)?))
+    }
+
+    fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
+        let z = noise(RECORDED.len(), self.options.latent, key(self.seed, 0))?;
+        let fake = self.model.generator.forward(tape.constant(z));
+        Ok(self.game.generator_loss(self.model.discriminator.forward(fake)))
     }
 
     fn sample(&self, wanted: &Wanted) -> Result<Sample> {

@@ -62,7 +62,7 @@ impl Model for Gpt {
     }
 
     fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), lr: 0.002, weight_decay: 0.1, ..Usual::epochs(10) }
+        Usual { clip_norm: Some(1.0), lr: 0.002, weight_decay: 0.1, ..Usual::epochs(40) }
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {

@@ -32,6 +32,7 @@ use wengert::Module;
 use wengert::nn::zoo::Decoding;
 use wengert::ops::Tensor;
 use wengert::train::{FitConfig, Fitted, Measures, Observer};
+use wengert::{Tape, Var};
 
 /// A model of the zoo with its options. Its variants are the subcommands of `train`, the lines of `models`, and what
 /// stands in a run's config.toml.
@@ -177,6 +178,9 @@ pub(crate) trait Experiment {
     /// The score on the samples that are held out.
     fn evaluate(&mut self, config: &Config) -> Result<Measures>;
 
+    /// Records the loss of the first held-out samples: what `step` shows.
+    fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>>;
+
     /// What the model makes.
     fn sample(&self, wanted: &Wanted) -> Result<Sample>;
 
@@ -203,6 +207,9 @@ pub(crate) enum Sample {
     /// Images `[n, channels, height, width]` from 0 to 1.
     Images(Tensor<f32>),
 }
+
+/// How many samples are recorded: two, so that they can be compared with each other.
+const RECORDED: [usize; 2] = [0, 1];
 
 /// How many images the pictures of a run folder have.
 const SHOWN: usize = 64;

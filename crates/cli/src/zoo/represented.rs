@@ -1,7 +1,7 @@
 //! A model that learns without labels, and a linear head on its features that learns from few: how all models of representations
 //! are judged.
 
-use super::{Experiment, Sample, Wanted};
+use super::{Experiment, RECORDED, Sample, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
 use anyhow::{Result, bail};
@@ -15,7 +15,7 @@ use wengert::train::{
     self, Context, Ended, FitConfig, Fitted, Learner, Measures, Minimize, Observer, Part, PartMut, Snapshot,
     Task, fit,
 };
-use wengert::{Module, Tape};
+use wengert::{Module, Tape, Var};
 
 /// How strongly the weights of heads may be drawn to 0; which is best is found by cross-validation on the labelled samples.
 const DECAYS: [f64; 6] = [1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
@@ -264,6 +264,11 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
             measured((model, head, self.on_inputs.as_ref()), &self.features, measures, batch)
         };
         Ok(train::evaluate_with(&*self.test, EVALUATION_BATCH, |batch, tape| with_head(model, batch, tape))?)
+    }
+
+    fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
+        let batch = self.test.fetch(&RECORDED[..RECORDED.len().min(self.test.len())])?;
+        Ok(self.task.outcome(&self.saved.model, &batch, tape)?.loss)
     }
 
     fn sample(&self, wanted: &Wanted) -> Result<Sample> {

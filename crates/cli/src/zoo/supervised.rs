@@ -1,14 +1,14 @@
 //! One model and one loss: the usual experiment.
 
-use super::{Experiment, Sample, Wanted};
+use super::{Experiment, RECORDED, Sample, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
 use anyhow::{Result, bail};
 use std::sync::Arc;
-use wengert::Module;
 use wengert::data::{Dataset, Loader};
 use wengert::ops::Tensor;
 use wengert::train::{Ended, FitConfig, Fitted, Measures, Minimize, Observer, Task, evaluate, fit};
+use wengert::{Module, Tape, Var};
 
 type Make<M> = Box<dyn Fn(&M, &Wanted) -> Result<Sample>>;
 type Pictures<M> = Box<dyn Fn(&M) -> Result<Vec<(&'static str, Tensor<f32>)>>>;
@@ -82,6 +82,11 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
 
     fn evaluate(&mut self, _: &Config) -> Result<Measures> {
         Ok(evaluate(&self.model, &*self.task, &*self.test, EVALUATION_BATCH)?)
+    }
+
+    fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
+        let batch = self.test.fetch(&RECORDED[..RECORDED.len().min(self.test.len())])?;
+        Ok(self.task.outcome(&self.model, &batch, tape)?.loss)
     }
 
     fn sample(&self, wanted: &Wanted) -> Result<Sample> {
