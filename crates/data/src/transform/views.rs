@@ -15,7 +15,7 @@ use wengert_ops::{Float, Tensor};
 /// use wengert_data::{Dataset, digits};
 /// let views = Views::new(&digits()?.reshaped([1, 8, 8])?, Noise::new(0.1)?, 7);
 /// let batch = views.fetch_in(2, &[5, 6])?;
-/// assert_eq!((*batch.first.shape(), batch.len()), (*batch.second.shape(), 2));
+/// assert_eq!((batch.first.shape(), batch.len()), (batch.second.shape(), 2));
 /// assert_ne!(batch.first, batch.second);
 /// assert_eq!(batch, views.fetch_in(2, &[5, 6])?);
 /// # Ok::<(), wengert_data::Error>(())
