@@ -48,6 +48,10 @@ fuzz *ARGS:
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
 
+# The scalar tape beside other engines of reverse mode: `just scalar`, `just scalar --programs p1,p4 --turns 9`
+scalar *ARGS:
+    python3 benches/scalar.py {{ARGS}}
+
 # How long the facade takes to build from nothing, and how many crates it needs
 weight:
     cargo tree -p wengert -e normal --prefix none --no-dedupe | sort -u | wc -l

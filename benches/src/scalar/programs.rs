@@ -1,8 +1,7 @@
-//! The five programs, written once over [`Num`]: on plain `f64`, on the scalar tape, and on lanes of it.
+//! The programs, written once over [`Num`]: on plain `f64`, on the scalar tape, on lanes of it, and in other engines
+//! (`benches/peers/scalar` includes this file).
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
-use wengert::tape::Elementary;
-use wengert::tape::scalar::{Jet, Number, Var};
 
 /// A number with the functions that the programs need; plain `f64` takes the standard library's.
 pub(crate) trait Num:
@@ -64,43 +63,9 @@ impl Num for f64 {
     }
 }
 
-macro_rules! num {
-    ($(($($generics:tt)*) $type:ty;)*) => {$(
-        impl<$($generics)*> Num for $type {
-            #[inline(always)]
-            fn sin(self) -> Self {
-                Elementary::sin(self)
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                Elementary::exp(self)
-            }
-            #[inline(always)]
-            fn ln(self) -> Self {
-                Elementary::log(self)
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                Elementary::sqrt(self)
-            }
-            #[inline(always)]
-            fn tanh(self) -> Self {
-                Elementary::tanh(self)
-            }
-            #[inline(always)]
-            fn erf(self) -> Self {
-                Elementary::erf(self)
-            }
-            #[inline(always)]
-            fn positive(self) -> Self {
-                Elementary::relu(self)
-            }
-        }
-    )*};
-}
-num! {
-    ('t, T: Number) Var<'t, T>;
-    (const N: usize, T: Number) Jet<N, T>;
+/// Numbers of a fixed sequence in (-1, 1).
+pub(crate) fn numbers(n: usize) -> Vec<f64> {
+    (0..n).map(|i| ((i * 7919 + 13) % 10_007) as f64 / 5003.5 - 1.0).collect()
 }
 
 /// P1: the widths of the network, and operations a sample.
@@ -108,6 +73,10 @@ pub(crate) const WIDTHS: [usize; 4] = [16, 32, 32, 1];
 pub(crate) const WEIGHTS: usize = 1633;
 pub(crate) const P1_OPS: usize = 3202;
 
+/// Weights and biases, and a sample.
+pub(crate) fn network_inputs() -> (Vec<f64>, Vec<f64>) {
+    (numbers(WEIGHTS).iter().map(|w| w * 0.3).collect(), numbers(WIDTHS[0]))
+}
 /// The squared error of a network with tanh, weights and biases in one slice.
 #[inline(always)]
 pub(crate) fn network<R: Num>(w: &[R], x: &[R], target: f64, scratch: &mut [Vec<R>; 2]) -> R {
@@ -133,6 +102,7 @@ pub(crate) fn network<R: Num>(w: &[R], x: &[R], target: f64, scratch: &mut [Vec<
 
 /// P2: one step, of 5 operations.
 pub(crate) const P2_STEPS: usize = 1_000_000;
+pub(crate) const P2_START: [f64; 2] = [0.7, 2.0];
 #[inline(always)]
 pub(crate) fn oscillate<R: Num>(x: R, y: R) -> R {
     x.sin() * 0.9 + x * y * 0.1
@@ -152,6 +122,12 @@ pub(crate) fn black_scholes<R: Num>([spot, strike, rate, vol, time]: [R; 5]) -> 
     call + put
 }
 
+/// Options, and paths, of a run; 10⁵ of them in a benchmark of minutes, a thousand here.
+pub(crate) const MANY: usize = 1000;
+pub(crate) fn option(i: usize) -> [f64; 5] {
+    [100.0, 80.0 + (i % 41) as f64, 0.03, 0.15 + (i % 7) as f64 * 0.02, 0.5 + (i % 5) as f64 * 0.1]
+}
+
 /// P3b: a path of Heston's model in Euler steps. 19 operations a step, 387 in all.
 pub(crate) const P3B_STEPS: usize = 20;
 pub(crate) const P3B_OPS: usize = 387;
@@ -163,7 +139,14 @@ pub(crate) struct Heston<R> {
     pub(crate) rate: R,
 }
 #[inline(always)]
-pub(crate) fn heston_step<R: Num>(x: R, v: R, m: &Heston<R>, orthogonal: R, z1: R, z2: R) -> [R; 2] {
+pub(crate) fn heston_step<R: Num + Mul<Z, Output = R>, Z: Copy>(
+    x: R,
+    v: R,
+    m: &Heston<R>,
+    orthogonal: R,
+    z1: Z,
+    z2: Z,
+) -> [R; 2] {
     const DT: f64 = 1.0 / P3B_STEPS as f64;
     let variance = v.positive();
     let root = (variance * DT).sqrt();
@@ -183,33 +166,67 @@ pub(crate) fn payoff<R: Num>(x: R) -> R {
     (x.exp() - 1.0).positive()
 }
 
+/// What a path starts from: log-price, variance, and the model's parameters.
+pub(crate) const START: [f64; 7] = [0.0, 0.04, 1.5, 0.04, 0.3, -0.6, 0.02];
+/// The normal numbers of all paths.
+pub(crate) fn normals() -> Vec<f64> {
+    numbers(2 * P3B_STEPS + MANY)
+}
+/// The payoff of a path, from the normal numbers of each step.
+#[inline(always)]
+pub(crate) fn path<R, Z>(x: [R; 7], normal: impl Fn(usize) -> [Z; 2]) -> R
+where
+    R: Num + Mul<Z, Output = R>,
+    Z: Copy,
+{
+    let [mut x, mut v, kappa, theta, xi, rho, rate] = x;
+    let (model, other) = (Heston { kappa, theta, xi, rho, rate }, orthogonal(rho));
+    for k in 0..P3B_STEPS {
+        let [z1, z2] = normal(k);
+        [x, v] = heston_step(x, v, &model, other, z1, z2);
+    }
+    payoff(x)
+}
+
 /// P4: the sum of xᵢ exp xᵢ₋₁, 3 operations each.
 pub(crate) const P4_N: usize = 1_000_000;
+#[inline(always)]
+pub(crate) fn chain<R: Num>(x: &[R], zero: R) -> R {
+    let mut sum = zero;
+    for x in x.windows(2) {
+        sum = sum + x[1] * x[0].exp();
+    }
+    sum
+}
 
 /// P5: the coupled Burgers' equations, 18 operations for each field and point.
 pub(crate) const SIDE: usize = 101;
 pub(crate) const P5_STEPS: usize = 16;
 pub(crate) const P5_OPS: usize = P5_STEPS * (SIDE - 2) * (SIDE - 2) * 36;
 
+/// All steps; `point` gives a field's next value from (u, v), the field, and its neighbours.
+#[inline(always)]
+pub(crate) fn march<R: Num>(mut now: [Vec<R>; 2], point: impl Fn([R; 7]) -> R) -> [Vec<R>; 2] {
+    let mut next = now.clone();
+    for _ in 0..P5_STEPS {
+        for (from, to) in now.iter().zip(&mut next) {
+            for j in 1..SIDE - 1 {
+                for i in j * SIDE + 1..(j + 1) * SIDE - 1 {
+                    let f = from[i];
+                    let [west, east, south, north] =
+                        [from[i - 1], from[i + 1], from[i - SIDE], from[i + SIDE]];
+                    to[i] = point([now[0][i], now[1][i], f, west, east, south, north]);
+                }
+            }
+        }
+        std::mem::swap(&mut now, &mut next);
+    }
+    now
+}
 /// One field's next value at a point: upwind differences for u ∂/∂x + v ∂/∂y, and diffusion.
 #[inline(always)]
-pub(crate) fn burgers<R: Num>(u: R, v: R, f: R, west: R, east: R, south: R, north: R) -> R {
+pub(crate) fn burgers<R: Num>([u, v, f, west, east, south, north]: [R; 7]) -> R {
     const C: f64 = 0.05;
     const D: f64 = 0.02;
     f - u * C * (f - west) - v * C * (f - south) + (east - f * 2.0 + west) * D + (north - f * 2.0 + south) * D
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wengert::tape::scalar::Tape;
-
-    #[test]
-    fn the_tape_computes_what_plain_numbers_do() {
-        let tape = Tape::new();
-        let x = [100.0, 95.0, 0.03, 0.2, 0.7];
-        let y = black_scholes(x.map(|v| tape.var(v)));
-        assert!((y.value() - black_scholes(x)).abs() < 1e-12);
-        assert!((oscillate(tape.var(0.3), tape.var(0.2)).value() - oscillate(0.3, 0.2)).abs() < 1e-15);
-    }
 }

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Times the scalar tape and other engines of reverse mode on the same programs, in turns, in one table.
+
+First the gradients are compared: each engine's must be ours. Rust's engines are built from crates.io; ADOL-C is taken if
+its headers are installed (`apt-get install libadolc-dev`), micrograd from PyPI into a throw-away environment
+(benches/peers/.venv-scalar), unless SCALAR_PYTHON names a Python that has it.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PEERS = HERE / "peers" / "scalar"
+# So far may the derivative in a direction be from ours, relative to the sum of its terms' magnitudes.
+BOUND = 1e-9
+PLAIN = {"wengert": "plain Rust", "adolc": "plain C++", "micrograd": "plain Python"}
+
+
+def cargo(manifest: Path, *arguments: str) -> Path:
+    """Builds for this machine, in a directory apart from other builds, which have other flags. Returns it."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "scalar"
+    flags = {"RUSTFLAGS": "-C target-cpu=native", "CARGO_PROFILE_RELEASE_LTO": "fat"}
+    command = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(manifest), *arguments]
+    subprocess.run(command, check=True, env={**os.environ, **flags, "CARGO_TARGET_DIR": str(target)})
+    return target / "release"
+
+
+def python() -> str:
+    if "SCALAR_PYTHON" in os.environ:
+        return os.environ["SCALAR_PYTHON"]
+    venv = HERE / "peers" / ".venv-scalar"
+    if not (venv / "bin" / "python").exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    install = ["-m", "pip", "install", "-q", "-r", PEERS / "requirements.txt"]
+    subprocess.run([venv / "bin" / "python", *install], check=True)
+    return str(venv / "bin" / "python")
+
+
+def engines(without: list[str]) -> dict[str, list[str]]:
+    """The commands, ours first."""
+    ours = cargo(ROOT / "Cargo.toml", "-p", "wengert-benches", "--bin", "scalar") / "scalar"
+    commands = {"wengert": [str(ours)]}
+    if "rust" not in without:
+        # One of them asks for a newer compiler than it needs.
+        release = cargo(PEERS / "Cargo.toml", "--locked", "--features", "xad", "--ignore-rust-version")
+        commands["rust"] = [str(release / "scalar-peers")]
+    if "adolc" not in without:
+        out = ours.parent / "adolc"
+        made = subprocess.run(["make", "-s", "-C", str(PEERS), f"OUT={out.parent}"], stderr=subprocess.PIPE, text=True)
+        if made.returncode == 0:
+            commands["adolc"] = [str(out)]
+        else:
+            print(f"without ADOL-C, which does not build here:\n{made.stderr}", file=sys.stderr)
+    if "micrograd" not in without:
+        commands["micrograd"] = [python(), str(PEERS / "p1.py")]
+    return commands
+
+
+def rows(command: list[str], *arguments: str) -> list[dict]:
+    out = subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def compare(commands: dict[str, list[str]], programs: str) -> None:
+    """Exits if an engine's gradients are not ours."""
+    ours, count = {}, 0
+    for command in commands.values():
+        for row in rows(command, "--check", "--programs", programs):
+            want = ours.setdefault(row["program"], row)
+            gap = abs(row["slope"] - want["slope"])
+            # So that NaN is too far.
+            if not gap <= BOUND * want["size"]:
+                sys.exit(f"{row['program']} in {row['variant']}: {row['slope']}, where wengert has {want['slope']}")
+            count += 1
+    print(f"gradients of {count} variants agree to {BOUND:g}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", default="p1,p2,p3a,p3b,p4,p5")
+    parser.add_argument("--turns", type=int, default=5, help="the least time of all turns counts")
+    parser.add_argument("--millis", type=int, default=100, help="measuring time of a variant in a turn")
+    parser.add_argument("--without", default="", help="engines to leave out: rust, adolc, micrograd")
+    parser.add_argument("--markdown", action="store_true")
+    args = parser.parse_args()
+
+    commands = engines(args.without.split(","))
+    compare(commands, args.programs)
+    least: dict[tuple[str, str, str], dict] = {}
+    for _ in range(args.turns):
+        for name, command in commands.items():
+            one = ["--json", "--rounds", "1", "--millis", str(args.millis), "--programs", args.programs]
+            for row in rows(command, *one):
+                at = least.setdefault((row["program"], name, row["variant"]), row)
+                at["ns"] = min(at["ns"], row["ns"])
+
+    form = "| {} | {} | {} | {} | {} | {} |" if args.markdown else "{:4} {:19} {:>9} {:>9} {:>9} {:>9}"
+    print(form.format("", "", "ns/op", "bytes/op", "by plain", "by ours"))
+    if args.markdown:
+        print("|---|---|--:|--:|--:|--:|")
+    programs = dict.fromkeys(program for program, _, _ in least)
+    for program in programs:
+        for (of, name, variant), row in least.items():
+            # The engines from crates.io have the same plain numbers as ours.
+            if of != program or variant == "plain" and name == "rust":
+                continue
+            ns, plain = row["ns"], least[program, name, "plain"]["ns"]
+            ours = least[program, "wengert", "operators"]["ns"]
+            label = f"wengert, {variant}" if name == "wengert" else variant
+            if variant == "plain":
+                label = PLAIN[name]
+            size = f"{row['bytes']:.1f}" if row["bytes"] > 0 else ""
+            print(form.format(program, label, f"{ns:.3g}", size, f"{ns / plain:.2f}", f"{ns / ours:.2f}"))
+
+    first = [float(subprocess.check_output([*commands["wengert"], "--first"])) for _ in range(21)]
+    print(f"\nP1's first gradient in a new process: {statistics.median(first):.0f} µs, at least {min(first):.0f} µs")
+
+
+if __name__ == "__main__":
+    main()
