@@ -18,6 +18,8 @@ ROOT = HERE.parent
 PEERS = HERE / "peers" / "scalar"
 # So far may the derivative in a direction be from ours, relative to the sum of its terms' magnitudes.
 BOUND = 1e-9
+# The least time of each program, engine and variant.
+Least = dict[tuple[str, str, str], dict]
 PLAIN = {"wengert": "plain Rust", "adolc": "plain C++", "micrograd": "plain Python"}
 
 
@@ -80,18 +82,62 @@ def compare(commands: dict[str, list[str]], programs: str) -> None:
     print(f"gradients of {count} variants agree to {BOUND:g}", file=sys.stderr)
 
 
+def label(engine: str, variant: str) -> str:
+    if variant == "plain":
+        return PLAIN[engine]
+    return f"wengert, {variant}" if engine == "wengert" else variant
+
+
+def variants(least: Least):
+    """Program, engine, variant, its row, and by how much it is slower than plain numbers, and than ours."""
+    for (program, engine, variant), row in least.items():
+        # The engines from crates.io have the same plain numbers as ours.
+        if variant == "plain" and engine == "rust":
+            continue
+        by = (least[program, engine, "plain"]["ns"], least[program, "wengert", "operators"]["ns"])
+        yield program, engine, variant, row, *(row["ns"] / other for other in by)
+
+
+def table(least: Least) -> str:
+    form = "{:4} {:19} {:>9} {:>9} {:>9} {:>9}"
+    lines = [form.format("", "", "ns/op", "bytes/op", "by plain", "by ours")]
+    # Stable: within a program, as the engines come.
+    for program, engine, variant, row, plain, ours in sorted(variants(least), key=lambda v: v[0]):
+        size = f"{row['bytes']:.1f}" if row["bytes"] > 0 else ""
+        name = label(engine, variant)
+        lines.append(form.format(program, name, figure(row["ns"]), size, f"{plain:.2f}", f"{ours:.2f}"))
+    return "\n".join(lines)
+
+
+def markdown(least: Least) -> str:
+    """A row for each engine: ns/op, and by plain in parentheses."""
+    programs = sorted({program for program, _, _ in least})
+    cells: dict[str, dict[str, str]] = {}
+    for program, engine, variant, row, plain, _ in variants(least):
+        by = "" if variant == "plain" else f" ({plain:.3g})" if plain < 1000 else f" ({plain:.0f})"
+        cells.setdefault(label(engine, variant), {})[program] = figure(row["ns"]) + by
+    lines = [["", *programs], ["---", *("--:" for _ in programs)]]
+    lines += [[name, *(of.get(program, "") for program in programs)] for name, of in cells.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figure(ns: float) -> str:
+    """To three digits."""
+    return f"{ns:.0f}" if ns >= 100 else f"{ns:.3g}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", default="p1,p2,p3a,p3b,p4,p5")
     parser.add_argument("--turns", type=int, default=5, help="the least time of all turns counts")
     parser.add_argument("--millis", type=int, default=100, help="measuring time of a variant in a turn")
     parser.add_argument("--without", default="", help="engines to leave out: rust, adolc, micrograd")
-    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="the table of the book")
     args = parser.parse_args()
 
     commands = engines(args.without.split(","))
     compare(commands, args.programs)
-    least: dict[tuple[str, str, str], dict] = {}
+    least: Least = {}
     for _ in range(args.turns):
         for name, command in commands.items():
             one = ["--json", "--rounds", "1", "--millis", str(args.millis), "--programs", args.programs]
@@ -99,24 +145,7 @@ def main() -> None:
                 at = least.setdefault((row["program"], name, row["variant"]), row)
                 at["ns"] = min(at["ns"], row["ns"])
 
-    form = "| {} | {} | {} | {} | {} | {} |" if args.markdown else "{:4} {:19} {:>9} {:>9} {:>9} {:>9}"
-    print(form.format("", "", "ns/op", "bytes/op", "by plain", "by ours"))
-    if args.markdown:
-        print("|---|---|--:|--:|--:|--:|")
-    programs = dict.fromkeys(program for program, _, _ in least)
-    for program in programs:
-        for (of, name, variant), row in least.items():
-            # The engines from crates.io have the same plain numbers as ours.
-            if of != program or variant == "plain" and name == "rust":
-                continue
-            ns, plain = row["ns"], least[program, name, "plain"]["ns"]
-            ours = least[program, "wengert", "operators"]["ns"]
-            label = f"wengert, {variant}" if name == "wengert" else variant
-            if variant == "plain":
-                label = PLAIN[name]
-            size = f"{row['bytes']:.1f}" if row["bytes"] > 0 else ""
-            print(form.format(program, label, f"{ns:.3g}", size, f"{ns / plain:.2f}", f"{ns / ours:.2f}"))
-
+    print(markdown(least) if args.markdown else table(least))
     first = [float(subprocess.check_output([*commands["wengert"], "--first"])) for _ in range(21)]
     print(f"\nP1's first gradient in a new process: {statistics.median(first):.0f} µs, at least {min(first):.0f} µs")
 

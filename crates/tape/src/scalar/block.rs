@@ -4,7 +4,7 @@ use super::fused::Statement;
 use super::number::Number;
 use super::sweep::Cotangent;
 use super::tape::{Event, Kind, Tape};
-use super::var::{NOWHERE, Var};
+use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::panic::Location;
 use std::sync::Arc;
@@ -202,7 +202,7 @@ fn record<'t, T: Number>(
         value,
         partial: T::of(1.0),
         index: first + i as u32,
-        is_node: false,
+        stands: Stands::OnNode,
     };
     outputs.iter().enumerate().map(output).collect()
 }

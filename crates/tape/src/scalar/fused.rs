@@ -2,7 +2,7 @@
 
 use super::number::Number;
 use super::tape::{Record, Tape};
-use super::var::{NOWHERE, Var};
+use super::var::{NOWHERE, Stands, Var};
 use std::iter::{Product, Sum};
 
 /// A sum that is being written: two edges a record, all but the last going on.
@@ -93,7 +93,7 @@ impl<'t, T: Number> Statement<'t, T> {
         }
         let ((da, a), (db, b)) = (self.first, self.second);
         if b == NOWHERE && !self.begun {
-            return Var { tape: Some(tape), value, partial: da, index: a, is_node: false };
+            return Var { tape: Some(tape), value, partial: da, index: a, stands: Stands::OnNode };
         }
         tape.node(value, Record::new(da, a, db, b))
     }

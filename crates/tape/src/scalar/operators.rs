@@ -3,7 +3,7 @@
 use super::dual::Dual;
 use super::jet::Jet;
 use super::number::Number;
-use super::var::Var;
+use super::var::{Stands, Var};
 use std::iter::{Product, Sum};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -49,7 +49,7 @@ impl<T: Number> Neg for Var<'_, T> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Var { value: -self.value, partial: -self.partial, is_node: false, ..self }
+        Var { value: -self.value, partial: -self.partial, stands: Stands::OnNode, ..self }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::number::Number;
 use super::tape::{Event, GOES_ON, Kind, Position, Record, Tape};
-use super::var::{NOWHERE, Var};
+use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::panic::Location;
 
@@ -463,7 +463,7 @@ impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
     #[track_caller]
     fn at(&self, x: Var<'_, T>) -> Result<A> {
         match x.tape {
-            Some(tape) if x.is_node && std::ptr::eq(tape, self.tape) => {
+            Some(tape) if x.stands == Stands::ForNode && std::ptr::eq(tape, self.tape) => {
                 // What was recorded after the sweep has no influence on its output.
                 Ok(self.adjoints.get(x.index as usize).copied().unwrap_or(A::zero()))
             }

@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::number::Number;
-use super::var::{NOWHERE, Var};
+use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -118,7 +118,7 @@ pub struct Anchor<T> {
     value: T,
     partial: T,
     index: u32,
-    is_node: bool,
+    stands: Stands,
     serial: u64,
     rewinds: u64,
 }
@@ -181,7 +181,7 @@ impl<T: Number> Tape<T> {
         } else {
             self.take_leaves(1);
         }
-        Var { tape: Some(self), value, partial: T::of(1.0), index, is_node: true }
+        Var { tape: Some(self), value, partial: T::of(1.0), index, stands: Stands::ForNode }
     }
 
     /// Several variables.
@@ -201,7 +201,7 @@ impl<T: Number> Tape<T> {
             value,
             partial: T::of(1.0),
             index: first + i as u32,
-            is_node: true,
+            stands: Stands::ForNode,
         })
     }
 
@@ -325,8 +325,8 @@ impl<T: Number> Tape<T> {
         }
         let end = Position { serial: x.serial, rewinds: x.rewinds, record: 0, index: x.index + 1 };
         self.check(&end, "revive")?;
-        let Anchor { value, partial, index, is_node, .. } = x;
-        Ok(Var { tape: Some(self), value, partial, index, is_node })
+        let Anchor { value, partial, index, stands, .. } = x;
+        Ok(Var { tape: Some(self), value, partial, index, stands })
     }
 
     /// The first error since the tape was made or reset.
@@ -352,7 +352,7 @@ impl<T: Number> Tape<T> {
     #[inline(always)]
     pub(super) fn node(&self, value: T, record: Record<T>) -> Var<'_, T> {
         let index = self.push(record);
-        Var { tape: Some(self), value, partial: T::of(1.0), index, is_node: false }
+        Var { tape: Some(self), value, partial: T::of(1.0), index, stands: Stands::OnNode }
     }
 
     /// Adds a record and gives its index.
@@ -399,7 +399,7 @@ impl<T: Number> Tape<T> {
         self.event(Event { record: self.records.len(), index: self.end(), count: 1, kind: Kind::Kept });
         let zero = T::of(0.0);
         let kept = self.node(x.value, Record::new(x.partial, x.index, zero, NOWHERE));
-        Var { is_node: true, ..kept }
+        Var { stands: Stands::ForNode, ..kept }
     }
 
     fn go_back(&mut self, to: Position) {
@@ -477,9 +477,9 @@ impl<T: Number> Var<'_, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     pub fn anchor(self) -> Anchor<T> {
-        let Var { value, partial, index, is_node, tape } = self;
+        let Var { value, partial, index, stands, tape } = self;
         let (serial, rewinds) = tape.map_or((0, 0), |t| (t.serial, t.log.borrow().rewind_count));
-        Anchor { value, partial, index, is_node, serial, rewinds }
+        Anchor { value, partial, index, stands, serial, rewinds }
     }
 }
 

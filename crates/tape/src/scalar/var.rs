@@ -11,6 +11,15 @@ use std::fmt;
 /// The place of what depends on nothing. Its cotangent is never looked at.
 pub(super) const NOWHERE: u32 = 0;
 
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn fail_foreign<T: Number>(a: Option<&Tape<T>>, b: Option<&Tape<T>>) {
+    for tape in [a, b].into_iter().flatten() {
+        tape.fail_foreign();
+    }
+}
+
 /// A number of a scalar program, with its derivative by one node of the tape.
 ///
 /// A handle is `Copy` and carries an edge: its value, a node, and the derivative by that node. So a function of one
@@ -40,8 +49,18 @@ pub struct Var<'t, T: Number = f64> {
     /// Derivative by the node at `index`.
     pub(super) partial: T,
     pub(super) index: u32,
-    /// Whether this is the node itself: a variable, or a value that was kept.
-    pub(super) is_node: bool,
+    pub(super) stands: Stands,
+}
+
+/// What a handle is. It is as wide as an index, so that a handle has no padding, which every copy would drag along in
+/// pieces.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(u32)]
+pub(super) enum Stands {
+    /// A value with an edge from a node, or a constant.
+    OnNode,
+    /// The node itself: a variable, or a value that was kept.
+    ForNode,
 }
 
 impl<T: Number> Clone for Var<'_, T> {
@@ -65,7 +84,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     #[inline(always)]
     pub fn constant(value: T) -> Self {
-        Var { tape: None, value, partial: T::of(0.0), index: NOWHERE, is_node: false }
+        Var { tape: None, value, partial: T::of(0.0), index: NOWHERE, stands: Stands::OnNode }
     }
 
     /// The value.
@@ -121,7 +140,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     pub fn keep(self) -> Self {
         match self.tape {
-            Some(tape) if !self.is_node && self.index != NOWHERE => tape.keep(self),
+            Some(tape) if self.stands == Stands::OnNode && self.index != NOWHERE => tape.keep(self),
             _ => self,
         }
     }
@@ -129,7 +148,13 @@ impl<'t, T: Number> Var<'t, T> {
     /// A handle with the same node and another value: `slope` is the derivative by this.
     #[inline(always)]
     pub(super) fn edge(self, value: T, slope: T) -> Self {
-        Var { tape: self.tape, value, partial: slope.pull(self.partial), index: self.index, is_node: false }
+        Var {
+            tape: self.tape,
+            value,
+            partial: slope.pull(self.partial),
+            index: self.index,
+            stands: Stands::OnNode,
+        }
     }
 
     /// A function of this and another; its derivatives are computed if they are needed.
@@ -159,13 +184,11 @@ impl<'t, T: Number> Var<'t, T> {
     }
 
     /// What comes of operands from two tapes: NaN, and an error on both.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     #[track_caller]
     pub(super) fn refuse(self, o: Self) -> Self {
-        for tape in [self.tape, o.tape].into_iter().flatten() {
-            tape.fail_foreign();
-        }
+        // The cold part takes and gives no handles: one whose address is passed about does not stay in registers.
+        fail_foreign(self.tape, o.tape);
         Var::constant(T::of(f64::NAN))
     }
 
@@ -364,7 +387,7 @@ impl<T: Number + fmt::Debug> fmt::Debug for Var<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.index {
             NOWHERE => write!(f, "{:?} (constant)", self.value),
-            at if self.is_node => write!(f, "{:?} (node {at})", self.value),
+            at if self.stands == Stands::ForNode => write!(f, "{:?} (node {at})", self.value),
             at => write!(f, "{:?} ({:?} by node {at})", self.value, self.partial),
         }
     }
