@@ -23,7 +23,7 @@ struct Args {
     /// Prints what the gradients come to, as JSON, instead of times
     #[arg(long)]
     check: bool,
-    /// Prints the microseconds of the first gradient of P1 in this process, from the empty tape on
+    /// Prints the microseconds of the first gradient of P1 in this process, on a new tape, inputs and all
     #[arg(long)]
     first: bool,
 }

@@ -1,4 +1,4 @@
-//! Times the scalar tape on five programs, beside plain `f64` in the same run: nanoseconds per elementary operation, record
+//! Times the scalar tape on six programs, beside plain `f64` in the same run: nanoseconds per elementary operation, record
 //! and reverse sweep together, with warm memory.
 //!
 //! `RUSTFLAGS="-C target-cpu=native" CARGO_PROFILE_RELEASE_LTO=fat cargo run --release -p wengert-benches --bin scalar`
