@@ -100,6 +100,8 @@ pub struct Tape<T: Number = f64> {
     /// The index after the last run of variables.
     leaves_end: Cell<u32>,
     serial: u64,
+    /// Where the first operation was that mixed tapes.
+    foreign: Cell<Option<&'static Location<'static>>>,
     pub(super) log: RefCell<Log<T>>,
 }
 
@@ -149,6 +151,7 @@ impl<T: Number> Default for Tape<T> {
             shift: Cell::new(NOWHERE + 1),
             leaves_end: Cell::new(NOWHERE),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            foreign: Cell::new(None),
             log: RefCell::new(Log {
                 events: Vec::new(),
                 blocks: Vec::new(),
@@ -268,6 +271,7 @@ impl<T: Number> Tape<T> {
         let start = Position { serial: self.serial, rewinds: 0, record: 0, index: NOWHERE + 1 };
         self.go_back(start);
         self.log.get_mut().error = None;
+        self.foreign.set(None);
     }
 
     /// Where the tape stands now, for [`rewind`](Tape::rewind).
@@ -339,7 +343,11 @@ impl<T: Number> Tape<T> {
     /// assert!(a.error().is_some() && a.gradient(y).is_err() && b.error().is_some());
     /// ```
     pub fn error(&self) -> Option<Error> {
-        self.log.borrow().error.clone()
+        let foreign = self.foreign.get().map(|at| {
+            let detail = "the operands are handles of two tapes; make both on the same";
+            Error::new(ErrorKind::ForeignTape, "scalar", detail).at(at)
+        });
+        self.log.borrow().error.clone().or(foreign)
     }
 
     /// The index that comes next.
@@ -446,14 +454,16 @@ impl<T: Number> Tape<T> {
     /// Keeps the first error.
     #[cold]
     pub(super) fn fail(&self, e: Error) {
-        self.log.borrow_mut().error.get_or_insert(e);
+        if self.foreign.get().is_none() {
+            self.log.borrow_mut().error.get_or_insert(e);
+        }
     }
 
-    #[cold]
-    #[track_caller]
-    pub(super) fn fail_foreign(&self) {
-        let detail = "the operands are handles of two tapes; make both on the same";
-        self.fail(Error::new(ErrorKind::ForeignTape, "scalar", detail).at(Location::caller()));
+    /// Keeps where tapes were mixed first; [`error`](Tape::error) makes an error of it. Two stores and no call: around a
+    /// call nothing stays in the vector registers.
+    #[inline(always)]
+    pub(super) fn note_foreign(&self, at: &'static Location<'static>) {
+        self.foreign.set(Some(self.foreign.get().unwrap_or(at)));
     }
 
     #[cold]

@@ -7,18 +7,10 @@ use crate::real::Real;
 use crate::rules;
 use std::cmp::Ordering;
 use std::fmt;
+use std::panic::Location;
 
 /// The place of what depends on nothing. Its cotangent is never looked at.
 pub(super) const NOWHERE: u32 = 0;
-
-#[cold]
-#[inline(never)]
-#[track_caller]
-fn fail_foreign<T: Number>(a: Option<&Tape<T>>, b: Option<&Tape<T>>) {
-    for tape in [a, b].into_iter().flatten() {
-        tape.fail_foreign();
-    }
-}
 
 /// A number of a scalar program, with its derivative by one node of the tape.
 ///
@@ -187,8 +179,9 @@ impl<'t, T: Number> Var<'t, T> {
     #[inline(always)]
     #[track_caller]
     pub(super) fn refuse(self, o: Self) -> Self {
-        // The cold part takes and gives no handles: one whose address is passed about does not stay in registers.
-        fail_foreign(self.tape, o.tape);
+        for tape in [self.tape, o.tape].into_iter().flatten() {
+            tape.note_foreign(Location::caller());
+        }
         Var::constant(T::of(f64::NAN))
     }
 
