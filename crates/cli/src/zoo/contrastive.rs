@@ -54,7 +54,7 @@ impl Model for Contrastive {
     }
 
     fn expect(&self) -> &'static str {
-        "features on which a linear head with 100 labels is right more often than on pixels"
+        "features on which a linear head with 100 labels is right for 91 % of the digits"
     }
 
     fn usual(&self, data: Data) -> Usual {

@@ -55,7 +55,7 @@ impl Model for Forecaster {
     }
 
     fn expect(&self) -> &'static str {
-        "the sunspots of the next three years"
+        "the next three years of sunspots to 0.9 standard deviations"
     }
 
     fn usual(&self, _: Data) -> Usual {

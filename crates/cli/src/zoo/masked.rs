@@ -62,7 +62,7 @@ impl Model for Masked {
     }
 
     fn expect(&self) -> &'static str {
-        "hidden three quarters of an image guessed from the last one"
+        "three quarters of an image guessed from the last one"
     }
 
     fn usual(&self, data: Data) -> Usual {

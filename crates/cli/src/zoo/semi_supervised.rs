@@ -75,7 +75,7 @@ impl Model for SemiSupervised {
     }
 
     fn expect(&self) -> &'static str {
-        "more right on z than on pixels, with the labels of 100 images"
+        "94 % of the digits from 100 labels, where pixels give 90 %"
     }
 
     fn usual(&self, data: Data) -> Usual {

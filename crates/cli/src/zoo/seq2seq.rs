@@ -45,7 +45,7 @@ impl Model for Seq2Seq {
     }
 
     fn expect(&self) -> &'static str {
-        "a perplexity of 2.5 on names that it has not seen"
+        "a perplexity of 3 on names that it has not seen"
     }
 
     fn usual(&self, _: Data) -> Usual {
