@@ -58,7 +58,7 @@ impl Model for Gpt {
     }
 
     fn expect(&self) -> &'static str {
-        "a perplexity of 5 on the last fifth of Hamlet"
+        "a perplexity of 6 on the last fifth of Hamlet"
     }
 
     fn usual(&self, _: Data) -> Usual {
