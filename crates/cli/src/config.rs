@@ -125,8 +125,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the model is one for the data.
+    /// Whether the model's options are within their bounds, and the model is one for the data.
     pub(crate) fn check(&self) -> Result<()> {
+        self.model.check()?;
         let fits = self.model.model().data();
         let names: Vec<String> = fits.iter().map(|d| d.name()).collect();
         ensure!(

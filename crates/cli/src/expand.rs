@@ -71,16 +71,7 @@ fn read(path: &Path, words: &[String]) -> Result<(Option<String>, Vec<String>)> 
         if words.iter().any(overridden) {
             return Ok(());
         }
-        match value {
-            toml::Value::Boolean(true) => options.push(flag),
-            toml::Value::Boolean(false) => {}
-            toml::Value::Array(all) if all.is_empty() => {}
-            toml::Value::Array(all) => {
-                let all = all.iter().map(plain).collect::<Result<Vec<_>>>()?;
-                options.push(format!("{flag}={}", all.join(",")));
-            }
-            value => options.push(format!("{flag}={}", plain(value)?)),
-        }
+        options.extend(word(flag, value)?);
         Ok(())
     };
     for (key, value) in &table {
@@ -99,6 +90,33 @@ fn read(path: &Path, words: &[String]) -> Result<(Option<String>, Vec<String>)> 
         }
     }
     Ok((model, options))
+}
+
+/// The word of a command line that says the same as a key of a file, if one has to be said.
+fn word(flag: String, value: &toml::Value) -> Result<Option<String>> {
+    Ok(match value {
+        toml::Value::Boolean(true) => Some(flag),
+        toml::Value::Boolean(false) => None,
+        toml::Value::Array(all) if all.is_empty() => None,
+        toml::Value::Array(all) => {
+            let all = all.iter().map(plain).collect::<Result<Vec<_>>>()?;
+            Some(format!("{flag}={}", all.join(",")))
+        }
+        value => Some(format!("{flag}={}", plain(value)?)),
+    })
+}
+
+/// The command line of a model's options: its name, and a word for each.
+pub(crate) fn spoken(model: &impl serde::Serialize) -> Result<Vec<String>> {
+    let table = toml::Table::try_from(model)?;
+    let mut words = Vec::new();
+    for (key, value) in &table {
+        match (key.as_str(), value) {
+            ("name", value) => words.insert(0, plain(value)?),
+            _ => words.extend(word(format!("--{key}"), value)?),
+        }
+    }
+    Ok(words)
 }
 
 fn plain(value: &toml::Value) -> Result<String> {

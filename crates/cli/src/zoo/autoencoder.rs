@@ -77,8 +77,6 @@ impl Model for Autoencoder {
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let fits = self.hidden.iter().chain([&self.latent]).all(|w| (1..=WIDEST).contains(w));
-        ensure!(fits, "expected widths from 1 to {WIDEST}, found {:?} and {}", self.hidden, self.latent);
         let images = config.data.images(config, Scale::Unit)?;
         let (channels, size) = images.square()?;
         let mut rng = Rng::seed(config.seed);

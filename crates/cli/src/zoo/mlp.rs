@@ -4,7 +4,7 @@ use super::{Experiment, Model, Supervised, Usual};
 use crate::config::Config;
 use crate::data::{CLASSES, Data, Scale};
 use crate::values::{self, Activation};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use wengert::nn::zoo;
@@ -56,12 +56,6 @@ impl Model for Mlp {
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        // The options may come from a file that was changed by hand.
-        let widths = &self.widths;
-        ensure!(
-            widths.iter().all(|w| (1..=WIDEST).contains(w)),
-            "expected hidden widths from 1 to {WIDEST}, found {widths:?}"
-        );
         let data = config.data.rows(config, Scale::Unit)?;
         let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };

@@ -23,8 +23,9 @@ mod vit;
 
 use crate::config::Config;
 use crate::data::Data;
+use crate::expand::spoken;
 use crate::values::{Optimizer, Schedule};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Command, FromArgMatches, Subcommand};
 use serde::{Deserialize, Serialize};
 use supervised::Supervised;
@@ -105,6 +106,18 @@ impl Architecture {
     pub(crate) fn named(name: &str) -> Option<Self> {
         let matches = table().try_get_matches_from([table().get_name(), name]).ok()?;
         Architecture::from_arg_matches(&matches).ok()
+    }
+
+    /// Whether every option is within its bounds: those from a file that was changed by hand need not be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let words = [vec![table().get_name().to_owned()], spoken(self)?].concat();
+        match table().try_get_matches_from(words) {
+            Ok(_) => Ok(()),
+            // The first line says what is wrong; the others are for a command line.
+            Err(e) => {
+                bail!("{}", e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: "))
+            }
+        }
     }
 
     /// Names and descriptions of all models.

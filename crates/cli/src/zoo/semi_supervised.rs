@@ -6,7 +6,7 @@ use super::{Experiment, Model, SHOWN, Sample, Usual};
 use crate::config::Config;
 use crate::data::{Data, IMAGES, Scale};
 use crate::values;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use wengert::Tape;
@@ -90,8 +90,6 @@ impl Model for SemiSupervised {
             Kind::Denoising => 1024,
             Kind::Variational => 20,
         });
-        let fits = self.hidden.iter().chain([&latent]).all(|w| (1..=WIDEST).contains(w));
-        ensure!(fits, "expected widths from 1 to {WIDEST}, found {:?} and {latent}", self.hidden);
         // All images are looked at, and few labels.
         let (labels, all) = (config.labels.unwrap_or(LABELS), Config { labels: None, ..config.clone() });
         let few = Config { labels: Some(labels), ..config.clone() };

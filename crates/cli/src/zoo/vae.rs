@@ -82,8 +82,6 @@ impl Model for Vae {
     }
 
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let fits = self.hidden.iter().chain([&self.latent]).all(|w| (1..=WIDEST).contains(w));
-        ensure!(fits, "expected widths from 1 to {WIDEST}, found {:?} and {}", self.hidden, self.latent);
         let images = config.data.images(config, Scale::Unit)?;
         let (channels, size) = images.square()?;
         let observation = self.gaussian.map_or(Observation::Bernoulli, Observation::Gaussian);

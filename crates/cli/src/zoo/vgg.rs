@@ -61,7 +61,7 @@ impl Model for Vgg {
         let data = config.data.images(config, Scale::Standard)?;
         let (channels, size) = data.square()?;
         ensure!(
-            size >> self.widths.len() > 0 && (1..=8).contains(&self.depth),
+            size >> self.widths.len() > 0,
             "{} stages halve images of {size} × {size} pixels to nothing; take fewer --widths",
             self.widths.len()
         );

@@ -220,7 +220,7 @@ fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
         ("]", "", ["config.toml", "at line "]),
         ("lr = ", "rate = ", ["config.toml", "unknown field `rate`"]),
         // What would not fit in memory is not asked for.
-        ("128", "1280000000000", ["hidden widths from 1 to", "1280000000000"]),
+        ("128", "1280000000000", ["'1280000000000' for '--widths", "whole number from 1 to 16384"]),
     ] {
         let changed = options.replacen(from, to, if from == "]" { 9 } else { 1 });
         assert_ne!(changed, options, "{from}");
