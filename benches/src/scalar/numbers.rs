@@ -1,6 +1,6 @@
 //! The scalar tape's handles, and jets, as numbers of the programs.
 
-use crate::programs::Num;
+use crate::programs::{ErrorFunction, Num};
 use wengert::tape::Elementary;
 use wengert::tape::scalar::{Jet, Number, Var};
 
@@ -28,12 +28,15 @@ macro_rules! num {
                 Elementary::tanh(self)
             }
             #[inline(always)]
-            fn erf(self) -> Self {
-                Elementary::erf(self)
-            }
-            #[inline(always)]
             fn positive(self) -> Self {
                 Elementary::relu(self)
+            }
+        }
+
+        impl<$($generics)*> ErrorFunction for $type {
+            #[inline(always)]
+            fn erf(self) -> Self {
+                Elementary::erf(self)
             }
         }
     )*};

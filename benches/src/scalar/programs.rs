@@ -21,9 +21,13 @@ pub(crate) trait Num:
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
-    fn erf(self) -> Self;
     /// max(x, 0).
     fn positive(self) -> Self;
+}
+
+/// The error function, which not every engine has.
+pub(crate) trait ErrorFunction: Num {
+    fn erf(self) -> Self;
 }
 
 // SAFETY: the C library's error function, which takes and gives a number; the standard library has none.
@@ -54,12 +58,15 @@ impl Num for f64 {
         f64::tanh(self)
     }
     #[inline(always)]
-    fn erf(self) -> f64 {
-        erf(self)
-    }
-    #[inline(always)]
     fn positive(self) -> f64 {
         f64::max(self, 0.0)
+    }
+}
+
+impl ErrorFunction for f64 {
+    #[inline(always)]
+    fn erf(self) -> f64 {
+        erf(self)
     }
 }
 
@@ -111,7 +118,7 @@ pub(crate) fn oscillate<R: Num>(x: R, y: R) -> R {
 /// P3a: a call and a put of Black and Scholes, 40 operations.
 pub(crate) const P3A_OPS: usize = 40;
 #[inline(always)]
-pub(crate) fn black_scholes<R: Num>([spot, strike, rate, vol, time]: [R; 5]) -> R {
+pub(crate) fn black_scholes<R: ErrorFunction>([spot, strike, rate, vol, time]: [R; 5]) -> R {
     let cdf = |x: R| (x * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
     let deviation = vol * time.sqrt();
     let d1 = ((spot / strike).ln() + (rate + vol * vol * 0.5) * time) / deviation;

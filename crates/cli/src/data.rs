@@ -1,7 +1,7 @@
 //! What models learn from, by name: where each comes from, and how it is split.
 
 use crate::config::Config;
-use crate::values::Augment;
+use crate::values::{Augment, spelt};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,7 @@ pub(crate) enum Scale {
 impl Data {
     /// What the option calls it.
     pub(crate) fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+        spelt(self)
     }
 
     /// How a title calls it.

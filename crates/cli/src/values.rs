@@ -7,6 +7,11 @@ use wengert::nn::optim::{
     Rmsprop, RmspropConfig, Sgd, SgdConfig,
 };
 
+/// What an option calls a value.
+pub(crate) fn spelt(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
 /// Reads a number and says what was expected if it is another.
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
     match text.parse() {

@@ -1,6 +1,6 @@
 //! The engines, and their variables as numbers of the programs. Each keeps what memory its interface lets it keep.
 
-use crate::programs::Num;
+use crate::programs::{ErrorFunction, Num};
 use smallvec::SmallVec;
 
 /// The number of variables that need no allocation.
@@ -29,9 +29,9 @@ fn erf_slope(x: f64) -> f64 {
     std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp()
 }
 
-/// A variable as a number of the programs: sine, exponential, logarithm, root, hyperbolic tangent, error function, value.
+/// A variable as a number of the programs: sine, exponential, logarithm, root, hyperbolic tangent, value.
 macro_rules! num {
-    ($type:ty: |$x:ident| $sin:expr, $exp:expr, $ln:expr, $sqrt:expr, $tanh:expr, $erf:expr, $value:expr) => {
+    ($type:ty: |$x:ident| $sin:expr, $exp:expr, $ln:expr, $sqrt:expr, $tanh:expr, $value:expr) => {
         impl Num for $type {
             #[inline(always)]
             fn sin(self) -> Self {
@@ -59,11 +59,6 @@ macro_rules! num {
                 $tanh
             }
             #[inline(always)]
-            fn erf(self) -> Self {
-                let $x = self;
-                $erf
-            }
-            #[inline(always)]
             fn positive(self) -> Self {
                 let $x = self;
                 // As a program has it that branches on the value.
@@ -80,8 +75,7 @@ mod of_reverse {
     type Var<'t> = reverse::Var<'t>;
 
     num!(Var<'_>: |x|
-        Var::sin(&x), Var::exp(&x), Var::ln(&x), Var::sqrt(&x), Var::tanh(&x),
-        unimplemented!("`reverse` has no error function, asked for at {}", x.val), x.val);
+        Var::sin(&x), Var::exp(&x), Var::ln(&x), Var::sqrt(&x), Var::tanh(&x), x.val);
 
     impl Variable for Var<'_> {
         fn constant(self, c: f64) -> Self {
@@ -119,8 +113,14 @@ mod of_aad {
     type Var<'t> = aad::Variable<'t, f64>;
 
     num!(Var<'_>: |x|
-        Var::sin(x), Var::exp(x), Var::ln(x), Var::sqrt(x), Var::tanh(x),
-        x.apply_unary_function(Num::erf, erf_slope), x.value());
+        Var::sin(x), Var::exp(x), Var::ln(x), Var::sqrt(x), Var::tanh(x), x.value());
+
+    impl ErrorFunction for Var<'_> {
+        #[inline(always)]
+        fn erf(self) -> Self {
+            self.apply_unary_function(ErrorFunction::erf, erf_slope)
+        }
+    }
 
     impl Variable for Var<'_> {
         fn constant(self, c: f64) -> Self {
@@ -161,13 +161,16 @@ mod of_echidna {
     use num_traits::Float;
     type Var = echidna::Reverse<f64>;
 
-    fn erf(x: Var) -> Var {
-        let at = with_active_tape(|tape| tape.push_unary(x.index(), erf_slope(x.value())));
-        Var::from_tape(Num::erf(x.value()), at)
+    impl ErrorFunction for Var {
+        #[inline(always)]
+        fn erf(self) -> Self {
+            let at = with_active_tape(|tape| tape.push_unary(self.index(), erf_slope(self.value())));
+            Var::from_tape(ErrorFunction::erf(self.value()), at)
+        }
     }
+
     num!(Var: |x|
-        Float::sin(x), Float::exp(x), Float::ln(x), Float::sqrt(x), Float::tanh(x),
-        erf(x), x.value());
+        Float::sin(x), Float::exp(x), Float::ln(x), Float::sqrt(x), Float::tanh(x), x.value());
 
     impl Variable for Var {
         fn constant(self, c: f64) -> Self {
@@ -203,8 +206,14 @@ mod of_xad {
     type Var = xad_rs::AReal<f64>;
 
     num!(Var: |x|
-        ad::sin(&x), ad::exp(&x), ad::ln(&x), ad::sqrt(&x), ad::tanh(&x),
-        ad::erf(&x), x.value());
+        ad::sin(&x), ad::exp(&x), ad::ln(&x), ad::sqrt(&x), ad::tanh(&x), x.value());
+
+    impl ErrorFunction for Var {
+        #[inline(always)]
+        fn erf(self) -> Self {
+            ad::erf(&self)
+        }
+    }
 
     impl Variable for Var {
         fn constant(self, c: f64) -> Self {

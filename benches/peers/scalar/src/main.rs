@@ -99,7 +99,10 @@ fn p2() -> Program {
 }
 
 fn p3a() -> Program {
-    fn on<E: Engine>() -> Run {
+    fn on<E: Engine>() -> Run
+    where
+        for<'t> E::Var<'t>: ErrorFunction,
+    {
         let mut engine = E::with_capacity(P3A_OPS + 5);
         Box::new(move |grads| {
             let grads = grads.chunks_exact_mut(5).enumerate();
@@ -112,8 +115,13 @@ fn p3a() -> Program {
         }
     };
     // `reverse` has no error function, and no way to add one.
-    let [_, others @ ..] = engines!(on);
-    program("P3a", P3A_OPS * MANY, 5 * MANY, plain, others)
+    let engines = [
+        engines!(on, Aad),
+        engines!(on, Echidna),
+        #[cfg(feature = "xad")]
+        engines!(on, Xad),
+    ];
+    program("P3a", P3A_OPS * MANY, 5 * MANY, plain, engines)
 }
 
 fn p3b() -> Program {

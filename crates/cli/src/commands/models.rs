@@ -1,5 +1,6 @@
 //! `wengert models`: what can be trained, on what, and what to expect.
 
+use crate::values::spelt;
 use crate::zoo::Architecture;
 use clap::Args;
 
@@ -13,9 +14,19 @@ impl Models {
         let lines = all.iter().filter_map(|(name, about)| {
             let model = Architecture::named(name)?;
             let model = model.model();
-            let data: Vec<String> = model.data().iter().map(|d| d.name()).collect();
+            let data: Vec<String> = model.data().iter().map(|d| spelt(*d)).collect();
+            let usual = model.usual(model.data()[0]);
+            let usual = format!(
+                "{} epochs of batches of {}, {} at {}, {}",
+                usual.epochs,
+                usual.batch_size,
+                spelt(usual.optimizer),
+                usual.lr,
+                spelt(usual.schedule)
+            );
             let (data, expect, indent) = (data.join(", "), model.expect(), " ".repeat(width + 2));
-            Some(format!("{name:<width$}  {about}\n{indent}data: {data}\n{indent}expect: {expect}"))
+            let lines = [format!("data: {data}"), format!("usually: {usual}"), format!("expect: {expect}")];
+            Some(format!("{name:<width$}  {about}\n{indent}{}", lines.join(&format!("\n{indent}"))))
         });
         lines.collect::<Vec<_>>().join("\n")
     }

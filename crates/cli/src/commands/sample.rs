@@ -18,9 +18,8 @@ pub(crate) struct Sample {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 
-    /// How many texts or images
+    /// How many continuations of a text, or images [default: 1 text, 64 images]
     #[arg(long, value_name = "N", value_parser = values::count::<65536>)]
-    #[arg(help = "How many [default: 1 text, 64 images]")]
     count: Option<usize>,
 
     /// What a language model goes on from, or what is to be translated

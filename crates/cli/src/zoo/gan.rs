@@ -1,7 +1,7 @@
 //! The options of the generative adversarial network.
 
 use super::vae::laid_out;
-use super::{Experiment, Model, RECORDED, SHOWN, Sample, Usual, Wanted};
+use super::{Experiment, Model, Picture, RECORDED, SHOWN, Sample, Usual, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
 use crate::data::{Data, IMAGES, Images, Scale};
@@ -9,6 +9,7 @@ use crate::values::{self, Optimizer, Schedule};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
 use std::sync::Arc;
 use wengert::data::{Classification, Loader};
 use wengert::nn::optim::{Adam, AdamConfig};
@@ -260,6 +261,8 @@ impl Played {
             schedule: train::Schedule::Cosine,
             ..FitConfig::default()
         };
+        // On large data it takes a while. If the standard error is closed, nobody waits.
+        let _ = writeln!(io::stderr(), "the judge learns to tell the classes apart: {} epochs", how.epochs);
         fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &Nothing, &how, &mut ())?;
         Ok(())
     }
@@ -344,7 +347,7 @@ impl Experiment for Played {
         Ok(Sample::Images(laid_out(&made.map(|v| 0.5 * v + 0.5), self.shape)?))
     }
 
-    fn pictures(&self) -> Result<Vec<(&'static str, Tensor<f32>)>> {
+    fn pictures(&self) -> Result<Vec<Picture>> {
         let key = key(self.seed, 0);
         let made = generated(&self.model.generator, SHOWN, self.options.latent, key)?;
         Ok(vec![("samples", laid_out(&made.map(|v| 0.5 * v + 0.5), self.shape)?)])

@@ -10,6 +10,7 @@ mod gpt;
 mod lenet;
 mod masked;
 mod mlp;
+mod products;
 mod represented;
 mod resnet;
 mod semi_supervised;
@@ -198,7 +199,7 @@ pub(crate) trait Experiment {
     fn sample(&self, wanted: &Wanted) -> Result<Sample>;
 
     /// Images that the run folder gets at the end, by name.
-    fn pictures(&self) -> Result<Vec<(&'static str, Tensor<f32>)>> {
+    fn pictures(&self) -> Result<Vec<Picture>> {
         Ok(Vec::new())
     }
 }
@@ -220,6 +221,9 @@ pub(crate) enum Sample {
     /// Images `[n, channels, height, width]` from 0 to 1.
     Images(Tensor<f32>),
 }
+
+/// Images `[n, channels, height, width]` for the run folder, and their name.
+pub(crate) type Picture = (&'static str, Tensor<f32>);
 
 /// How many samples are recorded: two, so that they can be compared with each other.
 const RECORDED: [usize; 2] = [0, 1];
@@ -243,6 +247,10 @@ mod tests {
                     let config = Config::on(architecture.clone(), data);
                     let experiment = model.experiment(&config).unwrap();
                     assert!(experiment.model().num_params() > 0, "{name} {}", data.name());
+                    // There are samples, and the model takes them.
+                    let tape = Tape::new();
+                    let loss = experiment.record(&tape).unwrap().item().unwrap();
+                    assert!(loss.is_finite(), "{name} {}", data.name());
                 }
             }
         }

@@ -1,10 +1,12 @@
 //! A model that learns without labels, and a linear head on its features that learns from few: how all models of representations
 //! are judged.
 
-use super::{Experiment, RECORDED, Sample, Wanted};
+use super::products::Products;
+use super::supervised::{first_loss, minimize};
+use super::{Experiment, Picture, Sample, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::sync::Arc;
 use wengert::data::{Classification, Dataset, Loader};
 use wengert::nn::zoo::linear_probe;
@@ -30,8 +32,6 @@ struct Headed<M: Module> {
 
 /// Features of inputs, `[n, ..]` → `[n, features]`.
 type Features<M> = Box<dyn Fn(&M, &Tensor<f32>) -> train::Result<Tensor<f32>>>;
-type Pictures<M> = Box<dyn Fn(&M) -> Result<Vec<(&'static str, Tensor<f32>)>>>;
-type Make<M> = Box<dyn Fn(&M, &Wanted) -> Result<Sample>>;
 
 /// What a batch has besides what its task looks at.
 pub(super) trait Labelled: Send + 'static {
@@ -61,8 +61,7 @@ pub(super) struct Represented<M: Module, B> {
     labelled: Classification,
     /// The same head on the inputs themselves.
     on_inputs: Option<Linear<f32>>,
-    pictures: Option<Pictures<M>>,
-    make: Option<Make<M>>,
+    products: Products<M>,
 }
 
 impl<M: Module + 'static, B: Labelled> Represented<M, B> {
@@ -83,21 +82,17 @@ impl<M: Module + 'static, B: Labelled> Represented<M, B> {
             features: Box::new(features),
             labelled,
             on_inputs: None,
-            pictures: None,
-            make: None,
+            products: Products::default(),
         }
     }
 
     pub(super) fn makes(mut self, make: impl Fn(&M, &Wanted) -> Result<Sample> + 'static) -> Self {
-        self.make = Some(Box::new(make));
+        self.products.make = Some(Box::new(make));
         self
     }
 
-    pub(super) fn shows(
-        mut self,
-        pictures: impl Fn(&M) -> Result<Vec<(&'static str, Tensor<f32>)>> + 'static,
-    ) -> Self {
-        self.pictures = Some(Box::new(pictures));
+    pub(super) fn shows(mut self, pictures: impl Fn(&M) -> Result<Vec<Picture>> + 'static) -> Self {
+        self.products.pictures = Some(Box::new(pictures));
         self
     }
 
@@ -231,13 +226,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
         self.learn_on_inputs()?;
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
         let mut optimizer = config.optimizer.build(config.lr, config.weight_decay);
-        let mut minimize = Minimize::new(&mut self.saved.model, &mut *optimizer, &*self.task);
-        if let Some(max) = config.clip_norm {
-            minimize = minimize.clip_norm(max);
-        }
-        if let Some(decay) = config.average {
-            minimize = minimize.average(decay);
-        }
+        let minimize = minimize(config, &mut self.saved.model, &mut *optimizer, &*self.task);
         let mut learner = Representing {
             minimize,
             head: &mut self.saved.head,
@@ -267,18 +256,14 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        let batch = self.test.fetch(&RECORDED[..RECORDED.len().min(self.test.len())])?;
-        Ok(self.task.outcome(&self.saved.model, &batch, tape)?.loss)
+        first_loss(&self.saved.model, &*self.test, &*self.task, tape)
     }
 
     fn sample(&self, wanted: &Wanted) -> Result<Sample> {
-        match &self.make {
-            Some(make) => make(&self.saved.model, wanted),
-            None => bail!("it learns features and makes nothing"),
-        }
+        self.products.sample(&self.saved.model, wanted)
     }
 
-    fn pictures(&self) -> Result<Vec<(&'static str, Tensor<f32>)>> {
-        self.pictures.as_ref().map_or_else(|| Ok(Vec::new()), |pictures| pictures(&self.saved.model))
+    fn pictures(&self) -> Result<Vec<Picture>> {
+        self.products.pictures(&self.saved.model)
     }
 }

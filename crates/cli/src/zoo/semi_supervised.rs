@@ -2,7 +2,7 @@
 
 use super::represented::Represented;
 use super::vae::{elbo, laid_out, side_by_side};
-use super::{Experiment, Model, SHOWN, Sample, Usual};
+use super::{Experiment, Model, Picture, SHOWN, Sample, Usual};
 use crate::config::Config;
 use crate::data::{Data, IMAGES, Scale};
 use crate::values;
@@ -142,10 +142,6 @@ impl Model for SemiSupervised {
     }
 }
 
-fn reconstructions(
-    held_out: &Tensor<f32>,
-    again: &Tensor<f32>,
-    shape: [usize; 3],
-) -> Result<Vec<(&'static str, Tensor<f32>)>> {
+fn reconstructions(held_out: &Tensor<f32>, again: &Tensor<f32>, shape: [usize; 3]) -> Result<Vec<Picture>> {
     Ok(vec![("reconstructions", side_by_side(held_out, again, shape)?)])
 }

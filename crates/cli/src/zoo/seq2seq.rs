@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use wengert::Tape;
-use wengert::data::{BEGIN, END, PAD, PairBatch};
+use wengert::data::{BEGIN, END, PAD, PairBatch, Pairs};
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
 use wengert::train::{Form, Outcome, task};
+use wengert::{Module, Tape, Var};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,32 +62,38 @@ impl Model for Seq2Seq {
             padding: PAD,
         };
         let model = zoo::Seq2Seq::new(&shape, &mut Rng::seed(config.seed));
-        let translate = task(|model: &zoo::Seq2Seq<f32>, batch: &PairBatch, tape: &Tape<f32>| {
-            let loss = model.loss(tape, &batch.source, &batch.target);
-            written(Outcome::weighted(loss, batch.indices.len(), tokens(batch))?, tokens(batch))
-        });
-        let (source, target) = (train.source().clone(), train.target().clone());
-        Supervised::new(model, Arc::new(train), test, translate)
-            .makes(move |model, wanted| {
-                let Some(prompt) = &wanted.prompt else {
-                    bail!("give what is to be translated with --prompt")
-                };
-                let ids = source.encode(prompt).context("--prompt")?;
-                let (ids, _) = model.translate(&ids, BEGIN, END, wanted.length)?;
-                Ok(Sample::Text(target.decode(&ids)?))
-            })
-            .boxed()
+        translation(
+            (model, train, test),
+            |model, batch, tape| model.loss(tape, &batch.source, &batch.target),
+            |model, ids, longest| Ok(model.translate(ids, BEGIN, END, longest)?.0),
+        )
     }
 }
 
-/// The tokens of a batch that are to be written. The first of each target is given.
-pub(super) fn tokens(batch: &PairBatch) -> usize {
-    let all: i64 = batch.target_lengths.to_vec().into_iter().sum();
-    (all as usize).saturating_sub(batch.indices.len())
+/// A model that learns from pairs and translates: how its loss is had, and what it writes for the ids of a source.
+pub(super) fn translation<M: Module + 'static>(
+    (model, train, test): (M, Pairs, Pairs),
+    loss: impl for<'t> Fn(&M, &PairBatch, &'t Tape<f32>) -> Var<'t, f32> + 'static,
+    translate: impl Fn(&M, &[i64], usize) -> wengert::Result<Vec<i64>> + 'static,
+) -> Result<Box<dyn Experiment>> {
+    let (source, target) = (train.source().clone(), train.target().clone());
+    let learn = task(move |model: &M, batch: &PairBatch, tape: &Tape<f32>| {
+        let tokens = tokens(batch);
+        let outcome = Outcome::weighted(loss(model, batch, tape), batch.indices.len(), tokens)?;
+        let nats = outcome.measures.loss();
+        Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+    });
+    Supervised::new(model, Arc::new(train), test, learn)
+        .makes(move |model, wanted| {
+            let Some(prompt) = &wanted.prompt else { bail!("give what is to be translated with --prompt") };
+            let ids = source.encode(prompt).context("--prompt")?;
+            Ok(Sample::Text(target.decode(&translate(model, &ids, wanted.length)?)?))
+        })
+        .boxed()
 }
 
-/// With the perplexity of what was written.
-pub(super) fn written(outcome: Outcome<'_>, tokens: usize) -> wengert::train::Result<Outcome<'_>> {
-    let nats = outcome.measures.loss();
-    Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+/// The tokens of a batch that are to be written. The first of each target is given.
+fn tokens(batch: &PairBatch) -> usize {
+    let all: i64 = batch.target_lengths.to_vec().into_iter().sum();
+    (all as usize).saturating_sub(batch.indices.len())
 }

@@ -1,17 +1,15 @@
 //! One model and one loss: the usual experiment.
 
-use super::{Experiment, RECORDED, Sample, Wanted};
+use super::products::Products;
+use super::{Experiment, Picture, RECORDED, Sample, Wanted};
 use crate::commands::EVALUATION_BATCH;
 use crate::config::Config;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::sync::Arc;
 use wengert::data::{Dataset, Loader};
-use wengert::ops::Tensor;
+use wengert::nn::optim::Optimizer;
 use wengert::train::{Ended, FitConfig, Fitted, Measures, Minimize, Observer, Task, evaluate, fit};
 use wengert::{Module, Tape, Var};
-
-type Make<M> = Box<dyn Fn(&M, &Wanted) -> Result<Sample>>;
-type Pictures<M> = Box<dyn Fn(&M) -> Result<Vec<(&'static str, Tensor<f32>)>>>;
 
 /// A model, batches of one kind, and a task.
 pub(super) struct Supervised<M, B> {
@@ -19,8 +17,7 @@ pub(super) struct Supervised<M, B> {
     train: Arc<dyn Dataset<Batch = B>>,
     test: Arc<dyn Dataset<Batch = B>>,
     task: Box<dyn Task<M, B>>,
-    make: Option<Make<M>>,
-    pictures: Option<Pictures<M>>,
+    products: Products<M>,
 }
 
 impl<M: Module + 'static, B: Send + 'static> Supervised<M, B> {
@@ -31,21 +28,18 @@ impl<M: Module + 'static, B: Send + 'static> Supervised<M, B> {
         task: impl Task<M, B> + 'static,
     ) -> Self {
         let (test, task) = (Arc::new(test), Box::new(task));
-        Supervised { model, train, test, task, make: None, pictures: None }
+        Supervised { model, train, test, task, products: Products::default() }
     }
 
     /// The same, with something that it makes.
     pub(super) fn makes(mut self, make: impl Fn(&M, &Wanted) -> Result<Sample> + 'static) -> Self {
-        self.make = Some(Box::new(make));
+        self.products.make = Some(Box::new(make));
         self
     }
 
     /// The same, with pictures at the end.
-    pub(super) fn shows(
-        mut self,
-        pictures: impl Fn(&M) -> Result<Vec<(&'static str, Tensor<f32>)>> + 'static,
-    ) -> Self {
-        self.pictures = Some(Box::new(pictures));
+    pub(super) fn shows(mut self, pictures: impl Fn(&M) -> Result<Vec<Picture>> + 'static) -> Self {
+        self.products.pictures = Some(Box::new(pictures));
         self
     }
 
@@ -66,13 +60,7 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
     fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
         let mut optimizer = config.optimizer.build(config.lr, config.weight_decay);
-        let mut learner = Minimize::new(&mut self.model, &mut *optimizer, &*self.task);
-        if let Some(max) = config.clip_norm {
-            learner = learner.clip_norm(max);
-        }
-        if let Some(decay) = config.average {
-            learner = learner.average(decay);
-        }
+        let mut learner = minimize(config, &mut self.model, &mut *optimizer, &*self.task);
         let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
         if how.watch.is_none() && fitted.ended != Ended::Interrupted {
             learner.keep_average()?;
@@ -85,18 +73,45 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        let batch = self.test.fetch(&RECORDED[..RECORDED.len().min(self.test.len())])?;
-        Ok(self.task.outcome(&self.model, &batch, tape)?.loss)
+        first_loss(&self.model, &*self.test, &*self.task, tape)
     }
 
     fn sample(&self, wanted: &Wanted) -> Result<Sample> {
-        match &self.make {
-            Some(make) => make(&self.model, wanted),
-            None => bail!("it tells classes apart and makes nothing"),
-        }
+        self.products.sample(&self.model, wanted)
     }
 
-    fn pictures(&self) -> Result<Vec<(&'static str, Tensor<f32>)>> {
-        self.pictures.as_ref().map_or_else(|| Ok(Vec::new()), |pictures| pictures(&self.model))
+    fn pictures(&self) -> Result<Vec<Picture>> {
+        self.products.pictures(&self.model)
     }
+}
+
+/// A learner with what the options ask for.
+pub(super) fn minimize<'m, M: Module, B>(
+    config: &Config,
+    model: &'m mut M,
+    optimizer: &'m mut dyn Optimizer<f32>,
+    task: &'m dyn Task<M, B>,
+) -> Minimize<'m, M, &'m dyn Task<M, B>> {
+    let mut learner = Minimize::new(model, optimizer, task);
+    if let Some(max) = config.clip_norm {
+        learner = learner.clip_norm(max);
+    }
+    if let Some(decay) = config.average {
+        learner = learner.average(decay);
+    }
+    learner
+}
+
+/// The loss of the first samples.
+pub(super) fn first_loss<'t, M, B>(
+    model: &M,
+    data: &dyn Dataset<Batch = B>,
+    task: &dyn Task<M, B>,
+    tape: &'t Tape<f32>,
+) -> Result<Var<'t, f32>>
+where
+    B: Send + 'static,
+{
+    let batch = data.fetch(&RECORDED[..RECORDED.len().min(data.len())])?;
+    Ok(task.outcome(model, &batch, tape)?.loss)
 }

@@ -1,20 +1,17 @@
 //! The options of the encoder-decoder Transformer.
 
-use super::seq2seq::{tokens, written};
+use super::seq2seq::translation;
 use super::vit::heads_fit;
-use super::{Experiment, Model, Sample, Supervised, Usual};
+use super::{Experiment, Model, Usual};
 use crate::config::Config;
 use crate::data::{Data, PAIRS};
 use crate::values;
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use wengert::Tape;
-use wengert::data::{BEGIN, END, PAD, PairBatch};
+use wengert::data::{BEGIN, END, PAD};
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
-use wengert::train::{Outcome, task};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,20 +73,10 @@ impl Model for Translator {
             padding: PAD,
         };
         let model = zoo::Translator::new(&shape, &mut Rng::seed(config.seed));
-        let translate = task(|model: &zoo::Translator<f32>, batch: &PairBatch, tape: &Tape<f32>| {
-            let loss = model.loss(tape, &batch.source, &batch.target);
-            written(Outcome::weighted(loss, batch.indices.len(), tokens(batch))?, tokens(batch))
-        });
-        let (source, target) = (train.source().clone(), train.target().clone());
-        Supervised::new(model, Arc::new(train), test, translate)
-            .makes(move |model, wanted| {
-                let Some(prompt) = &wanted.prompt else {
-                    bail!("give what is to be translated with --prompt")
-                };
-                let ids = source.encode(prompt).context("--prompt")?;
-                let ids = model.translate(&ids, BEGIN, END, wanted.length)?;
-                Ok(Sample::Text(target.decode(&ids)?))
-            })
-            .boxed()
+        translation(
+            (model, train, test),
+            |model, batch, tape| model.loss(tape, &batch.source, &batch.target),
+            |model, ids, longest| model.translate(ids, BEGIN, END, longest),
+        )
     }
 }

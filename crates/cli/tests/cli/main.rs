@@ -321,7 +321,12 @@ fn help_explains_and_gives_examples() {
 fn models_and_their_summaries_are_shown() {
     let inside = temporary("summary");
     let models = succeeds(&inside, "models");
-    assert!(models.starts_with("mlp ") && models.contains("  A multilayer perceptron"), "{models}");
+    let first: Vec<&str> = models.lines().take(4).map(str::trim).collect();
+    let about = first[0].strip_prefix("mlp ").unwrap().trim_start();
+    assert!(about.starts_with("A multilayer perceptron"), "{models}");
+    assert!(first[1].starts_with("data: digits, "), "{models}");
+    assert_eq!(first[2], "usually: 100 epochs of batches of 32, adamw at 0.003, cosine");
+    assert!(first[3].starts_with("expect: 99 % of the digits"), "{models}");
     let summary = succeeds(&inside, "summary mlp");
     assert!(summary.contains("weight [128, 64], bias [128]"), "{summary}");
     assert!(summary.trim_end().ends_with("total 17,226 parameters, 17,226 trainable, 68.9 kB"), "{summary}");
