@@ -76,6 +76,20 @@ pub trait Pointwise: Clone + Send + Sync + 'static {
     }
 }
 
+/// What a function computes and its derivative, of an operand that is written like this.
+pub(crate) fn equation<P: Pointwise>(p: &P, x: Term) -> Option<Equation> {
+    let slope = Formula::<f64>::trace(|[x, y]| p.df(x, y)).term(&[x.clone(), Term::Output])?;
+    Some(Equation { value: p.written(x), slopes: vec![slope] })
+}
+
+/// As [`equation`], of two operands.
+pub(crate) fn equation_of_two<P: Pointwise2>(p: &P, a: Term, b: Term) -> Option<Equation> {
+    let names = [a.clone(), b.clone(), Term::Output];
+    let da = Formula::<f64>::trace(|[a, b, y]| p.da(a, b, y)).term(&names)?;
+    let db = Formula::<f64>::trace(|[a, b, y]| p.db(a, b, y)).term(&names)?;
+    Some(Equation { value: p.written(a, b), slopes: vec![da, db] })
+}
+
 /// A [`Pointwise`] function as an op.
 pub(crate) struct Map<P>(Value<P>);
 
@@ -155,9 +169,7 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let slope =
-            Formula::<f64>::trace(|[x, y]| self.0.0.df(x, y)).term(&[Term::Input(0), Term::Output])?;
-        Some(Equation { value: self.0.0.written(Term::Input(0)), slopes: vec![slope] })
+        equation(&self.0.0, Term::Input(0))
     }
 }
 
@@ -257,10 +269,7 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
     }
 
     fn equation(&self) -> Option<Equation> {
-        let names = [Term::Input(0), Term::Input(1), Term::Output];
-        let da = Formula::<f64>::trace(|[a, b, y]| self.0.0.da(a, b, y)).term(&names)?;
-        let db = Formula::<f64>::trace(|[a, b, y]| self.0.0.db(a, b, y)).term(&names)?;
-        Some(Equation { value: self.0.0.written(Term::Input(0), Term::Input(1)), slopes: vec![da, db] })
+        equation_of_two(&self.0.0, Term::Input(0), Term::Input(1))
     }
 }
 

@@ -29,42 +29,49 @@ macro_rules! elementary {
         pub trait Elementary: Real {
             $($(#[$doc])*
             #[inline(always)]
+            #[track_caller]
             fn $name(self) -> Self {
                 self.apply($rule)
             })*
 
             /// This to the power of a number.
             #[inline(always)]
+            #[track_caller]
             fn power(self, p: f64) -> Self {
                 self.apply(rules::pow::Powf(p))
             }
 
             /// This to the power of another.
             #[inline(always)]
+            #[track_caller]
             fn power_of(self, p: Self) -> Self {
                 self.apply2(p, rules::pow::Power)
             }
 
             /// The larger of two; NaN if either is.
             #[inline(always)]
+            #[track_caller]
             fn larger(self, o: Self) -> Self {
                 self.apply2(o, rules::maximum::Pick::<true>)
             }
 
             /// The smaller of two; NaN if either is.
             #[inline(always)]
+            #[track_caller]
             fn smaller(self, o: Self) -> Self {
                 self.apply2(o, rules::maximum::Pick::<false>)
             }
 
             /// √(x² + y²) without overflow.
             #[inline(always)]
+            #[track_caller]
             fn hypot(self, o: Self) -> Self {
                 self.apply2(o, rules::hypot::Hypot)
             }
 
             /// The angle of the point (o, self), in radians.
             #[inline(always)]
+            #[track_caller]
             fn atan2(self, o: Self) -> Self {
                 self.apply2(o, rules::atan2::Atan2)
             }

@@ -4,6 +4,7 @@ use super::fused::Statement;
 use super::number::Number;
 use super::sweep::Cotangent;
 use super::tape::{Event, Kind, Tape};
+use super::trace::Operation;
 use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::panic::Location;
@@ -90,6 +91,9 @@ pub fn checkpoint<'t, T: Number + Send + Sync + 'static>(
     inputs: &[Var<'t, T>],
     f: impl for<'s> Fn(&[Var<'s, T>]) -> Vec<Var<'s, T>> + Send + Sync + 'static,
 ) -> Vec<Var<'t, T>> {
+    if T::TRACED {
+        return f(inputs);
+    }
     let values: Vec<T> = inputs.iter().map(|x| x.value).collect();
     // Of constants nothing is recorded.
     let constants: Vec<Var<'_, T>> = values.iter().map(|&v| Var::constant(v)).collect();
@@ -143,6 +147,9 @@ pub fn preaccumulate<'t, T: Number, const N: usize, const M: usize>(
     inputs: [Var<'t, T>; N],
     f: impl for<'s> FnOnce([Var<'s, T>; N]) -> [Var<'s, T>; M],
 ) -> [Var<'t, T>; M] {
+    if T::TRACED {
+        return f(inputs);
+    }
     let Some(tape) = inputs.iter().find(|x| x.index != NOWHERE).and_then(|x| x.tape) else {
         return f(inputs.map(|x| Var::constant(x.value))).map(|y| Var::constant(y.value));
     };
@@ -180,11 +187,11 @@ fn record<'t, T: Number>(
         let failed = Var { tape: Some(tape), ..Var::constant(T::of(0.0)) }.refuse(*other);
         return vec![failed; outputs.len()];
     }
-    let first = tape.end();
+    let (first, line) = (tape.end(), Location::caller());
     let block = Block {
         inputs: inputs.iter().map(|x| (x.partial, x.index)).collect(),
-        pullback,
-        at: Location::caller(),
+        pullback: Arc::clone(&pullback),
+        at: line,
     };
     let at = {
         let mut log = tape.log.borrow_mut();
@@ -197,12 +204,20 @@ fn record<'t, T: Number>(
         count: outputs.len() as u32,
         kind: Kind::Block(at as u32),
     });
-    let output = |(i, &value): (usize, &T)| Var {
-        tape: Some(tape),
-        value,
-        partial: T::of(1.0),
-        index: first + i as u32,
-        stands: Stands::OnNode,
+    let output = |(i, &value): (usize, &T)| {
+        let y = Var {
+            tape: Some(tape),
+            value,
+            partial: T::of(1.0),
+            index: first + i as u32,
+            stands: Stands::OnNode,
+        };
+        T::note(y, line, || {
+            let unit: Vec<T> = (0..outputs.len()).map(|k| T::of(f64::from(k == i))).collect();
+            // What fails here fails in every sweep.
+            let slopes = pullback(&Tape::default(), &unit).unwrap_or_default();
+            Operation::opaque("block", inputs, &slopes)
+        })
     };
     outputs.iter().enumerate().map(output).collect()
 }

@@ -77,10 +77,12 @@ impl<R: Number> Real for Dual<R> {
         Dual::constant(self.value.like(c))
     }
     #[inline(always)]
+    #[track_caller]
     fn scale(self, c: f64) -> Self {
         Dual { value: self.value.scale(c), tangent: self.tangent.scale(c) }
     }
     #[inline(always)]
+    #[track_caller]
     fn apply<P: Pointwise>(self, p: P) -> Self {
         let (value, slope) = self.value.value_and_slope(&p);
         Dual { value, tangent: self.tangent.pull(slope) }

@@ -2,8 +2,10 @@
 
 use super::number::Number;
 use super::tape::{Record, Tape};
+use super::trace::Operation;
 use super::var::{NOWHERE, Stands, Var};
 use std::iter::{Product, Sum};
+use std::panic::Location;
 
 /// A sum that is being written: two edges a record, all but the last going on.
 ///
@@ -137,13 +139,17 @@ pub fn dot<'t, T: Number>(a: &[Var<'t, T>], b: &[Var<'t, T>]) -> Var<'t, T> {
 pub fn sum_of_products<'t, T: Number>(
     pairs: impl IntoIterator<Item = (Var<'t, T>, Var<'t, T>)>,
 ) -> Var<'t, T> {
-    let mut value = T::of(0.0);
+    let (mut value, mut all) = (T::of(0.0), Vec::new());
     let mut sum = Statement::new();
     for (a, b) in pairs {
         value = value + a.value * b.value;
         sum.pair(a, b.value, b, a.value);
+        if T::TRACED {
+            all.push((a, b));
+        }
     }
-    sum.finish(value)
+    let op = || Operation::products("sum_of_products", &all, &[]);
+    T::note(sum.finish(value), Location::caller(), op)
 }
 
 /// c + Σ aᵢ bᵢ as one statement: a neuron before its activation.
@@ -171,7 +177,10 @@ pub fn affine<'t, T: Number>(c: Var<'t, T>, a: &[Var<'t, T>], b: &[Var<'t, T>]) 
         sum.pair(a, b.value, b, a.value);
     }
     sum.edge(c, T::of(1.0));
-    sum.finish(value)
+    T::note(sum.finish(value), Location::caller(), || {
+        let pairs: Vec<_> = a.iter().copied().zip(b.iter().copied()).collect();
+        Operation::products("affine", &pairs, &[c])
+    })
 }
 
 /// Σ cᵢ xᵢ with plain numbers cᵢ, as one statement.
@@ -197,7 +206,7 @@ pub fn weighted_sum<'t, T: Number>(c: &[f64], x: &[Var<'t, T>]) -> Var<'t, T> {
         value = value + x.value.scale(c);
         sum.edge(x, T::of(c));
     }
-    sum.finish(value)
+    T::note(sum.finish(value), Location::caller(), || Operation::weighted(c, x))
 }
 
 /// A function of `N` numbers as one statement, from its value and its derivatives: for an expression whose derivatives
@@ -222,20 +231,24 @@ pub fn statement<'t, T: Number, const N: usize>(
     for (x, slope) in inputs.into_iter().zip(slopes) {
         sum.edge(x, slope);
     }
-    sum.finish(value)
+    T::note(sum.finish(value), Location::caller(), || Operation::opaque("statement", &inputs, &slopes))
 }
 
 impl<'t, T: Number> Sum for Var<'t, T> {
     /// One statement, however many terms.
     #[inline]
+    #[track_caller]
     fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {
-        let mut value = T::of(0.0);
+        let (mut value, mut all) = (T::of(0.0), Vec::new());
         let mut sum = Statement::new();
         for x in terms {
             value = value + x.value;
             sum.edge(x, T::of(1.0));
+            if T::TRACED {
+                all.push(x);
+            }
         }
-        sum.finish(value)
+        T::note(sum.finish(value), Location::caller(), || Operation::products("sum", &[], &all))
     }
 }
 

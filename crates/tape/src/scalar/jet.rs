@@ -1,12 +1,14 @@
 //! [`Jet`]: a number with its derivatives by several others, in an array; and [`fuse`], which makes an expression one
 //! statement of the tape by way of it.
 
-use super::fused::{Statement, statement};
+use super::fused::Statement;
 use super::number::Number;
+use super::trace::Operation;
 use super::var::Var;
 use crate::pointwise::{Pointwise, Pointwise2};
 use crate::real::Real;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::panic::Location;
 
 /// A number and its derivatives by `N` others: forward mode in several directions at once, in vector instructions.
 ///
@@ -64,8 +66,8 @@ pub fn fuse<'t, T: Number, const N: usize>(
     inputs: [Var<'t, T>; N],
     f: impl FnOnce([Jet<N, T>; N]) -> Jet<N, T>,
 ) -> Var<'t, T> {
-    let y = f(Jet::variables(inputs.map(Var::value)));
-    statement(inputs, y.value, y.slopes)
+    let [y] = fuse_all(inputs, |x| [f(x)]);
+    y
 }
 
 /// [`fuse`] for several results of the same inputs, a statement each.
@@ -84,13 +86,13 @@ pub fn fuse_all<'t, T: Number, const N: usize, const M: usize>(
     inputs: [Var<'t, T>; N],
     f: impl FnOnce([Jet<N, T>; N]) -> [Jet<N, T>; M],
 ) -> [Var<'t, T>; M] {
-    let all = f(Jet::variables(inputs.map(Var::value)));
+    let (all, at) = (f(Jet::variables(inputs.map(Var::value))), Location::caller());
     all.map(|y| {
         let mut sum = Statement::new();
         for (x, slope) in inputs.into_iter().zip(y.slopes) {
             sum.edge(x, slope);
         }
-        sum.finish(y.value)
+        T::note(sum.finish(y.value), at, || Operation::opaque("fuse", &inputs, &y.slopes))
     })
 }
 

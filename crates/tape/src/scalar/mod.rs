@@ -30,6 +30,7 @@
 //! | run several inputs at once | [`Lanes`] |
 //! | have second and higher orders, or forward mode | [`Dual`], [`Jet`], [`hessian`] |
 //! | put a derivative of your own on the tape | [`block`] |
+//! | see what a program does, step by step | [`Traced`] |
 //! | use a scalar program on tensors, and tensors in a scalar program | [`Function`], [`tensor_block`] |
 //!
 //! Any function over [`Real`](crate::Real) or [`Number`] runs on all of these and on plain numbers, where it costs nothing
@@ -46,6 +47,7 @@ mod number;
 mod operators;
 mod sweep;
 mod tape;
+mod trace;
 mod var;
 
 pub use block::{block, checkpoint, preaccumulate};
@@ -58,4 +60,5 @@ pub use lanes::Lanes;
 pub use number::Number;
 pub use sweep::{Cotangents, Gradient, Several};
 pub use tape::{Anchor, Position, Tape};
+pub use trace::{NodeInfo, Operation, Traced};
 pub use var::Var;

@@ -1,14 +1,18 @@
 //! [`Number`]: what a scalar tape computes with, and what carries its derivatives.
 
+use super::trace::Operation;
+use super::var::Var;
 use crate::pointwise::{Pointwise, Pointwise2};
 use crate::real::{Exact, Float, Real};
+use std::panic::Location;
 use wengert_ops::simd::with_fma;
 
 /// A [`Real`] that can stand on its own, without another value to take its constants from.
 ///
 /// It is implemented by `f64` and `f32`, by [`Lanes`](super::Lanes) of them, by [`Dual`](super::Dual) numbers over any
-/// `Number`, and by the scalar tape's [`Var`](super::Var) itself. A [`Tape`](super::Tape) holds any of them, so they nest:
-/// a tape of duals gives second derivatives, a tape of lanes several inputs at once.
+/// `Number`, and by the scalar tape's [`Var`] itself. A [`Tape`](super::Tape) holds any of them, so they nest: a tape of
+/// duals gives second derivatives, a tape of lanes several inputs at once. A tape of [`Traced`](super::Traced) numbers can
+/// be seen to step.
 ///
 /// ```
 /// use wengert_tape::scalar::{Dual, Number};
@@ -21,6 +25,8 @@ use wengert_ops::simd::with_fma;
 pub trait Number: Real {
     #[doc(hidden)]
     const HAS_LANES: bool = false;
+    #[doc(hidden)]
+    const TRACED: bool = false;
 
     /// The constant `c`.
     fn of(c: f64) -> Self;
@@ -49,6 +55,17 @@ pub trait Number: Real {
     #[inline(always)]
     fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
         self.apply2(o, p.clone())
+    }
+
+    /// What becomes of a result on a tape that traces; on others it is left as it is, and `op` is not looked at.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn note<'t>(
+        y: Var<'t, Self>,
+        _at: &'static Location<'static>,
+        _op: impl FnOnce() -> Operation<'t, Self>,
+    ) -> Var<'t, Self> {
+        y
     }
 }
 

@@ -3,16 +3,20 @@
 use super::dual::Dual;
 use super::jet::Jet;
 use super::number::Number;
+use super::trace::Operation;
 use super::var::{Stands, Var};
+use crate::rules;
 use std::iter::{Product, Sum};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use std::panic::Location;
 
 impl<T: Number> Add for Var<'_, T> {
     type Output = Self;
     #[inline(always)]
     #[track_caller]
     fn add(self, o: Self) -> Self {
-        self.join(o, self.value + o.value, || T::of(1.0), || T::of(1.0))
+        let z = self.join(o, self.value + o.value, || T::of(1.0), || T::of(1.0));
+        T::note(z, Location::caller(), || Operation::sum_of_two(1.0, self, o))
     }
 }
 
@@ -21,7 +25,8 @@ impl<T: Number> Sub for Var<'_, T> {
     #[inline(always)]
     #[track_caller]
     fn sub(self, o: Self) -> Self {
-        self.join(o, self.value - o.value, || T::of(1.0), || T::of(-1.0))
+        let z = self.join(o, self.value - o.value, || T::of(1.0), || T::of(-1.0));
+        T::note(z, Location::caller(), || Operation::sum_of_two(-1.0, self, o))
     }
 }
 
@@ -30,7 +35,8 @@ impl<T: Number> Mul for Var<'_, T> {
     #[inline(always)]
     #[track_caller]
     fn mul(self, o: Self) -> Self {
-        self.join(o, self.value * o.value, || o.value, || self.value)
+        let z = self.join(o, self.value * o.value, || o.value, || self.value);
+        T::note(z, Location::caller(), || Operation::binary(rules::mul::Product, self, o))
     }
 }
 
@@ -41,15 +47,18 @@ impl<T: Number> Div for Var<'_, T> {
     fn div(self, o: Self) -> Self {
         let y = self.value / o.value;
         let inverse = T::of(1.0) / o.value;
-        self.join(o, y, || inverse, || -(y * inverse))
+        let z = self.join(o, y, || inverse, || -(y * inverse));
+        T::note(z, Location::caller(), || Operation::binary(rules::div::Quotient, self, o))
     }
 }
 
 impl<T: Number> Neg for Var<'_, T> {
     type Output = Self;
     #[inline(always)]
+    #[track_caller]
     fn neg(self) -> Self {
-        Var { value: -self.value, partial: -self.partial, stands: Stands::OnNode, ..self }
+        let y = Var { value: -self.value, partial: -self.partial, stands: Stands::OnNode, ..self };
+        T::note(y, Location::caller(), || Operation::unary(rules::neg::Negate, self))
     }
 }
 
@@ -59,6 +68,7 @@ macro_rules! with_number {
         impl<T: Number> $trait<f64> for Var<'_, T> {
             type Output = Self;
             #[inline(always)]
+            #[track_caller]
             fn $method(self, c: f64) -> Self {
                 $trait::$method(self, Var::of(c))
             }
@@ -66,6 +76,7 @@ macro_rules! with_number {
         impl<'t, T: Number> $trait<Var<'t, T>> for f64 {
             type Output = Var<'t, T>;
             #[inline(always)]
+            #[track_caller]
             fn $method(self, x: Var<'t, T>) -> Var<'t, T> {
                 $trait::$method(Var::of(self), x)
             }
@@ -79,6 +90,7 @@ macro_rules! with_number {
         }
         impl<T: Number> $assign<f64> for Var<'_, T> {
             #[inline(always)]
+            #[track_caller]
             fn $assign_method(&mut self, c: f64) {
                 *self = $trait::$method(*self, c);
             }

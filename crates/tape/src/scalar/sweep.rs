@@ -467,7 +467,7 @@ impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
                 // What was recorded after the sweep has no influence on its output.
                 Ok(self.adjoints.get(x.index as usize).copied().unwrap_or(A::zero()))
             }
-            tape => Err(no_derivative(x.index == NOWHERE, tape.is_some_and(|t| !std::ptr::eq(t, self.tape)))),
+            tape => Err(no_derivative(x.is_constant(), tape.is_some_and(|t| !std::ptr::eq(t, self.tape)))),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::block::Block;
 use super::number::Number;
+use super::trace::{Lines, Operation};
 use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::{Cell, RefCell};
@@ -70,6 +71,8 @@ pub(super) struct Log<T: Number> {
     pub(super) spare: Vec<Vec<T>>,
     /// The tape on which regions are recorded.
     pub(super) inner: Option<Box<Tape<T>>>,
+    /// What happened, if the tape traces.
+    pub(super) lines: Lines<T>,
 }
 
 /// A Wengert list for scalar programs: two derivatives a node, and nothing on the heap per operation.
@@ -160,6 +163,7 @@ impl<T: Number> Default for Tape<T> {
                 rewind_count: 0,
                 spare: Vec::new(),
                 inner: None,
+                lines: Lines::default(),
             }),
         }
     }
@@ -176,7 +180,14 @@ impl<T: Number> Tape<T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn var(&self, value: T) -> Var<'_, T> {
+        let x = self.leaf(value, Stands::ForNode);
+        T::note(x, Location::caller(), Operation::leaf)
+    }
+
+    #[inline(always)]
+    fn leaf(&self, value: T, stands: Stands) -> Var<'_, T> {
         let index = self.end();
         if index == self.leaves_end.get() {
             self.shift.set(self.shift.get() + 1);
@@ -184,7 +195,7 @@ impl<T: Number> Tape<T> {
         } else {
             self.take_leaves(1);
         }
-        Var { tape: Some(self), value, partial: T::of(1.0), index, stands: Stands::ForNode }
+        Var { tape: Some(self), value, partial: T::of(1.0), index, stands }
     }
 
     /// Several variables.
@@ -196,19 +207,24 @@ impl<T: Number> Tape<T> {
     /// assert_eq!(tape.gradient(x[0] * x[2])?.of(&x)?, [3.0, 0.0, 1.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[track_caller]
     pub fn vars<'t>(&'t self, values: &[T]) -> impl ExactSizeIterator<Item = Var<'t, T>> {
-        let first = self.end();
+        let (first, at) = (self.end(), Location::caller());
         self.take_leaves(values.len() as u32);
-        values.iter().enumerate().map(move |(i, &value)| Var {
-            tape: Some(self),
-            value,
-            partial: T::of(1.0),
-            index: first + i as u32,
-            stands: Stands::ForNode,
+        values.iter().enumerate().map(move |(i, &value)| {
+            let x = Var {
+                tape: Some(self),
+                value,
+                partial: T::of(1.0),
+                index: first + i as u32,
+                stands: Stands::ForNode,
+            };
+            T::note(x, at, Operation::leaf)
         })
     }
 
-    /// A number that needs no derivative; the same as [`Var::constant`].
+    /// A number that needs no derivative; the same as [`Var::constant`], but for a tape that traces
+    /// ([`Traced`](super::Traced)), where it is a node, to be shown.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -216,7 +232,11 @@ impl<T: Number> Tape<T> {
     /// assert!(tape.constant(3.0).is_constant() && tape.is_empty());
     /// ```
     #[inline]
+    #[track_caller]
     pub fn constant(&self, value: T) -> Var<'_, T> {
+        if T::TRACED {
+            return T::note(self.leaf(value, Stands::ForConstant), Location::caller(), Operation::leaf);
+        }
         Var::constant(value)
     }
 
@@ -416,6 +436,7 @@ impl<T: Number> Tape<T> {
         self.records.truncate(to.record);
         self.shift.set(to.index - to.record);
         let log = self.log.get_mut();
+        log.lines.go_back(to.index);
         while let Some(last) = log.events.last_mut() {
             if last.index >= to.index {
                 if let Kind::Block(at) = last.kind {

@@ -2,6 +2,7 @@
 
 use super::number::Number;
 use super::tape::{Record, Tape};
+use super::trace::Operation;
 use crate::pointwise::{Pointwise, Pointwise2};
 use crate::real::Real;
 use crate::rules;
@@ -53,6 +54,8 @@ pub(super) enum Stands {
     OnNode,
     /// The node itself: a variable, or a value that was kept.
     ForNode,
+    /// A constant that is a node, on a tape that traces.
+    ForConstant,
 }
 
 impl<T: Number> Clone for Var<'_, T> {
@@ -100,7 +103,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     #[inline(always)]
     pub fn is_constant(self) -> bool {
-        self.index == NOWHERE
+        self.index == NOWHERE || self.stands == Stands::ForConstant
     }
 
     /// The same value as a constant: no derivative flows through it.
@@ -196,6 +199,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn powi(self, n: i32) -> Self {
         match n {
             0 => Var::constant(T::of(1.0)),
@@ -216,6 +220,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn powf(self, p: f64) -> Self {
         self.apply(rules::pow::Powf(p))
     }
@@ -230,6 +235,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[inline]
+    #[track_caller]
     pub fn ln(self) -> Self {
         self.apply(rules::log::Log)
     }
@@ -273,20 +279,24 @@ impl<T: Number> Real for Var<'_, T> {
         Var::constant(self.value.like(c))
     }
     #[inline(always)]
+    #[track_caller]
     fn scale(self, c: f64) -> Self {
-        self.edge(self.value.scale(c), self.value.like(c))
+        let y = self.edge(self.value.scale(c), self.value.like(c));
+        T::note(y, Location::caller(), || Operation::unary(rules::scalar::MulScalar(c), self))
     }
     #[inline(always)]
+    #[track_caller]
     fn apply<P: Pointwise>(self, p: P) -> Self {
         let (y, slope) = self.value.value_and_slope(&p);
-        self.edge(y, slope)
+        T::note(self.edge(y, slope), Location::caller(), || Operation::unary(p, self))
     }
     #[inline(always)]
     #[track_caller]
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
         let (a, b) = (self.value, o.value);
         let y = a.value_of_two(b, &p);
-        self.join(o, y, || p.da(a, b, y), || p.db(a, b, y))
+        let y = self.join(o, y, || p.da(a, b, y), || p.db(a, b, y));
+        T::note(y, Location::caller(), || Operation::binary(p, self, o))
     }
     #[inline(always)]
     fn lt(self, o: Self) -> T::Mask {
