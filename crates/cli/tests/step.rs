@@ -212,11 +212,11 @@ fn search_jump_and_help() {
     let mut t = Terminal::new(&["mlp"], 40, 120);
     t.shows(&["0/", "multilayer perceptron 2-3-1, scalar form"]);
     t.keys("gz_1^(2)\r");
-    t.shows(&["z₁⁽²⁾ is computed: weighted sum", "7/"]);
+    t.shows(&["z₁⁽²⁾ is computed: affine", "7/"]);
     t.keys("gnothing\r");
     t.shows(&["there is no node nothing"]);
-    t.keys("/squared\r");
-    t.shows(&["L: squared error", "it is what the sweep starts from"]);
+    t.keys("/square\r");
+    t.shows(&["L: square", "it is what the sweep starts from"]);
     t.keys("/no such thing\r");
     t.shows(&["nothing has \"no such thing\" in it"]);
     t.keys("\u{1b}");

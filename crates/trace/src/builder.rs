@@ -1,4 +1,4 @@
-//! [`Builder`]: a trace from plain numbers, for engines other than the tensor tape.
+//! [`Builder`]: a trace from plain numbers, for the scalar tape and for engines other than ours.
 
 use crate::error::Error;
 use crate::file::readable;
@@ -7,7 +7,7 @@ use crate::trace::{Given, Kind, Node, Trace};
 use crate::value::Value;
 use wengert_tape::Equation;
 
-/// Makes a [`Trace`] line by line from numbers, values and local derivatives: the way in for a tape of scalars.
+/// Makes a [`Trace`] line by line from numbers, values and local derivatives: the way in for any engine.
 ///
 /// The reverse sweep is the builder's own: cotangent times local derivative, from the last line to the first, inputs in
 /// order.
@@ -62,8 +62,16 @@ impl Builder {
     pub fn op(&mut self, op: impl Into<String>, inputs: &[usize], value: f64, slopes: &[f64]) -> usize {
         let value = Some(Value::number(value));
         let node = self.push(Node { op: Some(op.into()), inputs: inputs.to_vec(), value, ..Node::default() });
-        slopes.clone_into(&mut self.slopes[node]);
+        self.slopes(node, slopes);
         node
+    }
+
+    /// The local derivatives of a line as numbers.
+    pub fn slopes(&mut self, node: usize, slopes: &[f64]) -> &mut Self {
+        if let Some(all) = self.slopes.get_mut(node) {
+            slopes.clone_into(all);
+        }
+        self
     }
 
     /// Any line; what its derivatives are is said by the other functions.

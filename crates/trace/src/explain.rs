@@ -3,8 +3,10 @@
 use crate::Error;
 use crate::math::Markup;
 use crate::number::shown;
+use crate::record::Traceable;
 use crate::trace::{Kind, Trace};
 use crate::value::Value;
+use wengert_tape::scalar::{self, Traced};
 use wengert_tape::{Float, Tape, Var};
 
 /// How many paths are kept.
@@ -65,45 +67,34 @@ pub struct Path {
 /// # Errors
 /// As [`Trace::of`], and if the output was not computed from `wrt`.
 #[track_caller]
-pub fn explain<'t, T: Float>(output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error> {
-    if !std::ptr::eq(output.tape(), wrt.tape()) {
-        return Err(Error::Refused("the two values are on different tapes".into()));
-    }
+pub fn explain<V: Traceable>(output: V, wrt: V) -> Result<Explanation, Error> {
     let trace = Trace::of(output)?;
-    let behind = ancestors(output);
-    match behind.iter().position(|&id| id == wrt.id()) {
-        Some(node) => trace.explain(node),
-        None => Err(Error::Refused("the output was not computed from this value".into())),
-    }
+    trace.explain(output.number_of(wrt)?)
 }
 
-/// [`explain`] as a method of the tape.
-pub trait Explain<T: Float> {
+/// [`explain`] as a method of the tape, of tensors or of traced numbers.
+pub trait Explain {
+    /// The tape's values.
+    type Value<'t>: Traceable
+    where
+        Self: 't;
+
     /// Why the derivative of `output` by `wrt` has its value; see [`explain`].
     ///
     /// # Errors
     /// As [`explain`].
-    fn explain<'t>(&'t self, output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error>;
-}
-
-impl<T: Float> Explain<T> for Tape<T> {
     #[track_caller]
-    fn explain<'t>(&'t self, output: Var<'t, T>, wrt: Var<'t, T>) -> Result<Explanation, Error> {
+    fn explain<'t>(&'t self, output: Self::Value<'t>, wrt: Self::Value<'t>) -> Result<Explanation, Error> {
         explain(output, wrt)
     }
 }
 
-/// The tape's numbers of the nodes that a trace of `output` has, in its order.
-fn ancestors<T: Float>(output: Var<'_, T>) -> Vec<u32> {
-    let all = output.tape().nodes();
-    let mut wanted = vec![false; all.len()];
-    wanted[output.id() as usize] = true;
-    for (i, n) in all.iter().enumerate().rev() {
-        if wanted[i] {
-            n.inputs.iter().for_each(|&x| wanted[x as usize] = true);
-        }
-    }
-    (0..all.len() as u32).filter(|&i| wanted[i as usize]).collect()
+impl<T: Float> Explain for Tape<T> {
+    type Value<'t> = Var<'t, T>;
+}
+
+impl<T: Float + scalar::Number> Explain for scalar::Tape<Traced<T>> {
+    type Value<'t> = scalar::Var<'t, Traced<T>>;
 }
 
 impl Trace {

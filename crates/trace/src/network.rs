@@ -8,12 +8,14 @@
 use crate::error::Error;
 use crate::trace::Trace;
 use wengert_ops::Tensor;
-use wengert_tape::{Cotangents, Equation, Float, Forward, Op, Rule, Tape, Term, Var};
+use wengert_tape::scalar::{self, Traced, affine};
+use wengert_tape::{Elementary, Tape, Var};
 
 /// A network with its weights, its input, and what its output should be.
 ///
 /// ```
 /// use wengert_ops::Tensor;
+/// use wengert_tape::Elementary;
 /// use wengert_trace::{Markup, network::Network};
 /// let net = Network {
 ///     weights: vec![Tensor::from([[0.5, -0.2], [0.3, 0.8]]), Tensor::from([[1.0, -1.5]])],
@@ -43,8 +45,11 @@ pub struct Network {
     pub target: Tensor<f64>,
 }
 
-/// σ, as a function of values of a tape.
-pub type Activation<'a> = dyn for<'t> Fn(Var<'t, f64>) -> Var<'t, f64> + 'a;
+/// σ, as a function of tensors.
+pub type OnTensors<'a> = dyn for<'t> Fn(Var<'t, f64>) -> Var<'t, f64> + 'a;
+
+/// σ, as a function of numbers.
+pub type OnNumbers<'a> = dyn for<'t> Fn(scalar::Var<'t, Traced>) -> scalar::Var<'t, Traced> + 'a;
 
 impl Network {
     /// What does not fit together.
@@ -81,65 +86,68 @@ impl Network {
         format!("multilayer perceptron {}, {form} form", widths.join("-"))
     }
 
-    /// The trace in the scalar notation: every weight, bias, pre-activation and activation is a node, and the cotangent of
-    /// z_j⁽ˡ⁾ is called δ_j⁽ˡ⁾.
+    /// The trace of the scalar tape, in the scalar notation: every weight, bias, pre-activation and activation is a node, and
+    /// the cotangent of z_j⁽ˡ⁾ is called δ_j⁽ˡ⁾.
     ///
     /// # Errors
     /// If the shapes do not fit together.
-    pub fn scalar(&self, activation: &Activation<'_>) -> Result<Trace, Error> {
+    pub fn scalar(&self, activation: &OnNumbers<'_>) -> Result<Trace, Error> {
         self.check()?;
-        let tape = Tape::<f64>::new();
+        let tape = scalar::Tape::<Traced>::default();
         let numbered = |name: &str, j: usize, l: usize| format!("{name}_{}^({l})", j + 1);
-        let mut h: Vec<Var<'_, f64>> = Vec::new();
+        let mut h: Vec<scalar::Var<'_, Traced>> = Vec::new();
         for (i, x) in self.input.to_vec().into_iter().enumerate() {
-            h.push(tape.constant(x).named(numbered("h", i, 0)));
+            h.push(tape.constant(Traced(x)).named(numbered("h", i, 0)));
         }
         for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
-            let layer = l + 1;
-            let (w, b, from) = (w.to_vec(), b.to_vec(), h.len());
+            let (layer, from) = (l + 1, h.len());
             // All leaves of a layer stand before what is computed from them.
-            let mut rows = Vec::new();
-            for (j, bias) in b.iter().enumerate() {
-                let mut operands = Vec::with_capacity(2 * from + 1);
-                for (i, &x) in h.iter().enumerate() {
-                    // Above nine, indices need a comma.
-                    let comma = if from > 9 || b.len() > 9 { "," } else { "" };
-                    let name = format!("w_{}{comma}{}^({layer})", j + 1, i + 1);
-                    operands.extend([tape.var(w[j * from + i]).named(name), x]);
-                }
-                operands.push(tape.var(*bias).named(numbered("b", j, layer)));
-                rows.push(operands);
+            let mut weights = Vec::new();
+            for (at, w) in w.to_vec().into_iter().enumerate() {
+                let (j, i) = (at / from + 1, at % from + 1);
+                // Above nine, indices need a comma.
+                let comma = if from > 9 || b.numel() > 9 { "," } else { "" };
+                weights.push(tape.var(Traced(w)).named(format!("w_{j}{comma}{i}^({layer})")));
+            }
+            let mut biases = Vec::new();
+            for (j, b) in b.to_vec().into_iter().enumerate() {
+                biases.push(tape.var(Traced(b)).named(numbered("b", j, layer)));
             }
             let mut z = Vec::new();
-            for (j, operands) in rows.iter().enumerate() {
-                z.push(
-                    tape.apply(Neuron { inputs: operands.len() }, operands).named(numbered("z", j, layer)),
-                );
+            for (j, b) in biases.into_iter().enumerate() {
+                let w = &weights[j * from..(j + 1) * from];
+                z.push(affine(b, w, &h).named(numbered("z", j, layer)));
             }
             h = z;
             if layer < self.weights.len() {
-                for (j, h) in h.iter_mut().enumerate() {
-                    *h = activation(*h).named(numbered("h", j, layer));
-                }
+                h.iter_mut()
+                    .enumerate()
+                    .for_each(|(j, h)| *h = activation(*h).named(numbered("h", j, layer)));
             }
         }
-        let mut operands = Vec::new();
+        let mut squares = Vec::new();
         for (k, (z, y)) in h.iter().zip(self.target.to_vec()).enumerate() {
-            operands.extend([*z, tape.constant(y).named(format!("y_{}", k + 1))]);
+            let y = tape.constant(Traced(y)).named(format!("y_{}", k + 1));
+            let error = (*z - y).named(format!("e_{}", k + 1));
+            squares.push(error.square().named(format!("q_{}", k + 1)));
         }
-        let loss = tape.apply(SquaredError { inputs: operands.len() }, &operands).named("L");
-        let mut trace = Trace::of(loss)?;
+        // Of one square there is no sum.
+        let loss = match squares[..] {
+            [only] => only,
+            _ => squares.iter().sum(),
+        };
+        let mut trace = Trace::of(loss.named("L"))?;
         trace.title = self.title("scalar");
         notation(&mut trace);
         Ok(trace)
     }
 
-    /// The trace in the vector notation: W⁽ˡ⁾, b⁽ˡ⁾, z⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = σ(z⁽ˡ⁾), and δ⁽ˡ⁾ for the cotangent
+    /// The trace of the tensor tape, in the vector notation: W⁽ˡ⁾, b⁽ˡ⁾, z⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = σ(z⁽ˡ⁾), and δ⁽ˡ⁾ for the cotangent
     /// of z⁽ˡ⁾.
     ///
     /// # Errors
     /// If the shapes do not fit together.
-    pub fn vector(&self, activation: &Activation<'_>) -> Result<Trace, Error> {
+    pub fn vector(&self, activation: &OnTensors<'_>) -> Result<Trace, Error> {
         self.check()?;
         let tape = Tape::<f64>::new();
         let mut h = tape.constant(&self.input).named("h^(0)");
@@ -168,79 +176,5 @@ fn notation(trace: &mut Trace) {
             Some(indices) => format!("δ{indices}"),
             None => "∂".into(),
         });
-    }
-}
-
-/// Σ_i w_i h_i + b of the numbers w_1, h_1, w_2, h_2, .., b.
-struct Neuron {
-    inputs: usize,
-}
-
-/// The terms added up, from the first to the last.
-fn added(terms: impl Iterator<Item = Term>) -> Term {
-    terms.reduce(|a, b| Term::Add(Box::new(a), Box::new(b))).unwrap_or(Term::Number(0.0))
-}
-
-impl<T: Float> Op<T> for Neuron {
-    fn name(&self) -> &'static str {
-        "weighted sum"
-    }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        let mut sum = T::ZERO;
-        for pair in x.chunks_exact(2) {
-            sum += pair[0].item()? * pair[1].item()?;
-        }
-        if let [bias] = x.chunks_exact(2).remainder() {
-            sum += bias.item()?;
-        }
-        Ok(Tensor::scalar(sum).into())
-    }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        let g = r.gy();
-        // Each of a pair is given the other; the bias, the cotangent itself.
-        let given = |i: usize| if i ^ 1 < self.inputs { g * r.x(i ^ 1) } else { g };
-        (0..self.inputs).map(|i| r.when(i, || given(i))).collect()
-    }
-    fn equation(&self) -> Option<Equation> {
-        let term = |i: usize| match (i, i + 1 < self.inputs) {
-            (i, true) => Term::Mul(Box::new(Term::Input(i)), Box::new(Term::Input(i + 1))),
-            (i, false) => Term::Input(i),
-        };
-        let slope = |i: usize| if i ^ 1 < self.inputs { Term::Input(i ^ 1) } else { Term::Number(1.0) };
-        let value = added((0..self.inputs).step_by(2).map(term));
-        Some(Equation { value, slopes: (0..self.inputs).map(slope).collect() })
-    }
-}
-
-/// Σ_k (z_k - y_k)² of the numbers z_1, y_1, z_2, y_2, ..
-struct SquaredError {
-    inputs: usize,
-}
-
-fn difference(i: usize) -> Term {
-    Term::Sub(Box::new(Term::Input(i)), Box::new(Term::Input(i ^ 1)))
-}
-
-impl<T: Float> Op<T> for SquaredError {
-    fn name(&self) -> &'static str {
-        "squared error"
-    }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        let mut sum = T::ZERO;
-        for pair in x.chunks_exact(2) {
-            let e = pair[0].item()? - pair[1].item()?;
-            sum += e * e;
-        }
-        Ok(Tensor::scalar(sum).into())
-    }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        let g = r.gy();
-        (0..self.inputs).map(|i| r.when(i, || g * ((r.x(i) - r.x(i ^ 1)) * 2.0))).collect()
-    }
-    fn equation(&self) -> Option<Equation> {
-        let square = |i: usize| Term::Pow(Box::new(difference(i)), Box::new(Term::Number(2.0)));
-        let slope = |i: usize| Term::Mul(Box::new(Term::Number(2.0)), Box::new(difference(i)));
-        let value = added((0..self.inputs).step_by(2).map(square));
-        Some(Equation { value, slopes: (0..self.inputs).map(slope).collect() })
     }
 }

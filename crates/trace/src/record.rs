@@ -1,4 +1,5 @@
 //! A trace from a value of the tensor tape: the sweep is the tape's own, and so is every number.
+//! [`Traceable`] is what has a trace, here and in `scalar.rs`.
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -7,27 +8,101 @@ use crate::math::Math;
 use crate::structure;
 use crate::trace::{Given, Kind, Node, Trace};
 use crate::value::Value;
+use std::panic::Location;
 use wengert_ops::Tensor;
 use wengert_tape::{Float, NodeInfo, Var};
+
+/// A value of a tape, of which [`Trace::of`] makes a trace: of the tensor tape, or of the scalar tape if that traces
+/// ([`Traced`](wengert_tape::scalar::Traced)).
+pub trait Traceable: Copy {
+    /// See [`Trace::of`].
+    ///
+    /// # Errors
+    /// As [`Trace::of`].
+    fn trace(self) -> Result<Trace, Error>;
+
+    /// The number that another value has in the trace of this.
+    ///
+    /// # Errors
+    /// If this was not computed from it.
+    fn number_of(self, other: Self) -> Result<usize, Error>;
+}
 
 impl Trace {
     /// The trace of everything that `output` was computed from, and of the reverse sweep from it, whose seed is ones. The
     /// tape stays as it is.
     ///
+    /// ```
+    /// use wengert_tape::Elementary;
+    /// use wengert_tape::scalar::{Tape, Traced};
+    /// use wengert_trace::Trace;
+    ///
+    /// fn f<R: Elementary>(x: R) -> R {
+    ///     x.sin() * x
+    /// }
+    /// let tensors = wengert_tape::Tape::<f64>::new();
+    /// let numbers = Tape::<Traced>::default();
+    /// let of_tensors = Trace::of(f(tensors.var(2.0).named("x")).named("y"))?;
+    /// let of_numbers = Trace::of(f(numbers.var(Traced(2.0)).named("x")).named("y"))?;
+    /// assert_eq!(of_tensors.steps(), of_numbers.steps());
+    /// assert_eq!(of_tensors.nodes[0].gradient, of_numbers.nodes[0].gradient);
+    /// # Ok::<(), wengert_trace::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`Tape::backward`](wengert_tape::Tape::backward): if the value has failed, for instance.
+    /// As the sweep of the tape, [`Tape::backward`](wengert_tape::Tape::backward) or
+    /// [`Tape::gradient`](wengert_tape::scalar::Tape::gradient): if the value has failed, for instance.
     #[track_caller]
-    pub fn of<T: Float>(output: Var<'_, T>) -> Result<Trace, Error> {
-        let tape = output.tape();
+    pub fn of(output: impl Traceable) -> Result<Trace, Error> {
+        output.trace()
+    }
+}
+
+/// Which of `count` nodes stand in the trace of `output`, `inputs` being those of a node.
+pub(crate) fn ancestors(count: usize, output: usize, inputs: impl Fn(usize) -> Vec<usize>) -> Vec<bool> {
+    let mut wanted = vec![false; count];
+    wanted[output] = true;
+    for i in (0..=output).rev() {
+        if wanted[i] {
+            inputs(i).into_iter().for_each(|x| wanted[x] = true);
+        }
+    }
+    wanted
+}
+
+/// The number that a node has among those that are wanted.
+pub(crate) fn number_among(wanted: &[bool], node: usize) -> Result<usize, Error> {
+    match wanted.get(node) {
+        Some(true) => Ok(wanted[..node].iter().filter(|w| **w).count()),
+        _ => Err(Error::Refused("the output was not computed from this value".into())),
+    }
+}
+
+/// The line of the program; none for what stands inside a library of the language.
+pub(crate) fn source(at: &Location<'_>) -> Option<String> {
+    let inside = at.file().starts_with("/rustc/");
+    (!inside).then(|| format!("{}:{}:{}", at.file(), at.line(), at.column()))
+}
+
+fn wanted<T: Float>(all: &[NodeInfo<T>], output: Var<'_, T>) -> Vec<bool> {
+    let inputs = |i: usize| all[i].inputs.iter().map(|&x| x as usize).collect();
+    ancestors(all.len(), output.id() as usize, inputs)
+}
+
+impl<T: Float> Traceable for Var<'_, T> {
+    fn number_of(self, other: Self) -> Result<usize, Error> {
+        if !std::ptr::eq(self.tape(), other.tape()) {
+            return Err(Error::Refused("the two values are on different tapes".into()));
+        }
+        number_among(&wanted(&self.tape().nodes(), self), other.id() as usize)
+    }
+
+    #[track_caller]
+    fn trace(self) -> Result<Trace, Error> {
+        let (output, tape) = (self, self.tape());
         let steps = tape.sweep_steps(output)?;
         let all = tape.nodes();
-        let mut wanted = vec![false; all.len()];
-        wanted[output.id() as usize] = true;
-        for (i, n) in all.iter().enumerate().rev() {
-            if wanted[i] {
-                n.inputs.iter().for_each(|&x| wanted[x as usize] = true);
-            }
-        }
+        let wanted = wanted(&all, output);
         // What a sweep starts an operation of several outputs from is its first.
         let mut number = vec![usize::MAX; all.len()];
         let mut list = Builder::new(String::new());
@@ -92,7 +167,6 @@ fn line<T: Float>(n: &NodeInfo<T>, inputs: Vec<usize>) -> Node {
         None if n.is_param => Kind::Parameter,
         None => Kind::Input,
     };
-    let at = n.location;
     Node {
         name: n.name.clone(),
         cotangent_name: None,
@@ -101,7 +175,7 @@ fn line<T: Float>(n: &NodeInfo<T>, inputs: Vec<usize>) -> Node {
         inputs,
         shape: n.shape.to_vec(),
         value: n.value.as_ref().map(Value::of),
-        source: Some(format!("{}:{}:{}", at.file(), at.line(), at.column())),
+        source: source(n.location),
         module: n.path.clone(),
         formula: None,
         gradient: None,

@@ -1,11 +1,13 @@
 //! Traces against the tape: the same numbers, whole files, and formulas that say what was computed.
 
+use proptest::prelude::*;
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
-use wengert_tape::{Real, Tape};
+use wengert_tape::scalar::{self, Traced};
+use wengert_tape::{Elementary, Real, Tape};
 use wengert_trace::expression::Expression;
 use wengert_trace::network::Network;
-use wengert_trace::{Builder, Markup, Math, Step, Trace, Value, dot, page, text};
+use wengert_trace::{Builder, Explain, Markup, Math, Step, Trace, Value, dot, page, text};
 
 fn expression(source: &str, at: &[(&str, f64)]) -> Trace {
     Expression::parse(source).unwrap().trace(at).unwrap()
@@ -292,29 +294,157 @@ fn a_builder_gives_the_trace_that_the_tape_gives() {
     assert!(Builder::new("").finish(0).is_err());
 }
 
-/// What is traced on the tensor tape is what the scalar tape computes.
-#[test]
-fn the_scalar_tape_has_the_same_gradients() {
-    use wengert_tape::scalar;
-    for source in
-        ["tanh(w*x + b)^2", "z = w*x; z*sin(z) + exp(-b^2)/max(w, x)", "atan2(w, x)^b + log(1 + w^2)*erf(x)"]
-    {
-        let f = Expression::parse(source).unwrap();
-        let mut at: Vec<f64> = vec![0.7, 1.3, 0.4];
-        at.truncate(f.variables().len());
-        let named: Vec<(&str, f64)> =
-            f.variables().iter().map(String::as_str).zip(at.iter().copied()).collect();
-        let trace = f.trace(&named).unwrap();
-        let tape = scalar::Tape::new();
-        let vars: Vec<_> = at.iter().map(|&c| tape.var(c)).collect();
-        let y = f.evaluate(&vars).unwrap();
-        let value = trace.nodes[trace.output].value.as_ref().unwrap().as_number().unwrap();
-        assert!((y.value() - value).abs() < 1e-14, "{source}");
-        let grads = tape.gradient(y).unwrap();
-        for (x, name) in vars.iter().zip(f.variables()) {
-            assert!((grads.wrt(*x).unwrap() - gradient(&trace, name)).abs() < 1e-14, "{source}: {name}");
+/// A random expression of two variables; every function stays where it is smooth.
+fn source() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("x".to_owned()),
+        Just("y".to_owned()),
+        (1..30u8).prop_map(|c| format!("{}", f64::from(c) / 8.0))
+    ];
+    leaf.prop_recursive(5, 24, 2, |inner| {
+        let two = (inner.clone(), inner.clone());
+        prop_oneof![
+            two.clone().prop_map(|(a, b)| format!("({a} + {b})")),
+            two.clone().prop_map(|(a, b)| format!("({a} - {b})")),
+            two.clone().prop_map(|(a, b)| format!("tanh({a} * {b})")),
+            two.clone().prop_map(|(a, b)| format!("{a}/(1 + ({b})^2)")),
+            two.clone().prop_map(|(a, b)| format!("atan2({a}, 1 + ({b})^2)")),
+            two.prop_map(|(a, b)| format!("hypot({a}, 1 + ({b})^2)")),
+            inner.clone().prop_map(|a| format!("-({a})")),
+            inner.clone().prop_map(|a| format!("sin({a})*2")),
+            inner.clone().prop_map(|a| format!("log(1 + ({a})^2)")),
+            inner.clone().prop_map(|a| format!("exp(tanh({a}))")),
+            inner.clone().prop_map(|a| format!("(1 + tanh({a})^2)^1.5")),
+            inner.prop_map(|a| format!("2^tanh({a}) - erf({a})")),
+        ]
+    })
+    .prop_map(|s| format!("z = {s}; z*x + sin(y)*z"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The trace of the scalar tape is that of the tensor tape; both have the gradients of dual numbers and of differences,
+    /// and so do the gradients of the gradients.
+    #[test]
+    fn both_tapes_have_the_same_trace(source in source(), x in -1.5..1.5f64, y in -1.5..1.5f64) {
+        let f = Expression::parse(&source).unwrap();
+        let at: Vec<f64> = f.variables().iter().map(|v| if v == "x" { x } else { y }).collect();
+        let named: Vec<(&str, f64)> = f.variables().iter().map(String::as_str).zip(at.iter().copied()).collect();
+        let numbers = f.trace(&named).unwrap();
+
+        let tape = Tape::<f64>::new();
+        let vars: Vec<_> = named.iter().map(|(name, v)| tape.var(*v).named(*name)).collect();
+        let out = f.evaluate_named(&vars, &mut |v, name| v.named(name)).unwrap();
+        let tensors = Trace::of(out).unwrap();
+        let close = |a: f64, b: f64, bound: f64| (a - b).abs() <= bound * (1.0 + a.abs().max(b.abs()));
+        let value = |v: &Option<Value>| v.as_ref().and_then(Value::as_number);
+
+        // Numbers in the middle of an expression are nodes of the tensor tape and parts of formulas on the scalar one; all
+        // else is the same, in the same order.
+        let computed = |t: &Trace| -> Vec<usize> { (0..t.nodes.len()).filter(|&i| t.nodes[i].op.is_some()).collect() };
+        let (a, b) = (computed(&numbers), computed(&tensors));
+        prop_assert_eq!(a.len(), b.len());
+        for (&i, &j) in a.iter().zip(&b) {
+            let (m, n) = (&numbers.nodes[i], &tensors.nodes[j]);
+            prop_assert_eq!((&m.op, &m.name), (&n.op, &n.name));
+            prop_assert!(close(value(&m.value).unwrap(), value(&n.value).unwrap(), 1e-14));
+            let (g, h) = (value(&m.gradient), value(&n.gradient));
+            prop_assert_eq!(g.is_some(), h.is_some());
+            prop_assert!(close(g.unwrap_or(0.0), h.unwrap_or(0.0), 1e-12), "{source}: {g:?} {h:?}");
+        }
+        if computed(&numbers).len() + at.len() == tensors.nodes.len() {
+            prop_assert_eq!(numbers.steps(), tensors.steps());
+            for (g, h) in numbers.reverse.iter().zip(&tensors.reverse) {
+                prop_assert_eq!(numbers.text(&g.by), tensors.text(&h.by));
+            }
+        }
+
+        // The scalar tape without tracing, dual numbers, and differences.
+        let plain = scalar::Tape::new();
+        let vars: Vec<_> = at.iter().map(|&c| plain.var(c)).collect();
+        let grads = plain.gradient(f.evaluate(&vars).unwrap()).unwrap().of(&vars).unwrap();
+        let gradient_at = |at: &[f64]| -> Vec<f64> {
+            let tape = scalar::Tape::new();
+            let vars: Vec<_> = at.iter().map(|&c| tape.var(c)).collect();
+            tape.gradient(f.evaluate(&vars).unwrap()).unwrap().of(&vars).unwrap()
+        };
+        for (i, name) in f.variables().iter().enumerate() {
+            prop_assert!(close(gradient(&numbers, name), grads[i], 1e-12), "{source}");
+            let dual = |k: usize| scalar::Dual::new(at[k], if k == i { 1.0 } else { 0.0 });
+            let duals: Vec<_> = (0..at.len()).map(dual).collect();
+            prop_assert!(close(f.evaluate(&duals).unwrap().tangent, grads[i], 1e-11));
+            let h = 1e-5;
+            let (mut up, mut down) = (at.clone(), at.clone());
+            up[i] += h;
+            down[i] -= h;
+            let slope = (f.evaluate(&up).unwrap() - f.evaluate(&down).unwrap()) / (2.0 * h);
+            prop_assert!(close(slope, grads[i], 1e-6), "{source}: {slope} {}", grads[i]);
+            // Second order: a tape of duals against differences of gradients, and the tensor tape twice.
+            let over = scalar::Tape::default();
+            let seeds: Vec<_> = duals.iter().map(|&d| over.var(d)).collect();
+            let row = over.gradient(f.evaluate(&seeds).unwrap()).unwrap().of(&seeds).unwrap();
+            for (k, (u, d)) in gradient_at(&up).iter().zip(gradient_at(&down)).enumerate() {
+                prop_assert!(close((u - d) / (2.0 * h), row[k].tangent, 1e-5), "{source}");
+            }
+            let tape = Tape::<f64>::new();
+            let vars: Vec<_> = at.iter().map(|&c| tape.var(c)).collect();
+            if let Ok(second) = f.evaluate(&vars).unwrap().grad(vars[i]).and_then(|g| g.grad(vars[i])) {
+                prop_assert!(close(second.item().unwrap(), row[i].tangent, 1e-9), "{source}");
+            }
         }
     }
+}
+
+#[test]
+fn explanations_are_the_same_from_either_tape() {
+    let numbers = scalar::Tape::<Traced>::default();
+    let tensors = Tape::<f64>::new();
+    fn program<R: Elementary>(x: R) -> R {
+        x.square() + x.sin() * x
+    }
+    let (x, t) = (numbers.var(Traced(2.0)).named("x"), tensors.var(2.0).named("x"));
+    let (y, u) = (program(x).named("y"), program(t).named("y"));
+    let (a, b) = (numbers.explain(y, x).unwrap(), tensors.explain(u, t).unwrap());
+    assert_eq!(a.to_string(), b.to_string());
+    assert_eq!(a.paths.len(), 3);
+    let other = scalar::Tape::<Traced>::default();
+    let foreign = numbers.explain(y, other.var(Traced(1.0))).unwrap_err().to_string();
+    assert_eq!(foreign, "the two values are on different tapes");
+    let later = numbers.var(Traced(1.0));
+    let refused = numbers.explain(y, later).unwrap_err().to_string();
+    assert_eq!(refused, "the output was not computed from this value");
+    let constant = Trace::of(scalar::Var::<Traced>::from(2.0)).unwrap_err().to_string();
+    assert_eq!(constant, "the value is a constant: nothing was recorded of it");
+}
+
+#[test]
+fn a_trace_of_numbers_has_modules_lines_and_what_is_not_differentiated() {
+    let tape = scalar::Tape::<Traced>::default();
+    let x = tape.var(Traced(0.5)).named("x");
+    let k = tape.constant(Traced(3.0)).named("k");
+    let h = tape.module("layer", || (k * x).tanh().named("h"));
+    let y = scalar::fuse([h, x], |[h, x]| h * x).named("y");
+    let trace = Trace::of(y).unwrap();
+    let at = |name: &str| &trace.nodes[trace.find(name).unwrap()];
+    assert_eq!((at("h").module.as_deref(), at("y").module.as_deref()), (Some("layer"), None));
+    assert!(at("h").source.as_deref().unwrap().contains("tests/trace.rs:"));
+    assert_eq!(at("k").gradient, None);
+    let to_x: f64 = trace
+        .reverse
+        .iter()
+        .filter(|g| trace.nodes[g.to].name.as_deref() == Some("x"))
+        .map(|g| g.adds.as_number().unwrap())
+        .sum();
+    assert_eq!(Some(to_x), at("x").gradient.as_ref().unwrap().as_number());
+    // Of a fused expression there is no formula, but its derivatives are known.
+    let fused = trace.reverse.iter().find(|g| trace.nodes[g.from].op.as_deref() == Some("fuse")).unwrap();
+    assert_eq!((fused.derivative.clone(), fused.slope.as_ref().unwrap().as_number()), (None, Some(0.5)));
+    assert_eq!(trace.text(&fused.by), "ȳ · ∂y/∂h");
+    assert_eq!(Trace::from_json(&trace.to_json().unwrap()).unwrap(), trace);
+    // The sum over an iterator is added up inside the language's library, which is no line of the program.
+    let total: scalar::Var<'_, Traced> = [x, y].iter().sum();
+    assert_eq!(Trace::of(total).unwrap().nodes.last().unwrap().source, None);
 }
 
 #[test]

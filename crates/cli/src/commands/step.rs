@@ -207,11 +207,13 @@ impl Step {
             // The zoo starts biases at zero; a number that is there says more.
             net.biases.push(Tensor::randn([layer.weight.value().shape()[0]], &mut rng)?.scale(0.1));
         }
-        Ok(if self.vector {
-            net.vector(&|z| activation.forward(z))?
-        } else {
-            net.scalar(&|z| activation.forward(z))?
-        })
+        if self.vector {
+            return Ok(net.vector(&|z| activation.forward(z))?);
+        }
+        if activation.of(0.0).is_none() {
+            bail!("{activation:?} is a function of a whole layer, not of a number: add --vector");
+        }
+        Ok(net.scalar(&|z| activation.of(z).unwrap_or(z))?)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::Module;
 use crate::layers::Layer;
-use wengert_tape::{Float, Var};
+use wengert_tape::rules::{self, clamp::Clamp};
+use wengert_tape::{Elementary, Float, Real, Var};
 
 /// An activation function, elementwise except for the softmaxes.
 ///
@@ -59,29 +60,54 @@ pub enum Activation {
     LogSoftmax,
 }
 
-impl<T: Float> Layer<T> for Activation {
-    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
-        match *self {
+impl Activation {
+    /// The function of a single number of any kind: plain, a dual, a handle of the scalar tape. Nothing for the softmaxes,
+    /// which are functions of a whole axis.
+    ///
+    /// ```
+    /// use wengert_nn::Activation;
+    /// use wengert_tape::scalar::Tape;
+    /// assert_eq!(Activation::Relu.of(-2.0), Some(0.0));
+    /// let tape = Tape::new();
+    /// let x = tape.var(0.5);
+    /// let y = Activation::Tanh.of(x).unwrap();
+    /// assert_eq!(tape.gradient(y)?.wrt(x)?, 1.0 - 0.5f64.tanh().powi(2));
+    /// assert!(Activation::Softmax.of(0.5).is_none());
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn of<R: Real>(self, x: R) -> Option<R> {
+        Some(match self {
             Activation::Identity => x,
             Activation::Sigmoid => x.sigmoid(),
             Activation::Atan => x.atan(),
             Activation::Tanh => x.tanh(),
             Activation::Relu => x.relu(),
-            Activation::LeakyRelu(slope) => x.leaky_relu(slope),
-            Activation::Elu(alpha) => x.elu(alpha),
+            Activation::LeakyRelu(slope) => x.apply(rules::leaky_relu::LeakyRelu(slope)),
+            Activation::Elu(alpha) => x.apply(rules::elu::Elu(alpha)),
             Activation::Gelu => x.gelu(),
-            Activation::GeluTanh => x.gelu_tanh(),
+            Activation::GeluTanh => x.apply(rules::gelu_tanh::GeluTanh),
             Activation::Silu => x.silu(),
             Activation::Softplus => x.softplus(),
-            Activation::Softsign => x.softsign(),
-            Activation::Mish => x.mish(),
-            Activation::Selu => x.selu(),
-            Activation::Relu6 => x.relu6(),
-            Activation::Hardtanh => x.hardtanh(),
-            Activation::Hardsigmoid => x.hardsigmoid(),
-            Activation::Hardswish => x.hardswish(),
+            Activation::Softsign => x.apply(rules::softsign::Softsign),
+            Activation::Mish => x.apply(rules::mish::Mish),
+            Activation::Selu => x.apply(rules::elu::Elu(rules::selu::ALPHA)).scale(rules::selu::SCALE),
+            Activation::Relu6 => x.apply(Clamp { low: 0.0, high: 6.0 }),
+            Activation::Hardtanh => x.apply(Clamp { low: -1.0, high: 1.0 }),
+            Activation::Hardsigmoid => x.apply(rules::hardsigmoid::Hardsigmoid),
+            Activation::Hardswish => x.apply(rules::hardswish::Hardswish),
+            Activation::Softmax | Activation::LogSoftmax => return None,
+        })
+    }
+}
+
+impl<T: Float> Layer<T> for Activation {
+    #[track_caller]
+    fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
+        match *self {
             Activation::Softmax => x.softmax(-1),
             Activation::LogSoftmax => x.log_softmax(-1),
+            pointwise => pointwise.of(x).unwrap_or(x),
         }
     }
 }

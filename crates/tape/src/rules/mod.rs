@@ -91,7 +91,7 @@ pub mod rsqrt;
 pub mod scalar;
 mod scan;
 pub(crate) mod select;
-mod selu;
+pub mod selu;
 mod shape;
 pub mod shrink;
 pub mod sigmoid;

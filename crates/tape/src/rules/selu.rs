@@ -4,9 +4,9 @@ use super::elu::Elu;
 use super::prelude::*;
 
 /// SELU's α: with it and [`SCALE`], activations keep mean 0 and variance 1.
-const ALPHA: f64 = 1.673_263_242_354_377_3;
+pub const ALPHA: f64 = 1.673_263_242_354_377_3;
 /// SELU's λ.
-const SCALE: f64 = 1.050_700_987_355_480_5;
+pub const SCALE: f64 = 1.050_700_987_355_480_5;
 
 impl<T: Float> Var<'_, T> {
     /// λ x above 0, λ α (eˣ - 1) below, with the paper's constants.

@@ -37,6 +37,7 @@ pub trait Number: Real {
     /// This cotangent (or tangent) times a derivative. Zero stays zero, whatever the derivative: a branch that was not
     /// taken has no influence, even where its derivative is infinite or NaN.
     #[inline(always)]
+    #[track_caller]
     fn pull(self, slope: Self) -> Self {
         if self.is_zero() { self } else { self * slope }
     }
@@ -46,6 +47,7 @@ pub trait Number: Real {
 
     /// A pointwise function here, and its derivative.
     #[inline(always)]
+    #[track_caller]
     fn value_and_slope<P: Pointwise>(self, p: &P) -> (Self, Self) {
         let y = self.apply(p.clone());
         (y, p.df(self, y))
@@ -53,6 +55,7 @@ pub trait Number: Real {
 
     /// A function of two numbers.
     #[inline(always)]
+    #[track_caller]
     fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
         self.apply2(o, p.clone())
     }

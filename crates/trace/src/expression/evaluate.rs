@@ -5,7 +5,8 @@ use super::{Expression, Tree};
 use crate::error::Error;
 use crate::trace::Trace;
 use wengert_tape::rules::scalar::{AddScalar, DivScalar, RDivScalar, RSubScalar};
-use wengert_tape::{Elementary, Real, Tape};
+use wengert_tape::scalar::{Tape, Traced};
+use wengert_tape::{Elementary, Real};
 
 /// A number that is part of the expression, or a value that depends on the variables.
 #[derive(Clone, Copy)]
@@ -49,8 +50,10 @@ impl Expression {
         let mut parts: Vec<Known<R>> = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             let value = walk(&part.tree, at, &parts);
+            // A variable under another name stays what it is called.
+            let renamed = matches!(part.tree, Tree::Variable(_) | Tree::Part(_));
             parts.push(match (value, &part.name) {
-                (Known::Value(v), Some(name)) => Known::Value(named(v, name)),
+                (Known::Value(v), Some(name)) if !renamed => Known::Value(named(v, name)),
                 (value, _) => value,
             });
         }
@@ -61,15 +64,15 @@ impl Expression {
         }
     }
 
-    /// The trace of the expression on the tensor tape.
+    /// The trace of the expression on the scalar tape.
     ///
     /// # Errors
     /// If a variable has no value, or a value no variable; the message names them. If the expression has no variable.
     pub fn trace(&self, at: &[(&str, f64)]) -> Result<Trace, Error> {
         let values = self.values(at)?;
-        let tape = Tape::<f64>::new();
-        let vars: Vec<_> =
-            values.iter().zip(&self.variables).map(|(&v, name)| tape.var(v).named(name.as_str())).collect();
+        let tape = Tape::<Traced>::default();
+        let named = |(&v, name): (&f64, &String)| tape.var(Traced(v)).named(name.as_str());
+        let vars: Vec<_> = values.iter().zip(&self.variables).map(named).collect();
         let y = self.evaluate_named(&vars, &mut |v, name| v.named(name))?;
         let mut trace = Trace::of(y)?;
         trace.title.clone_from(&self.source);
