@@ -195,6 +195,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::Activation" {
             forward: activation(a).forward(a.var_ranked(1..=4));
+            of: done(activation(a).of(a.number()));
         }
         "nn::Flatten" {
             forward: Flatten.forward(a.var());
