@@ -16,7 +16,7 @@ const CHUNKS: usize = 23;
 ///
 /// ```
 /// let mut list = wengert_ops::arena::Arena::new();
-/// assert_eq!((list.push(3.0), list.push(4.0)), (Some(0), Some(1)));
+/// assert_eq!((list.push(3.0), list.push(4.0)), (0, 1));
 /// assert_eq!(list.slice_ending(2), (0, &[3.0, 4.0][..]));
 /// list.truncate(1);
 /// assert_eq!(list.len(), 1);
@@ -39,6 +39,15 @@ unsafe impl<R: Copy + Send> Send for Arena<R> {}
 const fn extent(k: usize) -> (usize, usize) {
     (FIRST * ((1 << k) - 1), FIRST << k)
 }
+
+/// How many records there is memory for in chunk `k`: in the last, for one more, a spare place. There, what a full list has
+/// no room for is written, so that [`push`](Arena::push) need not be able to fail; nothing ever reads it.
+const fn places(k: usize) -> usize {
+    extent(k).1 + (k + 1 == CHUNKS) as usize
+}
+
+/// The length of a full list, and the position of the spare place.
+const END: u32 = extent(CHUNKS).0 as u32;
 
 /// The chunk of a position.
 const fn chunk_of(position: usize) -> usize {
@@ -74,31 +83,54 @@ impl<R: Copy> Arena<R> {
         self.len() == 0
     }
 
-    /// Appends a record and gives its position; `None` if the list is full.
+    /// Appends a record and gives its position. What a full list has no room for is lost, but not silently: see
+    /// [`overflowed`](Arena::overflowed).
     #[inline(always)]
-    pub fn push(&self, record: R) -> Option<u32> {
-        let at = self.len.get();
-        if at == self.limit.get() && !self.next_chunk() {
-            return None;
+    pub fn push(&self, record: R) -> u32 {
+        let mut at = self.len.get();
+        if at == self.limit.get() {
+            at = self.make_room();
         }
         // SAFETY: `at` is below `limit`, so it lies in the current chunk, whose memory starts at `base + start of the
-        // chunk` (see `enter`). Shared slices reach no further than `len`, so none of them covers this record.
+        // chunk` (see `enter`). Shared slices reach no further than `len`, and not to the spare place, so none of them
+        // covers this record.
         unsafe { self.base.get().wrapping_add(at as usize).write(record) };
         self.len.set(at + 1);
-        Some(at)
+        at
+    }
+
+    /// Appends records and gives the position of the last, if the current chunk has room for them. It never grows the list.
+    #[inline(always)]
+    pub fn push_all(&self, records: &[R]) -> Option<u32> {
+        let at = self.len.get();
+        if records.len() > (self.limit.get() - at) as usize {
+            return None;
+        }
+        for (i, &record) in records.iter().enumerate() {
+            // SAFETY: as in `push`, for `at + i` is below `limit`.
+            unsafe { self.base.get().wrapping_add(at as usize + i).write(record) };
+        }
+        let end = at + records.len() as u32;
+        self.len.set(end);
+        end.checked_sub(1)
+    }
+
+    /// Whether records have been lost, because the list was full. Shortening it makes room, and ends this.
+    pub fn overflowed(&self) -> bool {
+        self.len() > END
     }
 
     /// The records of one chunk that end at position `end`: the position of the first, and a slice.
     ///
     /// # Panics
-    /// If `end` is 0 or more than the length.
+    /// If `end` is 0 or more than the length, or among records that are lost.
     pub fn slice_ending(&self, end: u32) -> (u32, &[R]) {
-        assert!(0 < end && end <= self.len(), "records up to {end} of {}", self.len());
+        assert!(0 < end && end <= self.len().min(END), "records up to {end} of {}", self.len());
         let k = chunk_of(end as usize - 1);
         let start = extent(k).0;
         // SAFETY: chunk `k` has been entered, and its records from `start` to `end`, at most the length, are written.
-        // They stay as they are while this list is borrowed: `push` writes only beyond the length, and what shortens
-        // the list takes it by `&mut`.
+        // They stay as they are while this list is borrowed: `push` writes only beyond the length, or in the spare place,
+        // which is beyond `END`; and what shortens the list takes it by `&mut`.
         let records = unsafe { std::slice::from_raw_parts(self.chunks[k].get(), end as usize - start) };
         (start as u32, records)
     }
@@ -117,20 +149,39 @@ impl<R: Copy> Arena<R> {
         extent(chunks).0 * size_of::<R>()
     }
 
-    /// Goes on in the chunk after the current one, which is full.
+    /// Makes room for a record at a position below `limit`, and returns that.
+    ///
+    /// By the System V convention no vector register survives a call, so that a loop with a call in it keeps its numbers
+    /// in memory, also if the call never happens. By that of Windows ten of them do.
+    #[cfg(target_arch = "x86_64")]
     #[cold]
     #[inline(never)]
-    fn next_chunk(&self) -> bool {
-        let k = chunk_of(self.len() as usize);
+    extern "win64" fn make_room(&self) -> u32 {
+        self.next_chunk()
+    }
+
+    /// Makes room for a record at a position below `limit`, and returns that.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[cold]
+    #[inline(never)]
+    fn make_room(&self) -> u32 {
+        self.next_chunk()
+    }
+
+    /// Goes on in the chunk after the current one, which is full; after the last, in the spare place.
+    fn next_chunk(&self) -> u32 {
+        let at = self.len();
+        let k = chunk_of(at as usize);
         if k >= CHUNKS {
-            return false;
+            self.limit.set(END + 1);
+            return END;
         }
         if self.chunks[k].get().is_null() {
-            let memory: Box<[MaybeUninit<R>]> = Box::new_uninit_slice(extent(k).1);
+            let memory: Box<[MaybeUninit<R>]> = Box::new_uninit_slice(places(k));
             self.chunks[k].set(Box::into_raw(memory).cast());
         }
         self.enter(k);
-        true
+        at
     }
 
     /// Makes chunk `k`, which has memory, the current one.
@@ -145,8 +196,7 @@ impl<R: Copy> Drop for Arena<R> {
     fn drop(&mut self) {
         for (k, chunk) in self.chunks.iter().enumerate() {
             if !chunk.get().is_null() {
-                let all =
-                    std::ptr::slice_from_raw_parts_mut(chunk.get().cast::<MaybeUninit<R>>(), extent(k).1);
+                let all = std::ptr::slice_from_raw_parts_mut(chunk.get().cast::<MaybeUninit<R>>(), places(k));
                 // SAFETY: the memory came from a box of this type and length, in `next_chunk`.
                 drop(unsafe { Box::from_raw(all) });
             }
@@ -172,7 +222,7 @@ mod tests {
         let mut list = Arena::new();
         for round in 0..3 {
             for i in 0..5000 {
-                assert_eq!(list.push((i, round)), Some(i));
+                assert_eq!(list.push((i, round)), i);
             }
             for end in [5000, 4097, 769, 768, 257, 256, 1] {
                 let (start, records) = list.slice_ending(end);
@@ -183,11 +233,40 @@ mod tests {
             list.truncate(9999);
             assert_eq!(list.len(), 5000);
             list.truncate(300);
-            assert_eq!(list.push((7, 7)), Some(300));
+            assert_eq!(list.push((7, 7)), 300);
             assert_eq!(list.slice_ending(301).1.last(), Some(&(7, 7)));
             list.truncate(0);
             assert!(list.is_empty() && list.capacity_bytes() == bytes);
         }
+    }
+
+    #[test]
+    fn several_records_are_appended_only_where_they_have_room() {
+        let list = Arena::new();
+        assert_eq!(list.push_all(&[7]), None);
+        list.push(0);
+        assert_eq!((list.push_all(&[1, 2]), list.slice_ending(3)), (Some(2), (0, &[0, 1, 2][..])));
+        while list.len() < FIRST as u32 - 1 {
+            list.push(0);
+        }
+        assert_eq!((list.push_all(&[3, 4]), list.len()), (None, FIRST as u32 - 1));
+        assert_eq!((list.push_all(&[3]), list.push_all(&[4]), list.push(5)), (Some(255), None, 256));
+    }
+
+    #[test]
+    fn what_a_full_list_has_no_room_for_is_noted() {
+        let mut list = Arena::new();
+        for _ in 0..CHUNKS {
+            list.push(());
+            list.len.set(list.limit.get());
+        }
+        assert_eq!((list.len(), list.overflowed()), (END, false));
+        for _ in 0..2 {
+            assert_eq!((list.push(()), list.overflowed(), list.push_all(&[()])), (END, true, None));
+        }
+        list.truncate(END - 1);
+        assert_eq!((list.push(()), list.len(), list.overflowed()), (END - 1, END, false));
+        assert_eq!(list.slice_ending(END).1.len(), extent(CHUNKS - 1).1);
     }
 
     #[test]

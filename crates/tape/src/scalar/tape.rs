@@ -367,7 +367,8 @@ impl<T: Number> Tape<T> {
             let detail = "the operands are handles of two tapes; make both on the same";
             Error::new(ErrorKind::ForeignTape, "scalar", detail).at(at)
         });
-        self.log.borrow().error.clone().or(foreign)
+        let has_room = !self.records.overflowed() && self.end() <= GOES_ON;
+        self.log.borrow().error.clone().or(foreign).or_else(|| (!has_room).then(full))
     }
 
     /// The index that comes next.
@@ -386,10 +387,7 @@ impl<T: Number> Tape<T> {
     /// Adds a record and gives its index.
     #[inline(always)]
     pub(super) fn push(&self, record: Record<T>) -> u32 {
-        match self.records.push(record) {
-            Some(at) => at + self.shift.get(),
-            None => self.fail_full(),
-        }
+        self.records.push(record) + self.shift.get()
     }
 
     pub(super) fn take_leaves(&self, count: u32) {
@@ -406,7 +404,7 @@ impl<T: Number> Tape<T> {
         let count = if event.kind == Kind::Kept { 0 } else { event.count };
         // Positions stay within 31 bits.
         if self.end() as usize + count as usize >= GOES_ON as usize {
-            self.fail_full();
+            self.fail(full());
             return;
         }
         self.log.borrow_mut().events.push(event);
@@ -486,14 +484,12 @@ impl<T: Number> Tape<T> {
     pub(super) fn note_foreign(&self, at: &'static Location<'static>) {
         self.foreign.set(Some(self.foreign.get().unwrap_or(at)));
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn fail_full(&self) -> u32 {
-        let detail = "the tape has 2³¹ nodes and is full; record in parts, with checkpoint or rewind";
-        self.fail(Error::new(ErrorKind::Rule, "scalar", detail));
-        NOWHERE
-    }
+/// What is wrong with a tape that has no more room.
+fn full() -> Error {
+    let detail = "the tape has 2³¹ nodes and is full; record in parts, with checkpoint or rewind";
+    Error::new(ErrorKind::Rule, "scalar", detail)
 }
 
 impl<T: Number> Var<'_, T> {
