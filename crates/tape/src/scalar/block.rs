@@ -5,7 +5,7 @@ use super::number::Number;
 use super::sweep::Cotangent;
 use super::tape::{Event, Kind, Tape};
 use super::trace::Operation;
-use super::var::{NOWHERE, Stands, Var};
+use super::var::{NOWHERE, Place, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::panic::Location;
 use std::sync::Arc;
@@ -150,17 +150,17 @@ pub fn preaccumulate<'t, T: Number, const N: usize, const M: usize>(
     if T::TRACED {
         return f(inputs);
     }
-    let Some(tape) = inputs.iter().find(|x| x.index != NOWHERE).and_then(|x| x.tape) else {
+    let Some(tape) = inputs.iter().find(|x| x.index() != NOWHERE).and_then(|x| x.tape) else {
         return f(inputs.map(|x| Var::constant(x.value))).map(|y| Var::constant(y.value));
     };
     let inner = tape.borrow_inner();
-    let x = inputs.map(|x| if x.index == NOWHERE { x.detached() } else { inner.var(x.value) });
+    let x = inputs.map(|x| if x.index() == NOWHERE { x.detached() } else { inner.var(x.value) });
     let outputs = f(x).map(|y| {
         let mut sum = Statement::new();
         match inner.gradient(y) {
             Ok(g) => {
                 for (input, x) in inputs.iter().zip(x) {
-                    if x.index != NOWHERE {
+                    if x.index() != NOWHERE {
                         sum.edge(*input, g.wrt(x).unwrap_or(T::of(f64::NAN)));
                     }
                 }
@@ -179,7 +179,7 @@ fn record<'t, T: Number>(
     outputs: &[T],
     pullback: Arc<Pullback<T>>,
 ) -> Vec<Var<'t, T>> {
-    let active = || inputs.iter().filter(|x| x.index != NOWHERE);
+    let active = || inputs.iter().filter(|x| x.index() != NOWHERE);
     let Some(tape) = active().find_map(|x| x.tape) else {
         return outputs.iter().map(|&y| Var::constant(y)).collect();
     };
@@ -189,7 +189,7 @@ fn record<'t, T: Number>(
     }
     let (first, line) = (tape.end(), Location::caller());
     let block = Block {
-        inputs: inputs.iter().map(|x| (x.partial, x.index)).collect(),
+        inputs: inputs.iter().map(|x| (x.partial, x.index())).collect(),
         pullback: Arc::clone(&pullback),
         at: line,
     };
@@ -205,13 +205,7 @@ fn record<'t, T: Number>(
         kind: Kind::Block(at as u32),
     });
     let output = |(i, &value): (usize, &T)| {
-        let y = Var {
-            tape: Some(tape),
-            value,
-            partial: T::of(1.0),
-            index: first + i as u32,
-            stands: Stands::OnNode,
-        };
+        let y = Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(first + i as u32) };
         T::note(y, line, || {
             let unit: Vec<T> = (0..outputs.len()).map(|k| T::of(f64::from(k == i))).collect();
             // What fails here fails in every sweep.

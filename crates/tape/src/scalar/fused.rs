@@ -3,28 +3,30 @@
 use super::number::Number;
 use super::tape::{Record, Tape};
 use super::trace::Operation;
-use super::var::{NOWHERE, Stands, Var};
+use super::var::{NOWHERE, Place, Var};
+use std::array;
 use std::iter::{Product, Sum};
 use std::panic::Location;
 
-/// A sum that is being written: two edges a record, all but the last going on.
+/// A sum that is being written, two edges a record.
+///
+/// What is on the tape is a whole statement at any time. So nothing is wrong with other records between those of this one,
+/// as when the terms of a sum are computed while it is written.
 ///
 /// The fields are plain numbers, not options, so that they stay in registers through a loop.
 pub(super) struct Statement<'t, T: Number> {
     tape: Option<&'t Tape<T>>,
-    /// Edges that wait until it is known whether more come; at `NOWHERE` there is none.
-    first: (T, u32),
-    second: (T, u32),
-    /// Whether records have been written that have to be finished.
-    begun: bool,
+    /// An edge that waits for another; at `NOWHERE` there is none.
+    waiting: (T, u32),
+    /// The index of what has been written; at `NOWHERE` that is nothing.
+    written: u32,
     foreign: Option<&'t Tape<T>>,
 }
 
 impl<'t, T: Number> Statement<'t, T> {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        let none = (T::of(0.0), NOWHERE);
-        Statement { tape: None, first: none, second: none, begun: false, foreign: None }
+        Statement { tape: None, waiting: none(), written: NOWHERE, foreign: None }
     }
 
     /// Notes whose tape it is.
@@ -39,43 +41,46 @@ impl<'t, T: Number> Statement<'t, T> {
         }
     }
 
+    /// Writes two edges, when none is waiting.
     #[inline(always)]
-    fn flush(&mut self) {
-        if let Some(tape) = self.tape {
-            let ((da, a), (db, b)) = (self.first, self.second);
-            tape.push(Record::new(da, a, db, b).going_on());
-            self.begun = true;
-        }
+    fn write(&mut self, first: (T, u32), second: (T, u32)) {
+        let Some(tape) = self.tape else { return };
+        let record = if self.written == NOWHERE {
+            self.waiting = none();
+            record(first, second)
+        } else if self.written + 1 == tape.end() {
+            self.waiting = none();
+            record(first, second).continuing()
+        } else {
+            // Something else came between: another statement, which begins with what this one has come to.
+            self.waiting = second;
+            record((T::of(1.0), self.written), first)
+        };
+        self.written = tape.push(record);
     }
 
     /// The derivative by `x` is `slope`.
     #[inline(always)]
     pub(super) fn edge(&mut self, x: Var<'t, T>, slope: T) {
-        if x.index == NOWHERE {
+        if x.index() == NOWHERE {
             return;
         }
         self.admit(x);
-        let edge = (slope.pull(x.partial), x.index);
-        if self.first.1 == NOWHERE {
-            self.first = edge;
-        } else if self.second.1 == NOWHERE {
-            self.second = edge;
+        let edge = (slope.pull(x.partial), x.index());
+        if self.waiting.1 == NOWHERE {
+            self.waiting = edge;
         } else {
-            self.flush();
-            self.first = edge;
-            self.second.1 = NOWHERE;
+            self.write(self.waiting, edge);
         }
     }
 
     /// The derivatives by `a` and `b`.
     #[inline(always)]
     fn pair(&mut self, a: Var<'t, T>, da: T, b: Var<'t, T>, db: T) {
-        if a.index != NOWHERE && b.index != NOWHERE && self.second.1 != NOWHERE {
+        if a.index() != NOWHERE && b.index() != NOWHERE && self.waiting.1 == NOWHERE {
             self.admit(a);
             self.admit(b);
-            self.flush();
-            self.first = (da.pull(a.partial), a.index);
-            self.second = (db.pull(b.partial), b.index);
+            self.write((da.pull(a.partial), a.index()), (db.pull(b.partial), b.index()));
         } else {
             self.edge(a, da);
             self.edge(b, db);
@@ -85,7 +90,7 @@ impl<'t, T: Number> Statement<'t, T> {
     /// The handle of the statement, whose value is given.
     #[inline(always)]
     #[track_caller]
-    pub(super) fn finish(self, value: T) -> Var<'t, T> {
+    pub(super) fn finish(mut self, value: T) -> Var<'t, T> {
         let Some(tape) = self.tape else {
             return Var::constant(value);
         };
@@ -93,12 +98,74 @@ impl<'t, T: Number> Statement<'t, T> {
             let of = |tape| Var { tape: Some(tape), ..Var::constant(value) };
             return of(tape).refuse(of(other));
         }
-        let ((da, a), (db, b)) = (self.first, self.second);
-        if b == NOWHERE && !self.begun {
-            return Var { tape: Some(tape), value, partial: da, index: a, stands: Stands::OnNode };
+        if self.waiting.1 != NOWHERE {
+            if self.written == NOWHERE {
+                let (partial, index) = self.waiting;
+                return Var { tape: Some(tape), value, partial, place: Place::on(index) };
+            }
+            self.write(self.waiting, none());
         }
-        tape.node(value, Record::new(da, a, db, b))
+        Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(self.written) }
     }
+}
+
+impl<'t, T: Number> Statement<'t, T> {
+    /// A statement of `N` edges. If all inputs are of one tape, as they usually are, there is a single look at whether there
+    /// is room for all records.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn of<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
+        match Self::at_once(&inputs, value, &slopes) {
+            Some(y) => y,
+            None => {
+                // What a call gets and returns is in memory; copies, so that the usual case has it in registers.
+                let (inputs, slopes) =
+                    (array::from_fn::<_, N, _>(|i| inputs[i]), array::from_fn(|i| slopes[i]));
+                let y = Self::one_by_one(inputs, value, slopes);
+                let value = if y.tape.is_some() { value } else { y.value };
+                Var { value, place: Place::on(y.index()), ..y }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn at_once<const N: usize>(inputs: &[Var<'t, T>; N], value: T, slopes: &[T; N]) -> Option<Var<'t, T>> {
+        let tape = inputs.first()?.tape?;
+        if N == 1 || !inputs.iter().all(|x| x.same_tape(Some(tape))) {
+            return None;
+        }
+        let edge =
+            |i: usize| if i < N { (slopes[i].pull(inputs[i].partial), inputs[i].index()) } else { none() };
+        let records: [Record<T>; N] = array::from_fn(|i| {
+            let record = record(edge(2 * i), edge(2 * i + 1));
+            if i == 0 { record } else { record.continuing() }
+        });
+        let index = tape.push_all(&records[..N.div_ceil(2)])?;
+        Some(Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(index) })
+    }
+
+    /// With constants, or across the end of a chunk of records.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn one_by_one<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
+        let mut sum = Statement::new();
+        for (x, slope) in inputs.into_iter().zip(slopes) {
+            sum.edge(x, slope);
+        }
+        sum.finish(value)
+    }
+}
+
+/// No edge.
+#[inline(always)]
+fn none<T: Number>() -> (T, u32) {
+    (T::of(0.0), NOWHERE)
+}
+
+#[inline(always)]
+fn record<T>((da, a): (T, u32), (db, b): (T, u32)) -> Record<T> {
+    Record::new(da, a, db, b)
 }
 
 /// Σ aᵢ bᵢ as one statement: a record for each product, where operators would write two, and one cotangent for all.
@@ -220,18 +287,15 @@ pub fn weighted_sum<'t, T: Number>(c: &[f64], x: &[Var<'t, T>]) -> Var<'t, T> {
 /// assert_eq!((tape.gradient(r)?.of(&[x, y])?, tape.len()), (vec![0.6, 0.8], 3));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn statement<'t, T: Number, const N: usize>(
     inputs: [Var<'t, T>; N],
     value: T,
     slopes: [T; N],
 ) -> Var<'t, T> {
-    let mut sum = Statement::new();
-    for (x, slope) in inputs.into_iter().zip(slopes) {
-        sum.edge(x, slope);
-    }
-    T::note(sum.finish(value), Location::caller(), || Operation::opaque("statement", &inputs, &slopes))
+    let node = Statement::of(inputs, value, slopes);
+    T::note(node, Location::caller(), || Operation::opaque("statement", &inputs, &slopes))
 }
 
 impl<'t, T: Number> Sum for Var<'t, T> {

@@ -88,11 +88,8 @@ pub fn fuse_all<'t, T: Number, const N: usize, const M: usize>(
 ) -> [Var<'t, T>; M] {
     let (all, at) = (f(Jet::variables(inputs.map(Var::value))), Location::caller());
     all.map(|y| {
-        let mut sum = Statement::new();
-        for (x, slope) in inputs.into_iter().zip(y.slopes) {
-            sum.edge(x, slope);
-        }
-        T::note(sum.finish(y.value), at, || Operation::opaque("fuse", &inputs, &y.slopes))
+        let node = Statement::of(inputs, y.value, y.slopes);
+        T::note(node, at, || Operation::opaque("fuse", &inputs, &y.slopes))
     })
 }
 

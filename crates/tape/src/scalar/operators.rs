@@ -4,7 +4,7 @@ use super::dual::Dual;
 use super::jet::Jet;
 use super::number::Number;
 use super::trace::Operation;
-use super::var::{Stands, Var};
+use super::var::{Place, Var};
 use crate::rules;
 use std::iter::{Product, Sum};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
@@ -57,7 +57,7 @@ impl<T: Number> Neg for Var<'_, T> {
     #[inline(always)]
     #[track_caller]
     fn neg(self) -> Self {
-        let y = Var { value: -self.value, partial: -self.partial, stands: Stands::OnNode, ..self };
+        let y = Var { value: -self.value, partial: -self.partial, place: Place::on(self.index()), ..self };
         T::note(y, Location::caller(), || Operation::unary(rules::neg::Negate, self))
     }
 }

@@ -1,9 +1,10 @@
 //! The reverse sweep: one loop over the records from the last to the first.
 
 use super::number::Number;
-use super::tape::{Event, GOES_ON, Kind, Position, Record, Tape};
+use super::tape::{CONTINUES, Event, Kind, Position, Record, Tape};
 use super::var::{NOWHERE, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
+use std::cell::Cell;
 use std::panic::Location;
 
 /// A cotangent: one number, or several that are swept together.
@@ -89,12 +90,38 @@ impl<T: Number, const M: usize> Cotangent<T> for Several<T, M> {
 }
 
 /// The state of a sweep between two records.
+///
+/// What is to be added to the cotangents of the next two indices stays in registers, so that a chain of nodes does not wait
+/// for its own stores: two, since between a sum and the one before it often stands the product that was added.
+#[derive(Clone, Copy)]
 struct Running<A> {
     /// The cotangent of the statement in progress.
     current: A,
-    /// What is to be added to the cotangent of the index below: it stays in a register, so that a chain of nodes does not
-    /// wait for its own stores.
+    /// What is to be added to that of the index below.
     below: A,
+    /// What is to be added to that of the index below that.
+    second: A,
+    /// Whether the next record is still of the statement in progress.
+    continues: bool,
+}
+
+impl<A> Running<A> {
+    /// Adds what a derivative makes of the current cotangent to that of `to`, an index below `index`.
+    #[inline(always)]
+    fn pull<T: Number>(&mut self, index: u32, to: u32, slope: T, all: &[Cell<A>])
+    where
+        A: Cotangent<T>,
+    {
+        let distance = index - to;
+        if distance > 2 {
+            let at = &all[to as usize];
+            at.set(at.get().plus_pulled(self.current, slope));
+        } else if distance == 1 {
+            self.below = self.below.plus_pulled(self.current, slope);
+        } else {
+            self.second = self.second.plus_pulled(self.current, slope);
+        }
+    }
 }
 
 /// Sweeps records whose first has the given index. Cotangents are zeroed as they are consumed.
@@ -103,39 +130,34 @@ fn run<T: Number, A: Cotangent<T>>(
     records: &[Record<T>],
     first: u32,
     adjoints: &mut [A],
-    run: &mut Running<A>,
+    running: &mut Running<A>,
 ) {
-    let Running { mut current, mut below } = *run;
-    let mut index = first as usize + records.len();
-    for record in records.iter().rev() {
+    let mut run = *running;
+    let all = Cell::from_mut(adjoints).as_slice_of_cells();
+    let own = &all[first as usize..][..records.len()];
+    let mut index = first + records.len() as u32;
+    for (record, own) in records.iter().zip(own).rev() {
         index -= 1;
-        if record.a & GOES_ON == 0 {
-            current = adjoints[index].plus(below);
-            adjoints[index] = A::zero();
-            below = A::zero();
+        if !run.continues {
+            run.current = own.replace(A::zero()).plus(run.below);
         }
-        if current.is_zero() {
+        run.continues = record.a & CONTINUES != 0;
+        // Nothing depends on the index of a record inside of a statement, so that nothing is lost.
+        (run.below, run.second) = (run.second, A::zero());
+        if run.current.is_zero() {
             continue;
         }
-        let (a, b) = ((record.a & !GOES_ON) as usize, record.b as usize);
-        if b == index - 1 {
-            below = below.plus_pulled(current, record.db);
-        } else {
-            adjoints[b] = adjoints[b].plus_pulled(current, record.db);
-        }
-        if a == index - 1 {
-            below = below.plus_pulled(current, record.da);
-        } else {
-            adjoints[a] = adjoints[a].plus_pulled(current, record.da);
-        }
+        run.pull(index, record.b, record.db, all);
+        run.pull(index, record.a & !CONTINUES, record.da, all);
     }
-    *run = Running { current, below };
+    *running = run;
 }
 
 impl<T: Number> Tape<T> {
     /// Sweeps the records in a range of positions, the first of which has the given index.
     fn run_records<A: Cotangent<T>>(&self, from: u32, to: u32, index: u32, adjoints: &mut [A]) {
-        let mut state = Running { current: A::zero(), below: A::zero() };
+        let zero = A::zero();
+        let mut state = Running { current: zero, below: zero, second: zero, continues: false };
         let mut end = to;
         while end > from {
             let (start, records) = self.records.slice_ending(end);
@@ -144,8 +166,11 @@ impl<T: Number> Tape<T> {
             run(&records[skip as usize..], index + (first - from), adjoints, &mut state);
             end = first;
         }
-        let below = &mut adjoints[index as usize - 1];
-        *below = below.plus(state.below);
+        for (under, g) in [(1, state.below), (2, state.second)] {
+            if let Some(at) = (index as usize).checked_sub(under) {
+                adjoints[at] = adjoints[at].plus(g);
+            }
+        }
     }
 
     /// Sweeps everything after a position. What is before it has its cotangents then.
@@ -226,8 +251,8 @@ impl<T: Number> Tape<T> {
                 Err(Error::new(ErrorKind::ForeignTape, "gradient", detail).at(Location::caller()))
             }
             _ => {
-                if y.index != NOWHERE {
-                    let at = adjoints[y.index as usize].lane(lane);
+                if y.index() != NOWHERE {
+                    let at = adjoints[y.index() as usize].lane(lane);
                     *at = *at + g.pull(y.partial);
                 }
                 Ok(())
@@ -463,9 +488,9 @@ impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
     #[track_caller]
     fn at(&self, x: Var<'_, T>) -> Result<A> {
         match x.tape {
-            Some(tape) if x.stands == Stands::ForNode && std::ptr::eq(tape, self.tape) => {
+            Some(tape) if x.stands() == Stands::ForNode && std::ptr::eq(tape, self.tape) => {
                 // What was recorded after the sweep has no influence on its output.
-                Ok(self.adjoints.get(x.index as usize).copied().unwrap_or(A::zero()))
+                Ok(self.adjoints.get(x.index() as usize).copied().unwrap_or(A::zero()))
             }
             tape => Err(no_derivative(x.is_constant(), tape.is_some_and(|t| !std::ptr::eq(t, self.tape)))),
         }

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::number::Number;
 use super::trace::{Lines, Operation};
-use super::var::{NOWHERE, Stands, Var};
+use super::var::{NOWHERE, Place, Stands, Var};
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -12,7 +12,7 @@ use wengert_ops::arena::Arena;
 
 /// A node: the derivatives by two earlier ones.
 ///
-/// A statement with more than two edges is several records, of which all but the last have the flag [`GOES_ON`]. The
+/// A statement with more than two edges is several records, of which all but the first have the flag [`CONTINUES`]. The
 /// handle of the result is the last one, and they share its cotangent.
 #[derive(Clone, Copy)]
 pub(super) struct Record<T> {
@@ -22,8 +22,8 @@ pub(super) struct Record<T> {
     pub(super) b: u32,
 }
 
-/// Set in `a` of a record whose statement goes on in the next.
-pub(super) const GOES_ON: u32 = 1 << 31;
+/// Set in `a` of a record that continues the statement of the one before.
+pub(super) const CONTINUES: u32 = 1 << 31;
 
 impl<T> Record<T> {
     #[inline(always)]
@@ -32,8 +32,8 @@ impl<T> Record<T> {
     }
 
     #[inline(always)]
-    pub(super) fn going_on(mut self) -> Self {
-        self.a |= GOES_ON;
+    pub(super) fn continuing(mut self) -> Self {
+        self.a |= CONTINUES;
         self
     }
 }
@@ -122,8 +122,7 @@ pub struct Position {
 pub struct Anchor<T> {
     value: T,
     partial: T,
-    index: u32,
-    stands: Stands,
+    place: Place,
     serial: u64,
     rewinds: u64,
 }
@@ -195,7 +194,7 @@ impl<T: Number> Tape<T> {
         } else {
             self.take_leaves(1);
         }
-        Var { tape: Some(self), value, partial: T::of(1.0), index, stands }
+        Var { tape: Some(self), value, partial: T::of(1.0), place: Place::new(index, stands) }
     }
 
     /// Several variables.
@@ -216,8 +215,7 @@ impl<T: Number> Tape<T> {
                 tape: Some(self),
                 value,
                 partial: T::of(1.0),
-                index: first + i as u32,
-                stands: Stands::ForNode,
+                place: Place::new(first + i as u32, Stands::ForNode),
             };
             T::note(x, at, Operation::leaf)
         })
@@ -344,13 +342,14 @@ impl<T: Number> Tape<T> {
     /// ```
     #[track_caller]
     pub fn revive(&self, x: Anchor<T>) -> Result<Var<'_, T>> {
-        if x.index == NOWHERE {
+        let index = x.place.index();
+        if index == NOWHERE {
             return Ok(Var::constant(x.value));
         }
-        let end = Position { serial: x.serial, rewinds: x.rewinds, record: 0, index: x.index + 1 };
+        let end = Position { serial: x.serial, rewinds: x.rewinds, record: 0, index: index + 1 };
         self.check(&end, "revive")?;
-        let Anchor { value, partial, index, stands, .. } = x;
-        Ok(Var { tape: Some(self), value, partial, index, stands })
+        let Anchor { value, partial, place, .. } = x;
+        Ok(Var { tape: Some(self), value, partial, place })
     }
 
     /// The first error since the tape was made or reset.
@@ -367,7 +366,7 @@ impl<T: Number> Tape<T> {
             let detail = "the operands are handles of two tapes; make both on the same";
             Error::new(ErrorKind::ForeignTape, "scalar", detail).at(at)
         });
-        let has_room = !self.records.overflowed() && self.end() <= GOES_ON;
+        let has_room = !self.records.overflowed() && self.end() <= CONTINUES;
         self.log.borrow().error.clone().or(foreign).or_else(|| (!has_room).then(full))
     }
 
@@ -381,13 +380,19 @@ impl<T: Number> Tape<T> {
     #[inline(always)]
     pub(super) fn node(&self, value: T, record: Record<T>) -> Var<'_, T> {
         let index = self.push(record);
-        Var { tape: Some(self), value, partial: T::of(1.0), index, stands: Stands::OnNode }
+        Var { tape: Some(self), value, partial: T::of(1.0), place: Place::on(index) }
     }
 
     /// Adds a record and gives its index.
     #[inline(always)]
     pub(super) fn push(&self, record: Record<T>) -> u32 {
         self.records.push(record) + self.shift.get()
+    }
+
+    /// Adds records and gives the index of the last, if there is room for all of them without growing.
+    #[inline(always)]
+    pub(super) fn push_all(&self, records: &[Record<T>]) -> Option<u32> {
+        self.records.push_all(records).map(|at| at + self.shift.get())
     }
 
     pub(super) fn take_leaves(&self, count: u32) {
@@ -403,7 +408,7 @@ impl<T: Number> Tape<T> {
         self.leaves_end.set(NOWHERE);
         let count = if event.kind == Kind::Kept { 0 } else { event.count };
         // Positions stay within 31 bits.
-        if self.end() as usize + count as usize >= GOES_ON as usize {
+        if self.end() as usize + count as usize >= CONTINUES as usize {
             self.fail(full());
             return;
         }
@@ -424,8 +429,8 @@ impl<T: Number> Tape<T> {
     pub(super) fn keep(&self, x: Var<'_, T>) -> Var<'_, T> {
         self.event(Event { record: self.records.len(), index: self.end(), count: 1, kind: Kind::Kept });
         let zero = T::of(0.0);
-        let kept = self.node(x.value, Record::new(x.partial, x.index, zero, NOWHERE));
-        Var { stands: Stands::ForNode, ..kept }
+        let kept = self.node(x.value, Record::new(x.partial, x.index(), zero, NOWHERE));
+        Var { place: Place::new(kept.index(), Stands::ForNode), ..kept }
     }
 
     fn go_back(&mut self, to: Position) {
@@ -504,9 +509,9 @@ impl<T: Number> Var<'_, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     pub fn anchor(self) -> Anchor<T> {
-        let Var { value, partial, index, stands, tape } = self;
+        let Var { value, partial, place, tape } = self;
         let (serial, rewinds) = tape.map_or((0, 0), |t| (t.serial, t.log.borrow().rewind_count));
-        Anchor { value, partial, index, stands, serial, rewinds }
+        Anchor { value, partial, place, serial, rewinds }
     }
 }
 

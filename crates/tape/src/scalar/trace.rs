@@ -220,7 +220,7 @@ impl<T: Number> Tape<T> {
         op: Operation<'t, T>,
         number: impl Fn(T) -> f64,
     ) -> Var<'t, T> {
-        let active = |x: &&Var<'t, T>| x.index != NOWHERE;
+        let active = |x: &&Var<'t, T>| x.index() != NOWHERE;
         let slopes = match op.slopes {
             Some(all) => all,
             // Two active operands have made a record; one is in the handle.
@@ -233,28 +233,28 @@ impl<T: Number> Tape<T> {
         let y = y.keep();
         let mut count = 0;
         let terms = op.operands.iter().map(|x| {
-            if x.index == NOWHERE {
+            if x.index() == NOWHERE {
                 return Term::Number(number(x.value));
             }
             count += 1;
             Term::Input(count - 1)
         });
         let terms: Vec<Term> = terms.collect();
-        let keep = |i: usize| op.operands[i].index != NOWHERE;
+        let keep = |i: usize| op.operands[i].index() != NOWHERE;
         let equation = (op.written)(&terms).map(|e| Equation {
             slopes: e.slopes.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, s)| s).collect(),
             ..e
         });
         let mut log = self.log.borrow_mut();
         let line = Line {
-            index: y.index,
+            index: y.index(),
             op: op.name,
-            inputs: op.operands.iter().filter(active).map(|x| x.index).collect(),
+            inputs: op.operands.iter().filter(active).map(|x| x.index()).collect(),
             slopes: slopes.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, s)| s).collect(),
             value: y.value,
             name: None,
             module: log.lines.module.clone(),
-            is_constant: y.stands == Stands::ForConstant,
+            is_constant: y.stands() == Stands::ForConstant,
             location: at,
             equation,
         };
@@ -310,7 +310,7 @@ impl<'t, T: Number> Var<'t, T> {
             && let Some(tape) = self.tape
         {
             let lines = &mut tape.log.borrow_mut().lines;
-            if let Some(place) = lines.place(self.index) {
+            if let Some(place) = lines.place(self.index()) {
                 lines.all[place].name = Some(name.into());
             }
         }
@@ -326,7 +326,7 @@ impl<'t, T: Number> Var<'t, T> {
 impl<T: Float + Number> Var<'_, Traced<T>> {
     /// The place among the [`nodes`](Tape::nodes); none for a constant that is no node.
     pub fn id(self) -> Option<usize> {
-        self.tape?.log.borrow().lines.place(self.index)
+        self.tape?.log.borrow().lines.place(self.index())
     }
 }
 
@@ -418,7 +418,7 @@ impl<T: Float + Number> Number for Traced<T> {
         op: impl FnOnce() -> Operation<'t, Self>,
     ) -> Var<'t, Self> {
         match y.tape {
-            Some(tape) if y.index != NOWHERE => tape.note(y, at, op(), |c| c.0.to_f64()),
+            Some(tape) if y.index() != NOWHERE => tape.note(y, at, op(), |c| c.0.to_f64()),
             _ => y,
         }
     }

@@ -37,18 +37,48 @@ pub(super) const NOWHERE: u32 = 0;
 /// A plain number becomes a constant with `Var::from`, so that sums and products over iterators work too.
 #[must_use]
 pub struct Var<'t, T: Number = f64> {
+    /// Constants have none.
     pub(super) tape: Option<&'t Tape<T>>,
     pub(super) value: T,
-    /// Derivative by the node at `index`.
+    /// Derivative by the node at the place.
     pub(super) partial: T,
-    pub(super) index: u32,
-    pub(super) stands: Stands,
+    pub(super) place: Place,
 }
 
-/// What a handle is. It is as wide as an index, so that a handle has no padding, which every copy would drag along in
-/// pieces.
+/// An index, and what the handle is. They are one number: two would be copied one by one, and if both are then read at once,
+/// that has to wait until they have left the store buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(u64);
+
+impl Place {
+    #[inline(always)]
+    pub(super) fn new(index: u32, stands: Stands) -> Self {
+        Place(u64::from(index) | (stands as u64) << 32)
+    }
+
+    /// A value with an edge from a node.
+    #[inline(always)]
+    pub(super) fn on(index: u32) -> Self {
+        Self::new(index, Stands::OnNode)
+    }
+
+    #[inline(always)]
+    pub(super) fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn stands(self) -> Stands {
+        match self.0 >> 32 {
+            0 => Stands::OnNode,
+            1 => Stands::ForNode,
+            _ => Stands::ForConstant,
+        }
+    }
+}
+
+/// What a handle is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(u32)]
 pub(super) enum Stands {
     /// A value with an edge from a node, or a constant.
     OnNode,
@@ -79,7 +109,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     #[inline(always)]
     pub fn constant(value: T) -> Self {
-        Var { tape: None, value, partial: T::of(0.0), index: NOWHERE, stands: Stands::OnNode }
+        Var { tape: None, value, partial: T::of(0.0), place: Place::on(NOWHERE) }
     }
 
     /// The value.
@@ -103,7 +133,7 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     #[inline(always)]
     pub fn is_constant(self) -> bool {
-        self.index == NOWHERE || self.stands == Stands::ForConstant
+        self.index() == NOWHERE || self.stands() == Stands::ForConstant
     }
 
     /// The same value as a constant: no derivative flows through it.
@@ -135,39 +165,40 @@ impl<'t, T: Number> Var<'t, T> {
     /// ```
     pub fn keep(self) -> Self {
         match self.tape {
-            Some(tape) if self.stands == Stands::OnNode && self.index != NOWHERE => tape.keep(self),
+            Some(tape) if self.stands() == Stands::OnNode && self.index() != NOWHERE => tape.keep(self),
             _ => self,
         }
+    }
+
+    /// The node it has an edge from, or is.
+    #[inline(always)]
+    pub(super) fn index(self) -> u32 {
+        self.place.index()
+    }
+
+    #[inline(always)]
+    pub(super) fn stands(self) -> Stands {
+        self.place.stands()
     }
 
     /// A handle with the same node and another value: `slope` is the derivative by this.
     #[inline(always)]
     pub(super) fn edge(self, value: T, slope: T) -> Self {
-        Var {
-            tape: self.tape,
-            value,
-            partial: slope.pull(self.partial),
-            index: self.index,
-            stands: Stands::OnNode,
-        }
+        Var { tape: self.tape, value, partial: slope.pull(self.partial), place: Place::on(self.index()) }
     }
 
     /// A function of this and another; its derivatives are computed if they are needed.
     #[inline(always)]
     #[track_caller]
     pub(super) fn join(self, o: Self, value: T, da: impl FnOnce() -> T, db: impl FnOnce() -> T) -> Self {
-        if self.index != NOWHERE && o.index != NOWHERE {
-            let (a, b) = (da().pull(self.partial), db().pull(o.partial));
-            match self.tape {
-                Some(tape) if o.same_tape(self.tape) => {
-                    tape.node(value, Record::new(a, self.index, b, o.index))
-                }
-                _ => self.refuse(o),
+        match (self.tape, o.tape) {
+            (Some(tape), Some(_)) if o.same_tape(self.tape) => {
+                let (a, b) = (da().pull(self.partial), db().pull(o.partial));
+                tape.node(value, Record::new(a, self.index(), b, o.index()))
             }
-        } else if o.index == NOWHERE {
-            self.edge(value, da())
-        } else {
-            o.edge(value, db())
+            (Some(_), Some(_)) => self.refuse(o),
+            (_, None) => self.edge(value, da()),
+            (None, _) => o.edge(value, db()),
         }
     }
 
@@ -337,7 +368,7 @@ impl<T: Number> Number for Var<'_, T> {
     }
     #[inline(always)]
     fn is_zero(self) -> bool {
-        self.index == NOWHERE && self.value.is_zero()
+        self.index() == NOWHERE && self.value.is_zero()
     }
     #[inline(always)]
     fn agree(mask: &T::Mask) -> Option<bool> {
@@ -388,9 +419,9 @@ impl<T: Number + PartialOrd<f64>> PartialOrd<f64> for Var<'_, T> {
 
 impl<T: Number + fmt::Debug> fmt::Debug for Var<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
+        match self.index() {
             NOWHERE => write!(f, "{:?} (constant)", self.value),
-            at if self.stands == Stands::ForNode => write!(f, "{:?} (node {at})", self.value),
+            at if self.stands() == Stands::ForNode => write!(f, "{:?} (node {at})", self.value),
             at => write!(f, "{:?} ({:?} by node {at})", self.value, self.partial),
         }
     }
