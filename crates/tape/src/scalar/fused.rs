@@ -110,18 +110,23 @@ impl<'t, T: Number> Statement<'t, T> {
 }
 
 impl<'t, T: Number> Statement<'t, T> {
-    /// A statement of `N` edges. If all inputs are of one tape, as they usually are, there is a single look at whether there
-    /// is room for all records.
+    /// A statement of `N` edges.
+    ///
+    /// The records of a long one are written together, with a single look at whether all inputs are of one tape and there
+    /// is room. A short one gains nothing by that, and would hold its derivatives back until the last is known.
     #[inline(always)]
     #[track_caller]
     pub(super) fn of<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
+        if N <= 5 {
+            return Self::one_by_one(inputs, value, slopes);
+        }
         match Self::at_once(&inputs, value, &slopes) {
             Some(y) => y,
             None => {
                 // What a call gets and returns is in memory; copies, so that the usual case has it in registers.
                 let (inputs, slopes) =
                     (array::from_fn::<_, N, _>(|i| inputs[i]), array::from_fn(|i| slopes[i]));
-                let y = Self::one_by_one(inputs, value, slopes);
+                let y = Self::not_at_once(inputs, value, slopes);
                 let value = if y.tape.is_some() { value } else { y.value };
                 Var { value, place: Place::on(y.index()), ..y }
             }
@@ -131,7 +136,7 @@ impl<'t, T: Number> Statement<'t, T> {
     #[inline(always)]
     fn at_once<const N: usize>(inputs: &[Var<'t, T>; N], value: T, slopes: &[T; N]) -> Option<Var<'t, T>> {
         let tape = inputs.first()?.tape?;
-        if N == 1 || !inputs.iter().all(|x| x.same_tape(Some(tape))) {
+        if !inputs.iter().all(|x| x.same_tape(Some(tape))) {
             return None;
         }
         let edge =
@@ -147,6 +152,12 @@ impl<'t, T: Number> Statement<'t, T> {
     /// With constants, or across the end of a chunk of records.
     #[cold]
     #[inline(never)]
+    #[track_caller]
+    fn not_at_once<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
+        Self::one_by_one(inputs, value, slopes)
+    }
+
+    #[inline(always)]
     #[track_caller]
     fn one_by_one<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
         let mut sum = Statement::new();
