@@ -1,6 +1,6 @@
-//! Sums whose terms are recorded while the sum is.
+//! Sums whose terms are recorded while the sum is, and statements of many records.
 
-use wengert_tape::scalar::{Tape, Var, sum_of_products};
+use wengert_tape::scalar::{Tape, Var, statement, sum_of_products};
 
 /// 1 + 2 + .. + 7.
 const WEIGHTS: f64 = 28.0;
@@ -47,4 +47,40 @@ fn kept_values_may_come_between_the_terms_of_a_sum() {
         .sum();
     let g = tape.gradient(sum).unwrap();
     assert_eq!((g.wrt(x).unwrap(), g.of(&all).unwrap()), (WEIGHTS, vec![1.0; 7]));
+}
+
+/// The product of all, whose derivatives are small numbers.
+fn product(x: [Var<'_>; 7]) -> Var<'_> {
+    let values = x.map(Var::value);
+    let others = |i: usize| (0..7).filter(|k| *k != i).map(|k| values[k]).product();
+    statement(x, values.iter().product(), std::array::from_fn(others))
+}
+
+#[test]
+fn long_statements_may_lie_across_chunks_of_records() {
+    let mut tape = Tape::new();
+    for before in 240..260 {
+        tape.reset();
+        let x: [Var<'_>; 7] = std::array::from_fn(|i| tape.var((i + 1) as f64));
+        let chain = (0..before).fold(x[0], |sum, _| sum + x[1]);
+        let len = tape.len();
+        let y = product(x);
+        assert_eq!((y.value(), tape.len()), (5040.0, len + 4));
+        let g = tape.gradient(y + y + chain).unwrap().of(&x).unwrap();
+        let want = |i: usize| 10080.0 / (i + 1) as f64 + [1.0, f64::from(before), 0.0][i.min(2)];
+        assert_eq!(g, std::array::from_fn::<_, 7, _>(want));
+    }
+}
+
+#[test]
+fn long_statements_may_have_constants_and_one_tape() {
+    let tape = Tape::new();
+    let mut x: [Var<'_>; 7] = std::array::from_fn(|i| Var::from((i + 1) as f64));
+    assert!(product(x).is_constant());
+    x[4] = tape.var(5.0);
+    let y = product(x);
+    assert_eq!((y.value(), tape.len(), tape.gradient(y).unwrap().wrt(x[4]).unwrap()), (5040.0, 1, 1008.0));
+    let other = Tape::new();
+    x[6] = other.var(7.0);
+    assert!(product(x).value().is_nan() && tape.error().is_some() && other.error().is_some());
 }
