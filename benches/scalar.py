@@ -110,12 +110,21 @@ def table(least: Least) -> str:
 
 
 def markdown(least: Least) -> str:
-    """A row for each engine: ns/op, and by plain in parentheses."""
+    """Three tables, a row for each engine: ns/op and by plain in parentheses; by ours; bytes/op."""
+    time, by_ours, size = {}, {}, {}
+    for program, engine, variant, row, plain, ours in variants(least):
+        name = label(engine, variant)
+        by = "" if variant == "plain" else f" ({figure(plain)})"
+        time.setdefault(name, {})[program] = figure(row["ns"]) + by
+        if variant != "plain" and engine != "wengert":
+            by_ours.setdefault(name, {})[program] = figure(ours)
+        if row["bytes"] > 0:
+            size.setdefault(name, {})[program] = figure(row["bytes"])
     programs = sorted({program for program, _, _ in least})
-    cells: dict[str, dict[str, str]] = {}
-    for program, engine, variant, row, plain, _ in variants(least):
-        by = "" if variant == "plain" else f" ({plain:.3g})" if plain < 1000 else f" ({plain:.0f})"
-        cells.setdefault(label(engine, variant), {})[program] = figure(row["ns"]) + by
+    return "\n\n".join(grid(cells, programs) for cells in (time, by_ours, size))
+
+
+def grid(cells: dict[str, dict[str, str]], programs: list[str]) -> str:
     lines = [["", *programs], ["---", *("--:" for _ in programs)]]
     lines += [[name, *(of.get(program, "") for program in programs)] for name, of in cells.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -132,7 +141,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="the least time of all turns counts")
     parser.add_argument("--millis", type=int, default=100, help="measuring time of a variant in a turn")
     parser.add_argument("--without", default="", help="engines to leave out: rust, adolc, micrograd")
-    parser.add_argument("--markdown", action="store_true", help="the table of the book")
+    parser.add_argument("--markdown", action="store_true", help="the tables of the book")
     args = parser.parse_args()
 
     commands = engines(args.without.split(","))
