@@ -166,7 +166,9 @@ fn the_operations_of_a_network_have_right_gradients() {
 #[test]
 fn mistakes_point_at_their_column() {
     for (source, column, words) in [
-        ("", 1, "expected a number, a name, - or (, found the end"),
+        ("", 1, "expected an expression, found nothing"),
+        (" \t", 1, "expected an expression, found nothing"),
+        ("-", 2, "expected a number, a name, - or (, found the end"),
         ("2 +", 4, "found the end"),
         ("x + * y", 5, "found *"),
         ("(x + y", 7, "expected an operator or ), found the end"),
@@ -192,6 +194,9 @@ fn mistakes_point_at_their_column() {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[2].chars().count(), column + 2, "{text}");
     }
+    // Below letters that are two columns wide, the caret stands further to the right.
+    let wide = Expression::parse("日本 +").unwrap_err().to_string();
+    assert!(wide.ends_with(&format!("\n  {:>7}", '^')), "{wide}");
     // Deep and long ones are refused, not walked into.
     assert!(Expression::parse(&("(".repeat(3000) + "x")).is_err());
     assert!(Expression::parse(&format!("x{}", "^x".repeat(1500))).is_err());

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{IsTerminal, stdin, stdout};
 use std::path::{Path, PathBuf};
 use wengert::Tape;
+use wengert::nn::state::write_whole;
 use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::nn::{Layer, for_each_param_mut};
 use wengert::ops::Tensor;
@@ -49,7 +50,7 @@ pub(crate) struct Step {
     seed: u64,
 
     /// Say why the gradient of this node has its value, and nothing else
-    #[arg(long, value_name = "NODE")]
+    #[arg(long, value_name = "NODE", conflicts_with_all = ["format", "out"])]
     explain: Option<String>,
 
     /// What to write: without it an interactive view in a terminal, and text elsewhere
@@ -124,7 +125,13 @@ impl Step {
             Format::Html => page::html(&trace),
         };
         let Some(path) = &self.out else { return Ok(written) };
-        fs::write(path, written + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+        let written = written + "\n";
+        // What is no file, such as a pipe, cannot be put in place of another.
+        let saved = match path.metadata() {
+            Ok(there) if !there.is_file() => fs::write(path, written),
+            _ => write_whole(path, written.as_bytes()),
+        };
+        saved.with_context(|| format!("{} cannot be written", path.display()))?;
         Ok(format!("{} steps in {}", trace.steps().len(), path.display()))
     }
 
@@ -161,7 +168,27 @@ impl Step {
             return Trace::from_json(&text).with_context(|| path.display().to_string());
         }
         let at: Vec<(&str, f64)> = self.at.iter().map(|(name, c)| (name.as_str(), *c)).collect();
-        Ok(Expression::parse(&self.what).map_err(wengert::trace::Error::from)?.trace(&at)?)
+        if let Some(twice) = (1..at.len()).find(|&i| at[..i].iter().any(|(name, _)| *name == at[i].0)) {
+            bail!("--at gives {} two values", at[twice].0);
+        }
+        // What was meant as a name makes a poor expression.
+        let letter = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+        let name = at.is_empty() && !self.what.is_empty() && self.what.chars().all(letter);
+        let read = Expression::parse(&self.what).map_err(wengert::trace::Error::from);
+        match read.and_then(|e| e.trace(&at)) {
+            Ok(trace) => Ok(trace),
+            Err(e) if path.is_dir() => {
+                bail!(
+                    "{} is a folder without the config.toml of a run; as an expression: {e}",
+                    path.display()
+                )
+            }
+            Err(e) if name => {
+                let known = "wengert models lists the models";
+                bail!("{} is no model, run or file ({known}); as an expression: {e}", self.what)
+            }
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The loss of a model of the zoo, with the weights that it begins with, or of a run, with those that it ended with.
@@ -179,7 +206,11 @@ impl Step {
         // Parameters are told their names by whoever may change them.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
         let tape = Tape::new().keep_all();
-        Ok(Some(Trace::of(experiment.record(&tape)?)?))
+        let mut trace = Trace::of(experiment.record(&tape)?.named("loss"))?;
+        trace.title = format!("{}: the loss of two samples", self.what.trim_end_matches('/'));
+        // The lines of the program are those of the library, which say nothing to the user.
+        trace.nodes.iter_mut().for_each(|n| n.source = None);
+        Ok(Some(trace))
     }
 
     /// The multilayer perceptron of the zoo.

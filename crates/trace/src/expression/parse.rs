@@ -2,6 +2,7 @@
 
 use super::functions::{CONSTANTS, known, names};
 use super::{Expression, Part, Tree};
+use unicode_width::UnicodeWidthStr;
 
 /// How deep brackets may nest.
 const DEEPEST: usize = 100;
@@ -11,13 +12,15 @@ const LONGEST: usize = 4_000;
 /// What is wrong with an expression, and where. It prints as three lines: the message, the expression, and a caret below
 /// the column.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("column {column}: {message}\n  {source_line}\n  {caret:>column$}", caret = '^')]
+#[error("column {column}: {message}\n  {source_line}\n  {:>below$}", '^')]
 pub struct Mistake {
     /// The column, counted in characters from 1.
     pub column: usize,
     /// What was expected and what was found.
     pub message: String,
     source_line: String,
+    /// The column on the screen, where some letters are two wide.
+    below: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +102,9 @@ impl Parser<'_> {
         let all: Vec<char> = self.source.chars().collect();
         let start = if column > 70 { column - 60 } else { 0 };
         let source_line: String = all.iter().skip(start).take(100).collect();
-        let mut mistake = Mistake { column: column - start, message: message.into(), source_line };
+        let before: String = all.iter().skip(start).take(column - start - 1).collect();
+        let below = before.width() + 1;
+        let mut mistake = Mistake { column: column - start, message: message.into(), source_line, below };
         if start > 0 {
             mistake.message = format!("{} (column {column} of the whole)", mistake.message);
         }
@@ -116,6 +121,9 @@ impl Parser<'_> {
 
     fn read(&self) -> Result<Vec<(usize, Token)>, Mistake> {
         let text: Vec<char> = self.source.chars().collect();
+        if self.source.trim().is_empty() {
+            return Err(self.mistake(1, "expected an expression, found nothing"));
+        }
         if text.len() > LONGEST {
             return Err(
                 self.mistake(1, format!("expected at most {LONGEST} characters, found {}", text.len()))
