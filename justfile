@@ -62,7 +62,7 @@ weight:
 browser:
     cargo build -p wengert-cli
     cd crates/trace/tests/browser && npm install --no-audit --no-fund
-    cd crates/trace/tests/browser && WENGERT="{{wengert}}" node --test page.mjs
+    cd crates/trace/tests/browser && WENGERT="{{wengert}}" node --test page.mjs access.mjs
 
 # The pictures of the documentation; needs Chromium and tmux
 shots:

@@ -56,6 +56,10 @@ fn models_of_the_zoo_and_runs() {
         let text = prints(&[model]);
         assert!(text.contains(parameter) && text.contains(operation), "{model}: {text}");
         assert!(!text.contains("freed"), "{model}: {text}");
+        assert!(text.starts_with(&format!("{model}: the loss of two samples\n")), "{model}: {text}");
+        assert!(text.contains("∂loss/∂"), "{model}: {text}");
+        // Lines of the library say nothing about a model.
+        assert!(!text.contains(".rs:"), "{model}: {text}");
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("step-run");
     let _ = std::fs::remove_dir_all(&folder);
@@ -87,6 +91,50 @@ fn files_in_every_format_and_a_trace_read_again() {
     fails(&[&file("cut.json")], 1, &["cut.json", "the trace is damaged", "EOF"]);
     fails(&[&file("none.json")], 1, &["none.json cannot be read"]);
     fails(&[&TANH[..], &["--out", &file("a.pdf")]].concat(), 1, &["expected a file that ends in"]);
+    let later = std::fs::read_to_string(file("a.json")).unwrap().replace("\"version\": 1", "\"version\": 2");
+    std::fs::write(file("later.json"), later).unwrap();
+    fails(&[&file("later.json")], 1, &["later.json", "its version is 2, this program reads 1"]);
+    // A file that cannot be written whole is not written, and leaves nothing behind.
+    std::fs::create_dir_all(file("taken.html")).unwrap();
+    fails(&[&TANH[..], &["--out", &file("taken.html")]].concat(), 1, &["taken.html cannot be written"]);
+    fails(&[&TANH[..], &["--out", &file("none/a.html")]].concat(), 1, &["a.html cannot be written"]);
+    let left = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.ends_with(".tmp")).count(), 0);
+    // What is no file is written to as it is.
+    let said = prints(&[&TANH[..], &["--format", "dot", "--out", "/dev/stdout"]].concat());
+    assert!(said.starts_with("digraph"), "{said}");
+}
+
+/// A value of the model, the paths and the parts of a gradient in words; the numbers are those of hand.
+#[test]
+fn why_a_gradient_has_its_value() {
+    // d(x sin x)/dx = sin 2 + 2 cos 2.
+    let why = prints(&["x*sin(x)", "--at", "x=2", "--explain", "x"]);
+    let lines: Vec<&str> = why.lines().collect();
+    assert_eq!(lines[0], "∂v₂/∂x = 0.0770038 is the sum of 2 terms");
+    assert_eq!(lines[1], "  1180.8 %  0.909297 through v₂, mul");
+    assert_eq!(lines[2], "  -1080.8 %  -0.832294 through v₁, sin");
+    assert_eq!(lines[3], "It comes along 2 paths:");
+    assert_eq!(lines[4], "  1180.8 %  0.909297 along v₂ → x");
+    assert_eq!(lines[5], "  -1080.8 %  2 · (-0.416147) = -0.832294 along v₂ → v₁ → x");
+    let one = prints(&["exp(3*x)", "--at", "x=0", "--explain", "x"]);
+    assert_eq!(
+        one.lines().collect::<Vec<_>>(),
+        [
+            "∂v₂/∂x = 3 is one term, through v₁, mul",
+            "It comes along one path:",
+            "  1 · 3 = 3 along v₂ → v₁ → x"
+        ]
+    );
+    let none = prints(&["x^3 - 3*x", "--at", "x=1", "--explain", "x"]);
+    assert!(none.contains("= 0 is the sum of 2 terms") && none.contains("The terms cancel."), "{none}");
+    // Of what is too large to be kept only the size is known, and a long way is shown from both ends.
+    let tied = prints(&["gpt", "--explain", "tokens.weight"]);
+    assert!(tied.contains("is the sum of 2 terms") && tied.contains("  norm "), "{tied}");
+    let deep = prints(&["gpt", "--explain", "blocks.layers.0.norm1.weight"]);
+    assert!(deep.contains("loss → v₁₁₁ cross_entropy → ") && deep.contains(" more → "), "{deep}");
+    let both = [&TANH[..], &["--explain", "w", "--out", "why.txt"]].concat();
+    fails(&both, 2, &["--explain", "cannot be used with", "--out"]);
 }
 
 #[test]
@@ -100,6 +148,12 @@ fn mistakes() {
     fails(&["mlp", "--widths", "3"], 1, &["at least two widths"]);
     fails(&["mlp", "--widths", "512,512"], 1, &["with --vector, a matrix is one"]);
     fails(&["x^2", "--at", "x=1", "--explain", "y"], 1, &["there is no node y"]);
+    fails(&[""], 1, &["error: column 1: expected an expression, found nothing"]);
+    fails(&["x*x", "--at", "x=1,x=2"], 1, &["--at gives x two values"]);
+    fails(&["gptt"], 1, &["gptt is no model, run or file", "wengert models", "gptt has no value"]);
+    fails(&["runs/none"], 1, &["runs/none is no model, run or file"]);
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    fails(&[folder], 1, &["is a folder without the config.toml of a run"]);
 }
 
 /// A terminal with the command in it.
@@ -251,6 +305,29 @@ fn narrow_windows_and_a_resize() {
     t.keys(RIGHT);
     t.resize(24, 80);
     t.shows(&["3/11", "v₅ is computed: tanh"]);
+    t.keys("q");
+    t.ends();
+}
+
+#[test]
+fn what_does_not_fit_is_shortened_or_scrolled() {
+    // A model: long names, large values, and more to say of a node than the window has lines.
+    let mut t = Terminal::new(&["gpt"], 24, 80);
+    t.shows(&["gpt: the loss of two samples", "…cks.layers.0.norm1.weight = [96] all 1"]);
+    t.keys("gblocks.layers.0.norm1.weight\r");
+    let screen = t.shows(&["gives blocks.layers.0.norm1.weight a cotangent", " ] more "]);
+    assert!(!screen.contains("13 more"), "{screen}");
+    t.keys("]]]]]");
+    t.shows(&["13 more → v₁₉ squeeze", " [ back "]);
+    t.keys("[[[[[");
+    t.shows(&[" ] more "]);
+    t.resize(20, 40);
+    t.keys("?");
+    t.shows(&["one step forward", " ] more "]);
+    t.keys("]]]");
+    t.shows(&["q           quit"]);
+    t.keys("\r");
+    t.shows(&["nodes", "reverse"]);
     t.keys("q");
     t.ends();
 }

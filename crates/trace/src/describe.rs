@@ -10,7 +10,7 @@ pub struct Description {
     /// A sentence.
     pub title: String,
     /// Equations, each a caption with the sides that are equal.
-    pub equations: Vec<(&'static str, Vec<Side>)>,
+    pub equations: Vec<(String, Vec<Side>)>,
 }
 
 /// One side of an equation: a formula, with names or with numbers put in.
@@ -21,6 +21,9 @@ pub struct Side {
     /// Whether numbers are put in.
     pub numbers: bool,
 }
+
+/// Local derivatives up to which a forward step shows all; of more, it shows a few.
+const DERIVATIVES: (usize, usize) = (6, 3);
 
 /// A step that the trace does not have.
 fn nothing() -> Description {
@@ -64,7 +67,7 @@ impl Trace {
                     vec![named(Math::Cotangent(self.output)), named(Math::Slope(self.output, self.output))];
                 sides.extend(self.nodes[self.output].gradient.as_ref().map(value));
                 let title = format!("the sweep starts at {name}");
-                Description { title, equations: vec![("seed", sides)] }
+                Description { title, equations: vec![("seed".into(), sides)] }
             }
             Step::Reverse(i) => self.back(i),
         }
@@ -103,42 +106,58 @@ impl Trace {
             Some(v) if v.fits_a_formula() => format!("{name} is computed: {of}, {v}"),
             _ => format!("{name} is computed: {of}"),
         };
-        let mut equations = vec![("value", sides)];
+        let mut equations = vec![("value".to_owned(), sides)];
         // The local derivatives are known as soon as the value is.
-        let given = self.reverse.iter().filter(|g| g.from == i);
-        for g in given {
-            equations.extend(self.slope(g));
+        let slopes: Vec<_> =
+            self.reverse.iter().filter(|g| g.from == i).filter_map(|g| self.slope(g)).collect();
+        let count = slopes.len();
+        if count <= DERIVATIVES.0 {
+            equations.extend(slopes);
+        } else {
+            let numbered = |(k, (caption, sides)): (usize, (String, Vec<Side>))| {
+                (format!("{caption} {} of {count}", k + 1), sides)
+            };
+            equations.extend(slopes.into_iter().take(DERIVATIVES.1).enumerate().map(numbered));
         }
         Description { title, equations }
     }
 
-    fn slope(&self, g: &crate::Given) -> Option<(&'static str, Vec<Side>)> {
+    fn slope(&self, g: &crate::Given) -> Option<(String, Vec<Side>)> {
         let mut sides = vec![named(Math::Slope(g.from, g.to))];
         if let Some(derivative) = &g.derivative {
             sides.push(named(derivative.clone()));
             sides.push(with_numbers(derivative.clone()));
         }
         sides.extend(g.slope.as_ref().filter(|s| s.fits_a_formula()).map(value));
-        (sides.len() > 1).then_some(("local derivative", sides))
+        (sides.len() > 1).then(|| ("local derivative".to_owned(), sides))
     }
 
     fn back(&self, i: usize) -> Description {
         let g = &self.reverse[i];
         let (from, to) = (self.name(g.from, Markup::Text), self.name(g.to, Markup::Text));
-        let gives = if g.adds.fits_a_formula() { format!(" {}", g.adds) } else { String::new() };
+        let title = match g.adds.fits_a_formula() {
+            true => format!("{from} gives {} to {to}", g.adds),
+            false => format!("{from} gives {to} a cotangent"),
+        };
         let mut equations: Vec<_> = self.slope(g).into_iter().collect();
         let adds = vec![named(g.by.clone()), with_numbers(g.by.clone()), value(&g.adds)];
-        equations.push(("given", adds));
+        equations.push(("given".into(), adds));
         let before = self.reverse[..i].iter().rev().find(|b| b.to == g.to).map(|b| &b.sum);
         let before =
             before.or_else(|| if g.to == self.output { self.nodes[g.to].gradient.as_ref() } else { None });
         let mut sum = vec![named(Math::Cotangent(g.to))];
-        if let Some(before) = before {
+        // Two summaries have no sum that could be read off them.
+        if let Some(before) = before.filter(|b| b.fits_a_formula()) {
             let value = |v: &Value| Box::new(Math::Value(v.clone()));
             sum.push(named(Math::Add(value(before), value(&g.adds))));
         }
         sum.push(value(&g.sum));
-        equations.push(("accumulated", sum));
-        Description { title: format!("{from} gives{gives} to {to}"), equations }
+        let terms = self.reverse.iter().filter(|b| b.to == g.to).count();
+        let caption = match self.reverse[..=i].iter().filter(|b| b.to == g.to).count() {
+            _ if terms == 1 => "accumulated".to_owned(),
+            k => format!("accumulated, term {k} of {terms}"),
+        };
+        equations.push((caption, sum));
+        Description { title, equations }
     }
 }

@@ -11,6 +11,8 @@ use wengert_tape::{Float, Tape, Var};
 
 /// How many paths are kept.
 const KEPT: usize = 5;
+/// How many nodes of each end of a long path are named.
+const ENDS: usize = 6;
 
 /// Why a gradient has its value; it prints as text.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +118,8 @@ impl Trace {
             .filter(|g| g.to == node)
             .map(|g| Term { from: g.from, adds: g.adds.clone(), share: share(&g.adds, n.gradient.as_ref()) })
             .collect();
-        terms.sort_by(|a, b| b.share.abs().total_cmp(&a.share.abs()));
+        let weight = |t: &Term| if t.share.is_nan() { t.adds.norm() } else { t.share.abs() };
+        terms.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         let (paths, path_count) = self.best_paths(node);
         let gradient = n.gradient.clone();
         let mut why = Explanation { node, gradient, terms, paths, path_count, text: String::new() };
@@ -163,57 +166,87 @@ impl Trace {
         if why.node == self.output {
             return format!("{whole} = {gradient}: it is what the sweep starts from");
         }
-        let mut text = match why.terms.len() {
-            1 => format!("{whole} = {gradient} is one term"),
-            n => format!("{whole} = {gradient} is the sum of {n} terms"),
+        let through = |t: &Term| {
+            let n = &self.nodes[t.from];
+            let source = n.source.as_deref().map(|s| format!("  ({s})")).unwrap_or_default();
+            format!("through {}, {}{source}", self.name(t.from, Markup::Text), n.op.as_deref().unwrap_or(""))
         };
-        for t in why.terms.iter().take(KEPT) {
-            let source = self.nodes[t.from].source.as_deref().map(|s| format!("  ({s})")).unwrap_or_default();
-            let from = self.name(t.from, Markup::Text);
-            let op = self.nodes[t.from].op.as_deref().unwrap_or("");
-            text += &format!("\n  {:>8}  {} through {from}, {op}{source}", percent(t.share), t.adds);
+        let mut text = match &why.terms[..] {
+            [only] => format!("{whole} = {gradient} is one term, {}", through(only)),
+            all => format!("{whole} = {gradient} is the sum of {} terms", all.len()),
+        };
+        if why.terms.len() > 1 {
+            for t in why.terms.iter().take(KEPT) {
+                // Of a summary only the size is known.
+                let weight = match &t.adds.summary {
+                    Some(s) => format!("norm {}", shown(s.norm)),
+                    None => percent(t.share),
+                };
+                text += &format!("\n  {weight:>8}  {} {}", t.adds, through(t));
+            }
         }
         if why.terms.len() > KEPT {
             text += &format!("\n  and {} smaller ones", why.terms.len() - KEPT);
         }
         if !why.paths.is_empty() {
             let total = gradient.as_number().unwrap_or(f64::NAN);
+            let kept = why.paths.len();
             text += &match why.path_count {
                 1.0 => "\nIt comes along one path:".to_owned(),
-                n => format!("\nIt comes along {} paths; those that contribute most:", shown(n)),
+                n if n == kept as f64 => format!("\nIt comes along {kept} paths:"),
+                n => format!("\nIt comes along {} paths; the {kept} that contribute most:", shown(n)),
             };
             for p in &why.paths {
                 let names: Vec<String> = p.nodes.iter().map(|&i| self.name(i, Markup::Text)).collect();
                 let factors = |c: &f64| if *c < 0.0 { format!("({})", shown(*c)) } else { shown(*c) };
-                let factors: Vec<String> = p.slopes.iter().map(factors).collect();
-                let (share, product) = (percent(p.product / total), shown(p.product));
-                text += &format!(
-                    "\n  {share:>8}  {} = {product} along {}",
-                    factors.join(" · "),
-                    names.join(" → ")
-                );
+                let product = match &p.slopes[..] {
+                    [only] => shown(*only),
+                    all => {
+                        let all: Vec<String> = all.iter().map(factors).collect();
+                        format!("{} = {}", all.join(" · "), shown(p.product))
+                    }
+                };
+                let share = match why.path_count {
+                    1.0 => String::new(),
+                    _ => format!("{:>8}  ", percent(p.product / total)),
+                };
+                text += &format!("\n  {share}{product} along {}", names.join(" → "));
             }
         } else if let Some(way) = self.largest_way(why.node) {
             text += &format!("\nIts largest terms come along {way}");
         }
         let parts: f64 = why.terms.iter().map(|t| t.adds.norm()).sum();
-        if why.terms.len() > 1 && gradient.norm() < 0.01 * parts {
-            text += "\nThe terms nearly cancel.";
+        if why.terms.len() > 1 && parts > 0.0 {
+            text += match gradient.norm() {
+                0.0 => "\nThe terms cancel.",
+                norm if norm < 0.01 * parts => "\nThe terms nearly cancel.",
+                _ => "",
+            };
         }
         text
     }
 
-    /// The way back to the output through the largest term at each node.
+    /// The way back to the output through the largest term at each node; of a long one, both ends.
     fn largest_way(&self, node: usize) -> Option<String> {
-        let mut way = vec![self.name(node, Markup::Text)];
+        let mut way = vec![node];
         let mut at = node;
         while at != self.output {
             let given = self.reverse.iter().filter(|g| g.to == at);
             at = given.max_by(|a, b| a.adds.norm().total_cmp(&b.adds.norm()))?.from;
-            way.push(self.name(at, Markup::Text));
+            way.push(at);
         }
         way.reverse();
-        (way.len() > 2).then(|| way.join(" → "))
+        // A node that nobody named is known by its operation.
+        let said = |&i: &usize| match &self.nodes[i] {
+            n if n.name.is_some() => self.name(i, Markup::Text),
+            n => format!("{} {}", self.name(i, Markup::Text), n.op.as_deref().unwrap_or("")),
+        };
+        let mut names: Vec<String> = way.iter().map(said).collect();
+        if names.len() > 2 * ENDS + 2 {
+            let between = names.len() - 2 * ENDS;
+            names.splice(ENDS..names.len() - ENDS, [format!("{between} more")]);
+        }
+        (names.len() > 2).then(|| names.join(" → "))
     }
 }
 

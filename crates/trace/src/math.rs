@@ -63,7 +63,7 @@ pub enum Markup {
 /// How tightly the outermost sign of a formula binds.
 const LOOSE: u8 = 0;
 const SUM: u8 = 1;
-const PRODUCT: u8 = 2;
+pub(crate) const PRODUCT: u8 = 2;
 const POWER: u8 = 3;
 const ATOM: u8 = 4;
 
@@ -235,6 +235,20 @@ impl Math {
                 };
                 Written { text, binding: if m == Markup::Text { LOOSE } else { ATOM } }
             }
+        }
+    }
+
+    /// The terms of a sum from the left to the right, each with the sign before it: pieces between which a line may be
+    /// broken.
+    pub(crate) fn terms(&self) -> Vec<(&'static str, &Math)> {
+        match self {
+            Math::Add(a, b) | Math::Sub(a, b) => {
+                let sign = if matches!(self, Math::Add(..)) { "+" } else { "-" };
+                let mut terms = a.terms();
+                terms.push((sign, b));
+                terms
+            }
+            one => vec![("", one)],
         }
     }
 

@@ -122,7 +122,7 @@ fn latex_word(word: &str) -> String {
 fn indices(text: &str, raised: bool) -> Option<String> {
     let (from, to) = match raised {
         true => ("0123456789()+-nijkTL", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻ⁿⁱʲᵏᵀᴸ"),
-        false => ("0123456789()+-aeijknx", "₀₁₂₃₄₅₆₇₈₉₍₎₊₋ₐₑᵢⱼₖₙₓ"),
+        false => ("0123456789()+-,aeijknx", "₀₁₂₃₄₅₆₇₈₉₍₎₊₋,ₐₑᵢⱼₖₙₓ"),
     };
     text.chars().map(|c| from.chars().zip(to.chars()).find(|(f, _)| *f == c).map(|(_, t)| t)).collect()
 }
@@ -135,6 +135,7 @@ mod tests {
     fn names_are_taken_apart() {
         let text = |name: &str| Name::of(name).write(Markup::Text, false, false);
         assert_eq!(text("w_21^(1)"), "w₂₁⁽¹⁾");
+        assert_eq!(text("w_10,3^(1)"), "w₁₀,₃⁽¹⁾");
         assert_eq!(text("x1"), "x₁");
         assert_eq!(text("W^(2)"), "W⁽²⁾");
         assert_eq!(text("layers.0.weight"), "layers.0.weight");

@@ -28,6 +28,15 @@ pub fn shown(c: f64) -> String {
     trimmed(&format!("{c:.decimals$}"))
 }
 
+/// A number in two significant digits, where there is little room.
+pub(crate) fn rough(c: f64) -> String {
+    if c == 0.0 || !c.is_finite() {
+        return shown(c);
+    }
+    let rounded = format!("{c:.1e}").parse().unwrap_or(c);
+    shown(rounded)
+}
+
 /// Numbers in JSON, which has no words for what is not finite.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]

@@ -2,7 +2,7 @@
 
 use crate::math::Markup;
 use crate::trace::{Kind, Step, Trace};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The widest that a table becomes.
 const WIDEST: usize = 160;
@@ -103,7 +103,7 @@ fn grid(heads: &[&str], rows: &[Vec<String>], width: usize) -> String {
     out
 }
 
-/// A text broken into lines at spaces.
+/// A text broken into lines at spaces, and inside a word that is longer than a line.
 pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let room = width.saturating_sub(indent.width()).max(8);
     let mut out = String::new();
@@ -115,7 +115,13 @@ pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
         } else if !line.is_empty() {
             line.push(' ');
         }
-        line += word;
+        for c in word.chars() {
+            if line.width() + c.width().unwrap_or(0) > room {
+                out += &format!("{indent}{line}\n");
+                line = "  ".into();
+            }
+            line.push(c);
+        }
     }
     out + &format!("{indent}{line}\n")
 }

@@ -187,6 +187,15 @@ impl Trace {
         self.written(m, markup, numbers).text
     }
 
+    /// A term of a sum in MathML, in brackets where a sign before it needs them.
+    pub(crate) fn term(&self, m: &Math, numbers: bool, signed: bool) -> String {
+        let Written { text, binding } = self.written(m, Markup::MathMl, numbers);
+        if signed && binding < crate::math::PRODUCT {
+            return format!("<mrow><mo>(</mo>{text}<mo>)</mo></mrow>");
+        }
+        text
+    }
+
     pub(crate) fn written(&self, m: &Math, markup: Markup, numbers: bool) -> Written {
         let put_in = |value: Option<&Value>, name: String, raised: bool| match value {
             Some(v) if numbers && v.fits_a_formula() => value_in(markup, v),

@@ -1,7 +1,8 @@
 //! [`Value`]: a number or a tensor of a trace, whole if it is small and summarised if it is large.
 
-use crate::number::{self, shown};
+use crate::number::{self, rough, shown};
 use serde::{Deserialize, Serialize};
+use unicode_width::UnicodeWidthStr;
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -84,6 +85,55 @@ impl Value {
     /// Whether the elements are few enough to stand in a formula.
     pub(crate) fn fits_a_formula(&self) -> bool {
         self.summary.is_none() && self.numbers.len() <= 12 && self.shape.len() <= 2
+    }
+
+    /// The value in about so many columns: whole if it fits, or else its sizes, and its range in two digits.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_trace::Value;
+    /// let large = Value::of(&Tensor::<f64>::arange(0.0, 1.0, 1000).reshape([10, 100])?);
+    /// assert_eq!(large.brief(22), "[10×100] 0…1000");
+    /// assert_eq!(Value::of(&Tensor::from([1.0, 2.5])).brief(22), "[1, 2.5]");
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    pub fn brief(&self, columns: usize) -> String {
+        let whole = self.to_string();
+        if self.summary.is_none() && whole.width() <= columns || self.as_number().is_some() {
+            return whole;
+        }
+        let sizes: Vec<String> = self.shape.iter().map(usize::to_string).collect();
+        format!("[{}] {}", sizes.join("×"), self.range())
+    }
+
+    /// The range of the elements in two digits, or a number itself.
+    ///
+    /// ```
+    /// use wengert_trace::Value;
+    /// assert_eq!(Value::number(0.25).range(), "0.25");
+    /// let three = wengert_ops::Tensor::from([1.0, f64::NAN, -2.345]);
+    /// assert_eq!(Value::of(&three).range(), "-2.3…1, NaN/∞");
+    /// ```
+    pub fn range(&self) -> String {
+        if let Some(c) = self.as_number() {
+            return shown(c);
+        }
+        let finite = || self.numbers.iter().copied().filter(|c| c.is_finite());
+        let (min, max, not_finite) = match &self.summary {
+            Some(s) => (s.min, s.max, s.not_finite),
+            None => (
+                finite().fold(f64::NAN, f64::min),
+                finite().fold(f64::NAN, f64::max),
+                self.numbers.len() - finite().count(),
+            ),
+        };
+        let range = match (min, max) {
+            (min, _) if min.is_nan() && not_finite > 0 => return "not finite".into(),
+            (min, _) if min.is_nan() => return "empty".into(),
+            (min, max) if min == max => format!("all {}", rough(min)),
+            (min, max) => format!("{}…{}", rough(min), rough(max)),
+        };
+        if not_finite > 0 { format!("{range}, NaN/∞") } else { range }
     }
 
     /// The root of the sum of squares.

@@ -1,8 +1,9 @@
 //! A trace as one page for a browser: the graph, every step forward and back, equations with numbers put in. It holds
 //! everything it needs, asks no network for anything, and opens from a file.
 
+use crate::describe::Side;
 use crate::layout::{Layout, layered};
-use crate::math::{Markup, escaped};
+use crate::math::{Markup, Math, escaped};
 use crate::trace::{Kind, Step, Trace};
 use crate::value::Value;
 use serde::Serialize;
@@ -10,11 +11,16 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 /// The size of a box and of the space it stands in.
-const BOX: (f64, f64) = (174.0, 66.0);
-const CELL: (f64, f64) = (228.0, 88.0);
+const BOX: (f64, f64) = (190.0, 66.0);
+const CELL: (f64, f64) = (240.0, 82.0);
 const MARGIN: f64 = 16.0;
 /// Nodes up to which each is explained in the page.
-const EXPLAINED: usize = 400;
+const EXPLAINED: usize = 1000;
+/// How many letters of a line fit into a box; and how wide, in its units, a letter of the name and one of the operation are.
+const COLUMNS: usize = 22;
+/// How many letters of an equation fit into a row of the table.
+const ROW: usize = 140;
+const LETTERS: (f64, f64) = (8.5, 7.3);
 
 #[derive(Serialize)]
 struct Data {
@@ -35,10 +41,11 @@ struct PageNode {
     math: Option<String>,
 }
 
-/// A value as it is shown, and in full where it is a number.
+/// A value as it is shown in the table and in the graph, and in full where it is a number.
 #[derive(Serialize, Default)]
 struct Number {
     text: String,
+    label: String,
     exact: Option<String>,
 }
 
@@ -52,17 +59,27 @@ struct PageStep {
     /// Its cotangent after the step.
     sum: Option<Number>,
     title: String,
-    /// Captions with equations: the sides as MathML, and the whole as text.
-    equations: Vec<(&'static str, Vec<String>, String)>,
+    /// Captions with equations: pieces of markup, and the whole as text.
+    equations: Vec<(String, Vec<String>, String)>,
 }
 
 impl Number {
     fn of(v: Option<&Value>) -> Self {
         v.map_or_else(Number::default, |v| Number {
             text: v.to_string(),
+            label: shortened(&v.brief(COLUMNS), COLUMNS),
             // As JavaScript reads it.
             exact: v.as_number().map(|c| format!("{c:?}").replace("inf", "Infinity")),
         })
+    }
+
+    /// A cotangent, with its name where there is room for it.
+    fn cotangent(name: &str, v: &Value) -> Self {
+        let whole = v.summary.is_none().then(|| [format!("{name} = {v}"), format!("∂ = {v}")]);
+        let range = [format!("{name}: {}", v.range()), format!("∂: {}", v.range())];
+        let all: Vec<&String> = whole.iter().flatten().chain(&range).collect();
+        let label = all.iter().find(|l| l.width() <= COLUMNS).unwrap_or(&all[all.len() - 1]);
+        Number { label: shortened(label, COLUMNS), ..Number::of(Some(v)) }
     }
 }
 
@@ -126,7 +143,10 @@ fn data(trace: &Trace) -> Data {
             about.push(("shape", format!("{:?}", n.shape)));
         }
         about.extend(n.source.clone().map(|s| ("source", s)));
-        about.extend(n.module.clone().map(|m| ("module", m)));
+        // A parameter is called by its path.
+        about.extend(
+            n.module.clone().filter(|m| !m.is_empty() && Some(m) != n.name.as_ref()).map(|m| ("module", m)),
+        );
         if trace.nodes.len() <= EXPLAINED {
             about.extend(trace.explain(i).ok().map(|why| ("why", why.to_string())));
         }
@@ -149,22 +169,23 @@ fn data(trace: &Trace) -> Data {
         let (kind, node, from, sum) = match step {
             Step::Forward(i) => ("forward", i, None, None),
             Step::Seed => {
-                let seed = Number::of(trace.nodes[trace.output].gradient.as_ref());
-                ("seed", trace.output, None, Some(seed))
+                let name = trace.cotangent_name(trace.output, Markup::Text);
+                let seed = trace.nodes[trace.output].gradient.as_ref();
+                (
+                    "seed",
+                    trace.output,
+                    None,
+                    Some(seed.map_or_else(Number::default, |v| Number::cotangent(&name, v))),
+                )
             }
             Step::Reverse(i) => {
                 let g = &trace.reverse[i];
-                ("reverse", g.to, Some(g.from), Some(Number::of(Some(&g.sum))))
+                let name = trace.cotangent_name(g.to, Markup::Text);
+                ("reverse", g.to, Some(g.from), Some(Number::cotangent(&name, &g.sum)))
             }
         };
-        let equation = |(caption, sides): &(&'static str, Vec<crate::describe::Side>)| {
-            // Each side by itself, so that a narrow window can break the line between them.
-            let written = trace.sides(sides, Markup::MathMl).into_iter().enumerate();
-            let written = written.map(|(i, side)| match i {
-                0 => format!("<math displaystyle=\"true\">{side}</math>"),
-                _ => format!("<math displaystyle=\"true\"><mrow><mo>=</mo>{side}</mrow></math>"),
-            });
-            (*caption, written.collect(), trace.equation(sides, Markup::Text))
+        let equation = |(caption, sides): &(String, Vec<Side>)| {
+            (caption.clone(), pieces(trace, sides), trace.equation(sides, Markup::Text))
         };
         let equations = d.equations.iter().map(equation).collect();
         PageStep { kind, node, from, sum, title: d.title, equations }
@@ -176,6 +197,35 @@ fn data(trace: &Trace) -> Data {
     }
 }
 
+/// The sides of an equation, in pieces between which a narrow window can break the line: sides, and terms of sums.
+fn pieces(trace: &Trace, sides: &[Side]) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut before = String::new();
+    for (i, side) in sides.iter().enumerate() {
+        let whole = trace.write(&side.math, Markup::MathMl, side.numbers);
+        if i > 0 && whole == before {
+            continue;
+        }
+        before = whole;
+        let equals = if i > 0 { "=" } else { "" };
+        // A summary is a sentence.
+        if let Math::Value(v) = &side.math
+            && !v.fits_a_formula()
+        {
+            pieces.push(format!("<span>{equals} {}</span>", escaped(&v.to_string())));
+            continue;
+        }
+        for (k, (sign, term)) in side.math.terms().into_iter().enumerate() {
+            let sign = if k == 0 { equals } else { sign };
+            let sign =
+                if sign.is_empty() { String::new() } else { format!("<mo form=\"infix\">{sign}</mo>") };
+            let term = trace.term(term, side.numbers, k > 0);
+            pieces.push(format!("<math displaystyle=\"true\"><mrow>{sign}{term}</mrow></math>"));
+        }
+    }
+    pieces
+}
+
 /// The graph as SVG, its values and cotangents to be filled in by the script.
 fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
     let place = |(x, y): (f64, f64)| (MARGIN + x * CELL.0, MARGIN + y * CELL.1);
@@ -185,7 +235,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
     );
     let _ = write!(
         page,
-        "<svg id=\"graph\" viewBox=\"0 0 {:.0} {:.0}\" role=\"group\" aria-label=\"the graph; the table below says the \
+        "<svg id=\"graph\" viewBox=\"0 0 {:.0} {:.0}\" role=\"img\" aria-label=\"the graph; the table below says the \
          same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" \
          markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\">\
          <path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
@@ -236,7 +286,12 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
             Kind::Constant => "constant",
         };
         let name = trace.name(i, Markup::Text);
-        let op = n.op.as_deref().unwrap_or(class);
+        // The kind of a leaf is seen by its colour, and gives way to a long name.
+        let leaf = n.op.is_none();
+        let op = if leaf && name.width() > 11 { "" } else { n.op.as_deref().unwrap_or(class) };
+        let name_columns = if op.is_empty() { COLUMNS - 2 } else { 12 };
+        let short = ending(&name, name_columns);
+        let room = (BOX.0 - 26.0 - LETTERS.0 * short.width() as f64) / LETTERS.1;
         let _ = writeln!(
             page,
             "<g class=\"node {class}\" id=\"n{i}\" data-node=\"{i}\" transform=\"translate({x:.1} {y:.1})\">\
@@ -246,9 +301,9 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
             escaped(&name),
             BOX.0,
             BOX.1,
-            escaped(&shortened(&name, 11)),
+            escaped(&short),
             BOX.0 - 8.0,
-            escaped(&shortened(op, 14)),
+            escaped(&shortened(op, room as usize)),
         );
     }
     page.push_str("</g>\n</svg>\n");
@@ -269,9 +324,25 @@ fn shortened(text: &str, most: usize) -> String {
     cut + "…"
 }
 
+/// A name whose beginning is cut off: of a path, the end says more.
+fn ending(name: &str, most: usize) -> String {
+    if name.width() <= most {
+        return name.to_owned();
+    }
+    let mut cut: Vec<char> = Vec::new();
+    for c in name.chars().rev() {
+        if cut.iter().collect::<String>().width() + 1 >= most {
+            break;
+        }
+        cut.push(c);
+    }
+    format!("…{}", cut.into_iter().rev().collect::<String>())
+}
+
 fn rows(page: &mut String, trace: &Trace) {
     for (i, n) in trace.nodes.iter().enumerate() {
-        let equation = n.formula.as_ref().map(|m| format!("= {}", trace.text(m))).unwrap_or_default();
+        let equation =
+            n.formula.as_ref().map(|m| shortened(&format!("= {}", trace.text(m)), ROW)).unwrap_or_default();
         let kind = match n.kind {
             Kind::Computed => n.op.as_deref().unwrap_or(""),
             Kind::Input => "input",

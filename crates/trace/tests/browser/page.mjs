@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { launch, make, open, step } from "./browser.mjs";
+import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { command, folder, launch, make, open, step } from "./browser.mjs";
 
 const browser = await launch();
 test.after(() => browser.close());
@@ -109,6 +113,51 @@ test("300 nodes stay responsive", async () => {
   await close();
 });
 
+test("a model of more than 300 nodes, as people open it", async () => {
+  const run = join(folder, "deep");
+  const small = ["--layers", "10", "--width", "8", "--heads", "1", "--context", "8", "--batch-size", "512"];
+  execFileSync(command, ["train", "gpt", ...small, "--epochs", "1", "--out", run], { stdio: "ignore" });
+  const { url, trace } = make("model", run);
+  assert.ok(trace.nodes.length > 300, `${trace.nodes.length} nodes`);
+  const start = performance.now();
+  const { page, faults, close } = await open(browser, url);
+  const loaded = performance.now() - start;
+  const states = expected(trace);
+  const last = states.length - 1;
+  const times = await page.evaluate(async (last) => {
+    const timed = (id) => {
+      const start = performance.now();
+      document.getElementById(id).click();
+      document.body.getBoundingClientRect();
+      return performance.now() - start;
+    };
+    const middle = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+    const some = async (id) => {
+      const times = [];
+      for (let i = 0; i < 60; i++) {
+        times.push(timed(id));
+        if (i % 20 === 0) await new Promise(requestAnimationFrame);
+      }
+      return middle(times);
+    };
+    return { next: await some("next"), last: timed("last"), back: await some("back"), first: timed("first") };
+  }, last);
+  const size = statSync(fileURLToPath(url)).size;
+  console.log(
+    `${trace.nodes.length} nodes, ${last} steps, ${(size / 1e6).toFixed(1)} MB: opened in ${loaded.toFixed(0)} ms; ms for a ` +
+      `step ${times.next.toFixed(1)}, back ${times.back.toFixed(1)}, to the end ${times.last.toFixed(0)}, to the start ${times.first.toFixed(0)}`,
+  );
+  assert.ok(times.next < 100 && times.back < 100 && times.last < 1000 && times.first < 1000 && loaded < 10_000);
+  assert.ok(size < 5e6);
+  // The steps to and fro end where one jump does.
+  for (const [key, at] of [["End", last], ["ArrowLeft", last - 1], ["Home", 0]]) {
+    await page.keyboard.press(key);
+    assert.deepEqual(await read(page), states[at]);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("keys step, zoom and let go; a node says where its gradient comes from", async () => {
   const { url } = make("keys", ...cases.used_twice);
   const { page, faults, close } = await open(browser, url);
@@ -141,7 +190,7 @@ test("everything is named, and reached by the keyboard in the order of reading",
   const { page, close } = await open(browser, url);
   const unnamed = await page.evaluate(() =>
     [...document.querySelectorAll("button, input, svg, section, nav")]
-      .filter((e) => !e.getAttribute("aria-label") && !e.textContent.trim())
+      .filter((e) => !e.getAttribute("aria-label") && !e.labels?.length && !e.textContent.trim())
       .map((e) => e.outerHTML.slice(0, 80)),
   );
   assert.deepEqual(unnamed, []);
@@ -151,8 +200,8 @@ test("everything is named, and reached by the keyboard in the order of reading",
     order.push(await page.evaluate(() => document.activeElement.id || document.activeElement.dataset.node));
   }
   // Disabled buttons are passed over.
-  assert.deepEqual(order.slice(0, 8), ["smaller", "fit", "larger", "theme", "graph", "next", "last", "slider"]);
-  assert.equal(order[8], "0");
+  assert.deepEqual(order.slice(0, 9), ["smaller", "fit", "larger", "theme", "graph", "next", "last", "slider", "find"]);
+  assert.equal(order[9], "0");
   await close();
 });
 
@@ -192,8 +241,6 @@ test("readable on a phone", async () => {
 
 test("names that look like markup are text", async () => {
   const { writeFileSync } = await import("node:fs");
-  const { join } = await import("node:path");
-  const { folder } = await import("./browser.mjs");
   const trace = JSON.parse(step(...cases.expression, "--format", "json"));
   const evil = "</script><img src=x onerror=document.title='broken'>{{rows}}";
   trace.title = evil;

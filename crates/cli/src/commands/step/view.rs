@@ -6,10 +6,14 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+use ratatui::widgets::{Block, Borders, Paragraph};
 use unicode_width::UnicodeWidthStr;
 use wengert::trace::{Kind, Markup, Step, Trace, text};
 
+/// Columns that a value may take in the list.
+const VALUE: usize = 24;
+/// Rows that list and step, one above the other, need.
+const HIGH: u16 = 9;
 /// Columns from which list and step stand side by side.
 const WIDE: u16 = 90;
 
@@ -19,6 +23,7 @@ const HELP: &str = "\
 Home End    to the start, to the end
 PgUp PgDn   ten steps
 ↑ ↓ k j     look at another node: where its gradient comes from
+[ ]         scroll what is said of the step
 /           search for a name, an operation or a formula; n for the next
 g           jump to the step that computes a node
 Esc         let go of the node, close this
@@ -69,6 +74,8 @@ struct View<'t> {
     sought: String,
     message: String,
     mode: Mode,
+    /// Lines of the step that have been scrolled away.
+    scrolled: usize,
 }
 
 impl<'t> View<'t> {
@@ -82,6 +89,7 @@ impl<'t> View<'t> {
             sought: String::new(),
             message: String::new(),
             mode: Mode::Stepping,
+            scrolled: 0,
         }
     }
 
@@ -106,7 +114,11 @@ impl<'t> View<'t> {
         }
         match &mut self.mode {
             Mode::Stepping => return self.stepping(key.code),
-            Mode::Help => self.mode = Mode::Stepping,
+            Mode::Help if matches!(key.code, KeyCode::Char('[' | ']')) => return self.stepping(key.code),
+            Mode::Help => {
+                self.mode = Mode::Stepping;
+                self.scrolled = 0;
+            }
             Mode::Search(line) | Mode::Jump(line) => match key.code {
                 KeyCode::Esc => self.mode = Mode::Stepping,
                 KeyCode::Backspace => {
@@ -133,6 +145,17 @@ impl<'t> View<'t> {
     fn stepping(&mut self, code: KeyCode) -> bool {
         self.message.clear();
         let last = self.steps.len();
+        match code {
+            KeyCode::Char(']') => {
+                self.scrolled = self.scrolled.saturating_add(3);
+                return false;
+            }
+            KeyCode::Char('[') => {
+                self.scrolled = self.scrolled.saturating_sub(3);
+                return false;
+            }
+            _ => self.scrolled = 0,
+        }
         match code {
             KeyCode::Char('q') => return true,
             KeyCode::Right | KeyCode::Char('l' | ' ') => self.position = (self.position + 1).min(last),
@@ -200,11 +223,13 @@ impl<'t> View<'t> {
         self.selected = Some(node);
     }
 
-    fn draw(&self, frame: &mut Frame<'_>) {
+    fn draw(&mut self, frame: &mut Frame<'_>) {
         let [main, status] =
             Layout::vertical([Constraint::Min(1), Constraint::Length(1)]).areas(frame.area());
         let [list, what] = if main.width >= WIDE {
             Layout::horizontal([Constraint::Percentage(46), Constraint::Min(1)]).areas(main)
+        } else if main.height < HIGH {
+            [Rect::ZERO, main]
         } else {
             let [what, list] = Layout::vertical([Constraint::Percentage(60), Constraint::Min(1)]).areas(main);
             [list, what]
@@ -212,8 +237,8 @@ impl<'t> View<'t> {
         self.draw_list(frame, list);
         match self.mode {
             Mode::Help => {
-                let block = Block::new().borders(Borders::ALL).title(" keys ");
-                frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block), what);
+                let lines = HELP.lines().map(|l| Line::from(l.to_owned())).collect();
+                self.draw_text(frame, what, " keys ", lines);
             }
             _ => self.draw_step(frame, what),
         }
@@ -244,7 +269,17 @@ impl<'t> View<'t> {
         frame.render_widget(block, area);
         let state = self.trace.after(self.position);
         let (active, from) = self.active();
-        let name_width = self.names.iter().map(|n| n.width()).max().unwrap_or(1).min(16);
+        let room = usize::from(inner.width);
+        let widest = self.names.iter().map(|n| n.width()).max().unwrap_or(1);
+        let name_width = widest.min(room / 3).clamp(1, 32);
+        // The node of interest stays in sight.
+        let rows = usize::from(inner.height);
+        let interest = self.selected.or(active).unwrap_or(0);
+        let top = (interest + 1).saturating_sub(rows * 2 / 3).min(state.len().saturating_sub(rows));
+        let seen = top..state.len().min(top + rows);
+        let shown = |i: usize| self.trace.nodes[i].value.as_ref().filter(|_| state[i].0);
+        let value_width =
+            seen.clone().filter_map(shown).map(|v| v.brief(VALUE).width()).max().unwrap_or(0).clamp(10, 24);
         let path = self.selected.map(|i| self.trace.paths(i));
         let line = |i: usize| {
             let (known, cotangent) = &state[i];
@@ -263,23 +298,25 @@ impl<'t> View<'t> {
                 style = style.add_modifier(Modifier::REVERSED);
             }
             let value = match (&self.trace.nodes[i].value, known) {
-                (Some(v), true) => v.to_string(),
+                (Some(v), true) => v.brief(VALUE),
                 (None, true) => "freed".into(),
                 _ => "·".into(),
             };
-            let name = padded(&self.names[i], name_width);
-            let mut spans = vec![Span::styled(format!("{mark} {name} = {}", padded(&value, 10)), style)];
+            let name = padded(&ending(&self.names[i], name_width), name_width);
+            let start = format!("{mark} {name} = {}", padded(&value, value_width));
+            let left = room.saturating_sub(start.width() + 2);
+            let mut spans = vec![Span::styled(start, style)];
             if let Some(c) = cotangent {
-                let text = format!("  {} = {c}", self.trace.cotangent_name(i, Markup::Text));
-                spans.push(Span::styled(text, Style::new().fg(Color::Red)));
+                // Its sizes are those of the value.
+                let c = if c.summary.is_some() { c.range() } else { c.brief(VALUE) };
+                let whole = format!("{} = {c}", self.trace.cotangent_name(i, Markup::Text));
+                // A name that leaves no room for the number is left out.
+                let text = if whole.width() <= left { whole } else { format!("∂ = {c}") };
+                spans.push(Span::styled(format!("  {text}"), Style::new().fg(Color::Red)));
             }
             Line::from(spans)
         };
-        // The node of interest stays in sight.
-        let rows = usize::from(inner.height);
-        let interest = self.selected.or(active).unwrap_or(0);
-        let top = (interest + 1).saturating_sub(rows * 2 / 3).min(state.len().saturating_sub(rows));
-        let lines: Vec<Line<'_>> = (top..state.len().min(top + rows)).map(line).collect();
+        let lines: Vec<Line<'_>> = seen.map(line).collect();
         frame.render_widget(Paragraph::new(lines), inner);
     }
 
@@ -287,9 +324,9 @@ impl<'t> View<'t> {
         if matches!(self.step(), Some(Step::Forward(_)) | None) { Color::Blue } else { Color::Red }
     }
 
-    fn draw_step(&self, frame: &mut Frame<'_>, area: Rect) {
+    fn draw_step(&mut self, frame: &mut Frame<'_>, area: Rect) {
         let dim = Style::new().add_modifier(Modifier::DIM);
-        let mut lines = Vec::new();
+        let mut lines: Vec<Line<'static>> = Vec::new();
         let phase = match self.step() {
             None => " start ",
             Some(Step::Forward(_)) => " forward ",
@@ -305,7 +342,7 @@ impl<'t> View<'t> {
                 let strong = Style::new().fg(self.colour()).add_modifier(Modifier::BOLD);
                 lines.push(Line::styled(d.title.clone(), strong));
                 for ((caption, _), equation) in d.equations.iter().zip(self.trace.equations(&d)) {
-                    lines.push(Line::styled(*caption, dim));
+                    lines.push(Line::styled(caption.clone(), dim));
                     lines.push(Line::from(format!("  {equation}")));
                 }
             }
@@ -314,12 +351,33 @@ impl<'t> View<'t> {
             lines.push(Line::default());
             lines.extend(self.about(i));
         }
-        let block = Block::new().borders(Borders::ALL).title(phase);
-        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
+        self.draw_text(frame, area, phase, lines);
+    }
+
+    /// Lines, broken where they are too long, of which as many are scrolled away as was asked for.
+    fn draw_text(
+        &mut self,
+        frame: &mut Frame<'_>,
+        area: Rect,
+        title: &'static str,
+        lines: Vec<Line<'static>>,
+    ) {
+        let mut block = Block::new().borders(Borders::ALL).title(title);
+        let inner = block.inner(area);
+        let broken: Vec<Line<'static>> =
+            lines.into_iter().flat_map(|l| broken(l, usize::from(inner.width))).collect();
+        let most = broken.len().saturating_sub(usize::from(inner.height));
+        self.scrolled = self.scrolled.min(most);
+        if most > 0 {
+            let more = if self.scrolled < most { " ] more " } else { " [ back " };
+            block = block.title_bottom(Line::from(more).right_aligned());
+        }
+        let seen: Vec<Line<'static>> = broken.into_iter().skip(self.scrolled).collect();
+        frame.render_widget(Paragraph::new(seen).block(block), area);
     }
 
     /// What there is to say of a node.
-    fn about(&self, i: usize) -> Vec<Line<'_>> {
+    fn about(&self, i: usize) -> Vec<Line<'static>> {
         let n = &self.trace.nodes[i];
         let kind = match n.kind {
             Kind::Computed => n.op.as_deref().unwrap_or(""),
@@ -333,7 +391,8 @@ impl<'t> View<'t> {
             lines.push(Line::from(format!("  {} = {}", self.names[i], self.trace.text(m))));
         }
         lines.extend(n.source.as_ref().map(|s| Line::from(format!("  at {s}"))));
-        lines.extend(n.module.as_ref().map(|m| Line::from(format!("  in {m}"))));
+        let module = n.module.as_ref().filter(|m| !m.is_empty() && Some(*m) != n.name.as_ref());
+        lines.extend(module.map(|m| Line::from(format!("  in {m}"))));
         if let Ok(why) = self.trace.explain(i) {
             lines.extend(why.to_string().lines().map(|l| Line::from(l.to_owned())));
         }
@@ -344,4 +403,22 @@ impl<'t> View<'t> {
 /// A text in exactly so many columns, unless it is longer than that.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// A line in pieces that are no wider than this; the rest of it stands further in.
+fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
+    let whole: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
+    let text = whole.trim_start_matches(' ');
+    let indent = " ".repeat(whole.len() - text.len());
+    text::wrapped(text, &indent, width).lines().map(|l| Line::styled(l.to_owned(), line.style)).collect()
+}
+
+/// The end of a name that is too long: of a path, the end says more.
+fn ending(name: &str, width: usize) -> String {
+    if name.width() <= width {
+        return name.to_owned();
+    }
+    let letters: Vec<char> = name.chars().collect();
+    let cut = (1..letters.len()).map(|i| letters[i..].iter().collect::<String>());
+    cut.into_iter().find(|end| end.width() < width).map_or_else(String::new, |end| format!("…{end}"))
 }
