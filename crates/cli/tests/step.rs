@@ -166,10 +166,14 @@ struct Terminal {
 
 impl Terminal {
     fn new(arguments: &[&str], rows: u16, columns: u16) -> Self {
+        Terminal::with(arguments, rows, columns, &[("TERM", "xterm-256color")])
+    }
+
+    fn with(arguments: &[&str], rows: u16, columns: u16, variables: &[(&str, &str)]) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(rows, columns)).unwrap();
         let command = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_wengert"));
-        let child = command.arg("step").args(arguments).env("TERM", "xterm-256color").spawn(pts).unwrap();
+        let child = command.arg("step").args(arguments).envs(variables.iter().copied()).spawn(pts).unwrap();
         let (send, output) = channel();
         let mut read = std::fs::File::from(second_handle(&pty));
         std::thread::spawn(move || {
@@ -329,6 +333,29 @@ fn what_does_not_fit_is_shortened_or_scrolled() {
     t.keys("\r");
     t.shows(&["nodes", "reverse"]);
     t.keys("q");
+    t.ends();
+}
+
+#[test]
+fn no_colours_and_a_terminal_that_can_do_nothing() {
+    let mut t = Terminal::with(&TANH, 24, 100, &[("TERM", "xterm-256color"), ("NO_COLOR", "1")]);
+    t.shows(&["0/11"]);
+    t.keys(&RIGHT.repeat(3));
+    t.keys("gv4\r");
+    t.shows(&["2/11", "v₄: add"]);
+    let screen = t.screen.screen();
+    let cells = (0..24).flat_map(|row| (0..100).filter_map(move |column| screen.cell(row, column)));
+    let cells: Vec<_> = cells.collect();
+    assert!(
+        cells.iter().all(|c| c.fgcolor() == vt100::Color::Default && c.bgcolor() == vt100::Color::Default)
+    );
+    // What colours say is said by other means: the step, the node looked at, the way to the output.
+    assert!(cells.iter().any(|c| c.bold()) && cells.iter().any(|c| c.inverse()));
+    assert!(cells.iter().any(|c| c.underline()));
+    t.keys("q");
+    t.ends();
+    let mut t = Terminal::with(&TANH, 60, 100, &[("TERM", "dumb")]);
+    t.shows(&["Gradients", "∂v₆/∂w  0.327133"]);
     t.ends();
 }
 

@@ -4,6 +4,9 @@ use crate::math::Markup;
 use crate::trace::{Kind, Trace};
 use std::fmt::Write;
 
+/// Columns up to which a value stands whole in a box.
+const LINE: usize = 40;
+
 /// The graph: a box for every node with equation, value and cotangent, an arrow for every input with its local derivative.
 ///
 /// ```
@@ -24,8 +27,9 @@ pub fn graph(trace: &Trace) -> String {
             Some(m) => format!("{name} = {}", trace.text(m)),
             None => name,
         }];
-        lines.extend(n.value.as_ref().map(ToString::to_string));
-        let cotangent = |g: &crate::Value| format!("{} = {g}", trace.cotangent_name(i, Markup::Text));
+        lines.extend(n.value.as_ref().map(|v| v.brief(LINE)));
+        let cotangent =
+            |g: &crate::Value| format!("{} = {}", trace.cotangent_name(i, Markup::Text), g.brief(LINE));
         lines.extend(n.gradient.as_ref().map(cotangent));
         let fill = match n.kind {
             Kind::Computed => "white",

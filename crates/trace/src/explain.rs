@@ -194,7 +194,11 @@ impl Trace {
             text += &match why.path_count {
                 1.0 => "\nIt comes along one path:".to_owned(),
                 n if n == kept as f64 => format!("\nIt comes along {kept} paths:"),
-                n => format!("\nIt comes along {} paths; the {kept} that contribute most:", shown(n)),
+                n => {
+                    let part = percent(why.paths.iter().map(|p| p.product).sum::<f64>() / total);
+                    let part = if part == "–" { String::new() } else { format!(", {part} of it together") };
+                    format!("\nIt comes along {} paths; the {kept} that contribute most{part}:", shown(n))
+                }
             };
             for p in &why.paths {
                 let names: Vec<String> = p.nodes.iter().map(|&i| self.name(i, Markup::Text)).collect();

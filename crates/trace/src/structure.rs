@@ -52,7 +52,7 @@ pub(crate) fn contribution(op: &str, from: usize, input: usize, nodes: &[Node]) 
         ("matmul", 2, 0) if rank(0) == 2 && rank(1) <= 2 => product(g, transposed(x(1))),
         ("matmul", 2, 1) if rank(0) == 2 && rank(1) <= 2 => product(transposed(x(0)), g),
         // Each element is given the cotangent of the sum it went into.
-        ("sum", 1, 0) => product(g, Math::Number(1.0)),
+        ("sum", 1, 0) => Math::Call("broadcast".into(), vec![g]),
         ("transpose" | "t", 1, 0) => transposed(g),
         _ => return None,
     })

@@ -19,6 +19,7 @@ pub const WHOLE: usize = 64;
 /// let large = Value::of(&Tensor::<f64>::arange(0.0, 1.0, 1000));
 /// assert_eq!((large.numbers.len(), large.summary.unwrap().max), (0, 999.0));
 /// assert_eq!(large.to_string(), "[1000] from 0 to 999, mean 499.5");
+/// assert_eq!(Value::of(&Tensor::<f64>::ones([10, 10])).to_string(), "[10, 10] all 1");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -130,7 +131,7 @@ impl Value {
         let range = match (min, max) {
             (min, _) if min.is_nan() && not_finite > 0 => return "not finite".into(),
             (min, _) if min.is_nan() => return "empty".into(),
-            (min, max) if min == max => format!("all {}", rough(min)),
+            (min, max) if min == max && not_finite == 0 => format!("all {}", rough(min)),
             (min, max) => format!("{}…{}", rough(min), rough(max)),
         };
         if not_finite > 0 { format!("{range}, NaN/∞") } else { range }
@@ -166,7 +167,13 @@ impl std::fmt::Display for Value {
             return f.write_str(&shown(c));
         }
         if let Some(s) = &self.summary {
-            write!(f, "{:?} from {} to {}, mean {}", self.shape, shown(s.min), shown(s.max), shown(s.mean))?;
+            match s.min == s.max && s.not_finite == 0 {
+                true => write!(f, "{:?} all {}", self.shape, shown(s.min))?,
+                false => {
+                    let (min, max, mean) = (shown(s.min), shown(s.max), shown(s.mean));
+                    write!(f, "{:?} from {min} to {max}, mean {mean}", self.shape)?;
+                }
+            }
             return if s.not_finite > 0 { write!(f, ", {} not finite", s.not_finite) } else { Ok(()) };
         }
         if self.numbers.is_empty() {

@@ -107,7 +107,8 @@ impl Step {
             (None, Some(path)) => Some(ending(path)?),
             _ => None,
         };
-        let terminal = stdout().is_terminal() && stdin().is_terminal();
+        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let terminal = able && stdout().is_terminal() && stdin().is_terminal();
         let format = match (self.format, by_ending) {
             (Some(asked), _) | (None, Some(asked)) => asked,
             (None, None) if terminal => return view::show(&trace),

@@ -66,7 +66,8 @@ struct PageStep {
 impl Number {
     fn of(v: Option<&Value>) -> Self {
         v.map_or_else(Number::default, |v| Number {
-            text: v.to_string(),
+            // A row is a few lines high.
+            text: if v.summary.is_some() { v.to_string() } else { v.brief(ROW / 2) },
             label: shortened(&v.brief(COLUMNS), COLUMNS),
             // As JavaScript reads it.
             exact: v.as_number().map(|c| format!("{c:?}").replace("inf", "Infinity")),
@@ -339,6 +340,11 @@ fn ending(name: &str, most: usize) -> String {
     format!("…{}", cut.into_iter().rev().collect::<String>())
 }
 
+/// Text that may be broken after the parts of a path.
+fn breakable(name: &str) -> String {
+    escaped(name).replace('.', ".<wbr>").replace('_', "_<wbr>")
+}
+
 fn rows(page: &mut String, trace: &Trace) {
     for (i, n) in trace.nodes.iter().enumerate() {
         let equation =
@@ -353,8 +359,8 @@ fn rows(page: &mut String, trace: &Trace) {
             page,
             "<tr id=\"r{i}\"><th scope=\"row\"><button type=\"button\" data-node=\"{i}\">{}</button></th><td>{}</td>\
              <td>{}</td><td class=\"value\"></td><td class=\"cotangent\"></td></tr>",
-            escaped(&trace.name(i, Markup::Text)),
-            escaped(kind),
+            breakable(&trace.name(i, Markup::Text)),
+            breakable(kind),
             escaped(&equation),
         );
     }

@@ -12,6 +12,8 @@ use wengert::trace::{Kind, Markup, Step, Trace, text};
 
 /// Columns that a value may take in the list.
 const VALUE: usize = 24;
+/// The colour of the paths from a node to the output.
+const PATH: Color = Color::Magenta;
 /// Rows that list and step, one above the other, need.
 const HIGH: u16 = 9;
 /// Columns from which list and step stand side by side.
@@ -76,6 +78,8 @@ struct View<'t> {
     mode: Mode,
     /// Lines of the step that have been scrolled away.
     scrolled: usize,
+    /// Whether the user wants no colours (<https://no-color.org>).
+    plain: bool,
 }
 
 impl<'t> View<'t> {
@@ -90,6 +94,16 @@ impl<'t> View<'t> {
             message: String::new(),
             mode: Mode::Stepping,
             scrolled: 0,
+            plain: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        }
+    }
+
+    /// A colour, or what stands for it where none is wanted.
+    fn coloured(&self, style: Style, colour: Color) -> Style {
+        match (self.plain, colour) {
+            (false, colour) => style.fg(colour),
+            (true, PATH) => style.add_modifier(Modifier::UNDERLINED),
+            (true, _) => style,
         }
     }
 
@@ -290,9 +304,9 @@ impl<'t> View<'t> {
             };
             let mut style = Style::new();
             if Some(i) == active {
-                style = style.fg(self.colour()).add_modifier(Modifier::BOLD);
+                style = self.coloured(style, self.colour()).add_modifier(Modifier::BOLD);
             } else if path.as_ref().is_some_and(|p| p[i]) {
-                style = style.fg(Color::Magenta);
+                style = self.coloured(style, PATH);
             }
             if Some(i) == self.selected {
                 style = style.add_modifier(Modifier::REVERSED);
@@ -312,7 +326,7 @@ impl<'t> View<'t> {
                 let whole = format!("{} = {c}", self.trace.cotangent_name(i, Markup::Text));
                 // A name that leaves no room for the number is left out.
                 let text = if whole.width() <= left { whole } else { format!("∂ = {c}") };
-                spans.push(Span::styled(format!("  {text}"), Style::new().fg(Color::Red)));
+                spans.push(Span::styled(format!("  {text}"), self.coloured(Style::new(), Color::Red)));
             }
             Line::from(spans)
         };
@@ -339,7 +353,7 @@ impl<'t> View<'t> {
             }
             Some(step) => {
                 let d = self.trace.describe(step);
-                let strong = Style::new().fg(self.colour()).add_modifier(Modifier::BOLD);
+                let strong = self.coloured(Style::new(), self.colour()).add_modifier(Modifier::BOLD);
                 lines.push(Line::styled(d.title.clone(), strong));
                 for ((caption, _), equation) in d.equations.iter().zip(self.trace.equations(&d)) {
                     lines.push(Line::styled(caption.clone(), dim));
@@ -385,7 +399,7 @@ impl<'t> View<'t> {
             Kind::Parameter => "a parameter",
             Kind::Constant => "a constant",
         };
-        let bold = Style::new().fg(Color::Magenta).add_modifier(Modifier::BOLD);
+        let bold = self.coloured(Style::new(), PATH).add_modifier(Modifier::BOLD);
         let mut lines = vec![Line::styled(format!("{}: {kind}", self.names[i]), bold)];
         if let Some(m) = &n.formula {
             lines.push(Line::from(format!("  {} = {}", self.names[i], self.trace.text(m))));
