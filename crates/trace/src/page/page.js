@@ -234,8 +234,9 @@
     // Text stays readable: of a large graph a part is shown, from its inputs.
     view = { ...full };
     const room = { w: svg.clientWidth || 800, h: svg.clientHeight || 500 };
-    const all = Math.max(full.w / room.w, full.h / room.h);
-    const s = all <= 1.5 ? Math.max(all, 0.8) : 1.25;
+    const [wide, high] = [full.w / room.w, full.h / room.h];
+    const small = (s) => s > 1.25 && s <= 1.5;
+    const s = Math.max(wide, high) <= 1.5 ? Math.max(wide, high, 0.8) : small(wide) ? wide : 1.25;
     view.w = room.w * s;
     view.h = room.h * s;
     view.x = full.w < view.w ? (full.w - view.w) / 2 : 0;

@@ -38,7 +38,8 @@ export async function open(browser, url, options = {}) {
   const faults = [];
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && faults.push("console: " + m.text()));
   page.on("pageerror", (e) => faults.push("error: " + e.message));
-  page.on("request", (r) => r.url() !== url && !r.url().startsWith("data:") && faults.push("request: " + r.url()));
+  const own = (address) => address.split("#")[0] === url.split("#")[0] || address.startsWith("data:");
+  page.on("request", (r) => own(r.url()) || faults.push("request: " + r.url()));
   await page.goto(url);
   return { page, faults, close: () => context.close() };
 }

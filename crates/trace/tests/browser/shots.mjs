@@ -20,8 +20,8 @@ async function shot(page, name) {
 const mlp = ["mlp", "--widths", "2,3,1"];
 for (const [name, args, at, options] of [
   ["step-page", mlp, 24, { viewport: { width: 1280, height: 720 } }],
-  ["step-page-dark", ["tanh(w*x + b)^2", "--at", "w=2,x=-1,b=0.5"], 8, { viewport: { width: 1100, height: 560 }, colorScheme: "dark" }],
-  ["step-page-phone", ["mlp", "--vector"], 14, { viewport: { width: 390, height: 780 } }],
+  ["step-page-dark", ["tanh(w*x + b)^2", "--at", "w=2,x=-1,b=0.5"], 8, { viewport: { width: 1280, height: 600 }, colorScheme: "dark" }],
+  ["step-page-phone", ["mlp", "--vector"], 14, { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true }],
 ]) {
   const { url } = make(name, ...args);
   const { page, close } = await open(browser, url + "#step=" + at, options);
