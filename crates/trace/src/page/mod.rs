@@ -240,7 +240,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
          same\" tabindex=\"0\">\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" \
          markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto-start-reverse\">\
          <path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
-         </defs>\n<g>\n",
+         </defs>\n<g id=\"world\">\n<g>\n",
         size.0, size.1
     );
     for (a, b, points) in &layout.edges {
@@ -307,7 +307,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
             escaped(&shortened(op, room as usize)),
         );
     }
-    page.push_str("</g>\n</svg>\n");
+    page.push_str("</g>\n</g>\n</svg>\n");
 }
 
 /// A text cut where the box ends.

@@ -192,9 +192,13 @@
   const whole = svg.viewBox.baseVal;
   const full = { x: whole.x, y: whole.y, w: whole.width, h: whole.height };
   let view = { ...full };
+  // Its size is that of the view box, its place a shift of all: a view box that moves is laid out anew, nodes and all.
+  let size = "";
   const show = () => {
     cull();
-    svg.setAttribute("viewBox", [view.x, view.y, view.w, view.h].join(" "));
+    const now = "0 0 " + view.w + " " + view.h;
+    if (now !== size) svg.setAttribute("viewBox", size = now);
+    by("world").setAttribute("transform", "translate(" + -view.x + " " + -view.y + ")");
   };
   // Where nodes and edges are; of a large graph, what is far from the view is not drawn.
   const areas = box.map((g) => {

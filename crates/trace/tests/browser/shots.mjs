@@ -19,7 +19,7 @@ async function shot(page, name) {
 
 const mlp = ["mlp", "--widths", "2,3,1"];
 for (const [name, args, at, options] of [
-  ["step-page", mlp, 24, { viewport: { width: 1280, height: 720 } }],
+  ["step-page", mlp, 27, { viewport: { width: 1440, height: 780 } }],
   ["step-page-dark", ["tanh(w*x + b)^2", "--at", "w=2,x=-1,b=0.5"], 8, { viewport: { width: 1280, height: 600 }, colorScheme: "dark" }],
   ["step-page-phone", ["mlp", "--vector"], 14, { viewport: { width: 390, height: 780 }, isMobile: true, hasTouch: true }],
 ]) {
