@@ -6,7 +6,7 @@
 //! ∂L/∂w_ji⁽ˡ⁾ = δ_j⁽ˡ⁾ h_i⁽ˡ⁻¹⁾, ∂L/∂b_j⁽ˡ⁾ = δ_j⁽ˡ⁾.
 
 use crate::error::Error;
-use crate::trace::Trace;
+use crate::trace::{Kind, Trace};
 use wengert_ops::Tensor;
 use wengert_tape::scalar::{self, Traced, affine};
 use wengert_tape::{Elementary, Tape, Var};
@@ -167,10 +167,15 @@ impl Network {
     }
 }
 
-/// δ for the cotangents of pre-activations, ∂L/∂w for the rest; no lines of a program, which are those of this file.
+/// δ for the cotangents of pre-activations, ∂L/∂w for the rest, which are parameters if they are leaves; no lines of a program,
+/// which are those of this file.
 fn notation(trace: &mut Trace) {
     for n in &mut trace.nodes {
         n.source = None;
+        // What has a derivative here is a weight or a bias.
+        if n.kind == Kind::Input {
+            n.kind = Kind::Parameter;
+        }
         let name = n.name.as_deref().unwrap_or("");
         n.cotangent_name = Some(match name.strip_prefix('z') {
             Some(indices) => format!("δ{indices}"),

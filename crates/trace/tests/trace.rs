@@ -228,6 +228,7 @@ fn names_and_values_that_do_not_match() {
     let f = Expression::parse("alpha*x + b").unwrap();
     let refused = |at: &[(&str, f64)]| f.trace(at).unwrap_err().to_string();
     assert_eq!(refused(&[("alpha", 1.0)]), "x, b have no value: add x=..,b=..");
+    assert_eq!(refused(&[("pi", 3.0)]), "pi is a constant, 3.141593, and takes no other value");
     assert_eq!(refused(&[("alhpa", 1.0)]), "there is no variable alhpa; did you mean alpha?");
     let constant = Expression::parse("2 + pi").unwrap().trace(&[]).unwrap_err().to_string();
     assert_eq!(constant, "the expression has no variable, so there is nothing to differentiate");

@@ -1,6 +1,6 @@
 //! Evaluating expressions, on anything that behaves like a number.
 
-use super::functions::{binary, unary};
+use super::functions::{CONSTANTS, binary, unary};
 use super::{Expression, Tree};
 use crate::error::Error;
 use crate::trace::Trace;
@@ -87,6 +87,11 @@ impl Expression {
     /// If a variable has no value, or a value no variable.
     pub fn values(&self, at: &[(&str, f64)]) -> Result<Vec<f64>, Error> {
         if let Some((name, _)) = at.iter().find(|(name, _)| !self.variables.iter().any(|v| v == name)) {
+            if let Some((_, c)) = CONSTANTS.iter().find(|(c, _)| c == name) {
+                return Err(Error::Refused(format!(
+                    "{name} is a constant, {c:.6}, and takes no other value"
+                )));
+            }
             let like = crate::like(name, self.variables.iter().cloned());
             return Err(Error::Unknown { what: "variable", name: (*name).to_owned(), like });
         }
