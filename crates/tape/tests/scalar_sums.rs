@@ -1,6 +1,12 @@
 //! Sums whose terms are recorded while the sum is, and statements of many records.
 
-use wengert_tape::scalar::{Tape, Var, statement, sum_of_products};
+use proptest::prelude::*;
+use std::cell::RefCell;
+use wengert_tape::scalar::{
+    Jet, Lanes, Number, Tape, Traced, Var, affine, checkpoint, fuse, preaccumulate, statement,
+    sum_of_products,
+};
+use wengert_tape::{Elementary, Real};
 
 /// 1 + 2 + .. + 7.
 const WEIGHTS: f64 = 28.0;
@@ -83,4 +89,113 @@ fn long_statements_may_have_constants_and_one_tape() {
     let other = Tape::new();
     x[6] = other.var(7.0);
     assert!(product(x).value().is_nan() && tape.error().is_some() && other.error().is_some());
+}
+
+/// What a random program is made of.
+type Code<'a> = std::slice::Iter<'a, u8>;
+
+/// A random value, in whose making anything may come between the terms of a sum: products, variables, kept values, blocks,
+/// and other sums.
+fn value<'t, T: Number + Send + Sync + 'static>(
+    tape: &'t Tape<T>,
+    x: &[Var<'t, T>; 3],
+    code: &RefCell<Code<'_>>,
+    depth: usize,
+) -> Var<'t, T> {
+    let next = || code.borrow_mut().next().copied().unwrap_or(0);
+    let at = |k: u8| x[k as usize % 3];
+    let inner = || value(tape, x, code, depth - 1);
+    let what = if depth == 0 { next() % 6 } else { next() % 13 };
+    match what {
+        0 => at(next()),
+        1 => at(next()) * at(next()),
+        2 => (at(next()) * 0.5).keep(),
+        3 => at(next()).sin(),
+        4 => tape.var(T::of(0.25)) * at(next()),
+        5 => Var::of(0.75),
+        6 => (0..next() % 8).map(|_| inner()).sum(),
+        7 => sum_of_products((0..next() % 6).map(|_| (inner(), inner()))).sin(),
+        8 => (inner() * inner()).keep(),
+        9 => {
+            let (a, b) = (inner(), inner());
+            preaccumulate([a, b], |[a, b]| [(a * b).sin() + a])[0]
+        }
+        10 => checkpoint(&[inner(), inner()], |v| vec![(0..4).map(|k| v[0] * v[1] * f64::from(k)).sum()])[0]
+            .sin(),
+        11 => {
+            let all: [Var<'t, T>; 7] = std::array::from_fn(|_| inner());
+            fuse(all, |all| all.into_iter().fold(Jet::of(0.1), |sum, a| sum + a * a.scale(0.1))).sin()
+        }
+        _ => {
+            let all: Vec<Var<'t, T>> = (0..next() % 6).map(|_| inner()).collect();
+            affine(inner(), &all, &all).sin()
+        }
+    }
+}
+
+/// The sum of what the whole code makes.
+fn total<'t, T: Number + Send + Sync + 'static>(
+    tape: &'t Tape<T>,
+    x: &[Var<'t, T>; 3],
+    code: &[u8],
+) -> Var<'t, T> {
+    let code = RefCell::new(code.iter());
+    let more = || !code.borrow().as_slice().is_empty();
+    std::iter::from_fn(|| more().then(|| value(tape, x, &code, 3))).chain([x[0]]).sum()
+}
+
+/// The gradient by the three, on a tape that has been used before.
+fn gradient<T: Number + Send + Sync + 'static>(tape: &Tape<T>, x: [T; 3], code: &[u8]) -> (T, Vec<T>) {
+    let x = x.map(|c| tape.var(c));
+    let y = total(tape, &x, code);
+    (y.value(), tape.gradient(y).unwrap().of(&x).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn anything_may_come_between_the_terms_of_a_sum(
+        code in proptest::collection::vec(any::<u8>(), 0..400),
+        x in [-1.0..1.0f64, -1.0..1.0f64, -1.0..1.0f64],
+        before in 0..300usize,
+    ) {
+        let tape = Tape::new();
+        let start = tape.var(1.0);
+        // So that the end of a chunk of records is anywhere.
+        let chain = (0..before).fold(start, |sum, _| sum + start);
+        let (y, g) = gradient(&tape, x, &code);
+        prop_assert_eq!(tape.gradient(chain).unwrap().wrt(start).unwrap(), before as f64 + 1.0);
+        let close = |a: f64, b: f64, bound: f64| (a - b).abs() <= bound * (1.0 + a.abs().max(b.abs()));
+
+        // A tape of traced numbers, swept by the list.
+        let traced = Tape::<Traced>::default();
+        let v = x.map(|c| traced.var(Traced(c)));
+        let z = total(&traced, &v, &code);
+        prop_assert!(close(y, z.value().0, 1e-12));
+        let nodes = traced.nodes();
+        let mut cotangents = vec![0.0; nodes.len()];
+        cotangents[z.id().unwrap()] = 1.0;
+        for i in (0..nodes.len()).rev() {
+            for (&to, slope) in nodes[i].inputs.iter().zip(&nodes[i].slopes) {
+                cotangents[to] += cotangents[i] * slope;
+            }
+        }
+        for (i, v) in v.iter().enumerate() {
+            prop_assert!(close(g[i], cotangents[v.id().unwrap()], 1e-9), "list: {} {}", g[i], cotangents[i]);
+            // Lanes, and a difference.
+            let h = 1e-6;
+            let (mut up, mut down) = (x, x);
+            up[i] += h;
+            down[i] -= h;
+            let (up_y, _) = gradient(&Tape::new(), up, &code);
+            let (down_y, _) = gradient(&Tape::new(), down, &code);
+            prop_assert!(close((up_y - down_y) / (2.0 * h), g[i], 1e-5));
+        }
+        let lanes = Tape::<Lanes<2>>::default();
+        let (_, all) = gradient(&lanes, x.map(|c| Lanes([c, c])), &code);
+        for (one, lanes) in g.iter().zip(all) {
+            prop_assert!(close(*one, lanes.0[1], 1e-11));
+        }
+    }
 }
