@@ -24,6 +24,26 @@ pub struct Slice {
     step: isize,
 }
 
+impl std::fmt::Display for Slice {
+    /// As Rust writes a range, and the step if it is not 1.
+    ///
+    /// ```
+    /// use wengert_ops::Slice;
+    /// assert_eq!(Slice::from(1..3).to_string(), "1..3");
+    /// assert_eq!(Slice::all().step(-2).to_string(), ".. by -2");
+    /// ```
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(start) = self.start {
+            write!(f, "{start}")?;
+        }
+        write!(f, "..")?;
+        if let Some(end) = self.end {
+            write!(f, "{end}")?;
+        }
+        if self.step == 1 { Ok(()) } else { write!(f, " by {}", self.step) }
+    }
+}
+
 impl Slice {
     /// The whole axis.
     pub fn all() -> Self {

@@ -35,6 +35,8 @@ pub struct NodeInfo<T: Float> {
     pub location: &'static Location<'static>,
     /// The module whose parameters were involved.
     pub path: Option<String>,
+    /// What the operation was told besides its inputs, in words; see [`Op::arguments`](crate::Op::arguments).
+    pub arguments: Option<String>,
     /// What the operation computes, where it is elementwise.
     pub equation: Option<Equation>,
 }
@@ -105,6 +107,7 @@ impl<T: Float> Tape<T> {
                 needs_gradient: node.needs,
                 location: node.at,
                 path: paths[id].map(str::to_owned),
+                arguments: first.op.as_ref().and_then(|op| op.arguments()),
                 equation: first.op.as_ref().and_then(|op| op.equation()),
             }
         };

@@ -99,6 +99,11 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// What the op was told besides its inputs, in words for whoever looks at the tape: `axis 2, 0..3`.
+    fn arguments(&self) -> Option<String> {
+        None
+    }
+
     /// What the op computes and its derivatives, as they are written, where that can be said elementwise.
     fn equation(&self) -> Option<Equation> {
         None

@@ -188,7 +188,7 @@ impl Trace {
         let known = |m: &Math| {
             let mut open = vec![m];
             while let Some(m) = open.pop() {
-                if let Math::Call(name, _) | Math::Compare(name, ..) = m
+                if let Math::Call(name, _) | Math::Compare(name, ..) | Math::Words(name) = m
                     && name.chars().any(char::is_control)
                 {
                     return Some("a formula has control characters in a name".into());

@@ -23,6 +23,8 @@ pub enum Math {
     Value(Value),
     /// A function of some arguments.
     Call(String, Vec<Math>),
+    /// What a function was told besides values, in words.
+    Words(String),
     /// The opposite.
     Neg(Box<Math>),
     /// A sum.
@@ -124,9 +126,12 @@ impl Math {
     /// The parts.
     pub(crate) fn parts(&self) -> Vec<&Math> {
         match self {
-            Math::Node(_) | Math::Cotangent(_) | Math::Slope(..) | Math::Number(_) | Math::Value(_) => {
-                Vec::new()
-            }
+            Math::Node(_)
+            | Math::Cotangent(_)
+            | Math::Slope(..)
+            | Math::Number(_)
+            | Math::Value(_)
+            | Math::Words(_) => Vec::new(),
             Math::Call(_, x) => x.iter().collect(),
             Math::Neg(a) | Math::Transpose(a) | Math::Sum(a) => vec![a],
             Math::Add(a, b)
@@ -163,6 +168,11 @@ impl Math {
             Math::Node(_) | Math::Cotangent(_) | Math::Slope(..) => leaves(self),
             Math::Number(c) => number_in(m, *c),
             Math::Value(v) => value_in(m, v),
+            Math::Words(words) => Written::atom(match m {
+                Markup::Text => words.clone(),
+                Markup::Latex => format!("\\text{{{}}}", words.replace('_', "\\_")),
+                Markup::MathMl => format!("<mtext>{}</mtext>", escaped(words)),
+            }),
             Math::Call(f, x) => {
                 let x: Vec<String> = x.iter().map(|a| inner(a, LOOSE)).collect();
                 Written::atom(call(m, f, &x))

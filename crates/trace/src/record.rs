@@ -111,7 +111,9 @@ impl<T: Float> Traceable for Var<'_, T> {
             number[i] = list.push(line(n, inputs.clone()));
             if let Some(equation) = &n.equation {
                 list.equation(number[i], equation);
-            } else if let Some(formula) = structure::formula(n.op.unwrap_or(""), &inputs, list.nodes()) {
+            } else if let Some(formula) =
+                structure::formula(n.op.unwrap_or(""), &inputs, n.arguments.as_deref(), list.nodes())
+            {
                 list.formula(number[i], formula);
             }
         }

@@ -16,8 +16,8 @@ fn sum(a: Math) -> Math {
     Math::Sum(Box::new(a))
 }
 
-/// What an operation computes from its inputs.
-pub(crate) fn formula(op: &str, inputs: &[usize], nodes: &[Node]) -> Option<Math> {
+/// What an operation computes from its inputs, having been told this besides.
+pub(crate) fn formula(op: &str, inputs: &[usize], told: Option<&str>, nodes: &[Node]) -> Option<Math> {
     if inputs.is_empty() {
         return None;
     }
@@ -30,9 +30,12 @@ pub(crate) fn formula(op: &str, inputs: &[usize], nodes: &[Node]) -> Option<Math
             if inputs.len() == 3 { Math::Add(Box::new(map), Box::new(x(2))) } else { map }
         }
         ("matmul", 2) => product(x(0), x(1)),
-        ("sum", 1) => sum(x(0)),
-        ("transpose" | "t", 1) => transposed(x(0)),
-        (op, _) => Math::Call(op.to_owned(), inputs.iter().map(|&i| Math::Node(i)).collect()),
+        ("sum", 1) if told.is_none() => sum(x(0)),
+        ("transpose" | "t", 1) if nodes[inputs[0]].shape.len() <= 2 => transposed(x(0)),
+        (op, _) => {
+            let inputs = inputs.iter().map(|&i| Math::Node(i));
+            Math::Call(op.to_owned(), inputs.chain(told.map(|t| Math::Words(t.to_owned()))).collect())
+        }
     })
 }
 
@@ -53,7 +56,17 @@ pub(crate) fn contribution(op: &str, from: usize, input: usize, nodes: &[Node]) 
         ("matmul", 2, 1) if rank(0) == 2 && rank(1) <= 2 => product(transposed(x(0)), g),
         // Each element is given the cotangent of the sum it went into.
         ("sum", 1, 0) => Math::Call("broadcast".into(), vec![g]),
-        ("transpose" | "t", 1, 0) => transposed(g),
+        // The same axes exchanged once more, and the shape as it was.
+        ("transpose" | "t", 1, 0) => match &nodes[from].formula {
+            Some(Math::Call(f, x)) => {
+                Math::Call(f.clone(), [g].into_iter().chain(x[1..].iter().cloned()).collect())
+            }
+            _ => transposed(g),
+        },
+        ("reshape" | "view" | "squeeze" | "unsqueeze", 1, 0) => {
+            let shape = Math::Words(format!("{:?}", nodes[inputs[0]].shape));
+            Math::Call("reshape".into(), vec![g, shape])
+        }
         _ => return None,
     })
 }

@@ -403,6 +403,44 @@ proptest! {
 }
 
 #[test]
+fn operations_say_what_they_were_told() {
+    let mut rng = Rng::seed(0);
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::randn([2, 3, 4], &mut rng).unwrap()).named("x");
+    let ids = Tensor::from((0..9).map(|i| i % 2).collect::<Vec<i64>>());
+    let all = [
+        (x.slice(2, 1..3), "slice(x, axis 2, 1..3)"),
+        (x.reshape([6, -1]), "reshape(x, [6, -1])"),
+        (x.transpose(0, 2), "transpose(x, axes 0, 2)"),
+        (x.permute([2, 0, 1]), "permute(x, [2, 0, 1])"),
+        (x.sum_axes(1), "sum(x, axes [1])"),
+        (x.sum(), "Σ x"),
+        (x.softmax(-1), "softmax(x, axis -1)"),
+        (x.index_select(0, &ids), "index_select(x, axis 0, at [0, 1, 0, 1, 0, .. 9 in all])"),
+        (x.max_pool1d(2), "max_pool1d(x, window [2], stride [2])"),
+    ];
+    for (y, formula) in all {
+        let trace = Trace::of(y).unwrap();
+        let n = trace.nodes.last().unwrap();
+        assert_eq!(trace.text(n.formula.as_ref().unwrap()), formula);
+        assert_eq!(Trace::from_json(&trace.to_json().unwrap()).unwrap(), trace);
+    }
+    let given = |y| Trace::of(y).unwrap().reverse[0].by.clone();
+    let of = |y| Trace::of(y).unwrap().text(&given(y));
+    assert_eq!(of(x.transpose(0, 2)), "transpose(v̄₁, axes 0, 2)");
+    assert_eq!(of(x.reshape([6, 4])), "reshape(v̄₁, [2, 3, 4])");
+    assert_eq!(of(tape.var(Tensor::zeros([2, 3])).transpose(0, 1)), "(v̄₁)ᵀ");
+    // Words are words in markup too.
+    let trace = Trace::of(x.slice(2, 1..3).named("y")).unwrap();
+    let m = trace.nodes[1].formula.as_ref().unwrap();
+    assert!(trace.write(m, Markup::Latex, false).contains("\\text{axis 2, 1..3}"));
+    let json = trace.to_json().unwrap().replace("axis 2, 1..3", "<b>\\u001b[2J");
+    assert!(Trace::from_json(&json).unwrap_err().to_string().contains("control characters"));
+    let marked = Math::Words("<b>&".into());
+    assert_eq!(trace.write(&marked, Markup::MathMl, false), "<mtext>&lt;b&gt;&amp;</mtext>");
+}
+
+#[test]
 fn explanations_are_the_same_from_either_tape() {
     let numbers = scalar::Tape::<Traced>::default();
     let tensors = Tape::<f64>::new();

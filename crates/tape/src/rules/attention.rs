@@ -158,6 +158,10 @@ impl<T: Float> Op<T> for Attend {
     fn name(&self) -> &'static str {
         OP
     }
+    fn arguments(&self) -> Option<String> {
+        let causal = if self.diagonal.is_some() { "causal, " } else { "" };
+        Some(format!("{causal}scale {:.4}", self.scale))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let (y, stats) = x[0].attention(x[1], x[2], &self.scores(x.get(3).copied()))?;
         Ok(Forward { outputs: [y].into_iter().collect(), saved: vec![stats] })

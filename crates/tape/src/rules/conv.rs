@@ -3,7 +3,7 @@
 //! other two.
 
 use super::prelude::*;
-use wengert_ops::{ConvOptions, ConvTransposeOptions};
+use wengert_ops::{ConvOptions, ConvTransposeOptions, Padding};
 
 const fn named<const D: usize>(names: [&'static str; 2]) -> &'static str {
     if D == 1 { names[0] } else { names[1] }
@@ -27,9 +27,34 @@ fn bias<'s, T: Float, const D: usize>(g: Var<'s, T>) -> Var<'s, T> {
 
 struct Conv<const D: usize>(ConvOptions<D>);
 
+/// The options that are not the usual ones, in words.
+fn told<const D: usize>(o: &ConvOptions<D>) -> Option<String> {
+    let usual = ConvOptions::default();
+    let mut all = Vec::new();
+    if o.stride != usual.stride {
+        all.push(format!("stride {:?}", o.stride));
+    }
+    if o.padding != usual.padding {
+        all.push(match o.padding {
+            Padding::Each(each) => format!("padding {each:?}"),
+            _ => "padding as input".into(),
+        });
+    }
+    if o.dilation != usual.dilation {
+        all.push(format!("dilation {:?}", o.dilation));
+    }
+    if o.groups != usual.groups {
+        all.push(format!("{} groups", o.groups));
+    }
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 impl<T: Float, const D: usize> Op<T> for Conv<D> {
     fn name(&self) -> &'static str {
         named::<D>(["conv1d", "conv2d"])
+    }
+    fn arguments(&self) -> Option<String> {
+        told(&self.0)
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].conv(x[1], x.get(2).copied(), &self.0)?.into())
@@ -59,6 +84,9 @@ struct Adjoint<const D: usize> {
 impl<T: Float, const D: usize> Op<T> for Adjoint<D> {
     fn name(&self) -> &'static str {
         named::<D>(["conv_transpose1d", "conv_transpose2d"])
+    }
+    fn arguments(&self) -> Option<String> {
+        told(&self.options)
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].conv_adjoint(x[1], x.get(2).copied(), &self.options, self.sizes)?.into())

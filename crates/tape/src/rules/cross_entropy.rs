@@ -11,6 +11,9 @@ impl<T: Float> Op<T> for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("targets {}", listed(&self.targets)))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].cross_entropy(&self.targets)?.into())
     }

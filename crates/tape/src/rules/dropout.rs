@@ -15,6 +15,9 @@ impl<T: Float> Op<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("p = {}", self.p))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let keep = 1.0 - self.p;
         let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };

@@ -16,6 +16,9 @@ impl<T: Float> Op<T> for Embedding {
     fn name(&self) -> &'static str {
         self.op
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("ids {}", listed(&self.flat)))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let rows = x[0].index_select(0, &self.flat).map_err(|e| e.in_op(self.op))?;
         let shape: Shape = self.ids.shape().iter().chain(&rows.shape()[1..]).copied().collect();

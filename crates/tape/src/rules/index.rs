@@ -12,6 +12,9 @@ impl<T: Float> Op<T> for IndexSelect {
     fn name(&self) -> &'static str {
         "index_select"
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {}, at {}", self.axis, listed(&self.index)))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].index_select(self.axis, &self.index)?.into())
     }
@@ -110,6 +113,9 @@ struct Gather {
 impl<T: Float> Op<T> for Gather {
     fn name(&self) -> &'static str {
         "gather"
+    }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {}, at {}", self.axis, listed(&self.index)))
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].gather(self.axis, &self.index)?.into())

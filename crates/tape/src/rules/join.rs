@@ -11,6 +11,9 @@ impl<T: Float> Op<T> for Concat {
     fn name(&self) -> &'static str {
         "concat"
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {}", self.axis))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let parts: Vec<Tensor<T>> = x.iter().map(|&t| t.clone()).collect();
         Ok(Tensor::concat(&parts, self.axis)?.into())
@@ -37,6 +40,9 @@ struct Pad {
 impl<T: Float> Op<T> for Pad {
     fn name(&self) -> &'static str {
         "pad"
+    }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("{:?}", self.widths))
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].pad(&self.widths, T::from_f64(self.value))?.into())

@@ -22,9 +22,24 @@ fn planes(shape: &Shape, axes: usize) -> [usize; 2] {
     [shape[..split].iter().product(), shape[split..].iter().product()]
 }
 
+/// The places in words.
+fn told<const D: usize>(places: &Places<D>) -> Option<String> {
+    Some(match places {
+        Places::Sharing(outputs) => format!("to {outputs:?}"),
+        Places::Moving(w) => {
+            let padded = w.padding.iter().any(|&p| p > 0);
+            let padding = if padded { format!(", padding {:?}", w.padding) } else { String::new() };
+            format!("window {:?}, stride {:?}{padding}", w.size, w.stride)
+        }
+    })
+}
+
 impl<T: Float, const D: usize> Op<T> for Largest<D> {
     fn name(&self) -> &'static str {
         self.op
+    }
+    fn arguments(&self) -> Option<String> {
+        told(&self.places)
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let (y, at) = x[0].max_pool(self.op, &self.places)?;
@@ -71,6 +86,9 @@ struct Average<const D: usize> {
 impl<T: Float, const D: usize> Op<T> for Average<D> {
     fn name(&self) -> &'static str {
         self.op
+    }
+    fn arguments(&self) -> Option<String> {
+        told(&self.places)
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].avg_pool(self.op, &self.places, self.divisor)?.into())

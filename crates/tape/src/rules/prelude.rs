@@ -10,3 +10,14 @@ pub(crate) use crate::tape::Tape;
 pub(crate) use crate::var::{Operand, Var};
 pub(crate) use crate::written::{Equation, Term};
 pub(crate) use wengert_ops::{Axes, Shape, Tensor, ToShape};
+
+/// Indices in words: all of a few, the first of many.
+pub(crate) fn listed(indices: &Tensor<i64>) -> String {
+    const MOST: usize = 6;
+    let all = indices.to_vec();
+    if all.len() <= MOST {
+        return format!("{all:?}");
+    }
+    let first: Vec<String> = all[..MOST - 1].iter().map(i64::to_string).collect();
+    format!("[{}, .. {} in all]", first.join(", "), all.len())
+}

@@ -30,6 +30,16 @@ impl<T: Float> Op<T> for View {
             View::Expand(_) => "expand",
         }
     }
+    fn arguments(&self) -> Option<String> {
+        Some(match self {
+            View::Reshape(list) | View::Strict(list) | View::Permute(list) | View::Expand(list) => {
+                format!("{list:?}")
+            }
+            View::Transpose(a, b) => format!("axes {a}, {b}"),
+            View::Squeeze(axes) => format!("axes {axes:?}"),
+            View::Unsqueeze(axis) => format!("axis {axis}"),
+        })
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let x = x[0];
         let y = match self {

@@ -17,6 +17,9 @@ impl<T: Float> Op<T> for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {}, {}", self.axis, self.range))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(x[0].slice(self.axis, self.range)?.into())
     }

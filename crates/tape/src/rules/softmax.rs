@@ -12,6 +12,9 @@ impl<T: Float> Op<T> for Softmax {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
     }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {}", self.axis))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         Ok(if self.log { x[0].log_softmax(self.axis) } else { x[0].softmax(self.axis) }?.into())
     }

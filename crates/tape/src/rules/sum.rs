@@ -30,6 +30,9 @@ impl<T: Float> Op<T> for Sum {
     fn name(&self) -> &'static str {
         if self.mean { "mean" } else { "sum" }
     }
+    fn arguments(&self) -> Option<String> {
+        (!self.all).then(|| format!("axes {:?}", self.axes))
+    }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
         let op = Op::<T>::name(self);
         let axes = self.axes(op, x[0].rank())?;
