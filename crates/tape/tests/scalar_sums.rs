@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use std::cell::RefCell;
 use wengert_tape::scalar::{
-    Jet, Lanes, Number, Tape, Traced, Var, affine, checkpoint, fuse, preaccumulate, statement,
-    sum_of_products,
+    Cotangents, Jet, Lanes, Number, Tape, Traced, Var, affine, block, checkpoint, fuse, preaccumulate,
+    statement, sum_of_products,
 };
 use wengert_tape::{Elementary, Real};
 
@@ -39,6 +39,50 @@ fn variables_may_come_between_the_terms_of_a_sum() {
         })
         .sum();
     assert_eq!((sum.value(), tape.gradient(sum).unwrap().of(&all).unwrap()), (2.0 * WEIGHTS, vec![2.0; 7]));
+}
+
+#[test]
+fn events_without_an_index_may_come_between_the_terms_of_a_sum() {
+    let tape = Tape::new();
+    let x = tape.var(3.0);
+    for between in [
+        |tape: &Tape, _: Var<'_>| assert_eq!(tape.vars(&[]).count(), 0),
+        |_: &Tape, x: Var<'_>| assert!(block(&[x], &[], |_| vec![1.0]).is_empty()),
+    ] {
+        let sum: Var<'_> = (1..=7)
+            .map(|k| {
+                between(&tape, x);
+                x * f64::from(k)
+            })
+            .sum();
+        assert_eq!((sum.value(), tape.gradient(sum).unwrap().wrt(x).unwrap()), (WEIGHTS * 3.0, WEIGHTS));
+    }
+    // A variable after an empty run of variables is one.
+    assert_eq!(tape.vars(&[]).count(), 0);
+    let y = tape.var(2.0);
+    assert_eq!(tape.gradient(x * y * y).unwrap().of(&[x, y]).unwrap(), [4.0, 12.0]);
+}
+
+#[test]
+fn a_sum_may_be_swept_from_a_position_inside_it() {
+    let tape = Tape::new();
+    let (x, y) = (tape.var(3.0), tape.var(4.0));
+    for stop in 1..=7 {
+        let mut inside = tape.position();
+        let sum: Var<'_> = (1..=7)
+            .map(|k| {
+                if k == stop {
+                    inside = tape.position();
+                }
+                if k % 2 == 0 { x * f64::from(k) } else { y * f64::from(k) }
+            })
+            .sum();
+        let mut cotangents = Cotangents::default();
+        tape.accumulate(sum, 1.0, inside, &mut cotangents).unwrap();
+        let g = tape.finish(cotangents).unwrap().of(&[x, y]).unwrap();
+        assert_eq!(g, [2.0 + 4.0 + 6.0, 1.0 + 3.0 + 5.0 + 7.0], "stopped at term {stop}");
+        assert_eq!(tape.gradient(sum).unwrap().of(&[x, y]).unwrap(), g);
+    }
 }
 
 #[test]

@@ -300,6 +300,36 @@ fn a_builder_gives_the_trace_that_the_tape_gives() {
     assert!(Builder::new("").finish(0).is_err());
 }
 
+/// What is traced is what the scalar tape computes without tracing, and the tensor tape.
+#[test]
+fn every_tape_has_the_same_gradients() {
+    for source in
+        ["tanh(w*x + b)^2", "z = w*x; z*sin(z) + exp(-b^2)/max(w, x)", "atan2(w, x)^b + log(1 + w^2)*erf(x)"]
+    {
+        let f = Expression::parse(source).unwrap();
+        let mut at: Vec<f64> = vec![0.7, 1.3, 0.4];
+        at.truncate(f.variables().len());
+        let named: Vec<(&str, f64)> =
+            f.variables().iter().map(String::as_str).zip(at.iter().copied()).collect();
+        let trace = f.trace(&named).unwrap();
+        let value = trace.nodes[trace.output].value.as_ref().unwrap().as_number().unwrap();
+        let tape = scalar::Tape::new();
+        let vars: Vec<_> = at.iter().map(|&c| tape.var(c)).collect();
+        let y = f.evaluate(&vars).unwrap();
+        assert!((y.value() - value).abs() < 1e-14, "{source}");
+        let tensors = Tape::<f64>::new();
+        let leaves: Vec<_> = at.iter().map(|&c| tensors.var(c)).collect();
+        let z = f.evaluate(&leaves).unwrap();
+        assert!((z.item().unwrap() - value).abs() < 1e-14, "{source}");
+        let (grads, others) = (tape.gradient(y).unwrap(), z.backward().unwrap());
+        for ((x, leaf), name) in vars.iter().zip(&leaves).zip(f.variables()) {
+            assert!((grads.wrt(*x).unwrap() - gradient(&trace, name)).abs() < 1e-14, "{source}: {name}");
+            let other = others.wrt(*leaf).unwrap().item().unwrap();
+            assert!((other - gradient(&trace, name)).abs() < 1e-14, "{source}: {name}");
+        }
+    }
+}
+
 /// A random expression of two variables; every function stays where it is smooth.
 fn source() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

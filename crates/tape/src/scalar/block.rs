@@ -205,7 +205,7 @@ fn record<'t, T: Number>(
         kind: Kind::Block(at as u32),
     });
     let output = |(i, &value): (usize, &T)| {
-        let y = Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(first + i as u32) };
+        let y = tape.handle(value, Place::on(first + i as u32));
         T::note(y, line, || {
             let unit: Vec<T> = (0..outputs.len()).map(|k| T::of(f64::from(k == i))).collect();
             // What fails here fails in every sweep.

@@ -48,7 +48,7 @@ impl<'t, T: Number> Statement<'t, T> {
         let record = if self.written == NOWHERE {
             self.waiting = none();
             record(first, second)
-        } else if self.written + 1 == tape.end() {
+        } else if tape.may_continue(self.written) {
             self.waiting = none();
             record(first, second).continuing()
         } else {
@@ -105,7 +105,7 @@ impl<'t, T: Number> Statement<'t, T> {
             }
             self.write(self.waiting, none());
         }
-        Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(self.written) }
+        tape.handle(value, Place::on(self.written))
     }
 }
 
@@ -123,7 +123,8 @@ impl<'t, T: Number> Statement<'t, T> {
         match Self::at_once(&inputs, value, &slopes) {
             Some(y) => y,
             None => {
-                // What a call gets and returns is in memory; copies, so that the usual case has it in registers.
+                // What a call gets and returns is in memory. Inputs are copied for it, and of what it returns the value is
+                // not taken unless it is NaN, so that the usual case has all of this in registers.
                 let (inputs, slopes) =
                     (array::from_fn::<_, N, _>(|i| inputs[i]), array::from_fn(|i| slopes[i]));
                 let y = Self::not_at_once(inputs, value, slopes);
@@ -146,7 +147,7 @@ impl<'t, T: Number> Statement<'t, T> {
             if i == 0 { record } else { record.continuing() }
         });
         let index = tape.push_all(&records[..N.div_ceil(2)])?;
-        Some(Var { tape: Some(tape), value, partial: T::of(1.0), place: Place::on(index) })
+        Some(tape.handle(value, Place::on(index)))
     }
 
     /// With constants, or across the end of a chunk of records.

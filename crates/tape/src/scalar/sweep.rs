@@ -166,7 +166,9 @@ impl<T: Number> Tape<T> {
             run(&records[skip as usize..], index + (first - from), adjoints, &mut state);
             end = first;
         }
-        for (under, g) in [(1, state.below), (2, state.second)] {
+        // The records below of the same statement are a whole one by themselves, with the same cotangent.
+        let below = if state.continues { state.below.plus(state.current) } else { state.below };
+        for (under, g) in [(1, below), (2, state.second)] {
             if let Some(at) = (index as usize).checked_sub(under) {
                 adjoints[at] = adjoints[at].plus(g);
             }

@@ -103,6 +103,8 @@ pub struct Tape<T: Number = f64> {
     /// The index after the last run of variables.
     leaves_end: Cell<u32>,
     serial: u64,
+    /// How many records there were when a position was last taken. No statement reaches across it, as a sweep may end there.
+    pub(super) mark: Cell<u32>,
     /// Where the first operation was that mixed tapes.
     foreign: Cell<Option<&'static Location<'static>>>,
     pub(super) log: RefCell<Log<T>>,
@@ -153,6 +155,7 @@ impl<T: Number> Default for Tape<T> {
             shift: Cell::new(NOWHERE + 1),
             leaves_end: Cell::new(NOWHERE),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            mark: Cell::new(0),
             foreign: Cell::new(None),
             log: RefCell::new(Log {
                 events: Vec::new(),
@@ -194,7 +197,7 @@ impl<T: Number> Tape<T> {
         } else {
             self.take_leaves(1);
         }
-        Var { tape: Some(self), value, partial: T::of(1.0), place: Place::new(index, stands) }
+        self.handle(value, Place::new(index, stands))
     }
 
     /// Several variables.
@@ -211,12 +214,7 @@ impl<T: Number> Tape<T> {
         let (first, at) = (self.end(), Location::caller());
         self.take_leaves(values.len() as u32);
         values.iter().enumerate().map(move |(i, &value)| {
-            let x = Var {
-                tape: Some(self),
-                value,
-                partial: T::of(1.0),
-                place: Place::new(first + i as u32, Stands::ForNode),
-            };
+            let x = self.handle(value, Place::new(first + i as u32, Stands::ForNode));
             T::note(x, at, Operation::leaf)
         })
     }
@@ -309,6 +307,7 @@ impl<T: Number> Tape<T> {
     /// ```
     pub fn position(&self) -> Position {
         let rewinds = self.log.borrow().rewind_count;
+        self.mark.set(self.records.len());
         Position { serial: self.serial, rewinds, record: self.records.len(), index: self.end() }
     }
 
@@ -380,13 +379,25 @@ impl<T: Number> Tape<T> {
     #[inline(always)]
     pub(super) fn node(&self, value: T, record: Record<T>) -> Var<'_, T> {
         let index = self.push(record);
-        Var { tape: Some(self), value, partial: T::of(1.0), place: Place::on(index) }
+        self.handle(value, Place::on(index))
+    }
+
+    /// The handle of what is at a place.
+    #[inline(always)]
+    pub(super) fn handle(&self, value: T, place: Place) -> Var<'_, T> {
+        Var { tape: Some(self), value, partial: T::of(1.0), place }
     }
 
     /// Adds a record and gives its index.
     #[inline(always)]
     pub(super) fn push(&self, record: Record<T>) -> u32 {
         self.records.push(record) + self.shift.get()
+    }
+
+    /// Whether the next record may continue the statement whose last record has this index.
+    #[inline(always)]
+    pub(super) fn may_continue(&self, index: u32) -> bool {
+        index + 1 == self.end() && self.mark.get() != self.records.len()
     }
 
     /// Adds records and gives the index of the last, if there is room for all of them without growing.
