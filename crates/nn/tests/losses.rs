@@ -1,11 +1,12 @@
 //! Losses: values against PyTorch's, gradients to the second order, and what happens at the edges.
 
+use wengert_nn::dist::{Categorical, Distribution, Mixture, Normal, kl};
 use wengert_nn::loss::{
     self, BceWithLogits, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin,
 };
 use wengert_ops::Tensor;
 use wengert_tape::gradcheck::Check;
-use wengert_tape::{Tape, Var};
+use wengert_tape::{Float, Tape, Var};
 
 fn values(phase: f64) -> Tensor<f64> {
     Tensor::<f64>::arange(0.0, 0.7, 12).map(|v| (v + phase).powi(2).sin() * 1.5).reshape([4, 3]).unwrap()
@@ -214,4 +215,113 @@ fn what_does_not_fit_is_refused_by_name() {
     refused(CrossEntropy::default().of(x, &some_ignored()), "cross_entropy");
     let weight = Some(Tensor::<f64>::ones([2, 4, 3]));
     refused(BceWithLogits { weight, ..Default::default() }.of(x, x), "bce_with_logits");
+}
+
+const INF: f64 = f64::INFINITY;
+
+/// Value, swept and recorded gradient of a loss.
+fn found<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &Tensor<f64>) -> [Vec<f64>; 3] {
+    let tape = Tape::<T>::new();
+    let x = tape.var(x.cast::<T>());
+    let y = f(x).sum();
+    let value = y.value().unwrap();
+    let recorded = y.grad(x).unwrap().value().unwrap();
+    let swept = y.backward().unwrap().wrt(x).unwrap();
+    [value, swept, recorded].map(|t| t.cast::<f64>().to_vec())
+}
+
+/// Of the row [c, c + 1, c + 2.5], in which log Σ exp is c + 2.7663678998071337 (mpmath). No loss depends on c.
+#[test]
+fn an_offset_of_all_logits_changes_no_loss() {
+    fn check<T: Float>(offsets: &[f64], within: f64) {
+        type Loss<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
+        let row = [0.0, 1.0, 2.5];
+        let costs = row.map(|x| 2.766_367_899_807_133_7 - x);
+        let p = costs.map(|c| f64::exp(-c));
+        let cost = |t: [f64; 3]| (0..3).map(|i| t[i] * costs[i]).sum::<f64>();
+        // Each is Σ t (-log p), with the gradient p Σ t - t.
+        let linear: [(&str, Loss<T>, [f64; 3]); 8] = [
+            ("cross_entropy", |x| loss::cross_entropy(x, &Tensor::from([1])), [0.0, 1.0, 0.0]),
+            (
+                "smoothed",
+                |x| CrossEntropy { label_smoothing: 0.3, ..Default::default() }.of(x, &Tensor::from([1])),
+                [0.1, 0.8, 0.1],
+            ),
+            (
+                "smoothed and weighted",
+                |x| {
+                    let weight = Some(Tensor::from([2.0, 0.5, 1.0]).cast::<T>());
+                    let options = CrossEntropy {
+                        weight,
+                        label_smoothing: 0.3,
+                        reduction: Reduction::Sum,
+                        ignore_index: None,
+                    };
+                    options.of(x, &Tensor::from([1]))
+                },
+                [0.2, 0.4, 0.1],
+            ),
+            (
+                "soft",
+                |x| loss::cross_entropy_soft(x, Tensor::from([[0.2, 0.5, 0.3]]).cast::<T>()),
+                [0.2, 0.5, 0.3],
+            ),
+            ("nll", |x| loss::nll(x.log_softmax(-1), &Tensor::from([1])), [0.0, 1.0, 0.0]),
+            ("categorical", |x| -Categorical::new(x).log_prob_of(&Tensor::from([1])), [0.0, 1.0, 0.0]),
+            (
+                "categorical, one-hot",
+                |x| -Categorical::new(x).log_prob(Tensor::from([[0.0, 1.0, 0.0]]).cast::<T>()),
+                [0.0, 1.0, 0.0],
+            ),
+            (
+                "mixture of equal parts",
+                |x| {
+                    let parts = Normal::new(x.zeros_like(), Tensor::ones([1, 3]));
+                    let alone = Normal::new(x.zeros_like().get(1, 0), Tensor::ones([1]));
+                    let d = Mixture::new(Categorical::new(x), parts);
+                    d.log_prob(Tensor::zeros([1])) - alone.log_prob(Tensor::zeros([1]))
+                },
+                [0.0; 3],
+            ),
+        ];
+        for &c in offsets {
+            let x = Tensor::from([row.map(|x| x + c)]);
+            let near = |name: &str, found: &[f64], want: &[f64]| {
+                let worst = found.iter().zip(want).map(|(f, w)| (f - w).abs()).fold(0.0, f64::max);
+                assert!(worst <= within, "{name} at {c}: {found:?}, expected {want:?}, off by {worst:e}");
+            };
+            for (name, f, t) in linear {
+                let [y, swept, recorded] = found(f, &x);
+                let total: f64 = t.iter().sum();
+                let want: Vec<f64> = (0..3).map(|i| p[i] * total - t[i]).collect();
+                near(name, &y, &[cost(t)]);
+                near(name, &swept, &want);
+                near(name, &recorded, &want);
+            }
+            let entropy = cost(p);
+            let [y, swept, recorded] = found::<T>(|x| Categorical::new(x).entropy(), &x);
+            let want: Vec<f64> = (0..3).map(|i| p[i] * (costs[i] - entropy)).collect();
+            near("entropy", &y, &[entropy]);
+            near("entropy", &swept, &want);
+            near("entropy", &recorded, &want);
+            // Against the even distribution: log 3 less the entropy.
+            let want: Vec<f64> = want.iter().map(|w| -w).collect();
+            for (name, [y, swept, recorded]) in [
+                (
+                    "kl of distributions",
+                    found::<T>(|x| kl(&Categorical::new(x), &Categorical::new(x.zeros_like())), &x),
+                ),
+                (
+                    "kl_div",
+                    found::<T>(|x| loss::kl_div(x.log_softmax(-1), x.zeros_like().log_softmax(-1)), &x),
+                ),
+            ] {
+                near(name, &y, &[3f64.ln() - entropy]);
+                near(name, &swept, &want);
+                near(name, &recorded, &want);
+            }
+        }
+    }
+    check::<f32>(&[0.0, 100.0, 1e3, 1e4, 1e6, -1e6], 4e-7);
+    check::<f64>(&[0.0, 100.0, 1e4, 1e15], 1.5e-15);
 }

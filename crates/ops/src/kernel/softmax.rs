@@ -1,7 +1,8 @@
 //! Softmax, log-softmax and log-sum-exp along the last axis, and their adjoints: one pass a row, in cache.
 //!
-//! A row is shifted by its largest element, so that nothing overflows. Conventions: a row of -∞ alone has log-sum-exp
-//! -∞ and softmax NaN (0/0), as in PyTorch.
+//! A row is shifted by its largest element, so that nothing overflows. A difference log Σ exp(x) - xᵢ is that of the shifted
+//! row: the sum itself would round away what an offset of all elements leaves of it. Conventions: a row of -∞ alone has
+//! log-sum-exp -∞ and softmax NaN (0/0), as in PyTorch.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,14 +37,15 @@ impl<T: Float> Fold<T> for SumExp<T> {
     }
 }
 
-/// log Σ exp(x) of a row.
+/// The largest element of a row and log Σ exp(x - largest), the parts of log Σ exp(x): the second is 0 beside a first that
+/// is not finite.
 #[inline(always)]
-fn log_sum_exp<T: Float>(x: &[T]) -> T {
+fn log_sum_exp<T: Float>(x: &[T]) -> (T, T) {
     let max = lanes(&Max, x);
     if !max.is_finite() {
-        return max;
+        return (max, T::ZERO);
     }
-    max + lanes(&SumExp { shift: max }, x).log()
+    (max, lanes(&SumExp { shift: max }, x).log())
 }
 
 struct Row<'a, T, const LOG: bool> {
@@ -57,9 +59,9 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Row<'_, T, LOG> {
     fn call(self) {
         let Row { x, y } = self;
         if LOG {
-            let lse = log_sum_exp(x);
+            let (max, rest) = log_sum_exp(x);
             for (y, &x) in y.iter_mut().zip(x) {
-                *y = x - lse;
+                *y = (x - max) - rest;
             }
         } else {
             let max = lanes(&Max, x);
@@ -85,7 +87,28 @@ impl<T: Float> pulp::NullaryFnOnce for Lse<'_, T> {
     #[inline(always)]
     fn call(self) {
         for (i, o) in self.out.iter_mut().enumerate() {
-            *o = log_sum_exp(&self.x[i * self.n..(i + 1) * self.n]);
+            let (max, rest) = log_sum_exp(&self.x[i * self.n..(i + 1) * self.n]);
+            *o = max + rest;
+        }
+    }
+}
+
+/// log Σ exp(x) - x\[target\] of every row.
+struct Surprise<'a, T> {
+    x: &'a [T],
+    targets: &'a [usize],
+    out: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Surprise<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let n = self.x.len() / self.out.len().max(1);
+        for (i, (o, &target)) in self.out.iter_mut().zip(self.targets).enumerate() {
+            let x = &self.x[i * n..(i + 1) * n];
+            let (max, rest) = log_sum_exp(x);
+            *o = (max - x[target]) + rest;
         }
     }
 }
@@ -227,11 +250,8 @@ impl<T: Float> Tensor<T> {
         let mut out = Buffer::unspecified(at.len());
         if n > 0 {
             parallel::chunks_mut(&mut out, parallel::rows(n, COST), COST * n, |start, out| {
-                let x = &src[start * n..(start + out.len()) * n];
-                simd::dispatch(Lse { x, n, out: &mut *out });
-                for (i, o) in out.iter_mut().enumerate() {
-                    *o -= x[i * n + at[start + i]];
-                }
+                let (first, last) = (start, start + out.len());
+                simd::dispatch(Surprise { x: &src[first * n..last * n], targets: &at[first..last], out });
             });
         }
         Ok(Tensor::from_buffer(out, targets.shape().clone()))
@@ -313,5 +333,33 @@ mod tests {
             [f64::NEG_INFINITY; 2]
         );
         assert_eq!(*Tensor::<f64>::zeros([0, 3]).softmax(0).unwrap().shape(), [0, 3]);
+    }
+
+    #[test]
+    fn an_offset_of_all_elements_costs_no_digits() {
+        fn check<T: Float>(offsets: &[f64], within: f64) {
+            // log Σ exp of [0, 1, 2.5] by mpmath, at 30 digits.
+            let total = 2.766_367_899_807_133_7;
+            for &c in offsets {
+                let x = Tensor::from([[c, c + 1.0, c + 2.5]]).cast::<T>();
+                let y = x.log_softmax(1).unwrap().to_vec();
+                for (i, at) in [0.0, 1.0, 2.5].into_iter().enumerate() {
+                    let loss = x.cross_entropy(&Tensor::from([i as i64])).unwrap().item().unwrap();
+                    for found in [loss.to_f64(), -y[i].to_f64()] {
+                        let error = (found / (total - at) - 1.0).abs();
+                        assert!(error <= within, "at {c}, class {i}: {found}, off by {error:e}");
+                    }
+                }
+                let g = x.log_softmax(1).unwrap().log_softmax_adjoint(&Tensor::scalar(T::ONE), 1).unwrap();
+                let sum: f64 = g.to_vec().iter().map(|g| g.to_f64()).sum();
+                assert!(sum.abs() <= 4.0 * within, "at {c}: {g}");
+            }
+        }
+        check::<f32>(&[0.0, 100.0, 1e3, 1e4, 1e6, -1e6], 5e-7);
+        check::<f64>(&[0.0, 1e4, 1e6, 1e15, -1e15], 1e-15);
+        let y = |x: [f64; 3]| Tensor::from(x).log_softmax(0).unwrap().to_vec();
+        assert!(y([1e50; 3]).iter().all(|y| (y + 3f64.ln()).abs() < 1e-15));
+        let ends = y([f64::MAX, f64::MAX, -f64::MAX]);
+        assert!((ends[0] + 2f64.ln()).abs() < 1e-15 && ends[2] == f64::NEG_INFINITY, "{ends:?}");
     }
 }

@@ -37,7 +37,7 @@ impl<T: Float> Op<T> for CrossEntropy {
 
 impl<T: Float> Var<'_, T> {
     /// -log softmax(x)\[target\] for logits `[.., classes]` and class indices `[..]`, one number a row; stable for any
-    /// logits. `mean()` or `sum()` makes a loss of it.
+    /// logits, whatever offset they have in common. `mean()` or `sum()` makes a loss of it.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -55,7 +55,15 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(Softmax { axis, log: false }, &[self])
     }
 
-    /// x - log Σ exp(x) along an axis; never overflows.
+    /// x - log Σ exp(x) along an axis; never overflows, and an offset of all elements costs no digits.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1e15, 1e15]));
+    /// assert_eq!(x.log_softmax(-1).value()?.to_vec(), [-std::f64::consts::LN_2; 2]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(self, axis: isize) -> Self {
         self.tape().apply(Softmax { axis, log: true }, &[self])

@@ -58,6 +58,54 @@ fn softmax_of_large_equal_and_infinite_numbers() {
     assert!(y[0] == 1.0 && y[1].is_nan() && g[0] == 0.0);
 }
 
+/// Log-softmax and cross-entropy of [c, c + 1, c + 2.5], of the class in the middle: values and gradients of both sweeps, and
+/// the derivative of the gradient's middle. None depends on c.
+#[test]
+fn an_offset_of_all_logits_costs_no_digits() {
+    fn check<T: Float>(offsets: &[f64], within: f64) {
+        // By mpmath, at 30 digits.
+        let p = [0.062_890_013_245_867_5, 0.170_952_780_197_790_28, 0.766_157_206_556_342_2];
+        let loss = 1.766_367_899_807_133_7;
+        let gradient = [p[0], p[1] - 1.0, p[2]];
+        let curvature = [-p[1] * p[0], p[1] * (1.0 - p[1]), -p[1] * p[2]];
+        type G<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
+        let forms: [(&str, G<T>); 3] = [
+            ("cross_entropy", |x| x.cross_entropy(&Tensor::from([1]))),
+            ("log_softmax", |x| -x.log_softmax(1).slice(1, 1..2)),
+            ("log_softmax along another axis", |x| -x.t().log_softmax(0).slice(0, 1..2)),
+        ];
+        for &c in offsets {
+            for (name, f) in forms {
+                let near = |found: &[f64], want: &[f64]| {
+                    let worst = found.iter().zip(want).map(|(f, w)| (f - w).abs()).fold(0.0, f64::max);
+                    assert!(worst <= within, "{name} at {c}: {found:?}, expected {want:?}, off by {worst:e}");
+                };
+                let row = Tensor::from([[c, c + 1.0, c + 2.5]]);
+                let [y, swept, recorded] = run::<T>(f, &row);
+                near(&y, &[loss]);
+                near(&swept, &gradient);
+                near(&recorded, &gradient);
+                let tape = Tape::<T>::new();
+                let x = tape.var(row.cast::<T>());
+                let g = f(x).sum().grad(x).unwrap().slice(1, 1..2).sum();
+                near(&g.grad(x).unwrap().value().unwrap().cast::<f64>().to_vec(), &curvature);
+                near(&g.backward().unwrap().wrt(x).unwrap().cast::<f64>().to_vec(), &curvature);
+            }
+        }
+    }
+    check::<f32>(&[0.0, 100.0, 1e3, 1e4, 1e6, -1e6], 2.5e-7);
+    check::<f64>(&[0.0, 1e4, 1e6, 1e15, -1e15], 1e-15);
+    // Three equal ones: -log 3 each, and gradients that sum to zero.
+    let [y, g, r] = run::<f32>(|x| x.log_softmax(0), &vector(&[1e6; 3]));
+    assert!(y.iter().all(|y| *y == f64::from(-1.098_612_3_f32)), "{y:?}");
+    assert!(g.iter().chain(&r).all(|g| g.abs() < 5e-7), "{g:?} {r:?}");
+    let [y, g, r] = run::<f64>(|x| x.log_softmax(0), &vector(&[1e50; 3]));
+    assert!(
+        close(&y, &[-(3f64.ln()); 3]) && close(&g, &[0.0; 3]) && close(&r, &[0.0; 3]),
+        "{y:?} {g:?} {r:?}"
+    );
+}
+
 #[test]
 fn cross_entropy_of_extreme_logits() {
     let logits = Tensor::from([
