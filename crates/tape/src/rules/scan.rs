@@ -2,9 +2,10 @@
 //!
 //! Cotangents: of the running sum, the running sum of g from the other end. Of the others, λ times a factor,
 //! where λ follows the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end: for y = cumprod(x), a = x
-//! and the factor is yᵢ₋₁, which divides by nothing and so is exact at zeros; for y = logcumsumexp(x), aᵢ₊₁ =
-//! exp(yᵢ - yᵢ₊₁) ≤ 1 and the factor is exp(xᵢ - yᵢ) ≤ 1. The recurrence is the adjoint of itself, so that
-//! every order follows.
+//! and the factor is yᵢ₋₁, which divides by nothing and so is exact at zeros. For y = logcumsumexp(x), with the
+//! largest element so far m, a constant, y = m + log s: here aᵢ₊₁ = exp(mᵢ - mᵢ₊₁) ≤ 1, the factor is
+//! exp(xᵢ - mᵢ) ≤ 1, and g is divided by s ≥ 1. The recurrence is the adjoint of itself, so that every order
+//! follows.
 
 use super::prelude::*;
 use wengert_ops::kernel::scan::Direction;
@@ -107,9 +108,11 @@ struct LogCumSumExp {
     axis: isize,
 }
 
-/// exp(a - b), and 0 with all its derivatives where the mask holds.
-fn ratio<'s, T: Float>(a: Var<'s, T>, b: Var<'s, T>, nothing: &Tensor<bool>) -> Var<'s, T> {
-    (a - b).masked_fill(nothing, 0.0).exp().masked_fill(nothing, 0.0)
+/// The largest element so far, and where it is infinite.
+fn running_max<T: Float>(x: &Tensor<T>, axis: isize) -> Result<(Tensor<T>, Tensor<bool>)> {
+    let top = x.gather(axis, &x.cumargmax(axis)?)?;
+    let infinite = top.map(|m| !m.is_finite() && !m.is_nan());
+    Ok((top, infinite))
 }
 
 impl<T: Float> Op<T> for LogCumSumExp {
@@ -120,15 +123,23 @@ impl<T: Float> Op<T> for LogCumSumExp {
         Ok(x[0].logcumsumexp(self.axis)?.into())
     }
     fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        let (x, y, axis) = (r.x(0), r.y(), self.axis);
-        // So far nothing but exp(-∞): no element has a share.
-        let nothing = match y.eq(f64::NEG_INFINITY) {
-            Ok(mask) => mask,
+        let (x, axis) = (r.x(0), self.axis);
+        let (top, infinite) = match x.value().and_then(|x| running_max(&x, axis)) {
+            Ok(found) => found,
             Err(e) => return cotangents([Some(x.tape().failed(e))]),
         };
-        let carried = ratio(y, shifted(y, axis, Direction::Backward, 0.0), &nothing);
-        let lambda = recurrence(carried, r.gy(), axis, Direction::Backward);
-        cotangents([Some(lambda * ratio(x, y, &nothing))])
+        let top = x.tape().constant(top);
+        // So far nothing but exp(-∞): no element has a share. Of an infinite sum none has one but what is infinite.
+        let shift = top.masked_fill(top.eq(f64::NEG_INFINITY), 0.0);
+        let carried = (shifted(top, axis, Direction::Forward, 0.0) - top).exp().masked_fill(&infinite, 0.0);
+        let e = (x - shift).exp();
+        let s = recurrence(carried, e, axis, Direction::Forward).masked_fill(&infinite, 1.0);
+        let g = (r.gy() / s).masked_fill(&infinite, 0.0);
+        let back = shifted(carried, axis, Direction::Backward, 0.0);
+        cotangents([Some(e * recurrence(back, g, axis, Direction::Backward))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::INPUTS
     }
 }
 
