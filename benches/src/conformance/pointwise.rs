@@ -66,6 +66,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         "log10" "torch.log10(x[0])" POSITIVE, |x| x.log10();
         "log1p" "torch.log1p(x[0])" Between(-0.9, 4.0), |x| x.log1p();
         "log2" "torch.log2(x[0])" POSITIVE, |x| x.log2();
+        "log_ndtr" "torch.special.log_ndtr(x[0])" Real, |x| x.log_ndtr();
         "log_sigmoid" "F.logsigmoid(x[0])" Real, |x| x.log_sigmoid();
         "logit" "torch.logit(x[0])" Between(0.02, 0.98), |x| x.logit();
         "logit_within" "torch.logit(x[0], 0.1)" Between(-0.3, 1.3), |x| x.logit_within(0.1);

@@ -61,6 +61,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             log10: a.var().log10();
             log1p: a.var().log1p();
             log2: a.var().log2();
+            log_ndtr: a.var().log_ndtr();
             log_sigmoid: a.var().log_sigmoid();
             logit: a.var().logit();
             mish: a.var().mish();

@@ -133,6 +133,8 @@ elementary! {
     erfc = rules::erfc::Erfc;
     /// The standard normal distribution function Φ.
     normal_cdf = rules::normal_cdf::NormalCdf;
+    /// log Φ, accurate in both tails.
+    log_ndtr = rules::log_ndtr::LogNdtr;
     /// The standard normal density φ.
     normal_pdf = rules::normal_pdf::NormalPdf;
     /// 1 / (1 + e⁻ˣ).

@@ -54,6 +54,7 @@ pub mod log;
 pub mod log10;
 pub mod log1p;
 pub mod log2;
+pub mod log_ndtr;
 pub mod log_sigmoid;
 pub mod logaddexp;
 pub mod logit;
@@ -196,6 +197,7 @@ pub fn table() -> Vec<Spec> {
         log10::spec(),
         log1p::spec(),
         log2::spec(),
+        log_ndtr::spec(),
         log_sigmoid::spec(),
         logaddexp::spec(),
         logit::spec(),
