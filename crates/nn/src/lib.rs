@@ -36,6 +36,7 @@ pub mod penalty;
 pub mod sizes;
 pub mod state;
 mod summary;
+mod weighed;
 pub mod zoo;
 
 pub use layers::{

@@ -1,6 +1,6 @@
 //! Losses: values against PyTorch's, gradients to the second order, and what happens at the edges.
 
-use wengert_nn::dist::{Categorical, Distribution, Mixture, Normal, kl};
+use wengert_nn::dist::{Bernoulli, Categorical, Distribution, Mixture, Normal, kl};
 use wengert_nn::loss::{
     self, BceWithLogits, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin,
 };
@@ -324,4 +324,92 @@ fn an_offset_of_all_logits_changes_no_loss() {
     }
     check::<f32>(&[0.0, 100.0, 1e3, 1e4, 1e6, -1e6], 4e-7);
     check::<f64>(&[0.0, 100.0, 1e4, 1e15], 1.5e-15);
+}
+
+#[test]
+fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
+    let swept_and_recorded = |name: &str, y: [Vec<f64>; 3], value: f64, gradient: &[f64]| {
+        let near =
+            |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-15);
+        let [v, g, r] = y;
+        assert!(near(&v, &[value]), "{name}: {v:?}, expected {value}");
+        assert!(near(&g, gradient) && near(&r, gradient), "{name}: {g:?} and {r:?}, expected {gradient:?}");
+    };
+    let x = Tensor::from([[1.0, -INF]]);
+    let first = || Tensor::from([[1.0, 0.0]]);
+    swept_and_recorded("soft", found::<f64>(|x| loss::cross_entropy_soft(x, first()), &x), 0.0, &[0.0, 0.0]);
+    let single = found::<f32>(|x| loss::cross_entropy_soft(x, first().cast::<f32>()), &x);
+    swept_and_recorded("soft, in single precision", single, 0.0, &[0.0, 0.0]);
+    let three = Tensor::from([[2.0, -INF, 2.0]]);
+    swept_and_recorded(
+        "soft of three",
+        found::<f64>(|x| loss::cross_entropy_soft(x, Tensor::from([[1.0, 0.0, 0.0]])), &three),
+        2f64.ln(),
+        &[-0.5, 0.0, 0.5],
+    );
+    let one_hot = found::<f64>(|x| -Categorical::new(x).log_prob(first()), &x);
+    swept_and_recorded("one-hot", one_hot, 0.0, &[0.0, 0.0]);
+    swept_and_recorded(
+        "entropy",
+        found::<f64>(|x| Categorical::new(x).entropy(), &three),
+        2f64.ln(),
+        &[0.0; 3],
+    );
+    // The second order, by the target's own gradient too: -log p, and nothing of what is impossible.
+    let tape = Tape::<f64>::new();
+    let (z, t) = (tape.var(&three), tape.var(Tensor::from([[1.0, 0.0, 0.0]])));
+    let l = loss::cross_entropy_soft(z, t);
+    let gt = l.grad(t).unwrap().value().unwrap().to_vec();
+    assert!((gt[0] - 2f64.ln()).abs() < 1e-15 && gt[1] == 0.0 && (gt[2] - 2f64.ln()).abs() < 1e-15, "{gt:?}");
+    let h = l.grad(z).unwrap().slice(1, 0..1).sum().grad(z).unwrap().value().unwrap().to_vec();
+    assert_eq!(h, [0.25, 0.0, -0.25]);
+    // Classes and rows without weight.
+    let none = |weight: [f64; 2], label_smoothing| CrossEntropy {
+        weight: Some(Tensor::from(weight)),
+        label_smoothing,
+        ..Default::default()
+    };
+    let y = found::<f64>(|x| none([1.0, 0.0], 0.0).of(x, &Tensor::from([1])), &x);
+    swept_and_recorded("a class without weight", y, 0.0, &[0.0, 0.0]);
+    let y = found::<f64>(|x| none([1.0, 0.0], 0.2).of(x, &Tensor::from([0])), &x);
+    swept_and_recorded("smoothed over a class without weight", y, 0.0, &[0.0, 0.0]);
+    let even = CrossEntropy { label_smoothing: 1.0, ..Default::default() };
+    let tape = Tape::<f64>::new();
+    assert_eq!(even.of(tape.var(&x), &Tensor::from([1])).item().unwrap(), INF);
+    let ignore = CrossEntropy { ignore_index: Some(-100), ..Default::default() };
+    let rows = Tensor::from([[-INF, 0.0], [0.0, 0.0]]);
+    let y = found::<f64>(|x| ignore.of(x, &Tensor::from([-100, 0])), &rows);
+    swept_and_recorded("an ignored row", y, 2f64.ln(), &[0.0, 0.0, -0.5, 0.5]);
+    // Binary ones.
+    let wrong = Tensor::from([INF, 0.0]);
+    let y = found::<f64>(
+        |x| {
+            let weight = Some(Tensor::from([0.0, 1.0]));
+            BceWithLogits { weight, ..Default::default() }.of(x, Tensor::from([0.0, 1.0]))
+        },
+        &wrong,
+    );
+    swept_and_recorded("binary without weight", y, 2f64.ln() / 2.0, &[0.0, -0.25]);
+    let y = found::<f64>(
+        |x| {
+            let positive = Some(Tensor::from([0.0, 1.0]));
+            BceWithLogits { positive, ..Default::default() }.of(x, Tensor::from([1.0, 1.0]))
+        },
+        &Tensor::from([-INF, 0.0]),
+    );
+    swept_and_recorded("positives without weight", y, 2f64.ln() / 2.0, &[0.0, -0.25]);
+    let certain = Tensor::from([INF, -INF]);
+    let y = found::<f64>(|x| -Bernoulli::from_logits(x).log_prob(Tensor::from([1.0, 0.0])), &certain);
+    swept_and_recorded("certain and right", y, 0.0, &[0.0, 0.0]);
+    let y = found::<f64>(|x| Bernoulli::from_logits(x).entropy(), &certain);
+    swept_and_recorded("certain", y, 0.0, &[0.0, 0.0]);
+    // Counts of nothing where nothing is expected.
+    let y = found::<f64>(|x| PoissonNll::default().of(x, Tensor::from([0.0])), &Tensor::from([-INF]));
+    swept_and_recorded("poisson", y, 0.0, &[0.0]);
+    let rates = PoissonNll { log_input: false, eps: 0.0, ..Default::default() };
+    let y = found::<f64>(|x| rates.of(x, Tensor::from([0.0])), &Tensor::from([0.0]));
+    swept_and_recorded("poisson of a rate", y, 0.0, &[1.0]);
+    // A probability that is 0 as a number, against one that is 0.
+    let y = found::<f64>(|x| loss::kl_div(x, Tensor::from([[0.0, -INF]])), &Tensor::from([[0.0, -800.0]]));
+    swept_and_recorded("kl_div", y, 0.0, &[1.0, 0.0]);
 }

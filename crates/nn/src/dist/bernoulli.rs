@@ -2,6 +2,7 @@
 
 use super::support::{Needs, argument, parameter, uniforms, within};
 use super::{Distribution, Keys, Kl};
+use crate::weighed::weighed;
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
@@ -52,29 +53,27 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         }
     }
 
+    /// 1 - π, accurate also where that is small.
+    #[track_caller]
+    fn complement(&self) -> Var<'t, T> {
+        match self.given {
+            Given::Logits(logits) => (-logits).sigmoid(),
+            Given::Probabilities(probs) => 1.0 - probs,
+        }
+    }
+
     fn raw(&self) -> Var<'t, T> {
         match self.given {
             Given::Logits(x) | Given::Probabilities(x) => x,
         }
     }
 
-    /// log π and log(1 - π).
-    #[track_caller]
-    fn logs(&self) -> (Var<'t, T>, Var<'t, T>) {
-        match self.given {
-            Given::Logits(logits) => (logits.log_sigmoid(), (-logits).log_sigmoid()),
-            Given::Probabilities(probs) => (probs.log(), (-probs).log1p()),
-        }
-    }
-
     /// x log π + y log(1 - π), where 0 · -∞ is 0.
     #[track_caller]
-    fn weighed(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
+    fn expected(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
         match self.given {
-            Given::Logits(_) => {
-                let (yes, no) = self.logs();
-                x * yes + y * no
-            }
+            // Of the two logarithms one is almost 0, and nothing cancels.
+            Given::Logits(logits) => weighed(x, logits.log_sigmoid()) + weighed(y, (-logits).log_sigmoid()),
             Given::Probabilities(probs) => x.xlogy(probs) + y.xlogy(1.0 - probs),
         }
     }
@@ -97,11 +96,7 @@ impl<'t, T: Float> Distribution<'t, T> for Bernoulli<'t, T> {
             // NaN stays.
             Ok(zero.logical_and(&one)?.logical_and(&x.eq(x)?)?)
         };
-        within(x, outside(), 0.0, |x| match self.given {
-            // Of the two softplus functions one is almost 0, and nothing cancels.
-            Given::Logits(logits) => -(x * (-logits).softplus() + (1.0 - x) * logits.softplus()),
-            Given::Probabilities(_) => self.weighed(x, 1.0 - x),
-        })
+        within(x, outside(), 0.0, |x| self.expected(x, 1.0 - x))
     }
 
     #[track_caller]
@@ -112,10 +107,7 @@ impl<'t, T: Float> Distribution<'t, T> for Bernoulli<'t, T> {
     /// π (1 - π).
     #[track_caller]
     fn variance(&self) -> Var<'t, T> {
-        match self.given {
-            Given::Logits(logits) => logits.sigmoid() * (-logits).sigmoid(),
-            Given::Probabilities(probs) => probs * (1.0 - probs),
-        }
+        self.probs() * self.complement()
     }
 
     /// 1 where π > ½, else 0, as a constant.
@@ -134,13 +126,7 @@ impl<'t, T: Float> Distribution<'t, T> for Bernoulli<'t, T> {
     /// -π log π - (1 - π) log(1 - π).
     #[track_caller]
     fn entropy(&self) -> Var<'t, T> {
-        match self.given {
-            Given::Logits(logits) => {
-                let q = (-logits).sigmoid();
-                logits.sigmoid() * (-logits).softplus() + q * logits.softplus()
-            }
-            Given::Probabilities(probs) => -self.weighed(probs, 1.0 - probs),
-        }
+        -self.expected(self.probs(), self.complement())
     }
 
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
@@ -156,11 +142,6 @@ impl<'t, T: Float> Distribution<'t, T> for Bernoulli<'t, T> {
 impl<'t, T: Float> Kl<'t, T> for Bernoulli<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {
-        let p = self.probs();
-        let not = match self.given {
-            Given::Logits(logits) => (-logits).sigmoid(),
-            Given::Probabilities(probs) => 1.0 - probs,
-        };
-        -self.entropy() - q.weighed(p, not)
+        -self.entropy() - q.expected(self.probs(), self.complement())
     }
 }

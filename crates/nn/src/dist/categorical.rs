@@ -2,6 +2,7 @@
 
 use super::support::{argument, failed, full, uniforms, within};
 use super::{Distribution, Keys, Kl};
+use crate::weighed::weighed;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
@@ -152,12 +153,8 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
         }
         let outside = not_one_hot(x);
         let squeezed = outside.and_then(|m| Ok(m.squeeze(-1)?));
-        let logs = self.log_probs();
         // An impossible class has -∞, which only counts where x is not 0.
-        let chosen = match x.eq(0.0) {
-            Ok(absent) => (logs * x.masked_fill(&absent, 1.0)).masked_fill(&absent, 0.0).sum_axes(-1),
-            Err(e) => return x.tape().failed(e),
-        };
+        let chosen = weighed(x, self.log_probs()).sum_axes(-1);
         match squeezed {
             Ok(mask) => within(chosen, Ok(mask), 0.0, |x| x),
             Err(e) => x.tape().failed(e),
@@ -188,7 +185,7 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
     /// -Σ π log π.
     #[track_caller]
     fn entropy(&self) -> Var<'t, T> {
-        -weighed(self.probs(), self.log_probs())
+        -expected(self.probs(), self.log_probs())
     }
 
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
@@ -199,17 +196,14 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
 
 /// Σ p x over the last axis, where 0 · -∞ is 0.
 #[track_caller]
-fn weighed<'t, T: Float>(p: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
-    match p.eq(0.0) {
-        Ok(absent) => (p * x.masked_fill(&absent, 0.0)).sum_axes(-1),
-        Err(e) => p.tape().failed(e),
-    }
+fn expected<'t, T: Float>(p: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
+    weighed(p, x).sum_axes(-1)
 }
 
 /// Σ π_p (log π_p - log π_q).
 impl<'t, T: Float> Kl<'t, T> for Categorical<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {
-        -self.entropy() - weighed(self.probs(), q.log_probs())
+        -self.entropy() - expected(self.probs(), q.log_probs())
     }
 }

@@ -1,6 +1,7 @@
 //! Binary cross-entropy from logits, in one pass, with weights.
 
 use super::{Reduction, same_shape, weights};
+use crate::weighed::weighed;
 use wengert_ops::Tensor;
 use wengert_tape::rules::{sigmoid::Sigmoid, softplus::Softplus};
 use wengert_tape::{Float, Operand, Pointwise2, Real, Var};
@@ -88,13 +89,13 @@ impl<T: Float> BceWithLogits<T> {
         let mut losses = match &self.positive {
             None => x.pointwise2(t, BinaryCrossEntropy::BOTH),
             Some(p) => {
-                let positive =
-                    x.pointwise2(t, BinaryCrossEntropy::POSITIVE) * weights("bce_with_logits", x, p);
-                positive + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
+                let positive = x.pointwise2(t, BinaryCrossEntropy::POSITIVE);
+                weighed(weights("bce_with_logits", x, p), positive)
+                    + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
             }
         };
         if let Some(w) = &self.weight {
-            losses = losses * weights("bce_with_logits", x, w);
+            losses = weighed(weights("bce_with_logits", x, w), losses);
         }
         self.reduction.of(losses)
     }

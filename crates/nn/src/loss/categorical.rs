@@ -1,6 +1,7 @@
 //! Categorical cross-entropy from class indices, with class weights, rows to ignore, and label smoothing.
 
 use super::{Reduction, refused};
+use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Result, Var};
 
@@ -63,24 +64,27 @@ impl<T: Float> CrossEntropy<T> {
             Some(_) => targets.map(|t| if Some(t) == self.ignore_index { 0 } else { t }),
             None => targets.clone(),
         };
+        let tape = logits.tape();
         let mut losses = logits.cross_entropy(&named);
         if losses.is_failed() {
             return losses;
         }
         let counts = match self.row_weights(&named, ignored.as_ref()) {
             Ok(counts) => counts,
-            Err(e) => return logits.tape().failed(e),
+            Err(e) => return tape.failed(e),
         };
+        // What weighs nothing costs nothing, though it be infinite.
         if let Some(c) = &counts {
-            losses = losses * c;
+            losses = weighed(tape.constant(c), losses);
         }
         if smoothing > 0.0 {
             let surprise = -logits.log_softmax(-1);
             let spread = match &self.weight {
-                Some(w) => (surprise * w).sum_axes(-1),
+                Some(w) => weighed(tape.constant(w), surprise).sum_axes(-1),
                 None => surprise.sum_axes(-1),
             };
-            losses = losses * (1.0 - smoothing) + spread * (smoothing / classes as f64);
+            let spread = spread * (smoothing / classes as f64);
+            losses = if smoothing < 1.0 { losses * (1.0 - smoothing) + spread } else { spread };
         }
         if let Some(mask) = &ignored {
             losses = losses.masked_fill(mask, 0.0);

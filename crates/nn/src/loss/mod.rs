@@ -17,6 +17,7 @@ pub use margin::{
 pub use masked::masked_mse;
 pub use regression::{GaussianNll, PoissonNll, log_cosh, log_cosh_with, smooth_l1, smooth_l1_with};
 
+use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Pointwise, Real, Var};
 
@@ -201,7 +202,17 @@ pub fn cross_entropy_with<'t, T: Float>(
 }
 
 /// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
-/// other): the mean over rows of -Σ t log softmax(x).
+/// other): the mean over rows of -Σ t log softmax(x). A class whose target is 0 costs nothing, though its logit be -∞.
+///
+/// ```
+/// use wengert_nn::loss;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let logits = tape.var(Tensor::from([[1.0, 1.0, f64::NEG_INFINITY]]));
+/// let loss = loss::cross_entropy_soft(logits, Tensor::from([[0.5, 0.5, 0.0]]));
+/// assert_eq!(loss.item()?, std::f64::consts::LN_2);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
 #[track_caller]
 pub fn cross_entropy_soft<'t, T: Float>(logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
     cross_entropy_soft_with(logits, target, Reduction::Mean)
@@ -215,7 +226,7 @@ pub fn cross_entropy_soft_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     let target = same_shape("cross_entropy_soft", logits, target);
-    reduction.of(-(target * logits.log_softmax(-1)).sum_axes(-1))
+    reduction.of(-weighed(target, logits.log_softmax(-1)).sum_axes(-1))
 }
 
 /// Negative log-likelihood from log-probabilities `[.., classes]` and class indices `[..]`: the mean over rows of
@@ -253,16 +264,13 @@ pub fn kl_div_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     let log_q = same_shape("kl_div", log_p, log_q);
-    // -∞ - x and 0 · ∞ must not meet: a log-probability of -∞ stands for a term of 0.
-    let absent = log_p.eq(f64::NEG_INFINITY);
-    let safe = match absent {
-        Ok(mask) => {
-            let finite = log_p.masked_fill(&mask, 0.0);
-            (finite.exp() * (finite - log_q.masked_fill(&mask, 0.0))).masked_fill(&mask, 0.0)
-        }
+    // -∞ - x and 0 · ∞ must not meet: where p is 0, so is the term.
+    let p = log_p.exp();
+    let apart = match p.eq(0.0) {
+        Ok(absent) => log_p.masked_fill(&absent, 0.0) - log_q.masked_fill(&absent, 0.0),
         Err(e) => return log_p.tape().failed(e),
     };
-    reduction.of(safe.sum_axes(-1))
+    reduction.of((p * apart).sum_axes(-1))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Losses of numbers: smooth absolute error, log cosh, Poisson and Gaussian likelihoods.
 
 use super::{Reduction, huber_with, l1_with, refused, same_shape};
+use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
 use wengert_tape::{Float, Operand, Var};
 
@@ -104,7 +105,7 @@ impl PoissonNll {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         let t = same_shape("poisson_nll", x, target);
-        let mut losses = if self.log_input { x.exp() - t * x } else { x - t * (x + self.eps).log() };
+        let mut losses = if self.log_input { x.exp() - weighed(t, x) } else { x - t.xlogy(x + self.eps) };
         if self.full {
             // Where t is small its logarithm is not looked at.
             let small = t.le(1.0);
