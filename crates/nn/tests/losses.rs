@@ -413,3 +413,39 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
     let y = found::<f64>(|x| loss::kl_div(x, Tensor::from([[0.0, -INF]])), &Tensor::from([[0.0, -800.0]]));
     swept_and_recorded("kl_div", y, 0.0, &[1.0, 0.0]);
 }
+
+#[test]
+fn small_losses_have_their_digits() {
+    let near = |name: &str, found: &[f64], want: &[f64], within: f64| {
+        let off = found.iter().zip(want).map(|(f, w)| (f / w - 1.0).abs()).fold(0.0, f64::max);
+        assert!(off <= within, "{name}: {found:?}, expected {want:?}, off by {off:e}");
+    };
+    // log cosh x = x²/2 - x⁴/12 + x⁶/45 - …, and by mpmath.
+    for (x, y, slope) in [
+        (1e-9, 5e-19, 1e-9),
+        (1e-3, 4.999999166666889e-7, 0.0009999996666668),
+        (0.5, 0.12011450695827752, 0.46211715726000975),
+        (-1.0, 0.4337808304830271, -0.7615941559557649),
+        (3.0, 2.309328504577785, 0.9950547536867305),
+        (1000.0, 1000.0 - std::f64::consts::LN_2, 1.0),
+    ] {
+        let at = Tensor::from([x]);
+        let [l, g, r] = found::<f64>(|x| loss::log_cosh(x, Tensor::from([0.0])), &at);
+        near("log_cosh", &l, &[y], 2e-15);
+        near("log_cosh'", &[g, r].concat(), &[slope; 2], 2e-15);
+        let [l, ..] = found::<f32>(|x| loss::log_cosh(x, Tensor::from([0.0])), &at);
+        near("log_cosh in single precision", &l, &[y], 1e-6);
+    }
+    // -log(1 - p) for a small p.
+    let [l, g, r] = found::<f64>(|p| loss::bce(p, Tensor::from([0.0])), &Tensor::from([1e-20]));
+    near("bce", &[l, g, r].concat(), &[1e-20, 1.0, 1.0], 1e-15);
+    let [l, ..] = found::<f32>(|p| loss::bce(p, Tensor::from([0.0])), &Tensor::from([1e-8]));
+    near("bce in single precision", &l, &[1e-8], 1e-6);
+    let [l, g, r] = found::<f64>(|x| loss::bce_with_logits(x, Tensor::from([1.0])), &Tensor::from([50.0]));
+    near(
+        "bce_with_logits",
+        &[l, g, r].concat(),
+        &[1.928749847963918e-22, -1.928749847963918e-22, -1.928749847963918e-22],
+        1e-14,
+    );
+}

@@ -108,7 +108,7 @@ losses! {
     /// in PyTorch, so that a certain and wrong prediction has a finite loss. From logits, use
     /// [`bce_with_logits`], which needs no such bound.
     bce bce_with(p, t) {
-        let (log_p, log_q) = (p.pointwise(FlooredLog), (1.0 - p).pointwise(FlooredLog));
+        let (log_p, log_q) = (p.pointwise(FlooredLog), p.pointwise(FlooredLogOfRest));
         -(t * log_p + (1.0 - t) * log_q)
     };
 
@@ -143,6 +143,25 @@ impl Pointwise for FlooredLog {
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         let least = x.like(1e-12);
         x.like(1.0) / R::select(x.lt(least), least, x)
+    }
+}
+
+/// max(log(1 - x), -100), with the slope -1/max(1 - x, 10⁻¹²): [`FlooredLog`] of what x lacks of 1, accurate where x is small.
+#[derive(Debug, Clone, Copy)]
+struct FlooredLogOfRest;
+
+impl Pointwise for FlooredLogOfRest {
+    const NAME: &'static str = "floored_log_of_rest";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        (-x).log1p().maximum(F::from_f64(-100.0))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let (rest, least) = (x.like(1.0) - x, x.like(1e-12));
+        x.like(-1.0) / R::select(rest.lt(least), least, rest)
     }
 }
 

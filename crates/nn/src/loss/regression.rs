@@ -3,7 +3,8 @@
 use super::{Reduction, huber_with, l1_with, refused, same_shape};
 use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
-use wengert_tape::{Float, Operand, Var};
+use wengert_tape::rules::tanh::Tanh;
+use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 
 /// Smooth absolute error: e²/(2β) for |e| < β, else |e| - β/2, with e = x - t; the absolute error for β = 0. It is
 /// [`huber`](super::huber)'s loss divided by β. At |e| = β the first derivative is continuous, the second jumps.
@@ -68,8 +69,31 @@ pub fn log_cosh_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     let e = x - same_shape("log_cosh", x, target);
-    // log((eᵉ + e⁻ᵉ)/2) = e + log(1 + e⁻²ᵉ) - log 2, of either sign of e; the larger form is the accurate one.
-    reduction.of(e.logaddexp(-e) - std::f64::consts::LN_2)
+    reduction.of(e.pointwise(LogCosh))
+}
+
+/// log cosh x. Derivative: tanh x.
+#[derive(Debug, Clone, Copy)]
+struct LogCosh;
+
+impl Pointwise for LogCosh {
+    const NAME: &'static str = "log_cosh";
+    const USES_Y: bool = false;
+    const COST: usize = 20;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        // log((eˣ + e⁻ˣ)/2) is |x| + log(1 + e⁻²ˣ) - log 2; near 0, where that cancels, log(1 + sinh² x)/2.
+        let (a, one, half) = (x.abs(), F::ONE, F::from_f64(0.5));
+        let m = a.minimum(one).expm1();
+        let sinh = half * (m + m / (m + one));
+        let far = a - F::from_f64(std::f64::consts::LN_2) + (-(a + a)).exp().log1p();
+        if a < one { half * (sinh * sinh).log1p() } else { far }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(Tanh)
+    }
 }
 
 /// Negative log-likelihood of counts t under a Poisson distribution with rate λ = eˣ: eˣ - t x, without log t!.
