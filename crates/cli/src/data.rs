@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::values::{Augment, spelt};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -213,24 +213,11 @@ impl Data {
         unaugmented(config)?;
         let pairs = match self {
             Data::Names => Pairs::new(&country_and_language_names()?)?,
-            Data::Pairs => {
-                let path = self.path(config)?;
-                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-                let pair = |(i, line): (usize, &str)| match line.split_once('\t') {
-                    Some((source, target)) => Ok((source.to_owned(), target.to_owned())),
-                    None => Err(anyhow!(
-                        "{}, line {}: expected two texts with a tab between them, found no tab",
-                        path.display(),
-                        i + 1
-                    )),
-                };
-                Pairs::new(&text.lines().enumerate().map(pair).collect::<Result<Vec<_>>>()?)?
-            }
+            Data::Pairs => Pairs::read(self.path(config)?)?,
             _ => bail!("{} is no set of pairs", self.name()),
         };
         let n = pairs.len();
-        let held = (n as f64 * config.test_fraction).round() as usize;
-        held_out(config, n - held.min(n), held)?;
+        let held = data::held_out(n, config.test_fraction)?;
         // A shuffled order of all, of which the first are held out.
         let order = permutation(n, Key::of(config.seed, Purpose::Split, 0));
         let (test, train) = order.split_at(held);
@@ -287,10 +274,10 @@ impl Data {
 }
 
 fn held_out(config: &Config, train: usize, test: usize) -> Result<()> {
+    data::held_out(train + test, config.test_fraction)?;
     ensure!(
         train > 0 && test > 0,
-        "a test fraction of {} leaves {train} samples to train on and {test} to test on; take one nearer to 0.2",
-        config.test_fraction,
+        "expected texts that differ, of which equal ones stay in one part, found {train} to train on and {test} to test on"
     );
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Data that could not be read, or a call that could not be done.
+/// Data that could not be read, or a call that could not be done. What is shown of it has no control characters, whatever
+/// a file holds or is called: a message must not steer the terminal that it is printed on.
 ///
 /// ```
 /// use wengert_data::{Error, digits};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// An argument outside its domain.
-    #[error("{call}: expected {expected}, found {found}")]
+    #[error("{call}: expected {}, found {}", Printable(expected), Printable(found))]
     Argument {
         /// The call.
         call: &'static str,
@@ -27,7 +28,7 @@ pub enum Error {
         found: String,
     },
     /// A file that was read but does not hold what its format asks for.
-    #[error("{}{at}: expected {expected}, found {found}", path.display())]
+    #[error("{}{at}: expected {}, found {}", shown(path), Printable(expected), Printable(found))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -39,7 +40,7 @@ pub enum Error {
         found: String,
     },
     /// A file that could not be read or decompressed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", shown(path), Printable(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -47,7 +48,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that could not be written.
-    #[error("{} could not be written: {source}", path.display())]
+    #[error("{} could not be written: {}", shown(path), Printable(source))]
     Write {
         /// The file.
         path: PathBuf,
@@ -55,7 +56,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Data that has to be on this machine and is not.
-    #[error("{what} is not here: looked for {}; {advice}", list(looked))]
+    #[error("{} is not here: looked for {}; {}", Printable(what), list(looked), Printable(advice))]
     Missing {
         /// The data.
         what: String,
@@ -68,7 +69,7 @@ pub enum Error {
     #[error(transparent)]
     Tensor(#[from] wengert_ops::Error),
     /// The thread that prepares batches panicked: a bug in a dataset's `fetch`.
-    #[error("a panic while batches were prepared: {message}")]
+    #[error("a panic while batches were prepared: {}", Printable(message))]
     Worker {
         /// What the panic said.
         message: String,
@@ -107,15 +108,54 @@ impl fmt::Display for Place {
         match self {
             Place::Whole => Ok(()),
             Place::Line(line) => write!(f, ", line {line}"),
-            Place::Cell { line, column } => write!(f, ", line {line}, column {column}"),
+            Place::Cell { line, column } => write!(f, ", line {line}, column {}", Printable(column)),
             Place::Byte(byte) => write!(f, ", byte {byte}"),
-            Place::Member(name) => write!(f, ", member {name}"),
+            Place::Member(name) => write!(f, ", member {}", Printable(shortened(name))),
         }
     }
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths.iter().map(|path| shown(path).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn shown(path: &Path) -> Printable<std::path::Display<'_>> {
+    Printable(path.display())
+}
+
+/// Shows a text with escapes for what is not printed as itself, such as control characters and marks of direction. Quotes
+/// and backslashes stay, so that what is escaped already is not escaped again.
+struct Printable<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Printable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = format!("{:?}", self.0.to_string());
+        let mut characters = escaped[1..escaped.len() - 1].chars().peekable();
+        while let Some(c) = characters.next() {
+            let c = if c == '\\' { characters.next_if(|c| ['"', '\\'].contains(c)).unwrap_or(c) } else { c };
+            write!(f, "{c}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The most characters that a message repeats of a file.
+const MOST_QUOTED: usize = 60;
+
+/// What stands in a file, for a message: in quotes, with escapes, and only its beginning if it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(MOST_QUOTED) {
+        Some((end, _)) => format!("{:?}.. ({} bytes)", &text[..end], text.len()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// The beginning of a name, and the whole of it if it is short.
+pub(crate) fn shortened(name: &str) -> std::borrow::Cow<'_, str> {
+    match name.char_indices().nth(MOST_QUOTED) {
+        Some((end, _)) => format!("{}.. ({} bytes)", &name[..end], name.len()).into(),
+        None => name.into(),
+    }
 }
 
 /// The result of working with data.
@@ -169,5 +209,31 @@ mod tests {
         let e = Error::Read { path: "some/file.csv".into(), source: io::Error::other("gone") };
         assert_eq!(e.to_string(), "some/file.csv: gone");
         assert!(std::error::Error::source(&e).is_some());
+    }
+
+    #[test]
+    fn what_a_file_holds_is_shown_with_escapes_and_in_short() {
+        let path = PathBuf::from("a\u{1b}[2J\\ \"b\" é.csv");
+        let shown = "a\\u{1b}[2J\\ \"b\" é.csv";
+        let wild = "\u{1b}]0;x\u{7}\r\u{9b}\u{202e}".to_owned();
+        let errors = [
+            Error::malformed(&path, Place::Member(wild.clone()), &wild[..], &wild),
+            Error::malformed(&path, Place::Cell { line: 1, column: wild.clone() }, &wild[..], &wild),
+            Error::argument("call", &wild[..], &wild),
+            Error::read(&path)(io::Error::other(wild.clone())),
+            Error::write(&path)(io::Error::other(wild.clone())),
+            Error::Missing { what: wild.clone(), looked: vec![path.clone()], advice: wild.clone() },
+            Error::Worker { message: wild },
+        ];
+        for (i, e) in errors.into_iter().enumerate() {
+            let message = e.to_string();
+            assert!(message.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{message:?}");
+            assert!(message.contains(r"\u{1b}]0;x\u{7}\r\u{9b}\u{202e}"), "{message}");
+            assert!(message.contains(shown) || i == 2 || i == 6, "{message}");
+        }
+        let long = Place::Member("é".repeat(61)).to_string();
+        assert_eq!(long, format!(", member {}.. (122 bytes)", "é".repeat(60)));
+        assert_eq!(quoted("a\t\"b\""), r#""a\t\"b\"""#);
+        assert_eq!(quoted(&"é".repeat(61)), format!("\"{}\".. (122 bytes)", "é".repeat(60)));
     }
 }

@@ -25,6 +25,9 @@ pub struct Fold {
 }
 
 fn check(call: &'static str, k: usize, samples: usize) -> Result<()> {
+    if samples < 2 {
+        return Err(Error::argument(call, "at least 2 samples", samples));
+    }
     if !(2..=samples).contains(&k) {
         let expected = format!("from 2 to {samples} folds of {samples} samples");
         return Err(Error::argument(call, expected, k));
@@ -36,7 +39,7 @@ fn check(call: &'static str, k: usize, samples: usize) -> Result<()> {
 /// See [`Fold`] for an example.
 ///
 /// # Errors
-/// If there are not from 2 to `n` folds.
+/// If there are not from 2 to `n` folds, or less than two samples.
 pub fn k_fold(n: usize, k: usize, seed: u64) -> Result<Vec<Fold>> {
     check("k_fold", k, n)?;
     let order = permutation(n, Key::of(seed, Purpose::Split, 0));
@@ -64,7 +67,7 @@ impl<T: Float> Classification<T> {
     /// ```
     ///
     /// # Errors
-    /// If there are not from 2 to as many folds as samples.
+    /// If there are not from 2 to as many folds as samples, or less than two samples.
     pub fn stratified_k_fold(&self, k: usize, seed: u64) -> Result<Vec<Fold>> {
         check("stratified_k_fold", k, self.len())?;
         let mut rng = Key::of(seed, Purpose::Split, 0).generator();
@@ -224,5 +227,6 @@ mod tests {
     fn folds_out_of_range_are_refused() {
         assert!(k_fold(5, 1, 0).is_err() && k_fold(5, 6, 0).is_err() && k_fold(0, 2, 0).is_err());
         assert!(k_fold(5, 5, 0).is_ok());
+        assert_eq!(k_fold(1, 2, 0).unwrap_err().to_string(), "k_fold: expected at least 2 samples, found 1");
     }
 }

@@ -64,6 +64,7 @@ pub use sets::{
     FASHION_CLASSES, IRIS_CLASSES, IRIS_FEATURES, WINE_FEATURES, co2, country_and_language_names, digits,
     fashion_mnist, fashion_sample, hamlet, iris, mnist, nile, sunspots, wine,
 };
+pub use split::held_out;
 pub use state::State;
 pub use text::{Text, TokenBatch, Windows};
 pub use texts::{Texts, TextsBatch};

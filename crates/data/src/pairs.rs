@@ -1,9 +1,11 @@
 //! Pairs of texts, as for translation, and sequences of different lengths in one tensor.
 
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
+use crate::format::{columns, text};
 use crate::text::check_positions;
 use crate::vocabulary::Vocabulary;
+use std::path::Path;
 use std::sync::Arc;
 use wengert_ops::{Element, Tensor};
 
@@ -38,6 +40,11 @@ pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tenso
     Ok((rows, lengths.into()))
 }
 
+/// The memory that a line of a file needs: its entry, and the beginning and the end of its target.
+const COST_OF_A_LINE: u64 = 64;
+/// The memory that a byte of it needs: itself while it is read, and its number, of targets twice.
+const COST_OF_A_BYTE: u64 = 10;
+
 /// Pairs of a source and a target text, by characters. The vocabularies have [`PAD`], [`BEGIN`] and [`END`] before the
 /// characters.
 ///
@@ -57,7 +64,7 @@ pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tenso
 /// ```
 #[derive(Debug, Clone)]
 pub struct Pairs {
-    pairs: Arc<[(Vec<i64>, Vec<i64>)]>,
+    pairs: Arc<Vec<(Vec<i64>, Vec<i64>)>>,
     source: Arc<Vocabulary>,
     target: Arc<Vocabulary>,
 }
@@ -83,26 +90,56 @@ impl Pairs {
     /// # Errors
     /// If a source is empty.
     pub fn new<S: AsRef<str>, T: AsRef<str>>(pairs: &[(S, T)]) -> Result<Self> {
+        Pairs::of(pairs.iter().map(|(source, target)| (source.as_ref(), target.as_ref())))
+    }
+
+    fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self> {
         let specials = ["<pad>", "<begin>", "<end>"];
-        let (sources, targets): (String, String) =
-            pairs.iter().map(|(s, t)| (s.as_ref(), t.as_ref())).unzip();
-        let source = Vocabulary::with_specials(&specials, &sources);
-        let target = Vocabulary::with_specials(&specials, &targets);
-        let mut tokens = Vec::with_capacity(pairs.len());
-        for (i, (s, t)) in pairs.iter().enumerate() {
-            if s.as_ref().is_empty() {
-                return Err(Error::argument(
-                    "pairs",
-                    "sources that are not empty",
-                    format!("an empty one at {i}"),
-                ));
+        let source = Vocabulary::with_specials(&specials, pairs.clone().flat_map(|(s, _)| s.chars()));
+        let target = Vocabulary::with_specials(&specials, pairs.clone().flat_map(|(_, t)| t.chars()));
+        let mut tokens = Vec::with_capacity(pairs.clone().count());
+        for (i, (s, t)) in pairs.enumerate() {
+            if s.is_empty() {
+                let found = format!("an empty one at {i}");
+                return Err(Error::argument("pairs", "sources that are not empty", found));
             }
-            let mut ended = vec![BEGIN];
-            ended.extend(target.encode(t.as_ref())?);
+            let t = target.encode(t)?;
+            let mut ended = Vec::with_capacity(t.len() + 2);
+            ended.push(BEGIN);
+            ended.extend(t);
             ended.push(END);
-            tokens.push((source.encode(s.as_ref())?, ended));
+            tokens.push((source.encode(s)?, ended));
         }
-        Ok(Pairs { pairs: tokens.into(), source: Arc::new(source), target: Arc::new(target) })
+        Ok(Pairs { pairs: Arc::new(tokens), source: Arc::new(source), target: Arc::new(target) })
+    }
+
+    /// Reads a file with a source, a tab and its target on each line, gzip-compressed or not. A byte order mark at its beginning
+    /// is left out.
+    ///
+    /// ```
+    /// use wengert_data::{Dataset, Pairs};
+    /// let path = std::env::temp_dir().join(format!("wengert-pairs-{}.tsv", std::process::id()));
+    /// std::fs::write(&path, "cat\tKatze\nox\tOchse\n").unwrap();
+    /// assert_eq!(Pairs::read(&path)?.lengths(), [3, 2]);
+    /// std::fs::write(&path, "cat\tKatze\nox\tOchse\tbœuf\n").unwrap();
+    /// let e = Pairs::read(&path).unwrap_err().to_string();
+    /// assert!(e.contains("line 2: expected two texts with a tab between them, found 3 columns"), "{e}");
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), wengert_data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line has not one tab
+    /// with something before it.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let (text, mut budget) = text::read(path, text::UNPACKING)?;
+        const EXPECTED: &str = "two texts with a tab between them";
+        let lines = columns::two(&text, EXPECTED, columns::Second::MayBeEmpty, path)?;
+        let count = lines.clone().count() as u64;
+        let cost = (COST_OF_A_LINE * count).saturating_add(COST_OF_A_BYTE * text.len() as u64);
+        budget.spend(cost, "pairs", path, Place::Whole)?;
+        Pairs::of(lines)
     }
 
     /// The vocabulary of the sources. See [`Pairs::target`] for an example.
@@ -123,7 +160,7 @@ impl Pairs {
         &self.target
     }
 
-    /// The number of tokens of each source, `[pairs]`, as recurrent layers take it. for [`Sampler::buckets`](crate::Sampler::buckets). See [`Pairs`] for an example.
+    /// The number of tokens of each source, for [`Sampler::buckets`](crate::Sampler::buckets). See [`Pairs`] for an example.
     pub fn lengths(&self) -> Vec<usize> {
         self.pairs.iter().map(|(source, _)| source.len()).collect()
     }
@@ -144,7 +181,7 @@ impl Pairs {
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         check_positions(indices, self.pairs.len())?;
         let pairs = indices.iter().map(|&i| self.pairs[i].clone()).collect();
-        Ok(Pairs { pairs, ..self.clone() })
+        Ok(Pairs { pairs: Arc::new(pairs), ..self.clone() })
     }
 }
 
@@ -180,5 +217,32 @@ mod tests {
         assert!(Pairs::new(&[("", "x")]).is_err());
         assert_eq!(*pairs.fetch(&[]).unwrap().source.shape(), [0, 0]);
         assert_eq!(*pad::<f32>(&[vec![], vec![]], 1.0).unwrap().0.shape(), [2, 0]);
+    }
+
+    #[test]
+    fn files_have_two_columns_and_may_begin_with_a_mark() {
+        let path = std::env::temp_dir().join(format!("wengert-pairs-columns-{}.tsv", std::process::id()));
+        let read = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            Pairs::read(&path)
+        };
+        let pairs = read("\u{feff}a\tb\r\nb\t\r\n".as_bytes()).unwrap();
+        assert_eq!((pairs.len(), pairs.source().len(), pairs.target().len()), (2, 5, 4));
+        for (text, message) in [
+            (
+                &b"a\tb\n\x1b[2J\tc\td\n"[..],
+                r#"line 2: expected two texts with a tab between them, found 3 columns: "\u{1b}[2J\tc\td""#,
+            ),
+            (b"a\tb\nc\n", "line 2: expected two texts with a tab between them, found no tab in \"c\""),
+            (b"\ta\n", "line 1: expected two texts with a tab between them, found nothing before the tab"),
+            (
+                b"\xff\xfea\0\t\0b\0",
+                "byte 0: expected text in UTF-8, found the byte order mark of UTF-16; save it in UTF-8",
+            ),
+        ] {
+            let e = read(text).unwrap_err().to_string();
+            assert!(e.ends_with(message), "{e}");
+        }
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -14,6 +14,38 @@ pub(crate) fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Re
     Ok(((n as f64 * test_fraction).round() as usize).min(n))
 }
 
+/// How many of some samples are for testing: `test_fraction` of them, to the nearest, as in
+/// [`Classification::split`], but neither none nor all. Whoever needs both parts asks here first; the splits themselves give
+/// parts without samples where that is the nearest.
+///
+/// ```
+/// use wengert_data::held_out;
+/// assert_eq!(held_out(150, 0.2)?, 30);
+/// let e = held_out(1, 0.2).unwrap_err();
+/// assert_eq!(e.to_string(), "split: expected at least 3 samples for a test fraction of 0.2, found 1");
+/// # Ok::<(), wengert_data::Error>(())
+/// ```
+///
+/// # Errors
+/// If the fraction is not between 0 and 1, or there are too few samples for a part of that fraction and another.
+pub fn held_out(samples: usize, test_fraction: f64) -> Result<usize> {
+    const CALL: &str = "split";
+    let parts = |n: usize| test_count(CALL, n, test_fraction).map(|test| (1..n).contains(&test));
+    if parts(samples)? {
+        return test_count(CALL, samples, test_fraction);
+    }
+    // About half a sample has to be left for the smaller part; rounding decides which number is the first.
+    let least = (0.5 / test_fraction.min(1.0 - test_fraction)).floor();
+    if least.is_infinite() {
+        return Err(Error::argument(CALL, "a test fraction between 0 and 1", test_fraction));
+    }
+    let first = (least as usize).saturating_sub(1).max(samples);
+    let mut near = (0..4).map(|more| first.saturating_add(more));
+    let needed = near.find(|&n| parts(n).unwrap_or(false)).unwrap_or(first.saturating_add(4));
+    let expected = format!("at least {needed} samples for a test fraction of {test_fraction}");
+    Err(Error::argument(CALL, expected, samples))
+}
+
 /// Shares `total` out over the counts in proportion to them, by largest remainder (ties go to the first): each share
 /// is the exact one rounded down or up. `total` must not exceed the sum of the counts.
 fn shares(counts: &[usize], total: usize) -> Vec<usize> {
@@ -137,6 +169,31 @@ mod tests {
         assert_eq!(shares(&[14, 3, 3], 10), [7, 2, 1], "7, 1.5, 1.5");
         assert_eq!(shares(&[7, 0, 3], 10), [7, 0, 3]);
         assert_eq!(shares(&[0, 0], 0), [0, 0]);
+    }
+
+    #[test]
+    fn too_few_samples_to_hold_some_out_are_an_error_that_says_how_many_are_needed() {
+        for fraction in [0.2, 0.5, 1.0 / 3.0, 0.1, 0.9, 0.75, 0.01, 0.99, 0.001, 0.45, 0.55] {
+            let both = |n: usize| (1..n).contains(&test_count("split", n, fraction).unwrap());
+            let needed = (0..).find(|&n| both(n)).unwrap();
+            for n in 0..needed {
+                let e = held_out(n, fraction).unwrap_err().to_string();
+                let expected = format!(
+                    "split: expected at least {needed} samples for a test fraction of {fraction}, found {n}"
+                );
+                assert_eq!(e, expected);
+            }
+            for n in needed..needed + 100 {
+                assert!(both(n), "{n} {fraction}");
+                assert_eq!(held_out(n, fraction).unwrap(), test_count("split", n, fraction).unwrap());
+            }
+        }
+        for fraction in [0.0, 1.0] {
+            let e = held_out(10, fraction).unwrap_err().to_string();
+            assert_eq!(e, format!("split: expected a test fraction between 0 and 1, found {fraction}"));
+        }
+        assert!(held_out(10, f64::NAN).is_err() && held_out(10, 1.1).is_err());
+        assert!(held_out(10, f64::MIN_POSITIVE).is_err() && held_out(10, 1e-12).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where a loader stands in an epoch, to be saved and taken up again.
 
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,10 +52,7 @@ impl FromStr for State {
             let samples = size(value("samples"))?;
             words.next().is_none().then_some(State { epoch, batch, seed, batch_size, samples })
         };
-        parse().ok_or_else(|| {
-            let found = text.chars().take(80).collect::<String>();
-            Error::argument("state", "text as of a state", format!("{found:?}"))
-        })
+        parse().ok_or_else(|| Error::argument("state", "text as of a state", quoted(text)))
     }
 }
 

@@ -2,11 +2,14 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::format::{csv, read_file};
+use crate::format::text;
 use crate::vocabulary::Vocabulary;
 use std::path::Path;
 use std::sync::Arc;
 use wengert_ops::Tensor;
+
+/// The memory that a byte of text needs: itself while it is read, and its number.
+const COST: u64 = 10;
 
 /// A text as the numbers of its tokens.
 ///
@@ -24,7 +27,7 @@ use wengert_ops::Tensor;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Text {
-    tokens: Arc<[i64]>,
+    tokens: Arc<Vec<i64>>,
     vocabulary: Arc<Vocabulary>,
 }
 
@@ -49,7 +52,7 @@ impl Text {
     /// A text whose every token its vocabulary has.
     fn with_own(text: &str, vocabulary: Vocabulary) -> Self {
         let tokens = vocabulary.encode(text).unwrap_or_default();
-        Text { tokens: tokens.into(), vocabulary: Arc::new(vocabulary) }
+        Text { tokens: Arc::new(tokens), vocabulary: Arc::new(vocabulary) }
     }
 
     /// A text with a given vocabulary, for instance that of a trained model.
@@ -64,20 +67,19 @@ impl Text {
     /// # Errors
     /// If a character is not in it.
     pub fn with_vocabulary(text: &str, vocabulary: Vocabulary) -> Result<Self> {
-        Ok(Text { tokens: vocabulary.encode(text)?.into(), vocabulary: Arc::new(vocabulary) })
+        Ok(Text { tokens: Arc::new(vocabulary.encode(text)?), vocabulary: Arc::new(vocabulary) })
     }
 
-    /// A file by characters, gzip-compressed or not.
+    /// A file by characters, gzip-compressed or not. A byte order mark at its beginning is left out.
     ///
     /// ```
     /// assert!(wengert_data::Text::read("no/such/file.txt").is_err());
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read or is not UTF-8.
+    /// If the file cannot be read, is not UTF-8, or takes [too much memory](crate::format::MOST_PER_BYTE).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        Ok(Text::characters(&csv::text(read_file(path)?, path)?))
+        Ok(Text::characters(&text::read(path.as_ref(), COST)?.0))
     }
 
     /// The number of tokens. See [`Text`] for an example.
@@ -112,7 +114,10 @@ impl Text {
     pub fn split(&self, validation_fraction: f64) -> Result<(Self, Self)> {
         let held = crate::split::test_count("split", self.len(), validation_fraction)?;
         let (train, validation) = self.tokens.split_at(self.len() - held);
-        let part = |tokens: &[i64]| Text { tokens: tokens.into(), vocabulary: Arc::clone(&self.vocabulary) };
+        let part = |tokens: &[i64]| Text {
+            tokens: Arc::new(tokens.to_vec()),
+            vocabulary: Arc::clone(&self.vocabulary),
+        };
         Ok((part(train), part(validation)))
     }
 
@@ -137,7 +142,7 @@ impl Text {
 /// Windows of a text: what [`Text::windows`] gives.
 #[derive(Debug, Clone)]
 pub struct Windows {
-    tokens: Arc<[i64]>,
+    tokens: Arc<Vec<i64>>,
     length: usize,
     stride: usize,
 }

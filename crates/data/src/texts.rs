@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Place, Result};
+use crate::format::{columns, text};
 use crate::order::permutation;
 use crate::pairs::{PAD, pad};
 use crate::split::test_count;
@@ -12,6 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, Purpose};
+
+/// The memory that a line of a file needs: its entry, and the name of a class of its own.
+const COST_OF_A_LINE: u64 = 100;
+/// The memory that a byte of it needs: itself while it is read, and its number.
+const COST_OF_A_BYTE: u64 = 10;
 
 /// Texts by characters, each of a class. The vocabulary has [`PAD`] before the characters; classes are numbered in alphabetical order.
 ///
@@ -26,7 +32,7 @@ use wengert_ops::random::{Key, Purpose};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Texts {
-    texts: Arc<[(Vec<i64>, i64)]>,
+    texts: Arc<Vec<(Vec<i64>, i64)>>,
     vocabulary: Arc<Vocabulary>,
     classes: Arc<[String]>,
 }
@@ -50,23 +56,28 @@ impl Texts {
     /// # Errors
     /// If a text is empty.
     pub fn new<S: AsRef<str>, C: AsRef<str>>(texts: &[(S, C)]) -> Result<Self> {
-        let all: String = texts.iter().map(|(text, _)| text.as_ref()).collect();
-        let vocabulary = Vocabulary::with_specials(&["<pad>"], &all);
-        let names: BTreeSet<&str> = texts.iter().map(|(_, class)| class.as_ref()).collect();
-        let classes: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut numbered = Vec::with_capacity(texts.len());
-        for (i, (text, class)) in texts.iter().enumerate() {
-            if text.as_ref().is_empty() {
+        Texts::of(texts.iter().map(|(text, class)| (text.as_ref(), class.as_ref())))
+    }
+
+    fn of<'a>(texts: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self> {
+        let characters = texts.clone().flat_map(|(text, _)| text.chars());
+        let vocabulary = Vocabulary::with_specials(&["<pad>"], characters);
+        let names: BTreeSet<&str> = texts.clone().map(|(_, class)| class).collect();
+        let classes: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut numbered = Vec::with_capacity(texts.clone().count());
+        for (i, (text, class)) in texts.enumerate() {
+            if text.is_empty() {
                 let found = format!("an empty one at {i}");
                 return Err(Error::argument("texts", "texts that are not empty", found));
             }
-            let label = classes.partition_point(|name| name.as_str() < class.as_ref());
-            numbered.push((vocabulary.encode(text.as_ref())?, label as i64));
+            let label = classes.partition_point(|name| name.as_str() < class);
+            numbered.push((vocabulary.encode(text)?, label as i64));
         }
-        Ok(Texts { texts: numbered.into(), vocabulary: Arc::new(vocabulary), classes: classes.into() })
+        Ok(Texts { texts: Arc::new(numbered), vocabulary: Arc::new(vocabulary), classes: classes.into() })
     }
 
-    /// Reads a file with a text, a tab and the name of its class on each line.
+    /// Reads a file with a text, a tab and the name of its class on each line, gzip-compressed or not. A byte order mark at its
+    /// beginning is left out.
     ///
     /// ```
     /// let path = std::env::temp_dir().join(format!("wengert-texts-{}.tsv", std::process::id()));
@@ -80,22 +91,16 @@ impl Texts {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, or a line has no tab or nothing before it.
+    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line has not one tab
+    /// with something on both sides.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let text =
-            std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let mut texts = Vec::new();
-        for (i, line) in text.lines().enumerate() {
-            match line.rsplit_once('\t') {
-                Some((text, class)) if !text.is_empty() => texts.push((text, class)),
-                _ => {
-                    let expected = "a text, a tab and its class";
-                    return Err(Error::malformed(path, Place::Line(i + 1), expected, format!("{line:?}")));
-                }
-            }
-        }
-        Texts::new(&texts)
+        let (text, mut budget) = text::read(path, text::UNPACKING)?;
+        let lines = columns::two(&text, "a text, a tab and its class", columns::Second::Needed, path)?;
+        let count = lines.clone().count() as u64;
+        let cost = (COST_OF_A_LINE * count).saturating_add(COST_OF_A_BYTE * text.len() as u64);
+        budget.spend(cost, "texts", path, Place::Whole)?;
+        Texts::of(lines)
     }
 
     /// The vocabulary.
@@ -142,7 +147,9 @@ impl Texts {
         let order = permutation(self.texts.len(), Key::of(seed, Purpose::Split, 0));
         let in_test: BTreeSet<&[i64]> = order[..held].iter().map(|&i| &self.texts[i].0[..]).collect();
         let part = |test: bool| Texts {
-            texts: self.texts.iter().filter(|(ids, _)| in_test.contains(&ids[..]) == test).cloned().collect(),
+            texts: Arc::new(
+                self.texts.iter().filter(|(ids, _)| in_test.contains(&ids[..]) == test).cloned().collect(),
+            ),
             ..self.clone()
         };
         Ok((part(false), part(true)))
@@ -180,5 +187,28 @@ mod tests {
         assert_eq!(train.vocabulary().len(), test.vocabulary().len());
         assert!(texts.split(1.5, 1).is_err() && texts.fetch(&[60]).is_err());
         assert!(Texts::new(&[("", "a")]).is_err());
+    }
+
+    #[test]
+    fn files_have_two_columns_and_may_begin_with_a_mark() {
+        let path = std::env::temp_dir().join(format!("wengert-texts-columns-{}.tsv", std::process::id()));
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Texts::read(&path)
+        };
+        let texts = read("\u{feff}good\tyes\nbad\tno\n").unwrap();
+        assert_eq!((texts.classes(), texts.longest()), (&["no".to_owned(), "yes".to_owned()][..], 4));
+        for (text, message) in [
+            (
+                "a\tx\nb\tc\ty\n",
+                r#"line 2: expected a text, a tab and its class, found 3 columns: "b\tc\ty""#,
+            ),
+            ("a\tx\nb\t\n", "line 2: expected a text, a tab and its class, found nothing after the tab"),
+            ("\tx\n", "line 1: expected a text, a tab and its class, found nothing before the tab"),
+        ] {
+            let e = read(text).unwrap_err().to_string();
+            assert!(e.ends_with(message), "{e}");
+        }
+        std::fs::remove_file(path).unwrap();
     }
 }

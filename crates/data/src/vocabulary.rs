@@ -1,7 +1,7 @@
 //! Vocabularies: which number stands for which character or word.
 
-use crate::error::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use crate::error::{Error, Result, quoted};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What text is cut into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,7 @@ pub const UNKNOWN: &str = "<unk>";
 impl Vocabulary {
     /// The characters that occur in a text, in their own order. See [`Vocabulary`] for an example.
     pub fn characters(text: &str) -> Self {
-        let characters: std::collections::BTreeSet<char> = text.chars().collect();
-        Vocabulary::of(Unit::Character, characters.into_iter().map(String::from).collect(), None)
+        Vocabulary::with_specials(&[], text.chars())
     }
 
     /// The words that occur in a text, the most frequent first (of equally frequent ones, in alphabetical order), but no
@@ -63,10 +62,11 @@ impl Vocabulary {
         Vocabulary::of(Unit::Word, tokens.map(str::to_owned).collect(), Some(0))
     }
 
-    /// The characters of a text after the given special tokens, which occur in no text.
-    pub(crate) fn with_specials(specials: &[&str], text: &str) -> Self {
-        let characters = Vocabulary::characters(text).tokens;
-        let tokens = specials.iter().map(|&s| s.to_owned()).chain(characters).collect();
+    /// The characters that occur after the given special tokens, which occur in no text.
+    pub(crate) fn with_specials(specials: &[&str], text: impl Iterator<Item = char>) -> Self {
+        let characters: BTreeSet<char> = text.collect();
+        let tokens = specials.iter().map(|&s| s.to_owned()).chain(characters.into_iter().map(String::from));
+        let tokens = tokens.collect();
         Vocabulary::of(Unit::Character, tokens, None)
     }
 
@@ -111,9 +111,11 @@ impl Vocabulary {
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         match self.unit {
             Unit::Character => {
-                let mut buffer = [0; 4];
-                let number = |(at, c): (usize, char)| self.number(c.encode_utf8(&mut buffer), at);
-                text.chars().enumerate().map(number).collect()
+                let mut numbers = Vec::with_capacity(text.chars().count());
+                for (at, c) in text.chars().enumerate() {
+                    numbers.push(self.number(c.encode_utf8(&mut [0; 4]), at)?);
+                }
+                Ok(numbers)
             }
             Unit::Word => words(text).enumerate().map(|(at, word)| self.number(word, at)).collect(),
         }
@@ -122,7 +124,7 @@ impl Vocabulary {
     fn number(&self, token: &str, at: usize) -> Result<i64> {
         self.numbers.get(token).copied().or(self.unknown).ok_or_else(|| {
             let expected = format!("text of the vocabulary's {} characters", self.len());
-            Error::argument("encode", expected, format!("{token:?} at position {at}"))
+            Error::argument("encode", expected, format!("{} at position {at}", quoted(token)))
         })
     }
 

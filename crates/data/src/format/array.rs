@@ -1,7 +1,8 @@
 //! Tensors whose element type is known only when a file is read.
 
+use super::budget::tensor_bytes;
 use crate::error::{Error, Result};
-use wengert_ops::{DType, Float, Shape, Tensor};
+use wengert_ops::{DType, Element, Float, Shape, Tensor};
 
 /// A tensor of any element type: what a file holds. Narrower integers and floating-point numbers than those of
 /// [`DType`] are widened when they are read.
@@ -51,6 +52,16 @@ impl Array {
         }
     }
 
+    /// The bytes that it takes in memory, at most.
+    pub(crate) fn bytes(&self) -> u64 {
+        let size = match self {
+            Array::Bool(_) | Array::U8(_) => 1,
+            Array::F32(_) => 4,
+            Array::F64(_) | Array::I64(_) => 8,
+        };
+        tensor_bytes(self.shape().iter().product::<usize>() as u64, size)
+    }
+
     /// The nearest floating-point numbers; booleans become 0 and 1. See [`Array`] for an example.
     pub fn to_float<T: Float>(&self) -> Tensor<T> {
         match self {
@@ -83,6 +94,16 @@ impl Array {
             Array::F32(_) | Array::F64(_) => Err(Error::argument("to_i64", "integers", self.dtype())),
         }
     }
+}
+
+/// A tensor of values that come one by one, each stored as it comes.
+pub(crate) fn collect<T: Element>(
+    shape: &[usize],
+    values: impl IntoIterator<Item = T>,
+) -> wengert_ops::Result<Tensor<T>> {
+    let mut tensor = Tensor::try_full(shape, T::default())?;
+    tensor.data_mut().iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+    Ok(tensor)
 }
 
 macro_rules! from_tensor {

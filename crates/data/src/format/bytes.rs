@@ -1,5 +1,6 @@
 //! Bytes of a file, compressed or not, taken in order, with positions in the errors.
 
+use super::budget::limit;
 use crate::error::{Error, Place, Result};
 use flate2::bufread::GzDecoder;
 use std::io::Read;
@@ -9,7 +10,7 @@ use std::path::Path;
 pub(crate) const MOST_EXPANSION: u64 = 1032;
 
 /// What is reserved before the first byte has been read.
-const FIRST_RESERVE: usize = 1 << 20;
+const FIRST_RESERVE: u64 = 1 << 20;
 
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(Error::read(path))
@@ -35,9 +36,12 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
 pub(crate) fn gunzip(gz: &[u8], most: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut source = Source::new(gz, path);
-    source.limit(most);
     source.reader.by_ref().take(most).read_to_end(&mut bytes).map_err(Error::read(path))?;
     source.at = bytes.len() as u64;
+    if source.at == most && source.reader.read(&mut [0]).map_err(Error::read(path))? > 0 {
+        let expected = format!("at most {most} bytes after decompression ({})", limit());
+        return Err(Error::malformed(path, Place::Whole, expected, "more"));
+    }
     source.end()?;
     Ok(bytes)
 }
@@ -76,26 +80,48 @@ impl<'a> Source<'a> {
         Source { path, reader, at: 0, most }
     }
 
-    fn limit(&mut self, most: u64) {
-        self.most = self.most.min(most);
-    }
-
     /// Where the next byte stands.
     pub(crate) fn place(&self) -> Place {
         Place::Byte(self.at)
     }
 
+    /// Whether the file can hold another `n` bytes, which are `what`; otherwise an error.
+    pub(crate) fn check(&self, n: u64, what: &str) -> Result<()> {
+        let left = self.most.saturating_sub(self.at);
+        if n <= left {
+            return Ok(());
+        }
+        let expected = format!("{n} bytes of {what}");
+        Err(Error::malformed(self.path, self.place(), expected, format!("at most {left}")))
+    }
+
+    /// The most memory that [`take`](Source::take) needs for `n` bytes.
+    pub(crate) fn cost(&self, n: u64) -> u64 {
+        match self.reader {
+            Reader::Plain(_) => n,
+            Reader::Gzip(_) => n.saturating_mul(2),
+        }
+    }
+
     /// The next `n` bytes, which are `what`.
     pub(crate) fn take(&mut self, n: u64, what: &str) -> Result<Vec<u8>> {
-        let expected = || format!("{n} bytes of {what}");
-        if n > self.most - self.at.min(self.most) {
-            let found = format!("at most {}", self.most - self.at.min(self.most));
-            return Err(Error::malformed(self.path, self.place(), expected(), found));
-        }
-        let mut bytes = Vec::with_capacity(FIRST_RESERVE.min(n as usize));
-        self.reader.by_ref().take(n).read_to_end(&mut bytes).map_err(Error::read(self.path))?;
-        if bytes.len() as u64 != n {
-            return Err(Error::malformed(self.path, self.place(), expected(), bytes.len()));
+        self.check(n, what)?;
+        // A compressed file may break its promise: what is reserved grows with what has come out of it.
+        let mut bytes = Vec::new();
+        let mut room = match self.reader {
+            Reader::Plain(_) => n,
+            Reader::Gzip(_) => n.min(FIRST_RESERVE),
+        };
+        while (bytes.len() as u64) < n {
+            let more = room - bytes.len() as u64;
+            let reserved = bytes.try_reserve_exact(usize::try_from(more).unwrap_or(usize::MAX));
+            reserved.map_err(|e| Error::read(self.path)(e.into()))?;
+            let read = self.reader.by_ref().take(more).read_to_end(&mut bytes);
+            if (read.map_err(Error::read(self.path))? as u64) < more {
+                let expected = format!("{n} bytes of {what}");
+                return Err(Error::malformed(self.path, self.place(), expected, bytes.len()));
+            }
+            room = n.min(room.saturating_mul(2));
         }
         self.at += n;
         Ok(bytes)
@@ -164,6 +190,11 @@ mod tests {
     fn a_file_that_expands_too_far_is_refused() {
         let bytes = gz(&vec![0; 100_000]);
         assert_eq!(gunzip(&bytes, 100_000, Path::new("f")).unwrap().len(), 100_000);
-        assert!(gunzip(&bytes, 99_999, Path::new("f")).is_err());
+        let e = gunzip(&bytes, 99_999, Path::new("f")).unwrap_err().to_string();
+        assert!(e.starts_with("f: expected at most 99999 bytes after decompression"), "{e}");
+        let long = gz(&vec![7; 3 << 20]);
+        let mut source = Source::new(&long, Path::new("f"));
+        assert_eq!(source.take(3 << 20, "all").unwrap(), vec![7; 3 << 20]);
+        source.end().unwrap();
     }
 }

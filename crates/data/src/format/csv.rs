@@ -1,8 +1,10 @@
 //! Tables in CSV files: comma-separated values, quoted where they hold a comma, a quote or a line feed (RFC 4180).
 
-use super::bytes::{Source, is_gzip, read_file};
+use super::budget::Budget;
+use super::text;
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, quoted};
+use csv_core::{ReadFieldResult, ReaderBuilder};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use wengert_ops::{Float, Tensor};
@@ -114,9 +116,18 @@ pub struct Table {
     path: PathBuf,
     names: Option<Vec<String>>,
     width: usize,
-    rows: Vec<csv::StringRecord>,
-    /// The line of each row.
-    lines: Vec<usize>,
+    /// All fields, one after the other, row by row.
+    fields: String,
+    /// Where each field ends, counted from the beginning of its row.
+    ends: Vec<u32>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Where its fields begin.
+    at: usize,
+    line: usize,
 }
 
 impl Table {
@@ -128,13 +139,15 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, or as [`parse`](Table::parse).
+    /// If the file cannot be read, takes [too much memory](super::MOST_PER_BYTE), or as [`parse`](Table::parse).
     pub fn read(path: impl AsRef<Path>, config: &TableConfig) -> Result<Self> {
         let path = path.as_ref();
-        Table::parse(&text(read_file(path)?, path)?, path, config)
+        let (text, budget) = text::read(path, text::UNPACKING)?;
+        Table::parse_within(&text, path, config, budget)
     }
 
-    /// A table in memory; `path` is for the messages. Blank lines are left out; so are blanks around fields.
+    /// A table in memory; `path` is for the messages. Blank lines are left out; so are blanks around fields and
+    /// a byte order mark.
     ///
     /// ```
     /// use wengert_data::format::csv::{Table, TableConfig};
@@ -146,46 +159,95 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If rows have different numbers of fields, there is no header where one was asked for, or a quote is not closed.
+    /// If rows have different numbers of fields or one of 4 GiB, there is no header where one was asked for, or a quote is not
+    /// closed.
     pub fn parse(text: &str, path: impl AsRef<Path>, config: &TableConfig) -> Result<Self> {
-        let path = path.as_ref().to_owned();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(config.delimiter)
-            .comment(config.comment)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let (mut rows, mut lines) = (Vec::new(), Vec::new());
-        for row in reader.records() {
-            let row = row.map_err(|e| {
-                let line = e.position().map_or(0, csv::Position::line);
-                Error::malformed(&path, Place::Line(line as usize), "comma-separated text", e)
-            })?;
-            lines.push(row.position().map_or(0, |position| begin(text, position, config)));
-            rows.push(row);
-        }
-        // The parser closes what the text leaves open.
-        if let Some(line) = open_quote(text, config) {
-            return Err(Error::malformed(&path, Place::Line(line), "a closing quote", "the end of the file"));
-        }
-        let names: Option<Vec<String>> = match config.header {
-            Header::Absent => None,
-            Header::Names if rows.is_empty() => {
-                return Err(Error::malformed(&path, Place::Line(1), "the names of the columns", "nothing"));
-            }
-            Header::Names => {
-                lines.remove(0);
-                Some(rows.remove(0).iter().map(str::to_owned).collect())
-            }
+        Table::parse_within(text, path.as_ref(), config, Budget::of(text.len()))
+    }
+
+    fn parse_within(text: &str, path: &Path, config: &TableConfig, mut budget: Budget) -> Result<Self> {
+        let text = text.strip_prefix(text::MARK).unwrap_or(text);
+        let survey = Survey::of(text, config);
+        budget.spend(survey.cost(text), "a table", path, Place::Whole)?;
+        let mut table = Table {
+            path: path.to_owned(),
+            names: None,
+            width: 0,
+            fields: String::with_capacity(text.len()),
+            ends: Vec::with_capacity(survey.fields),
+            rows: Vec::with_capacity(survey.rows),
         };
-        let width = names.as_ref().map_or_else(|| rows.first().map_or(0, csv::StringRecord::len), Vec::len);
-        if let Some(i) = rows.iter().position(|row| row.len() != width) {
-            let expected = format!("{width} fields");
-            return Err(Error::malformed(&path, Place::Line(lines[i]), expected, rows[i].len()));
+        let uneven = table.fill(text, config)?;
+        // The parser closes what the text leaves open.
+        if let Some(line) = survey.open {
+            return Err(Error::malformed(path, Place::Line(line), "a closing quote", "the end of the file"));
         }
-        Ok(Table { path, names, width, rows, lines })
+        if let Some((line, fields)) = uneven {
+            return Err(Error::malformed(path, Place::Line(line), format!("{} fields", table.width), fields));
+        }
+        if config.header == Header::Names {
+            if table.rows.is_empty() {
+                return Err(Error::malformed(path, Place::Line(1), "the names of the columns", "nothing"));
+            }
+            table.names = Some((0..table.width).map(|column| table.field(0, column).to_owned()).collect());
+            table.rows.remove(0);
+            table.ends.drain(..table.width);
+        }
+        Ok(table)
+    }
+
+    /// Adds the text's rows, up to the first with another number of fields than the first row: its line, and their number.
+    fn fill(&mut self, text: &str, config: &TableConfig) -> Result<Option<(usize, usize)>> {
+        let mut parser = ReaderBuilder::new().delimiter(config.delimiter).comment(config.comment).build();
+        let (mut rest, mut buffer, mut filled) = (text.as_bytes(), vec![0; 1 << 10], 0);
+        let (mut row, mut count) = (Row { at: 0, line: begin(rest, 1, config) }, 0);
+        loop {
+            let (result, read, written) = parser.read_field(rest, &mut buffer[filled..]);
+            (rest, filled) = (&rest[read..], filled + written);
+            let last = match result {
+                ReadFieldResult::InputEmpty => continue,
+                ReadFieldResult::OutputFull => {
+                    buffer.resize(2 * buffer.len(), 0);
+                    continue;
+                }
+                ReadFieldResult::Field { record_end } => record_end,
+                ReadFieldResult::End => return Ok(None),
+            };
+            let refuse = |expected: &str, found: &str| {
+                Err(Error::malformed(&self.path, Place::Line(row.line), expected, found))
+            };
+            // Only a delimiter that is no character of its own can cut one in two.
+            let Ok(field) = std::str::from_utf8(&buffer[..filled]) else {
+                return refuse("fields in UTF-8", "the delimiter inside of a character");
+            };
+            self.fields.push_str(field.trim());
+            let Ok(end) = u32::try_from(self.fields.len() - row.at) else {
+                return refuse("a row of less than 4 GiB", "a longer one");
+            };
+            self.ends.push(end);
+            (filled, count) = (0, count + 1);
+            if last {
+                if self.rows.is_empty() {
+                    self.width = count;
+                } else if count != self.width {
+                    return Ok(Some((row.line, count)));
+                }
+                self.rows.push(row);
+                let line = usize::try_from(parser.line()).unwrap_or(usize::MAX);
+                (row, count) = (Row { at: self.fields.len(), line: begin(rest, line, config) }, 0);
+            }
+        }
+    }
+
+    fn field(&self, row: usize, column: usize) -> &str {
+        let i = row * self.width + column;
+        let begin = if column == 0 { 0 } else { self.ends[i - 1] as usize };
+        &self.fields[self.rows[row].at..][begin..self.ends[i] as usize]
+    }
+
+    /// The fields of a column.
+    fn fields(&self, column: usize) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(move |row| self.field(row, column))
     }
 
     /// The number of rows, without the header. See [`parse`](Table::parse) for an example.
@@ -227,13 +289,15 @@ impl Table {
             Column::Number(number) => refuse(format!("a number below {}", self.width), number.to_string()),
             Column::Name(name) => {
                 let Some(names) = &self.names else {
-                    return refuse("a number, since the table has no header".into(), format!("{name:?}"));
+                    return refuse("a number, since the table has no header".into(), quoted(name));
                 };
                 let mut at = (0..self.width).filter(|&i| names[i] == *name);
                 match (at.next(), at.next()) {
                     (Some(i), None) => Ok(i),
-                    (Some(_), Some(_)) => refuse("a name that occurs once".into(), format!("{name:?} twice")),
-                    _ => refuse(format!("one of {names:?}"), format!("{name:?}")),
+                    (Some(_), Some(_)) => {
+                        refuse("a name that occurs once".into(), format!("{} twice", quoted(name)))
+                    }
+                    _ => refuse(format!("one of {}", some_of(names)), quoted(name)),
                 }
             }
         }
@@ -241,10 +305,10 @@ impl Table {
 
     fn place(&self, row: usize, column: usize) -> Place {
         let column = match &self.names {
-            Some(names) => format!("{:?}", names[column]),
+            Some(names) => quoted(&names[column]),
             None => column.to_string(),
         };
-        Place::Cell { line: self.lines[row], column }
+        Place::Cell { line: self.rows[row].line, column }
     }
 
     /// The fields of a column as text, top to bottom.
@@ -262,7 +326,7 @@ impl Table {
     /// If there is no such column.
     pub fn text(&self, column: impl Into<Column>) -> Result<Vec<&str>> {
         let at = self.position(&column.into())?;
-        Ok(self.rows.iter().map(|row| &row[at]).collect())
+        Ok(self.fields(at).collect())
     }
 
     /// Columns of numbers: `[rows, columns]`. See [`Table`] for an example.
@@ -275,9 +339,14 @@ impl Table {
         columns: impl IntoIterator<Item = C>,
         missing: Missing,
     ) -> Result<Tensor<T>> {
-        let columns: Vec<usize> =
-            columns.into_iter().map(|column| self.position(&column.into())).collect::<Result<_>>()?;
-        let mut table = vec![T::ZERO; self.len() * columns.len()];
+        let columns = columns.into_iter();
+        let mut numbers = Vec::with_capacity(columns.size_hint().0);
+        for column in columns {
+            numbers.push(self.position(&column.into())?);
+        }
+        let columns = numbers;
+        let mut table = Tensor::try_full([self.len(), columns.len()], T::ZERO)?;
+        let places = table.data_mut();
         for (k, &column) in columns.iter().enumerate() {
             for (row, value) in self.column(column, missing)?.into_iter().enumerate() {
                 let number = T::from_f64(value);
@@ -285,51 +354,48 @@ impl Table {
                     let expected = format!("a number that {} can hold", T::DTYPE);
                     return Err(Error::malformed(&self.path, self.place(row, column), expected, value));
                 }
-                table[row * columns.len() + k] = number;
+                places[row * columns.len() + k] = number;
             }
         }
-        Ok(Tensor::from_vec(table, [self.len(), columns.len()])?)
+        Ok(table)
     }
 
     fn column(&self, column: usize, missing: Missing) -> Result<Vec<f64>> {
+        // What is missing is NaN until it is filled.
         let mut values = Vec::with_capacity(self.len());
-        for (row, fields) in self.rows.iter().enumerate() {
-            let field = &fields[column];
-            let value = match field.parse::<f64>() {
-                _ if is_missing(field) => None,
-                Ok(value) if value.is_finite() => Some(value),
-                _ => {
-                    let found = format!("{field:?}");
-                    return Err(Error::malformed(&self.path, self.place(row, column), "a number", found));
-                }
-            };
-            values.push(value);
+        for (row, field) in self.fields(column).enumerate() {
+            values.push(match field.parse::<f64>() {
+                _ if is_missing(field) => f64::NAN,
+                Ok(value) if value.is_finite() => value,
+                _ => return Err(self.refuse(row, column, "a number")),
+            });
         }
-        let Some(first) = values.iter().position(Option::is_none) else {
-            return Ok(values.into_iter().flatten().collect());
-        };
-        let mut present: Vec<f64> = values.iter().flatten().copied().collect();
+        let Some(first) = values.iter().position(|value| value.is_nan()) else { return Ok(values) };
+        let present = || values.iter().copied().filter(|value| !value.is_nan());
         let fill = match missing {
             Missing::Refuse => None,
             Missing::Value(value) => Some(value),
-            _ if present.is_empty() => None,
-            Missing::Mean => Some(present.iter().sum::<f64>() / present.len() as f64),
+            _ if present().next().is_none() => None,
+            Missing::Mean => Some(present().sum::<f64>() / present().count() as f64),
             Missing::Median => {
-                present.sort_by(f64::total_cmp);
+                let mut present: Vec<f64> = present().collect();
+                present.sort_unstable_by(f64::total_cmp);
                 let middle = present.len() / 2;
                 let below = present[(present.len() - 1) / 2];
                 Some(below + (present[middle] - below) / 2.0)
             }
         };
-        let refuse = || {
-            let found = match &self.rows[first][column] {
-                "" => "nothing".to_owned(),
-                field => format!("{field:?}"),
-            };
-            Error::malformed(&self.path, self.place(first, column), "a number", found)
+        let fill = fill.ok_or_else(|| self.refuse(first, column, "a number"))?;
+        values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = fill);
+        Ok(values)
+    }
+
+    fn refuse(&self, row: usize, column: usize, expected: &str) -> Error {
+        let found = match self.field(row, column) {
+            "" => "nothing".to_owned(),
+            field => quoted(field),
         };
-        let fill = fill.ok_or_else(refuse)?;
-        Ok(values.into_iter().map(|value| value.unwrap_or(fill)).collect())
+        Error::malformed(&self.path, self.place(row, column), expected, found)
     }
 
     /// A column as classes: the class of each row, and the names of the classes. They are in alphabetical order or, where
@@ -347,24 +413,26 @@ impl Table {
     /// If there is no such column or a field is missing.
     pub fn classes(&self, column: impl Into<Column>) -> Result<(Vec<i64>, Vec<String>)> {
         let at = self.position(&column.into())?;
-        let fields: Vec<&str> = self.rows.iter().map(|row| &row[at]).collect();
-        if let Some(row) = fields.iter().position(|field| is_missing(field)) {
-            let found =
-                if fields[row].is_empty() { "nothing".to_owned() } else { format!("{:?}", fields[row]) };
-            return Err(Error::malformed(&self.path, self.place(row, at), "a class", found));
+        if let Some(row) = self.fields(at).position(is_missing) {
+            return Err(self.refuse(row, at, "a class"));
         }
-        let mut names = fields.clone();
+        let mut order: Vec<usize> = (0..self.len()).collect();
         // Numbers with equal values and different spellings stay different classes, next to each other.
-        let number = |name: &&str| name.parse::<i128>().ok();
-        if names.iter().all(|name| number(name).is_some()) {
-            names.sort_by_key(|name| (number(name), *name));
+        let number = |field: &str| field.parse::<i128>().ok();
+        let name = |row: usize| self.field(row, at);
+        if self.fields(at).all(|field| number(field).is_some()) {
+            order.sort_unstable_by_key(|&row| (number(name(row)), name(row)));
         } else {
-            names.sort_unstable();
+            order.sort_unstable_by_key(|&row| name(row));
         }
-        names.dedup();
-        let numbers: std::collections::HashMap<&str, i64> = names.iter().copied().zip(0..).collect();
-        let labels = fields.iter().map(|field| numbers[field]).collect();
-        Ok((labels, names.into_iter().map(str::to_owned).collect()))
+        let (mut labels, mut names) = (vec![0; self.len()], Vec::new());
+        for (i, &row) in order.iter().enumerate() {
+            if i == 0 || name(order[i - 1]) != name(row) {
+                names.push(name(row).to_owned());
+            }
+            labels[row] = names.len() as i64 - 1;
+        }
+        Ok((labels, names))
     }
 
     /// Columns of numbers as inputs and one column as classes, with the names of the classes. See [`Table`] for an
@@ -388,10 +456,9 @@ fn is_missing(field: &str) -> bool {
     ["", "?", "na", "n/a", "nan", "null"].iter().any(|missing| field.eq_ignore_ascii_case(missing))
 }
 
-/// The line on which a row begins: the parser's position is before the blank lines and comments that precede it.
-fn begin(text: &str, position: &csv::Position, config: &TableConfig) -> usize {
-    let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
-    let (mut line, mut comment) = (position.line() as usize, false);
+/// The line on which the next row begins: blank lines and comments precede it.
+fn begin(rest: &[u8], mut line: usize, config: &TableConfig) -> usize {
+    let mut comment = false;
     for &byte in rest {
         comment |= config.comment == Some(byte);
         match byte {
@@ -404,41 +471,62 @@ fn begin(text: &str, position: &csv::Position, config: &TableConfig) -> usize {
     line
 }
 
-/// The line of a quote that nothing closes.
-fn open_quote(text: &str, config: &TableConfig) -> Option<usize> {
-    let (mut open, mut begins, mut closed, mut comment, mut line) = (None, true, false, false, 1);
-    let mut line_begins = true;
-    for &byte in text.as_bytes() {
-        let newline = byte == b'\n' || byte == b'\r';
-        comment |= line_begins && open.is_none() && config.comment == Some(byte);
-        let was_closed = std::mem::take(&mut closed);
-        match byte {
-            _ if comment => comment = !newline,
-            b'"' if open.is_some() => (open, closed) = (None, true),
-            // A doubled quote closes and opens again.
-            b'"' if begins || was_closed => open = Some(line),
-            _ => {}
-        }
-        line_begins = newline;
-        begins = open.is_none() && (newline || byte == config.delimiter);
-        line += usize::from(byte == b'\n');
-    }
-    open
+/// What is known of a table before it is parsed.
+struct Survey {
+    /// The line of a quote that nothing closes.
+    open: Option<usize>,
+    /// The most fields and rows that there can be.
+    fields: usize,
+    rows: usize,
+    /// The fields of the first row.
+    width: usize,
 }
 
-/// A file's text, decompressed if it is a gzip file.
-pub(crate) fn text(bytes: Vec<u8>, path: &Path) -> Result<String> {
-    let bytes = if is_gzip(&bytes) {
-        super::gunzip(&bytes, u64::MAX, path)?
-    } else {
-        let mut source = Source::new(&bytes, path);
-        source.take(bytes.len() as u64, "text")?
-    };
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        let found = format!("the byte {:#04x}", e.as_bytes()[at]);
-        Error::malformed(path, Place::Byte(at as u64), "text in UTF-8", found)
-    })
+impl Survey {
+    fn of(text: &str, config: &TableConfig) -> Self {
+        let (mut open, mut begins, mut closed, mut comment, mut line) = (None, true, false, false, 1);
+        let mut line_begins = true;
+        let (mut fields, mut rows, mut width) = (1, 1, None);
+        for &byte in text.as_bytes() {
+            let newline = byte == b'\n' || byte == b'\r';
+            comment |= line_begins && open.is_none() && config.comment == Some(byte);
+            let was_closed = std::mem::take(&mut closed);
+            match byte {
+                _ if comment => comment = !newline,
+                b'"' if open.is_some() => (open, closed) = (None, true),
+                // A doubled quote closes and opens again.
+                b'"' if begins || was_closed => open = Some(line),
+                _ if open.is_some() => {}
+                _ if newline && !line_begins => {
+                    width = width.or(Some(fields));
+                    (rows, fields) = (rows + 1, fields + 1);
+                }
+                _ if byte == config.delimiter => fields += 1,
+                _ => {}
+            }
+            line_begins = newline;
+            begins = open.is_none() && (newline || byte == config.delimiter);
+            line += usize::from(byte == b'\n');
+        }
+        Survey { open, fields, rows, width: width.unwrap_or(fields) }
+    }
+
+    /// The memory that the table needs beside its text, with the names of its columns.
+    fn cost(&self, text: &str) -> u64 {
+        let names = size_of::<String>() * self.width;
+        (2 * text.len() + size_of::<u32>() * self.fields + size_of::<Row>() * self.rows + names) as u64
+    }
+}
+
+/// The most names that a message lists.
+const MOST_LISTED: usize = 20;
+
+/// Names for a message.
+fn some_of(names: &[String]) -> String {
+    let some: Vec<String> = names.iter().take(MOST_LISTED).map(|name| quoted(name)).collect();
+    let more =
+        if names.len() > MOST_LISTED { format!(", .. ({} in all)", names.len()) } else { String::new() };
+    format!("[{}{more}]", some.join(", "))
 }
 
 #[cfg(test)]
@@ -517,11 +605,50 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf_8_is_refused() {
-        let e = text(vec![b'a', 0xff], Path::new("t")).unwrap_err().to_string();
-        assert_eq!(e, "t, byte 1: expected text in UTF-8, found the byte 0xff");
-        assert_eq!(table("\u{feff}a\n1\n").unwrap().names().unwrap(), ["a"]);
+    fn a_byte_order_mark_and_empty_tables_are_no_matter() {
+        for text in ["\u{feff}a\n1\n", "\u{feff}\"a\"\n1\n"] {
+            assert_eq!(table(text).unwrap().names().unwrap(), ["a"]);
+        }
+        let config = TableConfig { comment: Some(b'#'), ..TableConfig::default() };
+        let marked = Table::parse("\u{feff}#x\na\n1\n", "t", &config).unwrap();
+        assert_eq!((marked.names().unwrap(), marked.len()), (&["a".to_owned()][..], 1));
+        assert_eq!(
+            message(table("\u{feff}\"a\n1\n")),
+            "t.csv, line 1: expected a closing quote, found the end of the file"
+        );
         assert!(table("a,b\n").unwrap().classification::<f32, _>(["a"], "b", Missing::Refuse).is_err());
         assert!(table("a\"\"b,c\n\"\",\"x\"\n").is_ok());
+    }
+
+    #[test]
+    fn what_a_table_holds_is_shown_with_escapes_and_in_short() {
+        let wild = format!("\u{1b}]0;{}\u{7}", "x".repeat(500));
+        let text = format!("{wild},b\n{wild},2\n");
+        let t = table(&text).unwrap();
+        for e in [
+            t.numbers::<f32, _>([0], Missing::Refuse).unwrap_err(),
+            t.text("c").unwrap_err(),
+            table(&format!("{wild}\n{wild},2\n")).unwrap_err(),
+        ] {
+            let e = e.to_string();
+            assert!(e.chars().all(|c| !c.is_control()) && e.len() < 400, "{e:?}");
+        }
+        let many: Vec<String> = (0..50).map(|i| format!("c{i}")).collect();
+        let e = message(table(&format!("{}\n", many.join(","))).unwrap().text("x"));
+        assert!(e.contains("\"c19\", .. (50 in all)], found \"x\""), "{e}");
+    }
+
+    #[test]
+    fn a_survey_counts_at_least_what_is_there() {
+        let config = TableConfig { comment: Some(b'#'), header: Header::Absent, ..TableConfig::default() };
+        for text in
+            ["", "a", "a,b\n\n\r\n1,2\r\n#,,,,\n\"3\n,\",\"\"\"\"", ",,,\n,,,", "\"a\"x,\"b\n\"\nc,d\n"]
+        {
+            let survey = Survey::of(text, &config);
+            let table = Table::parse(text, "t", &config).unwrap();
+            assert!(survey.rows >= table.len() && survey.rows <= table.len() + 1, "{text:?}");
+            assert!(survey.fields >= table.ends.len() && survey.fields <= table.ends.len() + 1, "{text:?}");
+            assert!(survey.width == table.width() || text.is_empty(), "{text:?}");
+        }
     }
 }

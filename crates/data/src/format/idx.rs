@@ -3,13 +3,14 @@
 //!
 //! Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, section "File formats".
 
-use super::array::Array;
+use super::array::{Array, collect};
+use super::budget::{Budget, tensor_bytes};
 use super::bytes::{Source, checked_bytes, read_file, write_file};
 use crate::error::{Error, Place, Result};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 use std::path::Path;
-use wengert_ops::{Element, Shape, Tensor};
+use wengert_ops::{Shape, Tensor};
 
 /// The element types of the format.
 ///
@@ -46,6 +47,15 @@ impl Kind {
         }
     }
 
+    /// The number of bytes of an element once it has been read.
+    fn size_in_memory(self) -> usize {
+        match self {
+            Kind::U8 => 1,
+            Kind::F32 => 4,
+            _ => 8,
+        }
+    }
+
     /// The least and the greatest integer.
     fn range(self) -> std::ops::RangeInclusive<i64> {
         match self {
@@ -71,7 +81,8 @@ impl Kind {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be read, is not IDX, or is longer or shorter than its header says.
+/// If the file cannot be read, is not IDX, is longer or shorter than its header says, or takes
+/// [too much memory](super::MOST_PER_BYTE).
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
@@ -118,28 +129,28 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
         sizes.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let total = checked_bytes(&sizes, kind.size());
     let Some(total) = total else {
-        return refuse(4, "sizes that fit in memory", sizes.to_string());
+        let found = if rank > 16 { format!("{rank} large ones") } else { sizes.to_string() };
+        return refuse(4, "sizes that fit in memory", found);
     };
+    source.check(total, "elements")?;
+    let count = total / kind.size() as u64;
+    let cost = source.cost(total).saturating_add(tensor_bytes(count, kind.size_in_memory()));
+    Budget::of(bytes.len()).spend(cost, "elements", path, source.place())?;
     let elements = source.take(total, "elements")?;
     source.end()?;
     let e = &elements[..];
     Ok(match kind {
-        Kind::U8 => tensor(elements, &sizes)?.into(),
-        Kind::I8 => tensor(e.iter().map(|&b| i64::from(b as i8)).collect(), &sizes)?.into(),
-        Kind::I16 => tensor(words(e, |b| i64::from(i16::from_be_bytes(b))), &sizes)?.into(),
-        Kind::I32 => tensor(words(e, |b| i64::from(i32::from_be_bytes(b))), &sizes)?.into(),
-        Kind::F32 => tensor(words(e, f32::from_be_bytes), &sizes)?.into(),
-        Kind::F64 => tensor(words(e, f64::from_be_bytes), &sizes)?.into(),
+        Kind::U8 => Tensor::from_slice(e, &sizes)?.into(),
+        Kind::I8 => collect(&sizes, e.iter().map(|&b| i64::from(b as i8)))?.into(),
+        Kind::I16 => collect(&sizes, words(e).map(|b| i64::from(i16::from_be_bytes(b))))?.into(),
+        Kind::I32 => collect(&sizes, words(e).map(|b| i64::from(i32::from_be_bytes(b))))?.into(),
+        Kind::F32 => collect(&sizes, words(e).map(f32::from_be_bytes))?.into(),
+        Kind::F64 => collect(&sizes, words(e).map(f64::from_be_bytes))?.into(),
     })
 }
 
-fn tensor<T: Element>(values: Vec<T>, sizes: &Shape) -> Result<Tensor<T>> {
-    Ok(Tensor::from_vec(values, sizes)?)
-}
-
-fn words<const N: usize, T>(bytes: &[u8], f: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (words, _) = bytes.as_chunks::<N>();
-    words.iter().map(|&word| f(word)).collect()
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
 }
 
 /// Writes a file, compressed if its name ends in `.gz`: bytes as they are, integers as 32-bit ones, floating-point numbers

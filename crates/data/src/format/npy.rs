@@ -5,9 +5,10 @@
 //!
 //! Source: `numpy.lib.format`, NEP 1.
 
-use super::array::Array;
+use super::array::{Array, collect};
+use super::budget::{Budget, tensor_bytes};
 use super::bytes::{Source, checked_bytes, read_file, write_file};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, quoted};
 use std::path::Path;
 use wengert_ops::{DType, Element, Shape, Tensor};
 
@@ -32,7 +33,7 @@ const MOST_AXES: usize = 64;
 ///
 /// # Errors
 /// If the file cannot be read, is not `.npy`, holds elements that are not numbers or booleans (or integers above those of
-/// `i64`), or is longer or shorter than its header says.
+/// `i64`), is longer or shorter than its header says, or takes [too much memory](super::MOST_PER_BYTE).
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
@@ -53,7 +54,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array> {
 /// # Errors
 /// As [`read`], but for reading.
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
-    let path = path.as_ref();
+    decode_within(bytes, path.as_ref(), &mut Budget::of(bytes.len()))
+}
+
+/// As [`decode`], for a file that may be a part of another.
+pub(super) fn decode_within(bytes: &[u8], path: &Path, budget: &mut Budget) -> Result<Array> {
     let mut source = Source::new(bytes, path);
     let refuse = |at, expected: &str, found: String| Error::malformed(path, Place::Byte(at), expected, found);
     let magic = source.array::<6>("magic number")?;
@@ -81,9 +86,13 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
         Error::malformed(path, at, "a shape that fits in memory", Shape::from(&header.shape[..]))
     })?;
     let place = source.place();
+    source.check(total, "elements")?;
+    let count = total / u64::from(header.kind.size());
+    let tensors = tensor_bytes(count, header.kind.size_in_memory()) * if header.fortran { 2 } else { 1 };
+    budget.spend(source.cost(total).saturating_add(tensors), "elements", path, place.clone())?;
     let elements = source.take(total, "elements")?;
     source.end()?;
-    header.tensor(elements).map_err(|(expected, found)| Error::malformed(path, place, expected, found))?
+    header.tensor(&elements).map_err(|(expected, found)| Error::malformed(path, place, expected, found))?
 }
 
 /// What was expected and what was found.
@@ -102,6 +111,15 @@ impl Kind {
         match self {
             Kind::Bool => 1,
             Kind::Signed(n) | Kind::Unsigned(n) | Kind::Float(n) => n,
+        }
+    }
+
+    /// The number of bytes of an element once it has been read.
+    fn size_in_memory(self) -> usize {
+        match self {
+            Kind::Bool | Kind::Unsigned(1) => 1,
+            Kind::Float(2 | 4) => 4,
+            _ => 8,
         }
     }
 }
@@ -127,10 +145,7 @@ impl Header {
                 "fortran_order" => fortran.replace(scan.boolean()?).is_none(),
                 "shape" => shape.replace(scan.tuple()?).is_none(),
                 _ => {
-                    return Err((
-                        "no other keys than descr, fortran_order and shape".into(),
-                        format!("{key:?}"),
-                    ));
+                    return Err(("no other keys than descr, fortran_order and shape".into(), quoted(key)));
                 }
             };
             if !first {
@@ -152,56 +167,54 @@ impl Header {
     }
 
     /// The outer result is about the elements, the inner one about making a tensor of them.
-    fn tensor(&self, elements: Vec<u8>) -> Result<Result<Array>, Mismatch> {
-        let e = &elements[..];
+    fn tensor(&self, e: &[u8]) -> Result<Result<Array>, Mismatch> {
         Ok(match self.kind {
             Kind::Bool => {
                 if let Some(byte) = e.iter().find(|&&byte| byte > 1) {
                     return Err(("booleans of 0 or 1".into(), byte.to_string()));
                 }
-                self.shaped(e.iter().map(|&b| b == 1).collect())
+                self.shaped(e.iter().map(|&b| b == 1))
             }
-            Kind::Unsigned(1) => self.shaped(elements),
-            Kind::Signed(1) => self.shaped(e.iter().map(|&b| i64::from(b as i8)).collect()),
-            Kind::Signed(2) => self.shaped(self.words(e, |b| i64::from(i16::from_le_bytes(b)))),
-            Kind::Signed(4) => self.shaped(self.words(e, |b| i64::from(i32::from_le_bytes(b)))),
-            Kind::Signed(_) => self.shaped(self.words(e, i64::from_le_bytes)),
-            Kind::Unsigned(2) => self.shaped(self.words(e, |b| i64::from(u16::from_le_bytes(b)))),
-            Kind::Unsigned(4) => self.shaped(self.words(e, |b| i64::from(u32::from_le_bytes(b)))),
+            Kind::Unsigned(1) => self.shaped(e.iter().copied()),
+            Kind::Signed(1) => self.shaped(e.iter().map(|&b| i64::from(b as i8))),
+            Kind::Signed(2) => self.shaped(self.words(e).map(|b| i64::from(i16::from_le_bytes(b)))),
+            Kind::Signed(4) => self.shaped(self.words(e).map(|b| i64::from(i32::from_le_bytes(b)))),
+            Kind::Signed(_) => self.shaped(self.words(e).map(i64::from_le_bytes)),
+            Kind::Unsigned(2) => self.shaped(self.words(e).map(|b| i64::from(u16::from_le_bytes(b)))),
+            Kind::Unsigned(4) => self.shaped(self.words(e).map(|b| i64::from(u32::from_le_bytes(b)))),
             Kind::Unsigned(_) => {
-                let values = self.words(e, u64::from_le_bytes);
-                if let Some(value) = values.iter().find(|&&v| i64::try_from(v).is_err()) {
+                let values = || self.words(e).map(u64::from_le_bytes);
+                if let Some(value) = values().find(|&v| i64::try_from(v).is_err()) {
                     return Err(("integers up to 2^63 - 1".into(), value.to_string()));
                 }
-                self.shaped(values.into_iter().map(|v| v as i64).collect())
+                self.shaped(values().map(|v| v as i64))
             }
-            Kind::Float(2) => self.shaped(self.words(e, |b| half(u16::from_le_bytes(b)))),
-            Kind::Float(4) => self.shaped(self.words(e, f32::from_le_bytes)),
-            Kind::Float(_) => self.shaped(self.words(e, f64::from_le_bytes)),
+            Kind::Float(2) => self.shaped(self.words(e).map(|b| half(u16::from_le_bytes(b)))),
+            Kind::Float(4) => self.shaped(self.words(e).map(f32::from_le_bytes)),
+            Kind::Float(_) => self.shaped(self.words(e).map(f64::from_le_bytes)),
         })
     }
 
-    fn words<const N: usize, T>(&self, bytes: &[u8], f: impl Fn([u8; N]) -> T) -> Vec<T> {
-        let (words, _) = bytes.as_chunks::<N>();
-        let native = |&(mut word): &[u8; N]| {
-            if self.big_endian {
+    fn words<const N: usize>(&self, bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+        let big_endian = self.big_endian;
+        bytes.as_chunks::<N>().0.iter().map(move |&(mut word)| {
+            if big_endian {
                 word.reverse();
             }
-            f(word)
-        };
-        words.iter().map(native).collect()
+            word
+        })
     }
 
-    fn shaped<T: Element>(&self, values: Vec<T>) -> Result<Array>
+    fn shaped<T: Element>(&self, values: impl Iterator<Item = T>) -> Result<Array>
     where
         Array: From<Tensor<T>>,
     {
         if !self.fortran {
-            return Ok(Tensor::from_vec(values, &self.shape)?.into());
+            return Ok(collect(&self.shape, values)?.into());
         }
         let reversed: Vec<usize> = self.shape.iter().rev().copied().collect();
         let axes: Vec<isize> = (0..self.shape.len() as isize).rev().collect();
-        Ok(Tensor::from_vec(values, reversed)?.permute(&axes[..])?.contiguous().into())
+        Ok(collect(&reversed, values)?.permute(&axes[..])?.contiguous().into())
     }
 }
 
@@ -309,7 +322,7 @@ impl<'a> Scan<'a> {
             "f2" => Kind::Float(2),
             "f4" => Kind::Float(4),
             "f8" => Kind::Float(8),
-            _ => return Err((expected(), format!("{text:?}"))),
+            _ => return Err((expected(), quoted(text))),
         };
         Ok((kind, text.starts_with('>')))
     }

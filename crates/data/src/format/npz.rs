@@ -4,13 +4,15 @@
 //! Source: PKWARE, *APPNOTE.TXT*, sections 4.3 and 4.5.3 (the sizes of zip64); archives above 4 GiB are refused.
 
 use super::array::Array;
+use super::budget::Budget;
 use super::bytes::{MOST_EXPANSION, read_file, write_file};
 use super::npy;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, shortened};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
+use std::collections::HashSet;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -33,8 +35,8 @@ const LONGEST_COMMENT: usize = u16::MAX as usize;
 /// ```
 ///
 /// # Errors
-/// If the file cannot be read, is not a zip archive of `.npy` files with names of their own, is encrypted or damaged, or
-/// one of its members is refused by [`npy::decode`].
+/// If the file cannot be read, is not a zip archive of `.npy` files with names of their own, is encrypted or damaged, takes
+/// [too much memory](super::MOST_PER_BYTE), or one of its members is refused by [`npy::decode`].
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
@@ -56,24 +58,36 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
     let path = path.as_ref();
     let zip = Zip { bytes, path };
-    let mut arrays: Vec<(String, Array)> = Vec::new();
-    // Members that share their bytes must not add up to more than any archive of this length can hold.
-    let mut left = (bytes.len() as u64).saturating_mul(MOST_EXPANSION);
-    for member in zip.members()? {
+    let (mut arrays, mut names) = (Vec::new(), HashSet::new());
+    // Members may share their bytes: it is what they come to together that is bounded.
+    let mut budget = Budget::of(bytes.len());
+    let members = zip.members()?;
+    for member in &members {
         let refuse = |expected: &str, found: &str| {
             Error::malformed(path, Place::Member(member.name.clone()), expected, found)
         };
         let Some(name) = member.name.strip_suffix(".npy") else {
             return Err(refuse("a name that ends in .npy", "another"));
         };
-        if arrays.iter().any(|(other, _)| other == name) {
+        if !names.insert(name) {
             return Err(refuse("a name of its own", "two of this name"));
         }
-        let contents = zip.contents(&member, &mut left)?;
-        let array = npy::decode(&contents, path.join(&member.name))?;
+        let mut own = budget.clone();
+        let contents = zip.contents(member, &mut own)?;
+        let array = npy::decode_within(&contents, &inside(path, &member.name), &mut own)?;
+        let place = Place::Member(member.name.clone());
+        budget.spend(array.bytes().saturating_add(name.len() as u64), "arrays", path, place)?;
         arrays.push((name.to_owned(), array));
     }
     Ok(arrays)
+}
+
+/// A member's path, for the messages. Names that begin with a slash are no others.
+fn inside(path: &Path, name: &str) -> PathBuf {
+    let mut inside = path.as_os_str().to_owned();
+    inside.push("/");
+    inside.push(&*shortened(name));
+    inside.into()
 }
 
 struct Member {
@@ -188,7 +202,7 @@ impl<'a> Zip<'a> {
         Err(self.refuse(at, "sizes of 64 bits", "none"))
     }
 
-    fn contents(&self, member: &Member, left: &mut u64) -> Result<Vec<u8>> {
+    fn contents(&self, member: &Member, budget: &mut Budget) -> Result<Vec<u8>> {
         let refuse = |expected: String, found: String| {
             Error::malformed(self.path, Place::Member(member.name.clone()), expected, found)
         };
@@ -203,10 +217,13 @@ impl<'a> Zip<'a> {
         let start = at + 30 + u16_at(h, 26) as usize + u16_at(h, 28) as usize;
         let compressed = usize::try_from(member.compressed).unwrap_or(usize::MAX);
         let data = self.slice(start, compressed, "member")?;
-        if member.size > *left {
-            return Err(refuse(format!("at most {left} bytes"), member.size.to_string()));
+        let most = (compressed as u64).saturating_mul(MOST_EXPANSION);
+        if member.size > most {
+            return Err(refuse(format!("at most {most} bytes"), member.size.to_string()));
         }
-        *left -= member.size;
+        // What comes out of a compressed member is gathered in a buffer that doubles.
+        let cost = member.size.saturating_mul(if member.method == 0 { 1 } else { 3 });
+        budget.spend(cost, "members", self.path, Place::Member(member.name.clone()))?;
         let contents = match member.method {
             0 => data.to_vec(),
             8 => {

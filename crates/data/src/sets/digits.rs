@@ -1,7 +1,7 @@
 //! The 1797 handwritten digits that come with the crate.
 
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, quoted};
 use flate2::read::GzDecoder;
 use std::io::Read;
 use wengert_ops::Tensor;
@@ -70,7 +70,7 @@ fn parse(text: &str) -> Result<Classification> {
 
 fn integer(line: usize, what: &str, word: &str, most: u8) -> Result<u8> {
     let value = word.parse().ok().filter(|&value| value <= most);
-    value.ok_or_else(|| malformed(line, format!("{what} from 0 to {most}"), format!("{word:?}")))
+    value.ok_or_else(|| malformed(line, format!("{what} from 0 to {most}"), quoted(word)))
 }
 
 fn malformed(line: usize, expected: String, found: impl ToString) -> Error {

@@ -2,6 +2,7 @@
 
 use super::asset_text;
 use crate::error::{Error, Place, Result};
+use crate::format::columns;
 
 static ASSET: &[u8] = include_bytes!("../../assets/names-en-de.tsv.gz");
 const PATH: &str = "assets/names-en-de.tsv.gz";
@@ -23,11 +24,10 @@ const PAIRS: usize = 939;
 /// If the copy in the crate is damaged.
 pub fn country_and_language_names() -> Result<Vec<(String, String)>> {
     let text = asset_text(ASSET, PATH)?;
-    let pair = |(i, line): (usize, &str)| match line.split_once('\t') {
-        Some((english, german)) => Ok((english.to_owned(), german.to_owned())),
-        None => Err(Error::malformed(PATH.as_ref(), Place::Line(i + 1), "two names", "one")),
-    };
-    let pairs: Vec<_> = text.lines().enumerate().map(pair).collect::<Result<_>>()?;
+    let pairs: Vec<_> =
+        columns::two(&text, "two names with a tab between them", columns::Second::Needed, PATH.as_ref())?
+            .map(|(english, german)| (english.to_owned(), german.to_owned()))
+            .collect();
     if pairs.len() != PAIRS {
         return Err(Error::malformed(PATH.as_ref(), Place::Whole, format!("{PAIRS} pairs"), pairs.len()));
     }

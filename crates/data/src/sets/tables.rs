@@ -2,7 +2,7 @@
 
 use super::asset_text;
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Result, quoted};
 use crate::format::csv::{Header, Missing, Table, TableConfig};
 
 static IRIS: &[u8] = include_bytes!("../../assets/iris.csv.gz");
@@ -77,7 +77,7 @@ fn table(gz: &[u8], path: &str, rows: usize, features: usize) -> Result<Classifi
             path.as_ref(),
             Place::Line(1),
             format!("{size} and names"),
-            format!("{first:?}"),
+            quoted(first),
         ));
     }
     let table = Table::parse(rest, path, &TableConfig { header: Header::Absent, ..TableConfig::default() })?;
