@@ -4,6 +4,7 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use wengert::nn::gradcheck::{Mode, ModuleCheck};
 use wengert::nn::init::{self, Gain, Scheme};
 use wengert::nn::loss::{self, Reduction};
 use wengert::nn::zoo::{Mlp, MlpConfig};
@@ -407,6 +408,27 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::ModuleReport" {
             worst: checked(a).map(|r| r.worst());
+            passed: checked(a).map(|r| r.passed());
+        }
+        "nn::ModuleMismatch" {
+            relative_error: checked(a).map(|r| r.mismatches.iter().map(|m| m.relative_error()).sum::<f64>());
+        }
+        "nn::ModuleCheck" {
+            new: done(ModuleCheck::new("fuzz"));
+            directions: { let check = ModuleCheck::new("fuzz").directions(a.below(3)); run(a, &check).map(done) };
+            seed: { let check = ModuleCheck::new("fuzz").seed(a.bits()); run(a, &check).map(done) };
+            first_order: run(a, &ModuleCheck::new("fuzz").first_order()).map(|r| r.to_string());
+            tolerance: { let check = ModuleCheck::new("fuzz").tolerance(a.number()); run(a, &check).map(done) };
+            rtol: { let check = ModuleCheck::new("fuzz").rtol(a.number()); run(a, &check).map(done) };
+            atol: { let check = ModuleCheck::new("fuzz").atol(a.number()); run(a, &check).map(done) };
+            step: { let check = ModuleCheck::new("fuzz").step(a.number()); run(a, &check).map(done) };
+            modes: { let mode = a.pick(&[Mode::Training, Mode::Evaluation]);
+                run(a, &ModuleCheck::new("fuzz").modes([mode])).map(done) };
+            batch_sizes: batches(a).map(done);
+            allow_non_finite: run(a, &ModuleCheck::new("fuzz").allow_non_finite()).map(done);
+            run: run(a, &ModuleCheck::new("fuzz").first_order()).map(done);
+            run_with_inputs: with_inputs(a).map(done);
+            run_batches: batches(a).map(done);
         }
         "nn::gradcheck" {
             check_slopes: slopes(a);
@@ -425,6 +447,28 @@ fn checkable<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<(Linear<f64>
 fn checked<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
     let (mut model, x) = checkable(a)?;
     gradcheck::check(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum(), a.below(3))
+}
+
+fn run<T: Float>(a: &mut Arguments<'_, T>, check: &ModuleCheck) -> wengert::Result<gradcheck::ModuleReport> {
+    let (mut model, x) = checkable(a)?;
+    check.run(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum())
+}
+
+fn with_inputs<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
+    let (mut model, x) = checkable(a)?;
+    let check = ModuleCheck::new("fuzz").directions(1);
+    check.run_with_inputs(&mut model, &[x], |m, x| m.forward(x[0]).tanh().sum())
+}
+
+/// Batches of several sizes, also of none.
+fn batches<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
+    let (mut model, x) = checkable(a)?;
+    let sizes = [a.below(3), a.below(3)];
+    ModuleCheck::new("fuzz").directions(1).first_order().batch_sizes(sizes).run_batches(
+        &mut model,
+        |n, _| Ok(vec![Tensor::try_full([n, x.shape()[1]], 0.5)?]),
+        |m, x| m.forward(x[0]).tanh().sum(),
+    )
 }
 
 fn slopes<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<Vec<f64>> {

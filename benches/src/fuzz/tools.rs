@@ -4,7 +4,11 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::Tensor;
 use wengert::tape::case;
-use wengert::tape::gradcheck::{Case, Check, Domain, Order, Report, Spec, suite};
+use wengert::tape::gradcheck::mutants::{self, Mutation};
+use wengert::tape::gradcheck::{
+    Case, Check, Differences, Domain, Kind, LayoutKind, Mismatch, Order, Report, Spec, Tolerance, outputs,
+    suite,
+};
 use wengert::tape::rules;
 use wengert::tape::{Float, Var};
 
@@ -44,6 +48,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::Check" {
             new: done(Check::new("fuzz"));
             tolerance: done(Check::new("fuzz").tolerance(a.number()));
+            rtol: { let check = Check::new("fuzz").rtol(a.number()); checked(a, check).to_string() };
+            atol: { let check = Check::new("fuzz").atol(a.number()); checked(a, check).to_string() };
+            step: { let check = Check::new("fuzz").step(a.number()); checked(a, check).to_string() };
+            input_names: { let check = Check::new("fuzz").input_names(["x", "y"].into_iter().take(a.below(3)));
+                checked(a, check).to_string() };
+            allow_non_finite: { let check = check(a).allow_non_finite(); checked(a, check).to_string() };
+            allow_empty: { let check = check(a).allow_empty(); checked(a, check).to_string() };
             first_order: { let check = Check::new("fuzz").first_order(); checked(a, check).to_string() };
             directions: { let check = Check::new("fuzz").directions(a.below(3));
                 checked(a, check).to_string() };
@@ -58,7 +69,42 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 report.merge(checked(a, second)); report.passed() };
         }
         "tape::Case" {
+            many: done(Case::many(vec![input(a)], |x| vec![x[0]], |x| vec![x[0]]).inputs);
             new: done(Case::new(vec![input(a)], |x| x[0].tanh(), |x| x[0].tanh()).inputs);
+        }
+        "tape::Mismatch" {
+            relative_error: {
+                let (input, element) = (a.below(3), a.below(3));
+                let (differences, tape) = ((a.number(), a.number()), a.number());
+                Mismatch { order: 1, input, name: "x".to_owned(), element, index: vec![element], at: a.number(),
+                    strides: vec![1], output: None, differences, tape }.relative_error()
+            };
+        }
+        "tape::Differences" {
+            new: { let (y, at, step) = (vec![a.number()], a.number(), a.number());
+                done(Differences::new(|t| Ok(vec![t]), y, at, step)) };
+            of_terms: { let size = a.number(); let differences = Differences::new(|t| Ok(vec![t]), vec![0.0], 0.0, 1e-4);
+                differences.of_terms(size).judge(0, 1.0, 1.0, 0.0, Tolerance::default()).map(|v| format!("{v:?}")) };
+            judge: {
+                let (y, c, at, step) = (a.number(), a.number(), a.number(), a.number());
+                let f = move |t: f64| Ok(vec![(y + t).sin() * c]);
+                let mut differences = Differences::new(f, vec![y.sin() * c], at, step);
+                differences.judge(0, a.number(), a.number(), a.number(), Tolerance::default()).map(|v| format!("{v:?}"))
+            };
+        }
+        "tape::Kind" {
+            of: done(Kind::of(a.bits()));
+        }
+        "tape::LayoutKind" {
+            of: { let (x, which, axis) = (input(a), a.below(5), a.below(3));
+                LayoutKind::ALL[which].of(&x, axis) };
+        }
+        "tape::Mutation" {
+            name: Mutation::ALL[a.below(Mutation::ALL.len())].name().len();
+        }
+        "tape::mutants" {
+            run: { let mutation = Mutation::ALL[a.below(Mutation::ALL.len())];
+                mutants::run(&spec(), &[mutation], a.bits(), a.below(2)).len() };
         }
         "tape::Spec" {
             new: done(Spec::new("fuzz", Order::First, |g| case!(vec![g.tensor(&[2], Domain::Real)], [],
@@ -67,6 +113,10 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             family: Spec::family(&["a", "b"][..a.below(3)], Order::First, |g, _| case!(vec![g.tensor(&[2],
                 Domain::Real)], [], |x| x[0])).len();
             second_order: done(spec().second_order().order);
+            accurate_to: done(spec().accurate_to(a.number(), a.number()).accuracy);
+            at: done(spec().at(&[0.5]).points);
+            allow_non_finite: done(spec().allow_non_finite().allow_non_finite);
+            draw: done(spec().draw(a.bits()).0.inputs);
         }
         "tape::Outcome" {
             passed: suite::run(&spec(), a.bits(), 0).passed();
@@ -75,6 +125,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             run: done(suite::run(&spec(), a.bits(), a.below(2)));
             run_all: { let specs: Vec<_> = (0..a.below(3)).map(|_| spec()).collect();
                 suite::run_all(&specs, a.bits(), a.below(2), |_| {}).len() };
+        }
+        "tape::spec" {
+            outputs: { let tape = wengert::tape::Tape::<f64>::new(); outputs([tape.var(a.number()); 2]).len() };
         }
         "tape::rules" {
             table: done(rules::table().len());

@@ -18,6 +18,7 @@ const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("constant", "a leaf"),
     ("param", "a leaf"),
     ("failed", "a value that has failed, for the error of something outside the tape"),
+    ("outputs", "gives the outputs of a call as a list, computes nothing"),
     ("keep", "marks the value, computes nothing"),
     ("named", "names the value, computes nothing"),
     ("detach", "cuts the gradient, by its name"),

@@ -1,5 +1,6 @@
 //! The table of operations drives the property tests, and enrols everything.
 
+use wengert_tape::gradcheck::mutants::{self, Fate, Mutation};
 use wengert_tape::gradcheck::{Order, suite};
 use wengert_tape::rules::table;
 
@@ -20,4 +21,32 @@ fn the_entries_with_kinks_meet_them() {
     let outcomes = suite::run_all(&kinked, 1, CASES, |_| {});
     let smooth: Vec<_> = outcomes.iter().filter(|o| o.kinked.is_none()).map(|o| &o.report.name).collect();
     assert!(smooth.is_empty(), "no case at a kink: {smooth:?}");
+}
+
+/// What a mutant of every op would show is too long for a test; of these, one of each kind of rule, none may survive.
+#[test]
+fn no_mutant_of_a_few_operations_survives() {
+    for name in ["tanh", "mul", "matmul", "layer_norm", "split", "sum_axes"] {
+        let spec = table().into_iter().find(|spec| spec.name == name).unwrap();
+        let fates = mutants::run(&spec, Mutation::ALL, 0, CASES);
+        let caught = fates.iter().filter(|f| matches!(f, Fate::Caught(_))).count();
+        let survived: Vec<_> =
+            Mutation::ALL.iter().zip(&fates).filter(|(_, f)| **f == Fate::Survived).collect();
+        assert!(survived.is_empty() && caught >= 25, "{name}: {caught} caught, {survived:?}");
+    }
+}
+
+/// Entries that draw small tensors only: what they call has no blocks, or small ones.
+const SMALL: &[&str] =
+    &["embedding", "embedding_padded", "meshgrid", "meshgrid_xy", "local_response_norm", "cross"];
+
+/// The blocks of kernels are reached: all other entries have a case of more than 64 elements.
+#[test]
+fn large_cases_are_large() {
+    let small: Vec<_> = table()
+        .into_iter()
+        .filter(|spec| (0..CASES as u64).all(|seed| spec.draw(seed).0.inputs.iter().all(|x| x.numel() <= 64)))
+        .map(|spec| spec.name)
+        .collect();
+    assert_eq!(small, SMALL, "entries without a case of more than 64 elements");
 }

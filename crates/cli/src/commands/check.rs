@@ -5,6 +5,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write as _;
 use std::time::Instant;
+use wengert::ops::parallel;
+use wengert::tape::gradcheck::mutants::{self, Fate, Mutation};
 use wengert::tape::gradcheck::suite::{self, Outcome};
 use wengert::tape::gradcheck::{Order, Spec};
 use wengert::tape::rules;
@@ -23,41 +25,54 @@ pub(crate) struct Check {
     /// Seed of the first case; case i of an operation is drawn from seed + i
     #[arg(long, default_value_t = 0)]
     seed: u64,
+
+    /// Check the checks: break every rule in each of the ways known, and print the share that is caught
+    #[arg(long)]
+    mutants: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   wengert check                         every operation, 100 cases each
   wengert check --op softmax --op 'log*'
-  wengert check --seed 7 --cases 1000   other cases, and more of them";
+  wengert check --seed 7 --cases 1000   other cases, and more of them
+  wengert check --mutants               what the checks would miss";
 
 impl Check {
     pub(crate) fn run(self) -> Result<String> {
         let specs = self.chosen()?;
+        if self.mutants { self.mutants(&specs) } else { self.check(&specs) }
+    }
+
+    fn check(&self, specs: &[Spec]) -> Result<String> {
         let start = Instant::now();
-        // Hidden where the standard error is no terminal.
-        let bar = ProgressBar::new(specs.len() as u64);
-        bar.set_style(ProgressStyle::with_template("checking {wide_bar} {pos}/{len} {msg:24}")?);
-        let outcomes = suite::run_all(&specs, self.seed, self.cases as usize, |o| {
+        let bar = bar("checking", specs.len())?;
+        let outcomes = suite::run_all(specs, self.seed, self.cases as usize, |o| {
             bar.set_message(o.report.name.clone());
             bar.inc(1);
         });
         bar.finish_and_clear();
-        let text = table(&specs, &outcomes, start.elapsed().as_secs_f64());
+        let text = table(specs, &outcomes, start.elapsed().as_secs_f64());
         let failed: Vec<&Outcome> = outcomes.iter().filter(|o| !o.passed()).collect();
         if failed.is_empty() {
             return Ok(text);
         }
         let details: Vec<String> = failed.iter().map(|o| o.to_string()).collect();
-        let again = failed.iter().map(|o| format!(" --op {}", o.report.name)).collect::<String>();
-        crate::print(&format!("{text}\n\n{}\n", details.join("\n")));
-        bail!(
-            "{} of {} operations failed; again: wengert check --seed {} --cases {}{again}",
-            failed.len(),
-            outcomes.len(),
-            self.seed,
-            self.cases
-        );
+        crate::print(&format!("{text}\n\n{}\n\n{}\n", details.join("\n"), again(&failed)));
+        bail!("{} of {} operations failed", failed.len(), outcomes.len());
+    }
+
+    fn mutants(&self, specs: &[Spec]) -> Result<String> {
+        let start = Instant::now();
+        let bar = bar("breaking", specs.len())?;
+        let fates = parallel::collect(specs.len(), |i| {
+            let fates = mutants::run(&specs[i], Mutation::ALL, self.seed, self.cases as usize);
+            bar.set_message(specs[i].name);
+            bar.inc(1);
+            fates
+        });
+        bar.finish_and_clear();
+        Ok(mutant_table(specs, &fates, start.elapsed().as_secs_f64()))
     }
 
     fn chosen(&self) -> Result<Vec<Spec>> {
@@ -88,11 +103,52 @@ impl Check {
     }
 }
 
+/// Hidden where the standard error is no terminal.
+fn bar(doing: &str, length: usize) -> Result<ProgressBar> {
+    let bar = ProgressBar::new(length as u64);
+    bar.set_style(ProgressStyle::with_template(&format!("{doing} {{wide_bar}} {{pos}}/{{len}} {{msg:24}}"))?);
+    Ok(bar)
+}
+
+/// The commands that run just the cases that failed.
+fn again(failed: &[&Outcome]) -> String {
+    let cases = failed.iter().flat_map(|o| o.failed.iter().take(1).map(|case| (&o.report.name, case.seed)));
+    let lines = cases.map(|(name, seed)| format!("again: wengert check --op {name} --seed {seed} --cases 1"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A line for each operation with the mutations that survived, and the shares over all.
+fn mutant_table(specs: &[Spec], fates: &[Vec<Fate>], seconds: f64) -> String {
+    let width = specs.iter().map(|s| s.name.len()).max().unwrap_or(0).max("operation".len());
+    let mut text = format!("{:width$}  mutants  caught  share   survived\n", "operation");
+    let caught = |f: &Fate| matches!(f, Fate::Caught(_));
+    let (mut all, mut of) = (0, 0);
+    for (spec, fates) in specs.iter().zip(fates) {
+        let effective = fates.iter().filter(|f| **f != Fate::NoEffect).count();
+        let found = fates.iter().filter(|f| caught(f)).count();
+        let survived = Mutation::ALL.iter().zip(fates).filter(|(_, f)| **f == Fate::Survived);
+        let survived: Vec<_> = survived.map(|(m, _)| m.name()).collect();
+        (all, of) = (all + found, of + effective);
+        let share = 100.0 * found as f64 / effective.max(1) as f64;
+        let line =
+            format!("{:width$}  {effective:7}  {found:6}  {share:4.0} %  {}", spec.name, survived.join(", "));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let share = 100.0 * all as f64 / of.max(1) as f64;
+    let _ = write!(
+        text,
+        "{all} of {of} mutants caught, {share:.2} %: {} kinds of mistake in {} operations, {seconds:.1} s",
+        Mutation::ALL.len(),
+        specs.len()
+    );
+    text
+}
+
 /// A line for each operation, and a summary.
 fn table(specs: &[Spec], outcomes: &[Outcome], seconds: f64) -> String {
     let width = specs.iter().map(|s| s.name.len()).max().unwrap_or(0).max("operation".len());
     let mut text = format!(
-        "{:width$}  order  cases    entries  worst error  strided  broadcast  empty  kinks  verdict\n",
+        "{:width$}  order  cases  compared  skipped  worst error  strided  broadcast  empty  kinks  largest  f32 ulp  verdict\n",
         "operation"
     );
     let count = |n: Option<usize>| n.map_or("-".to_owned(), |n| n.to_string());
@@ -100,24 +156,30 @@ fn table(specs: &[Spec], outcomes: &[Outcome], seconds: f64) -> String {
         let order = if spec.order == Order::Second { 2 } else { 1 };
         let _ = writeln!(
             text,
-            "{:width$}  {order:5}  {:5}  {:9}  {:11.1e}  {:7}  {:>9}  {:>5}  {:>5}  {}",
+            "{:width$}  {order:5}  {:5}  {:8}  {:7}  {:11.1e}  {:7}  {:>9}  {:>5}  {:>5}  {:7}  {:>7}  {}",
             spec.name,
             o.cases,
             o.report.compared,
+            o.report.skipped,
             o.report.worst,
             o.strided,
             count(o.broadcast),
             count(o.empty),
             count(o.kinked),
+            o.largest,
+            o.accuracy.map_or("-".to_owned(), |a| format!("{:.1}", a.value.max(a.gradient))),
             if o.passed() { "passed" } else { "FAILED" },
         );
     }
     let passed = outcomes.iter().filter(|o| o.passed()).count();
     let entries: usize = outcomes.iter().map(|o| o.report.compared).sum();
+    let skipped: usize = outcomes.iter().map(|o| o.report.skipped).sum();
+    let kinks: usize = outcomes.iter().map(|o| o.report.kinks).sum();
     let seed = outcomes.first().map_or(0, |o| o.seed);
     let _ = write!(
         text,
-        "{passed} of {} operations passed, {entries} derivatives compared, seed {seed}, {seconds:.1} s",
+        "{passed} of {} operations passed, {entries} derivatives compared ({kinks} at kinks), {skipped} skipped, seed \
+         {seed}, {seconds:.1} s",
         outcomes.len()
     );
     text
@@ -128,7 +190,7 @@ mod tests {
     use super::*;
 
     fn check(op: &[&str]) -> Check {
-        Check { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1 }
+        Check { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1, mutants: false }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Inputs for property tests: shapes, layouts, and values that are meant to hurt.
 
+use crate::gradcheck::layout::LayoutKind;
 use rand::{Rng as _, RngExt};
+use wengert_ops::Tensor;
 use wengert_ops::random::Key;
-use wengert_ops::{Slice, Tensor};
 
 /// Which numbers an op accepts, away from its poles.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,11 +25,83 @@ impl Domain {
     pub const POSITIVE: Domain = Domain::Between(0.2, 4.0);
     /// Numbers of either sign, away from zero.
     pub const NON_ZERO: Domain = Domain::Away(0.3, 3.0);
+
+    /// Whether a named point may be taken: it is accepted, and differences do not straddle a kink.
+    fn takes(self, v: f64) -> bool {
+        match self {
+            Domain::Real => true,
+            Domain::Kinks(points) => points.iter().all(|p| v == *p || (v - p).abs() >= 0.01),
+            Domain::Grid => false,
+            Domain::Between(a, b) => a <= v && v <= b,
+            Domain::Away(a, b) => a <= v.abs() && v.abs() <= b,
+        }
+    }
 }
+
+/// What a case is meant to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Small tensors of moderate numbers: the full Jacobian is compared.
+    Usual,
+    /// A tensor without elements, where the op takes one.
+    Empty,
+    /// Up to 10⁴ elements, in sizes around the blocks of kernels; compared along random directions.
+    Large,
+    /// Values at the ends of the range: large common offsets, tiny and huge numbers, the points that the op names.
+    Extreme,
+    /// Offsets and scales at which single precision loses digits if a formula is careless.
+    Scaled,
+}
+
+impl Kind {
+    /// The kind of the case with this seed.
+    pub fn of(seed: u64) -> Self {
+        match seed % 10 {
+            4 => Kind::Empty,
+            7 => Kind::Large,
+            2 => Kind::Extreme,
+            1 | 6 => Kind::Scaled,
+            _ => Kind::Usual,
+        }
+    }
+}
+
+/// What is done to the numbers of a case.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Transform {
+    None,
+    /// offset + scale · v.
+    Affine {
+        offset: f64,
+        scale: f64,
+    },
+    /// One number in three is one of these, or one of those that the op names.
+    Spikes(&'static [f64]),
+}
+
+/// ln of the largest numbers of both precisions and what lies around it, underflow, subnormal numbers, both zeros.
+const SPIKES: &[f64] = &[
+    709.0, 709.78, -709.0, -745.0, 88.0, 88.7, -87.0, -103.0, 40.0, -40.0, 1e8, -1e8, 1e-8, -1e-8, 1e-160,
+    -1e-310, 5e-324, -0.0, 0.0,
+];
+
+/// Sizes around the blocks of kernels: lanes, tiles, stack buffers, blocks of sums.
+const BLOCKS: &[usize] = &[
+    7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1009, 1023,
+    1024, 1025, 2047, 2049, 4095, 4096, 4097, 8191, 8193, 10_000,
+];
 
 /// A seeded source of test inputs.
 pub struct Gen {
     rng: Box<dyn rand::Rng + Send>,
+    pub(crate) kind: Kind,
+    transform: Transform,
+    /// Numbers that the op under test names as worth a look.
+    pub(crate) points: &'static [f64],
+    /// How many tensors have been drawn.
+    drawn: usize,
+    /// How many more sizes of a large case may be large.
+    large_sizes: usize,
     /// What this case has in it, for the statistics of a run.
     pub(crate) broadcast: bool,
     pub(crate) empty: bool,
@@ -36,26 +109,53 @@ pub struct Gen {
     /// Whether the generator can make such cases at all.
     pub(crate) broadcasts: bool,
     pub(crate) empties: bool,
-    /// Whether a shape that may be empty has to be.
-    pub(crate) must_be_empty: bool,
 }
 
 /// At most this many elements a tensor: the full Jacobian is computed.
 const MOST: usize = 24;
+/// And this many in a large case.
+const LARGEST: usize = 10_000;
 
 impl Gen {
-    /// The source with the given seed.
+    /// The source with the given seed, for a case of usual kind.
     pub fn seeded(seed: u64) -> Self {
+        Self::of_kind(seed, Kind::Usual)
+    }
+
+    /// The source with the given seed, for a case of the given kind.
+    pub fn of_kind(seed: u64, kind: Kind) -> Self {
         let rng = Box::new(Key { seed, stream: 0x6e6 }.generator());
-        Gen {
+        let mut g = Gen {
             rng,
+            kind,
+            transform: Transform::None,
+            points: &[],
+            drawn: 0,
+            large_sizes: 2,
             broadcast: false,
             empty: false,
             strided: false,
             broadcasts: false,
             empties: false,
-            must_be_empty: false,
+        };
+        let sign = |g: &mut Gen| if g.once_in(2) { 1.0 } else { -1.0 };
+        match kind {
+            Kind::Extreme => {
+                g.transform = match g.within(0..=2) {
+                    0 => {
+                        Transform::Affine { offset: g.pick(&[1e2, 1e4, 1e6, 1e8]) * sign(&mut g), scale: 1.0 }
+                    }
+                    1 => Transform::Affine { offset: 0.0, scale: g.pick(&[1e-8, 1e-4, 1e2, 1e4]) },
+                    _ => Transform::Spikes(SPIKES),
+                }
+            }
+            Kind::Scaled => {
+                let offset = g.pick(&[0.0, 1e1, 1e2, 1e3, 1e4, 1e6]) * sign(&mut g);
+                g.transform = Transform::Affine { offset, scale: g.pick(&[1e-3, 1.0, 1.0, 1e2]) };
+            }
+            _ => {}
         }
+        g
     }
 
     /// A whole number in the range.
@@ -84,12 +184,40 @@ impl Gen {
         self.pick(&[1, 1, 2, 2, 3, 3, 4, 5])
     }
 
+    /// The size of an axis in the range; in a large case it can be one around the blocks of kernels instead, for at most two
+    /// axes. For generators that do not draw whole shapes.
+    pub fn dim(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
+        self.around(range, &BLOCKS[..12])
+    }
+
+    /// As [`dim`](Gen::dim), with the sizes of a large case given: those around the blocks of the op's own kernel.
+    pub fn around(&mut self, range: std::ops::RangeInclusive<usize>, blocks: &[usize]) -> usize {
+        if self.is_large() && self.large_sizes > 0 && self.once_in(2) {
+            self.large_sizes -= 1;
+            return self.pick(blocks);
+        }
+        self.within(range)
+    }
+
+    /// As [`dim`](Gen::dim), beside axes that make `rest` elements together: in a large case any size around the blocks of
+    /// kernels that keeps the tensor moderate.
+    pub fn beside(&mut self, range: std::ops::RangeInclusive<usize>, rest: usize) -> usize {
+        let fitting = BLOCKS.iter().take_while(|b| **b <= LARGEST / rest.max(1)).count();
+        if fitting == 0 { self.within(range) } else { self.around(range, &BLOCKS[..fitting]) }
+    }
+
+    /// Whether this is a large case, for what is well conditioned only in small ones.
+    pub fn is_large(&self) -> bool {
+        self.kind == Kind::Large
+    }
+
     /// A shape of a rank in the range, of moderate element count, sometimes with none.
     pub fn shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         self.empties |= *ranks.end() > 0;
-        let least = if self.must_be_empty { 1.min(*ranks.end()) } else { 0 };
+        let must_be_empty = self.kind == Kind::Empty;
+        let least = if must_be_empty { 1.min(*ranks.end()) } else { 0 };
         let mut shape = self.full_shape(least.max(*ranks.start())..=*ranks.end());
-        if !shape.is_empty() && (self.must_be_empty || self.once_in(12)) {
+        if !shape.is_empty() && (must_be_empty || (self.kind != Kind::Large && self.once_in(12))) {
             let i = self.within(0..=shape.len() - 1);
             shape[i] = 0;
         }
@@ -98,11 +226,21 @@ impl Gen {
 
     /// As [`shape`](Gen::shape), never empty.
     pub fn full_shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
-        let rank = self.within(ranks);
+        let large = self.kind == Kind::Large;
+        let least = if large { 1.min(*ranks.end()) } else { 0 };
+        let rank = self.within(least.max(*ranks.start())..=*ranks.end());
         let mut shape: Vec<usize> = (0..rank).map(|_| self.size()).collect();
         while shape.iter().product::<usize>() > MOST {
             let largest = (0..rank).max_by_key(|&i| shape[i]).unwrap_or(0);
             shape[largest] -= 1;
+        }
+        if large && rank > 0 && self.large_sizes > 0 {
+            self.large_sizes -= 1;
+            let axis = self.within(0..=rank - 1);
+            shape[axis] = 1;
+            let room = LARGEST / shape.iter().product::<usize>();
+            let fitting = BLOCKS.iter().take_while(|b| **b <= room).count();
+            shape[axis] = self.pick(&BLOCKS[..fitting]);
         }
         shape
     }
@@ -136,8 +274,14 @@ impl Gen {
 
     /// Values of a domain.
     pub fn values(&mut self, n: usize, domain: Domain) -> Vec<f64> {
+        if self.kind == Kind::Large && domain == Domain::Grid {
+            // A direction through ties leads nowhere in particular: all different, in random order.
+            // Tensors differ by a fraction of the spacing, and none has a round number in it.
+            let shift = 0.125 * (1 + self.drawn % 7) as f64 - (n / 2) as f64;
+            return self.permutation(n).into_iter().map(|i| (i as f64 + shift) / 4096.0).collect();
+        }
         let mut values: Vec<f64> = (0..n).map(|_| self.value(domain)).collect();
-        if n > 1 && self.once_in(4) {
+        if n > 1 && self.kind != Kind::Large && self.once_in(4) {
             // A tie.
             let (i, j) = (self.within(0..=n - 1), self.within(0..=n - 1));
             values[i] = values[j];
@@ -146,6 +290,33 @@ impl Gen {
     }
 
     fn value(&mut self, domain: Domain) -> f64 {
+        let transform = self.transform;
+        if !self.points.is_empty() && self.kind != Kind::Large && self.once_in(8) {
+            let named = self.pick(self.points);
+            if domain.takes(named) {
+                return named;
+            }
+        }
+        match domain {
+            Domain::Real | Domain::Kinks(_) => match transform {
+                Transform::Affine { offset, scale } => {
+                    let v = offset + scale * self.moderate(domain);
+                    self.off_kinks(v, domain)
+                }
+                Transform::Spikes(spikes) if self.once_in(3) => {
+                    let v = self.pick(spikes);
+                    self.off_kinks(v, domain)
+                }
+                _ => self.moderate(domain),
+            },
+            Domain::Between(a, b) if self.kind == Kind::Extreme && self.once_in(3) => self.pick(&[a, b]),
+            Domain::Away(a, b) if self.kind == Kind::Extreme && self.once_in(3) => self.pick(&[a, b, -a, -b]),
+            _ => self.moderate(domain),
+        }
+    }
+
+    /// A number of the domain, neither huge nor tiny.
+    fn moderate(&mut self, domain: Domain) -> f64 {
         match domain {
             Domain::Between(a, b) => self.number(a, b),
             Domain::Away(a, b) => {
@@ -154,9 +325,8 @@ impl Gen {
             }
             Domain::Grid => self.within(0..=12) as f64 * 0.25 - 1.5,
             Domain::Kinks(points) => {
-                // Near a kink, but not on it, finite differences straddle it.
-                let v = if self.once_in(4) { self.pick(points) } else { self.value(Domain::Real) };
-                points.iter().copied().find(|p| (v - p).abs() < 0.01).unwrap_or(v)
+                let v = if self.once_in(4) { self.pick(points) } else { self.moderate(Domain::Real) };
+                self.off_kinks(v, domain)
             }
             Domain::Real => match self.within(0..=15) {
                 0 => 0.0,
@@ -168,9 +338,26 @@ impl Gen {
         }
     }
 
+    /// Near a kink, but not on it, differences straddle it: such a number is moved onto it; and away from it in a large case,
+    /// where a direction through many kinks has derivatives that bound nothing.
+    fn off_kinks(&self, v: f64, domain: Domain) -> f64 {
+        let Domain::Kinks(points) = domain else { return v };
+        let near = points.iter().copied().find(|p| (v - p).abs() < 0.01);
+        match near {
+            Some(p) if self.kind == Kind::Large => p + 0.02,
+            Some(p) => p,
+            None => v,
+        }
+    }
+
     /// A tensor with values of a domain, in a layout drawn at random: dense, transposed, stepped, reversed, a part of
     /// a larger one.
     pub fn tensor(&mut self, shape: &[usize], domain: Domain) -> Tensor<f64> {
+        self.drawn += 1;
+        if self.kind == Kind::Scaled && self.drawn > 1 {
+            // One offset is enough to lose digits; two would only hide each other's.
+            self.transform = Transform::None;
+        }
         let n = shape.iter().product();
         let dense =
             Tensor::from_vec(self.values(n, domain), shape).expect("the shape was made for these values");
@@ -186,28 +373,15 @@ impl Gen {
         if rank == 0 {
             return Ok(dense.clone());
         }
-        let axis = self.within(0..=rank - 1) as isize;
-        match self.within(0..=5) {
-            0 if rank > 1 => {
-                let other = self.within(0..=rank - 1) as isize;
-                dense.transpose(axis, other)?.contiguous().transpose(axis, other)
-            }
-            1 => dense.slice(axis, Slice::all().step(-1))?.contiguous().slice(axis, Slice::all().step(-1)),
-            2 => {
-                // Every second place of a tensor twice as long.
-                let twice = Tensor::stack(&[dense.clone(), dense.scale(3.0)], axis + 1)?;
-                let mut shape = dense.shape().to_vec();
-                shape[axis as usize] *= 2;
-                twice.reshape(shape)?.slice(axis, Slice::all().step(2))
-            }
-            3 => {
-                // What lies before is different, so that a forgotten offset shows.
-                let wide = Tensor::concat(&[dense.scale(3.0), dense.clone()], axis)?;
-                let n = dense.shape()[axis as usize];
-                wide.slice(axis, n..)
-            }
-            _ => Ok(dense.clone()),
-        }
+        let axis = self.within(0..=rank - 1);
+        let kind = match self.within(0..=5) {
+            0 => LayoutKind::Transposed,
+            1 => LayoutKind::Reversed,
+            2 => LayoutKind::Stepped,
+            3 => LayoutKind::Part,
+            _ => LayoutKind::Dense,
+        };
+        kind.of(dense, axis)
     }
 
     /// Indices below `n`, duplicates included, of the given shape.

@@ -1,6 +1,6 @@
 //! Gradient checks: finite differences are the oracle, to second order.
 //!
-//! [`Check`] compares the full Jacobian that the tape gives with one that central differences give, in `f64`:
+//! [`Check`] compares the full Jacobian that the tape gives with one that differences give, in `f64`:
 //!
 //! ```
 //! use wengert_ops::Tensor;
@@ -12,15 +12,21 @@
 //! ```
 //!
 //! [`Spec`] enrols an op together with a generator of valid inputs; [`suite::run`] puts an enrolled op through all
-//! property tests. Our own ops are enrolled in [`rules::table`](crate::rules::table).
+//! property tests, and [`mutants`] finds out what those would miss. Our own ops are enrolled in
+//! [`rules::table`](crate::rules::table).
 //!
 //! # How equal is equal
-//! A derivative by Richardson-extrapolated central differences in `f64` has about ten correct digits for functions of
-//! moderate size. An entry passes if it is within `tolerance · (1 + |expected|)` of it, `tolerance` being 10⁻⁶ unless
-//! told otherwise. Where the one-sided derivatives differ there is a kink, and any value between them is right.
+//! See [`Tolerance`] and [`Differences`]: several steps, each with its uncertainty. Where the one-sided derivatives
+//! differ however small the step, there is a kink, and any value between them is right.
 
+mod accuracy;
 mod check;
+mod demands;
+mod difference;
 mod generate;
+mod jacobian;
+mod layout;
+pub mod mutants;
 mod report;
 mod spec;
 #[cfg(feature = "proptest")]
@@ -28,6 +34,8 @@ pub mod strategies;
 pub mod suite;
 
 pub use check::Check;
-pub use generate::{Domain, Gen};
+pub use difference::{Differences, Tolerance, Unknown, Verdict};
+pub use generate::{Domain, Gen, Kind};
+pub use layout::LayoutKind;
 pub use report::{Mismatch, Report};
-pub use spec::{Case, Order, Spec};
+pub use spec::{Accuracy, Case, IntoOutputs, Order, Spec, outputs};

@@ -1,22 +1,85 @@
 //! What a check found.
 
 use std::fmt;
+use wengert_ops::{Element, Tensor};
 
-/// One entry of a Jacobian that is wrong.
+/// One derivative that is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     /// First or second order.
     pub order: u8,
-    /// Which input (the cotangent counts as the last one in the second order).
+    /// Which input: its number. In the second order the cotangents of the outputs follow the inputs.
     pub input: usize,
+    /// What the input is called: the name that the check was given, or `input 0`, `cotangent 0`.
+    pub name: String,
     /// Which element of it, in row-major order.
     pub element: usize,
-    /// Which element of the outputs.
-    pub output: usize,
-    /// By finite differences: the derivatives from the left and from the right, equal away from kinks.
-    pub expected: (f64, f64),
-    /// By the tape.
-    pub got: f64,
+    /// The same element by its indices.
+    pub index: Vec<usize>,
+    /// The value of that element.
+    pub at: f64,
+    /// The strides of the input.
+    pub strides: Vec<isize>,
+    /// Which element of the outputs, all outputs counted through; `None` for a random combination of all.
+    pub output: Option<usize>,
+    /// The derivatives by differences from the left and from the right, equal away from kinks.
+    pub differences: (f64, f64),
+    /// The derivative by the tape.
+    pub tape: f64,
+}
+
+impl Mismatch {
+    /// |differences - tape| / |differences|; infinite where one is infinite or NaN.
+    pub fn relative_error(&self) -> f64 {
+        let nearest = if (self.differences.0 - self.tape).abs() < (self.differences.1 - self.tape).abs() {
+            self.differences.0
+        } else {
+            self.differences.1
+        };
+        let error = (nearest - self.tape).abs() / nearest.abs();
+        if error.is_nan() { f64::INFINITY } else { error }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mismatch { order, name, index, at, strides, output, differences: (l, r), tape, .. } = self;
+        write!(f, "order {order}, {name} {index:?} = {at:?}")?;
+        if strides.len() > 1 || strides.first().is_some_and(|s| *s != 1) {
+            write!(f, " (strides {strides:?})")?;
+        }
+        match output {
+            Some(j) => write!(f, ", output {j}: ")?,
+            None => write!(f, ", random combination of the outputs: ")?,
+        }
+        if (l - r).abs() <= 1e-6 * l.abs() || l == r {
+            write!(f, "by differences {}", digits(*l))?;
+        } else {
+            write!(f, "by differences between {} and {}", digits(l.min(*r)), digits(l.max(*r)))?;
+        }
+        let how = if *order == 1 { "swept" } else { "swept through the recorded gradient" };
+        write!(f, ", {how} {tape:?}, relative error {:.1e}", self.relative_error())
+    }
+}
+
+/// As many digits as differences can have.
+fn digits(v: f64) -> String {
+    match v.abs() {
+        0.0 => "0".to_owned(),
+        size if (1e-4..1e7).contains(&size) => format!("{v:.9}"),
+        _ => format!("{v:.9e}"),
+    }
+}
+
+/// A tensor as it can be written in a test, with all digits, and how it lies in memory. Of a large one only shape and
+/// strides.
+pub(crate) fn literal<T: Element + fmt::Debug>(t: &Tensor<T>) -> String {
+    let (shape, dense) = (t.shape().to_vec(), t.is_contiguous());
+    let lies = if dense { String::new() } else { format!(", strides {:?}", t.strides()) };
+    if t.numel() > 64 {
+        return format!("{} elements, shape {shape:?}{lies}", t.numel());
+    }
+    format!("Tensor::from_vec(vec!{:?}, {shape:?}){lies}", t.to_vec())
 }
 
 /// What a check found: how much was compared, the worst error, and every mismatch.
@@ -24,17 +87,18 @@ pub struct Mismatch {
 pub struct Report {
     /// The name of what was checked.
     pub name: String,
-    /// How many entries were compared.
+    /// How many derivatives were compared.
     pub compared: usize,
     /// How many of them were at a kink.
     pub kinks: usize,
-    /// How many could not be compared, since the function is not finite around the point.
+    /// How many could not be compared, since the function is not finite or too rough around the point. That is a
+    /// failure unless it was allowed.
     pub skipped: usize,
-    /// The largest |expected - got| / (1 + |expected|) away from kinks.
+    /// The largest relative error away from kinks; NaN if there was one.
     pub worst: f64,
-    /// The entries that are wrong.
+    /// The derivatives that are wrong.
     pub mismatches: Vec<Mismatch>,
-    /// An error that stopped the check, or another property that failed.
+    /// Errors that stopped the check, and other properties that do not hold.
     pub failures: Vec<String>,
 }
 
@@ -48,44 +112,49 @@ impl Report {
         self.mismatches.is_empty() && self.failures.is_empty()
     }
 
+    pub(crate) fn error(&mut self, relative: f64) {
+        self.worst = worse(self.worst, relative);
+    }
+
     /// Takes in another report on the same subject.
     pub fn merge(&mut self, o: Report) {
         self.compared += o.compared;
         self.kinks += o.kinks;
         self.skipped += o.skipped;
-        self.worst = self.worst.max(o.worst);
+        self.worst = worse(self.worst, o.worst);
         self.mismatches.extend(o.mismatches);
         self.failures.extend(o.failures);
     }
+
+    /// The line that says how it went.
+    pub(crate) fn summary(&self) -> String {
+        let Report { name, compared, skipped, kinks, worst, .. } = self;
+        let verdict = if self.passed() { "passed" } else { "FAILED" };
+        format!(
+            "{name}: {verdict}, {compared} compared, {skipped} skipped, {kinks} at kinks, worst error {worst:.1e}"
+        )
+    }
+
+    /// What is wrong, a line each.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.failures.iter().take(10).cloned().collect();
+        lines.extend(self.mismatches.iter().take(10).map(ToString::to_string));
+        match (self.failures.len() + self.mismatches.len()).saturating_sub(lines.len()) {
+            0 => {}
+            more => lines.push(format!("and {more} more")),
+        }
+        lines
+    }
+}
+
+/// The larger number; NaN is larger than all.
+pub(crate) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { name, compared, kinks, worst, .. } = self;
-        let verdict = if self.passed() { "passed" } else { "FAILED" };
-        write!(
-            f,
-            "{name}: {verdict}, {compared} entries compared, {kinks} at kinks, worst error {worst:.1e}"
-        )?;
-        for failure in &self.failures {
-            write!(f, "\n  {failure}")?;
-        }
-        for m in self.mismatches.iter().take(10) {
-            let (l, r) = m.expected;
-            let expected = if (l - r).abs() <= 1e-6 * (1.0 + l.abs()) {
-                format!("{l:.9}")
-            } else {
-                format!("between {:.9} and {:.9}", l.min(r), l.max(r))
-            };
-            write!(
-                f,
-                "\n  {name}: order {}, input {}, element {}, output {}: expected {expected}, got {:.9}",
-                m.order, m.input, m.element, m.output, m.got
-            )?;
-        }
-        match self.mismatches.len().saturating_sub(10) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
-        }
+        f.write_str(&self.summary())?;
+        self.wrong().iter().try_for_each(|line| write!(f, "\n  {}: {line}", self.name))
     }
 }

@@ -1,6 +1,7 @@
 //! [`Spec`]: an op enrolled for the property tests, with a generator of its valid inputs.
 
-use crate::gradcheck::generate::{Domain, Gen};
+use crate::gradcheck::generate::{Domain, Gen, Kind};
+use crate::real::Float;
 use crate::var::Var;
 use std::sync::Arc;
 use wengert_ops::Tensor;
@@ -14,7 +15,43 @@ pub enum Order {
     Second,
 }
 
-type Run<T> = Box<dyn for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T> + Send + Sync>;
+/// A call on values of a tape; several outputs where the op has several.
+pub(crate) type Run<T> = Box<dyn for<'t> Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>> + Send + Sync>;
+
+/// What a call may give: one value, or several.
+pub trait IntoOutputs<'t, T: Float> {
+    /// The values.
+    fn into_outputs(self) -> Vec<Var<'t, T>>;
+}
+
+impl<'t, T: Float> IntoOutputs<'t, T> for Var<'t, T> {
+    fn into_outputs(self) -> Vec<Var<'t, T>> {
+        vec![self]
+    }
+}
+
+impl<'t, T: Float> IntoOutputs<'t, T> for Vec<Var<'t, T>> {
+    fn into_outputs(self) -> Vec<Var<'t, T>> {
+        self
+    }
+}
+
+impl<'t, T: Float, const N: usize> IntoOutputs<'t, T> for [Var<'t, T>; N] {
+    fn into_outputs(self) -> Vec<Var<'t, T>> {
+        self.to_vec()
+    }
+}
+
+impl<'t, T: Float> IntoOutputs<'t, T> for (Var<'t, T>, Var<'t, T>) {
+    fn into_outputs(self) -> Vec<Var<'t, T>> {
+        vec![self.0, self.1]
+    }
+}
+
+/// The outputs of a call; [`case!`](crate::case) calls it.
+pub fn outputs<'t, T: Float>(of: impl IntoOutputs<'t, T>) -> Vec<Var<'t, T>> {
+    of.into_outputs()
+}
 
 /// One valid call of an op: inputs, and the call in both element types.
 pub struct Case {
@@ -33,12 +70,21 @@ impl Case {
         double: impl for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64> + Send + Sync + 'static,
         single: impl for<'t> Fn(&[Var<'t, f32>]) -> Var<'t, f32> + Send + Sync + 'static,
     ) -> Self {
+        Self::many(inputs, move |x| vec![double(x)], move |x| vec![single(x)])
+    }
+
+    /// A call with several outputs.
+    pub fn many(
+        inputs: Vec<Tensor<f64>>,
+        double: impl for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + Send + Sync + 'static,
+        single: impl for<'t> Fn(&[Var<'t, f32>]) -> Vec<Var<'t, f32>> + Send + Sync + 'static,
+    ) -> Self {
         Case { inputs, double: Box::new(double), single: Box::new(single) }
     }
 }
 
 /// Makes a [`Case`](crate::gradcheck::Case): inputs, then what the call captures (cloned for each element type), then
-/// the call.
+/// the call, which gives one value or several (an array, a pair or a vector).
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -49,10 +95,10 @@ impl Case {
 #[macro_export]
 macro_rules! case {
     ($inputs:expr, [$($captured:ident),*], |$x:ident| $call:expr) => {
-        $crate::gradcheck::Case::new(
+        $crate::gradcheck::Case::many(
             $inputs,
-            { $(let $captured = $captured.clone();)* move |$x| $call },
-            { $(let $captured = $captured.clone();)* move |$x| $call },
+            { $(let $captured = $captured.clone();)* move |$x| $crate::gradcheck::outputs($call) },
+            { $(let $captured = $captured.clone();)* move |$x| $crate::gradcheck::outputs($call) },
         )
     };
 }
@@ -63,8 +109,35 @@ pub struct Spec {
     pub name: &'static str,
     /// To which order it is checked.
     pub order: Order,
+    /// Whether derivatives that cannot be compared are no failure.
+    pub allow_non_finite: bool,
+    /// How exact single precision is.
+    pub accuracy: Accuracy,
+    /// Numbers that are worth a look: where formulas change, overflow or cancel.
+    pub points: &'static [f64],
     /// Makes one valid call.
     pub sample: Box<dyn Fn(&mut Gen) -> Case + Send + Sync>,
+}
+
+/// How far the result of a call in single precision may be from that of the same call in double precision, in units of
+/// 2⁻²³ of the conditioned result: |y| + Σ |∂y/∂x| |x|. Where y does not change when a number is added to all elements of
+/// an input, x is counted from the element that makes the sum smallest, so that a common offset is no excuse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accuracy {
+    /// For values.
+    pub value: f64,
+    /// For swept and recorded gradients.
+    pub gradient: f64,
+    /// The size of what is added up on the way, where that is larger than the result: a result of 10⁻¹⁰ is held to the
+    /// digits that numbers of this size have.
+    pub floor: f64,
+}
+
+impl Default for Accuracy {
+    /// 4 units for values, 8 for gradients.
+    fn default() -> Self {
+        Accuracy { value: 4.0, gradient: 8.0, floor: 0.0 }
+    }
 }
 
 impl Spec {
@@ -74,7 +147,50 @@ impl Spec {
         order: Order,
         sample: impl Fn(&mut Gen) -> Case + Send + Sync + 'static,
     ) -> Self {
-        Spec { name, order, sample: Box::new(sample) }
+        Spec {
+            name,
+            order,
+            allow_non_finite: false,
+            accuracy: Accuracy::default(),
+            points: &[],
+            sample: Box::new(sample),
+        }
+    }
+
+    /// Derivatives that cannot be compared, since the op is NaN or infinite around a point, are counted and no failure.
+    #[must_use]
+    pub fn allow_non_finite(mut self) -> Self {
+        self.allow_non_finite = true;
+        self
+    }
+
+    /// As accurate in single precision as told, in the units of [`Accuracy`].
+    #[must_use]
+    pub fn accurate_to(mut self, value: f64, gradient: f64) -> Self {
+        self.accuracy = Accuracy { value, gradient, ..self.accuracy };
+        self
+    }
+
+    /// Results smaller than this are held to the digits that numbers of this size have in single precision: a probability beside
+    /// another of one.
+    #[must_use]
+    pub fn in_units_of(mut self, floor: f64) -> Self {
+        self.accuracy.floor = floor;
+        self
+    }
+
+    /// Numbers that cases should contain more often than chance would have it, where they lie in the domain.
+    #[must_use]
+    pub fn at(mut self, points: &'static [f64]) -> Self {
+        self.points = points;
+        self
+    }
+
+    /// The call that is drawn from a seed.
+    pub fn draw(&self, seed: u64) -> (Case, Gen) {
+        let mut g = Gen::of_kind(seed, Kind::of(seed));
+        g.points = self.points;
+        ((self.sample)(&mut g), g)
     }
 
     /// A smooth function of one number, on a domain.

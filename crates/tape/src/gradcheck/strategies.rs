@@ -11,10 +11,11 @@
 //! ```
 
 use crate::gradcheck::generate::Domain;
+use crate::gradcheck::layout::LayoutKind;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::ops::RangeInclusive;
-use wengert_ops::{Slice, Tensor};
+use wengert_ops::Tensor;
 
 /// A shape with a rank in the range and at most a few dozen elements; sizes 0 and 1 included.
 pub fn shape(ranks: RangeInclusive<usize>) -> impl Strategy<Value = Vec<usize>> {
@@ -34,48 +35,17 @@ pub fn value(domain: Domain) -> BoxedStrategy<f64> {
     }
 }
 
-/// How a tensor lies in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lie {
-    /// Row-major.
-    Dense,
-    /// First and last axis exchanged.
-    Transposed,
-    /// Last axis reversed.
-    Reversed,
-    /// Every second place along the first axis.
-    Stepped,
-}
-
 /// A layout.
-pub fn lie() -> impl Strategy<Value = Lie> {
-    proptest::sample::select(&[Lie::Dense, Lie::Transposed, Lie::Reversed, Lie::Stepped][..])
-}
-
-/// The same tensor lying otherwise.
-fn lay(t: &Tensor<f64>, lie: Lie) -> wengert_ops::Result<Tensor<f64>> {
-    if t.rank() == 0 {
-        return Ok(t.clone());
-    }
-    let backwards = || Slice::all().step(-1);
-    match lie {
-        Lie::Dense => Ok(t.clone()),
-        Lie::Transposed => t.transpose(0, -1)?.contiguous().transpose(0, -1),
-        Lie::Reversed => t.slice(-1, backwards())?.contiguous().slice(-1, backwards()),
-        Lie::Stepped => {
-            let mut shape = t.shape().to_vec();
-            shape[0] *= 2;
-            Tensor::stack(&[t.clone(), t.clone()], 1)?.reshape(shape)?.slice(0, Slice::all().step(2))
-        }
-    }
+pub fn layout() -> impl Strategy<Value = LayoutKind> {
+    proptest::sample::select(&LayoutKind::ALL[..])
 }
 
 /// A tensor of the given shape with values of a domain, in any layout.
 pub fn tensor_of(shape: Vec<usize>, domain: Domain) -> impl Strategy<Value = Tensor<f64>> {
     let n: usize = shape.iter().product();
-    (vec(value(domain), n), lie()).prop_map(move |(v, lie)| {
+    (vec(value(domain), n), layout()).prop_map(move |(v, layout)| {
         let dense = Tensor::from_vec(v, &shape[..]).expect("as many values as the shape holds");
-        lay(&dense, lie).expect("every layout fits")
+        layout.of(&dense, 0).expect("every layout fits")
     })
 }
 

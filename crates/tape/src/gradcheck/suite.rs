@@ -1,13 +1,13 @@
 //! All property tests of an enrolled op.
 
-use crate::gradcheck::check::Check;
-use crate::gradcheck::generate::Gen;
-use crate::gradcheck::report::Report;
-use crate::gradcheck::spec::{Case, Order, Spec};
+use crate::gradcheck::accuracy;
+use crate::gradcheck::check::{Check, guarded};
+use crate::gradcheck::generate::Kind;
+use crate::gradcheck::report::{Report, literal, worse};
+use crate::gradcheck::spec::{Accuracy, Case, Order, Run, Spec};
 use crate::real::Float;
 use crate::sweep::Retain;
 use crate::tape::Tape;
-use crate::var::Var;
 use std::fmt;
 use wengert_ops::{Tensor, parallel};
 
@@ -31,7 +31,38 @@ pub struct Outcome {
     pub strided: usize,
     /// How many met a kink.
     pub kinked: Option<usize>,
+    /// The number of elements of the largest input.
+    pub largest: usize,
+    /// How far single precision was off at most, where it was looked at.
+    pub accuracy: Option<Accuracy>,
+    /// The first cases that failed.
+    pub failed: Vec<FailedCase>,
 }
+
+/// A case that failed: enough to find it again.
+#[derive(Debug, Clone)]
+pub struct FailedCase {
+    /// Drawing one case from this seed gives the same.
+    pub seed: u64,
+    /// What it was meant to show.
+    pub kind: Kind,
+    /// The inputs, as they lie in memory.
+    pub inputs: Vec<Tensor<f64>>,
+    /// What is wrong.
+    pub report: Report,
+}
+
+impl fmt::Display for FailedCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailedCase { seed, kind, inputs, report } = self;
+        write!(f, "{}: case of seed {seed} ({kind:?}); again: suite::run(&spec, {seed}, 1)", report.name)?;
+        report.wrong().iter().try_for_each(|line| write!(f, "\n    {line}"))?;
+        inputs.iter().enumerate().try_for_each(|(i, x)| write!(f, "\n    input {i}: {}", literal(x)))
+    }
+}
+
+/// So many failed cases are kept.
+const KEPT: usize = 3;
 
 impl Outcome {
     /// Whether nothing is wrong.
@@ -42,56 +73,59 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome { report, cases, broadcast, empty, strided, kinked, .. } = self;
-        write!(f, "{report}\n  {cases} cases: {strided} strided")?;
+        let Outcome { report, cases, broadcast, empty, strided, kinked, largest, .. } = self;
+        write!(f, "{}\n  {cases} cases: {strided} strided", report.summary())?;
         for (count, what) in [(broadcast, "broadcast"), (empty, "empty"), (kinked, "at kinks")] {
             if let Some(count) = count {
                 write!(f, ", {count} {what}")?;
             }
         }
-        Ok(())
+        write!(f, ", up to {largest} elements")?;
+        if let Some(Accuracy { value, gradient, .. }) = self.accuracy {
+            write!(f, "; f32 off by at most {value:.1} units, its gradients {gradient:.1}")?;
+        }
+        if self.failed.is_empty() {
+            return report.wrong().iter().try_for_each(|line| write!(f, "\n  {}: {line}", report.name));
+        }
+        self.failed.iter().try_for_each(|case| write!(f, "\n  {case}"))
     }
 }
 
 /// Puts `cases` calls of an op, drawn from `seed`, through every property:
-/// - first order, and second where the op is smooth, against finite differences, with every input used once and twice;
+/// - all that [`Check`] demands, to the second order where the op is smooth; large cases along random directions;
+/// - every input used twice, with cotangents that differ from element to element;
 /// - the layouts drawn against dense ones: equal values, equal gradients;
-/// - `f32` against `f64`;
+/// - `f32` against `f64`, within the bound that the op [states](Accuracy);
 /// - an evaluating tape against a recording one: equal bits;
 /// - one thread against three, with the work in pieces of a few elements: equal bits.
 ///
+/// What a case is meant to show is a matter of its seed, see [`Kind`]. In extreme cases, derivatives that overflow are skipped;
+/// everywhere else a derivative that cannot be compared is a failure, unless the op [allows](Spec::allow_non_finite) it.
 /// A generator that can make broadcast or empty cases must have made some, once there are forty cases.
 pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
+    run_until(spec, seed, cases, usize::MAX)
+}
+
+/// As [`run`], which ends when so many cases have failed.
+pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -> Outcome {
     let mut outcome = Outcome { seed, cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
+    let mut failed = 0;
     for i in 0..cases as u64 {
-        let mut g = Gen::seeded(seed.wrapping_add(i));
-        g.must_be_empty = i % 10 == 4;
-        let case = (spec.sample)(&mut g);
-        if g.broadcasts {
-            *outcome.broadcast.get_or_insert(0) += usize::from(g.broadcast);
+        one(spec, seed.wrapping_add(i), &mut outcome);
+        failed += usize::from(!outcome.passed());
+        if failed >= failures {
+            return outcome;
         }
-        if g.empties {
-            *outcome.empty.get_or_insert(0) += usize::from(g.empty);
-        }
-        outcome.strided += usize::from(g.strided);
-        let mut report = one(spec, &case, seed.wrapping_add(i));
-        if report.kinks > 0 {
-            *outcome.kinked.get_or_insert(0) += 1;
-        }
-        for failure in &mut report.failures {
-            let shapes = case.inputs.iter().map(|t| t.shape().to_string()).collect::<Vec<_>>().join(", ");
-            *failure = format!("case {i} of seed {seed}, inputs {shapes}: {failure}");
-        }
-        outcome.report.merge(report);
     }
-    if cases >= 40 {
-        let Outcome { broadcast, empty, .. } = outcome;
-        for (count, what) in [(broadcast, "broadcast"), (empty, "empty")] {
-            if count == Some(0) {
-                outcome.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
-            }
-        }
+    let Outcome { broadcast, empty, .. } = outcome;
+    let none =
+        [(broadcast, "broadcast"), (empty, "empty")].into_iter().filter(|(count, _)| *count == Some(0));
+    for (_, what) in none.filter(|_| cases >= 40) {
+        outcome.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
+    }
+    if outcome.report.compared == 0 && cases > 0 {
+        outcome.report.failures.push(format!("nothing was compared in {cases} cases of seed {seed}"));
     }
     outcome
 }
@@ -123,49 +157,121 @@ pub fn run_all(
     parallel::collect(specs.len(), one)
 }
 
-fn one(spec: &Spec, case: &Case, seed: u64) -> Report {
-    let check = Check::new(spec.name).seed(seed);
-    let check = if spec.order == Order::First { check.first_order() } else { check };
-    let mut report = check.run(|x| (case.double)(x), &case.inputs);
-    if !report.passed() {
-        return report; // what follows would only repeat it
+/// Draws the case of a seed, and puts it through all properties of its kind.
+fn one(spec: &Spec, seed: u64, outcome: &mut Outcome) {
+    let mut report = Report::named(spec.name);
+    let mut drawn = None;
+    guarded("drawing a case", &mut report, |_| {
+        drawn = Some(spec.draw(seed));
+        Ok(())
+    });
+    let Some((case, g)) = drawn else {
+        let kind = Kind::of(seed);
+        outcome.failed.push(FailedCase { seed, kind, inputs: Vec::new(), report: report.clone() });
+        return outcome.report.merge(report);
+    };
+    if g.broadcasts {
+        *outcome.broadcast.get_or_insert(0) += usize::from(g.broadcast);
+    }
+    if g.empties {
+        *outcome.empty.get_or_insert(0) += usize::from(g.empty);
+    }
+    outcome.strided += usize::from(g.strided);
+    outcome.largest = case.inputs.iter().map(Tensor::numel).fold(outcome.largest, usize::max);
+    properties(spec, &case, g.kind, seed, &mut report, &mut outcome.accuracy);
+    if report.kinks > 0 {
+        *outcome.kinked.get_or_insert(0) += 1;
+    }
+    if !report.passed() && outcome.failed.len() < KEPT {
+        outcome.failed.push(FailedCase {
+            seed,
+            kind: g.kind,
+            inputs: case.inputs.clone(),
+            report: report.clone(),
+        });
+    }
+    outcome.report.merge(report);
+}
+
+/// All the Jacobians of the second order are computed in one case of so many; in the others, two directions.
+const FULL_SECOND_ORDER: u64 = 5;
+
+pub(crate) fn properties(
+    spec: &Spec,
+    case: &Case,
+    kind: Kind,
+    seed: u64,
+    report: &mut Report,
+    accuracy: &mut Option<Accuracy>,
+) {
+    if kind == Kind::Scaled {
+        guarded("f32 against f64", report, |report| {
+            let got = accuracy::hold(case, spec.accuracy, seed, report)?;
+            let worst = accuracy.get_or_insert(Accuracy { value: 0.0, gradient: 0.0, ..spec.accuracy });
+            worst.value = worse(worst.value, got.value);
+            worst.gradient = worse(worst.gradient, got.gradient);
+            Ok(())
+        });
+    }
+    let mut check = Check::new(spec.name).seed(seed).allow_empty();
+    // Large cases keep away from kinks, and between them there is a second order too.
+    if spec.order == Order::First && kind != Kind::Large {
+        check = check.first_order();
+    }
+    if spec.allow_non_finite || matches!(kind, Kind::Extreme | Kind::Scaled) {
+        check = check.allow_non_finite();
+    }
+    let many = kind == Kind::Large || case.inputs.iter().map(Tensor::numel).sum::<usize>() > 100;
+    check = match kind {
+        _ if many => check.directions(1),
+        Kind::Scaled => check.directions(1).derivatives_only(),
+        Kind::Usual if seed.is_multiple_of(FULL_SECOND_ORDER) => check,
+        _ => check.second_order_directions(2),
+    };
+    report.merge(check.run_many(|x| (case.double)(x), &case.inputs));
+    if !report.passed() || kind == Kind::Scaled {
+        return; // what follows would only repeat it
     }
     // Each input counts twice, with cotangents that differ from element to element.
-    let twice = Check::new(spec.name).first_order().seed(seed);
-    report.merge(twice.run(
+    let twice = check.first_order().directions(1).derivatives_only();
+    report.merge(twice.run_many(
         |x| {
             let (a, b) = ((case.double)(x), (case.double)(x));
-            let weights = Tensor::arange(0.5, 0.37, a.numel()).reshape(a.shape());
-            a * weights + b * 2.0
+            let both = a.into_iter().zip(b);
+            let each = both.map(|(a, b)| {
+                let weights = Tensor::arange(0.5, 0.37, a.numel()).reshape(a.shape());
+                a * weights + b * 2.0
+            });
+            each.collect()
         },
         &case.inputs,
     ));
-    let outcome = layouts(case).and_then(|failures| {
-        let more = precision(case)?.into_iter().chain(modes(case)?).chain(threads(case)?);
-        Ok(failures.into_iter().chain(more).collect::<Vec<_>>())
-    });
-    match outcome {
-        Ok(failures) => report.failures.extend(failures),
-        Err(e) => report.failures.push(e.to_string()),
+    guarded("layouts", report, |report| extend(report, layouts(case)));
+    if kind != Kind::Extreme {
+        guarded("f32", report, |report| extend(report, precision(case)));
     }
-    report
+    guarded("evaluating tape", report, |report| extend(report, modes(case)));
+    guarded("threads", report, |report| extend(report, threads(case)));
 }
 
-/// Value, and gradients of the sum of squares, of a call.
-fn value_and_gradients<T: Float>(
-    call: &dyn for<'t> Fn(&[Var<'t, T>]) -> Var<'t, T>,
-    inputs: &[Tensor<T>],
-) -> crate::Result<(Tensor<T>, Vec<Tensor<T>>)> {
+fn extend(report: &mut Report, failures: crate::Result<Vec<String>>) -> crate::Result<()> {
+    report.failures.extend(failures?);
+    Ok(())
+}
+
+/// Values, and gradients of the sum of squares, of a call.
+fn value_and_gradients<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::Result<[Vec<Tensor<T>>; 2]> {
     let tape = Tape::new();
     let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
     let y = call(&x);
-    let value = y.value()?;
-    let grads = tape.backward(&[(y, value.clone())], Retain::Nothing)?;
+    let values: Vec<_> = y.iter().map(|y| y.value()).collect::<crate::Result<_>>()?;
+    let seeds: Vec<_> = y.into_iter().zip(values.iter().cloned()).collect();
+    let grads = tape.backward(&seeds, Retain::Nothing)?;
     let gradients = x.iter().map(|x| match grads.wrt(*x) {
         Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), T::ZERO)?),
         other => other,
     });
-    Ok((value, gradients.collect::<crate::Result<_>>()?))
+    Ok([values, gradients.collect::<crate::Result<_>>()?])
 }
 
 /// Whether every number is within `tolerance` of the other's, relative to the largest; NaN equals NaN.
@@ -177,48 +283,49 @@ fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
             .all(|(a, b)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * size)
 }
 
-fn compare(what: &str, a: &[Tensor<f64>], b: &[Tensor<f64>], tolerance: f64) -> Vec<String> {
+fn compare(what: &str, against: &str, a: &[Tensor<f64>], b: &[Tensor<f64>], tolerance: f64) -> Vec<String> {
     let wrong = a
         .iter()
         .zip(b)
         .enumerate()
         .filter(|(_, (a, b))| a.shape() != b.shape() || !close(&a.to_vec(), &b.to_vec(), tolerance));
-    wrong.map(|(i, (a, b))| format!("{what} {i}: expected\n{b}\ngot\n{a}")).collect()
+    wrong.map(|(i, (a, b))| format!("{what} {i}: {}, {against} {}", literal(a), literal(b))).collect()
 }
 
 fn layouts(case: &Case) -> crate::Result<Vec<String>> {
     let dense: Vec<_> =
         case.inputs.iter().map(|t| Tensor::from_vec(t.to_vec(), t.shape())).collect::<Result<_, _>>()?;
-    let (y, gradients) = value_and_gradients(&case.double, &case.inputs)?;
-    let (want, want_gradients) = value_and_gradients(&case.double, &dense)?;
-    let mut failures = compare("layout: value", &[y], &[want], 1e-12);
-    failures.extend(compare("layout: gradient", &gradients, &want_gradients, 1e-12));
+    let [y, gradients] = value_and_gradients(&case.double, &case.inputs)?;
+    let [want, want_gradients] = value_and_gradients(&case.double, &dense)?;
+    let mut failures = compare("layout: value", "with dense inputs", &y, &want, 1e-12);
+    failures.extend(compare("layout: gradient", "with dense inputs", &gradients, &want_gradients, 1e-12));
     Ok(failures)
 }
 
 fn precision(case: &Case) -> crate::Result<Vec<String>> {
     let single: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
     let double: Vec<Tensor<f64>> = single.iter().map(Tensor::cast).collect();
-    let (y, gradients) = value_and_gradients(&case.single, &single)?;
-    let (want, want_gradients) = value_and_gradients(&case.double, &double)?;
-    let gradients: Vec<_> = gradients.iter().map(Tensor::cast).collect();
-    let mut failures = compare("f32: value", &[y.cast()], &[want], 2e-5);
-    failures.extend(compare("f32: gradient", &gradients, &want_gradients, 2e-4));
+    let [y, gradients] = value_and_gradients(&case.single, &single)?;
+    let [want, want_gradients] = value_and_gradients(&case.double, &double)?;
+    let wide = |t: Vec<Tensor<f32>>| t.iter().map(Tensor::cast).collect::<Vec<_>>();
+    let mut failures = compare("f32: value", "in f64", &wide(y), &want, 2e-5);
+    failures.extend(compare("f32: gradient", "in f64", &wide(gradients), &want_gradients, 2e-4));
     Ok(failures)
 }
 
 fn modes(case: &Case) -> crate::Result<Vec<String>> {
     let on = |tape: &Tape<f64>| {
         let x: Vec<_> = case.inputs.iter().map(|t| tape.var(t)).collect();
-        (case.double)(&x).value()
+        (case.double)(&x).iter().map(|y| y.value()).collect::<crate::Result<Vec<_>>>()
     };
-    Ok(compare("evaluating tape: value", &[on(&Tape::eval())?], &[on(&Tape::new())?], 0.0))
+    let (evaluating, recording) = (on(&Tape::eval())?, on(&Tape::new())?);
+    Ok(compare("evaluating tape: value", "on a recording tape", &evaluating, &recording, 0.0))
 }
 
 fn threads(case: &Case) -> crate::Result<Vec<String>> {
     let on = |threads| parallel::in_small_pieces(threads, || value_and_gradients(&case.double, &case.inputs));
-    let ((y, gradients), (want, want_gradients)) = (on(3)?, on(1)?);
-    let mut failures = compare("three threads: value", &[y], &[want], 0.0);
-    failures.extend(compare("three threads: gradient", &gradients, &want_gradients, 0.0));
+    let ([y, gradients], [want, want_gradients]) = (on(3)?, on(1)?);
+    let mut failures = compare("three threads: value", "on one", &y, &want, 0.0);
+    failures.extend(compare("three threads: gradient", "on one", &gradients, &want_gradients, 0.0));
     Ok(failures)
 }

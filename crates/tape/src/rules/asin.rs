@@ -17,7 +17,7 @@ impl Pointwise for Asin {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        (x.like(1.0) - x * x).apply(super::rsqrt::Rsqrt)
+        ((x.like(1.0) - x) * (x.like(1.0) + x)).apply(super::rsqrt::Rsqrt)
     }
 }
 
@@ -38,5 +38,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("asin", Domain::Between(-0.8, 0.8), |x| case!(x, [], |x| x[0].asin()))
+    Spec::unary("asin", Domain::Between(-0.99999, 0.99999), |x| case!(x, [], |x| x[0].asin()))
+        .at(&[-0.99999, -0.5, 1e-9, 0.5, 0.99999])
 }

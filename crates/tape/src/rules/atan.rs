@@ -39,4 +39,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("atan", Domain::Real, |x| case!(x, [], |x| x[0].atan()))
+        .at(&[-1.0, 1e-9, 0.4375, 0.6875, 1.1875, 2.4375, 1e8, -1e8])
 }

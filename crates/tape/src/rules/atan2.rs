@@ -45,7 +45,7 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("atan2", Order::Second, |g| {
         let (a, b) = g.pair();
-        case!(vec![g.tensor(&a, Domain::NON_ZERO), g.tensor(&b, Domain::Between(0.3, 3.0))], [], |x| x[0]
-            .atan2(x[1]))
+        case!(vec![g.tensor(&a, Domain::NON_ZERO), g.tensor(&b, Domain::Real)], [], |x| x[0].atan2(x[1]))
     })
+    .at(&[0.0, -0.5, 1.0, -1.0, 1e-9, 1e4, -1e4])
 }

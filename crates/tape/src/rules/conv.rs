@@ -313,20 +313,43 @@ struct Small<const D: usize> {
     y: Vec<usize>,
 }
 
+/// Sizes around the widths of vectors and panels; with many channels and a large kernel the adjoint in the weight is another.
+const CHANNELS: &[usize] = &[3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 64, 65];
+/// Sizes around the widths of vectors and tiles of them, and around bands of 1536 positions.
+const LENGTHS: &[usize] = &[15, 16, 17, 31, 33, 47, 48, 49, 1535, 1536, 1537];
+const SIDES: &[usize] = &[8, 15, 16, 17, 33, 47, 65];
+
 fn small<const D: usize>(g: &mut crate::gradcheck::Gen) -> Small<D> {
-    let groups = g.pick(&[1, 1, 1, 2]);
-    let (ci, co) = (groups, groups * g.within(1..=if D == 1 { 2 } else { 1 }));
-    let batch = g.pick(&[0, 1, 1, 1, 2]);
+    let large = g.is_large();
+    // More multiply-adds than a piece of work has, in all sizes at once.
+    let whole = large && g.once_in(4);
+    let groups = if whole { 1 } else { g.pick(&[1, 1, 1, 2]) };
+    let (inputs, outputs) = if whole {
+        (if D == 1 { 33 } else { 17 }, if D == 1 { 65 } else { 33 })
+    } else {
+        (
+            g.around(1..=if D == 1 { 2 } else { 1 }, CHANNELS),
+            g.around(1..=if D == 1 { 2 } else { 1 }, CHANNELS),
+        )
+    };
+    let (ci, co) = (groups * inputs, groups * outputs);
+    let batch = if whole { 1 } else { g.pick(&[0, 1, 1, 1, 2]) };
+    let batch = if large && !whole { g.around(1..=2, &[15, 16, 17]) } else { batch };
     let mut options = ConvOptions::<D>::default().groups(groups);
-    let (mut x, mut w, mut y) = (vec![batch, ci], vec![co, 1], vec![batch, co]);
+    let (mut x, mut w, mut y) = (vec![batch, ci], vec![co, inputs], vec![batch, co]);
     let same = g.once_in(4);
     for i in 0..D {
-        let kernel = if D == 1 { g.within(1..=3) } else { g.within(1..=2) };
+        let kernel = if whole { 3 } else { g.within(1..=if D == 1 || large { 3 } else { 2 }) };
         let (stride, dilation, padding) = (g.pick(&[1, 1, 2, 3]), g.pick(&[1, 1, 2]), g.within(0..=1));
         let (stride, padding) = if same { (1, 0) } else { (stride, padding) };
         let reach = (kernel - 1) * dilation + 1;
         let least = reach.saturating_sub(2 * padding).max(1);
-        let size = g.within(least..=least + if D == 1 { 3 } else { 1 });
+        let size = match D {
+            1 if whole => 257,
+            1 => g.around(least..=least + 3, LENGTHS),
+            _ if whole => 17,
+            _ => g.around(least..=least + 1, SIDES),
+        };
         options.stride[i] = stride;
         options.dilation[i] = dilation;
         if let wengert_ops::Padding::Each(p) = &mut options.padding {

@@ -1,6 +1,7 @@
 //! cos: cosine of x in radians. Derivative: -sin x.
 
 use super::prelude::*;
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 /// Cosine of x in radians.
 #[derive(Debug, Clone, Copy)]
@@ -47,4 +48,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("cos", Domain::Real, |x| case!(x, [], |x| x[0].cos()))
+        .at(&[FRAC_PI_4, FRAC_PI_2, PI, -1e4, 131_071.0, 131_073.0])
 }

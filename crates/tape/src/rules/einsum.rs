@@ -353,9 +353,21 @@ pub(super) fn spec() -> Spec {
         let hiding = ["...ij,...jk->...ik", "...i,...i"];
         let equation = if g.once_in(3) { g.pick(&hiding) } else { g.pick(EQUATIONS) };
         let empty = g.once_in(12);
-        let sizes: Vec<usize> =
-            (0..26).map(|_| if empty { g.within(0..=2) } else { g.within(1..=2) }).collect();
-        let (hidden, terms) = (g.shape(0..=2), equation.split("->").next().unwrap_or_default());
+        let terms = equation.split("->").next().unwrap_or_default();
+        let mut sizes = [0; 26];
+        for c in terms.chars().filter(char::is_ascii_alphabetic) {
+            let size = &mut sizes[(c as u8 - b'a') as usize];
+            if *size == 0 && !empty {
+                *size = g.dim(1..=2);
+            } else if empty {
+                *size = g.within(0..=2);
+            }
+        }
+        let hidden: Vec<usize> = if g.is_large() {
+            (0..g.within(0..=2)).map(|_| g.around(1..=2, &[7, 8, 9, 17])).collect()
+        } else {
+            g.shape(0..=2).iter().map(|&d| d.min(2)).collect()
+        };
         let mut x = Vec::new();
         for term in terms.split(',') {
             let mut shape = Vec::new();
@@ -363,8 +375,7 @@ pub(super) fn spec() -> Spec {
                 shape.push(sizes[(c as u8 - b'a') as usize]);
             }
             if let Some(at) = term.trim().find("...") {
-                let hidden: Vec<usize> = g.broadcastable(&hidden).iter().map(|&d| d.min(2)).collect();
-                shape.splice(at..at, hidden);
+                shape.splice(at..at, g.broadcastable(&hidden));
             }
             x.push(g.tensor(&shape, Domain::Real));
         }

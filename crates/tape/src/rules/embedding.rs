@@ -106,7 +106,8 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["embedding", "embedding_padded"], Order::Second, |g, which| {
-        let (n, d, places) = (g.within(1..=4), g.within(0..=3), g.shape(0..=2));
+        let (n, d) = (g.dim(1..=4), g.dim(0..=3));
+        let places = if g.is_large() { vec![g.beside(1..=3, d)] } else { g.shape(0..=2) };
         let (ids, padding) = (g.indices(&places, n), g.within(0..=n - 1));
         let table = g.tensor(&[n, d], Domain::Real);
         if which == 0 {

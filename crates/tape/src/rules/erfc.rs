@@ -39,4 +39,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("erfc", Domain::Real, |x| case!(x, [], |x| x[0].erfc()))
+        .at(&[1e-9, 0.8, -0.8, 0.85, 4.0, 9.0, 10.2, 26.0, 27.5, -3.0])
 }

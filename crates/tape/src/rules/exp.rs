@@ -37,5 +37,13 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("exp", Domain::Real, |x| case!(x, [], |x| x[0].exp()))
+    Spec::unary("exp", Domain::Real, |x| case!(x, [], |x| x[0].exp())).at(&[
+        1e-9,
+        0.34657359,
+        -0.34657359,
+        40.0,
+        -40.0,
+        -87.5,
+        -103.0,
+    ])
 }

@@ -38,4 +38,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("exp2", Domain::Real, |x| case!(x, [], |x| x[0].exp2()))
+        .at(&[1e-9, 0.5, -0.5, 1.5, 60.0, -126.5, -148.0])
 }

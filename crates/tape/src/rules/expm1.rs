@@ -38,5 +38,14 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("expm1", Domain::Real, |x| case!(x, [], |x| x[0].expm1()))
+    Spec::unary("expm1", Domain::Real, |x| case!(x, [], |x| x[0].expm1())).at(&[
+        1e-8,
+        -1e-8,
+        1e-16,
+        0.34657359,
+        -0.34657359,
+        -20.0,
+        -40.0,
+        40.0,
+    ])
 }

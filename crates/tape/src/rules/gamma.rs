@@ -120,7 +120,7 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["lgamma", "digamma", "polygamma"], Order::Second, |g, which| {
         let (shape, n, below) = (g.shape(0..=3), g.within(0..=3), g.pick(&[0.0, 1.0, 3.0]));
         // Between two poles, on either side of 0.
-        let domain = if below > 0.0 { Domain::Between(0.3, 0.7) } else { Domain::Between(0.4, 6.0) };
+        let domain = if below > 0.0 { Domain::Between(0.3, 0.7) } else { Domain::Between(0.1, 15.0) };
         case!(vec![g.tensor(&shape, domain)], [], |x| {
             let x = if below > 0.0 { x[0] - below } else { x[0] };
             match which {
@@ -130,4 +130,7 @@ pub(super) fn spec() -> Vec<Spec> {
             }
         })
     })
+    .into_iter()
+    .map(|spec| spec.at(&[0.1, 0.4999, 0.5, 1.0, 1.5, 2.0, 2.5, 11.999, 12.0]))
+    .collect()
 }

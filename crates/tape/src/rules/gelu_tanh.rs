@@ -18,20 +18,21 @@ impl Pointwise for GeluTanh {
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
         {
+            // (1 + tanh u)/2 is the sigmoid of 2u, which has digits in the lower tail.
             let u = F::from_f64(FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (x + F::from_f64(CUBIC) * x * x * x);
-            F::from_f64(0.5) * x * (F::ONE + u.tanh())
+            x * (u + u).sigmoid()
         }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         {
-            // Beyond ±10 the tanh is ±1; there x³ may overflow, and its infinity would meet a zero.
-            let x = R::select(x.lt(x.like(-10.0)), x.like(-10.0), x);
-            let x = R::select(x.like(10.0).lt(x), x.like(10.0), x);
+            // Beyond ±30 the sigmoid is 0 or 1; there x³ may overflow, and its infinity would meet a zero.
+            let x = R::select(x.lt(x.like(-30.0)), x.like(-30.0), x);
+            let x = R::select(x.like(30.0).lt(x), x.like(30.0), x);
             let k = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-            let t = (x + (x * x * x).scale(CUBIC)).scale(k).apply(super::tanh::Tanh);
+            let s = (x + (x * x * x).scale(CUBIC)).scale(2.0 * k).apply(super::sigmoid::Sigmoid);
             let du = (x.like(1.0) + (x * x).scale(3.0 * CUBIC)).scale(k);
-            (x.like(1.0) + t).scale(0.5) + x * (x.like(1.0) - t * t) * du.scale(0.5)
+            s + x * s * (x.like(1.0) - s) * du.scale(2.0)
         }
     }
 }
@@ -54,4 +55,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("gelu_tanh", Domain::Real, |x| case!(x, [], |x| x[0].gelu_tanh()))
+        .at(&[1e-9, -1.0, -3.0, -5.0, 10.0, -10.0, 1e4, -1e4])
 }

@@ -121,15 +121,15 @@ pub(super) fn spec() -> Vec<Spec> {
         let mut x = Vec::new();
         for _ in 0..g.within(1..=3) {
             let rank = if which == 2 { 2 } else { 1 };
-            let shape: Vec<usize> = (0..g.within(0..=rank)).map(|_| g.within(0..=2)).collect();
+            let shape: Vec<usize> = (0..g.within(0..=rank)).map(|_| g.dim(0..=2)).collect();
             x.push(g.tensor(&shape, Domain::Real));
         }
         case!(x, [], |x| {
             let tape = x[0].tape();
             match which {
-                0 => tape.concat(&tape.meshgrid(x), 0),
-                1 => tape.concat(&tape.meshgrid_xy(x), 0),
-                _ => tape.block_diag(x),
+                0 => tape.meshgrid(x),
+                1 => tape.meshgrid_xy(x),
+                _ => vec![tape.block_diag(x)],
             }
         })
     })

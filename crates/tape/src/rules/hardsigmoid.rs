@@ -42,4 +42,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("hardsigmoid", Domain::Kinks(&[-3.0, 3.0]), |x| case!(x, [], |x| x[0].hardsigmoid()))
+        .at(&[0.0, -100.0, 1e4])
 }

@@ -52,6 +52,7 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("hypot", Order::Second, |g| {
         let (a, b) = g.pair();
-        case!(vec![g.tensor(&a, Domain::NON_ZERO), g.tensor(&b, Domain::NON_ZERO)], [], |x| x[0].hypot(x[1]))
+        case!(vec![g.tensor(&a, Domain::NON_ZERO), g.tensor(&b, Domain::Real)], [], |x| x[0].hypot(x[1]))
     })
+    .at(&[0.0, 1.0, -1.0, 1e-9, 1e4])
 }

@@ -228,7 +228,9 @@ fn axis_of(shape: &[usize], axis: isize) -> usize {
 pub(super) fn select_spec() -> Vec<Spec> {
     Spec::family(&["index_select", "index_add", "index_copy"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
-        let (axis, n) = (g.axis(shape.len()), g.within(0..=4));
+        let axis = g.axis(shape.len());
+        let rest = shape.iter().product::<usize>() / shape[axis_of(&shape, axis)];
+        let n = g.beside(0..=4, rest);
         let index = g.indices(&[n], shape[axis_of(&shape, axis)]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
         if which > 0 {
@@ -249,9 +251,8 @@ pub(super) fn gather_spec() -> Vec<Spec> {
         let shape = g.full_shape(1..=3);
         let axis = g.axis(shape.len());
         let along = axis_of(&shape, axis);
-        let places: Vec<usize> = (0..shape.len())
-            .map(|i| if i == along { g.within(0..=3) } else { g.within(1..=shape[i]) })
-            .collect();
+        let mut places: Vec<usize> = shape.iter().map(|&d| g.within(1..=d)).collect();
+        places[along] = g.beside(0..=3, places.iter().product::<usize>() / places[along]);
         let index = g.indices(&places, shape[along]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
         if which == 1 {

@@ -114,11 +114,12 @@ pub(super) fn spec() -> Vec<Spec> {
         let shape = g.shape(1..=3);
         let (axis, parts, stacked) = (g.axis(shape.len()), g.within(1..=3), which == 1);
         let along = normalize_axis("concat", axis, shape.len()).unwrap_or(0);
+        let rest = shape.iter().product::<usize>() / shape[along].max(1);
         let mut x = Vec::new();
         for _ in 0..parts {
             let mut s = shape.clone();
             if !stacked {
-                s[along] = g.within(0..=2);
+                s[along] = g.beside(0..=2, rest);
             }
             x.push(g.tensor(&s, Domain::Real));
         }

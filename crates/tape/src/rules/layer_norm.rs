@@ -46,7 +46,7 @@ impl<T: Float> Op<T> for Normalize {
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         let (shape, n) = (x[0].raw_shape(), self.of.channels * self.of.inner);
         let rows = x[0].reshape([shape.numel() / n.max(1), n]);
-        let centred = if self.of.centred { rows - rows.mean_keepdim(1) } else { rows };
+        let centred = if self.of.centred { rows.centred(1) } else { rows };
         let scale = (centred.square().mean_keepdim(1) + self.of.eps).rsqrt();
         let mut y = (centred * scale).reshape(&shape);
         let (w, b) = self.params(x);
@@ -281,7 +281,11 @@ pub(super) fn given<V: Copy>(x: &[V], at: usize, weighted: bool, biased: bool) -
 
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["layer_norm", "rms_norm"], Order::Second, |g, which| {
-        let (lead, normalized) = (g.shape(0..=1), g.full_shape(1..=2));
+        let normalized = g.full_shape(1..=2);
+        let lead = match g.is_large() {
+            true => vec![g.beside(1..=3, normalized.iter().product())],
+            false => g.shape(0..=1),
+        };
         let shape: Vec<usize> = lead.iter().chain(&normalized).copied().collect();
         let (params, weighted, biased) = parameters(g, &normalized);
         let biased = biased && which == 0;
@@ -299,10 +303,13 @@ pub(super) fn spec() -> Vec<Spec> {
 
 pub(super) fn group_spec() -> Vec<Spec> {
     Spec::family(&["group_norm", "instance_norm"], Order::Second, |g, which| {
-        let (groups, each) = (g.within(1..=2), g.within(1..=2));
-        let mut shape = vec![g.within(0..=2), groups * each];
-        shape.extend(if which == 1 { vec![g.within(2..=3)] } else { g.full_shape(0..=2) });
-        shape.iter_mut().skip(2).for_each(|d| *d = (*d).min(3));
+        let (groups, each) = (g.dim(1..=2), g.dim(1..=2));
+        // Samples are shared out by eights.
+        let mut shape = vec![g.dim(0..=2), groups * each];
+        let rest = shape[0] * shape[1];
+        for _ in 0..if which == 1 { 1 } else { g.within(0..=2) } {
+            shape.push(g.beside(if which == 1 { 2..=3 } else { 1..=3 }, rest));
+        }
         let (params, weighted, biased) = parameters(g, &shape[1..2]);
         let mut x = vec![g.tensor(&shape, Domain::Real)];
         x.extend(params);

@@ -75,8 +75,8 @@ impl<'t, T: Float> Var<'t, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::new("linear", Order::Second, |g| {
-        let (k, n, biased) = (g.within(1..=3), g.within(1..=3), g.once_in(2));
-        let mut shape = g.shape(0..=2);
+        let (k, n, biased) = (g.dim(1..=3), g.dim(1..=3), g.once_in(2));
+        let mut shape = if g.is_large() { vec![g.beside(1..=3, k.max(n))] } else { g.shape(0..=2) };
         shape.push(k);
         let mut x = vec![g.tensor(&shape, Domain::Real), g.tensor(&[n, k], Domain::Real)];
         if biased {

@@ -57,8 +57,11 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::new("local_response_norm", Order::Second, |g| {
-        let mut shape = vec![g.within(0..=2), g.within(1..=4)];
-        shape.extend(g.full_shape(0..=1).into_iter().map(|d| d.min(3)));
+        let mut shape = vec![g.dim(0..=2), g.dim(1..=4)];
+        let rest = shape[0] * shape[1];
+        if g.once_in(2) {
+            shape.push(g.beside(1..=3, rest));
+        }
         let (size, beta) = (g.within(1..=5), g.pick(&[0.75, 1.0, 0.5]));
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].local_response_norm(size, 0.7, beta, 1.5))
     })

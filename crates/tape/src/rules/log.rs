@@ -1,6 +1,7 @@
 //! log: natural logarithm of x; -∞ at 0, NaN below. Derivative: 1/x.
 
 use super::prelude::*;
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Natural logarithm of x; -∞ at 0, NaN below.
 #[derive(Debug, Clone, Copy)]
@@ -37,5 +38,13 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("log", Domain::POSITIVE, |x| case!(x, [], |x| x[0].log()))
+    Spec::unary("log", Domain::Between(1e-3, 1e3), |x| case!(x, [], |x| x[0].log())).at(&[
+        1e-3,
+        FRAC_1_SQRT_2,
+        0.99999,
+        1.0,
+        1.00001,
+        SQRT_2,
+        1e3,
+    ])
 }

@@ -38,5 +38,14 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("log1p", Domain::Between(-0.7, 4.0), |x| case!(x, [], |x| x[0].log1p()))
+    Spec::unary("log1p", Domain::Between(-0.999, 1e3), |x| case!(x, [], |x| x[0].log1p())).at(&[
+        -0.999,
+        -0.29289322,
+        -1e-8,
+        0.0,
+        1e-8,
+        1e-16,
+        0.41421356,
+        1e3,
+    ])
 }

@@ -60,10 +60,18 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["logit", "logit_within"], Order::Second, |g, which| {
         let shape = g.shape(0..=3);
-        case!(vec![g.tensor(&shape, Domain::Between(0.11, 0.89))], [], |x| match which {
+        let domain = if which == 0 { Domain::Between(1e-4, 0.9999) } else { Domain::Between(0.11, 0.89) };
+        case!(vec![g.tensor(&shape, domain)], [], |x| match which {
             0 => x[0].logit(),
             // Half of the values outside the bounds, none near them.
             _ => (x[0] * 2.0 - 0.5).select(x[0].gt(0.5), x[0] * 0.1).logit_within(0.1),
         })
     })
+    .into_iter()
+    .map(|spec| match spec.name {
+        "logit" => spec.at(&[1e-4, 0.2499, 0.25, 0.4999, 0.5, 0.75, 0.9999]),
+        // At a half its case jumps.
+        _ => spec.at(&[0.2499, 0.25, 0.75]),
+    })
+    .collect()
 }

@@ -67,8 +67,15 @@ impl<'t, T: Float> Var<'t, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::new("matmul", Order::Second, |g| {
-        let (m, k, n) = (g.within(1..=3), g.within(0..=3), g.within(1..=3));
-        let batch = [1, 2, 2][..g.within(0..=2)].to_vec();
+        let (mut m, mut k, mut n) = (g.dim(1..=3), g.dim(0..=3), g.dim(1..=3));
+        let mut batch = [1, 2, 2][..g.within(0..=2)].to_vec();
+        if g.is_large() && g.once_in(4) {
+            // Two pieces of three million multiply-adds.
+            [m, k, n] = g.pick(&[[65, 65, 1537], [1537, 65, 65], [65, 1537, 65]]);
+            batch.clear();
+        } else if g.is_large() {
+            batch.iter_mut().for_each(|d| *d = g.around(1..=2, &[7, 8, 9, 17]));
+        }
         let with = |g: &mut crate::gradcheck::Gen, r: usize, c: usize| {
             let mut s = if g.once_in(2) { g.broadcastable(&batch) } else { batch.clone() };
             s.extend([r, c]);

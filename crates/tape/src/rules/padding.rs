@@ -123,9 +123,10 @@ pub(super) fn spec() -> Vec<Spec> {
         let mut widths = Vec::new();
         for &n in &shape {
             let most = if which == 0 { n - 1 } else { n };
-            widths.push((g.within(0..=most.min(2)), g.within(0..=most.min(1))));
+            let widest = if g.is_large() { 65 } else { 2 };
+            widths.push((g.within(0..=most.min(widest)), g.within(0..=most.min(widest - 1))));
         }
-        if !shape.is_empty() && g.once_in(6) {
+        if !shape.is_empty() && !g.is_large() && g.once_in(6) {
             (shape[0], widths[0]) = (0, (0, 0));
         }
         case!(vec![g.tensor(&shape, Domain::Real)], [widths], |x| match which {

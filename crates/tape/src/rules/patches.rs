@@ -151,10 +151,10 @@ pub(super) fn spec() -> Vec<Spec> {
             let (d, p) = (g.within(1..=2), g.within(0..=1));
             (window.size[i], window.stride[i], window.dilation[i], window.padding[i]) = (k, s, d, p);
             let reach = (k - 1) * d + 1;
-            sizes[i] = g.within(reach.saturating_sub(2 * p).max(1)..=3);
+            sizes[i] = g.dim(reach.saturating_sub(2 * p).max(1)..=3);
             places[i] = (sizes[i] + 2 * p - reach) / s + 1;
         }
-        let (n, c) = (g.pick(&[0, 1, 1]), g.within(1..=2));
+        let (n, c) = (g.pick(&[0, 1, 1]), g.around(1..=2, &[7, 8, 9, 17]));
         let elements = window.size[0] * window.size[1];
         let shape = if which == 0 {
             vec![n, c, sizes[0], sizes[1]]

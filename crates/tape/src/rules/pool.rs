@@ -297,7 +297,7 @@ pools! {
 
 /// Sizes of an input, and a window that fits it.
 fn window<const D: usize>(g: &mut crate::gradcheck::Gen) -> (Vec<usize>, Window<D>) {
-    let mut shape = vec![g.pick(&[0, 1, 1, 2]), g.within(1..=2)];
+    let mut shape = vec![g.pick(&[0, 1, 1, 2]), g.around(1..=2, &[7, 8, 9, 17])];
     let mut window = Window::<D>::new(1);
     for i in 0..D {
         let size = if D == 1 { g.within(1..=3) } else { g.within(1..=2) };
@@ -305,7 +305,8 @@ fn window<const D: usize>(g: &mut crate::gradcheck::Gen) -> (Vec<usize>, Window<
         window.stride[i] = g.within(1..=3);
         window.padding[i] = if g.once_in(2) { size / 2 } else { 0 };
         let least = size - window.padding[i];
-        shape.push(g.within(least..=if D == 1 { 5 } else { 3 }));
+        // Places are found four and eight at a time.
+        shape.push(g.dim(least..=if D == 1 { 5 } else { 3 }));
     }
     (shape, if g.once_in(3) { window.ceil() } else { window })
 }
@@ -322,7 +323,7 @@ pub(super) fn max_spec() -> Vec<Spec> {
     let names = ["max_pool1d", "max_pool1d_with_indices", "adaptive_max_pool1d", "max_unpool1d"];
     let mut all = Spec::family(&names, Order::Second, |g, which| {
         let (shape, w) = window::<1>(g);
-        let sizes = [g.within(1..=4)];
+        let sizes = [g.dim(1..=4)];
         let index = g.indices(&shape, 6);
         case!(vec![distinct(g, &shape)], [index], |x| match which {
             0 => x[0].max_pool1d(w),
@@ -334,7 +335,7 @@ pub(super) fn max_spec() -> Vec<Spec> {
     let names = ["max_pool2d", "max_pool2d_with_indices", "adaptive_max_pool2d", "max_unpool2d"];
     all.extend(Spec::family(&names, Order::Second, |g, which| {
         let (shape, w) = window::<2>(g);
-        let sizes = [g.within(1..=3), g.within(1..=3)];
+        let sizes = [g.dim(1..=3), g.dim(1..=3)];
         let index = g.indices(&shape, 6);
         case!(vec![distinct(g, &shape)], [index], |x| match which {
             0 => x[0].max_pool2d(w),
@@ -350,7 +351,7 @@ pub(super) fn avg_spec() -> Vec<Spec> {
     let mut all = Spec::family(&["avg_pool1d", "adaptive_avg_pool1d"], Order::Second, |g, which| {
         let (shape, w) = window::<1>(g);
         let divisor = g.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(3)]);
-        let sizes = [g.within(0..=4)];
+        let sizes = [g.dim(0..=4)];
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].avg_pool1d(w, divisor),
             _ => x[0].adaptive_avg_pool1d(sizes),
@@ -359,7 +360,7 @@ pub(super) fn avg_spec() -> Vec<Spec> {
     all.extend(Spec::family(&["avg_pool2d", "adaptive_avg_pool2d"], Order::Second, |g, which| {
         let (shape, w) = window::<2>(g);
         let divisor = g.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(3)]);
-        let sizes = [g.within(0..=4), g.within(1..=3)];
+        let sizes = [g.dim(0..=4), g.dim(1..=3)];
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].avg_pool2d(w, divisor),
             _ => x[0].adaptive_avg_pool2d(sizes),

@@ -257,10 +257,15 @@ pub(super) fn spec() -> Vec<Spec> {
         let shape = g.shape(1..=3);
         // Where there is nothing, nothing can be pointed at.
         let nothing = shape.contains(&0);
-        let common = if nothing { vec![0] } else { g.shape(0..=2) };
-        let accumulate = g.once_in(2);
         let by_axis = which > 1;
         let axes = if by_axis { g.within(1..=shape.len()) } else { 1 };
+        let rest = if by_axis { shape[axes..].iter().product() } else { 1 };
+        let common = match g.is_large() {
+            _ if nothing => vec![0],
+            true => vec![g.beside(1..=3, rest)],
+            false => g.shape(0..=2),
+        };
+        let accumulate = g.once_in(2);
         let mut indices = Vec::new();
         for &n in &shape[..axes] {
             let narrow = if by_axis && !nothing { g.broadcastable(&common) } else { common.clone() };
@@ -293,9 +298,8 @@ pub(super) fn scatter_spec() -> Spec {
         let shape = g.full_shape(1..=3);
         let axis = g.axis(shape.len());
         let along = wengert_ops::normalize_axis("scatter", axis, shape.len()).unwrap_or(0);
-        let places: Vec<usize> = (0..shape.len())
-            .map(|i| if i == along { g.within(0..=3) } else { g.within(1..=shape[i]) })
-            .collect();
+        let mut places: Vec<usize> = shape.iter().map(|&d| g.within(1..=d)).collect();
+        places[along] = g.beside(0..=3, places.iter().product::<usize>() / places[along]);
         let index = g.indices(&places, shape[along]);
         let source = if g.once_in(4) { vec![] } else { places };
         let x = vec![g.tensor(&shape, Domain::Real), g.tensor(&source, Domain::Real)];

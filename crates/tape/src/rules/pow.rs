@@ -89,13 +89,15 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("pow", Order::Second, |g| {
         if g.once_in(2) {
-            let (shape, p) = (g.shape(0..=3), g.pick(&[2.0, 3.0, -1.0, -2.0, 0.0, 1.0]));
-            return case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [], |x| x[0].pow(p));
+            let (shape, p) = (g.shape(0..=3), g.pick(&[2.0, 3.0, -1.0, -2.0, 0.0, 1.0, 0.5, 1.5, -0.5]));
+            let domain = if f64::fract(p) == 0.0 { Domain::NON_ZERO } else { Domain::POSITIVE };
+            return case!(vec![g.tensor(&shape, domain)], [], |x| x[0].pow(p));
         }
         let (a, b) = g.pair();
         case!(vec![g.tensor(&a, Domain::POSITIVE), g.tensor(&b, Domain::Real)], [], |x| x[0]
             .pow(x[1].clamp(-3.0, 3.0)))
     })
+    .at(&[0.0, 0.5, 1.0, -1.0, 2.0])
 }
 
 #[cfg(test)]

@@ -94,11 +94,18 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["prod", "prod_axes", "prod_keepdim"], Order::Second, |g, which| {
         // A third of the elements are zeros now and then: none, one, or several in a product.
-        let shape = if which == 0 { vec![g.within(0..=6)] } else { g.shape(0..=3) };
+        let shape = if which == 0 { vec![g.beside(0..=6, 1)] } else { g.shape(0..=3) };
         let axes = g.axes(shape.len());
         let zeros = g.once_in(2);
-        let mut x = g.tensor(&shape, Domain::Between(-1.5, 1.5));
-        if zeros {
+        // Of many numbers the product neither overflows nor vanishes.
+        let (many, few) = (Domain::Away(0.99, 1.01), Domain::Between(-1.5, 1.5));
+        let mut x = g.tensor(&shape, if g.is_large() { many } else { few });
+        if g.is_large() {
+            let n = x.numel();
+            for _ in 0..if n > 0 { g.within(0..=2) } else { 0 } {
+                x.data_mut()[g.within(0..=n - 1)] = 0.0;
+            }
+        } else if zeros {
             let keep = g.mask(&shape).logical_or(&g.mask(&shape));
             x = keep.and_then(|keep| x.mul(&keep.to_float())).unwrap_or(x);
         }

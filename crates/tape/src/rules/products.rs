@@ -256,14 +256,16 @@ impl<'t, T: Float> Var<'t, T> {
 
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["outer", "dot", "cross", "bilinear", "cdist"], Order::Second, |g, which| {
-        let (n, m, k, p) = (g.within(0..=3), g.within(1..=3), g.within(1..=2), g.pick(&[0.0, 1.0, 2.0, 3.0]));
-        let mut lead = g.full_shape(0..=1);
+        let n = g.beside(0..=3, 1);
+        let (m, k, p) = (g.dim(1..=3), g.dim(1..=2), g.pick(&[0.0, 1.0, 2.0, 3.0]));
+        let rest = if which < 2 { 1 } else { 2 * m * k };
+        let mut lead = vec![g.beside(1..=4, rest); g.within(0..=1)];
         let other = g.broadcastable(&lead);
         let axis = g.axis(lead.len() + 1);
         let at = normalize_axis("cross", axis, lead.len() + 1).unwrap_or(0);
         let with = |s: &[usize], tail: &[usize]| [s, tail].concat();
         let shapes: Vec<Vec<usize>> = match which {
-            0 => vec![vec![n], vec![m]],
+            0 => vec![vec![n], vec![g.beside(1..=3, n)]],
             1 => vec![vec![n], vec![n]],
             2 => {
                 lead.insert(at, 3);

@@ -280,29 +280,30 @@ pub(super) fn spec() -> Vec<Spec> {
     let names =
         ["flip", "roll", "movedim", "chunk", "unbind", "repeat", "tile", "rot90", "repeat_interleave"];
     Spec::family(&names, Order::Second, |g, which| {
-        let shape = g.full_shape(1..=3);
+        let mut shape = g.full_shape(1..=3);
         let (axis, other) = (g.axis(shape.len()), g.axis(shape.len()));
         let (axes, shift, n) = (g.axes(shape.len()), g.within(0..=7) as isize - 3, g.within(1..=3));
         let times: Vec<usize> = (0..shape.len() + g.within(0..=1)).map(|_| g.within(0..=2)).collect();
         let fewer = times[g.within(0..=times.len())..].to_vec();
         let plane = if shape.len() > 1 { [0, -1] } else { [0, 1] };
-        let shape = if which == 7 && shape.len() == 1 { vec![shape[0], 2] } else { shape };
+        if which == 7 && shape.len() == 1 {
+            shape.push(2);
+        }
+        if which == 4 {
+            // An output each.
+            let along = normalize_axis("unbind", axis, shape.len()).unwrap_or(0);
+            shape[along] = shape[along].min(5);
+        }
         case!(vec![g.tensor(&shape, Domain::Real)], [axes, times, fewer], |x| match which {
-            0 => x[0].flip(&axes),
-            1 => x[0].roll(axis, shift),
-            2 => x[0].movedim(axis, other),
-            3 => {
-                let parts = x[0].chunk(axis, n);
-                parts[parts.len() - 1] * 2.0
-            }
-            4 => {
-                let slices = x[0].unbind(axis);
-                slices[slices.len() - 1] * 3.0
-            }
-            5 => x[0].repeat(&times),
-            6 => x[0].tile(&fewer),
-            7 => x[0].rot90(shift, plane),
-            _ => x[0].repeat_interleave(axis, n),
+            0 => vec![x[0].flip(&axes)],
+            1 => vec![x[0].roll(axis, shift)],
+            2 => vec![x[0].movedim(axis, other)],
+            3 => x[0].chunk(axis, n),
+            4 => x[0].unbind(axis),
+            5 => vec![x[0].repeat(&times)],
+            6 => vec![x[0].tile(&fewer)],
+            7 => vec![x[0].rot90(shift, plane)],
+            _ => vec![x[0].repeat_interleave(axis, n)],
         })
     })
 }

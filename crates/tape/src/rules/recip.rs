@@ -41,5 +41,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("recip", Domain::NON_ZERO, |x| case!(x, [], |x| x[0].recip()))
+    Spec::unary("recip", Domain::Away(1e-2, 1e3), |x| case!(x, [], |x| x[0].recip()))
+        .at(&[1e-2, -1.0, 1.0, 1e3])
 }

@@ -212,25 +212,22 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-/// All outputs as one value, the last state and cell counting otherwise than the states in between.
-fn together<'t, T: Float>(outputs: &[Var<'t, T>]) -> Var<'t, T> {
-    let mut all = vec![outputs[0].flatten(0)];
-    for (k, last) in outputs[1..].iter().enumerate() {
-        all.push(last.flatten(0) * (1.5 + k as f64));
-    }
-    outputs[0].tape().concat(&all, 0)
-}
-
 pub(super) fn spec() -> Vec<Spec> {
     let cells = [Cell::Lstm, Cell::Gru, Cell::Tanh, Cell::Relu];
     Spec::family(&["lstm", "gru", "rnn_tanh", "rnn_relu"], Order::Second, move |g, which| {
-        let (steps, batch, n) = (g.pick(&[0, 1, 1, 2, 3]), g.within(0..=2), g.within(1..=2));
+        let n = g.around(1..=2, &[7, 8, 9, 15, 16, 17, 33]);
+        let (steps, batch) = (g.pick(&[0, 1, 1, 2, 3]), g.around(0..=2, &[7, 8, 9, 16, 17]));
+        let steps = if g.is_large() { g.around(1..=3, &[7, 9, 17]) } else { steps };
         let (width, biased) = (cells[which].gates() * n, g.once_in(2));
         let lengths: Vec<i64> = (0..batch).map(|_| g.within(0..=steps) as i64).collect();
         let lengths = if g.once_in(2) { Some(Tensor::from(lengths)) } else { None };
         // A rectifier's inputs outweigh its state, which keeps it off the kink.
         let (large, small) = match cells[which] {
-            Cell::Relu => (Domain::Away(1.5, 2.5), Domain::Between(-0.15, 0.15)),
+            Cell::Relu => (Domain::Away(1.5, 2.5), Domain::Between(-0.3 / n as f64, 0.3 / n as f64)),
+            // Of many a sum that does not saturate the gates.
+            _ if g.is_large() => {
+                (Domain::Between(-1.5, 1.5), Domain::Between(-1.5 / n as f64, 1.5 / n as f64))
+            }
             _ => (Domain::Between(-1.5, 1.5), Domain::Between(-1.5, 1.5)),
         };
         let mut shapes = vec![vec![width, n], vec![batch, n]];
@@ -245,12 +242,12 @@ pub(super) fn spec() -> Vec<Spec> {
         let steps = Steps { reverse: g.once_in(2), lengths };
         case!(x, [steps], |x| {
             let bias = if biased { x.last().copied() } else { None };
-            together(&match which {
+            match which {
                 0 => x[0].lstm(x[1], bias, x[2], x[3], &steps).to_vec(),
                 1 => x[0].gru(x[1], bias, x[2], &steps).to_vec(),
                 2 => x[0].rnn_tanh(x[1], bias, x[2], &steps).to_vec(),
                 _ => x[0].rnn_relu(x[1], bias, x[2], &steps).to_vec(),
-            })
+            }
         })
     })
 }

@@ -244,15 +244,15 @@ pub(super) fn spec() -> Vec<Spec> {
         let axes = if which % 2 == 0 { 1 } else { 2 };
         let mut shape = vec![g.pick(&[0, 1, 2])];
         for _ in 0..axes {
-            shape.push(g.within(1..=if axes == 1 { 4 } else { 3 }));
+            shape.push(g.dim(1..=if axes == 1 { 4 } else { 3 }));
         }
         let corners = g.pick(&[Corners::Edges, Corners::Centres]);
         let (line, plane) = if g.once_in(3) {
             let factor = g.pick(&[1.0, 1.5, 2.0]);
             (Resize::by(factor), Resize::by(factor))
         } else {
-            let (a, b) = (g.within(1..=5), g.within(1..=4));
-            (Resize::To([a]), Resize::To([a.min(4), b]))
+            let (a, b) = (g.dim(1..=if axes == 1 { 5 } else { 4 }), g.dim(1..=4));
+            (Resize::To([a]), Resize::To([a, b]))
         };
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].upsample_nearest1d(line),
@@ -265,7 +265,7 @@ pub(super) fn spec() -> Vec<Spec> {
 
 pub(super) fn shuffle_spec() -> Vec<Spec> {
     Spec::family(&["pixel_shuffle", "pixel_unshuffle"], Order::Second, |g, which| {
-        let (r, a, b, c) = (g.within(1..=2), g.within(1..=2), g.within(0..=2), g.within(1..=2));
+        let (r, a, b, c) = (g.within(1..=3), g.dim(1..=2), g.dim(0..=2), g.dim(1..=2));
         let mut shape = if which == 0 { vec![c * r * r, a, b] } else { vec![c, a * r, b * r] };
         if g.once_in(3) {
             shape.insert(0, 1);

@@ -37,5 +37,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("rsqrt", Domain::POSITIVE, |x| case!(x, [], |x| x[0].rsqrt()))
+    Spec::unary("rsqrt", Domain::Between(1e-3, 1e3), |x| case!(x, [], |x| x[0].rsqrt()))
+        .at(&[1e-3, 1.0, 4.0, 1e3])
 }

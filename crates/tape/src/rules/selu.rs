@@ -39,8 +39,10 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("selu", Domain::Kinks(&[0.0]), |x| case!(x, [], |x| x[0].selu()))
+        .at(&[-800.0, -104.0, -40.0, -20.0, -0.5, 40.0, 1e4])
 }
 
 pub(super) fn celu_spec() -> Spec {
-    Spec::unary("celu", Domain::NON_ZERO, |x| case!(x, [], |x| x[0].celu(1.7)))
+    Spec::unary("celu", Domain::Away(0.02, 20.0), |x| case!(x, [], |x| x[0].celu(1.7)))
+        .at(&[-20.0, -0.5, 20.0])
 }

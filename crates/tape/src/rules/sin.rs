@@ -1,6 +1,7 @@
 //! sin: sine of x in radians. Derivative: cos x.
 
 use super::prelude::*;
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
 /// Sine of x in radians.
 #[derive(Debug, Clone, Copy)]
@@ -47,4 +48,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("sin", Domain::Real, |x| case!(x, [], |x| x[0].sin()))
+        .at(&[1e-9, 1e-5, FRAC_PI_4, FRAC_PI_2, PI, -1e4, 131_071.0, 131_073.0])
 }

@@ -101,6 +101,7 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("sinc", Domain::Real, |x| case!(x, [], |x| x[0].sinc()))
+        .at(&[0.0, 1e-9, 1e-4, 0.31, 0.33, -0.63, -0.637, 0.5, 1.0, 3.0, 1e4])
 }
 
 #[cfg(test)]

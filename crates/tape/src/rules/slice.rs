@@ -183,19 +183,14 @@ pub(super) fn spec() -> Vec<Spec> {
         let axis = g.axis(shape.len());
         let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
         let (a, b, step) = (g.within(0..=n - 1), g.within(0..=n), g.pick(&[1isize, 2, -1, -2]));
+        let (second, each) = (g.within(0..=n - a), n.div_ceil(4).max(a + 1));
         let range = if step > 0 { Range::from(a..b).step(step) } else { Range::all().step(step) };
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
-            0 => x[0].get(axis, a),
-            1 => {
-                let parts = x[0].split(axis, &[a, n - a]);
-                parts[1] * 2.0
-            }
-            2 => x[0].narrow(axis, a, n - a),
-            3 => {
-                let parts = x[0].split_every(axis, a + 1);
-                parts[parts.len() - 1] * 2.0
-            }
-            _ => x[0].slice(axis, range),
+            0 => vec![x[0].get(axis, a)],
+            1 => x[0].split(axis, &[a, second, n - a - second]),
+            2 => vec![x[0].narrow(axis, a, n - a)],
+            3 => x[0].split_every(axis, each),
+            _ => vec![x[0].slice(axis, range)],
         })
     })
 }

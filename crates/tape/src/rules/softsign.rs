@@ -35,5 +35,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("softsign", Domain::NON_ZERO, |x| case!(x, [], |x| x[0].softsign()))
+    Spec::unary("softsign", Domain::Away(0.02, 1e4), |x| case!(x, [], |x| x[0].softsign()))
+        .at(&[-1.0, 1.0, 0.02, 1e4])
 }

@@ -38,5 +38,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("sqrt", Domain::POSITIVE, |x| case!(x, [], |x| x[0].sqrt()))
+    Spec::unary("sqrt", Domain::Between(1e-3, 1e3), |x| case!(x, [], |x| x[0].sqrt()))
+        .at(&[1e-3, 1.0, 4.0, 1e3])
 }

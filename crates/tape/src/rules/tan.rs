@@ -1,6 +1,7 @@
 //! tan: tangent of x in radians. Derivative: 1 + y².
 
 use super::prelude::*;
+use std::f64::consts::FRAC_PI_4;
 
 /// Tangent of x in radians.
 #[derive(Debug, Clone, Copy)]
@@ -38,5 +39,6 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    Spec::unary("tan", Domain::Between(-1.2, 1.2), |x| case!(x, [], |x| x[0].tan()))
+    Spec::unary("tan", Domain::Between(-1.5, 1.5), |x| case!(x, [], |x| x[0].tan()))
+        .at(&[1e-9, FRAC_PI_4, -FRAC_PI_4, 1.5, -1.5])
 }

@@ -132,7 +132,11 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Vec<Spec> {
     let names = ["tril", "triu", "diagonal", "trace", "diag_embed"];
     Spec::family(&names, Order::Second, |g, which| {
-        let shape = g.shape(2..=3);
+        let mut shape = g.shape(2..=3);
+        if g.is_large() {
+            // Its square is embedded.
+            shape = [vec![g.within(1..=3)], vec![g.dim(1..=3), g.dim(1..=3)]][g.within(0..=1)..].concat();
+        }
         let offset = g.within(0..=4) as isize - 2;
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].tril(offset),

@@ -61,7 +61,16 @@ pub(super) fn spec() -> Spec {
         let shape = g.shape(1..=3);
         let axis = g.axis(shape.len());
         let n = normalize_axis("unfold", axis, shape.len()).map_or(0, |a| shape[a]);
-        let (size, step) = (g.within(0..=n), g.within(1..=3));
+        // Of a long axis few windows, or small ones.
+        let few = g.within(0..=n.min(9));
+        let size = if !g.is_large() {
+            g.within(0..=n)
+        } else if g.once_in(2) {
+            few
+        } else {
+            n - few
+        };
+        let step = g.within(1..=3);
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].unfold(axis, size, step))
     })
 }

@@ -52,6 +52,8 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("xlogy", Order::Second, |g| {
         let (a, b) = g.pair();
-        case!(vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::POSITIVE)], [], |x| x[0].xlogy(x[1]))
+        case!(vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Between(1e-3, 1e3))], [], |x| x[0]
+            .xlogy(x[1]))
     })
+    .at(&[0.0, 1.0, -1.0, 1e-3])
 }

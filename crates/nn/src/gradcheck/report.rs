@@ -1,0 +1,267 @@
+//! What a check of a model found.
+
+use super::line::relative;
+use std::fmt;
+
+/// How a model was run: on a training tape or on one that only records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// [`Tape::train`](wengert_tape::Tape::train) with the seed of the check, so that dropout draws the same at every
+    /// evaluation.
+    Training,
+    /// [`Tape::new`](wengert_tape::Tape::new), on which layers behave as in evaluation.
+    Evaluation,
+}
+
+/// What was compared with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The swept gradient with differences of the loss.
+    Swept,
+    /// The recorded gradient with the swept one.
+    Recorded,
+    /// The derivative of the recorded gradient along a direction with differences of the swept gradient.
+    Curvature,
+}
+
+/// Where a check stands: mode and, if there are several, batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Training or evaluation.
+    pub mode: Mode,
+    /// The number that was handed to the function that makes the inputs, if there is one.
+    pub batch_size: Option<usize>,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.mode == Mode::Training { "training" } else { "evaluation" })?;
+        self.batch_size.map_or(Ok(()), |n| write!(f, ", batch size {n}"))
+    }
+}
+
+/// A derivative that is wrong: of one element, or of what only all elements together show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleMismatch {
+    /// The mode and the batch size.
+    pub setting: Setting,
+    /// What was compared.
+    pub compared: Compared,
+    /// The path of the parameter as [`for_each_param`](crate::for_each_param) gives it, `input 0` for an input, or
+    /// `all parameters` if each of them seems right alone.
+    pub name: String,
+    /// The indices of the element, unless no element is wrong alone.
+    pub index: Option<Vec<usize>>,
+    /// The value of that element; NaN without one.
+    pub at: f64,
+    /// The derivative by differences from the left and from the right, equal away from kinks. Where recorded and swept
+    /// gradients differ, the swept one, twice.
+    pub expected: (f64, f64),
+    /// The derivative by the tape.
+    pub tape: f64,
+    /// How many further elements of the same parameter are wrong, as far as they were looked at.
+    pub more: usize,
+    /// The seed of the check.
+    pub seed: u64,
+    /// The number of the direction.
+    pub direction: Option<usize>,
+}
+
+impl ModuleMismatch {
+    /// |expected - tape| / |expected|; infinite where one is infinite or NaN.
+    ///
+    /// ```
+    /// use wengert_nn::gradcheck::{Mode, ModuleCheck};
+    /// use wengert_nn::{Layer, Linear};
+    /// use wengert_ops::{Tensor, random::Rng};
+    /// let mut model = Linear::<f64>::new(1, 1, &mut Rng::seed(0)).without_bias();
+    /// let x = Tensor::from([[0.5]]);
+    /// let report = ModuleCheck::new("half of it is lost").modes([Mode::Training]).run(&mut model, |model, tape| {
+    ///     let y = model.forward(tape.constant(&x));
+    ///     (y + y.detach()).sum()
+    /// })?;
+    /// assert!((report.mismatches[0].relative_error() - 0.5).abs() < 1e-6, "{report}");
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    pub fn relative_error(&self) -> f64 {
+        let error = relative(self.expected, self.tape);
+        if error.is_nan() { f64::INFINITY } else { error }
+    }
+
+    /// What it is about.
+    pub(super) fn place(&self) -> String {
+        let order = if self.compared == Compared::Curvature { 2 } else { 1 };
+        let place = format!("{}, order {order}, {}", self.setting, self.name);
+        match &self.index {
+            Some(index) => format!("{place} {index:?} = {:?}", self.at),
+            None => format!("{place}, no element of which is wrong alone"),
+        }
+    }
+}
+
+impl fmt::Display for ModuleMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ModuleMismatch { expected: (l, r), tape, .. } = self;
+        write!(f, "{}: ", self.place())?;
+        if self.compared == Compared::Recorded {
+            write!(f, "swept {l:?}, recorded {tape:?}")?;
+        } else {
+            if (l - r).abs() <= 1e-6 * l.abs() || l == r {
+                write!(f, "by differences {}", digits(*l))?;
+            } else {
+                write!(f, "by differences between {} and {}", digits(l.min(*r)), digits(l.max(*r)))?;
+            }
+            let how = if self.compared == Compared::Swept {
+                "swept"
+            } else {
+                "swept through the recorded gradient"
+            };
+            write!(f, ", {how} {tape:?}")?;
+        }
+        write!(f, ", relative error {:.1e}", self.relative_error())?;
+        match self.more {
+            0 => {}
+            1 => f.write_str(" (and 1 more element)")?,
+            more => write!(f, " (and {more} more elements)")?,
+        }
+        write!(f, " [seed {}", self.seed)?;
+        self.direction.map_or(Ok(()), |d| write!(f, ", direction {d}"))?;
+        f.write_str("]")
+    }
+}
+
+/// As many digits as differences can have.
+fn digits(v: f64) -> String {
+    match v.abs() {
+        0.0 => "0".to_owned(),
+        size if (1e-4..1e7).contains(&size) => format!("{v:.9}"),
+        _ => format!("{v:.9e}"),
+    }
+}
+
+/// What a [`ModuleCheck`](super::ModuleCheck) found: how much was compared, the errors, and everything that is wrong.
+///
+/// It prints as one line that says how it went, and a line for each thing that is wrong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModuleReport {
+    /// The name of what was checked.
+    pub name: String,
+    /// How many derivatives were compared with differences: of the first order along each direction, for all parameters
+    /// together and for each alone; of the second order of each element.
+    pub compared: usize,
+    /// How many of them were at a kink.
+    pub kinks: usize,
+    /// How many could not be compared, since the loss is not finite or too rough around the point. That is a failure
+    /// unless it was allowed.
+    pub skipped: usize,
+    /// |difference quotient - ⟨∇L, v⟩| / (1 + |⟨∇L, v⟩|), a number per direction; the relative error where that is
+    /// wrong, NaN where it could not be compared.
+    pub first: Vec<f64>,
+    /// The largest |difference quotient - H v| / (1 + |H v|) over all elements, a number per direction, with the same
+    /// exceptions.
+    pub second: Vec<f64>,
+    /// The names of trainable parameters that got no gradient in any mode.
+    pub unused: Vec<String>,
+    /// The names of frozen parameters, which are not moved.
+    pub frozen: Vec<String>,
+    /// The derivatives that are wrong, at most one of each kind for each parameter, mode and batch size.
+    pub mismatches: Vec<ModuleMismatch>,
+    /// What else is wrong.
+    pub failures: Vec<String>,
+    /// The largest error of anything that is in neither `first` nor `second`.
+    pub(super) rest: f64,
+}
+
+impl ModuleReport {
+    /// The worst error of either order. NaN if an error is NaN, if something could not be compared that was not allowed
+    /// to, or if the check failed in a way that has no number, so that `worst() < 1e-6` holds of nothing that failed.
+    ///
+    /// ```
+    /// use wengert_nn::{Layer, Linear, gradcheck};
+    /// use wengert_ops::{Tensor, random::Rng};
+    /// let mut model = Linear::<f64>::new(2, 1, &mut Rng::seed(0));
+    /// model.bias.as_mut().unwrap().set(Tensor::from([0.0]))?;
+    /// let x = Tensor::from([[0.5, 2.0]]);
+    /// let report = gradcheck::check(
+    ///     &mut model,
+    ///     // A finite loss: √(b²) is 0. Its gradient is 0 · ∞.
+    ///     |m, tape| m.forward(tape.constant(&x)).sum() + tape.param(m.bias.as_ref().unwrap()).square().sqrt().sum(),
+    ///     3,
+    /// )?;
+    /// assert!(report.worst().is_nan() && !report.passed(), "{report}");
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    pub fn worst(&self) -> f64 {
+        self.first.iter().chain(&self.second).fold(self.rest, |a, &b| worse(a, b))
+    }
+
+    /// Whether nothing is wrong.
+    ///
+    /// ```
+    /// use wengert_nn::gradcheck::ModuleCheck;
+    /// use wengert_nn::{Layer, Linear, Module};
+    /// use wengert_ops::{Tensor, random::Rng};
+    /// let mut model = Linear::<f64>::new(2, 1, &mut Rng::seed(0));
+    /// let x = Tensor::from([[0.5, 2.0]]);
+    /// let report = ModuleCheck::new("linear").run(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum())?;
+    /// assert!(report.passed(), "{report}");
+    /// model.freeze();
+    /// let report = ModuleCheck::new("frozen").run(&mut model, |m, tape| m.forward(tape.constant(&x)).tanh().sum())?;
+    /// assert!(!report.passed());              // nothing was compared
+    /// assert_eq!(report.frozen, ["weight", "bias"]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    pub fn passed(&self) -> bool {
+        self.mismatches.is_empty() && self.failures.is_empty()
+    }
+
+    /// How many things are wrong.
+    pub(super) fn faults(&self) -> usize {
+        self.mismatches.len() + self.failures.len()
+    }
+
+    /// Something is wrong that has no number.
+    pub(super) fn fail(&mut self, what: String) {
+        self.rest = f64::NAN;
+        self.failures.push(what);
+    }
+
+    /// Takes an error in.
+    pub(super) fn error(&mut self, error: f64) {
+        self.rest = worse(self.rest, error);
+    }
+
+    /// Something is wrong with a derivative. Of each parameter it is said once for each kind.
+    pub(super) fn mismatch(&mut self, m: ModuleMismatch) {
+        let same =
+            |o: &&mut ModuleMismatch| (o.setting, o.compared, &o.name) == (m.setting, m.compared, &m.name);
+        match self.mismatches.iter_mut().find(same) {
+            Some(first) => first.more += usize::from(first.direction == m.direction),
+            None => self.mismatches.push(m),
+        }
+    }
+}
+
+impl fmt::Display for ModuleReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ModuleReport { name, compared, skipped, kinks, .. } = self;
+        let verdict = if self.passed() { "passed" } else { "FAILED" };
+        let worst = self.worst();
+        write!(
+            f,
+            "{name}: {verdict}, {compared} compared, {skipped} skipped, {kinks} at kinks, worst error {worst:.1e}"
+        )?;
+        let shown = 20;
+        let lines = self.failures.iter().cloned().chain(self.mismatches.iter().map(ToString::to_string));
+        lines.take(shown).try_for_each(|line| write!(f, "\n  {name}: {line}"))?;
+        match self.faults().saturating_sub(shown) {
+            0 => Ok(()),
+            more => write!(f, "\n  {name}: and {more} more"),
+        }
+    }
+}
+
+/// The larger number; NaN is larger than all.
+pub(super) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}

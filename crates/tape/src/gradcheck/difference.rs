@@ -1,0 +1,466 @@
+//! [`Differences`]: a derivative from values alone, and how far it can be trusted.
+//!
+//! A difference quotient has two errors that pull its step in opposite directions: truncation, which shrinks with the
+//! step, and the rounding of the function, which grows. No single step suits 1/x at 10⁻³, sin(10⁴ x) and 10⁸ + x. So
+//! the derivative is estimated with several steps, each estimate comes with its uncertainty, and what decides is an
+//! estimate that is certain enough.
+
+use crate::error::Result;
+
+/// How close is equal: |tape - differences| ≤ `rtol` |differences| + `atol` min(1, scale), besides the uncertainty of
+/// the differences. The scale is that of the derivatives of the same output, so that a function of size 10⁻⁸ is held to
+/// as many digits as one of size 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// The relative tolerance.
+    pub rtol: f64,
+    /// The absolute tolerance, for functions whose derivatives are of size one or more.
+    pub atol: f64,
+}
+
+impl Default for Tolerance {
+    /// 10⁻⁶ both.
+    fn default() -> Self {
+        Tolerance { rtol: 1e-6, atol: 1e-6 }
+    }
+}
+
+/// Below this, numbers have fewer digits than others.
+const SUBNORMAL: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+
+/// A tolerance for one derivative.
+#[derive(Clone, Copy)]
+struct Allowed {
+    rtol: f64,
+    absolute: f64,
+}
+
+impl Allowed {
+    fn beside(self, expected: f64) -> f64 {
+        self.rtol * expected.abs() + self.absolute
+    }
+}
+
+impl Tolerance {
+    fn absolute(self, scale: f64) -> f64 {
+        self.atol * scale.min(1.0)
+    }
+}
+
+/// What a derivative turned out to be beside its differences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Equal, with the relative error that is left.
+    Equal(f64),
+    /// The function has a kink here, and the derivative lies between those from the left and from the right.
+    Kink,
+    /// Another number: the derivatives by differences from the left and from the right, equal away from kinks.
+    Different(f64, f64),
+    /// Nothing can be said.
+    Unknown(Unknown),
+}
+
+/// Why differences say nothing about a derivative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// The function is NaN or infinite at the point.
+    Value,
+    /// It is finite at the point, and on neither side of it.
+    Neighbourhood,
+    /// The differences are too rough to tell a right derivative from a wrong one.
+    Rough,
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unknown::Value => "the function is not finite there",
+            Unknown::Neighbourhood => "the function is not finite on either side",
+            Unknown::Rough => "the function is too rough for differences: no step gives two equal digits",
+        })
+    }
+}
+
+type Values = Vec<f64>;
+
+/// The values of a function along a line, f(t) for small t, computed as they are needed.
+pub struct Differences<'f> {
+    f: Box<dyn FnMut(f64) -> Result<Values> + 'f>,
+    /// f(0).
+    y: Values,
+    /// Where on its axis the line passes through 0: the steps are rounded to what can be added to it.
+    at: f64,
+    /// The size of what is rounded on the way to a value, where that is larger than the value.
+    rounded: f64,
+    stencils: Vec<(f64, Option<Stencil>)>,
+}
+
+/// f at ± h/2, ± h, ± 2h.
+struct Stencil {
+    h: f64,
+    at: [(Values, Values); 3],
+}
+
+/// A number and how far it can be off.
+#[derive(Clone, Copy)]
+struct Estimate {
+    value: f64,
+    error: f64,
+}
+
+impl Estimate {
+    const NONE: Estimate = Estimate { value: f64::NAN, error: f64::INFINITY };
+
+    fn is_known(self) -> bool {
+        self.value.is_finite() && self.error.is_finite()
+    }
+
+    fn contradicts(self, o: Estimate) -> bool {
+        self.is_known() && o.is_known() && (self.value - o.value).abs() > 2.0 * (self.error + o.error)
+    }
+
+    fn or_better(self, o: Estimate) -> Estimate {
+        if o.is_known() && (o.error < self.error || !self.is_known()) { o } else { self }
+    }
+}
+
+/// A derivative from both sides together, from the left and from the right.
+#[derive(Clone, Copy)]
+struct Sides {
+    central: Estimate,
+    left: Estimate,
+    right: Estimate,
+}
+
+impl Sides {
+    /// Whether the two sides differ by more than they are uncertain: a kink, or something that looks like one at this step.
+    fn are_apart(&self, absolute: f64) -> bool {
+        let Sides { left, right, .. } = self;
+        let size = left.value.abs().max(right.value.abs());
+        let known = left.is_known() && right.is_known();
+        known && (left.value - right.value).abs() > 10.0 * (left.error + right.error) + 1e-6 * size + absolute
+    }
+}
+
+impl<'f> Differences<'f> {
+    /// The differences of `f` around 0, where its values are `y`. `at` is the coordinate that is moved (0 for a
+    /// direction), `step` the usual step for a coordinate of size one.
+    pub fn new(f: impl FnMut(f64) -> Result<Values> + 'f, y: Values, at: f64, step: f64) -> Self {
+        let base = 1.0 + at.abs();
+        // The usual step, smaller ones for what varies fast, steps relative to a small coordinate, larger ones for
+        // what is lost in the rounding of a large value.
+        let mut steps: Vec<f64> = [1.0, 1e-2, 1e-4, 1e-6].map(|s| s * step * base).to_vec();
+        if at != 0.0 && at.abs() < 0.1 {
+            steps.extend([1.0, 1e-2].map(|s| s * step * at.abs()));
+        }
+        steps.extend([1e2, 1e4].map(|s| s * step * base));
+        Differences {
+            f: Box::new(f),
+            y,
+            at,
+            rounded: 0.0,
+            stencils: steps.into_iter().map(|h| (h, None)).collect(),
+        }
+    }
+
+    /// The same differences of values that are sums of numbers as large as told: their rounding is that of the terms.
+    #[must_use]
+    pub fn of_terms(mut self, size: f64) -> Self {
+        self.rounded = if size.is_finite() { size } else { 0.0 };
+        self
+    }
+
+    /// Compares the derivative of value `j` with the tape's `got`. `scale` is the largest derivative of that value in
+    /// any direction; `rounding` is what `got` may be off by where its terms cancel.
+    ///
+    /// # Errors
+    /// If the function fails.
+    pub fn judge(
+        &mut self,
+        j: usize,
+        got: f64,
+        scale: f64,
+        rounding: f64,
+        tolerance: Tolerance,
+    ) -> Result<Verdict> {
+        let y = self.y[j];
+        if !(y.is_finite() && self.at.is_finite()) {
+            return Ok(Verdict::Unknown(Unknown::Value));
+        }
+        let scale = if scale.is_finite() { scale } else { 1.0 };
+        let absolute =
+            tolerance.absolute(scale) + if rounding.is_finite() { rounding } else { 0.0 } + SUBNORMAL;
+        let allowed = Allowed { rtol: tolerance.rtol, absolute };
+        let near = |e: Estimate, certain: f64| {
+            let off = (e.value - got).abs();
+            let certain = e.error <= (certain * e.value.abs().max(got.abs())).max(absolute);
+            certain && off <= allowed.beside(e.value) + 2.0 * e.error
+        };
+        let mut bent = true;
+        for s in 0..self.stencils.len() {
+            let sides = self.sides(s, j)?;
+            // A step that does not move the value says something only beside a bend that a larger one saw.
+            let flat = bent && sides.central.value == 0.0 && got == 0.0 && self.constant(s, j);
+            if flat || (near(sides.central, 1e-6) && !sides.are_apart(absolute)) {
+                return Ok(Verdict::Equal(relative(sides.central.value, got, scale.max(absolute))));
+            }
+            if s == 0 {
+                bent = sides.are_apart(absolute);
+            }
+            // Where only the second derivative jumps, each side is exact and the two together are not.
+            if near(sides.left, 1e-6) && near(sides.right, 1e-6) {
+                let error = relative(sides.left.value, got, scale.max(absolute));
+                return Ok(Verdict::Equal(error.max(relative(sides.right.value, got, scale.max(absolute)))));
+            }
+        }
+        self.decide(j, got, scale, allowed)
+    }
+
+    /// The verdict where no step makes the derivative right beyond doubt.
+    fn decide(&mut self, j: usize, got: f64, scale: f64, allowed: Allowed) -> Result<Verdict> {
+        let mut all = Vec::new();
+        for s in 0..self.stencils.len() {
+            all.push((self.stencils[s].0, self.sides(s, j)?));
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if got.is_infinite() && diverges(&all, got) {
+            return Ok(Verdict::Equal(0.0));
+        }
+        let usual = self.stencils[0].0;
+        let central = best_of(&all, usual, |s| s.central);
+        // One side alone is no better than the function is straight: a long way off it may be flat.
+        all.retain(|(h, _)| *h <= 100.0 * usual);
+        let (left, right) = (best_of(&all, usual, |s| s.left), best_of(&all, usual, |s| s.right));
+        // A kink is what is left of the difference between the sides at the smallest steps that resolve them. A difference
+        // that goes with the step is only a jump of the second derivative.
+        let resolved = |s: &&Sides| {
+            let size = s.left.value.abs().max(s.right.value.abs());
+            s.left.is_known() && s.right.is_known() && s.left.error + s.right.error <= 1e-3 * size
+        };
+        let gap = |s: &Sides| (s.left.value - s.right.value).abs();
+        let mut smallest = all.iter().map(|(_, s)| s).filter(resolved);
+        if let Some(sides) = smallest.next() {
+            let Sides { left, right, .. } = sides;
+            let blur = left.error + right.error;
+            let (low, high) = (left.value.min(right.value), left.value.max(right.value));
+            let stays = smallest.next().is_none_or(|next| gap(sides) > 0.3 * gap(next));
+            let closer = all.iter().map(|(_, s)| s).take_while(|s| !resolved(s));
+            let closed = closer.filter(|s| s.left.is_known() && s.right.is_known());
+            let stays =
+                stays && !{ closed }.any(|s| gap(s) + s.left.error + s.right.error < 0.1 * gap(sides));
+            if stays && sides.are_apart(allowed.absolute) {
+                let slack = 4.0 * blur + allowed.beside(high.abs().max(low.abs()));
+                let between = low - slack <= got && got <= high + slack;
+                return Ok(if between { Verdict::Kink } else { Verdict::Different(left.value, right.value) });
+            }
+        }
+        let expected = match (left.is_known(), right.is_known()) {
+            // The edge of the domain.
+            (true, false) if !central.is_known() => left,
+            (false, true) if !central.is_known() => right,
+            (false, false) if !central.is_known() => {
+                return Ok(Verdict::Unknown(Unknown::Neighbourhood));
+            }
+            _ => [left, right]
+                .into_iter()
+                .fold(central, |best, side| if best.contradicts(side) { best } else { best.or_better(side) }),
+        };
+        let off = (expected.value - got).abs();
+        if off.is_nan() || off > allowed.beside(expected.value) + 4.0 * expected.error {
+            return Ok(Verdict::Different(expected.value, expected.value));
+        }
+        let certain = 1e-3 * expected.value.abs().max(got.abs());
+        // More than the rounding of the value lets differences see, nobody can ask; nor more than a small part of how
+        // steeply the function goes on from here, where the slope is zero.
+        let flat = expected.error * (1.0 + self.at.abs()) <= 1e-9 * self.y[j].abs().max(self.rounded)
+            || expected.error <= 1e-6 * self.steepest(j);
+        if expected.error <= certain.max(allowed.absolute) || flat {
+            Ok(Verdict::Equal(relative(expected.value, got, scale.max(allowed.absolute).max(expected.error))))
+        } else {
+            Ok(Verdict::Unknown(Unknown::Rough))
+        }
+    }
+
+    /// The steepest way from the point to any other that was evaluated, the usual step away or further.
+    fn steepest(&self, j: usize) -> f64 {
+        let usual = self.stencils[0].0;
+        let far = self.stencils.iter().filter(|(h, _)| *h >= usual);
+        let ways = far.filter_map(|(_, s)| s.as_ref()).flat_map(|s| {
+            let all = s.at.iter().zip([0.5, 1.0, 2.0]);
+            all.flat_map(|((l, r), d)| [l[j], r[j]].map(|f| (f - self.y[j]).abs() / (d * s.h)))
+        });
+        ways.filter(|w| w.is_finite()).fold(0.0, f64::max)
+    }
+
+    /// Whether value `j` is the same number everywhere on a stencil.
+    fn constant(&self, s: usize, j: usize) -> bool {
+        let stencil = self.stencils[s].1.as_ref();
+        stencil.is_some_and(|s| s.at.iter().all(|(l, r)| l[j] == self.y[j] && r[j] == self.y[j]))
+    }
+
+    fn sides(&mut self, s: usize, j: usize) -> Result<Sides> {
+        let (step, stencil) = &mut self.stencils[s];
+        if stencil.is_none() {
+            // A step that the coordinate can be moved by exactly.
+            let h = (self.at + *step) - self.at;
+            let h = if h > 0.0 { h } else { *step };
+            let mut pair = |d: f64| Ok::<_, crate::Error>(((self.f)(-d)?, (self.f)(d)?));
+            *stencil = Some(Stencil { h, at: [pair(h / 2.0)?, pair(h)?, pair(2.0 * h)?] });
+        }
+        Ok(match stencil {
+            Some(stencil) => stencil.sides(j, self.y[j], self.at, self.rounded),
+            None => Sides { central: Estimate::NONE, left: Estimate::NONE, right: Estimate::NONE },
+        })
+    }
+}
+
+impl Stencil {
+    fn sides(&self, j: usize, y: f64, at: f64, rounded: f64) -> Sides {
+        let h = self.h;
+        let [half, one, two] = [0, 1, 2].map(|i| (self.at[i].0[j], self.at[i].1[j]));
+        let largest =
+            [half, one, two].iter().fold(y.abs().max(rounded), |m, (l, r)| m.max(l.abs()).max(r.abs()));
+        // The rounding of the function, a few units in its last place, is divided by the step; the rounding of the
+        // moved coordinate is a relative error of the step.
+        let rounding = |value: f64, ulps: f64| {
+            ulps * f64::EPSILON * largest / h + 4.0 * f64::EPSILON * (at.abs() / h) * value.abs()
+        };
+        let central = |(l, r): (f64, f64), h: f64| (r - l) / (2.0 * h);
+        let (a, b, c) = (central(half, h / 2.0), central(one, h), central(two, 2.0 * h));
+        // Richardson: errors in h² and h⁴ cancel.
+        let (ab, bc) = (a + (a - b) / 3.0, b + (b - c) / 3.0);
+        let value = ab + (ab - bc) / 15.0;
+        let error = 4.0 * (value - ab).abs() + (ab - bc).abs() / 4.0 + rounding(value, 32.0);
+        // And here, in h and h².
+        let side = |f: [f64; 3]| {
+            let (a, b, c) = ((f[0] - y) / (0.5 * h), (f[1] - y) / h, (f[2] - y) / (2.0 * h));
+            let (ab, bc) = (a + (a - b), b + (b - c));
+            let value = ab + (ab - bc) / 3.0;
+            Estimate { value, error: (value - ab).abs() / 4.0 + rounding(value, 128.0) }
+        };
+        let flipped = side([half.0, one.0, two.0]);
+        Sides {
+            central: Estimate { value, error },
+            left: Estimate { value: -flipped.value, error: flipped.error },
+            right: side([half.1, one.1, two.1]),
+        }
+    }
+}
+
+/// The most certain of the estimates that another one, of about its certainty, agrees with. A step so large that the function is
+/// another one there, or so small that its value does not move, claims a certainty that it does not have, and stands alone. Where
+/// all do, the one nearest to the usual step.
+fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> Estimate {
+    let mut known: Vec<(f64, Estimate)> =
+        by_step.iter().map(|(h, s)| (*h, of(s))).filter(|(_, e)| e.is_known()).collect();
+    if known.iter().any(|(_, e)| e.value != 0.0) {
+        known.retain(|(h, e)| e.value != 0.0 || *h >= usual);
+    }
+    let seconded = |i: usize| {
+        let e = known[i].1;
+        let as_certain = 100.0 * e.error.max(1e-9 * e.value.abs());
+        known.iter().enumerate().any(|(j, (_, o))| j != i && o.error <= as_certain && !e.contradicts(*o))
+    };
+    let best = (0..known.len())
+        .filter(|i| seconded(*i))
+        .map(|i| known[i].1)
+        .fold(Estimate::NONE, Estimate::or_better);
+    if best.is_known() {
+        return best;
+    }
+    known.sort_by(|a, b| (a.0 / usual).ln().abs().total_cmp(&(b.0 / usual).ln().abs()));
+    known.first().map_or(Estimate::NONE, |(_, e)| *e)
+}
+
+/// |a - b| relative to the larger of |a| and min(1, scale).
+pub(crate) fn relative(a: f64, b: f64, scale: f64) -> f64 {
+    if a == b { 0.0 } else { (a - b).abs() / a.abs().max(scale.min(1.0)).max(f64::MIN_POSITIVE) }
+}
+
+/// Whether the slope grows in the direction of `got` without an end in sight as the step shrinks.
+fn diverges(by_step: &[(f64, Sides)], got: f64) -> bool {
+    let grows = |of: fn(&Sides) -> Estimate| {
+        let slopes: Vec<f64> = by_step.iter().map(|(_, s)| of(s).value * got.signum()).collect();
+        let known: Vec<f64> = slopes.into_iter().filter(|s| s.is_finite()).collect();
+        known.len() >= 4 && known.windows(2).take(3).all(|w| w[0] > 0.0 && w[0] > 1.2 * w[1])
+    };
+    grows(|s| s.right) || grows(|s| s.left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(f: impl Fn(f64) -> f64, at: f64, got: f64) -> Verdict {
+        let y = vec![f(at)];
+        let mut d = Differences::new(|t| Ok(vec![f(at + t)]), y, at, 1e-4);
+        d.judge(0, got, got.abs(), 0.0, Tolerance::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn right(f: impl Fn(f64) -> f64 + Copy, at: f64, slope: f64) {
+        let verdict = judge(f, at, slope);
+        assert!(matches!(verdict, Verdict::Equal(e) if e < 1e-5), "{verdict:?}");
+        for factor in [1.0 + 1e-3, 2.0, -1.0, 0.0, f64::NAN, f64::INFINITY] {
+            let verdict = judge(f, at, slope * factor);
+            assert!(matches!(verdict, Verdict::Different(..)), "× {factor}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn functions_of_every_speed_and_size_are_judged_on_their_own_scale() {
+        right(f64::exp, 0.3, 0.3f64.exp());
+        right(|x| 1.0 / x, 1e-3, -1e6);
+        right(|x| 1.0 / x, 1e-9, -1e18);
+        right(|x| (1e4 * x).sin(), 0.0, 1e4);
+        right(|x| (1e4 * x).sin(), 1.0, 1e4 * 1e4f64.cos());
+        right(|x| 1e8 + x, 0.5, 1.0);
+        right(|x| 1e8 + x.sin(), 0.5, 0.5f64.cos());
+        right(|x| 1e-8 * x.sin(), 0.5, 1e-8 * 0.5f64.cos());
+        right(|x| 1e-200 * x * x, 0.5, 1e-200);
+        right(|x| x * x, 1e8, 2e8);
+        right(f64::sqrt, 1e-310, 0.5 / 1e-310f64.sqrt());
+    }
+
+    #[test]
+    fn a_jump_of_the_second_derivative_is_no_kink_and_hides_none() {
+        right(|x| x / (1.0 + x.abs()), 0.0, 1.0);
+        for at in [1e-3, 1e-4, 2e-5, -1e-6, 1e-9] {
+            right(|x: f64| x / (1.0 + x.abs()), at, 1.0 / (1.0 + at.abs()).powi(2));
+            right(|x: f64| x.signum() * x.abs().ln_1p(), at, 1.0 / (1.0 + at.abs()));
+            right(|x: f64| x * x.abs() + x, at, 2.0 * at.abs() + 1.0);
+        }
+    }
+
+    #[test]
+    fn at_a_kink_and_only_there_the_sides_are_the_bounds() {
+        for (got, verdict) in [
+            (-1.0, Verdict::Kink),
+            (0.3, Verdict::Kink),
+            (1.0, Verdict::Kink),
+            (1.01, Verdict::Different(-1.0, 1.0)),
+        ] {
+            assert_eq!(judge(f64::abs, 0.0, got), verdict, "{got}");
+        }
+        for near in [1e-3, 5e-5, -1e-6, 1e-8] {
+            right(f64::abs, near, near.signum());
+        }
+    }
+
+    #[test]
+    fn edges_poles_and_what_is_not_finite() {
+        right(|x: f64| if x < 0.0 { f64::NAN } else { x * x + x }, 0.0, 1.0);
+        assert_eq!(judge(f64::sqrt, 0.0, f64::INFINITY), Verdict::Equal(0.0));
+        assert_eq!(judge(f64::cbrt, 0.0, f64::INFINITY), Verdict::Equal(0.0));
+        assert!(!matches!(judge(f64::cbrt, 0.0, f64::NEG_INFINITY), Verdict::Equal(_)));
+        assert!(!matches!(judge(f64::sqrt, 0.0, 0.0), Verdict::Equal(_)));
+        assert_eq!(judge(f64::ln, 0.0, f64::INFINITY), Verdict::Unknown(Unknown::Value));
+        assert_eq!(
+            judge(|x| if x == 0.0 { 0.0 } else { f64::NAN }, 0.0, 1.0),
+            Verdict::Unknown(Unknown::Neighbourhood)
+        );
+        // White noise has no derivative.
+        let noise = |x: f64| ((x * 1e17).sin() * 1e5).fract();
+        assert!(!matches!(judge(noise, 0.3, 0.7), Verdict::Equal(_)));
+    }
+}

@@ -1,0 +1,414 @@
+//! The tape's derivatives against differences: all of them, or along random directions.
+
+use crate::error::Result;
+use crate::gradcheck::check::{Check, Function};
+use crate::gradcheck::difference::{Differences, Tolerance, Verdict, relative};
+use crate::gradcheck::report::{Mismatch, Report};
+use crate::grads::Grads;
+use crate::sweep::Retain;
+use crate::tape::Tape;
+use crate::var::Var;
+use std::ops::Range;
+use wengert_ops::Tensor;
+use wengert_ops::random::{Key, normal};
+
+/// A function under test, already evaluated: its outputs, flattened, as numbers.
+pub(crate) type Numbers = Vec<f64>;
+type Fallible<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>> + 'f;
+
+/// A tensor of normal numbers.
+pub(crate) fn random(shape: &wengert_ops::Shape, seed: u64, stream: usize) -> Result<Tensor<f64>> {
+    Ok(normal(shape, 0.0, 1.0, Key { seed, stream: stream as u64 })?)
+}
+
+/// Compares derivatives of one order; the inputs from `own` on are cotangents. `sizes` are those of the outputs before
+/// their terms cancelled, where that is known.
+pub(crate) fn compare(
+    check: &Check,
+    order: u8,
+    f: &Fallible<'_>,
+    inputs: &[Tensor<f64>],
+    own: usize,
+    sizes: &[f64],
+    report: &mut Report,
+) -> Result<()> {
+    let at = Comparison { check, order, f, inputs, own, sizes };
+    match check.directions[usize::from(order) - 1] {
+        0 => at.full(report),
+        n => (0..n).try_for_each(|d| at.direction(d, report)),
+    }
+}
+
+/// The gradient itself, as a function of the inputs and of the outputs' cotangents, is checked like any function.
+pub(crate) fn second_order(
+    check: &Check,
+    f: &Function<'_>,
+    inputs: &[Tensor<f64>],
+    report: &mut Report,
+) -> Result<()> {
+    let n = inputs.len();
+    let tape = Tape::new();
+    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
+    let mut extended = inputs.to_vec();
+    let mut size = 0.0f64;
+    for (i, y) in f(&x).into_iter().enumerate() {
+        let value = y.value()?;
+        let g = random(value.shape(), check.seed ^ 0x5eed, i)?;
+        size = size.max(largest(&value.to_vec()) * largest(&g.to_vec()));
+        extended.push(g);
+    }
+    let sizes: Vec<f64> = inputs.iter().map(|x| size / extent(x)).collect();
+    compare(check, 2, &|x| gradient_of(f, x, n), &extended, n, &sizes, report)
+}
+
+/// The size of a tensor's numbers where they are smaller than one.
+pub(crate) fn extent(x: &Tensor<f64>) -> f64 {
+    largest(&x.to_vec()).clamp(1e-3, 1.0)
+}
+
+/// What may be left of terms that cancel, relative to their size.
+const CANCELLED: f64 = 64.0 * f64::EPSILON;
+
+struct Comparison<'a> {
+    check: &'a Check,
+    order: u8,
+    f: &'a Fallible<'a>,
+    inputs: &'a [Tensor<f64>],
+    own: usize,
+    sizes: &'a [f64],
+}
+
+impl Comparison<'_> {
+    /// Every entry of the Jacobian.
+    fn full(&self, report: &mut Report) -> Result<()> {
+        let (y, jacobian) = jacobian(self.f, self.inputs)?;
+        let size = self.sizes.iter().fold(largest(&y), |m, s| m.max(*s));
+        let scales: Vec<f64> = jacobian.iter().map(|row| largest(row.iter().flatten())).collect();
+        for (i, input) in self.inputs.iter().enumerate() {
+            let base = input.to_vec();
+            let rounding = CANCELLED * size / extent(input);
+            for (k, &at) in base.iter().enumerate() {
+                let moved = |d: f64| {
+                    let mut inputs = self.inputs.to_vec();
+                    inputs[i].data_mut()[k] = at + d;
+                    evaluate(self.f, &inputs)
+                };
+                let mut differences = Differences::new(moved, y.clone(), at, self.check.step);
+                for (j, row) in jacobian.iter().enumerate() {
+                    let got = row[i][k];
+                    let verdict = differences.judge(j, got, scales[j], rounding, self.check.tolerance)?;
+                    self.count(verdict, got, (i, k), Some(j), report);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A random combination of the outputs, along a random direction.
+    fn direction(&self, d: usize, report: &mut Report) -> Result<()> {
+        let seed = self.check.seed.wrapping_add((d as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let tape = Tape::new();
+        let x: Vec<_> = self.inputs.iter().map(|t| tape.var(t)).collect();
+        let y = (self.f)(&x)?;
+        let (mut seeds, mut weights) = (Vec::new(), Numbers::new());
+        for (i, y) in y.iter().enumerate() {
+            let u = random(y.value()?.shape(), seed, self.inputs.len() + i)?;
+            weights.extend(u.to_vec());
+            seeds.push((*y, u));
+        }
+        let tape_gradients = swept(&tape, &seeds, &x)?;
+        let gradient: Numbers = tape_gradients.iter().flat_map(Tensor::to_vec).collect();
+        let mut v = Numbers::new();
+        for (i, x) in self.inputs.iter().enumerate() {
+            v.extend(random(x.shape(), seed, i)?.to_vec());
+        }
+        if v.is_empty() || weights.is_empty() {
+            return Ok(());
+        }
+        let size = self.sizes.iter().fold(0.0f64, |m, s| m.max(*s));
+        let line = Line { at: self, weights, gradient, v, size };
+        let (verdict, got, place) = line.judge_all()?;
+        self.count(verdict, got, self.place(place), None, report);
+        Ok(())
+    }
+
+    /// Input and element of a place among all elements of all inputs.
+    fn place(&self, mut place: usize) -> (usize, usize) {
+        for (i, x) in self.inputs.iter().enumerate() {
+            if place < x.numel() {
+                return (i, place);
+            }
+            place -= x.numel();
+        }
+        (0, 0)
+    }
+
+    fn count(
+        &self,
+        verdict: Verdict,
+        tape: f64,
+        (input, element): (usize, usize),
+        output: Option<usize>,
+        report: &mut Report,
+    ) {
+        let x = &self.inputs[input];
+        let mismatch = |differences| {
+            let (index, name) = (index_of(element, x.shape()), self.name(input));
+            let at = x.get(&index).unwrap_or(f64::NAN);
+            let strides = x.strides().to_vec();
+            Mismatch {
+                order: self.order,
+                input,
+                name,
+                element,
+                index,
+                at,
+                strides,
+                output,
+                differences,
+                tape,
+            }
+        };
+        match verdict {
+            Verdict::Equal(error) => {
+                report.compared += 1;
+                report.error(error);
+            }
+            Verdict::Kink => {
+                report.compared += 1;
+                report.kinks += 1;
+            }
+            Verdict::Different(left, right) => {
+                report.compared += 1;
+                let m = mismatch((left, right));
+                report.error(relative(left, tape, tape.abs()));
+                report.mismatches.push(m);
+            }
+            Verdict::Unknown(why) => {
+                report.skipped += 1;
+                if !self.check.allow_non_finite {
+                    let m = mismatch((f64::NAN, f64::NAN));
+                    let output =
+                        output.map_or("a combination of the outputs".to_owned(), |j| format!("output {j}"));
+                    report.failures.push(format!(
+                        "order {}, {} {:?} = {:?}, {output}: cannot be compared with the tape's {tape:?}: {why}; \
+                         allow_non_finite() if that is meant",
+                        self.order, m.name, m.index, m.at
+                    ));
+                }
+            }
+        }
+    }
+
+    fn name(&self, input: usize) -> String {
+        match input.checked_sub(self.own) {
+            Some(cotangent) => format!("cotangent {cotangent}"),
+            None => input_name(self.check, input),
+        }
+    }
+}
+
+/// What the check calls an input.
+pub(crate) fn input_name(check: &Check, input: usize) -> String {
+    check.inputs.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
+}
+
+/// The indices of an element by its number.
+pub(crate) fn index_of(element: usize, shape: &[usize]) -> Vec<usize> {
+    let mut rest = element;
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&d| {
+            let i = rest % d.max(1);
+            rest /= d.max(1);
+            i
+        })
+        .collect();
+    index.reverse();
+    index
+}
+
+/// A function of many numbers reduced to one of one number: ⟨u, f(x + t v)⟩, on the elements of a range.
+struct Line<'a> {
+    at: &'a Comparison<'a>,
+    /// u.
+    weights: Numbers,
+    /// Jᵀu by the tape.
+    gradient: Numbers,
+    v: Numbers,
+    size: f64,
+}
+
+/// A verdict, the tape's number, and the place of the element that it is about.
+type Judged = (Verdict, f64, usize);
+
+impl Line<'_> {
+    /// All elements together; if that is wrong, the element that is wrong alone.
+    fn judge_all(&self) -> Result<Judged> {
+        let (verdict, got) = self.judge(0..self.v.len())?;
+        if matches!(verdict, Verdict::Equal(_) | Verdict::Kink) {
+            return Ok((verdict, got, 0));
+        }
+        let mut kinks = false;
+        match self.search(0..self.v.len(), &mut kinks)? {
+            Some(found) => Ok(found),
+            // The sides of several kinks bound nothing together, but each does alone.
+            None if kinks => Ok((Verdict::Kink, got, 0)),
+            None => Ok((verdict, got, 0)),
+        }
+    }
+
+    /// An element that is wrong alone, by halving what is wrong.
+    fn search(&self, range: Range<usize>, kinks: &mut bool) -> Result<Option<Judged>> {
+        if range.len() == 1 {
+            let (verdict, got) = self.judge(range.clone())?;
+            let v = self.v[range.start];
+            *kinks |= verdict == Verdict::Kink;
+            return Ok(match verdict {
+                Verdict::Equal(_) | Verdict::Kink => None,
+                Verdict::Different(l, r) => Some((Verdict::Different(l / v, r / v), got / v, range.start)),
+                Verdict::Unknown(_) => Some((verdict, got / v, range.start)),
+            });
+        }
+        let middle = range.start + range.len() / 2;
+        for half in [range.start..middle, middle..range.end] {
+            let (verdict, _) = self.judge(half.clone())?;
+            *kinks |= verdict == Verdict::Kink;
+            if matches!(verdict, Verdict::Equal(_) | Verdict::Kink) {
+                continue;
+            }
+            if let Some(found) = self.search(half, kinks)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn judge(&self, range: Range<usize>) -> Result<(Verdict, f64)> {
+        let Comparison { check, f, inputs, .. } = *self.at;
+        let gradient = self.gradient[range.clone()].iter();
+        let terms: Vec<f64> = gradient.zip(&self.v[range.clone()]).map(|(g, v)| g * v).collect();
+        let (got, scale) = (terms.iter().sum(), largest(&terms));
+        let (mut start, mut moving) = (0, 0.0f64);
+        for x in inputs {
+            let here = start..start + x.numel();
+            if range.start < here.end && here.start < range.end {
+                moving = moving.max(1.0 / extent(x));
+            }
+            start = here.end;
+        }
+        let moved = |t: f64| -> Result<Numbers> {
+            let mut inputs = inputs.to_vec();
+            let mut start = 0;
+            for x in &mut inputs {
+                let here = start..start + x.numel();
+                let (low, high) = (range.start.max(here.start), range.end.min(here.end));
+                if low < high {
+                    let data = x.data_mut();
+                    for k in low..high {
+                        data[k - start] += t * self.v[k];
+                    }
+                }
+                start = here.end;
+            }
+            let y = evaluate(f, &inputs)?;
+            Ok(vec![y.iter().zip(&self.weights).map(|(y, u)| y * u).sum()])
+        };
+        // What is rounded: the terms of the sum, and the coordinates that are moved.
+        let terms = evaluate(f, inputs)?.iter().zip(&self.weights).map(|(y, u)| (y * u).abs()).sum::<f64>();
+        let all = inputs.iter().flat_map(Tensor::to_vec).skip(range.start).take(range.len());
+        let coordinates =
+            self.gradient[range.clone()].iter().zip(all).map(|(g, x)| (g * x).abs()).sum::<f64>();
+        let y = moved(0.0)?;
+        let rounding = CANCELLED * self.size.max(terms) * moving;
+        // One element among many has to show in the sum of all.
+        let rtol = check.tolerance.rtol / (range.len() as f64).sqrt();
+        let tolerance = Tolerance { rtol, ..check.tolerance };
+        let differences = Differences::new(moved, y, 0.0, check.step);
+        let mut differences =
+            differences.of_terms(self.size.max((terms + coordinates) / (range.len() as f64).sqrt()));
+        Ok((differences.judge(0, got, scale, rounding, tolerance)?, got))
+    }
+}
+
+/// The largest finite size.
+pub(crate) fn largest<'a>(of: impl IntoIterator<Item = &'a f64>) -> f64 {
+    of.into_iter().filter(|v| v.is_finite()).fold(0.0, |m, v| m.max(v.abs()))
+}
+
+/// The recorded gradients of Σ⟨cotangent, output⟩, as functions of inputs and cotangents.
+fn gradient_of<'t>(f: &Function<'_>, x: &[Var<'t, f64>], n: usize) -> Result<Vec<Var<'t, f64>>> {
+    let (inputs, cotangents) = x.split_at(n);
+    let y = f(inputs);
+    let pairs: Vec<_> = y.into_iter().zip(cotangents.iter().copied()).collect();
+    match x.first() {
+        Some(first) => first.tape().grad(&pairs, inputs),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The gradients with respect to `x` by one sweep; zeros where nothing was reached.
+pub(crate) fn swept<'t>(
+    tape: &'t Tape<f64>,
+    seeds: &[(Var<'t, f64>, Tensor<f64>)],
+    x: &[Var<'t, f64>],
+) -> Result<Vec<Tensor<f64>>> {
+    let grads = tape.backward(seeds, Retain::Values)?;
+    x.iter().map(|x| gradient(&grads, *x)).collect()
+}
+
+fn gradient(grads: &Grads<f64>, x: Var<'_, f64>) -> Result<Tensor<f64>> {
+    match grads.wrt(x) {
+        Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), 0.0)?),
+        other => other,
+    }
+}
+
+/// The outputs and, for each output element, the gradient with respect to each input.
+fn jacobian(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+    let tape = Tape::new();
+    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
+    let outputs = f(&x)?;
+    let mut y = Vec::new();
+    let mut rows = Vec::new();
+    for output in outputs {
+        let value = output.value()?;
+        y.extend(value.to_vec());
+        for j in 0..value.numel() {
+            if !output.kind().1 {
+                rows.push(inputs.iter().map(|t| vec![0.0; t.numel()]).collect());
+                continue;
+            }
+            let mut seed = Tensor::try_full(value.shape(), 0.0)?;
+            seed.data_mut()[j] = 1.0;
+            rows.push(swept(&tape, &[(output, seed)], &x)?.iter().map(Tensor::to_vec).collect());
+        }
+    }
+    Ok((y, rows))
+}
+
+/// As [`jacobian`], of a function that cannot fail but on the tape.
+pub(crate) fn jacobian_of(f: &Function<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+    jacobian(&|x| Ok(f(x)), inputs)
+}
+
+/// The gradient of Σ⟨u, output⟩, and its Jacobian by inputs and cotangents.
+pub(crate) fn second_jacobian_of(
+    f: &Function<'_>,
+    inputs: &[Tensor<f64>],
+    u: &[Tensor<f64>],
+) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+    let n = inputs.len();
+    jacobian(&|x| gradient_of(f, x, n), &[inputs, u].concat())
+}
+
+fn evaluate(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<Numbers> {
+    let tape = Tape::new();
+    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
+    let mut y = Vec::new();
+    for output in f(&x)? {
+        y.extend(output.value()?.to_vec());
+    }
+    Ok(y)
+}

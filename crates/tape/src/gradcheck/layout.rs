@@ -1,0 +1,67 @@
+//! Ways in which the same tensor can lie in memory.
+
+use wengert_ops::{Slice, Tensor};
+
+/// How a tensor lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutKind {
+    /// Row-major.
+    Dense,
+    /// First and last axis exchanged.
+    Transposed,
+    /// An axis backwards: a negative stride.
+    Reversed,
+    /// Every second place along an axis.
+    Stepped,
+    /// A part of a longer tensor: what lies before is different, so that a forgotten offset shows.
+    Part,
+}
+
+impl LayoutKind {
+    /// All of them.
+    pub const ALL: [LayoutKind; 5] = [
+        LayoutKind::Dense,
+        LayoutKind::Transposed,
+        LayoutKind::Reversed,
+        LayoutKind::Stepped,
+        LayoutKind::Part,
+    ];
+
+    /// The same tensor in this layout, along `axis` where the layout is one of an axis; a scalar stays as it is.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::gradcheck::LayoutKind;
+    /// let t = Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// let stepped = LayoutKind::Stepped.of(&t, 1)?;
+    /// assert_eq!((stepped.strides(), &stepped), (&[6, 2][..], &t));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such axis.
+    pub fn of(self, t: &Tensor<f64>, axis: usize) -> wengert_ops::Result<Tensor<f64>> {
+        if t.rank() == 0 {
+            return Ok(t.clone());
+        }
+        let at = axis as isize;
+        match self {
+            LayoutKind::Dense => Ok(t.contiguous()),
+            LayoutKind::Transposed => t.transpose(0, -1)?.contiguous().transpose(0, -1),
+            LayoutKind::Reversed => {
+                t.slice(at, Slice::all().step(-1))?.contiguous().slice(at, Slice::all().step(-1))
+            }
+            LayoutKind::Stepped => {
+                let twice = Tensor::stack(&[t.clone(), t.scale(3.0)], at + 1)?;
+                let mut shape = t.shape().to_vec();
+                shape[axis] *= 2;
+                twice.reshape(shape)?.slice(at, Slice::all().step(2))
+            }
+            LayoutKind::Part => {
+                let wide = Tensor::concat(&[t.scale(3.0), t.clone()], at)?;
+                let n = wide.shape()[axis] / 2;
+                wide.slice(at, n..)
+            }
+        }
+    }
+}
