@@ -81,8 +81,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             };
         }
         "tape::Differences" {
-            new: { let (y, at, step) = (vec![a.number()], a.number(), a.number());
-                done(Differences::new(|t| Ok(vec![t]), y, at, step)) };
+            new: done(Differences::new(|t| Ok(vec![t]), vec![a.number()], a.number(), a.number()));
             of_terms: { let size = a.number(); let differences = Differences::new(|t| Ok(vec![t]), vec![0.0], 0.0, 1e-4);
                 differences.of_terms(size).judge(0, 1.0, 1.0, 0.0, Tolerance::default()).map(|v| format!("{v:?}")) };
             judge: {
