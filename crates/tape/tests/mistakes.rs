@@ -233,8 +233,8 @@ mistakes! {
 struct Made {
     forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>>,
     vjp: for<'s> fn(Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>>,
-    backward: Option<fn(&Eager<'_, f64>) -> Result<Cotangents<Tensor<f64>>>>,
-    composite: Option<for<'t> fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>>,
+    backward: Option<Backward>,
+    composite: Option<Composite>,
 }
 
 impl Op<f64> for Made {
@@ -255,6 +255,8 @@ impl Op<f64> for Made {
     }
 }
 
+type Backward = fn(&Eager<'_, f64>) -> Result<Cotangents<Tensor<f64>>>;
+type Composite = for<'t> fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>;
 type Vjp = for<'s> fn(Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>>;
 
 /// x³ with a rule.
@@ -321,7 +323,7 @@ fn row(vjp: Vjp) -> Verdict {
 }
 
 /// x² of a matrix, with a fast kernel and the right rule.
-fn square(backward: fn(&Eager<'_, f64>) -> Result<Cotangents<Tensor<f64>>>) -> Verdict {
+fn square(backward: Backward) -> Verdict {
     let forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>> = |x| vec![x[0].map(|x| x * x)];
     let made = Made { forward, backward: Some(backward), ..cubed(|r| one(r.gy() * r.x(0) * 2.0)) };
     checked_at(made, &[Tensor::from([[0.4, -0.8, 1.5], [2.0, 0.3, -1.1]])], 2)
