@@ -1,7 +1,7 @@
 //! Mutation testing of the gradient checks: an op with its rule made wrong on purpose has to fail.
 //!
 //! [`run`] wraps an enrolled op in every [`Mutation`], one at a time, and puts the wrong op through the
-//! [suite](crate::gradcheck::suite) until a case fails. A mutation that changes no number in any case (the second input of a
+//! [suite] until a case fails. A mutation that changes no number in any case (the second input of a
 //! function of one) has no effect, and says nothing about the checks; one that does and is not noticed has survived.
 
 use crate::gradcheck::generate::Kind;
