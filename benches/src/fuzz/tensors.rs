@@ -305,6 +305,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             digamma: math::special::digamma(a.number());
             polygamma: math::special::polygamma(a.count(0..=9) as u32, a.number());
             erf_inv: math::special::erf_inv(a.number());
+            log_ndtr: math::special::log_ndtr(a.number());
+            inverse_mills: math::special::inverse_mills(a.number());
+            mills_tail: math::special::mills_tail(a.count(0..=9) as u32, a.number());
         }
     }
 }

@@ -113,6 +113,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 Domain::Real)], [], |x| x[0])).len();
             second_order: done(spec().second_order().order);
             accurate_to: done(spec().accurate_to(a.number(), a.number()).accuracy);
+            in_units_of: done(spec().in_units_of(a.number()).accuracy);
             at: done(spec().at(&[0.5]).points);
             allow_non_finite: done(spec().allow_non_finite().allow_non_finite);
             draw: done(spec().draw(a.bits()).0.inputs);

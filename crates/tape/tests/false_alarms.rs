@@ -50,6 +50,10 @@ const SECOND_JUMPS: &[(&str, Function)] = &[
         let inside = x.clamp(-1.0, 1.0);
         inside.square() * 0.5 + (x - inside) * inside
     }),
+    ("smooth step", |x| {
+        let t = x.clamp(0.0, 1.0);
+        t * t * (3.0 - t * 2.0)
+    }),
     ("quadratic spline", |x| x.relu().square() - (x - 1.0).relu().square() * 2.0 + (x - 2.0).relu().square()),
     ("sign (√(1 + |x|) - 1)", |x| ((size(x) + 1.0).sqrt() - 1.0) * sign(x)),
     ("x / (1 + |x|)²", |x| x / (size(x) + 1.0).square()),

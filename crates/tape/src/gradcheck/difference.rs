@@ -196,17 +196,25 @@ impl<'f> Differences<'f> {
             let certain = e.error <= (certain * e.value.abs().max(got.abs())).max(absolute);
             e.is_known() && certain && off <= allowed.beside(e.value) + 2.0 * e.error
         };
-        let mut bent = true;
+        let digit = f64::EPSILON * y.abs().max(self.rounded);
+        // The usual step's derivative.
+        let mut usual: Option<(bool, f64)> = None;
         for s in 0..self.stencils.len() {
             let sides = self.sides(s, j)?;
-            // A step that does not move the value says something only beside a bend that a larger one saw.
-            let flat = bent && sides.central.value == 0.0 && got == 0.0 && self.constant(s, j);
-            if flat || (near(sides.central, 1e-6) && !sides.are_apart(absolute)) {
+            // That the value does not move says something where its digits could show it, and, at a small step, where
+            // the usual one saw nothing certain, or so much that it would be seen here as well.
+            let h = self.stencils[s].0;
+            let open = usual.is_none_or(|(known, slope)| !known || slope * h >= 100.0 * digit);
+            let flat = open && digit <= 1e-6 * h && sides.central.value == 0.0 && self.constant(s, j);
+            if flat && got == 0.0 || (near(sides.central, 1e-6) && !sides.are_apart(absolute)) {
                 return Ok(Verdict::Equal(relative(sides.central.value, got, scale.max(absolute))));
             }
-            if s == 0 {
-                bent = sides.are_apart(absolute);
-            }
+            usual.get_or_insert_with(|| {
+                let Estimate { value, error } = sides.central;
+                let known =
+                    sides.central.is_known() && !sides.are_apart(absolute) && value.abs() > 10.0 * error;
+                (known, value.abs())
+            });
             // Where only the second derivative jumps, each side is exact and the two together are not.
             if near(sides.left, 1e-6) && near(sides.right, 1e-6) {
                 let error = relative(sides.left.value, got, scale.max(absolute));
@@ -253,6 +261,14 @@ impl<'f> Differences<'f> {
                 let between = low - slack <= got && got <= high + slack;
                 return Ok(if between { Verdict::Kink } else { Verdict::Different(left.value, right.value) });
             }
+        }
+        // So close to a jump of the second derivative that no step fits in between, the sides differ by a millionth of
+        // how steeply the function goes on.
+        let (low, high) = (left.value.min(right.value), left.value.max(right.value));
+        let slack = allowed.beside(high.abs().max(low.abs()));
+        let between = low - slack <= got && got <= high + slack;
+        if left.contradicts(right) && between && high - low <= 1e-6 * self.steepest(j) {
+            return Ok(Verdict::Kink);
         }
         let expected = match (left.is_known(), right.is_known()) {
             // The edge of the domain.
@@ -358,7 +374,8 @@ fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> 
     }
     let seconded = |i: usize| {
         let e = known[i].1;
-        let as_certain = 100.0 * e.error.max(1e-9 * e.value.abs());
+        // Rounding grows by as much as a step shrinks, a hundredfold.
+        let as_certain = 300.0 * e.error.max(1e-9 * e.value.abs());
         known.iter().enumerate().any(|(j, (_, o))| j != i && o.error <= as_certain && !e.contradicts(*o))
     };
     let best = (0..known.len())
@@ -415,6 +432,9 @@ mod tests {
         right(|x| (1e4 * x).sin(), 0.0, 1e4);
         right(|x| (1e4 * x).sin(), 1.0, 1e4 * 1e4f64.cos());
         right(|x| 1e8 + x, 0.5, 1.0);
+        // Here only the largest step moves the value.
+        let far = judge(|x| 1e13 + x, 0.5, 0.0);
+        assert!(matches!(far, Verdict::Different(..)), "{far:?}");
         right(|x| 1e8 + x.sin(), 0.5, 0.5f64.cos());
         right(|x| 1e-8 * x.sin(), 0.5, 1e-8 * 0.5f64.cos());
         right(|x| 1e-200 * x * x, 0.5, 1e-200);
