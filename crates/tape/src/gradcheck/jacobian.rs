@@ -82,7 +82,8 @@ impl Comparison<'_> {
     /// Every entry of the Jacobian.
     fn full(&self, report: &mut Report) -> Result<()> {
         let (y, jacobian) = jacobian(self.f, self.inputs)?;
-        let size = self.sizes.iter().fold(largest(&y), |m, s| m.max(*s));
+        let terms = largest(self.sizes);
+        let size = largest(&y).max(terms);
         let scales: Vec<f64> = jacobian.iter().map(|row| largest(row.iter().flatten())).collect();
         for (i, input) in self.inputs.iter().enumerate() {
             let base = input.to_vec();
@@ -93,7 +94,8 @@ impl Comparison<'_> {
                     inputs[i].data_mut()[k] = at + d;
                     evaluate(self.f, &inputs)
                 };
-                let mut differences = Differences::new(moved, y.clone(), at, self.check.step);
+                let differences = Differences::new(moved, y.clone(), at, self.check.step);
+                let mut differences = differences.of_terms(terms);
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
                     let verdict = differences.judge(j, got, scales[j], rounding, self.check.tolerance)?;
