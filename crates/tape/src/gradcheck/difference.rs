@@ -372,6 +372,17 @@ fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> 
     if known.iter().any(|(_, e)| e.value != 0.0) {
         known.retain(|(h, e)| e.value != 0.0 || *h >= usual);
     }
+    // What a larger step sees is no news of this point where a smaller one has digits, and others.
+    known.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let sharp = |e: &Estimate| e.error <= 1e-3 * e.value.abs();
+    let nearest = known.iter().position(|(_, e)| sharp(e));
+    if let Some((at, (_, near))) = nearest.map(|i| (i, known[i])) {
+        let mut i = 0;
+        known.retain(|(_, e)| {
+            i += 1;
+            i - 1 <= at || !e.contradicts(near)
+        });
+    }
     let seconded = |i: usize| {
         let e = known[i].1;
         // Rounding grows by as much as a step shrinks, a hundredfold.
@@ -426,6 +437,8 @@ mod tests {
 
     #[test]
     fn functions_of_every_speed_and_size_are_judged_on_their_own_scale() {
+        right(f64::sin, 1e8, 1e8f64.cos());
+        right(|x| x.sin() / x, 1e8, 1e8f64.cos() / 1e8 - 1e8f64.sin() / 1e16);
         right(f64::exp, 0.3, 0.3f64.exp());
         right(|x| 1.0 / x, 1e-3, -1e6);
         right(|x| 1.0 / x, 1e-9, -1e18);

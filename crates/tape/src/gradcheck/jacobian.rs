@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gradcheck::check::{Check, Function};
-use crate::gradcheck::difference::{Differences, Tolerance, Verdict, relative};
+use crate::gradcheck::difference::{Differences, Tolerance, Unknown, Verdict, relative};
 use crate::gradcheck::report::{Mismatch, Report};
 use crate::grads::Grads;
 use crate::sweep::Retain;
@@ -98,7 +98,13 @@ impl Comparison<'_> {
                 let mut differences = differences.of_terms(terms);
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
-                    let verdict = differences.judge(j, got, scales[j], rounding, self.check.tolerance)?;
+                    // A cotangent of zero times a slope that is infinite with its value: the number of no derivative.
+                    let beyond = |(row, y): (&Vec<Numbers>, &f64)| !y.is_finite() && !row[i][k].is_finite();
+                    let verdict = if got.is_nan() && jacobian.iter().zip(&y).any(beyond) {
+                        Verdict::Unknown(Unknown::Value)
+                    } else {
+                        differences.judge(j, got, scales[j], rounding, self.check.tolerance)?
+                    };
                     self.count(verdict, got, (i, k), Some(j), report);
                 }
             }

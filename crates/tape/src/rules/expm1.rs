@@ -1,4 +1,4 @@
-//! expm1: eˣ - 1, accurate near zero. Derivative: y + 1.
+//! expm1: eˣ - 1, accurate near zero. Derivative: eˣ, and not y + 1, of which nothing is left where x is far below 0.
 
 use super::prelude::*;
 
@@ -8,7 +8,7 @@ pub struct Expm1;
 
 impl Pointwise for Expm1 {
     const NAME: &'static str = "expm1";
-    const USES_X: bool = false;
+    const USES_Y: bool = false;
     const COST: usize = 6;
 
     #[inline(always)]
@@ -16,13 +16,13 @@ impl Pointwise for Expm1 {
         x.expm1()
     }
     #[inline(always)]
-    fn df<R: Real>(&self, _x: R, y: R) -> R {
-        y + y.like(1.0)
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(super::exp::Exp)
     }
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Eˣ - 1, accurate near zero. Its derivative is y + 1.
+    /// Eˣ - 1, accurate near zero. Its derivative is eˣ.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -39,4 +39,6 @@ pub(super) fn spec() -> Spec {
         shape[axis] = if g.is_large() { shape[axis].next_multiple_of(2) } else { 2 * g.within(1..=2) };
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].glu(axis as isize))
     })
+    // The slope of the gate, σ (1 - σ), has the digits that 1 - σ has.
+    .accurate_to(4.0, 64.0)
 }

@@ -111,7 +111,7 @@ fn formula<R: Real>(x: R, which: usize) -> R {
     match which {
         0 => x * x.sin(),
         1 => (x * x + x.like(1.0)).recip().scale(3.0) - x.exp() / (x * x + x.like(2.0)),
-        2 => R::select(x.lt(x.like(0.0)), -cube(x) * x, cube(x) * x).tanh(),
+        2 => R::select(x.lt(x.like(0.0)), -cube(x) * x, cube(x) * x).scale(0.1).tanh(),
         3 => x.like(1.5),
         4 => x,
         5 => (x.square() + x.like(0.5)).sqrt().log().power(2.0) - x.erf(),
