@@ -334,3 +334,34 @@ fn no_function_has_two_lines() {
     let twice: Vec<_> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
     assert!(twice.is_empty(), "{twice:?}");
 }
+
+/// Operations that a refused argument comes from, whoever is called: a handle of another tape or one that was freed, an
+/// operand that is an error already.
+const ARGUMENTS: &[&str] = &["operand", "value"];
+
+#[test]
+fn an_error_names_the_function_that_was_called() {
+    use crate::arguments::Arguments;
+    let mut wrong: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for f in functions::<f64>() {
+        let Some(method) = f.name.strip_prefix("tape::Var::").or(f.name.strip_prefix("ops::Tensor::")) else {
+            continue;
+        };
+        for seed in 0..400 {
+            let (tape, other) = (wengert::Tape::new(), wengert::Tape::new());
+            let mut a = Arguments::new(seed, &tape, &other);
+            let seen = (f.call)(&mut a);
+            let Some(refused) = seen.refused else { continue };
+            let op = refused.split(':').next().unwrap_or_default().to_owned();
+            if op != method && !ARGUMENTS.contains(&op.as_str()) {
+                wrong
+                    .entry(format!("{}: {op}", f.name))
+                    .or_default()
+                    .insert(refused.lines().next().unwrap().to_owned());
+            }
+        }
+    }
+    let text: Vec<_> =
+        wrong.iter().map(|(name, texts)| format!("{name}: {}", texts.first().unwrap())).collect();
+    assert!(text.is_empty(), "{} errors name another function:\n{}", text.len(), text.join("\n"));
+}

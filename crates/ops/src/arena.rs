@@ -139,7 +139,8 @@ impl<R: Copy> Arena<R> {
     pub fn truncate(&mut self, len: u32) {
         if len < self.len() {
             self.len.set(len);
-            self.enter(chunk_of(len as usize));
+            // A full list ends with its last chunk: there is none after it.
+            self.enter(chunk_of(len as usize).min(CHUNKS - 1));
         }
     }
 
@@ -264,6 +265,9 @@ mod tests {
         for _ in 0..2 {
             assert_eq!((list.push(()), list.overflowed(), list.push_all(&[()])), (END, true, None));
         }
+        list.truncate(END);
+        assert_eq!((list.len(), list.overflowed(), list.push_all(&[()])), (END, false, None));
+        assert_eq!((list.push(()), list.overflowed()), (END, true));
         list.truncate(END - 1);
         assert_eq!((list.push(()), list.len(), list.overflowed()), (END - 1, END, false));
         assert_eq!(list.slice_ending(END).1.len(), extent(CHUNKS - 1).1);

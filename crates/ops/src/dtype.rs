@@ -30,13 +30,26 @@ impl fmt::Display for DType {
     }
 }
 
-/// A type that a [`Tensor`](crate::Tensor) can hold.
+mod sealed {
+    /// Keeps [`Element`](super::Element) to the types of this crate: kernels rely on their sizes and alignments, and
+    /// buffers are recycled from one to another.
+    pub trait Sealed {}
+}
+
+/// A type that a [`Tensor`](crate::Tensor) can hold: `f32`, `f64`, `i64`, `u8` or `bool`. Other crates cannot add any.
+///
+/// ```compile_fail
+/// unsafe impl wengert_ops::Element for (u8, u16) {         // has padding; the trait is sealed
+///     const DTYPE: wengert_ops::DType = wengert_ops::DType::U8;
+///     const ANY_BITS: bool = true;
+/// }
+/// ```
 ///
 /// # Safety
 /// If [`ANY_BITS`](Element::ANY_BITS) is true, every bit pattern must be a valid value; the all-zero pattern must be
 /// valid in any case, and the type must not need dropping.
 pub unsafe trait Element:
-    Copy + Send + Sync + PartialEq + PartialOrd + Default + fmt::Debug + fmt::Display + 'static
+    sealed::Sealed + Copy + Send + Sync + PartialEq + PartialOrd + Default + fmt::Debug + fmt::Display + 'static
 {
     /// The type's name.
     const DTYPE: DType;
@@ -46,6 +59,7 @@ pub unsafe trait Element:
 
 macro_rules! elements {
     ($($t:ty, $name:ident, $any:expr;)*) => {$(
+        impl sealed::Sealed for $t {}
         // SAFETY: numbers accept any bits and bool accepts zero; all are plain data.
         unsafe impl Element for $t {
             const DTYPE: DType = DType::$name;

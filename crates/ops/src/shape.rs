@@ -138,21 +138,32 @@ pub trait ToShape {
     /// The shape with its -1 replaced so that it holds `numel` elements.
     fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
         let (sizes, numel) = (self.sizes(), from.numel());
-        let mismatch =
-            || Error::shape(op, format!("cannot view {from} ({numel} elements) as {:?}", &sizes[..]));
+        let refused = |why: String| {
+            let detail = format!("cannot view {from} ({numel} elements) as {:?}: {why}", &sizes[..]);
+            Error::shape(op, detail)
+        };
         let mut rest = 1usize;
         let mut hole = None;
         for (i, &d) in sizes.iter().enumerate() {
             match usize::try_from(d) {
-                Ok(d) => rest = rest.checked_mul(d).ok_or_else(mismatch)?,
+                Ok(d) => {
+                    let product = rest.checked_mul(d);
+                    rest = product.ok_or_else(|| refused("it has too many elements".to_owned()))?;
+                }
                 Err(_) if d == -1 && hole.is_none() => hole = Some(i),
-                Err(_) => return Err(mismatch()),
+                Err(_) if d == -1 => return Err(refused("only one size can be inferred".to_owned())),
+                Err(_) => return Err(refused(format!("{d} is no size"))),
             }
         }
         let filled = match hole {
-            Some(_) if rest == 0 || !numel.is_multiple_of(rest) => return Err(mismatch()),
+            Some(_) if rest == 0 => {
+                return Err(refused("beside a size of 0 any number would do for -1".to_owned()));
+            }
+            Some(_) if !numel.is_multiple_of(rest) => {
+                return Err(refused(format!("{numel} is not a multiple of {rest}")));
+            }
             Some(_) => numel / rest,
-            None if rest != numel => return Err(mismatch()),
+            None if rest != numel => return Err(refused(format!("that has {rest}"))),
             None => 0,
         };
         let filled = |(i, &d): (usize, &isize)| if Some(i) == hole { filled } else { d as usize };

@@ -155,6 +155,11 @@ impl<T: Element> Tensor<T> {
         Arc::as_ptr(&self.buf) as usize
     }
 
+    /// How many tensors share the buffer, this one included.
+    pub fn buffer_owners(&self) -> usize {
+        Arc::strong_count(&self.buf)
+    }
+
     /// The number of elements of the whole buffer, which a view may show in part.
     pub fn buffer_len(&self) -> usize {
         self.buf.len()
@@ -183,16 +188,6 @@ impl<T: Element> Tensor<T> {
         }
         let at: isize = index.iter().zip(self.strides()).map(|(&i, &s)| i as isize * s).sum();
         Ok(self.buf[self.layout.offset.wrapping_add_signed(at)])
-    }
-
-    /// Each element through a function, into a new tensor (plain loop; the kernels have faster forms).
-    pub fn map<U: Element>(&self, f: impl Fn(T) -> U) -> Tensor<U> {
-        let mut out = Buffer::unspecified(self.numel());
-        let x = self.contiguous();
-        for (o, &v) in out.iter_mut().zip(x.as_slice().expect("made contiguous")) {
-            *o = f(v);
-        }
-        Tensor::from_buffer(out, self.shape().clone())
     }
 }
 

@@ -4,14 +4,13 @@
 //! deterministic. So a region can drop all its values but its results; when the sweep gets there, it runs the same ops again and
 //! has the same bits. Memory is then that of the results and of one region, for the price of one more forward pass.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::{Gone, Node, Slot};
 use crate::real::Float;
 use crate::scope::{Keep, Scope};
-use crate::tape::Tape;
+use crate::tape::{Tape, forward_of};
 use smallvec::SmallVec;
 use std::panic::Location;
-use wengert_ops::Tensor;
 
 /// A region of nodes that has been dropped.
 #[derive(Clone)]
@@ -118,12 +117,7 @@ pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner:
         let Some(op) = node.op.clone().filter(|_| outputs.clone().any(|o| needed[o - region.start])) else {
             continue;
         };
-        let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
-        for &i in &node.inputs {
-            x.push(nodes[i as usize].value.ready(op.name()).map_err(|e| e.at(at))?);
-        }
-        let again = op.forward(&x).map_err(|e| Error::from(e).relocated(at))?;
-        drop(x);
+        let again = forward_of(nodes, &op, &node.inputs).map_err(|e| e.at(at))?;
         if needs && outputs.clone().any(|o| wanted[o - region.start]) {
             nodes[id].saved = again.saved;
         }

@@ -1,7 +1,7 @@
 //! Looking at a tape: its nodes one by one, and what a reverse sweep does at each.
 
 use crate::error::Result;
-use crate::node::{Slot, paths};
+use crate::node::{Paths, Slot};
 use crate::real::Float;
 use crate::sweep::Retain;
 use crate::tape::Tape;
@@ -91,7 +91,7 @@ impl<T: Float> Tape<T> {
     pub fn nodes(&self) -> Vec<NodeInfo<T>> {
         let state = self.state.borrow();
         let nodes = &state.nodes;
-        let paths = paths(nodes, nodes.len());
+        let paths = Paths::default().all(nodes);
         let info = |(id, node): (usize, &crate::node::Node<T>)| {
             let first = &nodes[node.first as usize];
             let own = node.param.as_ref().and_then(|p| p.name.as_deref());

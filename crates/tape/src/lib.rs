@@ -12,6 +12,7 @@
 mod checkpoint;
 pub mod derivatives;
 mod error;
+mod evaluating;
 pub mod formula;
 pub mod gradcheck;
 mod grads;
@@ -45,7 +46,7 @@ pub use rules::Steps;
 pub use scope::{Keep, Scope};
 pub use substitute::Substituted;
 pub use sweep::Retain;
-pub use tape::Tape;
+pub use tape::{ErrorScope, Tape};
 pub use updates::{Announcement, BufferId, Change, Updates};
 pub use var::{Dims, Operand, Var};
 pub use written::{Equation, Term};

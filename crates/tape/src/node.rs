@@ -25,6 +25,8 @@ pub(crate) enum Gone {
     Checkpoint(&'static Location<'static>),
     Backward,
     Param,
+    /// An evaluating tape, which computes it again if somebody asks.
+    Evaluating,
 }
 
 pub(crate) struct Node<T: Float> {
@@ -103,6 +105,11 @@ impl Gone {
             Gone::Backward => format!(
                 "this value of shape {shape} was freed by backward(); keep() it before, or use backward_retaining()"
             ),
+            Gone::Evaluating => {
+                format!(
+                    "this value of shape {shape} was dropped by the evaluating tape and cannot be computed again"
+                )
+            }
             Gone::Param => format!(
                 "this parameter of shape {shape} was handed back by backward(); read it from the model, or ask tape.param again"
             ),
@@ -113,47 +120,78 @@ impl Gone {
 /// The path of the module in which a node with these inputs was made: that of a parameter among them, else what the
 /// paths of the inputs have in common. Found only when somebody asks, so that recording costs nothing.
 pub(crate) fn path_of<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
-    let top = *inputs.iter().max()? as usize;
-    common(inputs, &paths(nodes, top), nodes).map(str::to_owned)
+    Paths::default().of(nodes, inputs)
 }
 
-/// The paths of all nodes up to `top`: of a parameter its own.
-pub(crate) fn paths<T: Float>(nodes: &[Node<T>], top: usize) -> Vec<Option<&str>> {
-    let mut paths: Vec<Option<&str>> = Vec::with_capacity(top + 1);
-    for node in nodes.iter().take(top + 1) {
-        let path = match &node.param {
-            Some(p) => p.name.as_deref(),
-            None => common(&nodes[node.first as usize].inputs, &paths, nodes),
-        };
-        paths.push(path);
-    }
-    paths
+/// The paths of nodes, found once for each node.
+#[derive(Default)]
+pub(crate) struct Paths(Vec<Option<Path>>);
+
+/// The beginning of a parameter's name.
+#[derive(Clone, Copy, PartialEq)]
+struct Path {
+    /// The parameter's node.
+    param: u32,
+    len: u32,
 }
 
-fn common<'p, T: Float>(inputs: &[u32], paths: &[Option<&'p str>], nodes: &[Node<T>]) -> Option<&'p str> {
-    let of = |i: &u32| paths.get(*i as usize).copied().flatten();
-    let is_param = |i: &u32| nodes.get(*i as usize).is_some_and(|n| n.param.is_some());
-    let params = inputs.iter().filter(|i| is_param(i));
-    let module = |p: &'p str| p.rsplit_once('.').map_or("", |(m, _)| m);
-    if let Some(p) = params.filter_map(of).next() {
-        return Some(module(p));
+impl Path {
+    fn text<T: Float>(self, nodes: &[Node<T>]) -> Option<&str> {
+        let param = nodes.get(self.param as usize)?.param.as_ref()?;
+        param.name.as_deref()?.get(..self.len as usize)
     }
-    let mut shared: Option<&'p str> = None;
-    for p in inputs.iter().filter_map(of) {
-        shared = Some(match shared {
-            None => p,
-            Some(s) => {
-                let n = s
-                    .split('.')
-                    .zip(p.split('.'))
-                    .take_while(|(a, b)| a == b)
-                    .map(|(a, _)| a.len() + 1)
-                    .sum::<usize>();
-                &s[..n.saturating_sub(1)]
-            }
-        });
+}
+
+impl Paths {
+    /// The path of a node with these inputs.
+    pub(crate) fn of<T: Float>(&mut self, nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
+        self.extend(nodes, *inputs.iter().max()? as usize + 1);
+        Some(self.common(nodes, inputs)?.text(nodes)?.to_owned())
     }
-    shared
+
+    /// The paths of all nodes: of a parameter its own.
+    pub(crate) fn all<T: Float>(mut self, nodes: &[Node<T>]) -> Vec<Option<&str>> {
+        self.extend(nodes, nodes.len());
+        self.0.into_iter().map(|p| p?.text(nodes)).collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn extend<T: Float>(&mut self, nodes: &[Node<T>], len: usize) {
+        for id in self.0.len()..len.min(nodes.len()) {
+            let node = &nodes[id];
+            let path = match &node.param {
+                Some(p) => p.name.as_ref().map(|name| Path { param: id as u32, len: name.len() as u32 }),
+                None => self.common(nodes, &nodes[node.first as usize].inputs),
+            };
+            self.0.push(path);
+        }
+    }
+
+    fn common<T: Float>(&self, nodes: &[Node<T>], inputs: &[u32]) -> Option<Path> {
+        let of = |i: &u32| self.0.get(*i as usize).copied().flatten();
+        let text = |p: Path| p.text(nodes).unwrap_or_default();
+        let is_param = |i: &&u32| nodes.get(**i as usize).is_some_and(|n| n.param.is_some());
+        if let Some(p) = inputs.iter().filter(is_param).find_map(of) {
+            let len = text(p).rfind('.').unwrap_or(0);
+            return Some(Path { len: len as u32, ..p });
+        }
+        let mut shared: Option<Path> = None;
+        for p in inputs.iter().filter_map(of) {
+            shared = Some(match shared {
+                None => p,
+                Some(s) if s == p => s,
+                Some(s) => {
+                    let pairs = text(s).split('.').zip(text(p).split('.'));
+                    let len: usize = pairs.take_while(|(a, b)| a == b).map(|(a, _)| a.len() + 1).sum();
+                    Path { len: len.saturating_sub(1) as u32, ..s }
+                }
+            });
+        }
+        shared
+    }
 }
 
 /// A tensor's shape and range, for a report.

@@ -78,7 +78,8 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     /// The outputs from the inputs; deterministic, so that it can be run again.
     ///
     /// # Errors
-    /// If the inputs do not fit; the tape adds location and module path.
+    /// If the inputs do not fit; the tape adds location and module path. A panic, as for an input that is missing, becomes an
+    /// error of kind [`Rule`](ErrorKind::Rule) too.
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>>;
 
     /// The cotangents of the inputs.
@@ -265,6 +266,33 @@ impl<'r, T: Float> Eager<'r, T> {
 pub(crate) enum OpRef<T: Float> {
     Static(&'static dyn Op<T>),
     Shared(Arc<dyn Op<T>>),
+}
+
+impl<T: Float> OpRef<T> {
+    /// Runs a function of the op. A panic in it, as of an op that was given fewer inputs than it reads, is an error.
+    pub(crate) fn guarded<'s, R>(
+        &self,
+        function: &'static str,
+        inputs: impl Iterator<Item = &'s Shape>,
+        run: impl FnOnce() -> R,
+    ) -> Result<R> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).map_err(|payload| {
+            let said = payload.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let shapes: Vec<_> = inputs.map(Shape::to_string).collect();
+            let detail = match &shapes[..] {
+                [] => format!("{function} of the op panicked, given no inputs: {said}"),
+                [one] => format!("{function} of the op panicked, given one input of shape {one}: {said}"),
+                many => {
+                    format!(
+                        "{function} of the op panicked, given inputs of shapes {}: {said}",
+                        many.join(", ")
+                    )
+                }
+            };
+            Error::new(ErrorKind::Rule, self.name(), detail)
+        })
+    }
 }
 
 impl<T: Float> Clone for OpRef<T> {

@@ -14,8 +14,8 @@ use crate::tape::Tape;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
-use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
+use wengert_ops::{Shape, Tensor};
 
 /// What a sweep leaves on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +48,15 @@ impl<T: Float> Tape<T> {
     ///
     /// # Errors
     /// If an output has failed, was freed, or belongs to another tape; if a seed's shape is not its output's; if the
-    /// tape records nothing; if a rule fails.
+    /// tape records nothing; if no output depends on a [`var`](Tape::var) or a trainable parameter; if a rule fails.
     #[track_caller]
     pub fn backward(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: Retain) -> Result<Grads<T>> {
+        let needs = |y: &Var<'_, T>| !std::ptr::eq(y.tape, self) || y.is_failed() || y.kind().1;
+        if self.is_recording() && !outputs.is_empty() && !outputs.iter().any(|(y, _)| needs(y)) {
+            let detail = "the output depends on no var() and on no trainable parameter: it was made of constants, of frozen \
+                          parameters or of what was detached, so there is no gradient";
+            return Err(Error::new(ErrorKind::NoGradient, "backward", detail).at(Location::caller()));
+        }
         self.swept(outputs, retain, None)
     }
 
@@ -195,10 +201,9 @@ impl<T: Float> Sweep<'_, T> {
         };
         let gx = pulled_back(op, &eager, &mut self.scratch);
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
-        let gx = gx.map_err(located)?;
+        let gx = gx.map_err(|e| located(undeclared(e, op, &needs, &slots, &outputs)))?;
         if gx.len() != node.inputs.len() {
-            let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), node.inputs.len());
-            return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+            return Err(located(other_number(op, gx.len(), node.inputs.len())));
         }
         if let Some(log) = &mut self.log {
             let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
@@ -292,7 +297,51 @@ fn pulled_back<T: Float>(
     r: &Eager<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
-    op.backward(r).unwrap_or_else(|| by_rule(op, r, scratch))
+    let backward = op.guarded("backward", r.inputs.iter().map(|x| x.shape()), || op.backward(r))?;
+    backward.unwrap_or_else(|| by_rule(op, r, scratch))
+}
+
+/// The error of an op that says in no way what its derivative is.
+fn no_rule<T: Float>(op: &OpRef<T>) -> Error {
+    let detail = "the op has no rule: it needs one of vjp(), backward() and composite()";
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that gives not one cotangent for each input.
+fn other_number<T: Float>(op: &OpRef<T>, given: usize, inputs: usize) -> Error {
+    if given == 0 {
+        return no_rule(op);
+    }
+    let detail = format!("the rule gave {given} cotangents for {inputs} inputs");
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that asked for a freed value. Where the op did not declare that it would, that is the op's mistake, and no
+/// advice about scopes helps.
+fn undeclared<T: Float>(
+    e: Error,
+    op: &OpRef<T>,
+    needs: &[bool],
+    inputs: &[&Slot<T>],
+    outputs: &[&Slot<T>],
+) -> Error {
+    let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..));
+    if e.kind() != ErrorKind::Freed {
+        return e;
+    }
+    let saves = op.saves(needs);
+    let declared = |i: usize| saves.inputs >> i.min(31) & 1 == 1;
+    let mut gone = inputs.iter().enumerate().filter(|(_, slot)| is_gone(slot));
+    let of_op = gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.iter().any(is_gone));
+    let read = match gone.next() {
+        Some((i, _)) => format!("input {i}"),
+        None => "an output".to_owned(),
+    };
+    if !of_op {
+        return e;
+    }
+    let detail = format!("the rule reads {read}, which saves() does not name, so that its value was freed");
+    Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
 /// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its
@@ -309,7 +358,8 @@ fn by_rule<T: Float>(
         let y: SmallVec<[Var<'_, T>; 1]> = r.outputs.iter().map(|s| place(s)).collect();
         let g: SmallVec<[Option<Var<'_, T>>; 1]> =
             r.cotangents.iter().map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone())))).collect();
-        let gx = op.vjp(Rule { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs });
+        let rule = Rule { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs };
+        let gx = op.guarded("vjp", r.inputs.iter().map(|x| x.shape()), || op.vjp(rule))?;
         gx.into_iter().map(|g| g.map(|g| g.value()).transpose()).collect::<Result<Cotangents<Tensor<T>>>>()
     };
     tape.reset();
@@ -325,14 +375,14 @@ fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<
     let tape = Tape::new();
     let x: Vec<Var<'_, T>> =
         r.inputs.iter().zip(r.needs).map(|(s, &n)| tape.place((*s).clone(), n)).collect();
-    let no_rule = || Error::new(ErrorKind::Rule, op.name(), "the op has neither a rule nor a composite form");
-    let y = op.composite(&x).ok_or_else(no_rule)?;
+    let y = op.guarded("composite", r.inputs.iter().map(|x| x.shape()), || op.composite(&x))?;
+    let y = y.ok_or_else(|| no_rule(op))?;
     if y.len() != r.cotangents.len() {
         let detail = "the composite form gives other outputs than the op";
         return Err(Error::new(ErrorKind::Rule, op.name(), detail));
     }
     let seeds: Vec<_> = y.iter().zip(r.cotangents).filter_map(|(y, g)| Some((*y, g.clone()?))).collect();
-    let grads = tape.backward(&seeds, Retain::Nothing)?;
+    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
     let zero = |x: &Var<'_, T>| Tensor::try_full(x.raw_shape(), T::ZERO);
     x.iter()
         .zip(r.needs)
@@ -379,8 +429,12 @@ impl<T: Float> Tape<T> {
             return Err(Error::new(ErrorKind::ForeignTape, "grad", detail).at(at));
         }
         if let Some(frozen) = wrt.iter().find(|x| !x.kind().1) {
-            let detail =
-                format!("no gradient flows to this value of shape {}: it is a constant", frozen.shape());
+            let what = match frozen.kind() {
+                (_, _, Some(_)) => "it is a frozen parameter",
+                (true, _, None) => "it is a constant; make it with var()",
+                (false, _, None) => "it was made of constants, frozen parameters or detached values",
+            };
+            let detail = format!("no gradient flows to this value of shape {}: {what}", frozen.shape());
             return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
         }
         self.recompute_all().map_err(|e| e.at(at))?;
@@ -443,6 +497,25 @@ impl<'t, T: Float> Recorded<'t, T> {
         }
     }
 
+    /// That what a rule recorded has a value.
+    fn succeeded(
+        &self,
+        made: Var<'t, T>,
+        op: &OpRef<T>,
+        (x, y): (&[Var<'t, T>], &[Var<'t, T>]),
+        needs: &[bool],
+        at: &'static Location<'static>,
+    ) -> Result<()> {
+        let Err(e) = made.with(|slot| if let Slot::Failed(e) = slot { Err(e.clone()) } else { Ok(()) })
+        else {
+            return Ok(());
+        };
+        let slots = |all: &[Var<'t, T>]| all.iter().map(|v| v.with(Slot::clone)).collect::<Vec<_>>();
+        let (x, y) = (slots(x), slots(y));
+        let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
+        Err(undeclared(e, op, needs, &x, &y).at(at))
+    }
+
     fn add(&mut self, id: usize, g: Var<'t, T>) {
         self.cotangents[id] = Some(match self.cotangents[id] {
             None => g,
@@ -476,16 +549,16 @@ impl<'t, T: Float> Recorded<'t, T> {
             let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
             self.tape.state.borrow_mut().speaks_for = Some(at);
             let start = self.tape.len();
-            if let Some(again) = op.composite(&x) {
+            let shapes: SmallVec<[Shape; 4]> = x.iter().map(|x| x.raw_shape()).collect();
+            let guarded = |e: Error| e.at(at);
+            let composite = op.guarded("composite", shapes.iter(), || op.composite(&x)).map_err(guarded)?;
+            if let Some(again) = composite {
                 // The composite is recorded beside the fused op, and the sweep goes through it instead.
                 let end = self.tape.len();
                 self.spread(start..end);
                 // Nothing flows through a value that failed: without this its gradient would be zero.
-                for y in &again {
-                    y.with(|slot| match slot {
-                        Slot::Failed(e) => Err(e.clone()),
-                        _ => Ok(()),
-                    })?;
+                for again in &again {
+                    self.succeeded(*again, &op, (&x, &y), &needs, at)?;
                 }
                 if !again.iter().map(|y| y.raw_shape()).eq(y.iter().map(|y| y.raw_shape())) {
                     let detail = "the composite form gives other outputs than the op";
@@ -499,12 +572,13 @@ impl<'t, T: Float> Recorded<'t, T> {
                 self.run(start..end, &[])?;
                 continue;
             }
-            let gx = op.vjp(Rule { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs });
+            let rule = Rule { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs };
+            let gx = op.guarded("vjp", shapes.iter(), || op.vjp(rule)).map_err(guarded)?;
             if gx.len() != inputs.len() {
-                let detail = format!("the rule gave {} cotangents for {} inputs", gx.len(), inputs.len());
-                return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                return Err(other_number(&op, gx.len(), inputs.len()).at(at));
             }
-            for ((g, x), needed) in gx.into_iter().zip(&x).zip(&needs) {
+            let all = &x;
+            for ((g, x), needed) in gx.into_iter().zip(all).zip(&needs) {
                 if !needed {
                     continue;
                 }
@@ -512,7 +586,8 @@ impl<'t, T: Float> Recorded<'t, T> {
                     let detail = format!("the rule gave no cotangent for an input of shape {}", x.shape());
                     return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
                 };
-                if !g.is_failed() && g.raw_shape() != x.raw_shape() {
+                self.succeeded(g, &op, (all, &y), &needs, at)?;
+                if g.raw_shape() != x.raw_shape() {
                     let detail = format!(
                         "the rule gave a cotangent of shape {} for an input of shape {}",
                         g.shape(),

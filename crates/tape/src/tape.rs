@@ -2,7 +2,8 @@
 
 use crate::checkpoint::Region;
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::{Borrowed, Node, ParamInfo, Slot, path_of, range};
+use crate::evaluating::Recent;
+use crate::node::{Borrowed, Node, ParamInfo, Paths, Slot, range};
 use crate::op::{Forward, Op, OpRef, Saves};
 use crate::param::{Param, ParamId};
 use crate::real::Float;
@@ -38,7 +39,7 @@ use wengert_ops::{IntoTensor, Tensor};
 ///
 /// A tape has one element type, one mode and one random stream:
 /// [`Tape::new`] records and lets layers behave as in evaluation, [`Tape::train`] records and lets them train
-/// (dropout draws from the tape's seed), [`Tape::eval`] records nothing.
+/// (dropout draws from the tape's seed), [`Tape::eval`] records no gradients and bounds its memory.
 pub struct Tape<T: Float = f32> {
     pub(crate) serial: Cell<u64>,
     pub(crate) mode: Mode,
@@ -64,6 +65,13 @@ pub(crate) struct State<T: Float> {
     /// Checkpoints whose values have been dropped.
     pub(crate) regions: Vec<Region>,
     pub(crate) updates: Updates<T>,
+    /// What an evaluating tape keeps; nothing where values stay until they are freed.
+    pub(crate) recent: Option<Recent>,
+    /// Why nothing can be computed any more: a question about a shape had no answer.
+    broken: Option<Error>,
+    paths: Paths,
+    /// The function that inner operations belong to; see [`Tape::error_scope`].
+    error_scope: Option<&'static str>,
     /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
@@ -105,6 +113,10 @@ impl<T: Float> Tape<T> {
                 names: HashMap::new(),
                 regions: Vec::new(),
                 updates: Updates::default(),
+                recent: None,
+                broken: None,
+                paths: Paths::default(),
+                error_scope: None,
                 speaks_for: None,
             }),
         }
@@ -122,14 +134,31 @@ impl<T: Float> Tape<T> {
         Self::with_mode(true, true, seed)
     }
 
-    /// A tape that records nothing: gradients cannot be asked of it.
+    /// A tape for values alone: gradients cannot be asked of it.
+    ///
+    /// Its memory is bounded: when its values take more than 64 MiB (and more than 16 times the largest of them), those
+    /// that have not been used for longest are dropped, and computed again, with the same bits, if they are asked for
+    /// after all. Leaves and what was [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped, as do some
+    /// hundred bytes for each operation: a program that serves requests makes a tape for each, or resets it.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::<f32>::eval();
+    /// let mut y = tape.constant(Tensor::ones([1 << 20]));        // 4 MiB
+    /// for _ in 0..50 {
+    ///     y = (y * 1.01).tanh() + 0.1;
+    /// }
+    /// assert!(tape.bytes() <= 68 << 20);
+    /// ```
     pub fn eval() -> Self {
-        Self::with_mode(false, false, 0)
+        let tape = Self::scratch();
+        tape.state.borrow_mut().recent = Some(Recent::default());
+        tape
     }
 
     /// Rules of the first-order sweep run on a tape like this.
     pub(crate) fn scratch() -> Self {
-        Self::eval()
+        Self::with_mode(false, false, 0)
     }
 
     /// The same tape, panicking at the first error with its message, for debugging.
@@ -173,6 +202,7 @@ impl<T: Float> Tape<T> {
     #[must_use]
     pub fn keep_all(mut self) -> Self {
         self.mode.keeps = true;
+        self.state.get_mut().recent = None;
         self
     }
 
@@ -218,6 +248,9 @@ impl<T: Float> Tape<T> {
         state.names.clear();
         state.regions.clear();
         state.updates.clear();
+        state.paths.clear();
+        state.recent.iter_mut().for_each(Recent::clear);
+        state.broken = None;
         state.error = None;
     }
 
@@ -342,10 +375,13 @@ impl<T: Float> Tape<T> {
         let at = Location::caller();
         let ids: SmallVec<[u32; 4]> = inputs.iter().map(|v| v.id).collect();
         let foreign = inputs.iter().any(|v| !std::ptr::eq(v.tape, self));
+        if let Some(e) = self.why_not(&ids, foreign) {
+            return self.state.borrow_mut().push_failed(self, e, ids, at);
+        }
         let outcome = if foreign {
             Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand belongs to another tape"))
         } else {
-            run(&op, &Borrowed::take(self).nodes, &ids, self.mode)
+            self.revive(&ids).and_then(|()| run(&op, &Borrowed::take(self).nodes, &ids, self.mode))
         };
         let mut state = self.state.borrow_mut();
         let at = state.speaks_for.unwrap_or(at);
@@ -356,10 +392,31 @@ impl<T: Float> Tape<T> {
                 Var { tape: self, id }
             }
             Err(e) => {
-                let path = path_of(&state.nodes, &ids);
+                let State { paths, nodes, error_scope, .. } = &mut *state;
+                let path = paths.of(nodes, &ids);
+                let e = error_scope.map_or(e.clone(), |name| e.in_function(name));
                 state.push_failed(self, e.at(at).inside(path), ids, at)
             }
         }
+    }
+
+    /// The error that is there before an op runs: that of an input, or of the tape.
+    fn why_not(&self, ids: &[u32], foreign: bool) -> Option<Error> {
+        let state = self.state.borrow();
+        let failed = |&i: &u32| match state.nodes.get(i as usize).map(|n| &n.value) {
+            Some(Slot::Failed(e)) => Some(e.clone()),
+            _ => None,
+        };
+        let inputs = if foreign { &[] } else { ids };
+        inputs.iter().find_map(failed).or_else(|| state.broken.clone())
+    }
+
+    /// Makes everything fail that is computed from now on: for a question about a shape that has no answer, when the
+    /// program goes on with a number that means nothing.
+    #[track_caller]
+    pub(crate) fn break_with(&self, e: Error) {
+        let e = self.fail(e.relocated(Location::caller()));
+        self.state.borrow_mut().broken.get_or_insert(e);
     }
 
     /// Makes `e` the tape's error if it is the first.
@@ -372,12 +429,49 @@ impl<T: Float> Tape<T> {
         e
     }
 
+    /// Until the guard is dropped, errors of operations on this tape bear the name of the function that is made of
+    /// them: a caller of `std_axes` knows nothing of the mean in it. Of nested guards the outermost decides.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::{Tape, Var};
+    ///
+    /// #[track_caller]
+    /// fn softsquare<'t>(x: Var<'t, f64>, y: Var<'t, f64>) -> Var<'t, f64> {
+    ///     let _scope = x.tape().error_scope("softsquare");
+    ///     (x - y).square().log1p()
+    /// }
+    /// let tape = Tape::new();
+    /// let z = softsquare(tape.var(Tensor::zeros([2])), tape.var(Tensor::zeros([3])));
+    /// assert_eq!(z.value().unwrap_err().op(), "softsquare");
+    /// ```
+    #[must_use]
+    pub fn error_scope(&self, function: &'static str) -> ErrorScope<'_, T> {
+        let state = &mut *self.state.borrow_mut();
+        let outer = state.error_scope;
+        state.error_scope = outer.or(Some(function));
+        ErrorScope { tape: self, outer }
+    }
+
     /// A value that has failed with the given error: for functions that refuse an argument before any op does.
     #[track_caller]
     pub fn failed(&self, e: Error) -> Var<'_, T> {
         let at = Location::caller();
         let mut state = self.state.borrow_mut();
+        let e = state.error_scope.map_or(e.clone(), |name| e.in_function(name));
         state.push_failed(self, e.at(at), SmallVec::new(), at)
+    }
+}
+
+/// Names errors after a function; see [`Tape::error_scope`].
+pub struct ErrorScope<'t, T: Float> {
+    tape: &'t Tape<T>,
+    outer: Option<&'static str>,
+}
+
+impl<T: Float> Drop for ErrorScope<'_, T> {
+    fn drop(&mut self) {
+        self.tape.state.borrow_mut().error_scope = self.outer;
     }
 }
 
@@ -410,7 +504,7 @@ fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> R
         };
         x.push(node.value.ready(op.name())?);
     }
-    let forward = op.forward(&x).map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
+    let forward = forward(op, &x)?;
     if forward.outputs.is_empty() {
         return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
     }
@@ -427,7 +521,30 @@ fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> R
     Ok(Made { forward, needs, saves })
 }
 
+fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<Forward<T>> {
+    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x))?;
+    forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
+}
+
+/// What an op computes from the values of nodes, which have to be there.
+pub(crate) fn forward_of<T: Float>(nodes: &[Node<T>], op: &OpRef<T>, inputs: &[u32]) -> Result<Forward<T>> {
+    let x: Result<SmallVec<[&Tensor<T>; 4]>> =
+        inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
+    forward(op, &x?)
+}
+
 impl Error {
+    /// The same error as one of the function that the operation was a part of.
+    fn in_function(self, name: &'static str) -> Self {
+        // What was not finite has to be found; other messages say what the function was given.
+        let detail = match self.kind() {
+            ErrorKind::NonFinite => format!("in {}: {}", self.op(), self.detail()),
+            _ => self.detail().to_owned(),
+        };
+        let named = Error::new(self.kind(), name, detail).inside(self.module_path().map(str::to_owned));
+        self.location().map_or(named.clone(), |at| named.at(at))
+    }
+
     /// The same error at another place.
     pub(crate) fn relocated(self, at: &'static Location<'static>) -> Self {
         Error::new(self.kind(), self.op(), self.detail()).at(at)
@@ -458,6 +575,8 @@ impl<T: Float> State<T> {
             self.nodes[x as usize].wanted |= saves.inputs >> i.min(31) & 1 == 1;
         }
         let (first, outputs) = (self.next_id(), f.outputs.len() as u32);
+        let used = self.recent.is_some().then(|| inputs.clone());
+        let records = records || used.is_some();
         let mut recipe = Some((op, inputs, if needs { f.saved } else { Vec::new() }));
         for y in f.outputs {
             let (op, inputs, saved) = match recipe.take() {
@@ -477,6 +596,9 @@ impl<T: Float> State<T> {
                 param: None,
                 at,
             });
+        }
+        if let (Some(recent), Some(inputs)) = (&mut self.recent, used) {
+            recent.record(&mut self.nodes, first, &inputs);
         }
     }
 

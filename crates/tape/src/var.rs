@@ -120,7 +120,7 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn value(self) -> Result<Tensor<T>> {
         let at = Location::caller();
-        self.with(|slot| slot.ready("value").cloned()).map_err(|e| e.at(at))
+        self.ready().map_err(|e| e.at(at))
     }
 
     /// The only element of the value.
@@ -164,8 +164,18 @@ impl<'t, T: Float> Var<'t, T> {
         self.with(|slot| matches!(slot, Slot::Failed(_)))
     }
 
-    /// The size of one axis; a negative axis counts from the last. An axis out of range makes the value fail, and a
-    /// failed value answers 1.
+    /// The size of one axis; a negative axis counts from the last. For an axis out of range, and of a failed value, it is 1.
+    ///
+    /// The program goes on with that number, so after an axis out of range whatever the tape is asked to compute fails
+    /// with this error. What is there already stays as it is.
+    ///
+    /// ```
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(wengert_ops::Tensor::from([1.0, 2.0]));
+    /// let n = x.dim(3);
+    /// let e = (x.sum() / n as f64).backward().unwrap_err();
+    /// assert!(e.op() == "dim" && e.location().is_some() && x.value().is_ok());
+    /// ```
     #[track_caller]
     pub fn dim(self, axis: isize) -> usize {
         let dims = self.shape();
@@ -175,13 +185,14 @@ impl<'t, T: Float> Var<'t, T> {
         match normalize_axis("dim", axis, dims.rank()) {
             Ok(a) => dims.shape[a],
             Err(e) => {
-                self.poison(Error::from(e));
+                self.tape.break_with(Error::from(e));
                 1
             }
         }
     }
 
-    /// All sizes as an array, for destructuring. Another rank makes the value fail, and a failed value answers 1s.
+    /// All sizes as an array, for destructuring. For another rank they are all 1, and so are those of a failed value; then, as
+    /// after [`dim`](Var::dim), whatever the tape is asked to compute fails with this error.
     ///
     /// ```
     /// let tape = wengert_tape::Tape::new();
@@ -197,24 +208,18 @@ impl<'t, T: Float> Var<'t, T> {
             _ => {
                 if !dims.failed {
                     let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-                    self.poison(Error::new(kind, "dims", format!("expected rank {N}, found shape {dims}")));
+                    let detail = format!("expected rank {N}, found shape {dims}");
+                    self.tape.break_with(Error::new(kind, "dims", detail));
                 }
                 [1; N]
             }
         }
     }
 
-    /// Makes the value itself fail.
-    #[track_caller]
-    fn poison(self, e: Error) {
-        let e = self.tape.fail(e.relocated(Location::caller()));
-        if let Some(node) = self.tape.state.borrow_mut().nodes.get_mut(self.id as usize) {
-            node.value = Slot::Failed(e);
-        }
-    }
-
     /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`] of a sweep.
     pub fn keep(self) -> Self {
+        // What cannot be computed again is reported when it is asked for.
+        let _ = self.tape.revive(&[self.id]);
         if let Some(node) = self.tape.state.borrow_mut().nodes.get_mut(self.id as usize) {
             node.kept = true;
             node.wanted = true;
@@ -225,6 +230,9 @@ impl<'t, T: Float> Var<'t, T> {
     /// The same value as a constant: no gradient flows back through it.
     #[track_caller]
     pub fn detach(self) -> Self {
+        if !self.tape.is_recording() {
+            return self;
+        }
         match self.value() {
             Ok(v) => self.tape.constant(v),
             Err(e) => self.tape.failed(e),
@@ -258,7 +266,7 @@ impl<'t, T: Float> Var<'t, T> {
     ///
     /// # Errors
     /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
-    /// that the tape records nothing.
+    /// that the tape records nothing; that the value depends on no [`var`](Tape::var) and no trainable parameter.
     #[track_caller]
     pub fn backward(self) -> Result<Grads<T>> {
         self.tape.backward(&[(self, self.one()?)], Retain::Nothing)

@@ -271,7 +271,7 @@ fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Resul
     match axes.iter().find(|&&a| x.shape()[a] == 0) {
         Some(a) => Err(Error::shape(
             op,
-            format!("axis {a} of shape {} is empty: there is no {op} of nothing", x.shape()),
+            format!("axis {a} of shape {} is empty; there has to be an element", x.shape()),
         )),
         None => Ok(()),
     }

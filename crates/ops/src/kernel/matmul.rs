@@ -210,8 +210,16 @@ impl<T: Float> Tensor<T> {
         let rows = if a.rank() == 1 { a.unsqueeze(0)? } else { a.clone() };
         let columns = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
         let product = product(&rows, &columns).map_err(|e| match e {
-            Some(e) => e,
-            None => inner_mismatch(a, b, a.shape()[a.rank() - 1], b.shape()[b.rank().saturating_sub(2)]),
+            Misfit::Inner => {
+                inner_mismatch(a, b, a.shape()[a.rank() - 1], b.shape()[b.rank().saturating_sub(2)])
+            }
+            Misfit::Batch(x, y) => {
+                let (a, b) = (a.shape(), b.shape());
+                let detail =
+                    format!("cannot multiply {a} by {b}: their leading axes {x} and {y} do not broadcast");
+                Error::shape("matmul", detail)
+            }
+            Misfit::Other(e) => e,
         })?;
         let product = if b.rank() == 1 { product.squeeze(-1)? } else { product };
         if a.rank() == 1 { product.squeeze(if b.rank() == 1 { -1 } else { -2 }) } else { Ok(product) }
@@ -270,12 +278,27 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// Both of rank 2 or more. `None` as the error: the inner sizes differ.
-fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<Error>> {
+/// Why two tensors have no product.
+enum Misfit {
+    /// The inner sizes differ.
+    Inner,
+    /// The leading axes do not broadcast.
+    Batch(Shape, Shape),
+    Other(Error),
+}
+
+impl From<Error> for Misfit {
+    fn from(e: Error) -> Self {
+        Misfit::Other(e)
+    }
+}
+
+/// Both of rank 2 or more.
+fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> {
     let (ra, rb) = (a.rank(), b.rank());
     let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
     if b.shape()[rb - 2] != k {
-        return Err(None);
+        return Err(Misfit::Inner);
     }
     if ra == 2 && rb == 2 {
         let mut dst = Buffer::unspecified(m * n);
@@ -292,18 +315,19 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Option<E
         }
     }
     let leading = |t: &Tensor<T>| Shape::from(&t.shape()[..t.rank() - 2]);
-    let batch = broadcast_shapes("matmul", &leading(a), &leading(b)).map_err(Some)?;
+    let (x, y) = (leading(a), leading(b));
+    let batch = broadcast_shapes("matmul", &x, &y).map_err(|_| Misfit::Batch(x, y))?;
     let with = |r: usize, c: usize| {
         let mut s = batch.clone();
         s.push(r);
         s.push(c);
         s
     };
-    let (a, b) = (a.broadcast_to(with(m, k)).map_err(Some)?, b.broadcast_to(with(k, n)).map_err(Some)?);
+    let (a, b) = (a.broadcast_to(with(m, k))?, b.broadcast_to(with(k, n))?);
     let shape = with(m, n);
     if shape.checked_numel().is_none() {
         let detail = format!("the result's shape {shape} has too many elements");
-        return Err(Some(Error::new("matmul", crate::ErrorKind::Overflow, detail)));
+        return Err(Error::new("matmul", crate::ErrorKind::Overflow, detail).into());
     }
     let mut dst = Buffer::unspecified(shape.numel());
     if shape.numel() == 0 {

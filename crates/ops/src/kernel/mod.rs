@@ -19,6 +19,7 @@ pub mod pointwise;
 pub mod pool;
 mod rank;
 pub mod recurrent;
+pub mod rows;
 pub mod scan;
 pub mod softmax;
 pub mod sort;

@@ -14,6 +14,7 @@ use crate::shape::{Shape, broadcast_shapes};
 use crate::simd;
 use crate::tensor::Tensor;
 use std::mem::MaybeUninit;
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 const BLOCK: usize = 512;
 
@@ -62,6 +63,25 @@ impl<T, U, F: Fn(T, T, T) -> U + Sync> Kernel<3, T, U> for Fun<F> {
     #[inline(always)]
     fn call(&self, [x, y, z]: [T; 3]) -> U {
         (self.0)(x, y, z)
+    }
+}
+
+/// A closure of a user's, of which nothing is known: several instructions, perhaps a function of [`Float`].
+struct Mapped<F>(F);
+
+impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for Mapped<F> {
+    const COST: usize = 8;
+    #[inline(always)]
+    fn call(&self, [x]: [T; 1]) -> U {
+        (self.0)(x)
+    }
+}
+
+impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for Mapped<F> {
+    const COST: usize = 8;
+    #[inline(always)]
+    fn call(&self, [x, y]: [T; 2]) -> U {
+        (self.0)(x, y)
     }
 }
 
@@ -221,6 +241,39 @@ fn pointwise_as<const N: usize, T: Element, U: Element>(
     Tensor::from_buffer(out, shape)
 }
 
+impl<T: Element> Tensor<T> {
+    /// Each element through a function, into a new tensor: in vectors, with the best instruction set that the machine has,
+    /// and on all threads.
+    ///
+    /// The closure has to be small enough to be inlined, which a formula of a few functions is. Where that must not be left to
+    /// the compiler, write a [`Kernel`] and call [`pointwise`].
+    ///
+    /// ```
+    /// use wengert_ops::{Float, Tensor};
+    /// let t = Tensor::from([0.0f64, 1.0]).map(|x| (-x * x).exp());
+    /// assert_eq!(t.to_vec(), [1.0, (-1.0f64).exp()]);
+    /// ```
+    pub fn map<U: Element>(&self, f: impl Fn(T) -> U + Sync) -> Tensor<U> {
+        pointwise_as(self.shape().clone(), [self], &Each(Mapped(f)))
+    }
+
+    /// The elements of two tensors, which broadcast, through a function; otherwise as [`map`](Tensor::map).
+    ///
+    /// ```
+    /// use wengert_ops::{Float, Tensor};
+    /// let (a, b) = (Tensor::from([3.0f64, 5.0]), Tensor::from([[4.0], [12.0]]));
+    /// let t = a.zip_map(&b, |a, b| (a * a + b * b).sqrt())?;
+    /// assert_eq!(t.to_vec(), [5.0, 41f64.sqrt(), 153f64.sqrt(), 13.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    pub fn zip_map<U: Element>(&self, o: &Tensor<T>, f: impl Fn(T, T) -> U + Sync) -> Result<Tensor<U>> {
+        pointwise("zip_map", [self, o], &Mapped(f))
+    }
+}
+
 macro_rules! arithmetic {
     ($($(#[$doc:meta])* $name:ident $f:expr;)*) => {
         impl<T: Float> Tensor<T> {
@@ -275,6 +328,113 @@ comparison! {
     gt |a, b| a > b;
     /// Where `self >= o`, broadcasting.
     ge |a, b| a >= b;
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident;)*) => {$(
+        /// Elementwise, broadcasting; an error if the shapes do not broadcast.
+        impl<T: Float> $trait<&Tensor<T>> for &Tensor<T> {
+            type Output = Result<Tensor<T>>;
+            fn $method(self, o: &Tensor<T>) -> Result<Tensor<T>> {
+                Tensor::$method(self, o)
+            }
+        }
+        /// Every element with a number.
+        impl<T: Float> $trait<f64> for &Tensor<T> {
+            type Output = Tensor<T>;
+            fn $method(self, c: f64) -> Tensor<T> {
+                let c = T::from_f64(c);
+                pointwise_as(self.shape().clone(), [self], &Each(Fun(move |v| $trait::$method(v, c))))
+            }
+        }
+    )*};
+}
+operators! {
+    Add add;
+    Sub sub;
+    Mul mul;
+    Div div;
+}
+
+impl<T: Float> Neg for &Tensor<T> {
+    type Output = Tensor<T>;
+    fn neg(self) -> Tensor<T> {
+        pointwise_as(self.shape().clone(), [self], &Each(Fun(|v: T| -v)))
+    }
+}
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident $cost:literal;)*) => {
+        impl<T: Float> Tensor<T> {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(&self) -> Tensor<T> {
+                struct Function;
+                impl<T: Float> Kernel<1, T, T> for Function {
+                    const COST: usize = $cost;
+                    #[inline(always)]
+                    fn call(&self, [x]: [T; 1]) -> T {
+                        x.$name()
+                    }
+                }
+                pointwise_as(self.shape().clone(), [self], &Each(Function))
+            })*
+        }
+    };
+}
+functions! {
+    /// Absolute values.
+    abs 1;
+    /// Square roots; NaN of negative elements.
+    sqrt 4;
+    /// eˣ of every element.
+    exp 5;
+    /// eˣ - 1 of every element, accurate near zero.
+    expm1 6;
+    /// Natural logarithms; NaN of negative elements, -∞ of zeros.
+    log 6;
+    /// log(1 + x) of every element, accurate near zero.
+    log1p 8;
+    /// Hyperbolic tangents.
+    tanh 8;
+    /// 1 / (1 + e⁻ˣ) of every element.
+    sigmoid 6;
+    /// The error function of every element.
+    erf 12;
+}
+
+macro_rules! trigonometric {
+    ($($(#[$doc:meta])* $name:ident $any:ident;)*) => {
+        impl<T: Float> Tensor<T> {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(&self) -> Tensor<T> {
+                struct Function;
+                impl<T: Float> Kernel<1, T, T> for Function {
+                    const COST: usize = 8;
+                    const PATCHES: bool = true;
+                    #[inline(always)]
+                    fn call(&self, [x]: [T; 1]) -> T {
+                        x.$name()
+                    }
+                    #[inline(always)]
+                    fn is_rough(&self, [x]: [T; 1]) -> bool {
+                        x.trig_is_large()
+                    }
+                    fn patch(&self, [x]: [T; 1]) -> T {
+                        x.$any()
+                    }
+                }
+                pointwise_as(self.shape().clone(), [self], &Each(Function))
+            })*
+        }
+    };
+}
+trigonometric! {
+    /// Sines of angles in radians.
+    sin sin_any;
+    /// Cosines of angles in radians.
+    cos cos_any;
 }
 
 impl<T: Float> Tensor<T> {

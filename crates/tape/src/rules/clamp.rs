@@ -1,4 +1,4 @@
-//! clamp: x kept between two bounds, and hardtanh. Derivative 1 inside and on the bounds, 0 outside.
+//! clamp: x kept between two bounds, and hardtanh. Derivative 1 between the bounds, 0 on them and outside.
 
 use super::prelude::*;
 use wengert_ops::broadcast_shapes;
@@ -23,8 +23,15 @@ impl Pointwise for Clamp {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        let below_top = R::select(x.like(self.high).lt(x), x.like(0.0), x.like(1.0));
-        R::select(x.lt(x.like(self.low)), x.like(0.0), below_top)
+        // An infinite bound is none, so that it is not met by an infinite x.
+        let mut slope = x.like(1.0);
+        if self.high < f64::INFINITY {
+            slope = R::select(x.like(self.high).le(x), x.like(0.0), slope);
+        }
+        if self.low > f64::NEG_INFINITY {
+            slope = R::select(x.le(x.like(self.low)), x.like(0.0), slope);
+        }
+        slope
     }
 }
 
@@ -44,6 +51,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn clamp_between(self, low: impl Operand<'t, T>, high: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("clamp_between");
         let (low, high) = (low.into_var(self.tape()), high.into_var(self.tape()));
         let mut shape = self.raw_shape();
         for bound in [self, low, high] {
@@ -58,14 +66,14 @@ impl<'t, T: Float> Var<'t, T> {
         self.maximum(low).minimum(high)
     }
 
-    /// Every element kept between two bounds, as PyTorch's `clamp`: gradient 1 inside and at the bounds; NaN
-    /// stays NaN, and its gradient passes.
+    /// Every element kept between two bounds: min(max(x, low), high). The gradient is 1 between the bounds and 0 on
+    /// them and outside, as in PyTorch since 2.15 and as that of [`relu`](Var::relu) at 0; NaN stays NaN, and its gradient passes.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([-3.0, 0.5, 1.0]));
-    /// assert_eq!(x.clamp(-1.0, 1.0).sum().backward()?.wrt(x)?.to_vec(), [0.0, 1.0, 1.0]);
+    /// assert_eq!(x.clamp(-1.0, 1.0).sum().backward()?.wrt(x)?.to_vec(), [0.0, 1.0, 0.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
@@ -99,13 +107,13 @@ impl<'t, T: Float> Var<'t, T> {
         self.clamp(f64::NEG_INFINITY, high)
     }
 
-    /// `clamp(0, 6)`.
+    /// `clamp(0, 6)`: gradient 0 at 0 and 6.
     #[track_caller]
     pub fn relu6(self) -> Self {
         self.clamp(0.0, 6.0)
     }
 
-    /// `clamp(-1, 1)`.
+    /// `clamp(-1, 1)`: gradient 0 at -1 and 1.
     #[track_caller]
     pub fn hardtanh(self) -> Self {
         self.clamp(-1.0, 1.0)
@@ -134,4 +142,30 @@ pub(super) fn between_spec() -> Spec {
         let x = vec![g.tensor(&a, Domain::Grid), g.tensor(&b, Domain::Grid), g.tensor(&c, Domain::Grid)];
         case!(x, [], |x| x[0].clamp_between(x[1] - 1.75, x[2] + 1.75))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The slopes of PyTorch 2.15 at the bounds, and those at what is not finite.
+    #[test]
+    fn on_a_bound_the_slope_is_zero() {
+        type Function = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
+        let functions: [(Function, [f64; 7]); 5] = [
+            (|x| x.clamp(-1.0, 6.0), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+            (|x| x.hardtanh(), [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
+            (|x| x.relu6(), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]),
+            (|x| x.clamp_min(-1.0), [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            (|x| x.clamp_max(6.0), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]),
+        ];
+        let at = [f64::NEG_INFINITY, -1.0, 0.0, 1.0, 6.0, f64::INFINITY, f64::NAN];
+        for (i, (f, want)) in functions.into_iter().enumerate() {
+            let tape = Tape::new();
+            let x = tape.var(Tensor::from(at));
+            let recorded = f(x).sum().grad(x).unwrap().value().unwrap().to_vec();
+            assert_eq!(recorded, want, "{i}");
+            assert_eq!(f(x).sum().backward().unwrap().wrt(x).unwrap().to_vec(), want, "{i}");
+        }
+    }
 }

@@ -179,6 +179,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn logdet(self) -> Self {
+        let _scope = self.tape().error_scope("logdet");
         let (sign, log) = self.slogdet();
         log.masked_fill(sign.lt(0.0), f64::NAN)
     }

@@ -83,6 +83,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The eigenvalues alone, as [`eigh`](Var::eigh) gives them.
     #[track_caller]
     pub fn eigvalsh(self) -> Self {
+        let _scope = self.tape().error_scope("eigvalsh");
         self.eigh().0
     }
 }

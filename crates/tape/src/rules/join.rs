@@ -85,6 +85,15 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn stack<'t>(&'t self, parts: &[Var<'t, T>], axis: isize) -> Var<'t, T> {
+        let _scope = self.error_scope("stack");
+        if let Some(first) = parts.first().map(|part| part.raw_shape()) {
+            let differs = |part: &&Var<'t, T>| !part.is_failed() && part.raw_shape() != first;
+            if let (false, Some(other)) = (parts[0].is_failed(), parts.iter().find(differs)) {
+                let detail = format!("expected equal shapes, found {first} and {}", other.shape());
+                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+                return self.failed(crate::Error::new(kind, "stack", detail));
+            }
+        }
         let mut rows = Vec::with_capacity(parts.len());
         for part in parts {
             rows.push(part.unsqueeze(axis));

@@ -13,6 +13,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn lerp(self, to: impl Operand<'t, T>, weight: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("lerp");
         let to = to.into_var(self.tape());
         self + (to - self) * weight
     }

@@ -37,6 +37,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn var_axes(self, axes: impl Axes, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("var_axes");
         let shape = self.raw_shape();
         // An axis out of range is reported by the mean.
         let n: usize = axes
@@ -60,6 +61,7 @@ impl<T: Float> Var<'_, T> {
     /// The standard deviation over some axes, which go: the root of [`var_axes`](Var::var_axes).
     #[track_caller]
     pub fn std_axes(self, axes: impl Axes, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("std_axes");
         self.var_axes(axes, correction).pointwise(NormSqrt)
     }
 
@@ -75,6 +77,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn variance(self, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("variance");
         let all: Vec<usize> = (0..self.rank()).collect();
         self.var_axes(all, correction)
     }
@@ -83,6 +86,7 @@ impl<T: Float> Var<'_, T> {
     /// is 0, with gradient 0.
     #[track_caller]
     pub fn std(self, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("std");
         self.variance(correction).pointwise(NormSqrt)
     }
 
@@ -100,12 +104,14 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn norm(self) -> Self {
+        let _scope = self.tape().error_scope("norm");
         self.square().sum().pointwise(NormSqrt)
     }
 
     /// The Euclidean norm over some axes, which go.
     #[track_caller]
     pub fn norm_axes(self, axes: impl Axes) -> Self {
+        let _scope = self.tape().error_scope("norm_axes");
         self.square().sum_axes(axes).pointwise(NormSqrt)
     }
 

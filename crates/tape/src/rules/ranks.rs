@@ -108,7 +108,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) if x.shape()[a] > 0 => (x.shape()[a] - 1) / 2,
             Ok(_) => {
                 let detail =
-                    format!("axis {axis} of shape {} is empty: there is no median of nothing", x.shape());
+                    format!("axis {axis} of shape {} is empty; there has to be an element", x.shape());
                 let e = Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail);
                 return (self.tape().failed(e), Tensor::from(Vec::new()));
             }
@@ -149,7 +149,7 @@ impl<'t, T: Float> Var<'t, T> {
         let refused = match normalize_axis(OP, axis, x.rank()) {
             Ok(a) if x.shape()[a] == 0 => {
                 let detail =
-                    format!("axis {axis} of shape {} is empty: there is no quantile of nothing", x.shape());
+                    format!("axis {axis} of shape {} is empty; there has to be an element", x.shape());
                 Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), OP, detail)
             }
             Ok(_) if !(0.0..=1.0).contains(&q) => {

@@ -242,6 +242,7 @@ impl<T: Float> Var<'_, T> {
     /// The last two axes exchanged: the transpose of a matrix, or of each matrix of a batch.
     #[track_caller]
     pub fn t(self) -> Self {
+        let _scope = self.tape().error_scope("t");
         self.transpose(-2, -1)
     }
 

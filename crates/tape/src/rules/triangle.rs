@@ -88,6 +88,7 @@ impl<T: Float> Var<'_, T> {
     /// The sum of the diagonal of matrices `[.., n, m]`, square or not, as `[..]`.
     #[track_caller]
     pub fn trace(self) -> Self {
+        let _scope = self.tape().error_scope("trace");
         self.diagonal(0).sum_axes(-1)
     }
 

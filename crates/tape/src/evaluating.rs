@@ -1,0 +1,276 @@
+//! What an evaluating tape keeps: the values that were used last, within a bound.
+//!
+//! A handle is a plain number, so the tape cannot know which values will still be asked for. It drops those that have not
+//! been used for longest, and computes one of them again in the rare case that it is: ops are deterministic, so it has
+//! the same bits. Leaves, which nothing can compute, and what was [`keep`](Var::keep)t stay.
+
+use crate::error::Result;
+use crate::node::{Borrowed, Gone, Node, Slot};
+use crate::real::Float;
+use crate::tape::{Tape, forward_of};
+use crate::var::Var;
+use std::collections::HashMap;
+use wengert_ops::Tensor;
+
+/// So much is kept in any case.
+const BYTES: usize = 64 << 20;
+/// And as many values as large as the largest.
+const VALUES: usize = 16;
+
+/// When each value was used last, and how many bytes they may have together.
+#[derive(Default)]
+pub(crate) struct Recent {
+    /// The number of operations so far.
+    now: u64,
+    /// The operation that used a node last.
+    used: Vec<u64>,
+    /// Nodes that may hold a value which can be computed again.
+    live: Vec<u32>,
+    /// The bytes of these, or more.
+    held: usize,
+    largest: usize,
+}
+
+/// Handles of one buffer.
+struct Shared {
+    used: u64,
+    bytes: usize,
+    nodes: Vec<u32>,
+    /// Handles of it anywhere.
+    owners: usize,
+}
+
+impl Recent {
+    pub(crate) fn clear(&mut self) {
+        *self = Recent::default();
+    }
+
+    /// Takes note of an operation whose outputs are the nodes from `first` on.
+    pub(crate) fn record<T: Float>(&mut self, nodes: &mut [Node<T>], first: u32, inputs: &[u32]) {
+        self.now += 1;
+        self.used.resize(nodes.len(), self.now);
+        for &i in inputs {
+            self.used[i as usize] = self.now;
+        }
+        for id in first..nodes.len() as u32 {
+            self.hold(nodes, id, inputs);
+        }
+        if self.held > self.limit() {
+            self.drop_oldest(nodes);
+        }
+    }
+
+    fn limit(&self) -> usize {
+        BYTES.max(VALUES * self.largest)
+    }
+
+    fn hold<T: Float>(&mut self, nodes: &[Node<T>], id: u32, inputs: &[u32]) {
+        let Slot::Ready(t) = &nodes[id as usize].value else { return };
+        self.live.push(id);
+        let is_view = |&i: &u32| matches!(&nodes[i as usize].value, Slot::Ready(x) if x.shares_buffer(t));
+        if !inputs.iter().any(is_view) {
+            let bytes = t.buffer_len() * size_of::<T>();
+            self.held += bytes;
+            self.largest = self.largest.max(bytes);
+        }
+    }
+
+    /// Drops values until they have half the bytes that they may have.
+    fn drop_oldest<T: Float>(&mut self, nodes: &mut [Node<T>]) {
+        let mut buffers: HashMap<usize, Shared> = HashMap::new();
+        self.live.retain(|&id| {
+            let node = &nodes[id as usize];
+            let Slot::Ready(t) = &node.value else { return false };
+            if node.kept {
+                return false;
+            }
+            let used = self.used[id as usize];
+            let bytes = t.buffer_len() * size_of::<T>();
+            let buffer = buffers.entry(t.buffer_address()).or_insert_with(|| Shared {
+                used,
+                bytes,
+                nodes: Vec::new(),
+                owners: t.buffer_owners(),
+            });
+            buffer.used = buffer.used.max(used);
+            buffer.nodes.push(id);
+            true
+        });
+        // What a leaf or the user holds as well would not become free.
+        let mut buffers: Vec<_> = buffers.into_values().filter(|b| b.owners == b.nodes.len()).collect();
+        buffers.sort_unstable_by_key(|b| b.used);
+        self.held = buffers.iter().map(|b| b.bytes).sum();
+        for buffer in buffers {
+            if self.held <= self.limit() / 2 || buffer.used == self.now {
+                return;
+            }
+            self.held -= buffer.bytes;
+            for id in buffer.nodes {
+                let value = &mut nodes[id as usize].value;
+                *value = Slot::Gone(value.shape().clone(), Gone::Evaluating);
+            }
+        }
+    }
+}
+
+fn is_dropped<T: Float>(nodes: &[Node<T>], id: u32) -> bool {
+    nodes.get(id as usize).is_some_and(|n| matches!(n.value, Slot::Gone(_, Gone::Evaluating)))
+}
+
+impl<T: Float> Tape<T> {
+    /// Sees to it that the values of these nodes are there, if this tape drops values.
+    pub(crate) fn revive(&self, ids: &[u32]) -> Result<()> {
+        {
+            let state = self.state.borrow();
+            if state.recent.is_none() || !ids.iter().any(|&id| is_dropped(&state.nodes, id)) {
+                return Ok(());
+            }
+        }
+        let mut borrowed = Borrowed::take(self);
+        let nodes = &mut borrowed.nodes;
+        // What a scope has freed is only lent.
+        let mut lent: Vec<(u32, Slot<T>)> = Vec::new();
+        let mut made = Vec::new();
+        let mut wanted: Vec<u32> = ids.iter().copied().filter(|&id| is_dropped(nodes, id)).collect();
+        let outcome = loop {
+            let Some(&id) = wanted.last() else { break Ok(()) };
+            if matches!(nodes[id as usize].value, Slot::Ready(_)) {
+                wanted.pop();
+                continue;
+            }
+            let first = nodes[id as usize].first as usize;
+            let inputs = nodes[first].inputs.clone();
+            let missing = inputs.iter().filter(|&&i| matches!(nodes[i as usize].value, Slot::Gone(..)));
+            let before = wanted.len();
+            wanted.extend(missing);
+            if wanted.len() > before {
+                continue;
+            }
+            // A leaf is never dropped; without an op there is nothing to run, and the value says why it is gone.
+            let again = match &nodes[first].op {
+                Some(op) => forward_of(nodes, op, &inputs),
+                None => break nodes[id as usize].value.ready("value").map(|_| ()),
+            };
+            let outputs = match again {
+                Ok(again) => again.outputs,
+                Err(e) => break Err(e),
+            };
+            for (id, y) in (first as u32..).zip(outputs) {
+                let value = &mut nodes[id as usize].value;
+                match value {
+                    Slot::Gone(_, Gone::Evaluating) => made.push(id),
+                    Slot::Gone(..) => lent.push((id, value.clone())),
+                    _ => continue,
+                }
+                *value = Slot::Ready(y);
+            }
+        };
+        for (id, slot) in lent {
+            nodes[id as usize].value = slot;
+        }
+        drop(borrowed);
+        let state = &mut *self.state.borrow_mut();
+        if let Some(recent) = &mut state.recent {
+            for id in made {
+                recent.used[id as usize] = recent.now;
+                recent.hold(&state.nodes, id, &[]);
+            }
+        }
+        outcome
+    }
+}
+
+impl<T: Float> Var<'_, T> {
+    /// As [`value`](Var::value), without a place in the user's program.
+    pub(crate) fn ready(self) -> Result<Tensor<T>> {
+        self.tape.revive(&[self.id])?;
+        self.with(|slot| slot.ready("value").cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn memory_is_bounded_and_every_value_is_there_with_the_same_bits() {
+        let tape = Tape::<f64>::eval();
+        let x = Tensor::from_vec((0..MIB / 8).map(|i| (i as f64).sin()).collect(), [MIB / 8]).unwrap();
+        let mut y = tape.constant(&x);
+        let mut all = Vec::new();
+        for _ in 0..200 {
+            y = (y * 1.01).tanh() + 0.1;
+            all.push(y);
+        }
+        assert!(tape.bytes() <= BYTES + MIB, "{}", tape.bytes());
+        let recording = Tape::new();
+        let (mut want, mut wanted) = (recording.var(&x), Vec::new());
+        for y in &all {
+            want = (want * 1.01).tanh() + 0.1;
+            wanted.push(want);
+            assert_eq!(y.value().unwrap(), want.value().unwrap());
+        }
+        // All of them at once, as the outputs of a recurrence that are joined at its end.
+        let joined = tape.concat(&all, 0).value().unwrap();
+        assert_eq!(joined, recording.concat(&wanted, 0).value().unwrap());
+    }
+
+    #[test]
+    fn what_was_kept_stays_and_what_a_scope_freed_stays_freed() {
+        let tape = Tape::<f64>::eval();
+        let x = tape.constant(Tensor::ones([MIB / 8]).scale(0.5));
+        let kept = (x + 1.0).keep();
+        let mut inner = x;
+        let y = tape.scope(|| {
+            inner = x.exp();
+            inner * 2.0
+        });
+        for _ in 0..200 {
+            let _ = x.sin() * 2.0;
+        }
+        assert!(matches!(tape.state.borrow().nodes[kept.id as usize].value, Slot::Ready(_)));
+        assert!(is_dropped(&tape.state.borrow().nodes, y.id));
+        assert_eq!(y.value().unwrap().get(&[7]).unwrap(), 0.5f64.exp() * 2.0);
+        assert!(inner.value().unwrap_err().to_string().contains("end of the scope"));
+        assert_eq!((y - x).value().unwrap().get(&[0]).unwrap(), 0.5f64.exp() * 2.0 - 0.5);
+    }
+
+    #[test]
+    fn a_long_chain_is_computed_again_without_recursion() {
+        let tape = Tape::<f32>::eval();
+        let mut y = tape.constant(Tensor::ones([MIB / 16]).scale(0.5));
+        let first = y * 1.0;
+        y = first;
+        for _ in 0..3000 {
+            y = y + 0.25;
+        }
+        for _ in 0..600 {
+            let _ = tape.constant(Tensor::ones([MIB / 16]).scale(1.0)).exp();
+        }
+        assert_eq!(y.value().unwrap().get(&[3]).unwrap(), 750.5);
+        assert_eq!(first.value().unwrap().get(&[3]).unwrap(), 0.5);
+    }
+
+    #[test]
+    fn several_outputs_and_views_come_back() {
+        let tape = Tape::<f64>::eval();
+        let x = tape.constant(Tensor::ones([MIB / 8, 1]).scale(3.0));
+        let doubled = x * 2.0;
+        let view = doubled.t().reshape([MIB / 8]);
+        let other = x.exp();
+        for _ in 0..100 {
+            let _ = x.sin() * 2.0;
+        }
+        assert!(
+            is_dropped(&tape.state.borrow().nodes, view.id)
+                && is_dropped(&tape.state.borrow().nodes, other.id)
+        );
+        assert_eq!(view.value().unwrap().get(&[1]).unwrap(), 6.0);
+        assert_eq!(
+            (other.detach() + view.reshape([MIB / 8, 1])).value().unwrap().get(&[0, 0]).unwrap(),
+            3f64.exp() + 6.0
+        );
+    }
+}
