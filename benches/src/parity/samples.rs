@@ -28,7 +28,7 @@ impl Samples {
     }
 
     /// With a function of one of the tensors of numbers in its place.
-    pub(crate) fn map(mut self, name: &'static str, f: impl Fn(f32) -> f32) -> Self {
+    pub(crate) fn map(mut self, name: &'static str, f: impl Fn(f32) -> f32 + Sync) -> Self {
         if let Some(t) = self.numbers.get_mut(name) {
             *t = t.map(f);
         }

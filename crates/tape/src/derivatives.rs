@@ -21,7 +21,7 @@ fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_,
         y.value()?;
         return zero();
     }
-    match tape.backward(&[(y, seed)], Retain::Values)?.wrt(x) {
+    match tape.swept(&[(y, seed)], Retain::Values, None)?.wrt(x) {
         Err(e) if e.kind() == ErrorKind::Unreached => zero(),
         other => other,
     }

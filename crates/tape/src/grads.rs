@@ -87,6 +87,9 @@ impl<T: Float> Grads<T> {
             (true, true) => {
                 error(ErrorKind::Unreached, "the output does not depend on this value: its gradient is zero")
             }
+            (true, false) if param.is_some() => {
+                error(ErrorKind::NoGradient, "this parameter is frozen: it gets no gradient")
+            }
             (true, false) => error(ErrorKind::NoGradient, "this value is a constant; make it with var()"),
             _ => error(ErrorKind::NoGradient, "this value is an intermediate; keep() it before backward()"),
         }

@@ -101,7 +101,7 @@ mistakes! {
     panic_expanded, "Check", "A kernel that panics for a cotangent of stride 0" => square(|r| {
         let g = r.gy()?.as_slice().expect("dense").to_vec();
         Ok(cotangents([Some(r.x(0)?.scale(2.0).mul(&Tensor::from_vec(g, r.shape(0))?)?)]))
-    }), "panicked: dense";
+    }), "panicked, given one input of shape [2, 3]: dense";
     expanded_cotangent, "Check", "Wrong for a cotangent of stride 0" => square(|r| {
         let g = r.gy()?;
         let factor = if g.strides().contains(&0) { 1.5 } else { 2.0 };
@@ -149,7 +149,7 @@ mistakes! {
             Ok(cotangents([Some(r.x(0)?.map(|x| 3.0 * x * x).scale(if wrong { 1.1 } else { 1.0 }).mul(r.gy()?)?)]))
         }), ..cubed(|r| one(right(&r))) })
     }, "swept";
-    panics, "Check", "A panic in the rule" => cube(|_| panic!("index 3 of 3")), "panicked: index 3 of 3";
+    panics, "Check", "A panic in the rule" => cube(|_| panic!("index 3 of 3")), "panicked, given one input of shape [3]: index 3 of 3";
     fast_wave, "Check", "Wrong where the function varies fast" => checked_at(
         Made { forward: |x| vec![x[0].map(|x| (1e4 * x).sin())], ..cubed(|r| one(r.gy() * 1.001e4)) },
         &[Tensor::from([0.0])], 1), "by differences 10000.000000000, swept 10010.0";
@@ -185,7 +185,7 @@ mistakes! {
         if x.to_vec().iter().any(|x| x.abs() > 50.0) { 1.5 } else { 1.0 }
     }), "(Extreme)";
     fails_when_empty, "suite", "A panic for empty inputs"
-        => suited(|_, x| vec![x.scale(1.0 + 0.0 * x.to_vec()[0])], |_, _| 1.0), "panicked: index out of bounds";
+        => suited(|_, x| vec![x.scale(1.0 + 0.0 * x.to_vec()[0])], |_, _| 1.0), "of the op panicked, given one input of shape [2, 0]: index out of bounds";
     common_offset, "suite", "Digits lost to a common offset" => {
         let spec = Spec::new("log_softmax", Order::Second, |g| {
             let x = vec![g.tensor(&[3], Domain::Real)];

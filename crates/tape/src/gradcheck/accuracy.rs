@@ -141,7 +141,7 @@ fn evaluate<T: Float>(call: &Run<T>, inputs: &[Tensor<T>], cotangents: &[Tensor<
     for g in tape.grad(&pairs, &x)? {
         recorded.extend(wide(&g.value()?));
     }
-    let grads = tape.backward(&seeds, Retain::Nothing)?;
+    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
     let mut swept = Numbers::new();
     for x in &x {
         match grads.wrt(*x) {

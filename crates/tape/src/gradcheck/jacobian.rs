@@ -362,7 +362,7 @@ pub(crate) fn swept<'t>(
     seeds: &[(Var<'t, f64>, Tensor<f64>)],
     x: &[Var<'t, f64>],
 ) -> Result<Vec<Tensor<f64>>> {
-    let grads = tape.backward(seeds, Retain::Values)?;
+    let grads = tape.swept(seeds, Retain::Values, None)?;
     x.iter().map(|x| gradient(&grads, *x)).collect()
 }
 

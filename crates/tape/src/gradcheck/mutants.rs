@@ -391,7 +391,7 @@ impl<T: Float> Op<T> for Wrong<T> {
             let y = (self.call)(&x);
             let seeds = y.into_iter().zip(r.cotangents()).filter_map(|(y, g)| Some((y, g.clone()?)));
             let seeds: Vec<_> = seeds.filter(|(y, _)| y.kind().1).collect();
-            let grads = tape.backward(&seeds, Retain::Nothing)?;
+            let grads = tape.swept(&seeds, Retain::Nothing, None)?;
             let mut right = Vec::new();
             for (x, needed) in x.iter().zip(&needs) {
                 right.push(match grads.wrt(*x) {

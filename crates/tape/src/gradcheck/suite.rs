@@ -266,7 +266,7 @@ fn value_and_gradients<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::
     let y = call(&x);
     let values: Vec<_> = y.iter().map(|y| y.value()).collect::<crate::Result<_>>()?;
     let seeds: Vec<_> = y.into_iter().zip(values.iter().cloned()).collect();
-    let grads = tape.backward(&seeds, Retain::Nothing)?;
+    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
     let gradients = x.iter().map(|x| match grads.wrt(*x) {
         Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), T::ZERO)?),
         other => other,

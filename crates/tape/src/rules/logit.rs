@@ -25,6 +25,28 @@ impl Pointwise for Logit {
     }
 }
 
+/// x kept between two bounds, with slope 1 at the bounds too: PyTorch's `logit` with `eps`, unlike its `clamp`.
+#[derive(Debug, Clone, Copy)]
+struct Within {
+    low: f64,
+    high: f64,
+}
+
+impl Pointwise for Within {
+    const NAME: &'static str = "logit_within";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.maximum(F::from_f64(self.low)).minimum(F::from_f64(self.high))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let below_high = R::select(x.like(self.high).lt(x), x.like(0.0), x.like(1.0));
+        R::select(x.lt(x.like(self.low)), x.like(0.0), below_high)
+    }
+}
+
 impl<T: Float> Var<'_, T> {
     /// log(x/(1 - x)), the inverse of the sigmoid, accurate around ½: ∓∞ at 0 and 1, NaN outside. Its
     /// derivative is 1/(x (1 - x)).
@@ -49,7 +71,7 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     pub fn logit_within(self, eps: f64) -> Self {
         if (0.0..=0.5).contains(&eps) || self.is_failed() {
-            return self.clamp(eps, 1.0 - eps).logit();
+            return self.pointwise(Within { low: eps, high: 1.0 - eps }).logit();
         }
         let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
         let detail = format!("expected eps between 0 and 1/2, found {eps}");

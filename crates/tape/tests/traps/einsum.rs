@@ -106,7 +106,7 @@ fn einsum_is_a_sum_over_all_indices() {
 fn einsum_of_repeated_and_summed_out_indices_has_the_right_gradient() {
     for (written, _, shapes) in EQUATIONS {
         let x: Vec<_> = shapes.iter().enumerate().map(|(i, s)| filled(s, i as f64)).collect();
-        let report = Check::new(*written).run(|x| x[0].tape().einsum(written, x), &x);
+        let report = Check::new(*written).allow_empty().run(|x| x[0].tape().einsum(written, x), &x);
         assert!(report.passed(), "{report}");
     }
 }

@@ -179,13 +179,13 @@ fn bounds_of_their_own_share_with_equals() {
         |x| x.clamp_min(0.0),
         &[-1.0, 0.0, INF, NAN],
         &[0.0, 0.0, INF, NAN],
-        &[0.0, 1.0, 1.0, 1.0],
+        &[0.0, 0.0, 1.0, 1.0],
     );
     at(
         "clamp_max",
         |x| x.clamp_max(0.0),
         &[1.0, 0.0, -INF, NAN],
         &[0.0, 0.0, -INF, NAN],
-        &[0.0, 1.0, 1.0, 1.0],
+        &[0.0, 0.0, 1.0, 1.0],
     );
 }
