@@ -11,6 +11,10 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 /// Every function is branch-free and inlined, so that a loop over it vectorises for the instruction set found at run
 /// time. Their error bounds are stated in [`math::single`](crate::math::single) and
 /// [`math::double`](crate::math::double); functions that are not listed there are the standard library's.
+///
+/// They are made for [`Tensor::map`](crate::Tensor::map) and kernels. In a loop of a program that is compiled for any machine there
+/// is no instruction for a fused multiply-add, and each becomes a function call: `exp` takes some 30 ns there, the standard
+/// library's 4. Put such a loop into [`simd::with_fma`](crate::simd::with_fma), or use the functions of the standard library.
 pub trait Float:
     Element
     + Gemm

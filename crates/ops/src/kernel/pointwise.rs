@@ -245,8 +245,9 @@ impl<T: Element> Tensor<T> {
     /// Each element through a function, into a new tensor: in vectors, with the best instruction set that the machine has,
     /// and on all threads.
     ///
-    /// The closure has to be small enough to be inlined, which a formula of a few functions is. Where that must not be left to
-    /// the compiler, write a [`Kernel`] and call [`pointwise`].
+    /// The closure has to be small enough to be inlined, which a formula of two or three functions is. Where it is not, every
+    /// fused multiply-add becomes a function call, and the loop takes a hundred times as long: then write a [`Kernel`], whose
+    /// function is always inlined, and call [`pointwise`].
     ///
     /// ```
     /// use wengert_ops::{Float, Tensor};
