@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::descent::{Descent, Memory, Method, not_negative};
+use super::descent::{Descent, Memory, Method, not_negative, times};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
@@ -8,13 +8,13 @@ use wengert_tape::Float;
 /// The options of [`Adadelta`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdadeltaConfig {
-    /// η, which the paper does not have.
+    /// η, which the paper does not have. Default: `1.0`.
     pub learning_rate: f64,
-    /// ρ: how much of the means of squares stays.
+    /// ρ: how much of the means of squares stays. Default: `0.9`.
     pub rho: f64,
-    /// ε, added under both roots.
+    /// ε, added under both roots. Default: `1e-6`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -59,11 +59,11 @@ struct Step<T> {
 impl<T: Float> Update<3, T> for Step<T> {
     #[inline(always)]
     fn call(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
-        let g = g + self.decay * p;
-        let v = self.rho * v + self.one_minus_rho * g * g;
+        let g = g + times(self.decay, p);
+        let v = times(self.rho, v) + times(self.one_minus_rho, g) * g;
         let delta = (u + self.epsilon).sqrt() / (v + self.epsilon).sqrt() * g;
-        let u = self.rho * u + self.one_minus_rho * delta * delta;
-        [p - self.rate * delta, v, u]
+        let u = times(self.rho, u) + times(self.one_minus_rho, delta) * delta;
+        [p - times(self.rate, delta), v, u]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Adagrad.
 
-use super::descent::{Descent, Memory, Method, not_negative};
+use super::descent::{Descent, Memory, Method, not_negative, times};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
@@ -8,15 +8,15 @@ use wengert_tape::Float;
 /// The options of [`Adagrad`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdagradConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// By how much the learning rate falls: in step t it is η / (1 + (t - 1) · `lr_decay`).
+    /// By how much the learning rate falls: in step t it is η / (1 + (t - 1) · `lr_decay`). Default: `0.0`.
     pub lr_decay: f64,
-    /// Where the sum of squares begins.
+    /// Where the sum of squares begins. Default: `0.0`.
     pub initial_accumulator_value: f64,
-    /// ε, added to the root.
+    /// ε, added to the root. Default: `1e-10`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -63,9 +63,9 @@ struct Step<T> {
 impl<T: Float> Update<2, T> for Step<T> {
     #[inline(always)]
     fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
-        let g = g + self.decay * p;
+        let g = g + times(self.decay, p);
         let v = v + g * g;
-        [p - self.rate * g / (v.sqrt() + self.epsilon), v]
+        [p - times(self.rate, g) / (v.sqrt() + self.epsilon), v]
     }
 }
 

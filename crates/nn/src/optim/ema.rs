@@ -1,6 +1,6 @@
 //! Averages of a model's weights along a run.
 
-use super::descent::{argument, not_negative};
+use super::descent::{argument, not_negative, times};
 use crate::module::{Buffer, Module, Path, VisitorMut};
 use crate::state::{AnyTensor, Dict, dict};
 use wengert_ops::kernel::update::{Update, update};
@@ -35,7 +35,7 @@ struct Step<T>(T, T);
 impl<T: Float> Update<1, T> for Step<T> {
     #[inline(always)]
     fn call(&self, [average]: [T; 1], value: T) -> [T; 1] {
-        [self.0 * average + self.1 * value]
+        [times(self.0, average) + times(self.1, value)]
     }
 }
 
@@ -253,5 +253,19 @@ mod tests {
         assert!(e.contains("weight") && e.contains("[3]"), "{e}");
         ema.set_decay(1.5);
         assert!(ema.update(&net(1.0)).is_err());
+    }
+
+    #[test]
+    fn what_has_no_share_has_no_influence() {
+        let single = |x: f64| Param::new(Tensor::from([x]));
+        let mut model = single(0.0);
+        for (decay, average, now, want) in
+            [(0.0, f64::INFINITY, 2.0, 2.0), (1.0, 3.0, f64::NEG_INFINITY, 3.0)]
+        {
+            let mut ema = Ema::new(decay, &single(average));
+            ema.update(&single(now)).unwrap();
+            ema.store(&mut model).unwrap();
+            assert_eq!(model.value().to_vec(), [want]);
+        }
     }
 }

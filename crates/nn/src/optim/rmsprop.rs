@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
@@ -8,17 +8,17 @@ use wengert_tape::Float;
 /// The options of [`Rmsprop`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmspropConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// α: how much of the mean of squares stays.
+    /// α: how much of the mean of squares stays. Default: `0.99`.
     pub alpha: f64,
-    /// ε, added to the root.
+    /// ε, added to the root. Default: `1e-8`.
     pub epsilon: f64,
-    /// μ; 0 for none.
+    /// μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013).
+    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013). Default: `false`.
     pub centered: bool,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -72,12 +72,12 @@ struct Step<T> {
 impl<T: Float> Step<T> {
     #[inline(always)]
     fn gradient(&self, p: T, g: T) -> T {
-        g + self.decay * p
+        g + times(self.decay, p)
     }
     /// The running mean of `x`.
     #[inline(always)]
     fn mean(&self, old: T, x: T) -> T {
-        self.alpha * old + self.one_minus_alpha * x
+        times(self.alpha, old) + self.one_minus_alpha * x
     }
     #[inline(always)]
     fn root(&self, v: T) -> T {
@@ -100,7 +100,7 @@ impl<T: Float> Update<2, T> for Plain<T> {
         let s = &self.0;
         let g = s.gradient(p, g);
         let v = s.mean(v, g * g);
-        [p - s.rate * g / s.root(v), v]
+        [p - times(s.rate, g) / s.root(v), v]
     }
 }
 
@@ -110,7 +110,7 @@ impl<T: Float> Update<3, T> for Centered<T> {
         let s = &self.0;
         let g = s.gradient(p, g);
         let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
-        [p - s.rate * g / s.centered_root(v, mean), v, mean]
+        [p - times(s.rate, g) / s.centered_root(v, mean), v, mean]
     }
 }
 
@@ -121,7 +121,7 @@ impl<T: Float> Update<3, T> for Moving<T> {
         let g = s.gradient(p, g);
         let v = s.mean(v, g * g);
         let b = s.momentum * b + g / s.root(v);
-        [p - s.rate * b, v, b]
+        [p - times(s.rate, b), v, b]
     }
 }
 
@@ -132,7 +132,7 @@ impl<T: Float> Update<4, T> for CenteredMoving<T> {
         let g = s.gradient(p, g);
         let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
         let b = s.momentum * b + g / s.centered_root(v, mean);
-        [p - s.rate * b, v, mean, b]
+        [p - times(s.rate, b), v, mean, b]
     }
 }
 

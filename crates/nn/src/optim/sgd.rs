@@ -1,6 +1,6 @@
 //! Stochastic gradient descent, with momentum and Nesterov's variant.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
@@ -8,15 +8,15 @@ use wengert_tape::Float;
 /// The options of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// μ; 0 for none.
+    /// μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// τ: how much of each gradient but the first is kept out of the velocity.
+    /// τ: how much of each gradient but the first is kept out of the velocity. Default: `0.0`.
     pub dampening: f64,
-    /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013).
+    /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013). Default: `false`.
     pub nesterov: bool,
-    /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient.
+    /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -59,7 +59,7 @@ struct Plain<T> {
 impl<T: Float> Update<1, T> for Plain<T> {
     #[inline(always)]
     fn call(&self, [p]: [T; 1], g: T) -> [T; 1] {
-        [p - self.rate * (g + self.decay * p)]
+        [p - times(self.rate, g + times(self.decay, p))]
     }
 }
 
@@ -77,9 +77,9 @@ struct Momentum<T> {
 impl<T: Float> Update<2, T> for Momentum<T> {
     #[inline(always)]
     fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
-        let g = g + self.decay * p;
-        let v = self.momentum * v + self.fresh * g;
-        [p - self.rate * (self.direct * g + self.carried * v), v]
+        let g = g + times(self.decay, p);
+        let v = self.momentum * v + times(self.fresh, g);
+        [p - times(self.rate, times(self.direct, g) + self.carried * v), v]
     }
 }
 
