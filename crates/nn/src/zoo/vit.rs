@@ -11,21 +11,21 @@ use wengert_tape::{Float, Param, Var};
 /// The shape of a [`Vit`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VitConfig {
-    /// Channels of the images.
+    /// Channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images.
+    /// Height and width of the images. Default: `28`.
     pub size: usize,
-    /// Height and width of a patch, a divisor of the size.
+    /// Height and width of a patch, a divisor of the size. Default: `4`.
     pub patch: usize,
-    /// Classes.
+    /// Classes. Default: `10`.
     pub classes: usize,
-    /// Features of each patch.
+    /// Features of each patch. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `4`.
     pub heads: usize,
-    /// Blocks.
+    /// Blocks. Default: `4`.
     pub layers: usize,
-    /// The probability of dropping a feature.
+    /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
 }
 
