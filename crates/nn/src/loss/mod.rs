@@ -231,7 +231,7 @@ pub fn huber_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     let target = same_shape("huber", x, target);
-    if !(delta > 0.0) {
+    if delta.is_nan() || delta <= 0.0 {
         let detail = format!("expected δ of more than 0, found {delta}");
         return refused(x, "huber", OpErrorKind::Argument, detail);
     }
