@@ -6,8 +6,10 @@ use wengert_ops::random::Rng;
 use wengert_ops::{Resize, Tensor, Window};
 use wengert_tape::Tape;
 
+type Named = (&'static [&'static str], Box<dyn Layer<f64>>);
+
 /// Layers, each with the names that its errors may have: its own, and for models those of their parts.
-fn layers() -> Vec<(&'static [&'static str], Box<dyn Layer<f64>>)> {
+fn layers() -> Vec<Named> {
     let mut rng = Rng::seed(0);
     let r = &mut rng;
     let small =

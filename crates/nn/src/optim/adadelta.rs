@@ -1,8 +1,8 @@
 //! Adadelta.
 
-use super::descent::{Descent, Memory, Method, not_negative, times};
+use super::descent::{Descent, Memory, Method, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adadelta`].
@@ -56,14 +56,14 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
-        let g = g + times(self.decay, p);
-        let v = times(self.rho, v) + times(self.one_minus_rho, g) * g;
+    fn call<F: Factors>(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.decay, p);
+        let v = F::times(self.rho, v) + F::times(self.one_minus_rho, g) * g;
         let delta = (u + self.epsilon).sqrt() / (v + self.epsilon).sqrt() * g;
-        let u = times(self.rho, u) + times(self.one_minus_rho, delta) * delta;
-        [p - times(self.rate, delta), v, u]
+        let u = F::times(self.rho, u) + F::times(self.one_minus_rho, delta) * delta;
+        [p - F::times(self.rate, delta), v, u]
     }
 }
 
@@ -105,7 +105,7 @@ impl Method for AdadeltaConfig {
             epsilon: n(self.epsilon),
         };
         let [v, u] = memory.slots_mut();
-        update(Self::NAME, [p, v, u], g, &step)
+        run(Self::NAME, [p, v, u], g, &step, step.decay, &[step.rate, step.rho, step.one_minus_rho])
     }
 }
 

@@ -1,8 +1,8 @@
 //! Adagrad.
 
-use super::descent::{Descent, Memory, Method, not_negative, times};
+use super::descent::{Descent, Memory, Method, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adagrad`].
@@ -60,12 +60,12 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<2, T> for Step<T> {
+impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
-        let g = g + times(self.decay, p);
+    fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let g = F::decayed(g, self.decay, p);
         let v = v + g * g;
-        [p - times(self.rate, g) / (v.sqrt() + self.epsilon), v]
+        [p - F::times(self.rate, g) / (v.sqrt() + self.epsilon), v]
     }
 }
 
@@ -109,7 +109,7 @@ impl Method for AdagradConfig {
             epsilon: n(self.epsilon),
         };
         let [v] = memory.slots_mut();
-        update(Self::NAME, [p, v], g, &step)
+        run(Self::NAME, [p, v], g, &step, step.decay, &[step.rate])
     }
 }
 

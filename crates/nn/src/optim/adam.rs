@@ -1,8 +1,8 @@
 //! Adam, AdamW, and AMSGrad.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adam`].
@@ -88,28 +88,28 @@ struct Step<T> {
 impl<T: Float> Step<T> {
     /// The new moments, and the parameter divided by the root of a function of the second.
     #[inline(always)]
-    fn take(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
-        let g = g + times(self.coupled, p);
-        let m = times(self.beta1, m) + self.one_minus_beta1 * g;
-        let v = times(self.beta2, v) + self.one_minus_beta2 * g * g;
+    fn take<F: Factors>(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
+        let g = F::decayed(g, self.coupled, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
         let under = largest(v);
-        let step = times(self.rate, m) / (under.sqrt() * self.root + self.epsilon);
-        [times(self.shrink, p) - step, m, v, under]
+        let step = F::times(self.rate, m) / (under.sqrt() * self.root + self.epsilon);
+        [F::times(self.shrink, p) - step, m, v, under]
     }
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [p, m, v, _] = self.take(state, g, |v| v);
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [p, m, v, _] = self.take::<F>(state, g, |v| v);
         [p, m, v]
     }
 }
 
-impl<T: Float> Update<4, T> for Step<T> {
+impl<T: Float> Formula<4, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, v, largest]: [T; 4], g: T) -> [T; 4] {
-        self.take([p, m, v], g, |v| largest.maximum(v))
+    fn call<F: Factors>(&self, [p, m, v, largest]: [T; 4], g: T) -> [T; 4] {
+        self.take::<F>([p, m, v], g, |v| largest.maximum(v))
     }
 }
 
@@ -154,12 +154,13 @@ impl Method for AdamConfig {
             root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
             epsilon: n(self.epsilon),
         };
+        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
         if self.amsgrad {
             let [m, v, largest] = memory.slots_mut();
-            update(Self::NAME, [p, m, v, largest], g, &step)
+            run(Self::NAME, [p, m, v, largest], g, &step, decay, &others)
         } else {
             let [m, v] = memory.slots_mut();
-            update(Self::NAME, [p, m, v], g, &step)
+            run(Self::NAME, [p, m, v], g, &step, decay, &others)
         }
     }
 }

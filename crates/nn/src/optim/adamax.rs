@@ -1,8 +1,8 @@
 //! Adamax.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adamax`].
@@ -59,13 +59,13 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
-        let g = g + times(self.decay, p);
-        let m = times(self.beta1, m) + self.one_minus_beta1 * g;
-        let u = times(self.beta2, u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
-        [p - times(self.rate, m) / u, m, u]
+    fn call<F: Factors>(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.decay, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let u = F::times(self.beta2, u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
+        [p - F::times(self.rate, m) / u, m, u]
     }
 }
 
@@ -107,7 +107,7 @@ impl Method for AdamaxConfig {
             epsilon: n(self.epsilon),
         };
         let [m, u] = memory.slots_mut();
-        update(Self::NAME, [p, m, u], g, &step)
+        run(Self::NAME, [p, m, u], g, &step, step.decay, &[step.beta1, step.beta2, step.rate])
     }
 }
 

@@ -514,11 +514,3 @@ pub(super) fn not_negative(name: &str, value: f64) -> Result<(), String> {
         Err(format!("expected {name} of at least 0, found {value}"))
     }
 }
-
-/// c x, and 0 where c is 0 though x be infinite: a term that is left out has no influence on what an infinite gradient or
-/// parameter becomes. NaN stays, so that it is seen.
-#[inline(always)]
-pub(super) fn times<T: Float>(c: T, x: T) -> T {
-    let product = c * x;
-    if c == T::ZERO && !x.is_nan() { T::ZERO } else { product }
-}

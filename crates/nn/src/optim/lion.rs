@@ -1,8 +1,8 @@
 //! Lion.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Lion`].
@@ -57,10 +57,10 @@ struct Step<T> {
     shrink: T,
 }
 
-impl<T: Float> Update<2, T> for Step<T> {
+impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
-        let u = times(self.beta1, m) + self.one_minus_beta1 * g;
+    fn call<F: Factors>(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
+        let u = F::times(self.beta1, m) + self.one_minus_beta1 * g;
         // NaN stays NaN, so that it is seen.
         let step = if u > T::ZERO {
             self.rate
@@ -69,7 +69,7 @@ impl<T: Float> Update<2, T> for Step<T> {
         } else {
             u
         };
-        [times(self.shrink, p) - step, times(self.beta2, m) + self.one_minus_beta2 * g]
+        [F::times(self.shrink, p) - step, F::times(self.beta2, m) + self.one_minus_beta2 * g]
     }
 }
 
@@ -110,7 +110,7 @@ impl Method for LionConfig {
             shrink: n(1.0 - self.learning_rate * self.weight_decay),
         };
         let [m] = memory.slots_mut();
-        update(Self::NAME, [p, m], g, &step)
+        run(Self::NAME, [p, m], g, &step, T::ZERO, &[step.beta1, step.beta2, step.shrink])
     }
 }
 

@@ -8,6 +8,7 @@ mod adamax;
 mod clip;
 mod descent;
 mod ema;
+mod factors;
 pub(crate) mod groups;
 mod lbfgs;
 mod lion;

@@ -1,8 +1,8 @@
 //! NAdam.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Nadam`].
@@ -80,14 +80,14 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
-        let g = g + times(self.coupled, p);
-        let m = times(self.beta1, m) + self.one_minus_beta1 * g;
-        let v = times(self.beta2, v) + self.one_minus_beta2 * g * g;
-        let step = times(self.direct, g) + times(self.ahead, m);
-        [times(self.shrink, p) - step / (v.sqrt() * self.root + self.epsilon), m, v]
+    fn call<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.coupled, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
+        let step = F::times(self.direct, g) + F::times(self.ahead, m);
+        [F::times(self.shrink, p) - step / (v.sqrt() * self.root + self.epsilon), m, v]
     }
 }
 
@@ -139,7 +139,14 @@ impl Method for NadamConfig {
             epsilon: n(self.epsilon),
         };
         let [m, v] = memory.slots_mut();
-        update(Self::NAME, [p, m, v], g, &step)?;
+        run(
+            Self::NAME,
+            [p, m, v],
+            g,
+            &step,
+            step.coupled,
+            &[step.beta1, step.beta2, step.shrink, step.direct, step.ahead],
+        )?;
         memory.scalar = product;
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! RAdam.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative, times};
+use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Radam`].
@@ -73,28 +73,31 @@ struct Step<T> {
 
 impl<T: Float> Step<T> {
     #[inline(always)]
-    fn moments(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
-        let g = g + times(self.coupled, p);
-        [times(self.beta1, m) + self.one_minus_beta1 * g, times(self.beta2, v) + self.one_minus_beta2 * g * g]
+    fn moments<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
+        let g = F::decayed(g, self.coupled, p);
+        [
+            F::times(self.beta1, m) + self.one_minus_beta1 * g,
+            F::times(self.beta2, v) + self.one_minus_beta2 * g * g,
+        ]
     }
 }
 
 struct Plain<T>(Step<T>);
 struct Adaptive<T>(Step<T>);
 
-impl<T: Float> Update<3, T> for Plain<T> {
+impl<T: Float> Formula<3, T> for Plain<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments(state, g);
-        [times(self.0.shrink, state[0]) - times(self.0.rate, m), m, v]
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments::<F>(state, g);
+        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m), m, v]
     }
 }
 
-impl<T: Float> Update<3, T> for Adaptive<T> {
+impl<T: Float> Formula<3, T> for Adaptive<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments(state, g);
-        [times(self.0.shrink, state[0]) - times(self.0.rate, m) / (v.sqrt() + self.0.epsilon), m, v]
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments::<F>(state, g);
+        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m) / (v.sqrt() + self.0.epsilon), m, v]
     }
 }
 
@@ -147,11 +150,12 @@ impl Method for RadamConfig {
             rate: n(self.learning_rate / (1.0 - self.beta1.powf(t)) * factor),
             epsilon: n(self.epsilon),
         };
+        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
         let [m, v] = memory.slots_mut();
         if adaptive {
-            update(Self::NAME, [p, m, v], g, &Adaptive(step))
+            run(Self::NAME, [p, m, v], g, &Adaptive(step), decay, &others)
         } else {
-            update(Self::NAME, [p, m, v], g, &Plain(step))
+            run(Self::NAME, [p, m, v], g, &Plain(step), decay, &others)
         }
     }
 }

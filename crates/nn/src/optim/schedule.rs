@@ -1,6 +1,6 @@
 //! [`Schedule`]: how the learning rate goes during a run, as a function of the step.
 
-use super::descent::times;
+use super::factors::times;
 use std::f64::consts::PI;
 
 /// A number that depends on the step, the first being step 0: a learning rate, a momentum, the weight of a penalty.
