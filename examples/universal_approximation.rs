@@ -57,7 +57,7 @@ fn train(f: Function, width: usize, steps: usize, seed: u64) -> Result<Mlp<f64>,
     let (x, y) = (Tensor::from(x).unsqueeze(1)?, Tensor::from(y).unsqueeze(1)?);
     let config = LbfgsConfig {
         max_iter: steps,
-        max_eval: 2 * steps,
+        max_eval: Some(2 * steps),
         tolerance_change: 1e-12,
         ..LbfgsConfig::default()
     };

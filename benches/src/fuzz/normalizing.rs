@@ -98,14 +98,17 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             id: announced(a).map(|u| done(u.iter().map(|u| u.id()).max()));
             take: announced(a).map(|u| u.iter().filter_map(|u| u.take()).count());
             change: announced(a).map(|u| u.iter().map(|u| done(u.change())).count());
+            is_owed: announced(a).map(|u| u.iter().filter(|u| u.is_owed()).count());
         }
         "tape::Updates" {
             iter: announced(a).map(|u| u.iter().count());
             len: announced(a).map(|u| u.len());
             is_empty: announced(a).map(|u| u.is_empty());
+            discard: announced(a).map(|u| u.discard());
         }
         "tape::Tape" {
             announce: a.tape.announce(BufferId::fresh(), Change::Count(a.bits() as i64));
+            announce_frozen: a.tape.announce_frozen(BufferId::fresh(), Change::Count(a.bits() as i64));
             announced: a.tape.announced(BufferId::fresh());
             updates: announced(a).map(done);
         }

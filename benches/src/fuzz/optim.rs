@@ -118,7 +118,7 @@ fn options<T: Float>(a: &mut Arguments<'_, T>) -> LbfgsConfig {
     LbfgsConfig {
         learning_rate: a.positive(),
         max_iter: a.below(4),
-        max_eval: a.below(6),
+        max_eval: a.flag().then(|| a.below(6)),
         tolerance_grad: a.positive(),
         tolerance_change: a.positive(),
         history_size: a.below(3),

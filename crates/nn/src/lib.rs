@@ -26,6 +26,7 @@
 extern crate self as wengert;
 
 pub mod dist;
+mod domain;
 pub mod gradcheck;
 pub mod init;
 pub mod layers;

@@ -2,7 +2,7 @@
 
 use crate::optim::groups::covers;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use wengert_ops::{DType, Element, Tensor};
 use wengert_tape::{Announcement, BufferId, Change, Error, ErrorKind, Float, Grads, Param, Result, Updates};
@@ -465,8 +465,9 @@ impl<T: Float> GradsExt<T> for Grads<T> {
 
 /// Carrying out what layers announced about their buffers.
 pub trait UpdatesExt<T: Float> {
-    /// Changes the buffers of a model as announced, each announcement once, however often it is offered. Optimisers do
-    /// this in their step; without one, to settle running statistics for instance, use it directly:
+    /// Changes the buffers of a model as announced, each announcement once, however often it is offered; those for buffers of
+    /// other models stay as they are. Optimisers do this in their step; without one, to settle running statistics for instance,
+    /// or for a second model that had a part in the loss, use it directly:
     ///
     /// ```
     /// use wengert_nn::{BatchNorm, Layer, UpdatesExt};
@@ -483,6 +484,25 @@ pub trait UpdatesExt<T: Float> {
     /// # Errors
     /// If an announced value does not have its buffer's shape. The other changes are carried out.
     fn apply(&self, model: &mut dyn Module) -> Result<()>;
+}
+
+/// The identities of all buffers of a model.
+pub(crate) fn buffers_of(model: &dyn Module) -> HashSet<BufferId> {
+    struct Each(HashSet<BufferId>);
+    impl Visitor for Each {
+        fn buffer_f32(&mut self, _: &Path, b: &Buffer<f32>) {
+            self.0.insert(b.id);
+        }
+        fn buffer_f64(&mut self, _: &Path, b: &Buffer<f64>) {
+            self.0.insert(b.id);
+        }
+        fn buffer_i64(&mut self, _: &Path, b: &Buffer<i64>) {
+            self.0.insert(b.id);
+        }
+    }
+    let mut each = Each(HashSet::new());
+    model.visit(&mut Path::root(), &mut each);
+    each.0
 }
 
 impl<T: Float> UpdatesExt<T> for Updates<T> {
@@ -512,12 +532,7 @@ impl<T: Float> Apply<'_, T> {
             let done = match self.all[i].take() {
                 None => Ok(()),
                 Some(Change::Towards { value, rate }) => match b.downcast_mut::<Buffer<T>>() {
-                    Some(b) => b
-                        .value
-                        .scale(1.0 - rate)
-                        .add(&value.scale(*rate))
-                        .map_err(Error::from)
-                        .and_then(|v| b.set(v)),
+                    Some(b) => moved(&b.value, value, *rate).and_then(|v| b.set(v)),
                     None => Err(misfit("a value")),
                 },
                 Some(Change::Count(n)) => match b.downcast_mut::<Buffer<i64>>() {
@@ -533,6 +548,14 @@ impl<T: Float> Apply<'_, T> {
             }
         }
     }
+}
+
+/// (1 - rate) b + rate · value; what has no share has no influence, though it be infinite.
+fn moved<T: Float>(b: &Tensor<T>, value: &Tensor<T>, rate: f64) -> Result<Tensor<T>> {
+    if b.shape() == value.shape() && (rate == 0.0 || rate == 1.0) {
+        return Ok(if rate == 0.0 { b.clone() } else { value.clone() });
+    }
+    Ok(b.scale(1.0 - rate).add(&value.scale(rate))?)
 }
 
 fn misfit(what: &str) -> Error {

@@ -4,7 +4,7 @@
 //! reported whole, for second derivatives, and for optimisers such as Adam, in which decoupled decay is something else.
 
 use crate::module::{Module, for_each_param};
-use wengert_tape::{Float, Tape, Var};
+use wengert_tape::{Error, ErrorKind, Float, Tape, Var};
 
 /// λ ‖φ‖₁ over all parameters of a module that are not frozen; the gradient is λ sign φ, and 0 at 0.
 ///
@@ -22,8 +22,14 @@ use wengert_tape::{Float, Tape, Var};
 /// assert_eq!(loss.backward()?.of(&layer.weight)?.to_vec(), [0.1, -0.1]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If λ is negative or not finite.
 #[track_caller]
 pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
+    if let Some(instead) = without("penalty::l1", tape, lambda) {
+        return instead;
+    }
     let terms = trainable(module, tape).into_iter().map(|p| p.abs().sum());
     sum(terms, tape) * lambda
 }
@@ -41,10 +47,26 @@ pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> 
 /// assert_eq!(loss.backward()?.of(&p)?.to_vec(), [1.5, -2.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If λ is negative or not finite.
 #[track_caller]
 pub fn l2<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
+    if let Some(instead) = without("penalty::l2", tape, lambda) {
+        return instead;
+    }
     let terms = trainable(module, tape).into_iter().map(|p| p.square().sum());
     sum(terms, tape) * (0.5 * lambda)
+}
+
+/// What stands for a penalty whose λ is impossible, or 0: then there is none, however large the parameters.
+#[track_caller]
+fn without<'t, T: Float>(op: &'static str, tape: &'t Tape<T>, lambda: f64) -> Option<Var<'t, T>> {
+    if !(lambda >= 0.0 && lambda.is_finite()) {
+        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+        return Some(tape.failed(Error::new(kind, op, format!("expected λ of at least 0, found {lambda}"))));
+    }
+    (lambda == 0.0).then(|| tape.constant(0.0))
 }
 
 fn trainable<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>) -> Vec<Var<'t, T>> {
@@ -95,5 +117,18 @@ mod tests {
         let config = SgdConfig { learning_rate: 0.1, weight_decay: 0.5, ..SgdConfig::default() };
         Sgd::with(config).step(&mut q, &nothing).unwrap();
         assert_eq!(p.value(), q.value());
+    }
+
+    #[test]
+    fn a_weight_of_zero_is_no_penalty_and_a_negative_one_is_refused() {
+        let (p, tape) = (Param::new(Tensor::from([f64::INFINITY])), Tape::new());
+        assert_eq!((l1(&p, &tape, 0.0).item().unwrap(), l2(&p, &tape, 0.0).item().unwrap()), (0.0, 0.0));
+        for lambda in [-1.0, f64::NAN, f64::INFINITY] {
+            for (name, y) in [("penalty::l1", l1(&p, &tape, lambda)), ("penalty::l2", l2(&p, &tape, lambda))]
+            {
+                let e = y.item().unwrap_err();
+                assert!(e.op() == name && e.detail().ends_with(&format!("found {lambda}")), "{e}");
+            }
+        }
     }
 }

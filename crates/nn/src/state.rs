@@ -47,6 +47,47 @@ pub enum Error {
         /// The tensor, what was expected, and what was found.
         detail: String,
     },
+    /// The tensors of a dict are not the model's.
+    #[error("{0}")]
+    Misfit(String),
+    /// What a file of this format cannot hold.
+    #[error("{0}")]
+    Unwritable(String),
+    /// Something of a model or an optimiser that could not be done.
+    #[error(transparent)]
+    Tape(#[from] wengert_tape::Error),
+    /// Something of a tensor that could not be done.
+    #[error(transparent)]
+    Tensor(#[from] wengert_ops::Error),
+}
+
+/// So that one `?` serves for states, optimisers and tapes, whichever of their errors a function has.
+///
+/// ```
+/// use wengert_nn::{Linear, optim::{Adam, Optimizer}, state};
+/// use wengert_ops::{Tensor, random::Rng};
+/// use wengert_tape::Tape;
+/// fn resumed(file: &str) -> wengert_tape::Result<Adam<f32>> {
+///     let model = Linear::<f32>::new(2, 1, &mut Rng::seed(0));
+///     let mut adam = Adam::new(0.1);
+///     adam.load_state(&model, &state::read(file)?)?;
+///     Ok(adam)
+/// }
+/// let e = resumed("nowhere.safetensors").unwrap_err();
+/// assert_eq!(e.op(), "state");
+/// assert!(e.detail().starts_with("nowhere.safetensors: "));
+/// ```
+impl From<Error> for wengert_tape::Error {
+    fn from(e: Error) -> Self {
+        match e {
+            Error::Tape(e) => e,
+            Error::Tensor(e) => e.into(),
+            e => {
+                let kind = wengert_tape::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+                wengert_tape::Error::new(kind, "state", e.to_string())
+            }
+        }
+    }
 }
 
 /// A header larger than this is taken for damage: it holds about a hundred bytes a tensor.
@@ -71,7 +112,7 @@ const LARGEST_HEADER: u64 = 16 << 20;
 /// If the file cannot be written; what stood at `path` before is then still there.
 pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let bytes = to_bytes(model).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
+    let bytes = to_bytes(model).map_err(|e| Error::Mismatch { path: path.into(), detail: e.to_string() })?;
     write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
 }
 
@@ -194,29 +235,32 @@ pub fn dict(model: &dyn Module) -> Dict {
 /// use wengert_ops::random::Rng;
 /// let a = Linear::<f32>::new(3, 2, &mut Rng::seed(0));
 /// let mut b = Linear::<f32>::new(3, 2, &mut Rng::seed(1));
-/// state::restore(&mut b, &state::dict(&a)).unwrap();
+/// state::restore(&mut b, &state::dict(&a))?;
 /// assert_eq!(a.weight.value(), b.weight.value());
 /// let e = state::restore(&mut Linear::<f32>::new(3, 4, &mut Rng::seed(1)), &state::dict(&a)).unwrap_err();
-/// assert_eq!(e, "bias: the model has shape [4] of F32, found [2] of F32");
+/// assert_eq!(e.to_string(), "bias: the model has shape [4] of f32, found [2] of f32");
+/// # Ok::<(), state::Error>(())
 /// ```
 ///
 /// # Errors
 /// What does not fit; the model is then as it was.
-pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), String> {
+pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
     let own = dict(model);
     for (name, t) in &own {
-        let Some(found) = from.get(name) else { return Err(format!("there is no tensor {name}")) };
+        let Some(found) = from.get(name) else {
+            return Err(Error::Misfit(format!("there is no tensor {name}")));
+        };
         if (found.shape(), found.dtype()) != (t.shape(), t.dtype()) {
             let (shape, kind) = (t.shape(), t.dtype());
-            return Err(format!(
-                "{name}: the model has shape {shape} of {kind:?}, found {} of {:?}",
+            return Err(Error::Misfit(format!(
+                "{name}: the model has shape {shape} of {kind}, found {} of {}",
                 found.shape(),
                 found.dtype()
-            ));
+            )));
         }
     }
     if let Some(extra) = from.keys().find(|name| !own.contains_key(*name)) {
-        return Err(format!("there is a tensor {extra} that the model has not"));
+        return Err(Error::Misfit(format!("there is a tensor {extra} that the model has not")));
     }
     model.visit_mut(&mut Name::root(), &mut Restore(from));
     Ok(())
@@ -260,7 +304,7 @@ impl VisitorMut for Restore<'_> {
 /// use wengert_nn::state::{self, AnyTensor, Dict};
 /// use wengert_ops::Tensor;
 /// let dict = Dict::from([("mean".to_owned(), AnyTensor::F32(Tensor::from([0.5, 1.5])))]);
-/// let bytes = state::encode(&dict, Some("of 7 samples")).unwrap();
+/// let bytes = state::encode(&dict, Some("of 7 samples"))?;
 /// assert_eq!(state::decode(&bytes, "mean.safetensors")?, (dict, Some("of 7 samples".to_owned())));
 /// assert!(state::decode(&bytes[1..], "mean.safetensors").is_err());
 /// # Ok::<(), state::Error>(())
@@ -268,7 +312,7 @@ impl VisitorMut for Restore<'_> {
 ///
 /// # Errors
 /// What the format cannot hold.
-pub fn encode(dict: &Dict, note: Option<&str>) -> Result<Vec<u8>, String> {
+pub fn encode(dict: &Dict, note: Option<&str>) -> Result<Vec<u8>, Error> {
     let entries: Vec<_> = dict.iter().map(|(name, t)| (name.clone(), t.entry())).collect();
     entries_to_bytes(&entries, note)
 }
@@ -294,7 +338,8 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<(Dict, Option<Stri
 /// If the file cannot be written; what stood at `path` before is then still there.
 pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
-    let bytes = encode(dict, None).map_err(|detail| Error::Damaged { path: path.into(), detail })?;
+    let bytes =
+        encode(dict, None).map_err(|e| Error::Mismatch { path: path.into(), detail: e.to_string() })?;
     write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
 }
 
@@ -322,22 +367,23 @@ fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path) -> Result<AnyTensor
 }
 
 /// The state as the bytes of a safetensors file, the same for the same state.
-fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, String> {
+fn to_bytes(model: &dyn Module) -> Result<Vec<u8>, Error> {
     entries_to_bytes(&Collect::of(model), None)
 }
 
-fn entries_to_bytes(entries: &[(String, Entry)], note: Option<&str>) -> Result<Vec<u8>, String> {
+fn entries_to_bytes(entries: &[(String, Entry)], note: Option<&str>) -> Result<Vec<u8>, Error> {
     let mut names = HashSet::new();
     if let Some((twice, _)) = entries.iter().find(|(name, _)| !names.insert(name.clone())) {
-        return Err(format!("two tensors of the model are named {twice}"));
+        return Err(Error::Unwritable(format!("two tensors of the model are named {twice}")));
     }
     let views = entries.iter().map(|(name, e)| {
-        let view = TensorView::new(e.dtype, e.shape.to_vec(), &e.bytes).map_err(|e| e.to_string())?;
+        let view = TensorView::new(e.dtype, e.shape.to_vec(), &e.bytes);
+        let view = view.map_err(|e| Error::Unwritable(format!("{name}: {e}")))?;
         Ok((name.as_str(), view))
     });
-    let views: BTreeMap<_, _> = views.collect::<Result<_, String>>()?;
+    let views: BTreeMap<_, _> = views.collect::<Result<_, Error>>()?;
     let metadata = note.map(|note| HashMap::from([("note".to_owned(), note.to_owned())]));
-    safetensors::serialize(views, metadata).map_err(|e| e.to_string())
+    safetensors::serialize(views, metadata).map_err(|e| Error::Unwritable(e.to_string()))
 }
 
 /// Writes a file whole or not at all: under a temporary name beside it, which is then renamed, so that whoever reads

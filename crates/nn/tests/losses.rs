@@ -449,3 +449,171 @@ fn small_losses_have_their_digits() {
         1e-14,
     );
 }
+
+/// The error of a loss: its name, and what it found.
+#[track_caller]
+fn refuses(y: Var<'_, f64>, op: &str, detail: &str) {
+    let e = y.value().unwrap_err();
+    assert_eq!(e.op(), op, "{e}");
+    assert!(e.detail().contains(detail), "{e} does not say {detail}");
+    assert!(e.location().is_some_and(|at| at.file().ends_with("losses.rs")), "{e}");
+}
+
+#[test]
+fn impossible_data_are_refused_with_value_and_index() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([1.5, 0.5]));
+    let (p, row) = (tape.var(Tensor::from([0.25, 0.5])), |a: f64, b: f64| Tensor::from([a, b]));
+    refuses(loss::bce(x, row(1.0, 0.0)), "bce", "a prediction that is a probability, found 1.5 at [0]");
+    refuses(loss::bce(-p, row(1.0, 0.0)), "bce", "found -0.25 at [0]");
+    refuses(loss::bce(p, row(1.0, 2.0)), "bce", "a target between 0 and 1, found 2 at [1]");
+    refuses(loss::bce_with_logits(x, row(-1.0, 1.0)), "bce_with_logits", "found -1 at [0]");
+    let both = BceWithLogits { positive: Some(row(1.0, -2.0)), ..Default::default() };
+    refuses(
+        both.of(x, row(0.0, 1.0)),
+        "bce_with_logits",
+        "positive examples at least 0 and finite, found -2 at [1]",
+    );
+    let both = BceWithLogits { weight: Some(row(1.0, INF)), ..Default::default() };
+    refuses(both.of(x, row(0.0, 1.0)), "bce_with_logits", "finite number, found inf at [1]");
+    for (name, y) in [
+        ("hinge", loss::hinge(x, row(1.0, 0.0))),
+        ("squared_hinge", loss::squared_hinge(x, row(1.0, 0.0))),
+        ("soft_margin", loss::soft_margin(x, row(1.0, 0.0))),
+    ] {
+        refuses(y, name, "a target 1 or -1, found 0 at [1]");
+    }
+    refuses(loss::margin_ranking(x, p, row(0.5, 1.0), 0.0), "margin_ranking", "found 0.5 at [0]");
+    refuses(loss::margin_ranking(x, p, row(1.0, 1.0), f64::NAN), "margin_ranking", "margin, found NaN");
+    let rows = tape.var(Tensor::from([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]]));
+    let logs = rows.log_softmax(-1);
+    let classes = |a: i64, b: i64| Tensor::from([a, b]);
+    type OfClasses = for<'t> fn(Var<'t, f64>, &Tensor<i64>) -> Var<'t, f64>;
+    let of_classes: [(&str, OfClasses); 4] = [
+        ("cross_entropy", |x, t| loss::cross_entropy(x, t)),
+        ("multi_margin", |x, t| loss::multi_margin(x, t, 1.0)),
+        ("nll", |x, t| loss::nll(x.log_softmax(-1), t)),
+        ("categorical", |x, t| Categorical::new(x).log_prob_of(t)),
+    ];
+    for (name, loss) in of_classes {
+        refuses(loss(rows, &classes(2, 3)), name, "classes from 0 to 2, found 3 at [1]");
+        refuses(loss(rows, &classes(-1, 0)), name, "found -1 at [0]");
+        refuses(loss(rows, &Tensor::from([0i64])), name, "[1]");
+    }
+    refuses(CrossEntropy::default().of(rows, &classes(-100, 0)), "cross_entropy", "found -100 at [0]");
+    let weighted = CrossEntropy { weight: Some(Tensor::from([1.0, -0.5, 1.0])), ..Default::default() };
+    refuses(
+        weighted.of(rows, &classes(0, 0)),
+        "cross_entropy",
+        "class weights at least 0 and finite, found -0.5 at [1]",
+    );
+    refuses(loss::multi_margin(rows, &classes(0, 1), INF), "multi_margin", "finite margin, found inf");
+    refuses(loss::nll(rows, &classes(0, 1)), "nll", "at most 0, found 0.1 at [0, 0]");
+    refuses(
+        loss::cross_entropy_soft(rows, rows * 3.0),
+        "cross_entropy_soft",
+        "found 2.0999999999999996 at [0, 2]",
+    );
+    refuses(
+        loss::kl_div(rows, logs),
+        "kl_div",
+        "a prediction that is a log-probability, at most 0, found 0.1 at [0, 0]",
+    );
+    refuses(
+        loss::kl_div(logs, rows),
+        "kl_div",
+        "a target that is a log-probability, at most 0, found 0.1 at [0, 0]",
+    );
+    refuses(loss::cosine_embedding(rows, rows, row(1.0, 0.0), 0.0), "cosine_embedding", "found 0 at [1]");
+    refuses(
+        loss::cosine_embedding(rows, rows, row(1.0, 1.0), 1.5),
+        "cosine_embedding",
+        "from -1 to 1, found 1.5",
+    );
+    for margin in [-1.0, INF, f64::NAN] {
+        let triplet = TripletMargin { margin, ..Default::default() };
+        refuses(
+            triplet.of(rows, rows, rows),
+            "triplet_margin",
+            &format!("margin of at least 0, found {margin}"),
+        );
+    }
+    for delta in [0.0, -1.0, f64::NAN] {
+        refuses(loss::huber(x, p, delta), "huber", &format!("δ of more than 0, found {delta}"));
+    }
+    refuses(loss::smooth_l1(x, p, INF), "smooth_l1", "found inf");
+    refuses(
+        PoissonNll::default().of(x, row(3.0, -1.0)),
+        "poisson_nll",
+        "a count of at least 0, found -1 at [1]",
+    );
+    let rates = PoissonNll { log_input: false, ..Default::default() };
+    refuses(rates.of(-p, row(3.0, 1.0)), "poisson_nll", "a rate of at least 0, found -0.25 at [0]");
+    refuses(
+        PoissonNll { eps: -1.0, ..rates }.of(p, row(3.0, 1.0)),
+        "poisson_nll",
+        "ε of at least 0, found -1",
+    );
+    let normal = GaussianNll::default();
+    refuses(normal.of(x, p, row(1.0, -2.0)), "gaussian_nll", "a variance of at least 0, found -2 at [1]");
+    let bare = GaussianNll { eps: 0.0, ..normal };
+    refuses(bare.of(x, p, row(0.0, 2.0)), "gaussian_nll", "a variance of more than 0, found 0 at [0]");
+    refuses(
+        GaussianNll { eps: f64::NAN, ..normal }.of(x, p, row(1.0, 2.0)),
+        "gaussian_nll",
+        "ε of at least 0, found NaN",
+    );
+    // One number has no axis of classes, or of a row.
+    let one = tape.var(-0.5);
+    refuses(loss::cross_entropy(one, &Tensor::scalar(0)), "cross_entropy", "[.., classes], found []");
+    refuses(loss::nll(one, &Tensor::scalar(0)), "nll", "[.., classes], found []");
+    refuses(loss::cross_entropy_soft(one, 1.0), "cross_entropy_soft", "[.., classes], found []");
+    refuses(loss::kl_div(one, -0.5), "kl_div", "[.., classes], found []");
+    refuses(loss::cosine_embedding(one, -0.5, 1.0, 0.0), "cosine_embedding", "[.., d], found []");
+    refuses(TripletMargin::default().of(one, 1.0, 2.0), "triplet_margin", "[.., d], found []");
+}
+
+/// Rounding of what was scaled to [0, 1], or of the logarithm of a sum of probabilities, is no mistake.
+#[test]
+fn rounding_is_let_pass() {
+    let tape = Tape::<f32>::new();
+    let (x, over) = (tape.var(Tensor::from([0.5f32])), 1.0 + f32::EPSILON);
+    assert!(loss::bce_with_logits(x, Tensor::from([over])).item().is_ok());
+    assert!(loss::bce(x, Tensor::from([-f32::EPSILON])).item().is_ok());
+    let logs = tape.var(Tensor::from([[f32::EPSILON, -20.0]]));
+    assert!(loss::nll(logs, &Tensor::from([0])).item().is_ok() && loss::kl_div(logs, logs).item().is_ok());
+}
+
+#[test]
+fn nan_makes_a_loss_that_is_nan() {
+    const NAN: f64 = f64::NAN;
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([[NAN, 0.5]]));
+    let (good, t) = (Tensor::from([[0.5, 0.5]]), Tensor::from([[1.0, 1.0]]));
+    let rates = PoissonNll { log_input: false, ..Default::default() };
+    let normal = GaussianNll::default();
+    for (name, y) in [
+        ("bce", loss::bce(x, &t)),
+        ("bce of a target", loss::bce(tape.var(&good), x)),
+        ("bce_with_logits", loss::bce_with_logits(x, &t)),
+        ("hinge", loss::hinge(x, &t)),
+        ("soft_margin", loss::soft_margin(x, &t)),
+        ("huber", loss::huber(x, &t, 1.0)),
+        ("poisson_nll", rates.of(x, &t)),
+        ("gaussian_nll", normal.of(tape.var(&good), &t, x)),
+        ("cross_entropy", loss::cross_entropy(x, &Tensor::from([1]))),
+        ("cross_entropy_soft", loss::cross_entropy_soft(x, &good)),
+        ("kl_div", loss::kl_div(x - 1.0, good.map(f64::ln))),
+        ("nll", loss::nll(x - 1.0, &Tensor::from([0]))),
+    ] {
+        assert!(y.item().unwrap().is_nan(), "{name}");
+    }
+}
+
+/// What an anomaly is blamed on is the loss that the program called.
+#[test]
+fn an_anomaly_in_bce_is_bces() {
+    let tape = Tape::<f64>::new().detect_anomaly();
+    let e = loss::bce(tape.var(Tensor::from([f64::NAN])), Tensor::from([1.0])).item().unwrap_err();
+    assert_eq!(e.op(), "bce", "{e}");
+}

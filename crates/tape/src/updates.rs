@@ -41,6 +41,8 @@ pub enum Change<T: Float> {
 pub struct Announcement<T: Float> {
     id: BufferId,
     change: Change<T>,
+    /// Whether it is missed if nobody carries it out.
+    owed: bool,
     taken: Arc<AtomicBool>,
 }
 
@@ -53,6 +55,12 @@ impl<T: Float> Announcement<T> {
     /// The change, for whoever asks first; `None` for everybody after that, whichever copy they ask.
     pub fn take(&self) -> Option<&Change<T>> {
         (!self.taken.swap(true, Ordering::Relaxed)).then_some(&self.change)
+    }
+
+    /// Whether the change is missed: it was not carried out or [discarded](Updates::discard) yet, and the layer that announced it
+    /// is not [frozen](Tape::announce_frozen).
+    pub fn is_owed(&self) -> bool {
+        self.owed && !self.taken.load(Ordering::Relaxed)
     }
 
     /// The change, whether it has been carried out or not.
@@ -87,8 +95,13 @@ impl<T: Float> Updates<T> {
         self.0.is_empty()
     }
 
-    pub(crate) fn push(&mut self, id: BufferId, change: Change<T>) {
-        self.0.push(Announcement { id, change, taken: Arc::default() });
+    /// Gives up what was not carried out yet: nobody will, whichever copy they have.
+    pub fn discard(&self) {
+        self.0.iter().for_each(|u| u.taken.store(true, Ordering::Relaxed));
+    }
+
+    pub(crate) fn push(&mut self, id: BufferId, change: Change<T>, owed: bool) {
+        self.0.push(Announcement { id, change, owed, taken: Arc::default() });
     }
 
     pub(crate) fn extend(&mut self, other: Updates<T>) {
@@ -114,7 +127,13 @@ impl<T: Float> Tape<T> {
     /// assert!(again.iter().all(|u| u.take().is_none()));               // carried out already
     /// ```
     pub fn announce(&self, id: BufferId, change: Change<T>) {
-        self.state.borrow_mut().updates.push(id, change);
+        self.state.borrow_mut().updates.push(id, change, true);
+    }
+
+    /// As [`announce`](Tape::announce), for a layer whose parameters are frozen: a step of its own model carries the change out,
+    /// and nobody misses it if there is none.
+    pub fn announce_frozen(&self, id: BufferId, change: Change<T>) {
+        self.state.borrow_mut().updates.push(id, change, false);
     }
 
     /// How many changes of a buffer have been announced since the tape was made or reset.

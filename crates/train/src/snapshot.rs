@@ -206,7 +206,7 @@ impl Snapshot {
         let checksum = checksum(&notes, &self.tensors);
         let header = Header { format: FORMAT.to_owned(), checksum: format!("{checksum:08x}"), notes };
         let header = serde_json::to_string(&header).map_err(|e| e.to_string())?;
-        state::encode(&self.tensors, Some(&header))
+        state::encode(&self.tensors, Some(&header)).map_err(|e| e.to_string())
     }
 
     fn decode(bytes: &[u8], path: &Path) -> Result<Self> {

@@ -33,6 +33,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
     /// From logits log π / (1 - π): accurate however certain.
     #[track_caller]
     pub fn from_logits(logits: Var<'t, T>) -> Self {
+        let logits = parameter("bernoulli", "a logit that is", logits, Needs::Number);
         Bernoulli { given: Given::Logits(logits) }
     }
 
@@ -40,7 +41,12 @@ impl<'t, T: Float> Bernoulli<'t, T> {
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Self {
         Bernoulli {
-            given: Given::Probabilities(parameter("bernoulli", "as each element", probs, Needs::Probability)),
+            given: Given::Probabilities(parameter(
+                "bernoulli",
+                "each element to be",
+                probs,
+                Needs::Probability,
+            )),
         }
     }
 

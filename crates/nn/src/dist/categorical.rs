@@ -1,6 +1,6 @@
 //! The categorical distribution.
 
-use super::support::{argument, failed, full, uniforms, within};
+use super::support::{Needs, argument, failed, full, parameter, uniforms, within};
 use super::{Distribution, Keys, Kl};
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind, Shape, Tensor};
@@ -29,12 +29,12 @@ pub struct Categorical<'t, T: Float> {
 }
 
 impl<'t, T: Float> Categorical<'t, T> {
-    /// From logits `[.., K]`, which need not be normalised; -∞ for an impossible class.
+    /// From logits `[.., K]`, which need not be normalised; -∞ for an impossible class, of which there may be K - 1.
     #[track_caller]
     pub fn new(logits: Var<'t, T>) -> Self {
         let logits = match logits.shape().as_shape().last() {
             _ if logits.is_failed() => logits,
-            Some(&k) if k > 0 => logits,
+            Some(&k) if k > 0 => possible(logits),
             _ => {
                 let detail = format!("expected logits [.., classes], found shape {}", logits.shape());
                 failed(logits, "categorical", ErrorKind::Shape, detail)
@@ -58,10 +58,12 @@ impl<'t, T: Float> Categorical<'t, T> {
     /// The log-probability of classes by their numbers, which have the batch shape; one out of range is an error.
     #[track_caller]
     pub fn log_prob_of(&self, index: &Tensor<i64>) -> Var<'t, T> {
+        if let Err(refused) = crate::loss::classes("categorical", self.logits, index) {
+            return refused;
+        }
         match index.unsqueeze(-1) {
-            _ if self.logits.is_failed() => self.logits,
             Ok(at) => self.log_probs().gather(-1, &at).squeeze(-1),
-            Err(e) => self.tape().failed(e.into()),
+            Err(e) => self.tape().failed(e.in_op("categorical").into()),
         }
     }
 
@@ -118,6 +120,22 @@ impl<'t, T: Float> Categorical<'t, T> {
             Ok(noise) => ((self.logits + noise) / temperature).softmax(-1),
             Err(e) => self.tape().failed(e),
         }
+    }
+}
+
+/// Logits of which each row leaves some class possible, and none infinitely likelier than the others.
+#[track_caller]
+fn possible<T: Float>(logits: Var<'_, T>) -> Var<'_, T> {
+    let logits = parameter("categorical", "a logit that is", logits, Needs::Number);
+    let Ok(value) = logits.value() else { return logits };
+    // The largest of a row is -∞ if all are, and +∞ if one is.
+    match value.max(-1, false).map(|most| Needs::Finite.outside(&most, false)) {
+        Ok(None) => logits,
+        Ok(Some(found)) => {
+            let detail = format!("expected rows of logits whose largest is finite, found {found}");
+            failed(logits, "categorical", ErrorKind::Argument, detail)
+        }
+        Err(e) => logits.tape().failed(e.in_op("categorical").into()),
     }
 }
 

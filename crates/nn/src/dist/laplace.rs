@@ -26,6 +26,7 @@ impl<'t, T: Float> Laplace<'t, T> {
     #[track_caller]
     pub fn new(mean: Var<'t, T>, scale: impl Operand<'t, T>) -> Self {
         let scale = parameter("laplace", "a scale of", scale.into_var(mean.tape()), Needs::Positive);
+        let mean = parameter("laplace", "a mean that is", mean, Needs::Number);
         let [mean, scale] = broadcast("laplace", [mean, scale]);
         Laplace { mean, scale }
     }

@@ -24,7 +24,7 @@ impl<'t, T: Float> LogNormal<'t, T> {
     /// With the mean μ and the standard deviation σ > 0 of the logarithm.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
-        LogNormal { log: Normal::new(mean, std) }
+        LogNormal { log: Normal::called("log_normal", mean, std) }
     }
 }
 

@@ -52,15 +52,16 @@ impl<'t, T: Float> MultivariateNormal<'t, T> {
         if d != rows || d != columns {
             return refuse(format!("expected a mean [.., d] and a factor [.., d, d], found {m} and {l}"));
         }
+        const OP: &str = "multivariate_normal";
         let factor = factor.tril(0);
-        let diagonal = parameter(
-            "multivariate_normal",
-            "a diagonal of the factor of",
-            factor.diagonal(0),
-            Needs::Positive,
-        );
-        if diagonal.is_failed() {
-            return MultivariateNormal { mean: diagonal, factor: diagonal };
+        for checked in [
+            parameter(OP, "a diagonal of the factor of", factor.diagonal(0), Needs::Positive),
+            parameter(OP, "each element of the factor to be", factor, Needs::Number),
+            parameter(OP, "a mean that is", mean, Needs::Number),
+        ] {
+            if checked.is_failed() {
+                return MultivariateNormal { mean: checked, factor: checked };
+            }
         }
         // The batch of both.
         let rows_of = factor.sum_axes(-1);

@@ -31,8 +31,15 @@ impl<'t, T: Float> Normal<'t, T> {
     /// With mean μ and standard deviation σ > 0.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
-        let std = parameter("normal", "a standard deviation of", std.into_var(mean.tape()), Needs::Positive);
-        let [mean, std] = broadcast("normal", [mean, std]);
+        Self::called("normal", mean, std)
+    }
+
+    /// With the name that errors have.
+    #[track_caller]
+    pub(super) fn called(op: &'static str, mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
+        let std = parameter(op, "a standard deviation of", std.into_var(mean.tape()), Needs::Positive);
+        let mean = parameter(op, "a mean that is", mean, Needs::Number);
+        let [mean, std] = broadcast(op, [mean, std]);
         Normal { mean, std }
     }
 

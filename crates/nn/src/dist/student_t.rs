@@ -32,7 +32,8 @@ impl<'t, T: Float> StudentT<'t, T> {
         let tape = freedom.tape();
         let scale = parameter("student_t", "a scale of", scale.into_var(tape), Needs::Positive);
         let freedom = parameter("student_t", "degrees of freedom of", freedom, Needs::Positive);
-        let [freedom, location] = broadcast("student_t", [freedom, location.into_var(tape)]);
+        let location = parameter("student_t", "a location that is", location.into_var(tape), Needs::Number);
+        let [freedom, location] = broadcast("student_t", [freedom, location]);
         let [location, scale] = broadcast("student_t", [location, scale]);
         let [freedom, scale] = broadcast("student_t", [freedom, scale]);
         StudentT { freedom, location, scale }

@@ -7,35 +7,9 @@ use wengert_ops::{ErrorKind as OpErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
 
 /// What a parameter has to be.
-#[derive(Clone, Copy)]
-pub(super) enum Needs {
-    /// More than 0.
-    Positive,
-    /// 0 or more.
-    NotNegative,
-    /// From 0 to 1.
-    Probability,
-}
+pub(super) use crate::domain::Domain as Needs;
 
-impl Needs {
-    fn holds(self, x: f64) -> bool {
-        match self {
-            Needs::Positive => x > 0.0,
-            Needs::NotNegative => x >= 0.0,
-            Needs::Probability => (0.0..=1.0).contains(&x),
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Needs::Positive => "more than 0",
-            Needs::NotNegative => "at least 0",
-            Needs::Probability => "a probability",
-        }
-    }
-}
-
-/// A parameter, or a failed value that says what is impossible about it.
+/// A parameter, or a failed value that says what is impossible about it, and where. NaN is.
 #[track_caller]
 pub(super) fn parameter<'t, T: Float>(
     op: &'static str,
@@ -44,11 +18,9 @@ pub(super) fn parameter<'t, T: Float>(
     needs: Needs,
 ) -> Var<'t, T> {
     let Ok(value) = x.value() else { return x };
-    let dense = value.contiguous();
-    let values = dense.as_slice().unwrap_or_default();
-    match values.iter().find(|v| !needs.holds(v.to_f64())) {
-        Some(bad) => {
-            failed(x, op, OpErrorKind::Argument, format!("expected {name} {}, found {bad}", needs.words()))
+    match needs.outside(&value, false) {
+        Some(found) => {
+            failed(x, op, OpErrorKind::Argument, format!("expected {name} {}, found {found}", needs.words()))
         }
         None => x,
     }

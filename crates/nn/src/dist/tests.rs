@@ -135,8 +135,43 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         refused(Dirichlet::new(tape.var(t(&[1.0, bad]))).mode(), &["dirichlet", &found]);
         refused(StudentT::new(tape.var(1.0), 0.0, bad).log_prob(0.0), &["student_t", "scale", &found]);
     }
-    refused(Uniform::new(tape.var(t(&[0.0, 1.0])), 1.0).log_prob(0.5), &["uniform", "low below high"]);
-    refused(Bernoulli::from_probs(tape.var(1.5)).log_prob(1.0), &["probability", "1.5"]);
+    refused(
+        Uniform::new(tape.var(t(&[0.0, 1.0])), 1.0).log_prob(0.5),
+        &["low below high", "found 1 to 1 at [1]"],
+    );
+    refused(
+        Uniform::new(tape.var(t(&[0.0, 1.0])), INF).log_prob(0.5),
+        &["uniform", "upper end", "found inf"],
+    );
+    refused(Bernoulli::from_probs(tape.var(t(&[0.5, 1.5]))).log_prob(1.0), &["probability", "1.5 at [1]"]);
+    // A parameter that may be any number may not be none.
+    let nan = || tape.var(t(&[0.0, f64::NAN]));
+    for (name, v) in [
+        ("normal", Normal::new(nan(), 1.0).entropy()),
+        ("log_normal", LogNormal::new(nan(), 1.0).mode()),
+        ("laplace", Laplace::new(nan(), 1.0).entropy()),
+        ("student_t", StudentT::new(tape.var(1.0), nan(), 1.0).log_prob(0.0)),
+        ("bernoulli", Bernoulli::from_logits(nan()).entropy()),
+        ("categorical", Categorical::new(nan()).entropy()),
+        ("multivariate_normal", MultivariateNormal::from_factor(nan(), Tensor::eye(2)).entropy()),
+    ] {
+        refused(v, &[name, "a number, found NaN at [1]"]);
+    }
+    refused(LogNormal::new(zero, -1.0).mode(), &["log_normal", "found -1"]);
+    let factor = Tensor::from([[1.0, 0.0], [f64::NAN, 1.0]]);
+    refused(
+        MultivariateNormal::from_factor(tape.var(t(&[0.0, 0.0])), factor).entropy(),
+        &["factor", "NaN at [1, 0]"],
+    );
+    // Of a row of logits something has to be possible, and nothing certain beyond measure: the softmax would be NaN.
+    for (bad, found) in [(-INF, "-inf at [1]"), (INF, "inf at [1]")] {
+        let logits = tape.var(Tensor::from([[0.0, -INF], [bad, -INF]]));
+        refused(
+            Categorical::new(logits).log_prob_of(&Tensor::from([0, 0])),
+            &["whose largest is finite", found],
+        );
+        assert!(Categorical::new(logits).sample_index(&mut Rng::seed(0)).is_err());
+    }
     refused(Poisson::new(tape.var(-0.5)).mode(), &["poisson", "at least 0", "-0.5"]);
     refused(Dirichlet::new(zero).entropy(), &["dirichlet", "[.., classes]"]);
     refused(Categorical::new(zero).entropy(), &["categorical", "[.., classes]"]);

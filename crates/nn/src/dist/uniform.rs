@@ -1,7 +1,8 @@
 //! The uniform distribution.
 
-use super::support::{argument, broadcast, constant, either, failed, full};
+use super::support::{Needs, argument, broadcast, constant, either, failed, full, parameter};
 use super::{Distribution, Keys, Kl, Reparameterised};
+use crate::domain::place;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
@@ -25,15 +26,25 @@ impl<'t, T: Float> Uniform<'t, T> {
     /// From `low` to a larger `high`.
     #[track_caller]
     pub fn new(low: Var<'t, T>, high: impl Operand<'t, T>) -> Self {
-        let [low, high] = broadcast("uniform", [low, high.into_var(low.tape())]);
-        let ordered = low.lt(high).map(|m| !m.to_vec().contains(&false));
-        let low = match ordered {
-            Ok(false) => {
-                failed(low, "uniform", ErrorKind::Argument, "expected low below high everywhere".to_owned())
+        const OP: &str = "uniform";
+        let high = parameter(OP, "an upper end that is", high.into_var(low.tape()), Needs::Finite);
+        let low = parameter(OP, "a lower end that is", low, Needs::Finite);
+        let [low, high] = broadcast(OP, [low, high]);
+        let (Ok(a), Ok(b)) = (low.value(), high.value()) else { return Uniform { low, high } };
+        match a.lt(&b).map(|below| below.to_vec().iter().position(|below| !below)) {
+            Ok(None) => Uniform { low, high },
+            Ok(Some(at)) => {
+                let (a, b) = (a.to_vec(), b.to_vec());
+                let found = place(format!("{} to {}", a[at], b[at]), at, low.shape().as_shape());
+                let detail = format!("expected low below high everywhere, found {found}");
+                let bad = failed(low, OP, ErrorKind::Argument, detail);
+                Uniform { low: bad, high: bad }
             }
-            _ => low,
-        };
-        Uniform { low, high }
+            Err(e) => {
+                let bad = low.tape().failed(e.in_op(OP).into());
+                Uniform { low: bad, high: bad }
+            }
+        }
     }
 
     fn noise(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {

@@ -16,15 +16,15 @@ pub struct AttentionConfig {
     pub width: usize,
     /// Heads, which share the width evenly.
     pub heads: usize,
-    /// Features of what keys are made from.
+    /// Features of what keys are made from. Default: the width.
     pub keys: usize,
-    /// Features of what values are made from.
+    /// Features of what values are made from. Default: the width.
     pub values: usize,
-    /// The probability with which a query's attention to a key is dropped in training.
+    /// The probability with which a query's attention to a key is dropped in training. Default: `0.0`.
     pub dropout: f64,
-    /// Whether the projections have biases.
+    /// Whether the projections have biases. Default: `true`.
     pub bias: bool,
-    /// Whether queries and keys are turned by their positions, and how.
+    /// Whether queries and keys are turned by their positions, and how. Default: `None`.
     pub rotary: Option<Rotary>,
 }
 

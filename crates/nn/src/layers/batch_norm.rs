@@ -11,7 +11,9 @@ use wengert_tape::{Change, Float, Param, Var};
 /// On a training tape, mean and variance are those of the batch, and the layer announces them: an optimiser's
 /// [`step`](crate::optim::Optimizer::step), or [`UpdatesExt::apply`](crate::UpdatesExt::apply) on
 /// [`tape.updates()`](wengert_tape::Tape::updates), moves the running statistics towards them. On any other tape the
-/// running statistics are used, or those of the batch if the layer keeps none. Options, defaults and names in a state
+/// running statistics are used, or those of the batch if the layer keeps none. A step with gradients of a tape on which a
+/// layer of another model announced something leaves that to the other model's optimiser; if nobody carries it out, the next
+/// step is an error (see [`Optimizer::step`](crate::optim::Optimizer::step)), unless weight and bias were frozen. Options, defaults and names in a state
 /// dict are PyTorch's; the running variance is that of a sample, n/(n - 1) times what the batch was divided by.
 ///
 /// ```
@@ -96,14 +98,23 @@ impl<T: Float> BatchNorm<T> {
             }
             (None, None) => 0.0,
         };
+        let frozen = |p: &Option<Param<T>>| p.as_ref().map(|p| !p.is_trainable());
+        let frozen = match (frozen(&self.weight), frozen(&self.bias)) {
+            (None, None) => false,
+            (weight, bias) => weight != Some(false) && bias != Some(false),
+        };
+        let announce = |id, change| match frozen {
+            true => tape.announce_frozen(id, change),
+            false => tape.announce(id, change),
+        };
         let unbiased = variance.scale(n as f64 / (n as f64 - 1.0));
         for (buffer, value) in [(&self.running_mean, mean), (&self.running_var, unbiased)] {
             if let Some(b) = buffer {
-                tape.announce(b.id(), Change::Towards { value, rate });
+                announce(b.id(), Change::Towards { value, rate });
             }
         }
         if let Some(count) = &self.num_batches_tracked {
-            tape.announce(count.id(), Change::Count(1));
+            announce(count.id(), Change::Count(1));
         }
     }
 }
@@ -307,5 +318,18 @@ mod tests {
         // A batch of one image is many values.
         let image = Tensor::<f64>::arange(0.0, 1.0, 8).reshape([1, 2, 2, 1, 2]).unwrap();
         assert!(layer.forward(Tape::train(0).constant(&image)).value().is_ok());
+    }
+
+    #[test]
+    fn what_has_no_share_of_a_statistic_has_no_influence() {
+        for (momentum, start, want) in [(1.0, f64::INFINITY, 2.0), (0.0, 5.0, 5.0)] {
+            let mut layer = BatchNorm::<f64>::new(1);
+            layer.momentum = Some(momentum);
+            layer.running_mean.as_mut().unwrap().set(Tensor::from([start])).unwrap();
+            let tape = Tape::train(0);
+            let _ = layer.forward(tape.constant(Tensor::from([[1.0], [3.0]])));
+            tape.updates().apply(&mut layer).unwrap();
+            assert_eq!(layer.running_mean.unwrap().value().to_vec(), [want]);
+        }
     }
 }

@@ -65,8 +65,32 @@ impl<T: Float> Layer<T> for Branches<T> {
         for layer in &self.layers {
             outputs.push(layer.forward(x));
         }
-        scope.close(tape.concat(&outputs, self.axis))
+        match apart(&outputs, self.axis) {
+            Some(detail) => scope.close(refused(tape, "branches", detail)),
+            None => scope.close(tape.concat(&outputs, self.axis)),
+        }
     }
+}
+
+/// Why outputs cannot be joined, if they cannot; one that has failed says so itself.
+fn apart<T: Float>(outputs: &[Var<'_, T>], axis: isize) -> Option<String> {
+    if outputs.iter().any(|y| y.is_failed()) {
+        return None;
+    }
+    let shapes: Vec<_> = outputs.iter().map(|y| y.shape()).collect();
+    let (first, rank) = (shapes.first()?, outputs.first()?.rank());
+    let at = if axis < 0 { rank.checked_sub(axis.unsigned_abs()) } else { usize::try_from(axis).ok() };
+    let Some(at) = at.filter(|at| *at < rank) else {
+        return Some(format!("expected outputs that have an axis {axis}, found shape {first}"));
+    };
+    let rest = |s: &[usize]| {
+        (s.len(), s.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, n)| *n).collect::<Vec<_>>())
+    };
+    let other = shapes.iter().position(|s| rest(s.as_shape()) != rest(first.as_shape()))?;
+    Some(format!(
+        "expected outputs that differ along axis {axis} alone, found {first} of branch 0 and {} of branch {other}",
+        shapes[other]
+    ))
 }
 
 #[cfg(test)]
@@ -90,5 +114,21 @@ mod tests {
         let tape = Tape::new();
         let e = Branches::<f64>::new(0).forward(tape.constant(&x)).value().unwrap_err();
         assert!(e.op() == "branches" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
+    }
+
+    #[test]
+    fn outputs_that_do_not_fit_are_an_error_of_the_layer() {
+        let mut rng = Rng::seed(0);
+        let tape = wengert_tape::Tape::<f64>::eval();
+        let x = tape.constant(Tensor::ones([2, 3]));
+        for axis in [0, 2, -3] {
+            let layer =
+                Branches::new(axis).push(Linear::new(3, 4, &mut rng)).push(Linear::new(3, 5, &mut rng));
+            let e = layer.forward(x).value().unwrap_err();
+            assert!(e.op() == "branches" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
+            let words =
+                if axis == 0 { "[2, 4] of branch 0 and [2, 5] of branch 1" } else { "found shape [2, 4]" };
+            assert!(e.detail().contains(words), "{e}");
+        }
     }
 }

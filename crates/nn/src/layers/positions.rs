@@ -151,9 +151,9 @@ pub enum Pairing {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Module)]
 pub struct Rotary {
-    /// 10000 unless told otherwise; larger for longer contexts.
+    /// 10000 unless told otherwise; larger for longer contexts. Default: `10000.0`.
     pub base: f64,
-    /// Which features are turned together.
+    /// Which features are turned together. Default: `Neighbours`.
     pub pairing: Pairing,
 }
 

@@ -14,13 +14,14 @@ pub struct RecurrentConfig {
     pub input: usize,
     /// Features of the state.
     pub hidden: usize,
-    /// Layers, one on the other.
+    /// Layers, one on the other. Default: `1`.
     pub layers: usize,
     /// Whether a second recurrence runs from the last step to the first; its states stand beside the others.
+    /// Default: `false`.
     pub bidirectional: bool,
-    /// The probability with which dropout between layers sets an output to zero in training.
+    /// The probability with which dropout between layers sets an output to zero in training. Default: `0.0`.
     pub dropout: f64,
-    /// Whether the gates have biases.
+    /// Whether the gates have biases. Default: `true`.
     pub bias: bool,
 }
 

@@ -1,11 +1,11 @@
 //! [`Residual`]: y = x + f(x).
 
 use crate::Module;
-use crate::layers::Layer;
+use crate::layers::{Layer, refused};
 use wengert_tape::{Float, Var};
 
 /// A residual connection around a layer (He et al. 2016): the sum of the body's output and the input, or of a shortcut's
-/// output where the body changes the shape.
+/// output where the body changes the shape. The two have to have one shape: a sum that broadcast would be a mistake.
 ///
 /// ```
 /// use wengert_nn::{Activation, Layer, Linear, Module, Residual, Sequential};
@@ -47,6 +47,14 @@ impl<T: Float> Layer<T> for Residual<T> {
             Some(shortcut) => shortcut.forward(x),
             None => x,
         };
+        if !past.is_failed() && !through.is_failed() && past.shape() != through.shape() {
+            let (what, past) = (if self.shortcut.is_some() { "the shortcut" } else { "x" }, past.shape());
+            let detail = format!(
+                "the body gives shape {}, {what} has {past}; a shortcut that gives the same makes them a sum",
+                through.shape()
+            );
+            return scope.close(refused(x.tape(), "residual", detail));
+        }
         scope.close(past + through)
     }
 }
@@ -74,10 +82,15 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_another_shape_is_an_error_of_the_sum() {
-        let block = Residual::new(Linear::<f64>::new(3, 5, &mut Rng::seed(0)));
-        let tape = Tape::new();
-        let e = block.forward(tape.constant(Tensor::ones([2, 3]))).value().unwrap_err();
-        assert!(e.op() == "add" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
+    fn a_body_of_another_shape_is_an_error_of_the_layer() {
+        // A body of one feature would broadcast.
+        for features in [5, 1] {
+            let block = Residual::new(Linear::<f64>::new(3, features, &mut Rng::seed(0)));
+            let tape = Tape::new();
+            let e = block.forward(tape.constant(Tensor::ones([2, 3]))).value().unwrap_err();
+            assert!(e.op() == "residual" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
+            let said = format!("gives shape [2, {features}], x has [2, 3]");
+            assert!(e.detail().contains(&said), "{e}");
+        }
     }
 }

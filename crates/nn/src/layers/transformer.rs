@@ -23,23 +23,24 @@ pub enum NormOrder {
 /// The shape of a Transformer: 512 wide, 8 heads, 6 layers, ReLU in between, as in the paper, unless told otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformerConfig {
-    /// Features of each step.
+    /// Features of each step. Default: `512`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `8`.
     pub heads: usize,
-    /// Features inside the feed-forward parts.
+    /// Features inside the feed-forward parts. Default: `2048`.
     pub hidden: usize,
-    /// Layers; of a [`Transformer`], in encoder and decoder each.
+    /// Layers; of a [`Transformer`], in encoder and decoder each. Default: `6`.
     pub layers: usize,
     /// The probability of dropping a feature of any part's output, inside the feed-forward part, and of an attention.
+    /// Default: `0.1`.
     pub dropout: f64,
-    /// What stands between the affine maps of the feed-forward part.
+    /// What stands between the affine maps of the feed-forward part. Default: `Relu`.
     pub activation: Activation,
-    /// Where the norms stand.
+    /// Where the norms stand. Default: `Post`.
     pub order: NormOrder,
-    /// What norms add to the variance.
+    /// What norms add to the variance. Default: `1e-5`.
     pub eps: f64,
-    /// Whether self-attention turns queries and keys by their positions, and how.
+    /// Whether self-attention turns queries and keys by their positions, and how. Default: `None`.
     pub rotary: Option<Rotary>,
 }
 

@@ -1,10 +1,11 @@
-//! Binary cross-entropy from logits, in one pass, with weights.
+//! Binary cross-entropy from probabilities and from logits, each in one pass, the latter with weights.
 
-use super::{Reduction, same_shape, weights};
+use super::{Reduction, TARGET, each, same_shape, weights};
+use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::Tensor;
 use wengert_tape::rules::{sigmoid::Sigmoid, softplus::Softplus};
-use wengert_tape::{Float, Operand, Pointwise2, Real, Var};
+use wengert_tape::{Float, Operand, Pointwise, Pointwise2, Real, Var};
 
 /// a t log(1 + e⁻ˣ) + b (1 - t) log(1 + eˣ), each term 0 where its factor is, though x be infinite. Derivatives:
 /// b (1 - t) σ(x) - a t σ(-x), and a log(1 + e⁻ˣ) - b log(1 + eˣ).
@@ -52,6 +53,69 @@ impl Pointwise2 for BinaryCrossEntropy {
     }
 }
 
+/// -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)). Derivatives: those of the floored logarithms, and their difference.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfProbabilities;
+
+impl Pointwise2 for OfProbabilities {
+    const NAME: &'static str = "bce";
+    const COST: usize = 16;
+    const DA_USES: u8 = 3;
+    const DB_USES: u8 = 1;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, p: F, t: F) -> F {
+        -(t * FlooredLog.f(p) + (F::ONE - t) * FlooredLogOfRest.f(p))
+    }
+    #[inline(always)]
+    fn da<R: Real>(&self, p: R, t: R, _y: R) -> R {
+        -(t * FlooredLog.df(p, p) + (t.like(1.0) - t) * FlooredLogOfRest.df(p, p))
+    }
+    #[inline(always)]
+    fn db<R: Real>(&self, p: R, _t: R, _y: R) -> R {
+        p.apply(FlooredLogOfRest) - p.apply(FlooredLog)
+    }
+}
+
+/// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction is still pulled back, by a finite
+/// amount. Both bounds are PyTorch's.
+#[derive(Debug, Clone, Copy)]
+struct FlooredLog;
+
+impl Pointwise for FlooredLog {
+    const NAME: &'static str = "bce";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        x.log().maximum(F::from_f64(-100.0))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let least = x.like(1e-12);
+        x.like(1.0) / R::select(x.lt(least), least, x)
+    }
+}
+
+/// max(log(1 - x), -100), with the slope -1/max(1 - x, 10⁻¹²): [`FlooredLog`] of what x lacks of 1, accurate where x is small.
+#[derive(Debug, Clone, Copy)]
+struct FlooredLogOfRest;
+
+impl Pointwise for FlooredLogOfRest {
+    const NAME: &'static str = "bce";
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        (-x).log1p().maximum(F::from_f64(-100.0))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        let (rest, least) = (x.like(1.0) - x, x.like(1e-12));
+        x.like(-1.0) / R::select(rest.lt(least), least, rest)
+    }
+}
+
 /// Binary cross-entropy from logits with weights: w (-p t log σ(x) - (1 - t) log(1 - σ(x))). The mean is over all
 /// elements, whatever the weights, as in PyTorch.
 ///
@@ -66,12 +130,13 @@ impl Pointwise2 for BinaryCrossEntropy {
 /// ```
 #[derive(Debug, Clone)]
 pub struct BceWithLogits<T: Float> {
-    /// How much a positive example counts more than a negative one, p; broadcast to the prediction's shape (a number a
-    /// class, along the last axis).
+    /// How much a positive example counts more than a negative one, p, 0 or more; broadcast to the prediction's shape (a
+    /// number a class, along the last axis). Default: `None`.
     pub positive: Option<Tensor<T>>,
-    /// How much each element counts, w; broadcast to the prediction's shape.
+    /// How much each element counts, w; broadcast to the prediction's shape. Any finite number: a negative one, such as an
+    /// advantage, turns the element's loss around. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// What becomes of the elements' losses; the mean unless told otherwise.
+    /// What becomes of the elements' losses. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -83,19 +148,24 @@ impl<T: Float> Default for BceWithLogits<T> {
 
 impl<T: Float> BceWithLogits<T> {
     /// The loss of logits x and targets t between 0 and 1, of the same shape.
+    ///
+    /// # Errors
+    /// If a target is not between 0 and 1 (but for rounding), a weight of positive examples is negative or not finite, or a
+    /// weight of an element is not finite.
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-        let t = same_shape("bce_with_logits", x, target);
+        const OP: &str = "bce_with_logits";
+        let t = each(OP, TARGET, same_shape(OP, x, target), Domain::RoundedProbability);
         let mut losses = match &self.positive {
             None => x.pointwise2(t, BinaryCrossEntropy::BOTH),
             Some(p) => {
                 let positive = x.pointwise2(t, BinaryCrossEntropy::POSITIVE);
-                weighed(weights("bce_with_logits", x, p), positive)
-                    + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
+                let p = each(OP, "a weight of positive examples", weights(OP, x, p), Domain::Weight);
+                weighed(p, positive) + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
             }
         };
         if let Some(w) = &self.weight {
-            losses = weighed(weights("bce_with_logits", x, w), losses);
+            losses = weighed(each(OP, "a weight that is", weights(OP, x, w), Domain::Finite), losses);
         }
         self.reduction.of(losses)
     }

@@ -1,6 +1,7 @@
 //! Categorical cross-entropy from class indices, with class weights, rows to ignore, and label smoothing.
 
-use super::{Reduction, refused};
+use super::{Reduction, classes, refused};
+use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Result, Var};
@@ -23,13 +24,13 @@ use wengert_tape::{Float, Result, Var};
 /// ```
 #[derive(Debug, Clone)]
 pub struct CrossEntropy<T: Float> {
-    /// How much a row of each class counts, `[classes]`.
+    /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// The target of rows that do not count. (PyTorch's is -100 unless told otherwise; here none is.)
+    /// The target of rows that do not count. (PyTorch's is -100 unless told otherwise; here none is.) Default: `None`.
     pub ignore_index: Option<i64>,
-    /// The part ε of each target that is spread over all classes evenly.
+    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
     pub label_smoothing: f64,
-    /// What becomes of the rows' losses; the mean unless told otherwise.
+    /// What becomes of the rows' losses. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -41,6 +42,10 @@ impl<T: Float> Default for CrossEntropy<T> {
 
 impl<T: Float> CrossEntropy<T> {
     /// The loss of logits and class indices.
+    ///
+    /// # Errors
+    /// If a target is neither a class nor the one to ignore, a class weighs less than 0 or is not finite, or the smoothing does
+    /// not lie between 0 and 1.
     #[track_caller]
     pub fn of<'t>(&self, logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
         const OP: &str = "cross_entropy";
@@ -52,18 +57,26 @@ impl<T: Float> CrossEntropy<T> {
             let detail = format!("expected label smoothing between 0 and 1, found {smoothing}");
             return refused(logits, OP, OpErrorKind::Argument, detail);
         }
-        let dims = logits.shape();
-        let classes = dims.as_shape().last().copied().unwrap_or(0);
-        if let Some(w) = self.weight.as_ref().filter(|w| *w.shape() != [classes]) {
-            let detail = format!("expected class weights [{classes}] for logits {dims}, found {}", w.shape());
-            return refused(logits, OP, OpErrorKind::Shape, detail);
-        }
         let ignored = self.ignore_index.map(|i| targets.map(|t| t == i));
         let ignored = ignored.filter(|mask| mask.to_vec().contains(&true));
+        // What does not count is looked up as any class there is.
         let named = match &ignored {
             Some(_) => targets.map(|t| if Some(t) == self.ignore_index { 0 } else { t }),
             None => targets.clone(),
         };
+        let classes = match classes(OP, logits, &named) {
+            Ok(classes) => classes,
+            Err(refused) => return refused,
+        };
+        let dims = logits.shape();
+        if let Some(w) = self.weight.as_ref().filter(|w| *w.shape() != [classes]) {
+            let detail = format!("expected class weights [{classes}] for logits {dims}, found {}", w.shape());
+            return refused(logits, OP, OpErrorKind::Shape, detail);
+        }
+        if let Some(found) = self.weight.as_ref().and_then(|w| Domain::Weight.outside(w, true)) {
+            let detail = format!("expected class weights {}, found {found}", Domain::Weight.words());
+            return refused(logits, OP, OpErrorKind::Argument, detail);
+        }
         let tape = logits.tape();
         let mut losses = logits.cross_entropy(&named);
         if losses.is_failed() {

@@ -1,6 +1,19 @@
 //! Losses. Each takes the prediction first and the target second, and means over all elements (rows, for the
 //! categorical ones); the `_with` forms take a [`Reduction`]. Losses with more options are structs with defaults, and a
 //! method `of`.
+//!
+//! **Errors.** Shapes that do not fit, options that are impossible, and data that are (a probability of 1.5, a class that there
+//! is not, a negative count) make a failed value, whose error names the loss, the value and its index. What each loss takes is
+//! said under *Errors*. NaN is not refused: a prediction or target that is NaN makes a loss that is NaN, so that a run that
+//! diverged is seen as one. (PyTorch checks the probabilities of `bce` and class indices, nothing else.)
+//!
+//! ```
+//! use wengert_nn::loss;
+//! use wengert_ops::Tensor;
+//! let tape = wengert_tape::Tape::<f64>::new();
+//! let e = loss::bce(tape.var(Tensor::from([1.5, 0.5])), Tensor::from([1.0, 0.0])).item().unwrap_err();
+//! assert_eq!((e.op(), e.detail()), ("bce", "expected a prediction that is a probability, found 1.5 at [0]"));
+//! ```
 
 mod binary;
 mod categorical;
@@ -17,9 +30,10 @@ pub use margin::{
 pub use masked::masked_mse;
 pub use regression::{GaussianNll, PoissonNll, log_cosh, log_cosh_with, smooth_l1, smooth_l1_with};
 
+use crate::domain::{Domain, place};
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
-use wengert_tape::{Error, ErrorKind, Float, Operand, Pointwise, Real, Var};
+use wengert_tape::{Error, ErrorKind, Float, Operand, Var};
 
 /// What becomes of the losses of the elements, or rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +74,58 @@ fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operan
 #[track_caller]
 fn refused<'t, T: Float>(x: Var<'t, T>, op: &'static str, kind: OpErrorKind, detail: String) -> Var<'t, T> {
     x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+}
+
+/// The value, or a failed one that says which element is impossible; NaN passes.
+#[track_caller]
+fn each<'t, T: Float>(op: &'static str, what: &str, v: Var<'t, T>, domain: Domain) -> Var<'t, T> {
+    // What has failed or was freed says so itself.
+    let Ok(values) = v.value() else { return v };
+    match domain.outside(&values, true) {
+        Some(found) => {
+            let detail = format!("expected {what} {}, found {found}", domain.words());
+            refused(v, op, OpErrorKind::Argument, detail)
+        }
+        None => v,
+    }
+}
+
+/// Refuses a prediction that has no axis of classes, or of the elements of a row.
+#[track_caller]
+fn rows<'t, T: Float>(op: &'static str, x: Var<'t, T>, row: &str) -> Var<'t, T> {
+    if x.is_failed() || x.rank() > 0 {
+        return x;
+    }
+    refused(x, op, OpErrorKind::Shape, format!("expected a prediction [.., {row}], found []"))
+}
+
+/// The number of classes of rows `[.., classes]`, if there is one of these for each target `[..]`.
+#[track_caller]
+pub(crate) fn classes<'t, T: Float>(
+    op: &'static str,
+    x: Var<'t, T>,
+    targets: &Tensor<i64>,
+) -> Result<usize, Var<'t, T>> {
+    let x = rows(op, x, "classes");
+    if x.is_failed() {
+        return Err(x);
+    }
+    let dims = x.shape();
+    let Some((&classes, of_rows)) = dims.as_shape().split_last() else { return Err(x) };
+    if targets.shape()[..] != *of_rows {
+        let detail =
+            format!("expected a class for each row of a prediction {dims}, found {}", targets.shape());
+        return Err(refused(x, op, OpErrorKind::Shape, detail));
+    }
+    let values = targets.to_vec();
+    match values.iter().position(|t| usize::try_from(*t).map_or(true, |t| t >= classes)) {
+        Some(at) => {
+            let found = place(values[at], at, targets.shape());
+            let detail = format!("expected classes from 0 to {}, found {found}", classes as i64 - 1);
+            Err(refused(x, op, OpErrorKind::Argument, detail))
+        }
+        None => Ok(classes),
+    }
 }
 
 /// Weights of the elements of a prediction: they may broadcast to its shape, but not beyond.
@@ -107,9 +173,12 @@ losses! {
     /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities. Each logarithm is kept above -100, as
     /// in PyTorch, so that a certain and wrong prediction has a finite loss. From logits, use
     /// [`bce_with_logits`], which needs no such bound.
+    ///
+    /// # Errors
+    /// If a prediction is not a probability, or a target not between 0 and 1 (but for rounding).
     bce bce_with(p, t) {
-        let (log_p, log_q) = (p.pointwise(FlooredLog), p.pointwise(FlooredLogOfRest));
-        -(t * log_p + (1.0 - t) * log_q)
+        let p = each("bce", "a prediction that is", p, Domain::Probability);
+        p.pointwise2(each("bce", TARGET, t, Domain::RoundedProbability), binary::OfProbabilities)
     };
 
     /// Binary cross-entropy from logits, stable at any size: t log(1 + e⁻ˣ) + (1 - t) log(1 + eˣ). An infinite logit that
@@ -123,47 +192,17 @@ losses! {
     /// assert_eq!(loss::bce_with_logits(x, Tensor::from([1.0, 1.0])).item()?, 500.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
-    bce_with_logits bce_with_logits_with(x, t) x.pointwise2(t, binary::BinaryCrossEntropy::BOTH);
+    ///
+    /// # Errors
+    /// If a target is not between 0 and 1 (but for rounding): the loss would have no least value.
+    bce_with_logits bce_with_logits_with(x, t) {
+        let t = each("bce_with_logits", TARGET, t, Domain::RoundedProbability);
+        x.pointwise2(t, binary::BinaryCrossEntropy::BOTH)
+    };
 }
 
-/// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction is still pulled back, by a finite
-/// amount. Both bounds are PyTorch's.
-#[derive(Debug, Clone, Copy)]
-struct FlooredLog;
-
-impl Pointwise for FlooredLog {
-    const NAME: &'static str = "floored_log";
-    const USES_Y: bool = false;
-
-    #[inline(always)]
-    fn f<F: Float>(&self, x: F) -> F {
-        x.log().maximum(F::from_f64(-100.0))
-    }
-    #[inline(always)]
-    fn df<R: Real>(&self, x: R, _y: R) -> R {
-        let least = x.like(1e-12);
-        x.like(1.0) / R::select(x.lt(least), least, x)
-    }
-}
-
-/// max(log(1 - x), -100), with the slope -1/max(1 - x, 10⁻¹²): [`FlooredLog`] of what x lacks of 1, accurate where x is small.
-#[derive(Debug, Clone, Copy)]
-struct FlooredLogOfRest;
-
-impl Pointwise for FlooredLogOfRest {
-    const NAME: &'static str = "floored_log_of_rest";
-    const USES_Y: bool = false;
-
-    #[inline(always)]
-    fn f<F: Float>(&self, x: F) -> F {
-        (-x).log1p().maximum(F::from_f64(-100.0))
-    }
-    #[inline(always)]
-    fn df<R: Real>(&self, x: R, _y: R) -> R {
-        let (rest, least) = (x.like(1.0) - x, x.like(1e-12));
-        x.like(-1.0) / R::select(rest.lt(least), least, rest)
-    }
-}
+/// How a target that lies outside of its domain is called.
+const TARGET: &str = "a target";
 
 /// Huber's loss: e²/2 for |e| ≤ δ, else δ (|e| - δ/2), with e = x - t (Huber 1964).
 ///
@@ -175,6 +214,9 @@ impl Pointwise for FlooredLogOfRest {
 /// assert_eq!(loss::huber(x, Tensor::from([0.0, 0.0]), 1.0).item()?, (0.125 + 2.5) / 2.0);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If δ is not more than 0.
 #[track_caller]
 pub fn huber<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, delta: f64) -> Var<'t, T> {
     huber_with(x, target, delta, Reduction::Mean)
@@ -188,7 +230,12 @@ pub fn huber_with<'t, T: Float>(
     delta: f64,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    let e = x - same_shape("huber", x, target);
+    let target = same_shape("huber", x, target);
+    if delta.is_nan() || delta <= 0.0 {
+        let detail = format!("expected δ of more than 0, found {delta}");
+        return refused(x, "huber", OpErrorKind::Argument, detail);
+    }
+    let e = x - target;
     // With c = clamp(e, ±δ), both branches are c (e - c/2).
     let c = e.clamp(-delta, delta);
     reduction.of(c * (e - c * 0.5))
@@ -205,6 +252,9 @@ pub fn huber_with<'t, T: Float>(
 /// assert_eq!(loss::cross_entropy(logits, &Tensor::from([0, 1])).item()?, std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If a target is not one of the classes.
 #[track_caller]
 pub fn cross_entropy<'t, T: Float>(logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
     cross_entropy_with(logits, targets, Reduction::Mean)
@@ -217,7 +267,10 @@ pub fn cross_entropy_with<'t, T: Float>(
     targets: &Tensor<i64>,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    reduction.of(logits.cross_entropy(targets))
+    match classes("cross_entropy", logits, targets) {
+        Ok(_) => reduction.of(logits.cross_entropy(targets)),
+        Err(refused) => refused,
+    }
 }
 
 /// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
@@ -232,6 +285,10 @@ pub fn cross_entropy_with<'t, T: Float>(
 /// assert_eq!(loss.item()?, std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If an element of the target is not between 0 and 1 (but for rounding). That they add up to 1 is not asked: a row of zeros
+/// is one that does not count.
 #[track_caller]
 pub fn cross_entropy_soft<'t, T: Float>(logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
     cross_entropy_soft_with(logits, target, Reduction::Mean)
@@ -244,12 +301,18 @@ pub fn cross_entropy_soft_with<'t, T: Float>(
     target: impl Operand<'t, T>,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    let target = same_shape("cross_entropy_soft", logits, target);
+    const OP: &str = "cross_entropy_soft";
+    let target = each(OP, TARGET, same_shape(OP, logits, target), Domain::RoundedProbability);
+    let logits = rows(OP, logits, "classes");
     reduction.of(-weighed(target, logits.log_softmax(-1)).sum_axes(-1))
 }
 
 /// Negative log-likelihood from log-probabilities `[.., classes]` and class indices `[..]`: the mean over rows of
 /// -log p\[target\].
+///
+/// # Errors
+/// If a target is not one of the classes, or a prediction is more than 0 (but for rounding), as logits or probabilities are:
+/// those have [`cross_entropy`], and `log()`.
 #[track_caller]
 pub fn nll<'t, T: Float>(log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
     nll_with(log_probs, targets, Reduction::Mean)
@@ -262,14 +325,25 @@ pub fn nll_with<'t, T: Float>(
     targets: &Tensor<i64>,
     reduction: Reduction,
 ) -> Var<'t, T> {
+    const OP: &str = "nll";
+    let log_probs = each(OP, LOG_PROBABILITY, log_probs, Domain::LogProbability);
+    if let Err(refused) = classes(OP, log_probs, targets) {
+        return refused;
+    }
     match targets.unsqueeze(-1) {
         Ok(at) => reduction.of(-log_probs.gather(-1, &at).squeeze(-1)),
-        Err(e) => log_probs.tape().failed(e.into()),
+        Err(e) => log_probs.tape().failed(e.in_op(OP).into()),
     }
 }
 
+/// How a prediction that should be the logarithm of a probability is called.
+const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
+
 /// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities, the mean over rows. Where
 /// p is 0 its term is 0. Note the order: KL\[p ‖ q\].
+///
+/// # Errors
+/// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
 #[track_caller]
 pub fn kl_div<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
     kl_div_with(log_p, log_q, Reduction::Mean)
@@ -282,7 +356,13 @@ pub fn kl_div_with<'t, T: Float>(
     log_q: impl Operand<'t, T>,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    let log_q = same_shape("kl_div", log_p, log_q);
+    const OP: &str = "kl_div";
+    let log_q = same_shape(OP, log_p, log_q);
+    let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
+    let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);
+    if log_p.is_failed() || log_q.is_failed() {
+        return if log_p.is_failed() { log_p } else { log_q };
+    }
     // -∞ - x and 0 · ∞ must not meet: where p is 0, so is the term.
     let p = log_p.exp();
     let apart = match p.eq(0.0) {
@@ -317,7 +397,8 @@ mod tests {
             check("bce", Check::new("bce").run(|x| bce(x[0], x[1]), &[p, q]));
             check(
                 "logits",
-                Check::new("logits").run(|x| bce_with_logits_with(x[0], x[1], Reduction::Sum), &two),
+                Check::new("logits")
+                    .run(|x| bce_with_logits_with(x[0], x[1].sigmoid(), Reduction::Sum), &two),
             );
             check("indices", Check::new("ce").run(|x| cross_entropy(x[0], &at), &two[..1]));
             check("nll", Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]));

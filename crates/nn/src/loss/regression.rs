@@ -1,6 +1,7 @@
 //! Losses of numbers: smooth absolute error, log cosh, Poisson and Gaussian likelihoods.
 
-use super::{Reduction, huber_with, l1_with, refused, same_shape};
+use super::{Reduction, each, huber_with, l1_with, refused, same_shape};
+use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
 use wengert_tape::rules::tanh::Tanh;
@@ -8,6 +9,9 @@ use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 
 /// Smooth absolute error: e²/(2β) for |e| < β, else |e| - β/2, with e = x - t; the absolute error for β = 0. It is
 /// [`huber`](super::huber)'s loss divided by β. At |e| = β the first derivative is continuous, the second jumps.
+///
+/// # Errors
+/// If β is negative or not finite.
 #[track_caller]
 pub fn smooth_l1<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, beta: f64) -> Var<'t, T> {
     smooth_l1_with(x, target, beta, Reduction::Mean)
@@ -108,13 +112,13 @@ impl Pointwise for LogCosh {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonNll {
-    /// Whether the prediction is log λ (the default) or λ itself.
+    /// Whether the prediction is log λ or λ itself, 0 or more. Default: `true`.
     pub log_input: bool,
-    /// Whether Stirling's approximation of log t!, t log t - t + log(2πt)/2, is added where t > 1.
+    /// Whether Stirling's approximation of log t!, t log t - t + log(2πt)/2, is added where t > 1. Default: `false`.
     pub full: bool,
-    /// What is added to λ before its logarithm, if the prediction is λ.
+    /// What is added to λ before its logarithm, if the prediction is λ. Default: `1e-8`.
     pub eps: f64,
-    /// What becomes of the elements' losses; the mean unless told otherwise.
+    /// What becomes of the elements' losses. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -125,10 +129,19 @@ impl Default for PoissonNll {
 }
 
 impl PoissonNll {
-    /// The loss of predictions and counts of the same shape.
+    /// The loss of predictions and counts of the same shape. Counts need not be whole.
+    ///
+    /// # Errors
+    /// If a count is negative, or a rate is, or what is added to it (or not finite).
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-        let t = same_shape("poisson_nll", x, target);
+        const OP: &str = "poisson_nll";
+        let t = each(OP, "a count of", same_shape(OP, x, target), Domain::NotNegative);
+        let x = if self.log_input { x } else { each(OP, "a rate of", x, Domain::NotNegative) };
+        if !(self.eps >= 0.0 && self.eps.is_finite()) {
+            let detail = format!("expected ε of at least 0, found {}", self.eps);
+            return refused(x, OP, OpErrorKind::Argument, detail);
+        }
         let mut losses = if self.log_input { x.exp() - weighed(t, x) } else { x - t.xlogy(x + self.eps) };
         if self.full {
             // Where t is small its logarithm is not looked at.
@@ -161,11 +174,11 @@ impl PoissonNll {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianNll {
-    /// Whether log(2π)/2 is added.
+    /// Whether log(2π)/2 is added. Default: `false`.
     pub full: bool,
-    /// Smaller variances are taken as this one. As in PyTorch, the gradient is that at this variance.
+    /// Smaller variances are taken as this one. As in PyTorch, the gradient is that at this variance. Default: `1e-6`.
     pub eps: f64,
-    /// What becomes of the elements' losses; the mean unless told otherwise.
+    /// What becomes of the elements' losses. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -176,7 +189,10 @@ impl Default for GaussianNll {
 }
 
 impl GaussianNll {
-    /// The loss of means, targets and variances, all of the same shape. A negative variance is an error.
+    /// The loss of means, targets and variances, all of the same shape.
+    ///
+    /// # Errors
+    /// If a variance is negative, or 0 without an ε, or ε is negative or not finite.
     #[track_caller]
     pub fn of<'t, T: Float>(
         &self,
@@ -186,14 +202,16 @@ impl GaussianNll {
     ) -> Var<'t, T> {
         const OP: &str = "gaussian_nll";
         let (t, v) = (same_shape(OP, x, target), same_shape(OP, x, variance));
+        if !(self.eps >= 0.0 && self.eps.is_finite()) {
+            let detail = format!("expected ε of at least 0, found {}", self.eps);
+            return refused(x, OP, OpErrorKind::Argument, detail);
+        }
+        let floor = T::from_f64(self.eps) > T::ZERO;
+        let v = each(OP, "a variance of", v, if floor { Domain::NotNegative } else { Domain::Positive });
         let values = match v.value() {
             Ok(values) => values,
             Err(e) => return x.tape().failed(e),
         };
-        if values.to_vec().iter().any(|v| *v < T::ZERO) {
-            let detail = "expected variances of 0 or more, found a negative one".to_owned();
-            return refused(x, OP, OpErrorKind::Argument, detail);
-        }
         // What v lacks of ε, as a constant.
         let lack = values.map(|v| T::from_f64((self.eps - v.to_f64()).max(0.0)));
         let v = v + lack;

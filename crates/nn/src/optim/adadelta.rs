@@ -1,20 +1,20 @@
 //! Adadelta.
 
 use super::descent::{Descent, Memory, Method, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adadelta`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdadeltaConfig {
-    /// η, which the paper does not have.
+    /// η, which the paper does not have. Default: `1.0`.
     pub learning_rate: f64,
-    /// ρ: how much of the means of squares stays.
+    /// ρ: how much of the means of squares stays. Default: `0.9`.
     pub rho: f64,
-    /// ε, added under both roots.
+    /// ε, added under both roots. Default: `1e-6`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -56,14 +56,14 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
-        let g = g + self.decay * p;
-        let v = self.rho * v + self.one_minus_rho * g * g;
+    fn call<F: Factors>(&self, [p, v, u]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.decay, p);
+        let v = F::times(self.rho, v) + F::times(self.one_minus_rho, g) * g;
         let delta = (u + self.epsilon).sqrt() / (v + self.epsilon).sqrt() * g;
-        let u = self.rho * u + self.one_minus_rho * delta * delta;
-        [p - self.rate * delta, v, u]
+        let u = F::times(self.rho, u) + F::times(self.one_minus_rho, delta) * delta;
+        [p - F::times(self.rate, delta), v, u]
     }
 }
 
@@ -105,7 +105,7 @@ impl Method for AdadeltaConfig {
             epsilon: n(self.epsilon),
         };
         let [v, u] = memory.slots_mut();
-        update(Self::NAME, [p, v, u], g, &step)
+        run(Self::NAME, [p, v, u], g, &step, step.decay, &[step.rate, step.rho, step.one_minus_rho])
     }
 }
 

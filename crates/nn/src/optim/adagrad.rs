@@ -1,22 +1,22 @@
 //! Adagrad.
 
 use super::descent::{Descent, Memory, Method, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adagrad`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdagradConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// By how much the learning rate falls: in step t it is η / (1 + (t - 1) · `lr_decay`).
+    /// By how much the learning rate falls: in step t it is η / (1 + (t - 1) · `lr_decay`). Default: `0.0`.
     pub lr_decay: f64,
-    /// Where the sum of squares begins.
+    /// Where the sum of squares begins. Default: `0.0`.
     pub initial_accumulator_value: f64,
-    /// ε, added to the root.
+    /// ε, added to the root. Default: `1e-10`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -60,12 +60,12 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<2, T> for Step<T> {
+impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
-        let g = g + self.decay * p;
+    fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let g = F::decayed(g, self.decay, p);
         let v = v + g * g;
-        [p - self.rate * g / (v.sqrt() + self.epsilon), v]
+        [p - F::times(self.rate, g) / (v.sqrt() + self.epsilon), v]
     }
 }
 
@@ -109,7 +109,7 @@ impl Method for AdagradConfig {
             epsilon: n(self.epsilon),
         };
         let [v] = memory.slots_mut();
-        update(Self::NAME, [p, v], g, &step)
+        run(Self::NAME, [p, v], g, &step, step.decay, &[step.rate])
     }
 }
 

@@ -1,28 +1,28 @@
 //! Adam, AdamW, and AMSGrad.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamConfig {
-    /// η.
+    /// η. Default: `1e-3`.
     pub learning_rate: f64,
-    /// β₁ (β in some texts): how much of the first moment stays.
+    /// β₁ (β in some texts): how much of the first moment stays. Default: `0.9`.
     pub beta1: f64,
-    /// β₂ (γ in some texts): how much of the second moment stays.
+    /// β₂ (γ in some texts): how much of the second moment stays. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment.
+    /// ε, added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
-    /// λ of the weight decay.
+    /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
     /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (AdamW, Loshchilov and
-    /// Hutter 2019).
+    /// Hutter 2019). Default: `false`.
     pub decoupled: bool,
     /// Whether the step is divided by the largest second moment so far instead of the present one (AMSGrad, Reddi et al.
-    /// 2018).
+    /// 2018). Default: `false`.
     pub amsgrad: bool,
 }
 
@@ -88,27 +88,28 @@ struct Step<T> {
 impl<T: Float> Step<T> {
     /// The new moments, and the parameter divided by the root of a function of the second.
     #[inline(always)]
-    fn take(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
-        let g = g + self.coupled * p;
-        let m = self.beta1 * m + self.one_minus_beta1 * g;
-        let v = self.beta2 * v + self.one_minus_beta2 * g * g;
+    fn take<F: Factors>(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
+        let g = F::decayed(g, self.coupled, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
         let under = largest(v);
-        [p * self.shrink - self.rate * m / (under.sqrt() * self.root + self.epsilon), m, v, under]
+        let step = F::times(self.rate, m) / (under.sqrt() * self.root + self.epsilon);
+        [F::times(self.shrink, p) - step, m, v, under]
     }
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [p, m, v, _] = self.take(state, g, |v| v);
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [p, m, v, _] = self.take::<F>(state, g, |v| v);
         [p, m, v]
     }
 }
 
-impl<T: Float> Update<4, T> for Step<T> {
+impl<T: Float> Formula<4, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, v, largest]: [T; 4], g: T) -> [T; 4] {
-        self.take([p, m, v], g, |v| largest.maximum(v))
+    fn call<F: Factors>(&self, [p, m, v, largest]: [T; 4], g: T) -> [T; 4] {
+        self.take::<F>([p, m, v], g, |v| largest.maximum(v))
     }
 }
 
@@ -153,12 +154,13 @@ impl Method for AdamConfig {
             root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
             epsilon: n(self.epsilon),
         };
+        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
         if self.amsgrad {
             let [m, v, largest] = memory.slots_mut();
-            update(Self::NAME, [p, m, v, largest], g, &step)
+            run(Self::NAME, [p, m, v, largest], g, &step, decay, &others)
         } else {
             let [m, v] = memory.slots_mut();
-            update(Self::NAME, [p, m, v], g, &step)
+            run(Self::NAME, [p, m, v], g, &step, decay, &others)
         }
     }
 }

@@ -1,22 +1,22 @@
 //! Adamax.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Adamax`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamaxConfig {
-    /// η.
+    /// η. Default: `2e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays.
+    /// β₁: how much of the first moment stays. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the largest gradient stays.
+    /// β₂: how much of the largest gradient stays. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the size of the gradient.
+    /// ε, added to the size of the gradient. Default: `1e-8`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -59,13 +59,13 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
-        let g = g + self.decay * p;
-        let m = self.beta1 * m + self.one_minus_beta1 * g;
-        let u = (self.beta2 * u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
-        [p - self.rate * m / u, m, u]
+    fn call<F: Factors>(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.decay, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let u = F::times(self.beta2, u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
+        [p - F::times(self.rate, m) / u, m, u]
     }
 }
 
@@ -107,7 +107,7 @@ impl Method for AdamaxConfig {
             epsilon: n(self.epsilon),
         };
         let [m, u] = memory.slots_mut();
-        update(Self::NAME, [p, m, u], g, &step)
+        run(Self::NAME, [p, m, u], g, &step, step.decay, &[step.beta1, step.beta2, step.rate])
     }
 }
 

@@ -24,17 +24,37 @@ use wengert_tape::{Float, Grads};
 /// If `max` is negative or NaN.
 pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<f64> {
     bound_is_valid("clip_norm", max)?;
-    let mut sum = 0.0;
-    for (_, _, g) in grads.iter() {
-        sum += g.mul(g)?.sum_all().item()?.to_f64();
-    }
-    let norm = sum.sqrt();
+    let norm = norm(grads)?;
     if norm > max && norm.is_finite() {
         for (_, g) in grads.iter_mut() {
             *g = g.scale(max / norm);
         }
     }
     Ok(norm)
+}
+
+/// The joint Euclidean norm, also where the squares of finite gradients would overflow or vanish.
+fn norm<T: Float>(grads: &Grads<T>) -> wengert_ops::Result<f64> {
+    let (mut sum, mut largest) = (0.0, 0.0);
+    for (_, _, g) in grads.iter() {
+        sum += g.mul(g)?.sum_all().item()?.to_f64();
+    }
+    // Far from the ends of the elements' range no square was lost that counts.
+    let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
+    if sum.is_nan() || (least..most).contains(&sum) {
+        return Ok(sum.sqrt());
+    }
+    for (_, _, g) in grads.iter() {
+        largest = g.to_vec().iter().map(|x| x.to_f64().abs()).fold(largest, f64::max);
+    }
+    if largest == 0.0 || !largest.is_finite() {
+        return Ok(largest);
+    }
+    let mut sum = 0.0;
+    for (_, _, g) in grads.iter() {
+        sum += g.to_vec().iter().map(|x| (x.to_f64() / largest).powi(2)).sum::<f64>();
+    }
+    Ok(largest * sum.sqrt())
 }
 
 /// Keeps every element of every gradient within ± `max`.
@@ -77,5 +97,31 @@ mod tests {
         let norm = clip_norm(&mut small, 100.0).unwrap();
         assert!((norm - (9.0f64 + 0.0625 + 4.0).sqrt()).abs() < 1e-12);
         assert_eq!(small.of(&p).unwrap(), p.value(), "below the bound nothing changes");
+    }
+
+    /// ‖(3, 4) c‖ is 5 c, though the squares overflow or vanish.
+    #[test]
+    fn the_norm_is_right_at_every_size_and_infinities_are_left() {
+        fn check<T: Float>(sizes: &[f64]) {
+            for c in sizes {
+                let p = Param::new(Tensor::from([3.0 * c, 4.0 * c]).cast::<T>());
+                let gradients = || (Tape::new().param(&p).square() * 0.5).sum().backward().unwrap();
+                let (mut grads, scale) = (gradients(), 1.0 / c);
+                let norm = clip_norm(&mut grads, 2.5 * c).unwrap();
+                assert!((norm * scale - 5.0).abs() < 1e-6, "{norm}");
+                let clipped = grads.of(&p).unwrap().to_vec();
+                assert!((clipped[0].to_f64() * scale - 1.5).abs() < 1e-6, "{clipped:?}");
+                assert!((clipped[1].to_f64() * scale - 2.0).abs() < 1e-6, "{clipped:?}");
+            }
+        }
+        check::<f32>(&[1e-30, 1e-3, 1.0, 1e15, 1e30]);
+        check::<f64>(&[1e-200, 1.0, 1e200]);
+        let p = Param::new(Tensor::from([1.0, 2.0]));
+        for bad in [f64::INFINITY, f64::NAN] {
+            let mut grads = (Tape::new().param(&p) * Tensor::from([1.0, bad])).sum().backward().unwrap();
+            let norm = clip_norm(&mut grads, 1.0).unwrap();
+            assert!(norm.is_nan() == bad.is_nan() && !norm.is_finite());
+            assert_eq!(grads.of(&p).unwrap().to_vec()[0], 1.0);
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! [`Descent`]: what all optimisers that step each parameter by itself have in common.
 
 use super::{Optimizer, groups};
-use crate::module::{Module, UpdatesExt, for_each_param, for_each_param_mut};
+use crate::module::{Module, UpdatesExt, buffers_of, for_each_param, for_each_param_mut};
 use crate::state::{AnyTensor, Dict};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use wengert_ops::Tensor;
-use wengert_tape::{Error, ErrorKind, Float, Grads, Param, ParamId, Result};
+use wengert_tape::{
+    Announcement, BufferId, Change, Error, ErrorKind, Float, Grads, Param, ParamId, Result, Updates,
+};
 
 /// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and what is
 /// remembered of it.
@@ -167,6 +169,8 @@ pub struct Descent<C, T: Float> {
     /// Whether every group was seen to cover a parameter.
     checked: bool,
     memories: HashMap<ParamId, Memory<T>>,
+    /// What the last step's gradients announced, if it was not all for its model.
+    left: Option<Updates<T>>,
 }
 
 #[derive(Clone)]
@@ -185,7 +189,7 @@ impl<C: Method, T: Float> Descent<C, T> {
     /// With options.
     pub fn with(config: C) -> Self {
         let initial = config.learning_rate();
-        Descent { config, initial, groups: Vec::new(), checked: true, memories: HashMap::new() }
+        Descent { config, initial, groups: Vec::new(), checked: true, memories: HashMap::new(), left: None }
     }
 
     /// Other options for the parameters whose names the pattern covers; see [`Descent`].
@@ -273,6 +277,77 @@ impl<C: Method, T: Float> Descent<C, T> {
     }
 }
 
+/// Whether a step with these gradients moves anything of the model.
+pub(super) fn concerns<T: Float>(op: &'static str, model: &dyn Module, grads: &Grads<T>) -> Result<()> {
+    let (mut own, mut trainable, mut hit) = (Vec::new(), 0, false);
+    for_each_param::<T>(model, &mut |path, p| {
+        trainable += usize::from(p.is_trainable());
+        hit |= p.is_trainable() && grads.get(p.id()).is_some();
+        // What is only said in an error is only collected for the first few.
+        let name = if own.len() < LISTED { described(path.as_str(), p.shape()) } else { String::new() };
+        own.push(name);
+    });
+    if hit {
+        return Ok(());
+    }
+    let buffers = buffers_of(model);
+    if trainable == 0 && grads.updates().iter().any(|u| buffers.contains(&u.id())) {
+        return Ok(());
+    }
+    let model_has = listed(own.iter().map(String::as_str), own.len());
+    let detail = match (own.len(), trainable, grads.len()) {
+        (0, ..) => format!("the model has no parameter of {}, so there is nothing to step", T::DTYPE),
+        (_, 0, _) => {
+            format!("every parameter of the model is frozen ({model_has}); unfreeze() lets them move")
+        }
+        (_, _, 0) => format!(
+            "there is no gradient of any parameter: the loss depends on none (was it detached, or made of values?); the \
+             model has {model_has}"
+        ),
+        (_, _, n) => {
+            let of =
+                grads.iter().map(|(_, name, g)| described(name.unwrap_or("an unnamed parameter"), g.shape()));
+            let of: Vec<String> = of.take(LISTED).collect();
+            format!(
+                "the gradients are of {}, none of which is a trainable parameter of this model; it has {model_has} (a \
+                 clone's parameters are its own: differentiate the model that is to be stepped)",
+                listed(of.iter().map(String::as_str), n)
+            )
+        }
+    };
+    Err(Error::new(ErrorKind::Unreached, op, detail))
+}
+
+/// How many names a message has at most.
+const LISTED: usize = 8;
+
+fn described(name: &str, shape: &[usize]) -> String {
+    let name = if name.is_empty() { "a parameter" } else { name };
+    format!("{name} {shape:?}")
+}
+
+/// The first few of `n` things.
+fn listed<'n>(names: impl Iterator<Item = &'n str>, n: usize) -> String {
+    let first: Vec<&str> = names.take(LISTED).collect();
+    let more = if n > LISTED { format!(", … ({n} in all)") } else { String::new() };
+    format!("{}{more}", first.join(", "))
+}
+
+/// What is missed of announced changes, in words, but for those of some buffers.
+pub(super) fn owed<T: Float>(updates: &Updates<T>, own: impl Fn(BufferId) -> bool) -> Option<String> {
+    let owed = updates.iter().filter(|u| u.is_owed() && !own(u.id()));
+    let owed = owed.map(|u| match u.change() {
+        Change::Towards { value, .. } => format!("{} {}", T::DTYPE, value.shape()),
+        Change::Count(_) => "a count".to_owned(),
+    });
+    let owed: Vec<String> = owed.collect();
+    let changes = if owed.len() == 1 { "change" } else { "changes" };
+    let which = listed(owed.iter().map(String::as_str), owed.len());
+    (!owed.is_empty()).then(|| {
+        format!("{} announced {changes} of buffers that are not of this model ({which})", owed.len())
+    })
+}
+
 /// The first few names.
 fn some(names: &[&str]) -> String {
     match names.len() {
@@ -289,6 +364,15 @@ pub(super) fn argument(op: &'static str, detail: String) -> Error {
 impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
         self.check(model)?;
+        concerns(C::NAME, model, grads)?;
+        if let Some(owed) = self.left.take().and_then(|left| owed(&left, |_| false)) {
+            let detail = format!(
+                "{owed} came with the gradients of the step before, and nobody has carried them out, so that another model's \
+                 running statistics miss them; after a step, grads.updates().apply(&mut other) carries out what is left, and \
+                 grads.updates().discard() gives it up"
+            );
+            return Err(argument(C::NAME, detail));
+        }
         let mut outcome = Ok(());
         for_each_param_mut::<T>(model, &mut |path, p| {
             let (Some(g), true, true) = (grads.get(p.id()), p.is_trainable(), outcome.is_ok()) else {
@@ -304,7 +388,9 @@ impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
             }
         });
         outcome?;
-        grads.updates().apply(model)
+        grads.updates().apply(model)?;
+        self.left = grads.updates().iter().any(Announcement::is_owed).then(|| grads.updates().clone());
+        Ok(())
     }
 
     fn learning_rate(&self) -> f64 {
@@ -420,7 +506,11 @@ pub(super) fn fraction(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
-/// `Ok` if `value` is at least 0.
+/// `Ok` if `value` is at least 0, and finite.
 pub(super) fn not_negative(name: &str, value: f64) -> Result<(), String> {
-    if value >= 0.0 { Ok(()) } else { Err(format!("expected {name} of at least 0, found {value}")) }
+    if value >= 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(format!("expected {name} of at least 0, found {value}"))
+    }
 }

@@ -1,9 +1,9 @@
 //! Averages of a model's weights along a run.
 
 use super::descent::{argument, not_negative};
+use super::factors::{Factors, Formula, run};
 use crate::module::{Buffer, Module, Path, VisitorMut};
 use crate::state::{AnyTensor, Dict, dict};
-use wengert_ops::kernel::update::{Update, update};
 use wengert_ops::{Element, Tensor};
 use wengert_tape::{Float, Param, Result};
 
@@ -32,10 +32,10 @@ pub struct Ema {
 
 struct Step<T>(T, T);
 
-impl<T: Float> Update<1, T> for Step<T> {
+impl<T: Float> Formula<1, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [average]: [T; 1], value: T) -> [T; 1] {
-        [self.0 * average + self.1 * value]
+    fn call<F: Factors>(&self, [average]: [T; 1], value: T) -> [T; 1] {
+        [F::times(self.0, average) + F::times(self.1, value)]
     }
 }
 
@@ -138,7 +138,8 @@ impl Ema {
 }
 
 fn blend<T: Float>(average: &mut Tensor<T>, now: &Tensor<T>, decay: f64) -> wengert_ops::Result<()> {
-    update("ema", [average], now, &Step(T::from_f64(decay), T::from_f64(1.0 - decay)))
+    let [old, new] = [T::from_f64(decay), T::from_f64(1.0 - decay)];
+    run("ema", [average], now, &Step(old, new), T::ZERO, &[old, new])
 }
 
 /// Puts checked values into a model.
@@ -253,5 +254,19 @@ mod tests {
         assert!(e.contains("weight") && e.contains("[3]"), "{e}");
         ema.set_decay(1.5);
         assert!(ema.update(&net(1.0)).is_err());
+    }
+
+    #[test]
+    fn what_has_no_share_has_no_influence() {
+        let single = |x: f64| Param::new(Tensor::from([x]));
+        let mut model = single(0.0);
+        for (decay, average, now, want) in
+            [(0.0, f64::INFINITY, 2.0, 2.0), (1.0, 3.0, f64::NEG_INFINITY, 3.0)]
+        {
+            let mut ema = Ema::new(decay, &single(average));
+            ema.update(&single(now)).unwrap();
+            ema.store(&mut model).unwrap();
+            assert_eq!(model.value().to_vec(), [want]);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! L-BFGS: a quasi-Newton method for whole batches.
 
-use super::descent::{argument, find_count, find_number, find_tensor, join, not_negative};
-use crate::module::{Module, for_each_param, for_each_param_mut};
+use super::descent::{argument, concerns, find_count, find_number, find_tensor, join, not_negative, owed};
+use crate::module::{Module, UpdatesExt, buffers_of, for_each_param, for_each_param_mut};
 use crate::state::{AnyTensor, Dict};
 use std::collections::VecDeque;
 use wengert_ops::Tensor;
@@ -10,20 +10,27 @@ use wengert_tape::{Float, Grads, Result, Tape, Var};
 /// The options of [`Lbfgs`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LbfgsConfig {
-    /// η: the length at which a line search begins, or, without one, the step.
+    /// η: the length at which a line search begins, or, without one, the step. Default: `1.0`.
     pub learning_rate: f64,
-    /// How many directions are taken in one step.
+    /// How many directions are taken in one step. Default: `20`.
     pub max_iter: usize,
-    /// How often the loss is evaluated in one step at most, up to the end of a direction.
-    pub max_eval: usize,
-    /// A step ends when no element of the gradient is larger.
+    /// How often the loss is evaluated in one step at most, up to the end of a direction; `None` for 5/4 of `max_iter`.
+    /// Default: `None`.
+    pub max_eval: Option<usize>,
+    /// A step ends when no element of the gradient is larger. Default: `1e-7`.
     pub tolerance_grad: f64,
-    /// A step ends when neither a parameter nor the loss changes by more.
+    /// A step ends when neither a parameter nor the loss changes by more. Default: `1e-9`.
     pub tolerance_change: f64,
-    /// How many pairs (s, y) are remembered.
+    /// How many pairs (s, y) are remembered. Default: `100`.
     pub history_size: usize,
-    /// Whether a length is sought that satisfies the strong Wolfe conditions.
+    /// Whether a length is sought that satisfies the strong Wolfe conditions. Default: `true`.
     pub strong_wolfe: bool,
+}
+
+impl LbfgsConfig {
+    fn evaluations(&self) -> usize {
+        self.max_eval.unwrap_or(self.max_iter.saturating_add(self.max_iter / 4))
+    }
 }
 
 impl Default for LbfgsConfig {
@@ -31,7 +38,7 @@ impl Default for LbfgsConfig {
         LbfgsConfig {
             learning_rate: 1.0,
             max_iter: 20,
-            max_eval: 25,
+            max_eval: None,
             tolerance_grad: 1e-7,
             tolerance_change: 1e-9,
             history_size: 100,
@@ -136,11 +143,13 @@ impl<T: Float> Lbfgs<T> {
         self.evaluations
     }
 
-    /// Up to [`max_iter`](LbfgsConfig::max_iter) directions; gives the loss before them. Frozen parameters stay as they are.
+    /// Up to [`max_iter`](LbfgsConfig::max_iter) directions; gives the loss before them. Frozen parameters stay as they are. Of
+    /// what layers announce about their buffers, the step carries out what they did in its first evaluation: however often it
+    /// looks, it has seen the data once.
     ///
     /// # Errors
-    /// If the loss fails, is not a scalar or is not finite where the step begins, if the model is not the one of the last step, or
-    /// if an option is impossible.
+    /// If the loss fails, is not a scalar or is not finite where the step begins; if it depends on no trainable parameter of the
+    /// model, or moves buffers of another; if the model is not the one of the last step, or if an option is impossible.
     pub fn step<M: Module>(
         &mut self,
         model: &mut M,
@@ -151,14 +160,26 @@ impl<T: Float> Lbfgs<T> {
         self.steps += 1;
         let seed = self.steps;
         let mut evaluations = 0;
-        let mut evaluate = |model: &M| -> Result<(f64, Tensor<T>)> {
+        let mut look = |model: &M| -> Result<(f64, Grads<T>)> {
             evaluations += 1;
             let tape = Tape::train(seed);
             let loss = loss(model, &tape);
             let value = loss.item()?.to_f64();
-            Ok((value, flat(model, &loss.backward()?)?))
+            Ok((value, loss.backward()?))
         };
-        let (first, gradient) = evaluate(model)?;
+        let (first, grads) = look(model)?;
+        concerns("lbfgs", model, &grads)?;
+        let (updates, own) = (grads.updates().clone(), buffers_of(model));
+        if let Some(owed) = owed(&updates, |id| own.contains(&id)) {
+            let detail =
+                format!("{owed} come with the loss, and nobody could carry them out; make both models one");
+            return Err(argument("lbfgs", detail));
+        }
+        let gradient = flat(model, &grads)?;
+        let mut evaluate = |model: &M| -> Result<(f64, Tensor<T>)> {
+            let (loss, grads) = look(model)?;
+            Ok((loss, flat(model, &grads)?))
+        };
         if !(first.is_finite() && largest(&gradient)?.is_finite()) {
             return Err(argument(
                 "lbfgs",
@@ -176,6 +197,7 @@ impl<T: Float> Lbfgs<T> {
         let outcome = self.descend(model, first, gradient, &mut evaluate);
         self.evaluations += evaluations as u64;
         outcome?;
+        updates.apply(model)?;
         Ok(first)
     }
 
@@ -208,7 +230,7 @@ impl<T: Float> Lbfgs<T> {
             let origin = values(model)?;
             if c.strong_wolfe {
                 let direction = last.direction.clone();
-                let left = c.max_eval.saturating_sub(evals);
+                let left = c.evaluations().saturating_sub(evals);
                 let mut at = |t: f64| -> Result<Point<T>> {
                     put(model, &origin.add(&direction.scale(t))?)?;
                     evals += 1;
@@ -229,7 +251,7 @@ impl<T: Float> Lbfgs<T> {
                 }
             }
             let moved = largest(&last.direction)? * last.length.abs();
-            if evals >= c.max_eval
+            if evals >= c.evaluations()
                 || largest(&gradient)? <= c.tolerance_grad
                 || moved <= c.tolerance_change
                 || (loss - before).abs() < c.tolerance_change

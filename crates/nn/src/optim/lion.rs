@@ -1,20 +1,20 @@
 //! Lion.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Lion`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LionConfig {
-    /// η.
+    /// η. Default: `1e-4`.
     pub learning_rate: f64,
-    /// β₁: how much of the momentum goes into the sign.
+    /// β₁: how much of the momentum goes into the sign. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the momentum stays.
+    /// β₂: how much of the momentum stays. Default: `0.99`.
     pub beta2: f64,
-    /// λ of the weight decay, which is decoupled: φ ← φ - η λ φ.
+    /// λ of the weight decay, which is decoupled: φ ← φ - η λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -57,10 +57,10 @@ struct Step<T> {
     shrink: T,
 }
 
-impl<T: Float> Update<2, T> for Step<T> {
+impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
-        let u = self.beta1 * m + self.one_minus_beta1 * g;
+    fn call<F: Factors>(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
+        let u = F::times(self.beta1, m) + self.one_minus_beta1 * g;
         // NaN stays NaN, so that it is seen.
         let step = if u > T::ZERO {
             self.rate
@@ -69,7 +69,7 @@ impl<T: Float> Update<2, T> for Step<T> {
         } else {
             u
         };
-        [p * self.shrink - step, self.beta2 * m + self.one_minus_beta2 * g]
+        [F::times(self.shrink, p) - step, F::times(self.beta2, m) + self.one_minus_beta2 * g]
     }
 }
 
@@ -110,7 +110,7 @@ impl Method for LionConfig {
             shrink: n(1.0 - self.learning_rate * self.weight_decay),
         };
         let [m] = memory.slots_mut();
-        update(Self::NAME, [p, m], g, &step)
+        run(Self::NAME, [p, m], g, &step, T::ZERO, &[step.beta1, step.beta2, step.shrink])
     }
 }
 

@@ -8,6 +8,7 @@ mod adamax;
 mod clip;
 mod descent;
 mod ema;
+mod factors;
 pub(crate) mod groups;
 mod lbfgs;
 mod lion;
@@ -46,9 +47,34 @@ pub trait Optimizer<T: Float> {
     /// One update of every parameter that has a gradient, and of the buffers for which layers announced a change
     /// ([`Grads::updates`]), which is carried out once, even if two optimisers step with the same gradients.
     ///
+    /// What a layer of *another* model announced is left to whoever has that model: the step of its optimiser with these
+    /// gradients, [`UpdatesExt::apply`](crate::UpdatesExt::apply), or nobody
+    /// ([`Updates::discard`](wengert_tape::Updates::discard)). In a game for instance, the discriminator's loss runs the
+    /// generator too, whose running statistics move by
+    ///
+    /// ```
+    /// use wengert_nn::{BatchNorm, Layer, Linear, UpdatesExt, optim::{Adam, Optimizer}};
+    /// use wengert_ops::{Tensor, random::Rng};
+    /// use wengert_tape::Tape;
+    /// let (mut generator, mut judge) = (BatchNorm::<f64>::new(2), Linear::<f64>::new(2, 1, &mut Rng::seed(0)));
+    /// let mut adam = Adam::new(0.1);
+    /// for _ in 0..2 {
+    ///     let tape = Tape::train(0);
+    ///     let fake = generator.forward(tape.constant(Tensor::from([[0.0, 1.0], [4.0, 3.0]]))).detach();
+    ///     let grads = judge.forward(fake).softplus().mean().backward()?;
+    ///     adam.step(&mut judge, &grads)?;
+    ///     grads.updates().apply(&mut generator)?;       // without this line, the second step is an error
+    /// }
+    /// assert_eq!(generator.num_batches_tracked.unwrap().value().item()?, 2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// If a gradient's shape is not its parameter's, or an announced value's not its buffer's; if an option is impossible, or
-    /// a group covers no parameter.
+    /// If no gradient is of a trainable parameter of the model: another model, or a clone, was differentiated, the loss was
+    /// detached, or all is frozen. (That some have none is no error; [`unused`](crate::GradsExt::unused) names them.) If changes
+    /// of buffers that were announced with the gradients of the step before have still not been carried out or discarded, but
+    /// for those of frozen layers; the error is given once. If a gradient's shape is not its parameter's, or an announced
+    /// value's not its buffer's; if an option is impossible, or a group covers no parameter.
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()>;
 
     /// The learning rate η.
@@ -276,5 +302,228 @@ pub(crate) mod tests {
         sgd.step(&mut model, &loss.backward().unwrap()).unwrap();
         assert!((model[0].value().to_vec()[0] - (1.0 - 0.1 * 1.1)).abs() < 1e-15);
         assert!((model[1].value().to_vec()[0] - (1.0 - 0.05 * 1.2)).abs() < 1e-15);
+    }
+
+    fn refusal(step: Result<()>) -> String {
+        step.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn gradients_that_are_not_of_the_model_are_refused() {
+        use crate::{Layer, Linear};
+        use wengert_ops::random::Rng;
+        for mut optimizer in all::<f32>() {
+            let mut net = Linear::<f32>::new(2, 1, &mut Rng::seed(0)).named();
+            let before = net.weight.value().clone();
+            let online = net.clone();
+            let x = || Tensor::from([[1.0, 2.0]]);
+            // A clone was differentiated.
+            let tape = Tape::new();
+            let grads = online.forward(tape.constant(x())).sum().backward().unwrap();
+            let said = refusal(optimizer.step(&mut net, &grads));
+            let words = [
+                "are of weight [1, 2], bias [1]",
+                "none of which",
+                "it has weight [1, 2], bias [1]",
+                "clone",
+            ];
+            assert!(words.iter().all(|w| said.contains(w)), "{said}");
+            // The loss was detached: only something else has a gradient.
+            let tape = Tape::new();
+            let y = net.forward(tape.var(x())).detach();
+            let said = refusal(optimizer.step(&mut net, &(y * tape.var(x())).sum().backward().unwrap()));
+            assert!(said.contains("no gradient of any parameter") && said.contains("detached"), "{said}");
+            // The model is of another element type.
+            let mut double = Linear::<f64>::new(2, 1, &mut Rng::seed(0));
+            let said = refusal(optimizer.step(&mut double, &grads));
+            assert!(said.contains("no parameter of f32"), "{said}");
+            // All is frozen, though there are gradients from before.
+            let tape = Tape::new();
+            let grads = net.forward(tape.constant(x())).sum().backward().unwrap();
+            net.freeze();
+            let said = refusal(optimizer.step(&mut net, &grads));
+            assert!(
+                said.contains("every parameter of the model is frozen (weight [1, 2], bias [1])"),
+                "{said}"
+            );
+            assert!(
+                net.weight.value() == &before && optimizer.state(&net)["weight.steps"].shape().is_empty()
+            );
+            // Some missing is as it was: the bias alone.
+            net.bias.as_mut().unwrap().set_trainable(true);
+            optimizer.step(&mut net, &grads).unwrap();
+            assert_eq!(net.weight.value(), &before);
+        }
+    }
+
+    #[test]
+    fn accumulated_gradients_of_another_model_are_refused_too() {
+        let (mut model, other) = (Param::new(Tensor::from([1.0])), Param::new(Tensor::from([1.0])));
+        let mut sum = Accumulator::new();
+        for _ in 0..2 {
+            sum.add(Tape::new().param(&other).square().sum().backward().unwrap()).unwrap();
+        }
+        let mut grads = sum.take_mean().unwrap();
+        assert_eq!(clip_norm(&mut grads, 1.0).unwrap(), 2.0);
+        let said = refusal(Sgd::new(0.1).group("*", |c| c.momentum = 0.9).step(&mut model, &grads));
+        assert!(said.contains("an unnamed parameter [1]"), "{said}");
+    }
+
+    /// Statistics that a layer of another model announced are carried out, given up, or reported; those of frozen ones may be left.
+    #[test]
+    fn no_announced_change_is_lost_without_a_word() {
+        use crate::{BatchNorm, Layer, UpdatesExt};
+        for mut optimizer in all::<f32>() {
+            let mut generator = BatchNorm::<f32>::new(1);
+            let mut judge = Param::new(Tensor::from([1.0f32]));
+            let gradients = |generator: &BatchNorm<f32>, judge: &Param<f32>| {
+                let tape = Tape::train(0);
+                let fake = generator.forward(tape.constant(Tensor::from([[1.0], [3.0]]))).detach();
+                (tape.param(judge) * fake).square().sum().backward().unwrap()
+            };
+            let seen = |g: &BatchNorm<f32>| g.num_batches_tracked.as_ref().unwrap().value().item().unwrap();
+            // Carried out, before the step or behind it.
+            for _ in 0..2 {
+                let grads = gradients(&generator, &judge);
+                optimizer.step(&mut judge, &grads).unwrap();
+                grads.updates().apply(&mut generator).unwrap();
+            }
+            assert_eq!(seen(&generator), 2);
+            // Given up.
+            let grads = gradients(&generator, &judge);
+            optimizer.step(&mut judge, &grads).unwrap();
+            grads.updates().discard();
+            grads.updates().apply(&mut generator).unwrap();
+            // Left: the next step says so, once, and changes nothing.
+            let grads = gradients(&generator, &judge);
+            optimizer.step(&mut judge, &grads).unwrap();
+            let (before, grads) = (judge.value().clone(), gradients(&generator, &judge));
+            let said = refusal(optimizer.step(&mut judge, &grads));
+            assert!(
+                said.contains("3 announced changes") && said.contains("f32 [1], f32 [1], a count"),
+                "{said}"
+            );
+            assert!(said.contains("apply(&mut other)") && said.contains("discard()"), "{said}");
+            assert_eq!((judge.value(), seen(&generator)), (&before, 2));
+            optimizer.step(&mut judge, &grads).unwrap();
+            grads.updates().apply(&mut generator).unwrap();
+            assert_eq!(seen(&generator), 3);
+            // A second model's optimiser takes what the first left.
+            for _ in 0..2 {
+                let tape = Tape::train(0);
+                let fake = generator.forward(tape.constant(Tensor::from([[1.0], [3.0]])));
+                let grads = (tape.param(&judge) * fake).square().sum().backward().unwrap();
+                optimizer.step(&mut judge, &grads).unwrap();
+                Sgd::new(0.1).step(&mut generator, &grads).unwrap();
+            }
+            assert_eq!(seen(&generator), 5);
+            // A frozen one is only looked through.
+            generator.freeze();
+            for _ in 0..2 {
+                let grads = gradients(&generator, &judge);
+                optimizer.step(&mut judge, &grads).unwrap();
+            }
+            // Its own statistics do move with a step of its own.
+            let grads = gradients(&generator, &judge);
+            Sgd::new(0.1).step(&mut generator, &grads).unwrap();
+            assert_eq!(seen(&generator), 6);
+        }
+    }
+
+    const INF: f64 = f64::INFINITY;
+
+    /// One step from `p` along a gradient of `g` everywhere.
+    fn stepped(optimizer: &mut dyn Optimizer<f64>, p: &mut Param<f64>, g: f64) -> f64 {
+        let grads = (Tape::new().param(p) * g).sum().backward().unwrap();
+        optimizer.step(p, &grads).unwrap();
+        p.value().to_vec()[0]
+    }
+
+    /// What a formula leaves out has no influence on an infinity: 0 · ∞ is 0 there.
+    #[test]
+    fn an_infinite_gradient_goes_where_the_formula_says() {
+        let from = || Param::new(Tensor::from([1.0]));
+        let momentum = SgdConfig { learning_rate: 0.1, momentum: 0.9, ..SgdConfig::default() };
+        for config in [
+            SgdConfig { momentum: 0.0, ..momentum },
+            momentum,
+            SgdConfig { nesterov: true, ..momentum },
+            SgdConfig { dampening: 0.5, ..momentum },
+            SgdConfig { weight_decay: 0.5, ..momentum },
+        ] {
+            for g in [INF, -INF] {
+                assert_eq!(stepped(&mut Sgd::with(config), &mut from(), g), -g, "{config:?}");
+            }
+        }
+        // Wholly dampened, the velocity stays the first gradient's: v = 0.9 · 1.
+        let (mut sgd, mut p) = (Sgd::with(SgdConfig { dampening: 1.0, ..momentum }), from());
+        stepped(&mut sgd, &mut p, 1.0);
+        assert!((stepped(&mut sgd, &mut p, INF) - (1.0 - 0.1 - 0.09)).abs() < 1e-15);
+        assert_eq!(stepped(&mut Radam::new(0.1), &mut from(), INF), -INF, "a plain step at first");
+        assert_eq!(stepped(&mut Lion::new(0.1), &mut from(), INF), 0.9);
+        assert!(stepped(&mut Sgd::with(momentum), &mut from(), f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn an_infinite_parameter_stays_where_nothing_decays_it() {
+        for mut optimizer in all::<f64>() {
+            for start in [INF, -INF] {
+                let mut p = Param::new(Tensor::from([start]));
+                assert_eq!(stepped(&mut *optimizer, &mut p, 1.0), start, "{}", optimizer.state(&p).len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_learning_rate_of_zero_moves_nothing() {
+        for mut optimizer in [
+            Box::new(Sgd::new(0.0)) as Box<dyn Optimizer<f64>>,
+            Box::new(Sgd::with(SgdConfig { momentum: 0.9, ..SgdConfig::default() })),
+            Box::new(Adam::adamw(0.0)),
+            Box::new(Adagrad::new(0.0)),
+            Box::new(Adamax::new(0.0)),
+            Box::new(Nadam::new(0.0)),
+            Box::new(Radam::new(0.0)),
+            Box::new(Lion::new(0.0)),
+        ] {
+            optimizer.set_learning_rate(0.0);
+            assert_eq!(stepped(&mut *optimizer, &mut Param::new(Tensor::from([1.0])), INF), 1.0);
+        }
+    }
+
+    /// With a β of 0 nothing of an infinite gradient is remembered: the next step is as the first, 1 - η g / |g|.
+    #[test]
+    fn what_is_not_remembered_has_no_influence() {
+        let (beta1, beta2, learning_rate) = (0.0, 0.0, 0.25);
+        for mut optimizer in [
+            Box::new(Adam::with(AdamConfig { beta1, beta2, learning_rate, ..AdamConfig::default() }))
+                as Box<dyn Optimizer<f64>>,
+            Box::new(Adamax::with(AdamaxConfig { beta1, beta2, learning_rate, ..AdamaxConfig::default() })),
+            Box::new(Nadam::with(NadamConfig { beta1, beta2, learning_rate, ..NadamConfig::default() })),
+            Box::new(Radam::with(RadamConfig { beta1, beta2, learning_rate, ..RadamConfig::default() })),
+            Box::new(Rmsprop::with(RmspropConfig { alpha: 0.0, learning_rate, ..RmspropConfig::default() })),
+            Box::new(Lion::with(LionConfig { beta1, beta2, learning_rate, weight_decay: 0.0 })),
+        ] {
+            let mut p = Param::new(Tensor::from([1.0]));
+            stepped(&mut *optimizer, &mut p, INF);
+            p.set(Tensor::from([1.0])).unwrap();
+            let found = stepped(&mut *optimizer, &mut p, 1.0);
+            assert!((found - 0.75).abs() < 1e-8, "{found}");
+        }
+    }
+
+    #[test]
+    fn infinite_options_are_refused() {
+        let mut p = Param::new(Tensor::from([1.0]));
+        let grads = Tape::new().param(&p).sum().backward().unwrap();
+        for mut optimizer in [
+            Box::new(Sgd::with(SgdConfig { weight_decay: INF, ..SgdConfig::default() }))
+                as Box<dyn Optimizer<f64>>,
+            Box::new(Adagrad::with(AdagradConfig { lr_decay: INF, ..AdagradConfig::default() })),
+            Box::new(Adam::with(AdamConfig { epsilon: INF, ..AdamConfig::default() })),
+        ] {
+            let said = refusal(optimizer.step(&mut p, &grads));
+            assert!(said.contains("found inf"), "{said}");
+        }
     }
 }

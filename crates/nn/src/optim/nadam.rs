@@ -1,27 +1,27 @@
 //! NAdam.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Nadam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NadamConfig {
-    /// η.
+    /// η. Default: `2e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays.
+    /// β₁: how much of the first moment stays. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the second moment stays.
+    /// β₂: how much of the second moment stays. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment.
+    /// ε, added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
-    /// λ of the weight decay.
+    /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
-    /// ψ, by which the momentum grows to β₁.
+    /// ψ, by which the momentum grows to β₁. Default: `4e-3`.
     pub momentum_decay: f64,
     /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
-    /// `decoupled_weight_decay`).
+    /// `decoupled_weight_decay`). Default: `false`.
     pub decoupled: bool,
 }
 
@@ -80,13 +80,14 @@ struct Step<T> {
     epsilon: T,
 }
 
-impl<T: Float> Update<3, T> for Step<T> {
+impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
-        let g = g + self.coupled * p;
-        let m = self.beta1 * m + self.one_minus_beta1 * g;
-        let v = self.beta2 * v + self.one_minus_beta2 * g * g;
-        [p * self.shrink - (self.direct * g + self.ahead * m) / (v.sqrt() * self.root + self.epsilon), m, v]
+    fn call<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
+        let g = F::decayed(g, self.coupled, p);
+        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
+        let step = F::times(self.direct, g) + F::times(self.ahead, m);
+        [F::times(self.shrink, p) - step / (v.sqrt() * self.root + self.epsilon), m, v]
     }
 }
 
@@ -138,7 +139,14 @@ impl Method for NadamConfig {
             epsilon: n(self.epsilon),
         };
         let [m, v] = memory.slots_mut();
-        update(Self::NAME, [p, m, v], g, &step)?;
+        run(
+            Self::NAME,
+            [p, m, v],
+            g,
+            &step,
+            step.coupled,
+            &[step.beta1, step.beta2, step.shrink, step.direct, step.ahead],
+        )?;
         memory.scalar = product;
         Ok(())
     }

@@ -8,19 +8,19 @@ use wengert_tape::Result;
 /// The options of [`Plateau`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauConfig {
-    /// Which way is better.
+    /// Which way is better. Default: `Least`.
     pub goal: Goal,
-    /// By what the learning rate is multiplied.
+    /// By what the learning rate is multiplied. Default: `0.1`.
     pub factor: f64,
-    /// How many observations in a row may be no better.
+    /// How many observations in a row may be no better. Default: `10`.
     pub patience: u64,
-    /// By how much an observation has to be better to count.
+    /// By how much an observation has to be better to count. Default: `Relative(1e-4)`.
     pub threshold: Threshold,
-    /// How many observations after a fall do not count.
+    /// How many observations after a fall do not count. Default: `0`.
     pub cooldown: u64,
-    /// Where it ends.
+    /// Where it ends. Default: `0.0`.
     pub min_lr: f64,
-    /// A fall by no more than this is left out.
+    /// A fall by no more than this is left out. Default: `1e-8`.
     pub epsilon: f64,
 }
 
@@ -129,6 +129,8 @@ impl Plateau {
     fn is_better(&self, value: f64) -> bool {
         let Some(best) = self.best else { return !value.is_nan() };
         let margin = match self.config.threshold {
+            // Whatever is finite is better than an infinity, by any part of it.
+            Threshold::Relative(_) if best.is_infinite() => 0.0,
             Threshold::Relative(part) => part * best.abs(),
             Threshold::Absolute(margin) => margin,
         };
@@ -232,5 +234,16 @@ mod tests {
         let mut missing = plateau.state();
         missing.remove("waited");
         assert!(plateau.load_state(&missing).unwrap_err().to_string().contains("no tensor waited"));
+    }
+
+    #[test]
+    fn what_is_finite_is_better_than_an_infinity() {
+        for threshold in [Threshold::Relative(1e-4), Threshold::Relative(0.0), Threshold::Absolute(0.1)] {
+            let config = PlateauConfig { patience: 0, threshold, ..PlateauConfig::default() };
+            let mut plateau = Plateau::with(1.0, config);
+            assert_eq!(plateau.observe(f64::INFINITY).unwrap(), 1.0);
+            assert_eq!(plateau.observe(5.0).unwrap(), 1.0, "{threshold:?}");
+            assert!(plateau.observe(5.0).unwrap() < 1.0);
+        }
     }
 }

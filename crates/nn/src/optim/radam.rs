@@ -1,25 +1,25 @@
 //! RAdam.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Radam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RadamConfig {
-    /// η.
+    /// η. Default: `1e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays.
+    /// β₁: how much of the first moment stays. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the second moment stays.
+    /// β₂: how much of the second moment stays. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment.
+    /// ε, added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
-    /// λ of the weight decay.
+    /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
     /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
-    /// `decoupled_weight_decay`).
+    /// `decoupled_weight_decay`). Default: `false`.
     pub decoupled: bool,
 }
 
@@ -73,28 +73,31 @@ struct Step<T> {
 
 impl<T: Float> Step<T> {
     #[inline(always)]
-    fn moments(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
-        let g = g + self.coupled * p;
-        [self.beta1 * m + self.one_minus_beta1 * g, self.beta2 * v + self.one_minus_beta2 * g * g]
+    fn moments<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
+        let g = F::decayed(g, self.coupled, p);
+        [
+            F::times(self.beta1, m) + self.one_minus_beta1 * g,
+            F::times(self.beta2, v) + self.one_minus_beta2 * g * g,
+        ]
     }
 }
 
 struct Plain<T>(Step<T>);
 struct Adaptive<T>(Step<T>);
 
-impl<T: Float> Update<3, T> for Plain<T> {
+impl<T: Float> Formula<3, T> for Plain<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments(state, g);
-        [state[0] * self.0.shrink - self.0.rate * m, m, v]
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments::<F>(state, g);
+        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m), m, v]
     }
 }
 
-impl<T: Float> Update<3, T> for Adaptive<T> {
+impl<T: Float> Formula<3, T> for Adaptive<T> {
     #[inline(always)]
-    fn call(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments(state, g);
-        [state[0] * self.0.shrink - self.0.rate * m / (v.sqrt() + self.0.epsilon), m, v]
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [m, v] = self.0.moments::<F>(state, g);
+        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m) / (v.sqrt() + self.0.epsilon), m, v]
     }
 }
 
@@ -147,11 +150,12 @@ impl Method for RadamConfig {
             rate: n(self.learning_rate / (1.0 - self.beta1.powf(t)) * factor),
             epsilon: n(self.epsilon),
         };
+        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
         let [m, v] = memory.slots_mut();
         if adaptive {
-            update(Self::NAME, [p, m, v], g, &Adaptive(step))
+            run(Self::NAME, [p, m, v], g, &Adaptive(step), decay, &others)
         } else {
-            update(Self::NAME, [p, m, v], g, &Plain(step))
+            run(Self::NAME, [p, m, v], g, &Plain(step), decay, &others)
         }
     }
 }

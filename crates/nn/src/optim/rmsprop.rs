@@ -1,24 +1,24 @@
 //! RMSprop.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Rmsprop`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmspropConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// α: how much of the mean of squares stays.
+    /// α: how much of the mean of squares stays. Default: `0.99`.
     pub alpha: f64,
-    /// ε, added to the root.
+    /// ε, added to the root. Default: `1e-8`.
     pub epsilon: f64,
-    /// μ; 0 for none.
+    /// μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013).
+    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013). Default: `false`.
     pub centered: bool,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ.
+    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -71,13 +71,13 @@ struct Step<T> {
 
 impl<T: Float> Step<T> {
     #[inline(always)]
-    fn gradient(&self, p: T, g: T) -> T {
-        g + self.decay * p
+    fn gradient<F: Factors>(&self, p: T, g: T) -> T {
+        F::decayed(g, self.decay, p)
     }
     /// The running mean of `x`.
     #[inline(always)]
-    fn mean(&self, old: T, x: T) -> T {
-        self.alpha * old + self.one_minus_alpha * x
+    fn mean<F: Factors>(&self, old: T, x: T) -> T {
+        F::times(self.alpha, old) + self.one_minus_alpha * x
     }
     #[inline(always)]
     fn root(&self, v: T) -> T {
@@ -94,45 +94,45 @@ struct Centered<T>(Step<T>);
 struct Moving<T>(Step<T>);
 struct CenteredMoving<T>(Step<T>);
 
-impl<T: Float> Update<2, T> for Plain<T> {
+impl<T: Float> Formula<2, T> for Plain<T> {
     #[inline(always)]
-    fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+    fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
         let s = &self.0;
-        let g = s.gradient(p, g);
-        let v = s.mean(v, g * g);
-        [p - s.rate * g / s.root(v), v]
+        let g = s.gradient::<F>(p, g);
+        let v = s.mean::<F>(v, g * g);
+        [p - F::times(s.rate, g) / s.root(v), v]
     }
 }
 
-impl<T: Float> Update<3, T> for Centered<T> {
+impl<T: Float> Formula<3, T> for Centered<T> {
     #[inline(always)]
-    fn call(&self, [p, v, mean]: [T; 3], g: T) -> [T; 3] {
+    fn call<F: Factors>(&self, [p, v, mean]: [T; 3], g: T) -> [T; 3] {
         let s = &self.0;
-        let g = s.gradient(p, g);
-        let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
-        [p - s.rate * g / s.centered_root(v, mean), v, mean]
+        let g = s.gradient::<F>(p, g);
+        let (v, mean) = (s.mean::<F>(v, g * g), s.mean::<F>(mean, g));
+        [p - F::times(s.rate, g) / s.centered_root(v, mean), v, mean]
     }
 }
 
-impl<T: Float> Update<3, T> for Moving<T> {
+impl<T: Float> Formula<3, T> for Moving<T> {
     #[inline(always)]
-    fn call(&self, [p, v, b]: [T; 3], g: T) -> [T; 3] {
+    fn call<F: Factors>(&self, [p, v, b]: [T; 3], g: T) -> [T; 3] {
         let s = &self.0;
-        let g = s.gradient(p, g);
-        let v = s.mean(v, g * g);
+        let g = s.gradient::<F>(p, g);
+        let v = s.mean::<F>(v, g * g);
         let b = s.momentum * b + g / s.root(v);
-        [p - s.rate * b, v, b]
+        [p - F::times(s.rate, b), v, b]
     }
 }
 
-impl<T: Float> Update<4, T> for CenteredMoving<T> {
+impl<T: Float> Formula<4, T> for CenteredMoving<T> {
     #[inline(always)]
-    fn call(&self, [p, v, mean, b]: [T; 4], g: T) -> [T; 4] {
+    fn call<F: Factors>(&self, [p, v, mean, b]: [T; 4], g: T) -> [T; 4] {
         let s = &self.0;
-        let g = s.gradient(p, g);
-        let (v, mean) = (s.mean(v, g * g), s.mean(mean, g));
+        let g = s.gradient::<F>(p, g);
+        let (v, mean) = (s.mean::<F>(v, g * g), s.mean::<F>(mean, g));
         let b = s.momentum * b + g / s.centered_root(v, mean);
-        [p - s.rate * b, v, mean, b]
+        [p - F::times(s.rate, b), v, mean, b]
     }
 }
 
@@ -178,22 +178,23 @@ impl Method for RmspropConfig {
             momentum: n(self.momentum),
             epsilon: n(self.epsilon),
         };
+        let (decay, others) = (step.decay, [step.rate, step.alpha]);
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
                 let [v] = memory.slots_mut();
-                update(Self::NAME, [p, v], g, &Plain(step))
+                run(Self::NAME, [p, v], g, &Plain(step), decay, &others)
             }
             (true, false) => {
                 let [v, mean] = memory.slots_mut();
-                update(Self::NAME, [p, v, mean], g, &Centered(step))
+                run(Self::NAME, [p, v, mean], g, &Centered(step), decay, &others)
             }
             (false, true) => {
                 let [v, b] = memory.slots_mut();
-                update(Self::NAME, [p, v, b], g, &Moving(step))
+                run(Self::NAME, [p, v, b], g, &Moving(step), decay, &others)
             }
             (true, true) => {
                 let [v, mean, b] = memory.slots_mut();
-                update(Self::NAME, [p, v, mean, b], g, &CenteredMoving(step))
+                run(Self::NAME, [p, v, mean, b], g, &CenteredMoving(step), decay, &others)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! [`Schedule`]: how the learning rate goes during a run, as a function of the step.
 
+use super::factors::times;
 use std::f64::consts::PI;
 
 /// A number that depends on the step, the first being step 0: a learning rate, a momentum, the weight of a penalty.
@@ -163,11 +164,13 @@ impl Schedule {
         let s = step as f64;
         match self {
             Schedule::Constant(value) => *value,
-            Schedule::Step { from, every, factor } => from * factor.powf((step / (*every).max(1)) as f64),
-            Schedule::MultiStep { from, milestones, factor } => {
-                from * factor.powf(milestones.iter().filter(|m| **m <= step).count() as f64)
+            Schedule::Step { from, every, factor } => {
+                times(*from, factor.powf((step / (*every).max(1)) as f64))
             }
-            Schedule::Exponential { from, factor } => from * factor.powf(s),
+            Schedule::MultiStep { from, milestones, factor } => {
+                times(*from, factor.powf(milestones.iter().filter(|m| **m <= step).count() as f64))
+            }
+            Schedule::Exponential { from, factor } => times(*from, factor.powf(s)),
             Schedule::Cosine { from, to, steps } => cosine(*from, *to, progress(step, *steps)),
             Schedule::WarmRestarts { from, to, period, growth } => {
                 let (at, period) = within_period(step, (*period).max(1), (*growth).max(1));
@@ -175,7 +178,7 @@ impl Schedule {
             }
             Schedule::Linear { from, to, steps } => from + (to - from) * progress(step, *steps),
             Schedule::Polynomial { from, to, steps, power } => {
-                to + (from - to) * (1.0 - progress(step, *steps)).powf(*power)
+                to + times(from - to, (1.0 - progress(step, *steps)).powf(*power))
             }
             Schedule::OneCycle { from, peak, to, steps, rise } => {
                 let (turn, end) = (rise * *steps as f64 - 1.0, *steps as f64 - 1.0);
@@ -193,7 +196,10 @@ impl Schedule {
                 Some(later) => next.at(later),
                 None => first.at(step),
             },
-            Schedule::Product(a, b) => a.at(step) * b.at(step),
+            Schedule::Product(a, b) => {
+                let (a, b) = (a.at(step), b.at(step));
+                if b == 0.0 { times(b, a) } else { times(a, b) }
+            }
         }
     }
 }
@@ -391,6 +397,23 @@ mod tests {
             assert!(
                 Schedule::WarmRestarts { from: 1.0, to: 0.0, period: steps, growth: steps }.at(9).is_finite()
             );
+        }
+    }
+
+    #[test]
+    fn nothing_stays_nothing_however_often_it_is_multiplied() {
+        let (from, factor) = (0.0, 2.0);
+        let endless = Schedule::Exponential { from: 1.0, factor };
+        for schedule in [
+            Schedule::Exponential { from, factor },
+            Schedule::Step { from, every: 1, factor },
+            Schedule::MultiStep { from, milestones: vec![0; 5000], factor },
+            Schedule::Constant(0.0).times(endless.clone()),
+            endless.times(Schedule::Constant(0.0)),
+            Schedule::Polynomial { from: 1.0, to: 0.0, steps: 10, power: 0.5 },
+            Schedule::Polynomial { from: 0.0, to: 0.0, steps: 10, power: -1.0 },
+        ] {
+            assert_eq!(schedule.at(5000), 0.0, "{schedule:?}");
         }
     }
 }

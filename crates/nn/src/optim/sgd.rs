@@ -1,22 +1,22 @@
 //! Stochastic gradient descent, with momentum and Nesterov's variant.
 
 use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
 /// The options of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdConfig {
-    /// η.
+    /// η. Default: `0.01`.
     pub learning_rate: f64,
-    /// μ; 0 for none.
+    /// μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// τ: how much of each gradient but the first is kept out of the velocity.
+    /// τ: how much of each gradient but the first is kept out of the velocity. Default: `0.0`.
     pub dampening: f64,
-    /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013).
+    /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013). Default: `false`.
     pub nesterov: bool,
-    /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient.
+    /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -56,10 +56,10 @@ struct Plain<T> {
     decay: T,
 }
 
-impl<T: Float> Update<1, T> for Plain<T> {
+impl<T: Float> Formula<1, T> for Plain<T> {
     #[inline(always)]
-    fn call(&self, [p]: [T; 1], g: T) -> [T; 1] {
-        [p - self.rate * (g + self.decay * p)]
+    fn call<F: Factors>(&self, [p]: [T; 1], g: T) -> [T; 1] {
+        [p - F::times(self.rate, F::decayed(g, self.decay, p))]
     }
 }
 
@@ -69,17 +69,33 @@ struct Momentum<T> {
     momentum: T,
     /// How much of the gradient goes into the velocity.
     fresh: T,
-    /// How much of the gradient and of the velocity the step takes.
-    direct: T,
-    carried: T,
 }
 
-impl<T: Float> Update<2, T> for Momentum<T> {
+impl<T: Float> Momentum<T> {
+    /// The decayed gradient and the new velocity.
     #[inline(always)]
-    fn call(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
-        let g = g + self.decay * p;
-        let v = self.momentum * v + self.fresh * g;
-        [p - self.rate * (self.direct * g + self.carried * v), v]
+    fn velocity<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let g = F::decayed(g, self.decay, p);
+        [g, self.momentum * v + F::times(self.fresh, g)]
+    }
+}
+
+struct HeavyBall<T>(Momentum<T>);
+struct Nesterov<T>(Momentum<T>);
+
+impl<T: Float> Formula<2, T> for HeavyBall<T> {
+    #[inline(always)]
+    fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let [_, v] = self.0.velocity::<F>([p, v], g);
+        [p - F::times(self.0.rate, v), v]
+    }
+}
+
+impl<T: Float> Formula<2, T> for Nesterov<T> {
+    #[inline(always)]
+    fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
+        let [g, v] = self.0.velocity::<F>([p, v], g);
+        [p - F::times(self.0.rate, g + self.0.momentum * v), v]
     }
 }
 
@@ -116,17 +132,16 @@ impl Method for SgdConfig {
         let n = T::from_f64;
         let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));
         if self.momentum == 0.0 {
-            return update(Self::NAME, [p], g, &Plain { rate, decay });
+            return run(Self::NAME, [p], g, &Plain { rate, decay }, decay, &[rate]);
         }
         let fresh = if memory.steps == 1 { T::ONE } else { n(1.0 - self.dampening) };
-        let (direct, carried) = if self.nesterov { (T::ONE, n(self.momentum)) } else { (T::ZERO, T::ONE) };
+        let momentum = Momentum { rate, decay, momentum: n(self.momentum), fresh };
         let [v] = memory.slots_mut();
-        update(
-            Self::NAME,
-            [p, v],
-            g,
-            &Momentum { rate, decay, momentum: n(self.momentum), fresh, direct, carried },
-        )
+        if self.nesterov {
+            run(Self::NAME, [p, v], g, &Nesterov(momentum), decay, &[rate, fresh])
+        } else {
+            run(Self::NAME, [p, v], g, &HeavyBall(momentum), decay, &[rate, fresh])
+        }
     }
 }
 

@@ -20,15 +20,15 @@ pub enum ReconstructionLoss {
 /// The shape of a dense [`Autoencoder`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoencoderConfig {
-    /// Numbers in a sample.
+    /// Numbers in a sample. Default: `784`.
     pub inputs: usize,
-    /// Widths of the encoder's hidden layers; the decoder has them the other way round.
+    /// Widths of the encoder's hidden layers; the decoder has them the other way round. Default: `[400]`.
     pub hidden: Vec<usize>,
-    /// Dimensions of z.
+    /// Dimensions of z. Default: `20`.
     pub latent: usize,
-    /// σ after each hidden layer.
+    /// σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
-    /// What is made small.
+    /// What is made small. Default: `Squared`.
     pub loss: ReconstructionLoss,
 }
 

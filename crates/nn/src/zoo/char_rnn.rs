@@ -21,17 +21,17 @@ pub enum Recurrence {
 /// The shape of a [`CharRnn`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CharRnnConfig {
-    /// The number of ids.
+    /// The number of ids. Default: `65`.
     pub vocabulary: usize,
-    /// Features of an id's vector.
+    /// Features of an id's vector. Default: `64`.
     pub embedding: usize,
-    /// Which recurrence.
+    /// Which recurrence. Default: `Lstm`.
     pub recurrence: Recurrence,
-    /// Features of the state.
+    /// Features of the state. Default: `256`.
     pub hidden: usize,
-    /// Recurrent layers.
+    /// Recurrent layers. Default: `1`.
     pub layers: usize,
-    /// The probability of dropping a feature between layers and before the head.
+    /// The probability of dropping a feature between layers and before the head. Default: `0.0`.
     pub dropout: f64,
 }
 

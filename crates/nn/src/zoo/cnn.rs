@@ -41,13 +41,14 @@ pub fn lenet<T: Float>(channels: usize, size: usize, classes: usize, rng: &mut R
 /// The shape of a [`vgg`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VggConfig {
-    /// Channels of the images.
+    /// Channels of the images. Default: `1`.
     pub channels: usize,
-    /// Classes.
+    /// Classes. Default: `10`.
     pub classes: usize,
     /// Channels of the convolutions of each stage; a pool halves the size behind each.
+    /// Default: `[[32, 32], [64, 64], [128, 128]]`.
     pub stages: Vec<Vec<usize>>,
-    /// Before the head.
+    /// Before the head. Default: `0.3`.
     pub dropout: f64,
 }
 

@@ -10,13 +10,13 @@ use wengert_tape::{Float, Operand, Var};
 /// The shape of what a [`Contrastive`] model has besides its encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContrastiveConfig {
-    /// Features that the encoder gives.
+    /// Features that the encoder gives. Default: `64`.
     pub features: usize,
-    /// Width of the projection's hidden layer.
+    /// Width of the projection's hidden layer. Default: `64`.
     pub hidden: usize,
-    /// Dimensions in which views are compared.
+    /// Dimensions in which views are compared. Default: `32`.
     pub outputs: usize,
-    /// Cosine similarities are divided by it: the smaller it is, the more the nearest of the others count.
+    /// Cosine similarities are divided by it: the smaller it is, the more the nearest of the others count. Default: `0.2`.
     pub temperature: f64,
 }
 

@@ -9,15 +9,15 @@ use wengert_tape::{Float, Operand, Var};
 /// The shape of a [`Forecaster`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecasterConfig {
-    /// Numbers at each step of the past.
+    /// Numbers at each step of the past. Default: `1`.
     pub features: usize,
-    /// Features of the state.
+    /// Features of the state. Default: `32`.
     pub hidden: usize,
-    /// Recurrent layers.
+    /// Recurrent layers. Default: `1`.
     pub layers: usize,
-    /// Steps of the future.
+    /// Steps of the future. Default: `1`.
     pub horizon: usize,
-    /// Added to every σ, so that a density cannot grow without bound.
+    /// Added to every σ, so that a density cannot grow without bound. Default: `1e-3`.
     pub least_std: f64,
 }
 

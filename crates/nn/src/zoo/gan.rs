@@ -93,13 +93,13 @@ pub fn gradient_penalty<'t, T: Float>(
 /// The shape of a dense pair of networks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GanConfig {
-    /// Dimensions of the noise.
+    /// Dimensions of the noise. Default: `64`.
     pub latent: usize,
-    /// Widths of the generator's hidden layers; the discriminator has them the other way round.
+    /// Widths of the generator's hidden layers; the discriminator has them the other way round. Default: `[256, 512]`.
     pub hidden: Vec<usize>,
-    /// Numbers in a sample.
+    /// Numbers in a sample. Default: `784`.
     pub outputs: usize,
-    /// What the generator's output goes through: tanh for data in [-1, 1].
+    /// What the generator's output goes through: tanh for data in [-1, 1]. Default: `Tanh`.
     pub output: Activation,
 }
 
@@ -133,13 +133,13 @@ pub fn dense_gan<T: Float>(config: &GanConfig, rng: &mut Rng) -> (Sequential<T>,
 /// The shape of a [`dcgan`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DcganConfig {
-    /// Dimensions of the noise.
+    /// Dimensions of the noise. Default: `64`.
     pub latent: usize,
-    /// Channels of the images.
+    /// Channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images, a multiple of 4.
+    /// Height and width of the images, a multiple of 4. Default: `28`.
     pub size: usize,
-    /// Channels of the layers next to the image; those further inside have twice as many.
+    /// Channels of the layers next to the image; those further inside have twice as many. Default: `32`.
     pub width: usize,
 }
 

@@ -14,17 +14,17 @@ use wengert_tape::{Error, ErrorKind, Float, Result, Tape, Var};
 /// The shape of a [`Gpt`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GptConfig {
-    /// The number of ids.
+    /// The number of ids. Default: `65`.
     pub vocabulary: usize,
-    /// The longest sequence.
+    /// The longest sequence. Default: `128`.
     pub context: usize,
-    /// Features of each step.
+    /// Features of each step. Default: `128`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `4`.
     pub heads: usize,
-    /// Blocks.
+    /// Blocks. Default: `4`.
     pub layers: usize,
-    /// The probability of dropping a feature.
+    /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
 }
 

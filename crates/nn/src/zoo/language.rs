@@ -37,9 +37,9 @@ pub trait LanguageModel<T: Float>: Module {
 /// How ids are drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoding {
-    /// Logits are divided by it: towards 0 the most probable id is taken, at 1 the model's own distribution.
+    /// Logits are divided by it: towards 0 the most probable id is taken, at 1 the model's own distribution. Default: `1.0`.
     pub temperature: f64,
-    /// Only so many of the most probable ids are drawn from.
+    /// Only so many of the most probable ids are drawn from. Default: `None`.
     pub top_k: Option<usize>,
 }
 

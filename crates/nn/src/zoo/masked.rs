@@ -16,23 +16,23 @@ const OP: &str = "masked_autoencoder";
 /// The shape of a [`MaskedAutoencoder`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskedConfig {
-    /// Channels of the images.
+    /// Channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images.
+    /// Height and width of the images. Default: `28`.
     pub size: usize,
-    /// Height and width of a patch, a divisor of the size.
+    /// Height and width of a patch, a divisor of the size. Default: `4`.
     pub patch: usize,
-    /// Features of each patch in the encoder.
+    /// Features of each patch in the encoder. Default: `64`.
     pub width: usize,
-    /// Heads, which share each width evenly.
+    /// Heads, which share each width evenly. Default: `4`.
     pub heads: usize,
-    /// Blocks of the encoder.
+    /// Blocks of the encoder. Default: `4`.
     pub layers: usize,
-    /// Features of each patch in the decoder, which can be smaller.
+    /// Features of each patch in the decoder, which can be smaller. Default: `32`.
     pub decoder_width: usize,
-    /// Blocks of the decoder.
+    /// Blocks of the decoder. Default: `1`.
     pub decoder_layers: usize,
-    /// The share of patches that is hidden.
+    /// The share of patches that is hidden. Default: `0.75`.
     pub hidden: f64,
 }
 

@@ -9,11 +9,11 @@ use wengert_tape::{Float, Var};
 /// The shape of an [`Mlp`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MlpConfig {
-    /// The widths of all layers, from the input to the output.
+    /// The widths of all layers, from the input to the output. Default: `[64, 128, 64, 10]`.
     pub widths: Vec<usize>,
-    /// σ, after every layer but the last.
+    /// σ, after every layer but the last. Default: `Relu`.
     pub activation: Activation,
-    /// The probability of dropping a hidden activation.
+    /// The probability of dropping a hidden activation. Default: `0.0`.
     pub dropout: f64,
 }
 

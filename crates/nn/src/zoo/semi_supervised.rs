@@ -10,13 +10,13 @@ use wengert_tape::{Float, Var};
 /// The shape of the head of a [`LatentClassifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatentClassifierConfig {
-    /// Classes.
+    /// Classes. Default: `10`.
     pub classes: usize,
-    /// Widths of the head's hidden layers; without any it is a linear map.
+    /// Widths of the head's hidden layers; without any it is a linear map. Default: `[64]`.
     pub hidden: Vec<usize>,
-    /// σ after each hidden layer.
+    /// σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
-    /// The probability of dropping a hidden activation.
+    /// The probability of dropping a hidden activation. Default: `0.0`.
     pub dropout: f64,
 }
 

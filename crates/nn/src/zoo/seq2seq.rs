@@ -10,15 +10,15 @@ use wengert_tape::{Float, Result, Tape, Var};
 /// The shape of a [`Seq2Seq`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seq2SeqConfig {
-    /// The number of ids of the source.
+    /// The number of ids of the source. Default: `32`.
     pub source: usize,
-    /// The number of ids of the target.
+    /// The number of ids of the target. Default: `32`.
     pub target: usize,
-    /// Features of an id's vector.
+    /// Features of an id's vector. Default: `32`.
     pub embedding: usize,
-    /// Features of the states.
+    /// Features of the states. Default: `64`.
     pub hidden: usize,
-    /// The id that fills sequences up to one length, in both vocabularies.
+    /// The id that fills sequences up to one length, in both vocabularies. Default: `0`.
     pub padding: i64,
 }
 

@@ -22,21 +22,21 @@ pub enum Pooling {
 /// The shape of a [`TextClassifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextClassifierConfig {
-    /// The number of ids.
+    /// The number of ids. Default: `65`.
     pub vocabulary: usize,
-    /// Classes.
+    /// Classes. Default: `2`.
     pub classes: usize,
-    /// The longest text, in ids.
+    /// The longest text, in ids. Default: `128`.
     pub longest: usize,
-    /// Features of each id.
+    /// Features of each id. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `4`.
     pub heads: usize,
-    /// Blocks.
+    /// Blocks. Default: `2`.
     pub layers: usize,
-    /// The probability of dropping a feature.
+    /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
-    /// What the head looks at.
+    /// What the head looks at. Default: `Mean`.
     pub pooling: Pooling,
 }
 

@@ -15,21 +15,21 @@ use wengert_tape::{Float, Result, Tape, Var};
 /// The shape of a [`Translator`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranslatorConfig {
-    /// The number of ids of the source.
+    /// The number of ids of the source. Default: `32`.
     pub source: usize,
-    /// The number of ids of the target.
+    /// The number of ids of the target. Default: `32`.
     pub target: usize,
-    /// Features of each step.
+    /// Features of each step. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `4`.
     pub heads: usize,
-    /// Features inside the feed-forward parts.
+    /// Features inside the feed-forward parts. Default: `128`.
     pub hidden: usize,
-    /// Layers of the encoder, and of the decoder.
+    /// Layers of the encoder, and of the decoder. Default: `2`.
     pub layers: usize,
-    /// The probability of dropping a feature.
+    /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
-    /// The id that fills sequences up to one length, in both vocabularies.
+    /// The id that fills sequences up to one length, in both vocabularies. Default: `0`.
     pub padding: i64,
 }
 

@@ -21,17 +21,18 @@ pub enum Observation {
 /// The shape of a dense [`Vae`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VaeConfig {
-    /// Numbers in a sample.
+    /// Numbers in a sample. Default: `784`.
     pub inputs: usize,
-    /// Widths of the encoder's hidden layers; the decoder has them the other way round.
+    /// Widths of the encoder's hidden layers; the decoder has them the other way round. Default: `[400]`.
     pub hidden: Vec<usize>,
-    /// Dimensions of z.
+    /// Dimensions of z. Default: `20`.
     pub latent: usize,
-    /// σ after each hidden layer.
+    /// σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
-    /// What is observed.
+    /// What is observed. Default: `Bernoulli`.
     pub observation: Observation,
     /// The weight of the divergence: 1 is the evidence lower bound, more asks for independent latents (β-VAE).
+    /// Default: `1.0`.
     pub beta: f64,
 }
 

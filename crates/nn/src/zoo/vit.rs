@@ -6,26 +6,26 @@ use crate::layers::{
     Activation, Dropout, Layer, LearnedPositions, Linear, NormOrder, TransformerConfig, TransformerEncoder,
 };
 use wengert_ops::random::Rng;
-use wengert_tape::{Float, Param, Var};
+use wengert_tape::{Error, ErrorKind, Float, Param, Var};
 
 /// The shape of a [`Vit`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VitConfig {
-    /// Channels of the images.
+    /// Channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images.
+    /// Height and width of the images. Default: `28`.
     pub size: usize,
-    /// Height and width of a patch, a divisor of the size.
+    /// Height and width of a patch, a divisor of the size. Default: `4`.
     pub patch: usize,
-    /// Classes.
+    /// Classes. Default: `10`.
     pub classes: usize,
-    /// Features of each patch.
+    /// Features of each patch. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// Heads, which share the width evenly. Default: `4`.
     pub heads: usize,
-    /// Blocks.
+    /// Blocks. Default: `4`.
     pub layers: usize,
-    /// The probability of dropping a feature.
+    /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
 }
 
@@ -100,12 +100,25 @@ impl<T: Float> Vit<T> {
 /// The patches of images, `[n, channels, h, w]` → `[n, patches, channels · patch²]`, row by row.
 #[track_caller]
 pub(super) fn patches<T: Float>(x: Var<'_, T>, patch: usize) -> Var<'_, T> {
-    let [n, channels, height, width] = x.dims();
-    let p = patch.max(1);
+    if x.is_failed() {
+        return x;
+    }
+    let (dims, p) = (x.shape(), patch.max(1));
+    let &[n, channels, height, width] = &dims.as_shape()[..] else {
+        return x.tape().failed(misfit(format!("expected images [n, channels, h, w], found {dims}")));
+    };
+    if !height.is_multiple_of(p) || !width.is_multiple_of(p) {
+        let detail = format!("expected images of a height and width that are multiples of {p}, found {dims}");
+        return x.tape().failed(misfit(detail));
+    }
     let (rows, columns) = (height / p, width / p);
-    x.reshape([n, channels, rows, p, columns, p]) // refused where a patch does not divide the image
+    x.reshape([n, channels, rows, p, columns, p])
         .permute([0, 2, 4, 1, 3, 5]) // [n, rows, columns, channels, p, p]
         .reshape([n, rows * columns, channels.saturating_mul(p).saturating_mul(p)])
+}
+
+fn misfit(detail: String) -> Error {
+    Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "patches", detail)
 }
 
 /// Blocks with the norms first, GELU, and feed-forward parts four times as wide.
@@ -127,6 +140,9 @@ impl<T: Float> Layer<T> for Vit<T> {
         let tape = x.tape();
         let scope = tape.open_scope();
         let patches = self.embed.forward(self.patches(x)); // [n, patches, width]
+        if patches.is_failed() {
+            return scope.close(patches);
+        }
         let class = tape.param(&self.class).expand([patches.dim(0), 1, patches.dim(2)]);
         let h = self.positions.forward(tape.concat(&[class, patches], 1));
         let h = self.encoder.forward(self.dropout.forward(h));

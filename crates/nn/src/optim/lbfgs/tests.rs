@@ -36,7 +36,7 @@ fn follows(config: LbfgsConfig, losses: [f64; 4], evaluations: [u64; 4], last: [
 
 #[test]
 fn steps_are_pytorchs() {
-    let config = LbfgsConfig { max_iter: 4, max_eval: 5, history_size: 3, ..LbfgsConfig::default() };
+    let config = LbfgsConfig { max_iter: 4, max_eval: Some(5), history_size: 3, ..LbfgsConfig::default() };
     follows(
         config,
         [49.199999999999996, 3.6901735852663204, 3.586905329065973, 3.3090599475683424],
@@ -95,7 +95,61 @@ fn frozen_parameters_stay_and_a_start_that_is_not_finite_is_refused() {
     model[0].set_trainable(false);
     Lbfgs::new().step(&mut model, rosenbrock).unwrap();
     assert!(numbers(&model)[0] == -1.2 && numbers(&model)[1] != 1.0);
+    let e = Lbfgs::new().step(&mut model, |m, tape| tape.param(&m[1]).sum() * f64::NAN).unwrap_err();
+    assert!(e.to_string().contains("NaN"), "{e}");
+}
+
+/// PyTorch: `max_eval = max_iter * 5 // 4` unless told otherwise.
+#[test]
+fn evaluations_follow_the_iterations_unless_told_otherwise() {
+    for (max_iter, most) in [(20, 25), (1000, 1250), (3, 3), (4, 5)] {
+        assert_eq!(LbfgsConfig { max_iter, ..LbfgsConfig::default() }.evaluations(), most);
+    }
+    // A valley that takes more than 25 evaluations, in one step.
+    let config = LbfgsConfig { max_iter: 1000, ..LbfgsConfig::default() };
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    lbfgs.step(&mut model, rosenbrock).unwrap();
+    assert!(lbfgs.evaluations() > 25, "{}", lbfgs.evaluations());
+    assert!(numbers(&model).iter().all(|v| (v - 1.0).abs() < 1e-5), "{:?}", numbers(&model));
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with(LbfgsConfig { max_eval: Some(25), ..config }));
+    lbfgs.step(&mut model, rosenbrock).unwrap();
+    assert!(lbfgs.evaluations() <= 26, "{}", lbfgs.evaluations());
+}
+
+#[test]
+fn a_loss_of_another_model_is_refused() {
+    let (mut model, other) = (start(), start());
+    let before = numbers(&model);
+    let e = Lbfgs::new().step(&mut model, |_, tape| rosenbrock(&other, tape)).unwrap_err().to_string();
+    assert!(e.contains("none of which") && e.contains("0 [1], 1 [2]"), "{e}");
+    let e =
+        Lbfgs::new().step(&mut model, |m, tape| rosenbrock(m, tape).detach() * tape.var(1.0)).unwrap_err();
+    assert!(e.to_string().contains("detached"), "{e}");
     model.freeze();
-    let e = Lbfgs::new().step(&mut model, |m, tape| tape.param(&m[0]).sum() * f64::NAN).unwrap_err();
-    assert!(e.to_string().contains("NaN") || e.op() == "backward", "{e}");
+    let e =
+        Lbfgs::new().step(&mut model, |m, tape| rosenbrock(m, tape) * tape.var(1.0)).unwrap_err().to_string();
+    assert!(e.contains("every parameter of the model is frozen (0 [1], 1 [2])"), "{e}");
+    assert_eq!(numbers(&model), before);
+}
+
+/// A step sees the data once, however often it looks; what another model's layers announce could go nowhere.
+#[test]
+fn running_statistics_move_once_a_step() {
+    use crate::{BatchNorm, Layer};
+    let x = || Tensor::from([[1.0], [3.0], [8.0]]);
+    let (mut model, other) = (BatchNorm::<f64>::new(1), BatchNorm::<f64>::new(1));
+    let mut lbfgs = Lbfgs::new();
+    for seen in 1..=2 {
+        lbfgs
+            .step(&mut model, |m, tape| (m.forward(tape.constant(x())) - 2.0).square().square().sum())
+            .unwrap();
+        assert_eq!(model.num_batches_tracked.as_ref().unwrap().value().item().unwrap(), seen);
+    }
+    assert!(lbfgs.evaluations() > 2);
+    let e = lbfgs.step(&mut model, |m, tape| {
+        let x = tape.constant(x());
+        m.forward(other.forward(x)).square().sum()
+    });
+    let e = e.unwrap_err().to_string();
+    assert!(e.contains("3 announced changes of buffers that are not of this model"), "{e}");
 }
