@@ -7,7 +7,7 @@ use crate::zoo::Architecture;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use wengert::train::RunFolder;
+use wengert::train::{RunFolder, Settings};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -123,6 +123,13 @@ impl Config {
         let config: Config = folder.read_config().with_context(context)?;
         config.check().with_context(context)?;
         Ok(config)
+    }
+
+    /// The options that the results depend on: all but those that say how often the run is saved, what is shown of it, and how many
+    /// threads there are.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let free = ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads"];
+        Ok(Settings::of(self)?.without(&free))
     }
 
     /// Whether the model's options are within their bounds, and the model is one for the data.

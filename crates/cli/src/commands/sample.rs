@@ -1,6 +1,6 @@
 //! `wengert sample`: what a trained model makes.
 
-use super::eval::weights;
+use super::eval::{belong, weights};
 use crate::config::Config;
 use crate::values;
 use crate::zoo::{self, Wanted};
@@ -64,9 +64,10 @@ impl Sample {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to sample from; `wengert train gpt` makes a run and prints its folder")?;
         let config = Config::of(&folder)?;
+        belong(&folder, &config)?;
         let model = config.model.model();
         let mut experiment = model.experiment(&config)?;
-        weights(&folder, &mut *experiment)?;
+        weights(&folder, &config, &mut *experiment)?;
         let wanted = Wanted {
             count: self.count,
             prompt: self.prompt,

@@ -2,7 +2,7 @@
 
 mod view;
 
-use super::eval::weights;
+use super::eval::{belong, weights};
 use crate::config::Config;
 use crate::values::Activation;
 use crate::zoo::Architecture;
@@ -200,9 +200,16 @@ impl Step {
             None if run => Config::of(&RunFolder::open(path)?)?,
             None => return Ok(None),
         };
+        let folder = match run && Architecture::named(&self.what).is_none() {
+            true => Some(RunFolder::open(path)?),
+            false => None,
+        };
+        if let Some(folder) = &folder {
+            belong(folder, &config)?;
+        }
         let mut experiment = config.model.model().experiment(&config)?;
-        if run && Architecture::named(&self.what).is_none() {
-            weights(&RunFolder::open(path)?, &mut *experiment)?;
+        if let Some(folder) = &folder {
+            weights(folder, &config, &mut *experiment)?;
         }
         // Parameters are told their names by whoever may change them.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});

@@ -157,6 +157,7 @@ impl Train {
         let mut experiment = config.model.model().experiment(&config)?;
         // When the data are there, and before anything is trained: what cannot be kept need not be learned.
         let folder = options.folder(&config)?;
+        let _lock = folder.lock()?;
         folder.write_config(&config)?;
         Run { config: &config, folder: &folder, resume: None }.of(&mut *experiment)
     }
