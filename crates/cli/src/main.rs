@@ -12,7 +12,7 @@ mod failure;
 mod values;
 mod zoo;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use commands::Command;
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -69,9 +69,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// All commands, with models that offer only what they take.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("train", zoo::offered)
+}
+
 /// The command line, understood; or the end of the program, with help or with what is wrong.
 fn parsed(words: &[OsString]) -> Cli {
-    Cli::try_parse_from(words).unwrap_or_else(|e| {
+    let understood = || Cli::from_arg_matches(&command().try_get_matches_from(words)?);
+    understood().map_err(|e| e.format(&mut command())).unwrap_or_else(|e| {
         // What is wrong is quoted, and a terminal must not obey it; help is as it is.
         let plain = |word: &OsString| word.to_string_lossy().chars().all(|c| !c.is_control());
         if !e.use_stderr() || words.iter().all(plain) {
@@ -97,10 +103,10 @@ fn print(text: &str) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

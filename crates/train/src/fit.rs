@@ -471,7 +471,7 @@ where
             seconds: saved.seconds.parse().map_err(|_| broken())?,
         };
         let whole = place.epochs.iter().enumerate().all(|(i, e)| e.number == i + 1);
-        let batch = (place.step * self.accumulate).min(self.train.num_batches());
+        let batch = place.step.saturating_mul(self.accumulate).min(self.train.num_batches());
         let stands = match &place.loader {
             Some(state) => (state.epoch, state.batch) == (place.epochs.len() as u64, batch),
             None => place.step == 0,

@@ -45,10 +45,6 @@ impl Resume {
         let begun = Config::of(&folder)?;
         let _lock = folder.lock()?;
         run::threads(self.threads.or(begun.threads))?;
-        if begun.version != env!("CARGO_PKG_VERSION") {
-            let versions = format!("version {}, and this is {}", begun.version, env!("CARGO_PKG_VERSION"));
-            warn(&format!("the run was begun by {versions}: it may not end with the same bits"));
-        }
         let config = Config { epochs: self.epochs.unwrap_or(begun.epochs), ..begun.clone() };
         let mut resume = self.checkpoint(&config, &folder)?;
         if let Some(snapshot) = &mut resume {
@@ -56,14 +52,18 @@ impl Resume {
             let shown = folder.path().display();
             let settings = config.settings()?;
             snapshot.check_settings(&settings, may_differ).with_context(|| {
-                format!(
-                    "the checkpoint cannot be gone on from with the config.toml in {shown}; take the one of its run, or, \
-                     if only the number of epochs differs, say --epochs"
-                )
+                match snapshot.check_settings(&settings, &["epochs"]) {
+                    Ok(()) => "say with --epochs to how many epochs the run is to go on".to_owned(),
+                    Err(_) => format!("the checkpoint is not of the run that {shown}/config.toml is of"),
+                }
             })?;
             let over = snapshot.epochs()?;
             ensure!(over <= config.epochs, "--epochs: {over} are over already, found {}", config.epochs);
             snapshot.put_settings(&settings)?;
+        }
+        if begun.version != env!("CARGO_PKG_VERSION") {
+            let versions = format!("version {}, and this is {}", begun.version, env!("CARGO_PKG_VERSION"));
+            warn(&format!("the run was begun by {versions}: it may not end with the same bits"));
         }
         let mut experiment = config.model.model().experiment(&config)?;
         if config != begun {
