@@ -4,7 +4,7 @@
 //! $ MUTATIONS=1000000 cargo test --release -p wengert-trace --test mutations
 //! ```
 
-#[path = "../../data/tests/common/damage.rs"]
+#[path = "../../train/tests/damage/mod.rs"]
 mod damage;
 
 use wengert_tape::Tape;

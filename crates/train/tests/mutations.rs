@@ -5,7 +5,6 @@
 //! $ MUTATIONS=100000 cargo test --release -p wengert-train --test mutations
 //! ```
 
-#[path = "../../data/tests/common/damage.rs"]
 mod damage;
 
 use damage::{Random, count, mutated, survives};

@@ -100,7 +100,8 @@ impl Run<'_> {
             (Err(e), _) => Err((
                 e,
                 Some(rescued(config, folder, |instead| {
-                    instead.save_of(experiment.model(), &settings).map(drop)
+                    instead.save_of(experiment.model(), &settings)?;
+                    instead.write_metrics(&fitted.epochs)
                 })),
             )),
         };

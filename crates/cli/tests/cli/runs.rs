@@ -362,7 +362,7 @@ fn nothing_that_a_file_or_a_command_line_says_steers_the_terminal() {
     let said = asked(&["step", "trace.json"]);
     assert!(said.contains(r"unknown field `\u{1b}]0;pwned\u{7}\u{1b}[31mred`"), "{said}");
     for (from, to) in [
-        ("seed = 0", format!("\"\\u001B]0;pwned\\u0007\" = 0\nseed = 0")),
+        ("seed = 0", "\"\\u001B]0;pwned\\u0007\" = 0\nseed = 0".to_owned()),
         ("\"relu\"", "\"\\u001B]0;pwned\\u0007\"".to_owned()),
         ("\"mlp\"", "\"\\u001B]0;pwned\\u0007\"".to_owned()),
         ("version = \"", "version = \"\\u001B]0;pwned\\u0007".to_owned()),

@@ -1,4 +1,4 @@
-//! What tests of damaged files share: an allocator that counts, random changes, and the verdict. Included by path.
+//! What tests of damaged files share: an allocator that counts, random changes, and the verdict. The tests of traces include it by its path.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -170,6 +170,6 @@ pub(crate) fn survives<E: ToString>(
             }
         }
     }
-    println!("{what}: {files} files, {good} read, {bad} refused, at most {largest} bytes of memory");
+    eprintln!("{what}: {files} files, {good} read, {bad} refused, at most {largest} bytes of memory");
     assert!(files < 100 || good > files / 20 && bad > files / 20, "{what}: {good} read, {bad} refused");
 }
