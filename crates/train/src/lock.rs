@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// The file that is locked.
 pub(crate) const LOCK: &str = "run.lock";
 
+/// How often the file may be taken away just before it is locked: each time a run has ended at that very moment.
+const ATTEMPTS: usize = 100;
+
 /// Says that a run is being written in a folder, until it is dropped or the process ends, however that comes about. A second one is
 /// refused. See [`RunFolder::lock`](crate::RunFolder::lock) for an example.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub struct RunLock {
 impl RunLock {
     pub(crate) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(LOCK);
-        loop {
+        for _ in 0..ATTEMPTS {
             let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
             let mut file = opened.map_err(Error::io(&path))?;
             match file.try_lock() {
@@ -38,6 +41,7 @@ impl RunLock {
                 return Ok(RunLock { path, file });
             }
         }
+        Err(Error::Busy { path: folder.into(), process: None })
     }
 
     /// Whether the folder is still the one that was locked: it may have been taken away, and made anew.
