@@ -289,7 +289,8 @@ mod tests {
 
     impl Layer<f32> for Rooted {
         fn forward<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
-            if x.tape().is_training() { x + (x - x).sqrt() * x } else { x }
+            let same = x;
+            if x.tape().is_training() { x + (x - same).sqrt() * x } else { x }
         }
     }
 
