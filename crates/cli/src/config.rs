@@ -2,12 +2,12 @@
 //! of `wengert train`, so it can be given back as `--config`.
 
 use crate::data::Data;
-use crate::values::{Augment, Every, Optimizer, Schedule};
+use crate::values::{Augment, Every, Optimizer, Schedule, spelt};
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use wengert::train::RunFolder;
+use wengert::train::{RunFolder, Settings};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) batch_size: usize,
     pub(crate) accumulate: usize,
     pub(crate) optimizer: Optimizer,
+    /// Of sgd.
+    pub(crate) momentum: Option<f64>,
     pub(crate) lr: f64,
     pub(crate) weight_decay: f64,
     pub(crate) schedule: Schedule,
@@ -92,6 +94,7 @@ impl Config {
             batch_size: usual.batch_size,
             accumulate: 1,
             optimizer: usual.optimizer,
+            momentum: None,
             lr: usual.lr,
             weight_decay: usual.weight_decay,
             schedule: usual.schedule,
@@ -125,6 +128,13 @@ impl Config {
         Ok(config)
     }
 
+    /// The options that the results depend on: all but those that say how often the run is saved, what is shown of it, and how many
+    /// threads there are.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        let free = ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads"];
+        Ok(Settings::of(self)?.without(&free))
+    }
+
     /// Whether the model's options are within their bounds, and the model is one for the data.
     pub(crate) fn check(&self) -> Result<()> {
         self.model.check()?;
@@ -138,10 +148,87 @@ impl Config {
             self.data.name()
         );
         ensure!(
+            self.momentum.is_none() || self.optimizer == Optimizer::Sgd,
+            "--momentum is that of sgd, and the optimizer is {}; add --optimizer sgd",
+            spelt(self.optimizer)
+        );
+        ensure!(
             self.data_path.is_some() || !self.data.needs_path(),
             "--data {} needs --data-path: where the files are",
             self.data.name()
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::message;
+
+    /// Any change of a config.toml is read or refused, and nothing that it says steers the terminal. The variable `MUTATIONS` says
+    /// how many changes of each model's are tried.
+    #[test]
+    fn a_damaged_config_is_refused_or_within_its_bounds() {
+        let path = std::env::temp_dir().join(format!("wengert-config-{}", std::process::id()));
+        let folder = RunFolder::create(&path, wengert::train::Existing::Refuse).unwrap();
+        let tries = std::env::var("MUTATIONS").map_or(40, |n| n.parse().expect("MUTATIONS is a number"));
+        let tokens = [
+            "\u{1b}]0;x\u{7}",
+            "\\u001B[2J",
+            "\"",
+            "[",
+            "]",
+            "=",
+            "\n",
+            "-1",
+            "0",
+            "18446744073709551615",
+            "1e400",
+            "nan",
+        ];
+        let (mut state, mut good, mut bad) = (1u64, 0, 0);
+        let mut random = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) as usize) % n.max(1)
+        };
+        for (name, _) in Architecture::all() {
+            folder.write_config(&Config::usual(Architecture::named(&name).unwrap())).unwrap();
+            let whole: Vec<char> =
+                std::fs::read_to_string(path.join("config.toml")).unwrap().chars().collect();
+            for _ in 0..tries {
+                let mut text = whole.clone();
+                for _ in 0..1 + random(2) {
+                    let at = random(text.len());
+                    match random(4) {
+                        0 => drop(text.remove(at)),
+                        // Within a text it is another text.
+                        1 => text[at] = 'x',
+                        2 => drop(text.splice(at..at, tokens[random(tokens.len())].chars())),
+                        _ => {
+                            let Some(from) = (at..text.len()).find(|&i| text[i].is_ascii_digit()) else {
+                                continue;
+                            };
+                            drop(text.splice(from..from + 1, tokens[7 + random(5)].chars()));
+                        }
+                    }
+                }
+                let text: String = text.into_iter().collect();
+                std::fs::write(path.join("config.toml"), &text).unwrap();
+                match Config::of(&folder) {
+                    Ok(config) => {
+                        good += 1;
+                        let _ = config.settings().unwrap().fingerprint();
+                    }
+                    Err(e) => {
+                        bad += 1;
+                        let said = message(&e);
+                        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?} of {text}");
+                    }
+                }
+            }
+        }
+        std::fs::remove_dir_all(path).unwrap();
+        assert!(good > 0 && bad > good, "{good} read, {bad} refused");
     }
 }

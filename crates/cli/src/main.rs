@@ -1,7 +1,8 @@
 //! The `wengert` command: trains models, evaluates them and shows what they are made of.
 //!
 //! Results go to the standard output, progress and errors to the standard error. The exit code is 0 for success, 1
-//! for a failure, 2 for a command that could not be understood, and 130 for a run that Ctrl-C ended.
+//! for a failure, 2 for a command that could not be understood, and 128 and the number of the signal for a run that a
+//! signal ended: 130 for Ctrl-C.
 
 mod commands;
 mod config;
@@ -11,9 +12,11 @@ mod failure;
 mod values;
 mod zoo;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use commands::Command;
-use std::io::{self, ErrorKind, Write};
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Train neural networks on the wengert automatic differentiation engine.
@@ -35,11 +38,15 @@ Examples:
 
 /// Why a run ended before its time without anything being wrong.
 #[derive(Debug)]
-struct Interrupted(String);
+struct Interrupted {
+    message: String,
+    /// The number of the signal.
+    signal: u8,
+}
 
 impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -47,14 +54,14 @@ impl std::error::Error for Interrupted {}
 
 fn main() -> ExitCode {
     let arguments = expand::expand(std::env::args_os().collect());
-    match arguments.and_then(|all| Cli::parse_from(all).command.run()) {
+    match arguments.and_then(|all| parsed(&all).command.run()) {
         Ok(text) => print(&text),
-        Err(e) if e.is::<Interrupted>() => {
-            let _ = writeln!(io::stderr(), "{e}");
-            // As a shell says that a program was ended by SIGINT.
-            ExitCode::from(130)
-        }
         Err(e) => {
+            if let Some(ended) = e.downcast_ref::<Interrupted>() {
+                let _ = writeln!(io::stderr(), "{}", failure::printable(&ended.message));
+                // As a shell says that a program was ended by a signal.
+                return ExitCode::from(128 + ended.signal);
+            }
             // If the standard error is closed, the exit code still tells.
             let _ = writeln!(io::stderr(), "error: {}", failure::message(&e));
             ExitCode::FAILURE
@@ -62,9 +69,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// All commands, with models that offer only what they take.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("train", zoo::offered)
+}
+
+/// The command line, understood; or the end of the program, with help or with what is wrong.
+fn parsed(words: &[OsString]) -> Cli {
+    let understood = || Cli::from_arg_matches(&command().try_get_matches_from(words)?);
+    understood().map_err(|e| e.format(&mut command())).unwrap_or_else(|e| {
+        // What is wrong is quoted, and a terminal must not obey it; help is as it is.
+        let plain = |word: &OsString| word.to_string_lossy().chars().all(|c| !c.is_control());
+        if !e.use_stderr() || words.iter().all(plain) {
+            e.exit();
+        }
+        let _ = write!(io::stderr(), "{}", failure::printable(&e.render().to_string()));
+        std::process::exit(e.exit_code());
+    })
+}
+
 /// Prints the result; a reader who has seen enough, such as `head`, is no failure.
 fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
+    // Texts that a model makes may hold whatever was in the file that it learned from.
+    let text: Cow<'_, str> = if out.is_terminal() { failure::visible(text).into() } else { text.into() };
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -75,10 +103,10 @@ fn print(text: &str) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -64,7 +64,7 @@ pub(crate) enum Optimizer {
     Nadam,
     /// Adam with a rectified variance
     Radam,
-    /// Stochastic gradient descent with Nesterov momentum 0.9
+    /// Stochastic gradient descent with Nesterov momentum; with --momentum 0 there is none
     Sgd,
     /// Steps divided by the root of the mean square
     Rmsprop,
@@ -87,8 +87,13 @@ impl Optimizer {
         }
     }
 
-    /// One, ready to step.
-    pub(crate) fn build(self, learning_rate: f64, weight_decay: f64) -> Box<dyn optim::Optimizer<f32>> {
+    /// One, ready to step. The momentum is that of sgd.
+    pub(crate) fn build(
+        self,
+        learning_rate: f64,
+        weight_decay: f64,
+        momentum: Option<f64>,
+    ) -> Box<dyn optim::Optimizer<f32>> {
         match self {
             Optimizer::Adam => {
                 Box::new(Adam::with(AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() }))
@@ -104,7 +109,8 @@ impl Optimizer {
                 Box::new(Radam::with(RadamConfig { learning_rate, weight_decay, ..RadamConfig::default() }))
             }
             Optimizer::Sgd => {
-                let nesterov = SgdConfig { momentum: 0.9, nesterov: true, ..SgdConfig::default() };
+                let momentum = momentum.unwrap_or(0.9);
+                let nesterov = SgdConfig { momentum, nesterov: momentum > 0.0, ..SgdConfig::default() };
                 Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
             }
             Optimizer::Rmsprop => Box::new(Rmsprop::with(RmspropConfig {
@@ -271,6 +277,24 @@ impl From<Schedule> for wengert::train::Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sgd_without_momentum_is_plain_gradient_descent() {
+        use wengert::ops::Tensor;
+        use wengert::tape::{Param, Tape};
+        let after = |momentum| {
+            let mut p = Param::new(Tensor::from([1.0f32]));
+            let mut sgd = Optimizer::Sgd.build(0.1, 0.0, momentum);
+            for _ in 0..2 {
+                let grads = Tape::new().param(&p).sum().backward().unwrap();
+                sgd.step(&mut p, &grads).unwrap();
+            }
+            p.value().to_vec()[0]
+        };
+        // The gradient is 1: two steps of 0.1, or with Nesterov's momentum 1 + 0.9 and 1 + 0.9 (1 + 0.9) of them.
+        assert!((after(Some(0.0)) - 0.8).abs() < 1e-6);
+        assert!((after(None) - (1.0 - 0.1 * (1.9 + 2.71))).abs() < 1e-6 && after(None) == after(Some(0.9)));
+    }
 
     #[test]
     fn bounds_are_kept() {

@@ -123,9 +123,16 @@ fn shown(path: &Path) -> Printable<std::path::Display<'_>> {
     Printable(path.display())
 }
 
-/// Shows a text with escapes for what is not printed as itself, such as control characters and marks of direction. Quotes
-/// and backslashes stay, so that what is escaped already is not escaped again.
-struct Printable<T>(T);
+/// Shows a text with escapes for what is not printed as itself, such as control characters and marks of direction: what a file
+/// holds must not steer the terminal on which an error is printed. Quotes and backslashes stay, so that what is escaped already is
+/// not escaped again.
+///
+/// ```
+/// use wengert_data::Printable;
+/// assert_eq!(Printable("no column \u{1b}[31m\"red\"").to_string(), "no column \\u{1b}[31m\"red\"");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Printable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

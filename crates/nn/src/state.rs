@@ -24,7 +24,7 @@ use wengert_tape::{Float, Param};
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", printable(path.display()))]
     Io {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is not a whole, valid safetensors file.
-    #[error("{path}: not a valid safetensors file: {detail}")]
+    #[error("{}: not a valid safetensors file: {}", printable(path.display()), printable(detail))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum Error {
         detail: String,
     },
     /// The file's tensors are not the model's.
-    #[error("{path}: {detail}")]
+    #[error("{}: {}", printable(path.display()), printable(detail))]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -88,6 +88,16 @@ impl From<Error> for wengert_tape::Error {
             }
         }
     }
+}
+
+/// A text with escapes for what is not printed as itself: what stands in a file must not steer the terminal on which an error is
+/// printed. Quotes and backslashes stay.
+fn printable(text: impl std::fmt::Display) -> String {
+    let shown = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    };
+    text.to_string().chars().map(shown).collect()
 }
 
 /// A header larger than this is taken for damage: it holds about a hundred bytes a tensor.

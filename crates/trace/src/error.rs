@@ -11,10 +11,10 @@ pub enum Error {
     #[error(transparent)]
     Expression(#[from] crate::expression::Mistake),
     /// A trace that does not fit together.
-    #[error("the trace is damaged: {0}")]
+    #[error("the trace is damaged: {}", printable(.0))]
     Damaged(String),
     /// A name that nothing has.
-    #[error("there is no {what} {name}{}", suggestion(.like))]
+    #[error("there is no {what} {}{}", printable(name), printable(&suggestion(.like)))]
     Unknown {
         /// What was looked for.
         what: &'static str,
@@ -24,8 +24,18 @@ pub enum Error {
         like: Vec<String>,
     },
     /// A request that makes no sense.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Refused(String),
+}
+
+/// A text with escapes for what is not printed as itself: what stands in a file must not steer the terminal on which an error is
+/// printed. Quotes and backslashes stay.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 fn suggestion(like: &[String]) -> String {

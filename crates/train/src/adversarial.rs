@@ -278,6 +278,50 @@ mod tests {
         }
     }
 
+    /// Its output is what it is given, its gradient is NaN.
+    #[derive(Debug, Clone, Copy)]
+    struct Rooted;
+
+    impl Module for Rooted {
+        fn visit(&self, _: &mut wengert_nn::Path, _: &mut dyn wengert_nn::Visitor) {}
+        fn visit_mut(&mut self, _: &mut wengert_nn::Path, _: &mut dyn wengert_nn::VisitorMut) {}
+    }
+
+    impl Layer<f32> for Rooted {
+        fn forward<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
+            let same = x;
+            if x.tape().is_training() { x + (x - same).sqrt() * x } else { x }
+        }
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_ends_the_game_before_the_step() {
+        let config = GanConfig { latent: 8, hidden: vec![32], outputs: 64, ..GanConfig::default() };
+        let (train, test) = digits().unwrap().stratified_split(0.5, 0).unwrap();
+        for broken in [GENERATOR, DISCRIMINATOR] {
+            let (mut generator, mut discriminator) = dense_gan(&config, &mut Rng::seed(0));
+            match broken {
+                GENERATOR => generator = generator.push(Rooted),
+                _ => discriminator = discriminator.push(Rooted),
+            }
+            let before = [state::dict(&generator), state::dict(&discriminator)];
+            let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
+            let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
+            let mut gan = Adversarial::new(players.0, players.1, Game::NonSaturating, 8);
+            let loader = Loader::new(&train, 128, 0).unwrap();
+            let config = FitConfig { epochs: 1, ..FitConfig::default() };
+            let e = fit(&mut gan, &loader, &test, &config, &mut ()).unwrap_err();
+            drop(gan);
+            assert!(
+                matches!(&e, Error::Gradient { parameter, epoch: 1, step: 1, .. } if parameter.starts_with(broken)),
+                "{e}"
+            );
+            assert_eq!(state::dict(&generator), before[0], "{broken}");
+            // The discriminator's own step comes first.
+            assert_eq!(state::dict(&discriminator) == before[1], broken == DISCRIMINATOR);
+        }
+    }
+
     #[test]
     fn a_critic_may_learn_more_often() {
         let (every, _) = play(Game::Wasserstein(10.0), 3, 1);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use wengert_data::Printable;
 
 /// Why a run could not go on, or its results not be kept.
 ///
@@ -28,6 +29,38 @@ pub enum Error {
         /// The steps of an epoch.
         steps: usize,
     },
+    /// A gradient that is NaN or infinite, of a loss that is neither. The step was not made: the weights are those before it.
+    #[error(
+        "the gradient of {} has an element {value} at epoch {epoch}, step {step} of {steps}, though the loss is \
+         finite; the step was not made. Look for a root, a logarithm or a quotient at 0, or try a lower learning rate",
+        Printable(parameter)
+    )]
+    Gradient {
+        /// Whose gradient, with the name of its part of the learner if there are several.
+        parameter: String,
+        /// Its first element that is NaN or an infinity.
+        value: f64,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step of the epoch, counted from 1.
+        step: usize,
+        /// The steps of an epoch.
+        steps: usize,
+    },
+    /// Weights that are NaN or infinite after a step. They were not saved.
+    #[error(
+        "the parameter {} has an element {value} after {step} steps, and was not saved; a lower learning rate \
+         may help",
+        Printable(parameter)
+    )]
+    Weights {
+        /// Which, with the name of its part of the learner if there are several.
+        parameter: String,
+        /// Its first element that is NaN or an infinity.
+        value: f64,
+        /// The steps since the run began.
+        step: usize,
+    },
     /// A loss on held-out data that is NaN or infinite.
     #[error("the loss of {samples} held-out samples is {loss}; the weights may not be finite")]
     NotFinite {
@@ -37,7 +70,7 @@ pub enum Error {
         samples: usize,
     },
     /// An argument outside its domain.
-    #[error("{call}: expected {expected}, found {found}")]
+    #[error("{call}: expected {expected}, found {}", Printable(found))]
     Argument {
         /// The call.
         call: &'static str,
@@ -47,19 +80,43 @@ pub enum Error {
         found: String,
     },
     /// A run folder that already holds something.
-    #[error("the folder {} is not empty; name another, or let it be overwritten", path.display())]
+    #[error("the folder {} is not empty; name another, or let it be overwritten", shown(path))]
     Occupied {
         /// The folder.
         path: PathBuf,
     },
     /// A run folder that is not there.
-    #[error("there is no run folder {}", path.display())]
+    #[error("there is no run folder {}", shown(path))]
     Missing {
         /// The folder.
         path: PathBuf,
     },
+    /// A run folder that another run is writing.
+    #[error(
+        "the folder {} is being written by another run{}; wait for its end, or take another folder",
+        shown(path),
+        process.map_or_else(String::new, |id| format!(" (process {id})"))
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+        /// Which process does.
+        process: Option<u32>,
+    },
+    /// Weights or a checkpoint that were made with other options.
+    #[error(
+        "{}of another run: {}",
+        before(path),
+        Printable(differences.join("; "))
+    )]
+    Foreign {
+        /// The file, if it is one.
+        path: Option<PathBuf>,
+        /// What differs: *there* is in the file, *here* in the options at hand.
+        differences: Vec<String>,
+    },
     /// A file that could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -67,7 +124,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Options that could not be written, or read back.
-    #[error("{}: {detail}", path.display())]
+    #[error("{}: {}", shown(path), Printable(detail))]
     Config {
         /// The file.
         path: PathBuf,
@@ -75,7 +132,7 @@ pub enum Error {
         detail: String,
     },
     /// A snapshot of a run that is damaged, of something else, or of another run.
-    #[error("{}{detail}", path.as_ref().map_or_else(String::new, |p| format!("{}: ", p.display())))]
+    #[error("{}{}", before(path), Printable(detail))]
     Snapshot {
         /// The file, if it is one.
         path: Option<PathBuf>,
@@ -107,6 +164,16 @@ pub enum Error {
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A path, for a message.
+fn shown(path: &Path) -> Printable<std::path::Display<'_>> {
+    Printable(path.display())
+}
+
+/// A path and a colon, if there is one.
+fn before(path: &Option<PathBuf>) -> String {
+    path.as_ref().map_or_else(String::new, |path| format!("{}: ", shown(path)))
+}
+
 impl Error {
     /// What turns the system's error into one that names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
@@ -117,6 +184,29 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_files_is_shown_with_escapes() {
+        let wild = || "\u{1b}]0;x\u{7}\r\u{9b}".to_owned();
+        let path = PathBuf::from(wild());
+        let errors = [
+            Error::Occupied { path: path.clone() },
+            Error::Missing { path: path.clone() },
+            Error::Busy { path: path.clone(), process: None },
+            Error::Foreign { path: Some(path.clone()), differences: vec![wild()] },
+            Error::Config { path: path.clone(), detail: wild() },
+            Error::Snapshot { path: Some(path.clone()), detail: wild() },
+            Error::Argument { call: "call", expected: "less", found: wild() },
+            Error::Gradient { parameter: wild(), value: f64::NAN, epoch: 1, step: 1, steps: 1 },
+            Error::Weights { parameter: wild(), value: f64::NAN, step: 1 },
+            Error::io(&path)(io::Error::other("gone")),
+        ];
+        for e in errors {
+            let message = e.to_string();
+            assert!(!message.contains(char::is_control), "{message:?}");
+            assert!(message.contains(r"\u{1b}]0;x\u{7}\r\u{9b}"), "{message}");
+        }
+    }
 
     #[test]
     fn messages_say_where_and_what_to_do() {

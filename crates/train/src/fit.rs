@@ -8,6 +8,7 @@ use crate::learner::{self, Context, Learner};
 use crate::measures::{Measures, SavedMeasures};
 use crate::observer::{Observer, Plan, Step};
 use crate::schedule::Schedule;
+use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::watch::Watch;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use wengert_data::{Dataset, Loader, State};
 use wengert_ops::random::{Key, Rng};
-use wengert_tape::Tape;
+use wengert_tape::{Param, Tape};
 
 /// How long, and in what way, [`fit`] trains.
 ///
@@ -43,6 +44,8 @@ pub struct FitConfig {
     pub checkpoints: Option<Checkpoints>,
     /// What the run goes on from: a snapshot that a run like this one made.
     pub resume: Option<Snapshot>,
+    /// The options that its results depend on. Its checkpoints say them, and it goes on only from one that says the same.
+    pub settings: Option<Settings>,
     /// Ends the run after the step at which it becomes true, with a checkpoint if there are any.
     pub stop: Option<Arc<AtomicBool>>,
 }
@@ -58,6 +61,7 @@ impl Default for FitConfig {
             watch: None,
             checkpoints: None,
             resume: None,
+            settings: None,
             stop: None,
         }
     }
@@ -130,7 +134,8 @@ impl Fitted {
 /// ```
 ///
 /// # Errors
-/// If a loss becomes NaN or infinite, which ends the run there, if the models cannot be run on the data, if the loader
+/// If a loss, a gradient or a weight becomes NaN or infinite, which ends the run there: before the step, in the case of a loss or a
+/// gradient, and without a checkpoint of what came of it. If the models cannot be run on the data, if the loader
 /// gives no batch or there is nothing to test on, if the snapshot to go on from is of another run (the learner is then as it
 /// was), or if the observer ends the run.
 pub fn fit<L, D, E>(
@@ -288,6 +293,8 @@ where
     ) -> Result<bool> {
         let (start, number) = (Instant::now(), self.place.epochs.len() + 1);
         let before = self.place.seconds;
+        // Taken up from where all steps were done: once it is evaluated, that place is left for good.
+        let unevaluated = self.place.step == self.steps;
         let mut batches = match &self.place.loader {
             Some(state) => self.train.resume(state)?,
             None => self.train.epoch(number as u64 - 1),
@@ -302,7 +309,10 @@ where
             self.place.loader = Some(batches.state());
             self.place.seconds = before + start.elapsed().as_secs_f64();
             let stop = self.config.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
-            self.save(stop, false, observer)?;
+            // At the last step the epoch is evaluated first: a run that goes on from its end has nothing to do again.
+            if stop || self.place.step < self.steps {
+                self.save(stop, false, observer)?;
+            }
             if stop {
                 return Ok(false);
             }
@@ -312,16 +322,17 @@ where
         let measured =
             test.measured(self.config.evaluation_batch, &mut |batch, tape| learner.measure(batch, tape));
         let done = measured.and_then(|test| {
+            self.check_weights()?;
             let seconds = before + start.elapsed().as_secs_f64();
             let train = std::mem::take(&mut self.place.running);
             self.place.epochs.push(Epoch { number, train, test, seconds });
-            self.keep_best()
+            self.keep_best(observer)
         });
         self.learner.end_evaluation()?;
         done?;
         (self.place.step, self.place.loader, self.place.seconds) = (0, None, 0.0);
         observer.epoch(&self.place.epochs)?;
-        self.save(false, true, observer)?;
+        self.save(unevaluated, true, observer)?;
         Ok(true)
     }
 
@@ -347,7 +358,7 @@ where
     }
 
     /// Keeps the weights that were just evaluated, if they are the best.
-    fn keep_best(&mut self) -> Result<()> {
+    fn keep_best(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let Some(watch) = &self.config.watch else { return Ok(()) };
         let best = watch.best(&self.place.epochs)?;
         if let Some(number) = best.filter(|n| Some(*n) != self.best.as_ref().map(|(n, _)| *n)) {
@@ -356,20 +367,45 @@ where
                 weights.put_module(part.name, part.model)?;
             }
             weights.put_note("epoch", &number)?;
-            if let Some(checkpoints) = &self.config.checkpoints {
-                checkpoints.write_best(&weights)?;
+            if let Some(settings) = &self.config.settings {
+                weights.put_settings(settings)?;
+            }
+            if let Some(checkpoints) = &self.config.checkpoints
+                && let Err(e) = checkpoints.write_best(&weights)
+                && !observer.unsaved(&weights, &e)
+            {
+                return Err(e);
             }
             self.best = Some((number, weights));
         }
         Ok(())
     }
 
+    /// Whether all that is learned is finite: what is not is neither saved nor kept as the best.
+    fn check_weights(&self) -> Result<()> {
+        for part in self.learner.parts() {
+            let odd = |p: &Param<f32>| p.is_trainable().then(|| learner::odd_element(p.value())).flatten();
+            if let Some((parameter, value)) = learner::not_finite(part.name, part.model, &odd) {
+                return Err(Error::Weights { parameter, value, step: self.done() });
+            }
+        }
+        Ok(())
+    }
+
     fn save(&self, now: bool, epoch_ended: bool, observer: &mut dyn Observer) -> Result<()> {
         let Some(checkpoints) = &self.config.checkpoints else { return Ok(()) };
-        let done = if epoch_ended { self.place.epochs.len() } else { self.done() };
-        if now || checkpoints.every().is_due(done, epoch_ended) {
-            let path = checkpoints.write(self.done(), &self.snapshot()?)?;
-            observer.saved(&path);
+        let (steps, epochs) = (self.done(), self.place.epochs.len());
+        let every = checkpoints.every();
+        let due = every.is_due(steps, false) || epoch_ended && every.is_due(epochs, true);
+        if now || due {
+            self.check_weights()?;
+            observer.saving()?;
+            let snapshot = self.snapshot()?;
+            match checkpoints.write(steps, &snapshot) {
+                Ok(path) => observer.saved(&path),
+                Err(e) if observer.unsaved(&snapshot, &e) => {}
+                Err(e) => return Err(e),
+            }
         }
         Ok(())
     }
@@ -395,16 +431,29 @@ where
             best: self.best.as_ref().map(|(number, _)| *number),
         };
         snapshot.put_note("run", &place)?;
+        if let Some(settings) = &self.config.settings {
+            snapshot.put_settings(settings)?;
+        }
         Ok(snapshot)
     }
 
     /// Goes where a snapshot was made, or stays.
     fn resume(&mut self, snapshot: &Snapshot) -> Result<()> {
+        if let Some(settings) = &self.config.settings {
+            snapshot.check_settings(settings, &[])?;
+        }
         let saved: SavedPlace = snapshot.note("run")?;
         if (saved.steps, saved.accumulate) != (self.steps, self.accumulate) {
             return Err(snapshot.misfit(format!(
                 "made in a run of {} steps an epoch, each of {} batches, and this one has {} of {}",
                 saved.steps, saved.accumulate, self.steps, self.accumulate
+            )));
+        }
+        let begun = saved.epochs.len() + usize::from(saved.step > 0);
+        if begun > self.config.epochs {
+            return Err(snapshot.misfit(format!(
+                "made in epoch {begun} of its run, and this one has {} epochs",
+                self.config.epochs
             )));
         }
         let broken = || snapshot.misfit("what it says about its run is impossible".to_owned());
@@ -422,7 +471,7 @@ where
             seconds: saved.seconds.parse().map_err(|_| broken())?,
         };
         let whole = place.epochs.iter().enumerate().all(|(i, e)| e.number == i + 1);
-        let batch = (place.step * self.accumulate).min(self.train.num_batches());
+        let batch = place.step.saturating_mul(self.accumulate).min(self.train.num_batches());
         let stands = match &place.loader {
             Some(state) => (state.epoch, state.batch) == (place.epochs.len() as u64, batch),
             None => place.step == 0,

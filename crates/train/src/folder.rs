@@ -4,20 +4,22 @@ use crate::curves::curves;
 use crate::epoch::{Epoch, metrics_csv};
 use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
-use serde::Serialize;
+use crate::lock::{LOCK, RunLock};
+use crate::settings::Settings;
+use crate::tensorboard;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use wengert_nn::state::write_whole;
-use wengert_nn::{Module, state};
+use wengert_nn::{Buffer, Module, Path as Name, Visitor, state};
+use wengert_tape::Param;
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.csv";
 const CHECKPOINTS: &str = "checkpoints";
-/// What begins the files for TensorBoard.
-const EVENTS: &str = "events.out.tfevents.";
 
 /// What to do with a folder that already holds something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +75,21 @@ impl RunFolder {
     /// ```
     ///
     /// # Errors
-    /// If the folder holds something that is not to be overwritten, or cannot be made.
+    /// If the folder holds something that is not to be overwritten, a run is being written there, or it cannot be made.
     pub fn create(path: impl Into<PathBuf>, existing: Existing) -> Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(Error::io(&path))?;
-        let occupied = fs::read_dir(&path).map_err(Error::io(&path))?.next().is_some();
+        let mut entries = fs::read_dir(&path).map_err(Error::io(&path))?;
+        // A lock that was left behind says nothing.
+        let occupied = entries.any(|e| e.is_ok_and(|e| e.file_name() != LOCK));
         let folder = RunFolder { path };
         match existing {
             Existing::Refuse if occupied => return Err(Error::Occupied { path: folder.path }),
             Existing::Refuse => {}
-            Existing::Overwrite => folder.clear()?,
+            Existing::Overwrite => {
+                let _lock = folder.lock()?;
+                folder.clear()?;
+            }
         }
         Ok(folder)
     }
@@ -141,13 +148,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes the weights, and gives their [`fingerprint`]: that of the file. See [`RunFolder`] for an example.
+    /// Writes the weights, and gives their [`fingerprint`]. See [`RunFolder`] for an example.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, model: &dyn Module) -> Result<u64> {
-        state::save(model, self.path.join(WEIGHTS))?;
-        self.fingerprint()
+        self.save_noted(model, None)
     }
 
     /// Reads the weights, and gives their [`fingerprint`]. See [`RunFolder`] for an example.
@@ -155,13 +161,122 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be read, is damaged, or is not of this model, which is then as it was.
     pub fn load(&self, model: &mut dyn Module) -> Result<u64> {
-        state::load(model, self.path.join(WEIGHTS))?;
-        self.fingerprint()
+        let path = self.path.join(WEIGHTS);
+        state::load(model, &path)?;
+        of_weights(model).map_err(|detail| Error::Snapshot { path: Some(path), detail })
     }
 
-    fn fingerprint(&self) -> Result<u64> {
+    /// As [`save`](RunFolder::save), with the options that the weights came of, for [`load_of`](RunFolder::load_of) to compare.
+    ///
+    /// ```
+    /// use wengert_nn::Linear;
+    /// use wengert_ops::random::Rng;
+    /// use wengert_train::{Error, Existing, RunFolder, Settings};
+    /// # let path = std::env::temp_dir().join(format!("wengert-save-of-{}", std::process::id()));
+    /// let settings = |seed| Settings::of(&std::collections::BTreeMap::from([("seed", seed)]));
+    /// let folder = RunFolder::create(&path, Existing::Refuse)?;
+    /// let mut model = Linear::<f32>::new(64, 10, &mut Rng::seed(7));
+    /// let fingerprint = folder.save_of(&model, &settings(7)?)?;
+    /// assert_eq!(folder.load_of(&mut model, &settings(7)?)?, fingerprint);
+    /// let e = folder.load_of(&mut model, &settings(8)?).unwrap_err();
+    /// assert!(e.to_string().ends_with("of another run: seed is 7 there and 8 here"));
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save_of(&self, model: &dyn Module, settings: &Settings) -> Result<u64> {
+        self.save_noted(model, Some(settings))
+    }
+
+    /// As [`load`](RunFolder::load), if the weights say that they came of these options. See [`save_of`](RunFolder::save_of) for
+    /// an example.
+    ///
+    /// # Errors
+    /// As [`load`](RunFolder::load), and if the weights are of another run, or do not say of which.
+    pub fn load_of(&self, model: &mut dyn Module, settings: &Settings) -> Result<u64> {
+        self.check_of(settings)?;
+        self.load(model)
+    }
+
+    /// Whether the weights, if there are any, came of these options.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("wengert-check-of-{}", std::process::id()));
+    /// let folder = wengert_train::RunFolder::create(&path, wengert_train::Existing::Refuse)?;
+    /// folder.check_of(&wengert_train::Settings::default())?;
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If they are of another run, do not say of which, or cannot be read.
+    pub fn check_of(&self, settings: &Settings) -> Result<()> {
         let path = self.path.join(WEIGHTS);
-        Ok(fingerprint(&fs::read(&path).map_err(Error::io(&path))?))
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(Error::io(&path))?,
+        };
+        let (_, note) = state::decode(&bytes, &path)?;
+        let refused = |e: serde_json::Error| Error::Snapshot {
+            path: Some(path.clone()),
+            detail: format!("what it says about its run cannot be read: {e}"),
+        };
+        let note: Option<Note> = note.map(|note| serde_json::from_str(&note)).transpose().map_err(refused)?;
+        settings.check(note.map(|note| note.settings).as_ref(), Some(&path))
+    }
+
+    fn save_noted(&self, model: &dyn Module, settings: Option<&Settings>) -> Result<u64> {
+        let path = self.path.join(WEIGHTS);
+        let unwritten = |detail: String| Error::Snapshot { path: Some(path.clone()), detail };
+        let note = settings.map(|s| serde_json::to_string(&Note { settings: s.clone() })).transpose();
+        let note = note.map_err(|e| unwritten(e.to_string()))?;
+        let dict = state::dict(model);
+        let names = names(model);
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(unwritten(format!("two tensors of the model are named {}", twice[0])));
+        }
+        self.write_bytes(WEIGHTS, &state::encode(&dict, note.as_deref()).map_err(unwritten)?)?;
+        of_weights(model).map_err(unwritten)
+    }
+
+    /// Says that a run is being written here, and takes away what one that was killed left half written. Until the lock is dropped or
+    /// the process ends, nobody else gets it, and [`create`](RunFolder::create) does not overwrite the folder.
+    ///
+    /// ```
+    /// use wengert_train::{Error, Existing, RunFolder};
+    /// # let path = std::env::temp_dir().join(format!("wengert-lock-{}", std::process::id()));
+    /// let folder = RunFolder::create(&path, Existing::Refuse)?;
+    /// let lock = folder.lock()?;
+    /// assert!(matches!(folder.lock(), Err(Error::Busy { .. })));
+    /// assert!(matches!(RunFolder::create(&path, Existing::Overwrite), Err(Error::Busy { .. })));
+    /// drop(lock);
+    /// assert!(folder.lock().is_ok());
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a run is being written here, or the file that is locked cannot be made.
+    pub fn lock(&self) -> Result<RunLock> {
+        let lock = RunLock::take(&self.path)?;
+        self.sweep();
+        Ok(lock)
+    }
+
+    /// Takes away the temporary files of a process that was killed: whoever has the lock is the only one who writes.
+    fn sweep(&self) {
+        for folder in [&self.path, &self.checkpoints()] {
+            let Ok(entries) = fs::read_dir(folder) else { continue };
+            for path in entries.filter_map(|e| Some(e.ok()?.path())) {
+                let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                if path.is_file() && is_temporary(name) {
+                    // What cannot be taken away does no harm.
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
     }
 
     /// Writes the options of the run. See [`RunFolder`] for an example.
@@ -241,8 +356,14 @@ impl RunFolder {
     }
 
     fn write(&self, name: &str, contents: &str) -> Result<()> {
+        self.write_bytes(name, contents.as_bytes())
+    }
+
+    /// Also if somebody took the folder away while the run was going on.
+    fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
-        write_whole(&path, contents.as_bytes()).map_err(Error::io(&path))
+        fs::create_dir_all(&self.path).map_err(Error::io(&self.path))?;
+        write_whole(&path, bytes).map_err(Error::io(&path))
     }
 
     /// Takes away the files of an earlier run, lest a run that is stopped leaves a mixture of both.
@@ -261,7 +382,7 @@ impl RunFolder {
                     false => {
                         [WEIGHTS, CONFIG, METRICS].contains(&name)
                             || pictures.iter().any(|picture| picture == name)
-                            || name.starts_with(EVENTS)
+                            || name.starts_with(tensorboard::NAME)
                     }
                 };
                 if ours && path.is_file() {
@@ -271,6 +392,54 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+/// What the weights' file says about them.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    settings: Settings,
+}
+
+/// The [`fingerprint`] of weights: of the file that holds nothing else.
+fn of_weights(model: &dyn Module) -> Result<u64, String> {
+    Ok(fingerprint(&state::encode(&state::dict(model), None)?))
+}
+
+/// The names of all parameters and buffers, sorted.
+fn names(model: &dyn Module) -> Vec<String> {
+    struct Each(Vec<String>);
+    impl Visitor for Each {
+        fn param_f32(&mut self, path: &Name, _: &Param<f32>) {
+            self.0.push(path.as_str().to_owned());
+        }
+        fn param_f64(&mut self, path: &Name, _: &Param<f64>) {
+            self.0.push(path.as_str().to_owned());
+        }
+        fn buffer_f32(&mut self, path: &Name, _: &Buffer<f32>) {
+            self.0.push(path.as_str().to_owned());
+        }
+        fn buffer_f64(&mut self, path: &Name, _: &Buffer<f64>) {
+            self.0.push(path.as_str().to_owned());
+        }
+        fn buffer_i64(&mut self, path: &Name, _: &Buffer<i64>) {
+            self.0.push(path.as_str().to_owned());
+        }
+    }
+    let mut each = Each(Vec::new());
+    model.visit(&mut Name::root(), &mut each);
+    each.0.sort();
+    each.0
+}
+
+/// Whether a file is one that [`write_whole`] was writing for a run: `NAME.PROCESS.tmp`.
+fn is_temporary(name: &str) -> bool {
+    let Some((name, process)) = name.strip_suffix(".tmp").and_then(|n| n.rsplit_once('.')) else {
+        return false;
+    };
+    let ours = [WEIGHTS, CONFIG, METRICS].contains(&name)
+        || [".svg", ".png"].iter().any(|end| name.ends_with(end))
+        || (name.starts_with("step-") || name.starts_with("best")) && name.ends_with(".safetensors");
+    ours && !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The file of a measure's learning curve. A measure may have any name; a file may not.
@@ -327,6 +496,81 @@ mod tests {
         // The very same numbers come back.
         folder.write_config(&numbers(&[0.1, 1.0 / 3.0, 5e-324])).unwrap();
         assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [0.1, 1.0 / 3.0, 5e-324]);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn whoever_writes_a_run_takes_away_what_a_killed_one_left_and_nothing_else() {
+        let path = temporary("sweep");
+        let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
+        fs::create_dir(folder.checkpoints()).unwrap();
+        let left = [
+            "model.safetensors.77.tmp",
+            "config.toml.4194304.tmp",
+            "metrics.csv.1.tmp",
+            "loss.svg.1.tmp",
+            "samples.png.1.tmp",
+            "checkpoints/step-000000000006.safetensors.77.tmp",
+            "checkpoints/best.safetensors.77.tmp",
+        ];
+        let mine = ["notes.txt", "notes.77.tmp", "model.safetensors.old.tmp", "checkpoints/mine.77.tmp"];
+        left.iter().chain(&mine).for_each(|name| fs::write(path.join(name), "half").unwrap());
+        let lock = folder.lock().unwrap();
+        assert!(left.iter().all(|name| !path.join(name).exists()));
+        assert!(mine.iter().all(|name| path.join(name).exists()));
+        // Of a living run nothing is taken away.
+        fs::write(path.join(left[0]), "being written").unwrap();
+        assert!(
+            matches!(folder.lock(), Err(Error::Busy { process: Some(id), .. }) if id == std::process::id())
+        );
+        let e = RunFolder::create(&path, Existing::Overwrite).unwrap_err().to_string();
+        assert!(e.contains("is being written by another run (process "), "{e}");
+        assert!(path.join(left[0]).exists());
+        drop(lock);
+        assert!(!path.join(LOCK).exists());
+        // What was left locked by a process that is gone is no lock.
+        fs::write(path.join(LOCK), "77").unwrap();
+        drop(folder.lock().unwrap());
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join(LOCK), "77").unwrap();
+        RunFolder::create(&path, Existing::Refuse).unwrap();
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_was_taken_away_is_made_again() {
+        let path = temporary("gone");
+        let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
+        let lock = folder.lock().unwrap();
+        fs::remove_dir_all(&path).unwrap();
+        assert!(!lock.holds());
+        let model = wengert_nn::Linear::<f32>::new(3, 2, &mut wengert_ops::random::Rng::seed(0));
+        folder.write_metrics(&[]).unwrap();
+        folder.save(&model).unwrap();
+        drop(lock);
+        assert!(path.join(WEIGHTS).exists() && path.join(METRICS).exists());
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn weights_know_of_which_run_they_are_and_their_fingerprint_is_that_of_the_numbers() {
+        let path = temporary("whose");
+        let folder = RunFolder::create(&path, Existing::Refuse).unwrap();
+        let of = |seed: f64| Settings::of(&numbers(&[seed])).unwrap();
+        let mut model = wengert_nn::Linear::<f32>::new(3, 2, &mut wengert_ops::random::Rng::seed(0));
+        let plain = folder.save(&model).unwrap();
+        let e = folder.load_of(&mut model, &of(1.0)).unwrap_err().to_string();
+        assert!(
+            e.ends_with("model.safetensors: of another run: it does not say with which options it was made"),
+            "{e}"
+        );
+        assert_eq!(folder.save_of(&model, &of(1.0)).unwrap(), plain);
+        assert_eq!(folder.load_of(&mut model, &of(1.0)).unwrap(), plain);
+        assert_eq!(folder.load(&mut model).unwrap(), plain);
+        let before = state::dict(&model);
+        assert!(matches!(folder.load_of(&mut model, &of(2.0)), Err(Error::Foreign { .. })));
+        assert_eq!(state::dict(&model), before);
         fs::remove_dir_all(path).unwrap();
     }
 

@@ -6,8 +6,9 @@ use crate::observer::{Gradients, Observer};
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use wengert_nn::optim::{Ema, Optimizer, clip_norm};
-use wengert_nn::{GradsExt, Module};
-use wengert_tape::{Grads, Tape};
+use wengert_nn::{GradsExt, Module, for_each_param};
+use wengert_ops::Tensor;
+use wengert_tape::{Grads, Param, Tape};
 
 /// A model with its optimiser, to be looked at. See [`Learner`] for an example.
 pub struct Part<'p> {
@@ -64,7 +65,7 @@ impl Context<'_> {
     /// [`Learner`] for an example.
     ///
     /// # Errors
-    /// As [`Optimizer::step`].
+    /// If a gradient has an element that is NaN or infinite: then nothing was changed. Otherwise as [`Optimizer::step`].
     pub fn step(&mut self, part: PartMut<'_>, grads: &Grads<f32>) -> Result<()> {
         if (self.epoch, self.step) == (1, 1) && !self.warned.contains(&part.name) {
             self.warned.push(part.name);
@@ -72,12 +73,50 @@ impl Context<'_> {
         }
         let (epoch, step) = (self.epoch, self.step);
         self.observer.gradients(&Gradients { epoch, step, part: part.name, model: part.model, grads });
+        // A clipped norm or a moment would carry one such element into every weight.
+        let bad = not_finite(part.name, part.model, &|p| grads.get(p.id()).and_then(odd_element));
+        if let Some((parameter, value)) = bad {
+            return Err(Error::Gradient { parameter, value, epoch, step, steps: self.steps });
+        }
         let rate = part.optimizer.learning_rate();
         self.rate = rate * self.factor;
         part.optimizer.set_learning_rate(self.rate);
         let stepped = part.optimizer.step(part.model, grads);
         part.optimizer.set_learning_rate(rate);
         Ok(stepped?)
+    }
+}
+
+/// The first parameter of which `of` gives an element that is not finite, and that element.
+pub(crate) fn not_finite(
+    part: &str,
+    model: &dyn Module,
+    of: &dyn Fn(&Param<f32>) -> Option<f32>,
+) -> Option<(String, f64)> {
+    let mut found = None;
+    for_each_param::<f32>(model, &mut |path, p| {
+        if found.is_none() {
+            let name = || match part {
+                MODEL => path.as_str().to_owned(),
+                _ => format!("{part}.{}", path.as_str()),
+            };
+            found = of(p).map(|value| (name(), value.into()));
+        }
+    });
+    found
+}
+
+/// The first element that is NaN or an infinity.
+pub(crate) fn odd_element(tensor: &Tensor<f32>) -> Option<f32> {
+    let first = |all: &[f32]| {
+        // Without a branch for each element, this costs next to nothing.
+        let odd = |block: &&[f32]| block.iter().fold(false, |odd, v| odd | !v.is_finite());
+        let mut blocks = all.chunks(1 << 10);
+        blocks.find(odd)?.iter().copied().find(|v| !v.is_finite())
+    };
+    match tensor.as_slice() {
+        Some(all) => first(all),
+        None => first(&tensor.to_vec()),
     }
 }
 

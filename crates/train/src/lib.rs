@@ -10,6 +10,7 @@
 //!   [`TensorBoard`] writes event files.
 //! - [`metrics`] are scores beyond the loss.
 //! - A [`RunFolder`] keeps what a run leaves behind: weights, options, [metrics](metrics_csv) and [learning curves](curves).
+//! - [`Settings`] in weights and checkpoints say of which run they are, and a [`RunLock`] keeps a second run out of the folder.
 //! - A [`fingerprint`] tells in one word whether two runs gave the same weights.
 //!
 //! ```
@@ -41,11 +42,13 @@ mod fit;
 mod flow;
 mod folder;
 mod learner;
+mod lock;
 mod measures;
 pub mod metrics;
 mod observer;
 mod progress;
 mod schedule;
+mod settings;
 mod snapshot;
 mod task;
 mod tensorboard;
@@ -63,10 +66,12 @@ pub use fit::{Ended, FitConfig, Fitted, HeldOut, Nothing, fit};
 pub use flow::{Flow, FlowLine, GradientFlow};
 pub use folder::{Existing, RunFolder};
 pub use learner::{Context, Learner, Minimize, Part, PartMut};
+pub use lock::RunLock;
 pub use measures::{Form, Measure, Measures};
 pub use observer::{Gradients, Observer, Plan, Step};
 pub use progress::Progress;
 pub use schedule::Schedule;
+pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use task::{Classify, NextToken, Outcome, Task, TaskFn, task};
 pub use tensorboard::{EventFile, TensorBoard};

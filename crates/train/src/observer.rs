@@ -1,7 +1,8 @@
 //! [`Observer`]: who watches a run.
 
 use crate::epoch::Epoch;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::snapshot::Snapshot;
 use std::path::Path;
 use wengert_nn::Module;
 use wengert_tape::Grads;
@@ -100,6 +101,21 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The run is about to save itself: what was told so far has to be kept before that, since a run that goes on from there does
+    /// not tell it again.
+    ///
+    /// # Errors
+    /// Whatever shall end the run.
+    fn saving(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The run could not save itself, on a full disk for instance. Whether it goes on all the same; without an observer that says so, the
+    /// error ends it.
+    fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
+        false
+    }
+
     /// The run saved itself.
     fn saved(&mut self, path: &Path) {}
 
@@ -134,6 +150,15 @@ impl Observer for Vec<Box<dyn Observer + '_>> {
         each!(self, o, o.epoch(epochs)?);
         Ok(())
     }
+    fn saving(&mut self) -> Result<()> {
+        each!(self, o, o.saving()?);
+        Ok(())
+    }
+    fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
+        let mut goes_on = false;
+        each!(self, o, goes_on |= o.unsaved(snapshot, error));
+        goes_on
+    }
     fn saved(&mut self, path: &Path) {
         each!(self, o, o.saved(path));
     }
@@ -157,6 +182,12 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
         (**self).epoch(epochs)
+    }
+    fn saving(&mut self) -> Result<()> {
+        (**self).saving()
+    }
+    fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
+        (**self).unsaved(snapshot, error)
     }
     fn saved(&mut self, path: &Path) {
         (**self).saved(path);
@@ -186,6 +217,14 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
         self.0.epoch(epochs)?;
         self.1.epoch(epochs)
+    }
+    fn saving(&mut self) -> Result<()> {
+        self.0.saving()?;
+        self.1.saving()
+    }
+    fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
+        // Both are told.
+        self.0.unsaved(snapshot, error) | self.1.unsaved(snapshot, error)
     }
     fn saved(&mut self, path: &Path) {
         self.0.saved(path);

@@ -5,6 +5,7 @@
 
 use crate::crc::Crc;
 use crate::error::{Error, Result};
+use crate::settings::Settings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +18,7 @@ use wengert_nn::state::{self, AnyTensor, Dict, write_whole};
 
 /// What a file says that it is.
 const FORMAT: &str = "wengert snapshot 1";
+const SETTINGS: &str = "settings";
 
 /// Everything that a run needs to go on, or any part of it: models, optimisers and other tensors, and notes, each below a name.
 ///
@@ -174,6 +176,70 @@ impl Snapshot {
     /// ```
     pub fn has_note(&self, name: &str) -> bool {
         self.notes.contains_key(name)
+    }
+
+    /// Puts the options of the run that it is of. [`fit`](crate::fit) does so if it is [told](crate::FitConfig::settings) them.
+    ///
+    /// ```
+    /// use wengert_train::{Settings, Snapshot};
+    /// let settings = Settings::of(&std::collections::BTreeMap::from([("seed", 7)]))?;
+    /// let mut snapshot = Snapshot::new();
+    /// assert_eq!(snapshot.settings()?, None);
+    /// snapshot.put_settings(&settings)?;
+    /// assert_eq!(snapshot.settings()?, Some(settings));
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`put_note`](Snapshot::put_note).
+    pub fn put_settings(&mut self, settings: &Settings) -> Result<()> {
+        self.put_note(SETTINGS, settings)
+    }
+
+    /// The options of the run that it is of, if it says so. See [`put_settings`](Snapshot::put_settings) for an example.
+    ///
+    /// # Errors
+    /// As [`note`](Snapshot::note).
+    pub fn settings(&self) -> Result<Option<Settings>> {
+        self.has_note(SETTINGS).then(|| self.note(SETTINGS)).transpose()
+    }
+
+    /// Whether it is of a run with these options.
+    ///
+    /// ```
+    /// use wengert_train::{Error, Settings, Snapshot};
+    /// let settings = |seed| Settings::of(&std::collections::BTreeMap::from([("seed", seed)]));
+    /// let mut snapshot = Snapshot::new();
+    /// snapshot.put_settings(&settings(7)?)?;
+    /// snapshot.check_settings(&settings(7)?, &[])?;
+    /// let e = snapshot.check_settings(&settings(8)?, &[]).unwrap_err();
+    /// assert!(matches!(e, Error::Foreign { .. }));
+    /// snapshot.check_settings(&settings(8)?, &["seed"])?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it is of another, apart from the options that `may_differ` names, or does not say.
+    pub fn check_settings(&self, settings: &Settings, may_differ: &[&str]) -> Result<()> {
+        let here = settings.clone().without(may_differ);
+        let there = self.settings()?.map(|there| there.without(may_differ));
+        here.check(there.as_ref(), self.origin.as_deref())
+    }
+
+    /// How many epochs of a run by [`fit`](crate::fit) are over in it.
+    ///
+    /// ```
+    /// assert!(wengert_train::Snapshot::new().epochs().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// If it is not of such a run.
+    pub fn epochs(&self) -> Result<usize> {
+        #[derive(Deserialize)]
+        struct Run {
+            epochs: Vec<serde::de::IgnoredAny>,
+        }
+        Ok(self.note::<Run>("run")?.epochs.len())
     }
 
     /// Writes the file: under a temporary name, which is synchronised to the disk and then renamed, so that a file of this name is

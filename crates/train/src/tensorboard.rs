@@ -111,11 +111,12 @@ impl EventFile {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let (seconds, process) = (now(), std::process::id());
-        // Files are read in the order of their names.
+        // Files are read in the order of their names: after those that are there, whatever the clock says.
+        let after = newest(folder).map_or(0, |stamp| stamp.saturating_add(1));
+        let stamp = (seconds as u64).max(after);
         let mut number = 0;
         let (path, file) = loop {
-            let path =
-                folder.join(format!("events.out.tfevents.{:010}.wengert.{process}.{number}", seconds as u64));
+            let path = folder.join(format!("{NAME}{stamp:010}.wengert.{process}.{number}"));
             match File::create_new(&path) {
                 Ok(file) => break (path, file),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
@@ -130,6 +131,24 @@ impl EventFile {
     /// Where it is. See [`EventFile`] for an example.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The beginning of a session whose first step is this one: readers take away what was written of this step and later ones
+    /// before, by a run that was stopped and went on from an earlier step.
+    ///
+    /// ```
+    /// # let folder = std::env::temp_dir().join(format!("wengert-events-begin-{}", std::process::id()));
+    /// let mut events = wengert_train::EventFile::create(&folder)?;
+    /// events.begin(101)?;
+    /// events.scalar("loss", 101, 0.5)?;
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin(&mut self, step: usize) -> Result<()> {
+        self.write(&beginning(now(), step))
     }
 
     /// A number at a step. See [`EventFile`] for an example.
@@ -177,6 +196,12 @@ impl EventFile {
         self.file.flush().map_err(Error::io(&self.path))
     }
 
+    /// Hands everything to the disk.
+    fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.file.get_ref().sync_data().map_err(Error::io(&self.path))
+    }
+
     fn value(&mut self, step: usize, value: &[u8]) -> Result<()> {
         self.write(&event(now(), step, value))
     }
@@ -184,6 +209,21 @@ impl EventFile {
     fn write(&mut self, contents: &[u8]) -> Result<()> {
         self.file.write_all(&record(contents)).map_err(Error::io(&self.path))
     }
+}
+
+/// What the names of all event files begin with.
+pub(crate) const NAME: &str = "events.out.tfevents.";
+
+/// The time in the name of the newest event file of a folder.
+fn newest(folder: &Path) -> Option<u64> {
+    let names = fs::read_dir(folder).ok()?.filter_map(|e| e.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_prefix(NAME)?.split('.').next()?.parse().ok()).max()
+}
+
+/// An Event with a SessionLog of status START.
+fn beginning(seconds: f64, step: usize) -> Vec<u8> {
+    let start = Message::default().int(1, 1).0;
+    Message::default().double(1, seconds).int(2, i64::try_from(step).unwrap_or(i64::MAX)).bytes(7, &start).0
 }
 
 fn event(seconds: f64, step: usize, value: &[u8]) -> Vec<u8> {
@@ -226,8 +266,12 @@ fn histogram(numbers: &[f64]) -> Vec<u8> {
         .0
 }
 
-/// An [`Observer`] that writes a run's loss and learning rate at each step, its measures at each epoch, and histograms of weights and
-/// gradients at the first step of each epoch, for TensorBoard.
+/// An [`Observer`] that writes a run's loss and learning rate at each step, its measures at the last step of each epoch, and
+/// histograms of weights and gradients at the first, for TensorBoard. Steps are counted from the beginning of the run.
+///
+/// A run that goes on from a checkpoint has a file of its own, which begins by telling readers to drop what was written of later
+/// steps; and what comes before a checkpoint is on the disk before the checkpoint is. So each step is there once, whenever the run
+/// was killed.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -287,13 +331,15 @@ impl TensorBoard {
 impl Observer for TensorBoard {
     fn start(&mut self, plan: &Plan) {
         self.steps = plan.steps;
+        let written = self.events.begin(plan.done + 1);
+        self.note(written);
     }
 
     fn gradients(&mut self, gradients: &Gradients<'_>) {
         if gradients.step != 1 {
             return;
         }
-        let step = (gradients.epoch - 1) * self.steps;
+        let step = (gradients.epoch - 1) * self.steps + 1;
         for_each_param::<f32>(gradients.model, &mut |path, p| {
             let name = format!("{}/{}", gradients.part, path.as_str());
             let numbers = |t: &Tensor<f32>| -> Vec<f64> { t.to_vec().into_iter().map(f64::from).collect() };
@@ -320,11 +366,22 @@ impl Observer for TensorBoard {
         if let Some(epoch) = epochs.last() {
             for (part, measures) in [("train", &epoch.train), ("test", &epoch.test)] {
                 for m in measures.iter() {
-                    self.events.scalar(&format!("{part}/{}", m.name()), epoch.number, m.value())?;
+                    self.events.scalar(
+                        &format!("{part}/{}", m.name()),
+                        epoch.number * self.steps,
+                        m.value(),
+                    )?;
                 }
             }
         }
         self.events.flush()
+    }
+
+    fn saving(&mut self) -> Result<()> {
+        match self.failed.take() {
+            Some(e) => Err(e),
+            None => self.events.sync(),
+        }
     }
 
     fn finish(&mut self) {
@@ -367,6 +424,25 @@ mod tests {
             &0.5f32.to_le_bytes(),
         ];
         assert_eq!(event(1.5, 300, &value), expected.concat());
+    }
+
+    #[test]
+    fn a_session_begins_with_the_known_bytes() {
+        // status is field 1 of SessionLog, START is 1; session_log is field 7 of Event.
+        let expected = [&[9][..], &1.5f64.to_le_bytes(), &[0x10, 0xac, 0x02, 0x3a, 2, 0x08, 1]];
+        assert_eq!(beginning(1.5, 300), expected.concat());
+    }
+
+    #[test]
+    fn a_later_file_is_read_later_whatever_the_clock_says() {
+        let folder = std::env::temp_dir().join(format!("wengert-order-{}", std::process::id()));
+        let first = EventFile::create(&folder).unwrap();
+        let second = EventFile::create(&folder).unwrap();
+        assert!(first.path() < second.path());
+        let future = folder.join(format!("{NAME}9999999990.wengert.4194304.0"));
+        File::create(&future).unwrap();
+        assert!(EventFile::create(&folder).unwrap().path() > future.as_path());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

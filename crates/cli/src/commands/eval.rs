@@ -24,16 +24,28 @@ impl Eval {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to evaluate; `wengert train mlp` makes a run and prints its folder")?;
         let config = Config::of(&folder)?;
+        // Before the data are read and the model is built: that may fail for another reason, which says less.
+        belong(&folder, &config)?;
         let mut experiment = config.model.model().experiment(&config)?;
-        let weights = weights(&folder, &mut *experiment)?;
+        let weights = weights(&folder, &config, &mut *experiment)?;
         Ok(format!("{}\nweights {weights:016x}", test_lines(&experiment.evaluate(&config)?)))
     }
 }
 
-/// Gives a model the weights of a run, and says which they are.
-pub(super) fn weights(folder: &RunFolder, experiment: &mut dyn Experiment) -> Result<u64> {
-    folder.load(experiment.model_mut()).with_context(|| {
-        let shown = folder.path().display();
-        format!("the weights in {shown} cannot be used; train them again, or take another run")
-    })
+/// Gives a model the weights of a run, if they came of these options, and says which they are.
+pub(super) fn weights(folder: &RunFolder, config: &Config, experiment: &mut dyn Experiment) -> Result<u64> {
+    let settings = config.settings()?;
+    folder.load_of(experiment.model_mut(), &settings).with_context(|| unusable(folder))
+}
+
+/// Whether the weights of a run, if it has any, came of these options.
+pub(super) fn belong(folder: &RunFolder, config: &Config) -> Result<()> {
+    folder.check_of(&config.settings()?).with_context(|| unusable(folder))
+}
+
+fn unusable(folder: &RunFolder) -> String {
+    let shown = folder.path().display();
+    format!(
+        "the weights in {shown} cannot be used with its config.toml; train them again, or take another run"
+    )
 }

@@ -2,12 +2,13 @@
 
 use super::run::{self, Run};
 use crate::config::Config;
+use crate::failure::printable;
 use crate::values;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use wengert::train::RunFolder;
+use wengert::train::{RunFolder, Snapshot};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -15,41 +16,98 @@ pub(crate) struct Resume {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 
+    /// The checkpoint to go on from, by its file or by the number of its steps; later ones are given up [default: the newest that
+    /// is whole]
+    #[arg(long, value_name = "FILE|STEPS")]
+    checkpoint: Option<PathBuf>,
+
+    /// Go on to so many epochs instead of those that the run was begun with; what the schedule says of the remaining steps
+    /// changes with it
+    #[arg(long, value_name = "N", value_parser = values::count::<1_000_000>)]
+    epochs: Option<usize>,
+
     /// The number of threads [default: as the run was begun with]
     #[arg(long, value_name = "N", value_parser = values::count::<1024>)]
     threads: Option<usize>,
 }
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   wengert train mlp --checkpoint-every 100steps --out runs/mine
-  wengert resume runs/mine";
+  wengert resume runs/mine
+  wengert resume runs/mine --checkpoint 200   from there, not from the newest
+  wengert resume runs/mine --epochs 300       further than it was to go";
 
 impl Resume {
     pub(crate) fn run(self) -> Result<String> {
-        let folder = RunFolder::open(self.run_dir)
+        let folder = RunFolder::open(&self.run_dir)
             .context("nothing to resume; `wengert train mlp` makes a run and prints its folder")?;
-        let config = Config::of(&folder)?;
-        run::threads(self.threads.or(config.threads))?;
-        let shown = folder.path().display();
-        let newest = Run::checkpoints(&config, &folder).newest();
-        let newest = newest.with_context(|| format!("no checkpoint in {shown} can be used"))?;
-        let resume = match newest {
-            Some((snapshot, refused)) => {
-                for e in refused {
-                    let _ = writeln!(io::stderr(), "warning: passed over {e}");
+        let begun = Config::of(&folder)?;
+        let _lock = folder.lock()?;
+        run::threads(self.threads.or(begun.threads))?;
+        let config = Config { epochs: self.epochs.unwrap_or(begun.epochs), ..begun.clone() };
+        let mut resume = self.checkpoint(&config, &folder)?;
+        if let Some(snapshot) = &mut resume {
+            let may_differ: &[&str] = if self.epochs.is_some() { &["epochs"] } else { &[] };
+            let shown = folder.path().display();
+            let settings = config.settings()?;
+            snapshot.check_settings(&settings, may_differ).with_context(|| {
+                match snapshot.check_settings(&settings, &["epochs"]) {
+                    Ok(()) => "say with --epochs to how many epochs the run is to go on".to_owned(),
+                    Err(_) => format!("the checkpoint is not of the run that {shown}/config.toml is of"),
                 }
-                Some(snapshot)
-            }
-            None if folder.path().join("model.safetensors").is_file() => {
-                bail!(
-                    "the run in {shown} is complete and left no checkpoint; `wengert eval {shown}` evaluates it"
-                )
-            }
-            // It was stopped before its first checkpoint: all of it is to be done.
-            None => None,
-        };
+            })?;
+            let over = snapshot.epochs()?;
+            ensure!(over <= config.epochs, "--epochs: {over} are over already, found {}", config.epochs);
+            snapshot.put_settings(&settings)?;
+        }
+        if begun.version != env!("CARGO_PKG_VERSION") {
+            let versions = format!("version {}, and this is {}", begun.version, env!("CARGO_PKG_VERSION"));
+            warn(&format!("the run was begun by {versions}: it may not end with the same bits"));
+        }
         let mut experiment = config.model.model().experiment(&config)?;
+        if config != begun {
+            folder.write_config(&config)?;
+        }
         Run { config: &config, folder: &folder, resume }.of(&mut *experiment)
     }
+
+    /// What the run goes on from; nothing if it was stopped before its first checkpoint.
+    fn checkpoint(&self, config: &Config, folder: &RunFolder) -> Result<Option<Snapshot>> {
+        let shown = folder.path().display();
+        let checkpoints = Run::checkpoints(config, folder);
+        let Some(asked) = &self.checkpoint else {
+            let newest = checkpoints.newest();
+            let newest = newest.with_context(|| format!("no checkpoint in {shown} can be used"))?;
+            let Some((snapshot, refused)) = newest else {
+                ensure!(
+                    !folder.path().join("model.safetensors").is_file(),
+                    "the run in {shown} is complete and left no checkpoint; `wengert eval {shown}` evaluates it"
+                );
+                return Ok(None);
+            };
+            refused.iter().for_each(|e| warn(&format!("passed over {e}")));
+            return Ok(Some(snapshot));
+        };
+        let path = match asked.to_str().and_then(|text| text.parse::<usize>().ok()) {
+            None => asked.clone(),
+            Some(steps) => {
+                let all = checkpoints.list()?;
+                let there: Vec<String> = all.iter().map(|(steps, _)| steps.to_string()).collect();
+                let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+                let found = all.into_iter().find(|(at, _)| *at == steps);
+                found
+                    .with_context(|| {
+                        format!("no checkpoint in {shown} is of {steps} steps; there are {there}")
+                    })?
+                    .1
+            }
+        };
+        Ok(Some(Snapshot::read(path).context("the checkpoint cannot be used")?))
+    }
+}
+
+fn warn(message: &str) {
+    // If the standard error is closed, nobody reads it.
+    let _ = writeln!(io::stderr(), "warning: {}", printable(message));
 }

@@ -8,10 +8,12 @@ use crate::zoo::Experiment;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
-use wengert::train::{self, Checkpoints, Ended, Epoch, FitConfig, GradientFlow, Gradients, Observer, Plan};
+use wengert::train::{
+    self, Checkpoints, Ended, Epoch, FitConfig, Fitted, GradientFlow, Gradients, Observer, Plan,
+};
 use wengert::train::{Progress, RunFolder, Snapshot, Step, TensorBoard, Watch};
 
 /// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
@@ -51,6 +53,8 @@ impl Run<'_> {
             }
         };
         let schedule = train::Schedule::from(config.schedule);
+        let settings = config.settings()?;
+        let signals = Signals::waited_for()?;
         let fit_config = FitConfig {
             epochs: config.epochs,
             seed: config.seed,
@@ -60,40 +64,62 @@ impl Run<'_> {
             watch,
             checkpoints: Some(Run::checkpoints(config, folder)),
             resume,
-            stop: Some(interruptible()?),
+            settings: Some(settings.clone()),
+            stop: Some(signals.stop.clone()),
         };
         let mut keeper = Keeper {
             progress: Progress::stderr(),
+            config,
             folder,
+            stop: signals.stop.clone(),
+            rescued: None,
             epochs: Vec::new(),
             written: Instant::now(),
             done: 0,
+            failed: None,
             board: config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?,
             flow: config.gradient_flow.then(GradientFlow::new),
         };
         let trained = experiment.fit(config, &fit_config, &mut keeper);
         // What was measured before a failure is kept too.
         if !keeper.epochs.is_empty() {
-            folder.write_metrics(&keeper.epochs)?;
+            let written = folder.write_metrics(&keeper.epochs);
+            keeper.note(written);
         }
         let fitted = trained?;
         if fitted.ended == Ended::Interrupted {
-            let (path, done) = (folder.path().display(), keeper.done);
-            bail!(Interrupted(format!("interrupted after step {done}; go on with: wengert resume {path}")));
+            let (path, done) = (keeper.rescued.as_ref().unwrap_or(folder).path().display(), keeper.done);
+            let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
+            // As if it had been Ctrl-C, if nobody knows.
+            bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
-        folder.write_metrics(&fitted.epochs)?;
-        let weights = folder.save(experiment.model())?;
-        let name = config.model.model().name();
-        let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
-        folder.write_curves(&title, &fitted.epochs)?;
-        for (name, images) in experiment.pictures()? {
-            let picture = grid(&images, &GridConfig::default())?;
-            image::write(folder.path().join(format!("{name}.png")), &picture)?;
-            if let Some(board) = &mut keeper.board {
-                board.events().image(name, keeper.done, &picture)?;
-                board.events().flush()?;
+        let kept = keep(config, folder, experiment, &fitted, &mut keeper);
+        let written = match (kept, keeper.failed.take()) {
+            (Ok(weights), None) => Ok(weights),
+            (Ok(_), Some(e)) => Err((e.into(), None)),
+            (Err(e), _) => Err((
+                e,
+                Some(rescued(config, folder, |instead| {
+                    instead.save_of(experiment.model(), &settings)?;
+                    instead.write_metrics(&fitted.epochs)
+                })),
+            )),
+        };
+        let weights = match written {
+            Ok(weights) => weights,
+            Err((e, rescued)) => {
+                let shown = folder.path().display();
+                let e = e.context(format!("not all files of the run could be written to {shown}"));
+                return Err(match rescued {
+                    None => e,
+                    Some(Ok(instead)) => e.context(format!(
+                        "the weights and options are in {} instead",
+                        instead.path().display()
+                    )),
+                    Some(Err(also)) => e.context(format!("the weights are lost ({also:#})")),
+                });
             }
-        }
+        };
 
         let Some(last) = fitted.epoch() else { bail!("no epoch was trained") };
         let seconds: f64 = fitted.epochs.iter().map(|e| e.seconds).sum();
@@ -113,26 +139,125 @@ impl Run<'_> {
     }
 }
 
-/// Becomes true at Ctrl-C; a second one ends the program at once.
-fn interruptible() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let signal = signal_hook::consts::SIGINT;
-    // In this order: the first looks at the flag that the second sets.
-    signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
-        .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
-        .context("Ctrl-C cannot be waited for")?;
-    Ok(stop)
+/// Writes all that a run leaves behind, the weights first, and gives their fingerprint.
+fn keep(
+    config: &Config,
+    folder: &RunFolder,
+    experiment: &dyn Experiment,
+    fitted: &Fitted,
+    keeper: &mut Keeper<'_>,
+) -> Result<u64> {
+    let weights = folder.save_of(experiment.model(), &config.settings()?)?;
+    if !folder.path().join("config.toml").exists() {
+        // Somebody took the folder away.
+        folder.write_config(config)?;
+    }
+    folder.write_metrics(&fitted.epochs)?;
+    let name = config.model.model().name();
+    let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
+    folder.write_curves(&title, &fitted.epochs)?;
+    for (name, images) in experiment.pictures()? {
+        let picture = grid(&images, &GridConfig::default())?;
+        image::write(folder.path().join(format!("{name}.png")), &picture)?;
+        if let Some(board) = &mut keeper.board {
+            board.events().image(name, keeper.done, &picture)?;
+            board.events().flush()?;
+        }
+    }
+    Ok(weights)
+}
+
+/// What could not be written to the run's folder, and the options, in another, which `wengert eval` or `resume` take: beside the
+/// run's, or else where temporary files go.
+fn rescued(
+    config: &Config,
+    folder: &RunFolder,
+    write: impl Fn(&RunFolder) -> train::Result<()>,
+) -> Result<RunFolder> {
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("{name}-rescued");
+    let beside = folder.path().parent().unwrap_or(Path::new("")).join("");
+    let beside = if beside.as_os_str().is_empty() { Path::new(".").to_owned() } else { beside };
+    let in_one = |parent: &Path| -> Result<RunFolder> {
+        let instead = RunFolder::numbered(parent, &name)?;
+        match instead.write_config(config).and_then(|()| write(&instead)) {
+            Ok(()) => Ok(instead),
+            Err(e) => {
+                // What is half there helps nobody.
+                let _ = std::fs::remove_dir_all(instead.path());
+                Err(e.into())
+            }
+        }
+    };
+    in_one(&beside).or_else(|_| in_one(&std::env::temp_dir()))
+}
+
+/// The signals after which a run saves itself and ends.
+struct Signals {
+    /// Becomes true at the first; a second one ends the program at once.
+    stop: Arc<AtomicBool>,
+    number: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    fn waited_for() -> Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let signals = Signals { stop: Arc::default(), number: Arc::default() };
+        let mut all = vec![SIGINT, SIGTERM];
+        #[cfg(unix)]
+        if !hangup_is_ignored() {
+            all.push(signal_hook::consts::SIGHUP);
+        }
+        for signal in all {
+            let number = usize::try_from(signal)?;
+            // In this order: the first looks at the flag that the last sets.
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())
+                .and_then(|_| signal_hook::flag::register_usize(signal, signals.number.clone(), number))
+                .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
+                .context("signals such as Ctrl-C cannot be waited for")?;
+        }
+        Ok(signals)
+    }
+
+    /// Which came.
+    fn which(&self) -> Option<u8> {
+        u8::try_from(self.number.load(Ordering::Relaxed)).ok().filter(|n| *n > 0)
+    }
+}
+
+/// Whether the program was started so as to outlive its terminal, as `nohup` does: then it is not to end with it.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, the lowest bit.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Shows the run and keeps its metrics up to date.
 struct Keeper<'r> {
     progress: Progress<'r>,
+    config: &'r Config,
     folder: &'r RunFolder,
+    stop: Arc<AtomicBool>,
+    /// Where the run was saved when it was interrupted and could not be saved in its folder.
+    rescued: Option<RunFolder>,
     epochs: Vec<Epoch>,
     written: Instant,
     done: usize,
+    /// The first file that could not be written; the run goes on all the same, since there may be room again at its end.
+    failed: Option<train::Error>,
     board: Option<TensorBoard>,
     flow: Option<GradientFlow>,
+}
+
+impl Keeper<'_> {
+    fn note(&mut self, written: train::Result<()>) {
+        if let (Err(e), None) = (written, &self.failed) {
+            self.progress.warning(&format!("{e}; the run goes on"));
+            self.failed = Some(e);
+        }
+    }
 }
 
 impl Observer for Keeper<'_> {
@@ -162,15 +287,41 @@ impl Observer for Keeper<'_> {
     }
     fn epoch(&mut self, epochs: &[Epoch]) -> train::Result<()> {
         self.progress.epoch(epochs)?;
-        if let Some(board) = &mut self.board {
-            board.epoch(epochs)?;
+        if let Some(written) = self.board.as_mut().map(|board| board.epoch(epochs)) {
+            self.note(written);
         }
         self.epochs = epochs.to_vec();
         if self.written.elapsed() > FRESH {
-            self.folder.write_metrics(epochs)?;
+            let written = self.folder.write_metrics(epochs);
+            self.note(written);
             self.written = Instant::now();
         }
         Ok(())
+    }
+    fn saving(&mut self) -> train::Result<()> {
+        if let Some(written) = self.board.as_mut().map(Observer::saving) {
+            self.note(written);
+        }
+        Ok(())
+    }
+    fn unsaved(&mut self, snapshot: &Snapshot, error: &train::Error) -> bool {
+        self.progress.warning(&format!("{error}"));
+        let interrupted = self.stop.load(Ordering::Relaxed) && snapshot.epochs().is_ok();
+        if interrupted {
+            // There is no later: it is saved elsewhere, or the run ends with the error.
+            let written = rescued(self.config, self.folder, |instead| {
+                Run::checkpoints(self.config, instead).write(self.done, snapshot).map(drop)
+            });
+            self.rescued = written.ok();
+            return self.rescued.is_some();
+        }
+        let again = train::Error::Argument {
+            call: "checkpoints",
+            expected: "a folder that can be written to",
+            found: error.to_string(),
+        };
+        self.failed.get_or_insert(again);
+        true
     }
     fn saved(&mut self, path: &Path) {
         self.progress.saved(path);

@@ -1,10 +1,10 @@
 //! `wengert sample`: what a trained model makes.
 
-use super::eval::weights;
+use super::eval::{belong, weights};
 use crate::config::Config;
 use crate::values;
 use crate::zoo::{self, Wanted};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::PathBuf;
 use wengert::data::format::image::{GridConfig, write_grid};
@@ -64,9 +64,14 @@ impl Sample {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to sample from; `wengert train gpt` makes a run and prints its folder")?;
         let config = Config::of(&folder)?;
+        ensure!(
+            self.prompt.as_deref() != Some(""),
+            "--prompt: expected at least one character, found an empty text; without --prompt, a language model begins a line"
+        );
+        belong(&folder, &config)?;
         let model = config.model.model();
         let mut experiment = model.experiment(&config)?;
-        weights(&folder, &mut *experiment)?;
+        weights(&folder, &config, &mut *experiment)?;
         let wanted = Wanted {
             count: self.count,
             prompt: self.prompt,
@@ -74,10 +79,7 @@ impl Sample {
             decoding: Decoding { temperature: self.temperature, top_k: self.top_k },
             seed: self.seed,
         };
-        match experiment
-            .sample(&wanted)
-            .with_context(|| format!("{} cannot be sampled from", model.name()))?
-        {
+        match experiment.sample(&wanted).with_context(|| format!("sampling from {} failed", model.name()))? {
             zoo::Sample::Text(text) => match self.out {
                 None => Ok(text),
                 Some(path) => {

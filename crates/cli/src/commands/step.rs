@@ -1,12 +1,13 @@
 //! `wengert step`: a computation and its gradient, step by step.
 
+mod regions;
 mod view;
 
-use super::eval::weights;
+use super::eval::{belong, weights};
 use crate::config::Config;
 use crate::values::Activation;
 use crate::zoo::Architecture;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
 use std::io::{IsTerminal, stdin, stdout};
@@ -44,6 +45,10 @@ pub(crate) struct Step {
     /// The function between the layers of the perceptron [default: tanh]
     #[arg(long, value_name = "NAME")]
     activation: Option<Activation>,
+
+    /// Show the linear regions of the perceptron, of one input and with relu, and nothing else
+    #[arg(long, conflicts_with_all = ["format", "explain"])]
+    regions: bool,
 
     /// The seed of a model's weights, and of the perceptron's input and target
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -83,6 +88,7 @@ Examples:
   wengert step 'z = w*x + b; log(1 + exp(-z))' --at w=2,x=-1,b=0.5 --out page.html
   wengert step mlp --widths 2,3,1             w_ji, z_j, h_j and δ_j, every number a node
   wengert step mlp --vector --format text     W, z, h and δ
+  wengert step mlp --widths 1,8,8,1 --regions where the slope of a ReLU network changes
   wengert step gpt --out gpt.html             the loss of two samples, through all layers
   wengert step runs/vae-seed0                 the same with the weights that were learned
   wengert step 'x*sin(x)' --at x=2 --explain x";
@@ -99,6 +105,9 @@ fn assignment(text: &str) -> Result<(String, f64), String> {
 
 impl Step {
     pub(crate) fn run(self) -> Result<String> {
+        if self.regions {
+            return self.regions();
+        }
         let trace = self.trace()?;
         if let Some(name) = &self.explain {
             return Ok(trace.explain(trace.find(name)?)?.to_string());
@@ -200,9 +209,16 @@ impl Step {
             None if run => Config::of(&RunFolder::open(path)?)?,
             None => return Ok(None),
         };
+        let folder = match run && Architecture::named(&self.what).is_none() {
+            true => Some(RunFolder::open(path)?),
+            false => None,
+        };
+        if let Some(folder) = &folder {
+            belong(folder, &config)?;
+        }
         let mut experiment = config.model.model().experiment(&config)?;
-        if run && Architecture::named(&self.what).is_none() {
-            weights(&RunFolder::open(path)?, &mut *experiment)?;
+        if let Some(folder) = &folder {
+            weights(folder, &config, &mut *experiment)?;
         }
         // Parameters are told their names by whoever may change them.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
@@ -214,20 +230,53 @@ impl Step {
         Ok(Some(trace))
     }
 
+    /// The linear regions of the perceptron.
+    fn regions(&self) -> Result<String> {
+        ensure!(self.what == "mlp", "--regions is for the model mlp");
+        let widths = if self.widths.is_empty() { vec![1, 8, 8, 1] } else { self.widths.clone() };
+        ensure!(
+            widths[0] == 1 && self.activation.is_none_or(|a| a == Activation::Relu),
+            "--regions is for networks of one input with relu, such as --widths 1,8,8,1 --activation relu"
+        );
+        let units: usize = widths.iter().sum();
+        ensure!(
+            units <= 2048,
+            "a network of {units} units has more linear regions than can be read; take fewer"
+        );
+        let net = self.perceptron(&widths, wengert::nn::Activation::Relu)?;
+        let text = regions::table(&net.weights, &net.biases);
+        let Some(path) = &self.out else { return Ok(text) };
+        write_whole(path, format!("{text}\n").as_bytes())
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(format!("wrote {}", path.display()))
+    }
+
     /// The multilayer perceptron of the zoo.
     fn network(&self) -> Result<Trace> {
         let widths = if self.widths.is_empty() { vec![2, 3, 1] } else { self.widths.clone() };
-        let &[inputs, .., outputs] = &widths[..] else {
-            bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
-        };
         let nodes: usize = widths.windows(2).map(|w| (w[0] + 3) * w[1]).sum();
         if !self.vector && nodes > NODES {
             bail!("every number is a node, {nodes} of them; with --vector, a matrix is one");
         }
         let activation = wengert::nn::Activation::from(self.activation.unwrap_or(Activation::Tanh));
+        let net = self.perceptron(&widths, activation)?;
+        if self.vector {
+            return Ok(net.vector(&|z| activation.forward(z))?);
+        }
+        if activation.of(0.0).is_none() {
+            bail!("{activation:?} is a function of a whole layer, not of a number: add --vector");
+        }
+        Ok(net.scalar(&|z| activation.of(z).unwrap_or(z))?)
+    }
+
+    /// Its weights, an input and a target, all by the seed.
+    fn perceptron(&self, widths: &[usize], activation: wengert::nn::Activation) -> Result<Network> {
+        let &[inputs, .., outputs] = widths else {
+            bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
+        };
         let mut rng = Rng::seed(self.seed);
         let model =
-            Mlp::<f64>::new(&MlpConfig { widths: widths.clone(), activation, dropout: 0.0 }, &mut rng);
+            Mlp::<f64>::new(&MlpConfig { widths: widths.to_vec(), activation, dropout: 0.0 }, &mut rng);
         let mut net = Network {
             weights: Vec::new(),
             biases: Vec::new(),
@@ -239,13 +288,7 @@ impl Step {
             // The zoo starts biases at zero; a number that is there says more.
             net.biases.push(Tensor::randn([layer.weight.value().shape()[0]], &mut rng)?.scale(0.1));
         }
-        if self.vector {
-            return Ok(net.vector(&|z| activation.forward(z))?);
-        }
-        if activation.of(0.0).is_none() {
-            bail!("{activation:?} is a function of a whole layer, not of a number: add --vector");
-        }
-        Ok(net.scalar(&|z| activation.of(z).unwrap_or(z))?)
+        Ok(net)
     }
 }
 

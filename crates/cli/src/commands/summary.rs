@@ -24,7 +24,12 @@ impl Summary {
     pub(crate) fn run(self) -> Result<String> {
         let config = match self.what.to_str().and_then(Architecture::named) {
             Some(model) => Config::usual(model),
-            None => Config::of(&open(&self.what)?)?,
+            None => {
+                let folder = open(&self.what)?;
+                let config = Config::of(&folder)?;
+                super::eval::belong(&folder, &config)?;
+                config
+            }
         };
         let experiment = config.model.model().experiment(&config)?;
         Ok(wengert::nn::Summary::of(experiment.model()).to_string())

@@ -65,6 +65,10 @@ struct Options {
     #[arg(long, global = true, value_name = "NAME", help_heading = "Training")]
     optimizer: Option<Optimizer>,
 
+    /// The momentum of sgd; with 0 it is plain gradient descent [default: 0.9]
+    #[arg(long, global = true, value_name = "PART", value_parser = values::decay, help_heading = "Training")]
+    momentum: Option<f64>,
+
     /// The learning rate [default: the model's, or with another optimizer that one's usual rate]
     #[arg(long, global = true, value_name = "RATE", value_parser = values::learning_rate)]
     #[arg(help_heading = "Training")]
@@ -157,6 +161,7 @@ impl Train {
         let mut experiment = config.model.model().experiment(&config)?;
         // When the data are there, and before anything is trained: what cannot be kept need not be learned.
         let folder = options.folder(&config)?;
+        let _lock = folder.lock()?;
         folder.write_config(&config)?;
         Run { config: &config, folder: &folder, resume: None }.of(&mut *experiment)
     }
@@ -179,6 +184,7 @@ impl Options {
             batch_size: self.batch_size.unwrap_or(usual.batch_size),
             accumulate: self.accumulate,
             optimizer,
+            momentum: self.momentum,
             lr: self.lr.unwrap_or(rate),
             weight_decay: self.weight_decay.unwrap_or(decay),
             schedule: self.schedule.unwrap_or(usual.schedule),

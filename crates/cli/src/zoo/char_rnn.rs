@@ -80,6 +80,10 @@ impl Model for CharRnn {
         Usual { clip_norm: Some(1.0), ..Usual::epochs(30) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let (train, test) = config.data.text(config)?;
         let vocabulary = train.vocabulary().clone();

@@ -62,6 +62,10 @@ impl Model for Forecaster {
         Usual { clip_norm: Some(1.0), ..Usual::epochs(100) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let (train, test, normalize) = config.data.series(config, self.past)?;
         let features = train.values().shape()[1];

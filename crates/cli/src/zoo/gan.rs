@@ -112,6 +112,10 @@ impl Model for Gan {
         }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        &["augment", "average", "clip_norm", "optimizer", "momentum"]
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         ensure!(
             config.average.is_none() && config.clip_norm.is_none() && config.optimizer == Optimizer::Adam,

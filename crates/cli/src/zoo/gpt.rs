@@ -65,6 +65,10 @@ impl Model for Gpt {
         Usual { clip_norm: Some(1.0), lr: 0.002, weight_decay: 0.1, ..Usual::epochs(40) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let Gpt { context, width, heads, layers, dropout } = *self;
         heads_fit(width, heads)?;

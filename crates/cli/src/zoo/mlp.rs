@@ -5,8 +5,9 @@ use crate::config::Config;
 use crate::data::{CLASSES, Data, Scale};
 use crate::values::{self, Activation};
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use wengert::nn::init::{Gain, Scheme};
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
 use wengert::train::Classify;
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   wengert train mlp
   wengert train mlp --widths 256,128 --dropout 0.3 --epochs 50
+  wengert train mlp --widths 64,64,64,64,64 --init small --gradient-flow
   wengert train mlp --widths 30 --activation tanh --optimizer sgd --lr 0.1 --out runs/tanh";
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
@@ -33,9 +35,47 @@ pub(crate) struct Mlp {
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
     activation: Activation,
 
+    /// How weights are drawn; xavier and kaiming keep the variance from layer to layer [default: kaiming-uniform]
+    #[arg(long, value_name = "SCHEME", help_heading = "Model")]
+    init: Option<Init>,
+
     /// The probability of dropping a hidden activation in training
     #[arg(long, value_name = "P", default_value_t = 0.2, value_parser = values::dropout, help_heading = "Model")]
     dropout: f64,
+}
+
+/// How the first weights are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Init {
+    /// Uniform, with variance g² / fan-in
+    KaimingUniform,
+    /// Normal, with variance g² / fan-in
+    KaimingNormal,
+    /// Uniform, with variance 2 g² / (fan-in + fan-out)
+    XavierUniform,
+    /// Normal, with variance 2 g² / (fan-in + fan-out)
+    XavierNormal,
+    /// Normal, with standard deviation 0.01 whatever the widths are: deep networks hardly learn from it
+    Small,
+}
+
+impl Init {
+    /// For weights before this function.
+    fn scheme(self, activation: Activation) -> Scheme {
+        let gain = match activation {
+            Activation::Relu => Gain::Relu,
+            Activation::LeakyRelu => Gain::LeakyRelu(0.01),
+            _ => Gain::Unit,
+        };
+        match self {
+            Init::KaimingUniform => Scheme::KaimingUniform(gain),
+            Init::KaimingNormal => Scheme::KaimingNormal(gain),
+            Init::XavierUniform => Scheme::XavierUniform(gain),
+            Init::XavierNormal => Scheme::XavierNormal(gain),
+            Init::Small => Scheme::Normal(0.01),
+        }
+    }
 }
 
 impl Model for Mlp {
@@ -55,11 +95,20 @@ impl Model for Mlp {
         Usual::epochs(if data.is_large() { 10 } else { 100 })
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_ROWS
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let data = config.data.rows(config, Scale::Unit)?;
         let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
-        let model = zoo::Mlp::new(&shape, &mut Rng::seed(config.seed));
+        let mut rng = Rng::seed(config.seed);
+        let mut model = zoo::Mlp::new(&shape, &mut rng);
+        if let Some(init) = self.init {
+            let scheme = init.scheme(self.activation);
+            model.layers = model.layers.into_iter().map(|layer| layer.init(scheme, &mut rng)).collect();
+        }
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

@@ -27,7 +27,8 @@ use crate::data::Data;
 use crate::expand::spoken;
 use crate::values::{Optimizer, Schedule};
 use anyhow::{Result, bail};
-use clap::{Command, FromArgMatches, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Command, FromArgMatches, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use supervised::Supervised;
 use wengert::Module;
@@ -128,6 +129,40 @@ impl Architecture {
     }
 }
 
+/// What models of rows of numbers do not take.
+const OF_ROWS: &[&str] = &["augment"];
+/// What models of texts and of numbers over time do not take.
+const OF_SEQUENCES: &[&str] = &["augment", "labels"];
+
+/// `train` with models that offer only what they take. What is not offered is still understood, so that it can be refused with the
+/// reason.
+pub(crate) fn offered(mut train: Command) -> Command {
+    let shared: Vec<Arg> = train.get_arguments().cloned().collect();
+    for (name, _) in Architecture::all() {
+        let Some(architecture) = Architecture::named(&name) else { continue };
+        let model = architecture.model();
+        let changed = shared.iter().filter_map(|arg| match arg.get_id().as_str() {
+            "data" => Some(arg.clone().value_parser(data_of(model))),
+            id if model.refuses().contains(&id) => Some(arg.clone().hide(true)),
+            _ => None,
+        });
+        let changed: Vec<Arg> = changed.collect();
+        train = train.mut_subcommand(name, |c| c.args(changed));
+    }
+    train
+}
+
+/// The data that a model learns from, of which only these are shown.
+fn data_of(model: &dyn Model) -> impl TypedValueParser<Value = Data> + use<> {
+    let fits = model.data();
+    let values = Data::value_variants().iter().filter_map(|data| {
+        let value = data.to_possible_value()?;
+        Some(value.hide(!fits.contains(data)))
+    });
+    // Whatever is no name of any was refused before.
+    PossibleValuesParser::new(values).map(|name| Data::from_str(&name, false).unwrap_or(Data::Digits))
+}
+
 fn table() -> Command {
     let table = Command::new("models").disable_help_subcommand(true).subcommand_required(true);
     Architecture::augment_subcommands(table)
@@ -146,6 +181,11 @@ pub(crate) trait Model {
 
     /// How it is trained on these data if nothing else is asked for.
     fn usual(&self, data: Data) -> Usual;
+
+    /// The shared options of `train` that it does not take, and so does not offer.
+    fn refuses(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The model before training, with its data.
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>>;
@@ -234,6 +274,30 @@ const SHOWN: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_model_takes_what_it_offers_and_nothing_else() {
+        use crate::values::{Augment, Optimizer};
+        type Change = fn(&mut Config);
+        let options: [(&str, Change); 6] = [
+            ("augment", |c| c.augment = vec![Augment::Noise]),
+            ("labels", |c| c.labels = Some(100)),
+            ("average", |c| c.average = Some(0.9)),
+            ("clip_norm", |c| c.clip_norm = Some(1.0)),
+            ("optimizer", |c| c.optimizer = Optimizer::Lion),
+            ("momentum", |c| (c.optimizer, c.momentum) = (Optimizer::Sgd, Some(0.5))),
+        ];
+        for (name, _) in Architecture::all() {
+            let architecture = Architecture::named(&name).unwrap();
+            let model = architecture.model();
+            for (option, change) in options {
+                let mut config = Config::usual(architecture.clone());
+                change(&mut config);
+                let taken = config.check().and_then(|()| model.experiment(&config).map(drop));
+                assert_eq!(taken.is_err(), model.refuses().contains(&option), "{name} {option}: {taken:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_model_can_be_had_by_its_name_with_each_of_its_data() {

@@ -225,7 +225,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
     fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
         self.learn_on_inputs()?;
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
-        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay);
+        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
         let minimize = minimize(config, &mut self.saved.model, &mut *optimizer, &*self.task);
         let mut learner = Representing {
             minimize,

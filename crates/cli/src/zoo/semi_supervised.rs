@@ -85,6 +85,10 @@ impl Model for SemiSupervised {
         }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_ROWS
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let latent = self.latent.unwrap_or(match self.autoencoder {
             Kind::Denoising => 1024,

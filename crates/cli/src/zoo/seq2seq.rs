@@ -52,6 +52,10 @@ impl Model for Seq2Seq {
         Usual { clip_norm: Some(1.0), ..Usual::epochs(20) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let (train, test) = config.data.pairs(config)?;
         let shape = zoo::Seq2SeqConfig {

@@ -59,7 +59,7 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
 
     fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
-        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay);
+        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
         let mut learner = minimize(config, &mut self.model, &mut *optimizer, &*self.task);
         let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
         if how.watch.is_none() && fitted.ended != Ended::Interrupted {

@@ -72,6 +72,10 @@ impl Model for TextClassifier {
         Usual { clip_norm: Some(1.0), lr: 0.002, ..Usual::epochs(20) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let TextClassifier { width, heads, layers, dropout, pooling } = *self;
         heads_fit(width, heads)?;

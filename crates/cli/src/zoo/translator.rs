@@ -58,6 +58,10 @@ impl Model for Translator {
         Usual { clip_norm: Some(1.0), lr: 0.002, ..Usual::epochs(40) }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_SEQUENCES
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let Translator { width, heads, layers, dropout } = *self;
         heads_fit(width, heads)?;

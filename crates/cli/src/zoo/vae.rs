@@ -81,6 +81,10 @@ impl Model for Vae {
         }
     }
 
+    fn refuses(&self) -> &'static [&'static str] {
+        super::OF_ROWS
+    }
+
     fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
         let images = config.data.images(config, Scale::Unit)?;
         let (channels, size) = images.square()?;

@@ -1,6 +1,7 @@
 //! What the book says of the systems is true: the tests that it names exist, and so do the examples and the commands.
 
-use super::{succeeds, temporary};
+use super::{fails, line, succeeds, temporary};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -54,4 +55,62 @@ fn every_system_has_a_test_an_example_and_a_command() {
             }
         }
     }
+}
+
+/// Each command of the table does something: that of training for an epoch, those of checks on few cases.
+#[test]
+fn every_command_of_the_table_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/src/equations.md")).unwrap();
+    let inside = temporary("book-commands");
+    succeeds(&inside, "train forecaster --epochs 1 --out RUN");
+    let cells = page.lines().filter(|l| l.starts_with("| S")).filter_map(|row| row.split(" | ").last());
+    let commands: BTreeSet<&str> = cells.flat_map(quoted).collect();
+    assert!(commands.len() > 25, "{commands:?}");
+    for command in commands {
+        let words = command.strip_prefix("wengert ").unwrap().replace('\'', "");
+        let more = match words.split(' ').next() {
+            Some("train") if words.starts_with("train gan") => " --epochs 1 --judge-epochs 1 --labels 200",
+            Some("train") => " --epochs 1",
+            Some("check") => " --cases 2",
+            Some("step") => " --format text",
+            _ => "",
+        };
+        let more = if words.contains("--regions") { "" } else { more };
+        succeeds(&inside, &format!("{words}{more}"));
+    }
+}
+
+#[test]
+fn commands_show_what_their_rows_say() {
+    let inside = temporary("book-rows");
+    // Linear regions.
+    let regions = succeeds(&inside, "step mlp --widths 1,8,8,1 --regions");
+    let last = regions.lines().last().unwrap();
+    let count: usize = last.split(' ').next().unwrap().parse().unwrap();
+    assert!((3..=81).contains(&count) && last.ends_with("has at most 81"), "{regions}");
+    assert_eq!(regions.lines().count(), count + 2);
+    fails(&inside, "step mlp --widths 2,8,1 --regions", 1, &["--regions", "one input"]);
+    fails(&inside, "step mlp --activation tanh --widths 1,8,1 --regions", 1, &["--regions", "relu"]);
+    fails(&inside, "step x^2 --regions", 1, &["--regions is for the model mlp"]);
+
+    // Initialisation: of one scheme gradients vanish on their way through the layers, of the other not.
+    let deep = "train mlp --epochs 1 --widths 64,64,64,64,64 --gradient-flow";
+    let flow = |init: &str| succeeds(&inside, &format!("{deep} --init {init} --out {init}"));
+    assert!(line(&flow("small"), "layers.0.weight").ends_with("vanishing"));
+    for init in ["xavier-uniform", "xavier-normal", "kaiming-uniform", "kaiming-normal"] {
+        assert!(!flow(init).contains("vanishing"), "{init}");
+    }
+
+    // Bias: losses are high and alike. Variance: in training it is low, on other samples it is not.
+    let losses = |options: &str, out: &str| -> [f64; 2] {
+        succeeds(&inside, &format!("train mlp --dropout 0 --epochs 40 {options} --out {out}"));
+        let table = fs::read_to_string(inside.join(out).join("metrics.csv")).unwrap();
+        let last: Vec<&str> = table.lines().last().unwrap().split(',').collect();
+        [1, 3].map(|column: usize| last[column].parse().unwrap())
+    };
+    let [train, test] = losses("--widths 2", "bias");
+    assert!(train > 0.3 && test < 1.5 * train, "{train} {test}");
+    let [train, test] = losses("--labels 100", "variance");
+    assert!(train < 0.1 && test > 3.0 * train, "{train} {test}");
 }

@@ -2,6 +2,7 @@
 
 mod book;
 mod resume;
+mod runs;
 mod zoo;
 
 use std::fs;
@@ -213,7 +214,7 @@ fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
     fs::write(&weights, &whole).unwrap();
 
     for (from, to, words) in [
-        ("128", "127", ["layers.0.weight", "[127, 64]"]),
+        ("128", "127", ["model.widths is [128,64] there", "[127,64] here"]),
         ("relu", "rule", ["config.toml", "unknown variant `rule`"]),
         ("seed = 0", "", ["config.toml", "missing field `seed`"]),
         ("\"mlp\"", "\"cnn\"", ["config.toml", "unknown variant `cnn`"]),
@@ -240,7 +241,7 @@ fn an_impossible_folder_or_a_run_that_diverges_fails() {
         &inside,
         "train mlp --epochs 1 --test-fraction 0.0001",
         1,
-        &["leaves 1797 samples", "nearer to 0.2"],
+        &["at least 5000 samples for a test fraction of 0.0001", "found 1797"],
     );
 
     let output = wengert(&inside, "train mlp --epochs 5 --optimizer sgd --lr 1e30 --out run");
@@ -315,6 +316,29 @@ fn help_explains_and_gives_examples() {
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
         assert!(stderr(&output).contains(usage), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_model_offers_what_it_takes_and_says_why_it_does_not_take_the_rest() {
+    let inside = temporary("offers");
+    for (model, takes, refuses) in [
+        ("vae", ["--labels", "--optimizer", "fashion-mnist"], ["--augment", "hamlet", "nile"]),
+        ("gan", ["--labels", "--lr", "--judge-epochs"], ["--average", "--optimizer", "--clip-norm"]),
+        ("gpt", ["--clip-norm", "--context", "hamlet"], ["--augment", "--labels", "digits"]),
+        ("resnet", ["--augment", "--momentum", "folder"], ["iris", "--context", "--critic-steps"]),
+    ] {
+        let help = succeeds(&inside, &format!("train {model} --help"));
+        assert!(takes.iter().all(|word| help.contains(word)), "{model}: {help}");
+        assert!(refuses.iter().all(|word| !help.contains(word)), "{model}: {help}");
+    }
+    fails(&inside, "train vae --augment crop", 1, &["--augment", "rows and columns"]);
+    fails(&inside, "train gpt --labels 10", 1, &["--augment and --labels"]);
+    fails(&inside, "train gan --optimizer sgd", 1, &["gan trains both"]);
+    fails(&inside, "train mlp --momentum 0.5", 1, &["--momentum is that of sgd", "adamw"]);
+    succeeds(&inside, "train vae --convolutional --channels 2 --augment crop --epochs 1 --labels 50");
+    let [plain, nesterov] = ["--momentum 0", ""]
+        .map(|momentum| succeeds(&inside, &format!("train mlp --epochs 1 --optimizer sgd {momentum}")));
+    assert_ne!(line(&plain, "weights"), line(&nesterov, "weights"));
 }
 
 #[test]

@@ -53,6 +53,17 @@ fn language_models() {
         assert_eq!(succeeds(&inside, ask), text);
         assert_eq!(succeeds(&inside, "sample run --count 3 --length 5").matches("----").count(), 2);
         fails(&inside, "sample run --prompt Z", 1, &["--prompt", "\"Z\"", "characters"]);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_wengert"))
+            .args(["sample", "run", "--prompt", ""])
+            .current_dir(&inside)
+            .output()
+            .unwrap();
+        let said = super::stderr(&output);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said.starts_with("error: --prompt: expected at least one character, found an empty text"),
+            "{said}"
+        );
         assert!(succeeds(&inside, "sample run --out text.txt").contains("wrote text.txt"));
         assert!(fs::read_to_string(inside.join("text.txt")).unwrap().len() > 100);
         fails(&inside, "train gpt --data text", 1, &["--data text", "--data-path"]);

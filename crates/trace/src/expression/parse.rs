@@ -2,6 +2,7 @@
 
 use super::functions::{CONSTANTS, known, names};
 use super::{Expression, Part, Tree};
+use crate::error::printable;
 use unicode_width::UnicodeWidthStr;
 
 /// How deep brackets may nest.
@@ -99,12 +100,16 @@ struct Parser<'s> {
 impl Parser<'_> {
     fn mistake(&self, column: usize, message: impl Into<String>) -> Mistake {
         // A long expression is shown around the place.
-        let all: Vec<char> = self.source.chars().collect();
+        // What cannot be seen must not steer the terminal, and has its place.
+        let seen =
+            |c: char| if printable(&c.to_string()).starts_with('\\') && c != '\\' { '\u{fffd}' } else { c };
+        let all: Vec<char> = self.source.chars().map(seen).collect();
         let start = if column > 70 { column - 60 } else { 0 };
         let source_line: String = all.iter().skip(start).take(100).collect();
         let before: String = all.iter().skip(start).take(column - start - 1).collect();
         let below = before.width() + 1;
-        let mut mistake = Mistake { column: column - start, message: message.into(), source_line, below };
+        let mut mistake =
+            Mistake { column: column - start, message: printable(&message.into()), source_line, below };
         if start > 0 {
             mistake.message = format!("{} (column {column} of the whole)", mistake.message);
         }

@@ -127,6 +127,88 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     assert_eq!((log.steps.len(), log.finished), (at, 1));
 }
 
+/// Its loss is finite and its gradient is not, from a step on: the root's slope at 0 is infinite.
+struct Rooted {
+    from: usize,
+    calls: std::cell::Cell<usize>,
+}
+
+impl crate::Task<Linear<f32>, wengert_data::Batch> for Rooted {
+    fn outcome<'t>(
+        &self,
+        model: &Linear<f32>,
+        batch: &wengert_data::Batch,
+        tape: &'t Tape<f32>,
+    ) -> Result<crate::Outcome<'t>> {
+        self.calls.set(self.calls.get() + 1);
+        let y = model.forward(tape.constant(&batch.inputs));
+        let mut loss = y.square().mean();
+        if self.calls.get() >= self.from {
+            let same = y;
+            let zero = y - same;
+            loss = loss + (zero.sqrt() * y).sum();
+        }
+        crate::Outcome::of(loss, batch.len())
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_ends_the_run_before_the_step_and_nothing_of_it_is_saved() {
+    let data = data(40);
+    let folder = std::env::temp_dir().join(format!("wengert-gradient-{}", std::process::id()));
+    // The first step, a later one, the second of two batches; with and without clipping and averaging.
+    for (i, (from, accumulate, plain)) in
+        [(1, 1, false), (3, 1, false), (3, 1, true), (2, 2, false), (4, 2, true)].into_iter().enumerate()
+    {
+        let _ = std::fs::remove_dir_all(&folder);
+        let (mut model, mut adam) = (linear(), Adam::new(0.1));
+        let task = Rooted { from, calls: std::cell::Cell::new(0) };
+        let mut learner = Minimize::new(&mut model, &mut adam, task);
+        if !plain {
+            learner = learner.clip_norm(1.0).average(0.9);
+        }
+        let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
+        let config = FitConfig { accumulate, checkpoints: Some(checkpoints.clone()), ..config(2) };
+        let loader = Loader::new(&data, 5, 0).unwrap();
+        let mut log = Log::default();
+        let e = super::fit(&mut learner, &loader, &Nothing, &config, &mut log).unwrap_err();
+        let stopped = from.div_ceil(accumulate);
+        assert!(
+            matches!(&e, Error::Gradient { parameter, epoch: 1, step, value, .. }
+                if parameter == "weight" && *step == stopped && value.is_nan()),
+            "{i}: {e}"
+        );
+        assert_eq!((log.steps.len(), log.finished), (stopped - 1, 1));
+        assert!(model.weight.value().to_vec().iter().all(|w| w.is_finite()), "{i}: {model:?}");
+        // What is there is what was learned before.
+        match checkpoints.newest().unwrap() {
+            None => assert_eq!(stopped, 1),
+            Some((newest, _)) => {
+                let mut kept = linear();
+                newest.get_module("model", &mut kept).unwrap();
+                assert_eq!(kept.weight.value(), model.weight.value(), "{i}");
+                assert_eq!(checkpoints.list().unwrap().last().unwrap().0, stopped - 1);
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn weights_that_a_step_made_infinite_are_not_saved() {
+    let data = data(30);
+    let folder = std::env::temp_dir().join(format!("wengert-infinite-{}", std::process::id()));
+    let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
+    let (mut model, mut sgd) = (linear(), Sgd::new(1e300));
+    let config = FitConfig { checkpoints: Some(checkpoints.clone()), ..config(2) };
+    let loader = Loader::new(&data, 10, 0).unwrap();
+    let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
+    let e = super::fit(&mut learner, &loader, &Nothing, &config, &mut ()).unwrap_err();
+    assert!(matches!(&e, Error::Weights { parameter, step: 1, .. } if parameter == "weight"), "{e}");
+    assert!(checkpoints.list().unwrap().is_empty());
+    let _ = std::fs::remove_dir_all(folder);
+}
+
 #[test]
 fn an_optimizer_that_runs_away_is_noticed() {
     let data = data(30);

@@ -1,0 +1,410 @@
+//! Whose checkpoint and weights are whose, who may write a folder, and what is left when a run ends before its time.
+
+use super::{fails, line, stderr, stdout, succeeds, temporary, wengert};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn start(inside: &Path, arguments: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_wengert"))
+        .args(arguments.split_whitespace())
+        .current_dir(inside)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[track_caller]
+fn wait_for(what: &str, mut happens: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !happens() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Every option that results depend on, edited in the config.toml or foreign in the checkpoint: none goes unnoticed.
+#[test]
+fn a_checkpoint_or_weights_of_other_options_are_refused_with_what_differs() {
+    let inside = temporary("foreign");
+    let base = "--epochs 3 --checkpoint-every 20steps --labels 500 --clip-norm 5";
+    succeeds(&inside, &format!("train mlp {base} --out run"));
+    let config = inside.join("run/config.toml");
+    let options = fs::read_to_string(&config).unwrap();
+    let read = ["resume run", "eval run", "sample run", "step run --format text", "summary run"];
+    let edits = [
+        ("seed = 0", "seed = 1", "seed is 0 there and 1 here"),
+        ("lr = 0.003", "lr = 0.03", "lr is 0.003 there and 0.03 here"),
+        ("dropout = 0.2", "dropout = 0.1", "model.dropout is 0.2 there and 0.1 here"),
+        ("weight-decay = 0.01", "weight-decay = 0.0", "weight-decay is 0.01 there and 0.0 here"),
+        (
+            "schedule = \"cosine\"",
+            "schedule = \"linear\"",
+            "schedule is \"cosine\" there and \"linear\" here",
+        ),
+        ("version = \"", "version = \"9.", "version is "),
+        ("epochs = 3", "epochs = 4", "epochs is 3 there and 4 here"),
+        (
+            "activation = \"relu\"",
+            "activation = \"tanh\"",
+            "model.activation is \"relu\" there and \"tanh\" here",
+        ),
+        ("clip-norm = 5.0", "clip-norm = 1.0", "clip-norm is 5.0 there and 1.0 here"),
+        ("warmup = 0", "warmup = 7", "warmup is 0 there and 7 here"),
+        ("optimizer = \"adamw\"", "optimizer = \"lion\"", "optimizer is \"adamw\" there and \"lion\" here"),
+        ("labels = 500", "labels = 510", "labels is 500 there and 510 here"),
+        ("test-fraction = 0.2", "test-fraction = 0.21", "test-fraction is 0.2 there and 0.21 here"),
+        ("batch-size = 32", "batch-size = 33", "batch-size is 32 there and 33 here"),
+    ];
+    let mut refused = 0;
+    for (from, to, words) in edits {
+        let changed = options.replacen(from, to, 1);
+        assert_ne!(changed, options, "{from}");
+        fs::write(&config, changed).unwrap();
+        for command in read {
+            fails(&inside, command, 1, &["run", "of another run: ", words]);
+        }
+        refused += 1;
+    }
+    fs::write(&config, &options).unwrap();
+
+    // Files of runs that differ by one option, in this run's folder.
+    for (i, other) in ["--seed 1", "--lr 0.01", "--dropout 0.3", "--weight-decay 0.2", "--schedule constant"]
+        .into_iter()
+        .enumerate()
+    {
+        succeeds(&inside, &format!("train mlp {base} {other} --out other{i}"));
+        let there = inside.join(format!("other{i}"));
+        let mut names: Vec<_> =
+            fs::read_dir(there.join("checkpoints")).unwrap().map(|f| f.unwrap().file_name()).collect();
+        names.sort();
+        let newest = names.last().unwrap();
+        succeeds(&inside, "eval run");
+        for name in [Path::new("model.safetensors"), &Path::new("checkpoints").join(newest)] {
+            let own = fs::read(inside.join("run").join(name)).unwrap();
+            fs::copy(there.join(name), inside.join("run").join(name)).unwrap();
+            let command = if name.starts_with("checkpoints") { "resume run" } else { "eval run" };
+            let option = other[2..].split(' ').next().unwrap();
+            fails(&inside, command, 1, &["of another run: ", &format!("{option} is ")]);
+            fs::write(inside.join("run").join(name), own).unwrap();
+        }
+        refused += 1;
+    }
+    assert_eq!(refused, 19);
+
+    // What the results do not depend on may change.
+    let free = options.replace("keep-checkpoints = 3", "keep-checkpoints = 5\nthreads = 1");
+    assert_ne!(free, options);
+    fs::write(&config, free).unwrap();
+    let resumed = succeeds(&inside, "resume run");
+    assert_eq!(line(&resumed, "weights"), line(&succeeds(&inside, "eval run"), "weights"));
+}
+
+#[test]
+fn a_run_goes_on_from_the_checkpoint_that_is_named_and_to_more_epochs_if_asked() {
+    let inside = temporary("named");
+    let options = "train mlp --epochs 4 --checkpoint-every 20steps --keep-checkpoints 9 --schedule constant";
+    let straight = succeeds(&inside, &format!("{options} --out run"));
+    let steps = || {
+        let names = fs::read_dir(inside.join("run/checkpoints")).unwrap();
+        let mut names: Vec<String> = names.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let all = steps();
+    assert!(all.len() > 6, "{all:?}");
+    fails(&inside, "resume run --checkpoint 21", 1, &["of 21 steps", "there are 20, 40, 60"]);
+    fails(&inside, "resume run --checkpoint none.safetensors", 1, &["none.safetensors", "No such file"]);
+    fs::copy(inside.join("run/checkpoints").join(&all[1]), inside.join("kept")).unwrap();
+    for asked in ["60", "kept"] {
+        let resumed = succeeds(&inside, &format!("resume run --checkpoint {asked}"));
+        assert_eq!(line(&resumed, "weights"), line(&straight, "weights"), "{asked}");
+        assert_eq!(steps(), all);
+    }
+    let child = {
+        let mut child = start(&inside, "resume run --checkpoint 40");
+        let _ = child.wait();
+        child.wait_with_output().unwrap()
+    };
+    assert_eq!(child.status.code(), Some(0), "{}", stderr(&child));
+
+    // With a constant rate, more epochs are those of a run that was longer from the start.
+    let longer = succeeds(&inside, &format!("{} --out longer", options.replace("--epochs 4", "--epochs 6")));
+    let resumed = succeeds(&inside, "resume run --epochs 6");
+    assert_eq!(line(&resumed, "weights"), line(&longer, "weights"));
+    assert!(fs::read_to_string(inside.join("run/config.toml")).unwrap().contains("epochs = 6\n"));
+    assert_eq!(line(&succeeds(&inside, "eval run"), "weights"), line(&longer, "weights"));
+    fails(&inside, "resume run --epochs 2", 1, &["--epochs", "are over already, found 2"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_being_written_is_refused_to_a_second_run() {
+    let inside = temporary("locked");
+    let mut first = start(&inside, "train mlp --epochs 3000 --checkpoint-every 10steps --out run");
+    let checkpoints = inside.join("run/checkpoints");
+    wait_for("a checkpoint", || fs::read_dir(&checkpoints).is_ok_and(|mut all| all.next().is_some()));
+    for second in ["train mlp --epochs 1 --force --out run", "resume run"] {
+        fails(
+            &inside,
+            second,
+            1,
+            &["run is being written by another run (process ", &first.id().to_string()],
+        );
+    }
+    assert!(inside.join("run/config.toml").exists());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // A killed run holds nothing, and what it left half written goes away.
+    let half = ["model.safetensors.77.tmp", "checkpoints/step-000000000010.safetensors.77.tmp"];
+    half.iter().for_each(|name| fs::write(inside.join("run").join(name), "half").unwrap());
+    succeeds(&inside, "train mlp --epochs 1 --force --out run");
+    assert!(half.iter().all(|name| !inside.join("run").join(name).exists()));
+    assert!(!inside.join("run/run.lock").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn every_signal_that_ends_a_program_ends_it_with_a_checkpoint() {
+    let inside = temporary("signals");
+    let straight = succeeds(&inside, "train mlp --epochs 150 --out straight");
+    for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let child = start(&inside, &format!("train mlp --epochs 150 --out {signal}"));
+        wait_for("the run", || inside.join(signal).join("config.toml").exists());
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{signal}"), &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains("interrupted after step "), "{}", stderr(&output));
+        let resumed = succeeds(&inside, &format!("resume {signal}"));
+        assert_eq!(line(&resumed, "weights"), line(&straight, "weights"), "{signal}");
+    }
+    // Started so as to outlive its terminal, it does.
+    let begun = "trap '' HUP; exec \"$0\" train mlp --epochs 150 --out nohup";
+    let child = Command::new("sh")
+        .args(["-c", begun, env!("CARGO_BIN_EXE_wengert")])
+        .current_dir(&inside)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the run", || inside.join("nohup/config.toml").exists());
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_are_not_lost_with_their_folder() {
+    let inside = temporary("lost");
+    let straight = succeeds(&inside, "train mlp --epochs 100 --out straight");
+    let begin = |out: &str, options: &str| {
+        let child = start(&inside, &format!("train mlp --epochs 100 --out {out} {options}"));
+        wait_for("the run", || inside.join(out).join("config.toml").exists());
+        std::thread::sleep(Duration::from_millis(30));
+        child
+    };
+    // The folder is taken away: it is made again, with all that belongs to it.
+    let child = begin("gone", "");
+    fs::remove_dir_all(inside.join("gone")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(line(&succeeds(&inside, "eval gone"), "weights"), line(&straight, "weights"));
+
+    // Nothing can be written there: it goes elsewhere, and that is said.
+    let child = begin("broken", "--checkpoint-every 50steps");
+    fs::remove_dir_all(inside.join("broken")).unwrap();
+    fs::write(inside.join("broken"), "no folder").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(1), ""), "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(
+        last.contains("broken-rescued instead") && last.contains("could be written to broken"),
+        "{message}"
+    );
+    assert_eq!(
+        message.matches("warning: ").count(),
+        message.lines().filter(|l| l.starts_with("warning: ")).count()
+    );
+    assert_eq!(line(&succeeds(&inside, "eval broken-rescued"), "weights"), line(&straight, "weights"));
+
+    // The same of a run that is interrupted.
+    let child = begin("stopped", "");
+    fs::remove_dir_all(inside.join("stopped")).unwrap();
+    fs::write(inside.join("stopped"), "no folder").unwrap();
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+    assert!(stderr(&output).contains("wengert resume ./stopped-rescued"), "{}", stderr(&output));
+    assert_eq!(line(&succeeds(&inside, "resume stopped-rescued"), "weights"), line(&straight, "weights"));
+}
+
+/// The events of a folder as TensorBoard reads them: file by file in the order of their names, each up to where it is whole; at the
+/// beginning of a session, what was said of its first step and later ones is dropped.
+fn events(folder: &Path) -> Vec<(String, u64)> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.retain(|f| f.file_name().unwrap().to_str().unwrap().starts_with("events.out.tfevents."));
+    files.sort();
+    let mut all: Vec<(String, u64)> = Vec::new();
+    for file in files {
+        let bytes = fs::read(file).unwrap();
+        let mut rest = &bytes[..];
+        while let Some((length, after)) = rest.split_first_chunk::<8>() {
+            let length = u64::from_le_bytes(*length) as usize;
+            let Some(contents) = after.get(4..4 + length) else { break };
+            rest = after.get(4 + length + 4..).unwrap_or_default();
+            let event = fields(contents);
+            let step = event.iter().find(|f| f.0 == 2).map_or(0, |f| f.1);
+            if event.iter().any(|f| f.0 == 7) {
+                all.retain(|(_, at)| *at < step);
+            }
+            for (_, _, summary) in event.iter().filter(|f| f.0 == 5) {
+                for (_, _, value) in fields(summary).iter().filter(|f| f.0 == 1) {
+                    let tag = fields(value).iter().find(|f| f.0 == 1).unwrap().2.to_vec();
+                    all.push((String::from_utf8(tag).unwrap(), step));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The fields of a protocol buffer: number, value if it is a whole number, and bytes if it has a length.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let (mut n, mut shift) = (0, 0);
+        loop {
+            let (first, rest) = bytes.split_first().unwrap();
+            *bytes = rest;
+            n |= u64::from(first & 0x7f) << shift;
+            shift += 7;
+            if first & 0x80 == 0 {
+                return n;
+            }
+        }
+    }
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let tag = varint(&mut bytes);
+        let (number, length) = match tag & 7 {
+            0 => (varint(&mut bytes), 0),
+            1 => (0, 8),
+            2 => (0, varint(&mut bytes) as usize),
+            _ => (0, 4),
+        };
+        let (value, rest) = bytes.split_at(length);
+        all.push((tag >> 3, number, value));
+        bytes = rest;
+    }
+    all
+}
+
+#[test]
+fn tensorboard_shows_each_step_once_after_a_kill() {
+    let inside = temporary("board");
+    let options = "train mlp --widths 64,64 --epochs 6 --batch-size 64 --tensorboard --gradient-flow";
+    succeeds(&inside, &format!("{options} --out straight"));
+    let sorted = |run: &str| {
+        let mut all = events(&inside.join(run));
+        all.sort();
+        all
+    };
+    let straight = sorted("straight");
+    let steps = straight.iter().filter(|(tag, _)| tag == "step/loss").count();
+    assert_eq!(steps, 6 * 23);
+    assert!(straight.windows(2).all(|pair| pair[0] != pair[1]));
+    // The first interval is no multiple of an epoch's 23 steps, the second is one.
+    for (i, every) in ["50steps", "23steps", "2epochs", "46steps"].into_iter().enumerate() {
+        let out = format!("over{i}");
+        let mut child = start(&inside, &format!("{options} --checkpoint-every {every} --out {out}"));
+        let last = if i == 0 { "step-000000000100.safetensors" } else { "step-000000000092.safetensors" };
+        wait_for("a checkpoint", || inside.join(&out).join("checkpoints").join(last).exists());
+        std::thread::sleep(Duration::from_millis(3 * i as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if i == 1 {
+            // Killed before that checkpoint was there, but after the epoch was told.
+            fs::remove_file(inside.join(&out).join("checkpoints").join(last)).unwrap();
+        }
+        succeeds(&inside, &format!("resume {out}"));
+        assert_eq!(sorted(&out), straight, "{every}");
+    }
+}
+
+#[test]
+fn nothing_that_a_file_or_a_command_line_says_steers_the_terminal() {
+    let inside = temporary("escapes");
+    let wild = "\u{1b}]0;pwned\u{7}\u{1b}[31mred";
+    let json = r#"{"\u001b]0;pwned\u0007\u001b[31mred":1}"#;
+    fs::write(inside.join("trace.json"), json).unwrap();
+    succeeds(&inside, "train mlp --epochs 1 --out run");
+    let (config, weights) = (inside.join("run/config.toml"), inside.join("run/model.safetensors"));
+    let options = fs::read_to_string(&config).unwrap();
+    let asked = |words: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_wengert")).args(words).current_dir(&inside).output().unwrap();
+        let said = stderr(&output) + &stdout(&output);
+        assert_ne!(output.status.code(), Some(0), "{words:?}");
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{words:?}: {said:?}");
+        said
+    };
+    let said = asked(&["step", "trace.json"]);
+    assert!(said.contains(r"unknown field `\u{1b}]0;pwned\u{7}\u{1b}[31mred`"), "{said}");
+    for (from, to) in [
+        ("seed = 0", "\"\\u001B]0;pwned\\u0007\" = 0\nseed = 0".to_owned()),
+        ("\"relu\"", "\"\\u001B]0;pwned\\u0007\"".to_owned()),
+        ("\"mlp\"", "\"\\u001B]0;pwned\\u0007\"".to_owned()),
+        ("version = \"", "version = \"\\u001B]0;pwned\\u0007".to_owned()),
+    ] {
+        fs::write(&config, options.replacen(from, &to, 1)).unwrap();
+        for command in ["eval", "resume", "sample", "summary", "step"] {
+            asked(&[command, "run"]);
+        }
+    }
+    fs::write(&config, format!("\"\\u001B]0;pwned\\u0007\" = 0\n{options}")).unwrap();
+    asked(&["train", "--config", "run/config.toml"]);
+    fs::write(&config, &options).unwrap();
+    // Names of tensors, and what stands in the metadata.
+    for header in [
+        r#"{"\u001b]0;pwned\u0007":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+        r#"{"a":{"dtype":"\u001b]0;pwned\u0007","shape":[1],"data_offsets":[0,4]}}"#,
+        r#"{"__metadata__":{"note":"{\"\\u001b]0;pwned\\u0007\":1}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+        r#"{"__metadata__":{"note":"{\"settings\":{\"\\u001b]0;pwned\\u0007\":\"\\u001b[2J\"}}"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+    ] {
+        let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat();
+        fs::write(&weights, &file).unwrap();
+        asked(&["eval", "run"]);
+        fs::write(inside.join("own"), &file).unwrap();
+        asked(&["resume", "run", "--checkpoint", "own"]);
+    }
+    for words in [
+        &["eval", wild][..],
+        &["summary", wild],
+        &["step", wild],
+        &["step", "x", "--at", wild],
+        &["step", "mlp", "--explain", wild],
+        &["train", wild],
+        &["train", "mlp", "--epochs", wild],
+        &["train", "mlp", wild],
+        &["train", "mlp", "--watch", wild, "--epochs", "1", "--out", "watched"],
+        &["train", "mlp", "--data", "csv", "--data-path", wild],
+        &["check", "--op", wild],
+        &["resume", "run", "--checkpoint", wild],
+        &[wild],
+    ] {
+        asked(words);
+    }
+    let output = wengert(&inside, "eval run");
+    assert!(!stderr(&output).contains('\u{1b}'));
+}

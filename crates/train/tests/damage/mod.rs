@@ -1,0 +1,175 @@
+//! What tests of damaged files share: an allocator that counts, random changes, and the verdict. The tests of traces include it by its path.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The system's allocator, counting bytes in use and their peak.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most memory that a call takes beyond what was in use before.
+fn peak<V>(f: impl FnOnce() -> V) -> (V, u64) {
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let value = f();
+    (value, (PEAK.load(Relaxed) - before) as u64)
+}
+
+/// SplitMix64.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn seed(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+/// What readers of text and of headers may stumble over.
+const TOKENS: [&[u8]; 32] = [
+    b"\x1b]0;x\x07",
+    b"\xc2\x9b2J",
+    b"\\u001b]0;x\\u0007",
+    b"\"\\u001b[2J\":1,",
+    b"\"\\u001b[2J\"",
+    b"\xe2\x80\xae",
+    b"\xff",
+    b"\"",
+    b"\\",
+    b",",
+    b":",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"[[[[[[[[[[[[[[[[",
+    b"\n",
+    b"\0",
+    b"null",
+    b"true",
+    b"nan",
+    b"-1",
+    b"0",
+    b"1",
+    b"7",
+    b"1e400",
+    b"-9223372036854775808",
+    b"9223372036854775807",
+    b"18446744073709551615",
+    b"4294967295",
+    b"1000000000000",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff",
+];
+
+/// Changes one thing.
+fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
+    let n = bytes.len();
+    let at = random.below(n);
+    match random.below(9) {
+        _ if n == 0 => bytes.push(random.next() as u8),
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at] = *random.of(&[0, 1, b'0', b'9', 0x7f, 0x80, 0xff]),
+        // A whole number becomes another.
+        2..=4 => {
+            let Some(from) = (at..n).find(|&i| bytes[i].is_ascii_digit()) else { return };
+            let to = (from..n).find(|&i| !bytes[i].is_ascii_digit()).unwrap_or(n);
+            bytes.splice(from..to, random.of(&TOKENS[21..]).iter().copied());
+        }
+        5 => drop(bytes.drain(at..n.min(at + 1 + random.below(8)))),
+        6 => {
+            let part = bytes[at..n.min(at + 1 + random.below(64))].to_vec();
+            let to = random.below(n);
+            bytes.splice(to..to, part);
+        }
+        7 => drop(bytes.splice(at..at, random.of(&TOKENS).iter().copied())),
+        _ => {
+            let token = random.of(&TOKENS);
+            let end = n.min(at + token.len());
+            bytes[at..end].copy_from_slice(&token[..end - at]);
+        }
+    }
+}
+
+/// Up to three changes. Now and then nothing is changed, which shows that there was something to damage.
+pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..random.below(4) {
+        mutate(&mut bytes, random);
+    }
+    bytes
+}
+
+/// How many files of each kind are tried.
+pub(crate) fn count(usual: usize) -> usize {
+    std::env::var("MUTATIONS").map_or(usual, |n| n.parse().expect("MUTATIONS is a number"))
+}
+
+/// Reads so many files that `damage` makes: none panics, takes more memory than `most` bytes, or is refused with a message that steers
+/// a terminal. Some are read, and many are refused.
+pub(crate) fn survives<E: ToString>(
+    what: &str,
+    files: usize,
+    most: u64,
+    damage: impl Fn(&mut Random) -> Vec<u8>,
+    read: impl Fn(&[u8]) -> Result<(), E>,
+) {
+    let (mut good, mut bad, mut largest) = (0, 0, 0);
+    for seed in 0..files {
+        let bytes = damage(&mut Random::seed(seed as u64));
+        let shown = || String::from_utf8_lossy(&bytes).into_owned();
+        let (outcome, bytes_taken) =
+            peak(|| catch_unwind(AssertUnwindSafe(|| read(&bytes).map_err(|e| e.to_string()))));
+        largest = largest.max(bytes_taken);
+        assert!(bytes_taken <= most, "{what}, seed {seed}: {bytes_taken} bytes of memory for {:?}", shown());
+        match outcome {
+            Err(_) => panic!("{what}, seed {seed}: a panic at {:?}", shown()),
+            Ok(Ok(())) => good += 1,
+            Ok(Err(message)) => {
+                let steers = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+                assert!(!message.contains(steers), "{what}, seed {seed}: {message:?}");
+                bad += 1;
+            }
+        }
+    }
+    eprintln!("{what}: {files} files, {good} read, {bad} refused, at most {largest} bytes of memory");
+    assert!(files < 100 || good > files / 20 && bad > files / 20, "{what}: {good} read, {bad} refused");
+}
