@@ -134,6 +134,21 @@ fn pair<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, crate::arguments
     (x, a.operand(&shape))
 }
 
+/// A prediction and a target of the same shape in the domain of a loss, or anything.
+fn pair_in<'t, T: Float>(
+    a: &mut Arguments<'t, T>,
+    x: fn(Var<'t, T>) -> Var<'t, T>,
+    t: fn(Var<'t, T>) -> Var<'t, T>,
+) -> (Var<'t, T>, Var<'t, T>) {
+    let (p, q) = (a.var(), a.same());
+    if a.once_in(4) { (p, q) } else { (x(p), t(q)) }
+}
+
+/// -1 or 1.
+fn signs<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
+    x.tape().constant(x.sign().map(|s| (&s + 0.5).sign()))
+}
+
 fn path() -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let n = NEXT.fetch_add(1, Relaxed);
@@ -218,21 +233,21 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             mse_with: { let (x, t) = pair(a); loss::mse_with(x, t, reduction(a)) };
             l1: { let (x, t) = pair(a); loss::l1(x, t) };
             l1_with: { let (x, t) = pair(a); loss::l1_with(x, t, reduction(a)) };
-            bce: { let (x, t) = pair(a); loss::bce(x, t) };
-            bce_with: { let (x, t) = pair(a); loss::bce_with(x, t, reduction(a)) };
-            bce_with_logits: { let (x, t) = pair(a); loss::bce_with_logits(x, t) };
-            bce_with_logits_with: { let (x, t) = pair(a); loss::bce_with_logits_with(x, t, reduction(a)) };
-            cross_entropy_soft: { let (x, t) = pair(a); loss::cross_entropy_soft(x, t) };
-            cross_entropy_soft_with: { let (x, t) = pair(a);
+            bce: { let (x, t) = pair_in(a, |x| x.sigmoid(), |t| t.sigmoid()); loss::bce(x, t) };
+            bce_with: { let (x, t) = pair_in(a, |x| x.sigmoid(), |t| t.sigmoid()); loss::bce_with(x, t, reduction(a)) };
+            bce_with_logits: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::bce_with_logits(x, t) };
+            bce_with_logits_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::bce_with_logits_with(x, t, reduction(a)) };
+            cross_entropy_soft: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::cross_entropy_soft(x, t) };
+            cross_entropy_soft_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid());
                 loss::cross_entropy_soft_with(x, t, reduction(a)) };
-            kl_div: { let (x, t) = pair(a); loss::kl_div(x, t) };
-            kl_div_with: { let (x, t) = pair(a); loss::kl_div_with(x, t, reduction(a)) };
+            kl_div: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_div(x, t) };
+            kl_div_with: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_div_with(x, t, reduction(a)) };
             huber: { let (x, t) = pair(a); loss::huber(x, t, a.positive()) };
             huber_with: { let (x, t) = pair(a); loss::huber_with(x, t, a.positive(), reduction(a)) };
             cross_entropy: { let (x, t) = classes(a); loss::cross_entropy(x, &t) };
             cross_entropy_with: { let (x, t) = classes(a); loss::cross_entropy_with(x, &t, reduction(a)) };
-            nll: { let (x, t) = classes(a); loss::nll(x, &t) };
-            nll_with: { let (x, t) = classes(a); loss::nll_with(x, &t, reduction(a)) };
+            nll: { let (x, t) = classes(a); loss::nll(x.log_sigmoid(), &t) };
+            nll_with: { let (x, t) = classes(a); loss::nll_with(x.log_sigmoid(), &t, reduction(a)) };
         }
         "nn::regression" {
             smooth_l1: { let (x, t) = pair(a); loss::smooth_l1(x, t, a.positive()) };
@@ -244,16 +259,17 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             masked_mse: { let (x, t) = pair(a); loss::masked_mse(x, t, a.mask()) };
         }
         "nn::margin" {
-            hinge: { let (x, t) = pair(a); loss::hinge(x, t) };
-            hinge_with: { let (x, t) = pair(a); loss::hinge_with(x, t, reduction(a)) };
-            squared_hinge: { let (x, t) = pair(a); loss::squared_hinge(x, t) };
-            squared_hinge_with: { let (x, t) = pair(a); loss::squared_hinge_with(x, t, reduction(a)) };
-            soft_margin: { let (x, t) = pair(a); loss::soft_margin(x, t) };
-            soft_margin_with: { let (x, t) = pair(a); loss::soft_margin_with(x, t, reduction(a)) };
-            margin_ranking: { let (x, y) = pair(a); loss::margin_ranking(x, y, a.same(), a.number()) };
+            hinge: { let (x, t) = pair_in(a, |x| x, signs); loss::hinge(x, t) };
+            hinge_with: { let (x, t) = pair_in(a, |x| x, signs); loss::hinge_with(x, t, reduction(a)) };
+            squared_hinge: { let (x, t) = pair_in(a, |x| x, signs); loss::squared_hinge(x, t) };
+            squared_hinge_with: { let (x, t) = pair_in(a, |x| x, signs); loss::squared_hinge_with(x, t, reduction(a)) };
+            soft_margin: { let (x, t) = pair_in(a, |x| x, signs); loss::soft_margin(x, t) };
+            soft_margin_with: { let (x, t) = pair_in(a, |x| x, signs); loss::soft_margin_with(x, t, reduction(a)) };
+            margin_ranking: { let (x, y) = pair(a); let t = signs(a.same());
+                loss::margin_ranking(x, y, t, a.positive()) };
             multi_margin: { let (x, t) = classes(a); loss::multi_margin(x, &t, a.number()) };
             cosine_embedding: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
-                let t = a.operand(&[n]); loss::cosine_embedding(x, y, t, a.number()) };
+                let t = signs(a.more(&[n])); loss::cosine_embedding(x, y, t, a.probability()) };
             info_nce: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
                 loss::info_nce(x, y, a.positive()) };
         }

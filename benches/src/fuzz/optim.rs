@@ -88,8 +88,8 @@ fn adam<T: Float>(a: &mut Arguments<'_, T>) -> Adam<T> {
 
 /// One of those with most options.
 fn descended<T: Float>(a: &mut Arguments<'_, T>) -> Result<()> {
-    match a.below(5) {
-        0 => stepped(
+    match a.below(8) {
+        0 | 5..=7 => stepped(
             a,
             Descent::with(RmspropConfig { momentum: 0.5, centered: true, ..RmspropConfig::default() }),
         ),

@@ -107,6 +107,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::Tape" {
             substitute: { let p = a.param(); let by = a.same(); let _here = a.tape.substitute(&p, by);
                 a.tape.param(&p) * 2.0 };
+            error_scope: { let x = a.var(); let _scope = a.tape.error_scope("fuzz"); x.exp() };
             new: done(Tape::<T>::new());
             train: done(Tape::<T>::train(a.bits()));
             eval: done(Tape::<T>::eval());

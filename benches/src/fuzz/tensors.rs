@@ -5,6 +5,7 @@ use wengert::ops::buffer::{self, Buffer};
 use wengert::ops::kernel::find::{gather_positions, positions};
 use wengert::ops::kernel::pointwise::{Each, Fun, loops, pointwise};
 use wengert::ops::kernel::recurrent::{Adjoint, Cell, Run, Sequence};
+use wengert::ops::kernel::rows::{RowKernel, rows};
 use wengert::ops::kernel::update::{Update, update};
 use wengert::ops::{
     Error, ErrorKind, Layout, Result, Shape, Slice, Tensor, broadcast_shapes, math, normalize_axis, parallel,
@@ -18,6 +19,14 @@ impl<T: Float> Update<2, T> for Halve {
     #[inline(always)]
     fn call(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
         [p - g, m + g]
+    }
+}
+
+struct First;
+impl<T: Float> RowKernel<T, T> for First {
+    #[inline(always)]
+    fn call(&self, x: &[T], y: &mut [T]) {
+        y.fill(x.first().copied().unwrap_or(T::ZERO));
     }
 }
 
@@ -111,6 +120,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             shares_buffer: a.tensor().shares_buffer(&a.tensor());
             buffer_address: a.tensor().buffer_address();
             buffer_len: a.tensor().buffer_len();
+            buffer_owners: a.tensor().buffer_owners();
             item: { let t = if a.once_in(2) { a.tensor_of(&[1, 1]) } else { a.tensor() };
                 t.item().map(done) };
             get: { let t = a.tensor(); let at: Vec<_> = a.shape.clone().into_iter().map(|d| a.count(0..=d.max(1) - 1))
@@ -194,6 +204,18 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             gt: a.tensor().gt(&a.beside_tensor());
             ge: a.tensor().ge(&a.beside_tensor());
             scale: a.tensor().scale(a.number());
+            abs: a.tensor().abs();
+            sqrt: a.tensor().sqrt();
+            exp: a.tensor().exp();
+            expm1: a.tensor().expm1();
+            log: a.tensor().log();
+            log1p: a.tensor().log1p();
+            tanh: a.tensor().tanh();
+            sigmoid: a.tensor().sigmoid();
+            erf: a.tensor().erf();
+            sin: a.tensor().sin();
+            cos: a.tensor().cos();
+            zip_map: a.tensor().zip_map(&a.beside_tensor(), |x, y| x * y);
             floor: a.tensor().floor();
             ceil: a.tensor().ceil();
             round: a.tensor().round();
@@ -233,6 +255,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "ops::pointwise" {
             pointwise: pointwise("fuzz", [&a.tensor(), &a.beside_tensor()], &Fun(|x: T, y: T| x + y));
             loops: loops("fuzz", [&a.tensor(), &a.beside_tensor()], &Each(Fun(|x: T, y: T| x < y)));
+        }
+        "ops::rows" {
+            rows: rows("fuzz", &a.tensor(), a.size(), &First);
         }
         "ops::update" {
             update: { let (mut p, mut m) = (a.tensor(), a.beside_tensor());

@@ -68,7 +68,9 @@ fn rows<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
 /// Images of so many channels and so many pixels, or others.
 fn images<'t, T: Float>(a: &mut Arguments<'t, T>, channels: usize, size: usize) -> Var<'t, T> {
     let n = 1 + a.below(2);
-    a.of(&[n, channels, size, size])
+    let x = a.of(&[n, channels, size, size]);
+    // Mostly brightnesses, which are between 0 and 1.
+    if a.once_in(4) { x } else { x.sigmoid() }
 }
 
 /// A convolutional network, and the channels of its images.

@@ -48,10 +48,10 @@ pub enum Error {
         detail: String,
     },
     /// The tensors of a dict are not the model's.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Misfit(String),
     /// What a file of this format cannot hold.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Unwritable(String),
     /// Something of a model or an optimiser that could not be done.
     #[error(transparent)]

@@ -155,7 +155,7 @@ fn calls_that_cannot_be_done_are_found_where_they_were_written() {
         (line!(), "pow", failed(x.pow(y)), &["[2, 3]", "[4, 5]"]),
         (line!(), "maximum", failed(x.maximum(y)), &["[2, 3]", "[4, 5]"]),
         (line!(), "minimum", failed(x.minimum(bad())), &["[2, 3]", "[4, 5]"]),
-        (line!(), "where", failed(x.select(Tensor::from([true; 7]), 0.0)), &["[7]"]),
+        (line!(), "select", failed(x.select(Tensor::from([true; 7]), 0.0)), &["[7]"]),
         (line!(), "only_matrices", failed(t.apply(OnlyMatrices, &[x.sum()])), &["[]"]),
         (line!(), "only_matrices", failed(t.apply_many(OnlyMatrices, &[x.sum()], 2)[1]), &["[]"]),
         (line!(), "only_matrices", failed(t.apply_static(&OnlyMatrices, &[x.sum()])), &["[]"]),

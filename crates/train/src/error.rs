@@ -153,6 +153,23 @@ pub enum Error {
     Tape(#[from] wengert_tape::Error),
 }
 
+/// So that one `?` serves for tensors, tapes and runs.
+///
+/// ```
+/// fn prepared() -> wengert_train::Result<()> {
+///     let x = wengert_ops::Tensor::<f32>::ones([2, 3]);
+///     x.reshape([7])?;
+///     Ok(())
+/// }
+/// assert!(prepared().unwrap_err().to_string().contains("reshape"));
+/// ```
+impl From<wengert_ops::Error> for Error {
+    #[track_caller]
+    fn from(e: wengert_ops::Error) -> Self {
+        Error::Tape(e.into())
+    }
+}
+
 /// The result of a part of a run.
 ///
 /// ```

@@ -163,7 +163,7 @@ impl RunFolder {
     pub fn load(&self, model: &mut dyn Module) -> Result<u64> {
         let path = self.path.join(WEIGHTS);
         state::load(model, &path)?;
-        of_weights(model).map_err(|detail| Error::Snapshot { path: Some(path), detail })
+        of_weights(model).map_err(|e| Error::Snapshot { path: Some(path), detail: e.to_string() })
     }
 
     /// As [`save`](RunFolder::save), with the options that the weights came of, for [`load_of`](RunFolder::load_of) to compare.
@@ -237,8 +237,11 @@ impl RunFolder {
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(unwritten(format!("two tensors of the model are named {}", twice[0])));
         }
-        self.write_bytes(WEIGHTS, &state::encode(&dict, note.as_deref()).map_err(unwritten)?)?;
-        of_weights(model).map_err(unwritten)
+        self.write_bytes(
+            WEIGHTS,
+            &state::encode(&dict, note.as_deref()).map_err(|e| unwritten(e.to_string()))?,
+        )?;
+        of_weights(model).map_err(|e| unwritten(e.to_string()))
     }
 
     /// Says that a run is being written here, and takes away what one that was killed left half written. Until the lock is dropped or
@@ -401,7 +404,7 @@ struct Note {
 }
 
 /// The [`fingerprint`] of weights: of the file that holds nothing else.
-fn of_weights(model: &dyn Module) -> Result<u64, String> {
+fn of_weights(model: &dyn Module) -> Result<u64, state::Error> {
     Ok(fingerprint(&state::encode(&state::dict(model), None)?))
 }
 

@@ -404,38 +404,37 @@ functions! {
     erf 12;
 }
 
-macro_rules! trigonometric {
-    ($($(#[$doc:meta])* $name:ident $any:ident;)*) => {
-        impl<T: Float> Tensor<T> {
-            $($(#[$doc])*
-            #[must_use]
-            pub fn $name(&self) -> Tensor<T> {
-                struct Function;
-                impl<T: Float> Kernel<1, T, T> for Function {
-                    const COST: usize = 8;
-                    const PATCHES: bool = true;
-                    #[inline(always)]
-                    fn call(&self, [x]: [T; 1]) -> T {
-                        x.$name()
-                    }
-                    #[inline(always)]
-                    fn is_rough(&self, [x]: [T; 1]) -> bool {
-                        x.trig_is_large()
-                    }
-                    fn patch(&self, [x]: [T; 1]) -> T {
-                        x.$any()
-                    }
-                }
-                pointwise_as(self.shape().clone(), [self], &Each(Function))
-            })*
-        }
-    };
+/// The sine, or the cosine.
+struct Trigonometric<const SINE: bool>;
+
+impl<T: Float, const SINE: bool> Kernel<1, T, T> for Trigonometric<SINE> {
+    const COST: usize = 8;
+    const PATCHES: bool = true;
+    #[inline(always)]
+    fn call(&self, [x]: [T; 1]) -> T {
+        if SINE { x.sin() } else { x.cos() }
+    }
+    #[inline(always)]
+    fn is_rough(&self, [x]: [T; 1]) -> bool {
+        x.trig_is_large()
+    }
+    fn patch(&self, [x]: [T; 1]) -> T {
+        if SINE { x.sin_any() } else { x.cos_any() }
+    }
 }
-trigonometric! {
+
+impl<T: Float> Tensor<T> {
     /// Sines of angles in radians.
-    sin sin_any;
+    #[must_use]
+    pub fn sin(&self) -> Tensor<T> {
+        pointwise_as(self.shape().clone(), [self], &Each(Trigonometric::<true>))
+    }
+
     /// Cosines of angles in radians.
-    cos cos_any;
+    #[must_use]
+    pub fn cos(&self) -> Tensor<T> {
+        pointwise_as(self.shape().clone(), [self], &Each(Trigonometric::<false>))
+    }
 }
 
 impl<T: Float> Tensor<T> {
@@ -567,6 +566,38 @@ mod tests {
         same(x.sign(), [-1.0, -1.0, 0.0, 1.0, 1.0, nan, -1.0]);
         let reversed = x.slice(0, Slice::all().step(-1)).unwrap();
         assert_eq!(reversed.sign().to_vec()[4..], [0.0, -1.0, -1.0]);
+    }
+
+    #[test]
+    fn functions_and_operators_of_tensors_are_those_of_their_elements() {
+        let base = Tensor::<f64>::arange(0.25, 0.3, 1200).reshape([30, 40]).unwrap();
+        for x in [base.clone(), base.transpose(0, 1).unwrap(), base.slice(0, Slice::all().step(-3)).unwrap()]
+        {
+            let each = |y: Tensor<f64>, f: fn(f64) -> f64| {
+                for (y, v) in y.to_vec().into_iter().zip(x.to_vec()) {
+                    assert!(
+                        y == f(v) || (y - f(v)).abs() <= 1e-15 * f(v).abs(),
+                        "{v}: {y}, expected {}",
+                        f(v)
+                    );
+                }
+            };
+            each(x.exp(), f64::exp);
+            each(x.expm1(), f64::exp_m1);
+            each(x.log(), f64::ln);
+            each(x.log1p(), f64::ln_1p);
+            each(x.sqrt(), f64::sqrt);
+            each(x.tanh(), f64::tanh);
+            each(x.sigmoid(), |v| 1.0 / (1.0 + (-v).exp()));
+            each((-&x).abs(), f64::abs);
+            each(x.map(|v| (v * 1e7).floor()).sin().abs(), |v| (v * 1e7).floor().sin().abs());
+            each(&(&(&x * 2.0) + 1.0) / 4.0, |v| (v * 2.0 + 1.0) / 4.0);
+            each((&x + &x).unwrap(), |v| v + v);
+            each(x.zip_map(&x, |a, b| a * b - 1.0).unwrap(), |v| v * v - 1.0);
+        }
+        assert!((&base + &Tensor::zeros([7])).is_err());
+        assert!(base.cos().sub(&base.map(f64::cos)).unwrap().to_vec().iter().all(|d| d.abs() < 1e-15));
+        assert!((Tensor::from([0.5]).erf().item().unwrap() - 0.5204998778130465f64).abs() < 1e-15);
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl<'t, T: Float> Var<'t, T> {
         v: impl Operand<'t, T>,
         options: Attention<'t, T>,
     ) -> Self {
+        let _scope = self.tape().error_scope("scaled_dot_product_attention");
         let (k, v) = (k.into_var(self.tape()), v.into_var(self.tape()));
         let mut x = vec![self, k, v];
         x.extend(options.added);

@@ -110,12 +110,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// `clamp(0, 6)`: gradient 0 at 0 and 6.
     #[track_caller]
     pub fn relu6(self) -> Self {
+        let _scope = self.tape().error_scope("relu6");
         self.clamp(0.0, 6.0)
     }
 
     /// `clamp(-1, 1)`: gradient 0 at -1 and 1.
     #[track_caller]
     pub fn hardtanh(self) -> Self {
+        let _scope = self.tape().error_scope("hardtanh");
         self.clamp(-1.0, 1.0)
     }
 }

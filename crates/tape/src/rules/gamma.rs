@@ -103,6 +103,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn polygamma(self, n: usize) -> Self {
+        let _scope = self.tape().error_scope("polygamma");
         match u32::try_from(n) {
             _ if self.is_failed() => self,
             Ok(0) => self.digamma(),

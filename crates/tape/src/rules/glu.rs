@@ -13,6 +13,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn glu(self, axis: isize) -> Self {
+        let _scope = self.tape().error_scope("glu");
         if self.is_failed() {
             return self;
         }

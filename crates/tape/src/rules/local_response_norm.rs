@@ -20,6 +20,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn local_response_norm(self, size: usize, alpha: f64, beta: f64, k: f64) -> Self {
+        let _scope = self.tape().error_scope("local_response_norm");
         const OP: &str = "local_response_norm";
         if self.is_failed() {
             return self;

@@ -118,6 +118,7 @@ impl<T: Float> Var<'_, T> {
     /// The Euclidean norm over some axes, which stay with size 1.
     #[track_caller]
     pub fn norm_keepdim(self, axes: impl Axes) -> Self {
+        let _scope = self.tape().error_scope("norm_keepdim");
         self.square().sum_keepdim(axes).pointwise(NormSqrt)
     }
 }

@@ -125,12 +125,14 @@ impl<'t, T: Float> Var<'t, T> {
     /// Refused are an order that is not a number, and a negative or infinite one of no elements.
     #[track_caller]
     pub fn norm_p(self, p: f64, axes: impl Axes) -> Self {
+        let _scope = self.tape().error_scope("norm_p");
         self.norm_of("norm_p", p, axes.resolve("norm_p", self.rank()), false)
     }
 
     /// The norm of order `p` over some axes, which stay with size 1.
     #[track_caller]
     pub fn norm_p_keepdim(self, p: f64, axes: impl Axes) -> Self {
+        let _scope = self.tape().error_scope("norm_p_keepdim");
         self.norm_of("norm_p_keepdim", p, axes.resolve("norm_p_keepdim", self.rank()), true)
     }
 
@@ -146,6 +148,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn normalize(self, p: f64, axis: isize, eps: f64) -> Self {
+        let _scope = self.tape().error_scope("normalize");
         let norm = self.norm_of("normalize", p, axis.resolve("normalize", self.rank()), true);
         if norm.is_failed() {
             return norm;
@@ -166,6 +169,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn cosine_similarity(self, o: impl Operand<'t, T>, axis: isize, eps: f64) -> Self {
+        let _scope = self.tape().error_scope("cosine_similarity");
         const OP: &str = "cosine_similarity";
         let o = o.into_var(self.tape());
         if self.is_failed() || o.is_failed() {

@@ -84,6 +84,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn pad_reflect(self, widths: &[(usize, usize)]) -> Self {
+        let _scope = self.tape().error_scope("pad_reflect");
         padded(self, "pad_reflect", Mode::Reflect, widths)
     }
 
@@ -98,6 +99,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn pad_replicate(self, widths: &[(usize, usize)]) -> Self {
+        let _scope = self.tape().error_scope("pad_replicate");
         padded(self, "pad_replicate", Mode::Replicate, widths)
     }
 
@@ -113,6 +115,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn pad_circular(self, widths: &[(usize, usize)]) -> Self {
+        let _scope = self.tape().error_scope("pad_circular");
         padded(self, "pad_circular", Mode::Circular, widths)
     }
 }

@@ -62,6 +62,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn im2col(self, window: impl Into<Window<2>>) -> Self {
+        let _scope = self.tape().error_scope("im2col");
         let window = window.into();
         if self.is_failed() {
             return self;
@@ -104,6 +105,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn col2im(self, sizes: [usize; 2], window: impl Into<Window<2>>) -> Self {
+        let _scope = self.tape().error_scope("col2im");
         let window = window.into();
         if self.is_failed() {
             return self;

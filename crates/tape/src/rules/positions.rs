@@ -24,6 +24,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn scatter(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("scatter");
         let src = src.into_var(self.tape());
         if self.is_failed() {
             return self;
@@ -45,6 +46,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn take(self, index: &Tensor<i64>) -> Self {
+        let _scope = self.tape().error_scope("take");
         if self.is_failed() {
             return self;
         }
@@ -68,6 +70,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn put(self, index: &Tensor<i64>, src: impl Operand<'t, T>, accumulate: bool) -> Self {
+        let _scope = self.tape().error_scope("put");
         let src = src.into_var(self.tape());
         if self.is_failed() {
             return self;
@@ -92,6 +95,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn index_get(self, indices: &[Tensor<i64>]) -> Self {
+        let _scope = self.tape().error_scope("index_get");
         if self.is_failed() {
             return self;
         }
@@ -124,6 +128,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn index_put(self, indices: &[Tensor<i64>], src: impl Operand<'t, T>, accumulate: bool) -> Self {
+        let _scope = self.tape().error_scope("index_put");
         let src = src.into_var(self.tape());
         if self.is_failed() {
             return self;
@@ -153,6 +158,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn masked_select(self, mask: impl IntoMask) -> Self {
+        let _scope = self.tape().error_scope("masked_select");
         if self.is_failed() {
             return self;
         }
@@ -175,6 +181,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn masked_scatter(self, mask: impl IntoMask, src: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("masked_scatter");
         let src = src.into_var(self.tape());
         for x in [self, src] {
             if x.is_failed() {

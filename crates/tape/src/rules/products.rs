@@ -72,6 +72,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn outer(self, o: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("outer");
         let o = o.into_var(self.tape());
         let stopped = self.stopped(o, |a, b| match (a.len(), b.len()) {
             (1, 1) => Ok(()),
@@ -93,6 +94,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn dot(self, o: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("dot");
         let o = o.into_var(self.tape());
         let stopped = self.stopped(o, |a, b| match (&a[..], &b[..]) {
             ([n], [m]) if n == m => Ok(()),
@@ -115,6 +117,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn cross(self, o: impl Operand<'t, T>, axis: isize) -> Self {
+        let _scope = self.tape().error_scope("cross");
         const OP: &str = "cross";
         let o = o.into_var(self.tape());
         let stopped = self.stopped(o, |a, b| {
@@ -159,6 +162,7 @@ impl<'t, T: Float> Var<'t, T> {
         weight: impl Operand<'t, T>,
         bias: Option<Var<'t, T>>,
     ) -> Self {
+        let _scope = self.tape().error_scope("bilinear");
         const OP: &str = "bilinear";
         let (b, weight) = (b.into_var(self.tape()), weight.into_var(self.tape()));
         if weight.is_failed() {
@@ -218,6 +222,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn cdist(self, o: impl Operand<'t, T>, p: f64) -> Self {
+        let _scope = self.tape().error_scope("cdist");
         const OP: &str = "cdist";
         let o = o.into_var(self.tape());
         let stopped = self.stopped(o, |a, b| {

@@ -120,6 +120,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The median of all elements, of rank 0, as [`median_along`](Var::median_along) defines it.
     #[track_caller]
     pub fn median(self) -> Self {
+        let _scope = self.tape().error_scope("median");
         if self.is_failed() {
             return self;
         }

@@ -26,6 +26,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn flip(self, axes: impl Axes) -> Self {
+        let _scope = self.tape().error_scope("flip");
         if self.is_failed() {
             return self;
         }
@@ -53,6 +54,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn roll(self, axis: isize, shift: isize) -> Self {
+        let _scope = self.tape().error_scope("roll");
         if self.is_failed() {
             return self;
         }
@@ -77,6 +79,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn movedim(self, from: isize, to: isize) -> Self {
+        let _scope = self.tape().error_scope("movedim");
         if self.is_failed() {
             return self;
         }
@@ -105,6 +108,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn chunk(self, axis: isize, n: usize) -> Vec<Var<'t, T>> {
+        let _scope = self.tape().error_scope("chunk");
         // So many parts that a program may take them apart, but not as many as a wrong number asks for.
         let failed = n.clamp(1, 1024);
         if self.is_failed() {
@@ -140,6 +144,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn unbind(self, axis: isize) -> Vec<Var<'t, T>> {
+        let _scope = self.tape().error_scope("unbind");
         if self.is_failed() {
             return vec![self];
         }
@@ -168,6 +173,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn repeat(self, times: &[usize]) -> Self {
+        let _scope = self.tape().error_scope("repeat");
         if self.is_failed() {
             return self;
         }
@@ -203,6 +209,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn tile(self, times: &[usize]) -> Self {
+        let _scope = self.tape().error_scope("tile");
         if self.is_failed() {
             return self;
         }
@@ -231,6 +238,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn rot90(self, k: isize, axes: [isize; 2]) -> Self {
+        let _scope = self.tape().error_scope("rot90");
         if self.is_failed() {
             return self;
         }
@@ -257,6 +265,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn repeat_interleave(self, axis: isize, times: usize) -> Self {
+        let _scope = self.tape().error_scope("repeat_interleave");
         if self.is_failed() {
             return self;
         }

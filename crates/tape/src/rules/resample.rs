@@ -162,6 +162,7 @@ impl<T: Float> Var<'_, T> {
     /// length / size⌋. See [`upsample_nearest2d`](Var::upsample_nearest2d).
     #[track_caller]
     pub fn upsample_nearest1d(self, resize: impl Into<Resize<1>>) -> Self {
+        let _scope = self.tape().error_scope("upsample_nearest1d");
         resample(self, "upsample_nearest1d", resize.into(), None)
     }
 
@@ -179,6 +180,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn upsample_nearest2d(self, resize: impl Into<Resize<2>>) -> Self {
+        let _scope = self.tape().error_scope("upsample_nearest2d");
         resample(self, "upsample_nearest2d", resize.into(), None)
     }
 
@@ -195,6 +197,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn upsample_linear1d(self, resize: impl Into<Resize<1>>, corners: Corners) -> Self {
+        let _scope = self.tape().error_scope("upsample_linear1d");
         resample(self, "upsample_linear1d", resize.into(), Some(corners))
     }
 
@@ -211,6 +214,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn upsample_bilinear2d(self, resize: impl Into<Resize<2>>, corners: Corners) -> Self {
+        let _scope = self.tape().error_scope("upsample_bilinear2d");
         resample(self, "upsample_bilinear2d", resize.into(), Some(corners))
     }
 
@@ -228,12 +232,14 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn pixel_shuffle(self, factor: usize) -> Self {
+        let _scope = self.tape().error_scope("pixel_shuffle");
         shuffle(self, "pixel_shuffle", factor, false)
     }
 
     /// What [`pixel_shuffle`](Var::pixel_shuffle) undoes: squares of pixels become channels.
     #[track_caller]
     pub fn pixel_unshuffle(self, factor: usize) -> Self {
+        let _scope = self.tape().error_scope("pixel_unshuffle");
         shuffle(self, "pixel_unshuffle", factor, true)
     }
 }

@@ -47,6 +47,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn select(self, mask: impl super::IntoMask, other: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("select");
         let other = other.into_var(self.tape());
         match mask.into_mask() {
             Ok(mask) => select(mask, self, other),
@@ -66,6 +67,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn masked_fill(self, mask: impl super::IntoMask, fill: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("masked_fill");
         let fill = fill.into_var(self.tape());
         match mask.into_mask() {
             Ok(mask) => select(mask, fill, self),

@@ -20,6 +20,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn selu(self) -> Self {
+        let _scope = self.tape().error_scope("selu");
         self.pointwise(Elu(ALPHA)) * SCALE
     }
 
@@ -33,6 +34,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn celu(self, alpha: f64) -> Self {
+        let _scope = self.tape().error_scope("celu");
         (self / alpha).pointwise(Elu(1.0)) * alpha
     }
 }

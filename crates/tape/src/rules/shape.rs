@@ -146,6 +146,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn flatten_axes(self, first: isize, last: isize) -> Self {
+        let _scope = self.tape().error_scope("flatten_axes");
         const OP: &str = "flatten_axes";
         if self.is_failed() {
             return self;
@@ -181,6 +182,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn unflatten(self, axis: isize, sizes: impl ToShape) -> Self {
+        let _scope = self.tape().error_scope("unflatten");
         const OP: &str = "unflatten";
         if self.is_failed() {
             return self;
@@ -215,6 +217,7 @@ impl<T: Float> Var<'_, T> {
     /// All axes from `start` on merged into one; for a scalar, an axis of size 1.
     #[track_caller]
     pub fn flatten(self, start: usize) -> Self {
+        let _scope = self.tape().error_scope("flatten");
         let shape = self.raw_shape();
         if start > shape.len() && !self.is_failed() {
             let detail = format!("axis {start} is out of range for shape {shape}");

@@ -55,6 +55,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// One position of an axis, which goes.
     #[track_caller]
     pub fn get(self, axis: isize, position: usize) -> Self {
+        let _scope = self.tape().error_scope("get");
         if self.is_failed() {
             return self;
         }
@@ -84,6 +85,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn narrow(self, axis: isize, start: usize, length: usize) -> Self {
+        let _scope = self.tape().error_scope("narrow");
         if self.is_failed() {
             return self;
         }
@@ -114,6 +116,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn split_every(self, axis: isize, size: usize) -> Vec<Var<'t, T>> {
+        let _scope = self.tape().error_scope("split_every");
         if self.is_failed() {
             return vec![self];
         }
@@ -150,6 +153,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn split(self, axis: isize, sizes: &[usize]) -> Vec<Var<'t, T>> {
+        let _scope = self.tape().error_scope("split");
         if self.is_failed() {
             return vec![self; sizes.len()];
         }

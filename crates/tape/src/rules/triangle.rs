@@ -52,6 +52,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn tril(self, offset: isize) -> Self {
+        let _scope = self.tape().error_scope("tril");
         self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
     }
 
@@ -59,6 +60,7 @@ impl<T: Float> Var<'_, T> {
     /// j ≥ i + offset.
     #[track_caller]
     pub fn triu(self, offset: isize) -> Self {
+        let _scope = self.tape().error_scope("triu");
         self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
     }
 
@@ -74,6 +76,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn diagonal(self, offset: isize) -> Self {
+        let _scope = self.tape().error_scope("diagonal");
         if self.is_failed() {
             return self;
         }
@@ -106,6 +109,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn diag_embed(self, offset: isize) -> Self {
+        let _scope = self.tape().error_scope("diag_embed");
         const OP: &str = "diag_embed";
         if self.is_failed() {
             return self;
