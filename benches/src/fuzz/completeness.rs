@@ -339,6 +339,13 @@ fn no_function_has_two_lines() {
 const OF_OTHERS: &[&str] =
     &["backward", "backward_from", "backward_retaining", "grad", "hook", "pointwise", "pointwise2"];
 
+/// Functions whose arguments the fuzz makes with another.
+const OF_ANOTHER: &[(&str, &str)] = &[
+    ("col2im", "im2col"),
+    ("max_unpool1d", "max_pool1d_with_indices"),
+    ("max_unpool2d", "max_pool2d_with_indices"),
+];
+
 /// Functions whose arguments the fuzz makes with a sum and a transpose.
 const OF_DEFINITE: &[&str] =
     &["cholesky", "det", "eigh", "eigvalsh", "inverse", "logdet", "slogdet", "solve", "solve_triangular"];
@@ -361,6 +368,7 @@ fn an_error_names_the_function_that_was_called() {
                 method.strip_prefix(op).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
             // "fuzz" refuses arguments; "operand" and "value" are the tape's words for a handle that it does not know.
             let of_argument = ["fuzz", "operand", "value"].contains(&op)
+                || OF_ANOTHER.contains(&(method, op))
                 || OF_DEFINITE.contains(&method) && ["add", "t"].contains(&op);
             if !is_form && !of_argument {
                 wrong

@@ -146,7 +146,10 @@ fn pair_in<'t, T: Float>(
 
 /// -1 or 1.
 fn signs<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
-    x.tape().constant(x.sign().map(|s| (&s + 0.5).sign()))
+    match x.sign() {
+        Ok(s) => x.tape().constant((&s + 0.5).sign()),
+        Err(e) => x.tape().failed(e),
+    }
 }
 
 fn path() -> PathBuf {

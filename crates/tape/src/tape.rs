@@ -458,7 +458,9 @@ impl<T: Float> Tape<T> {
     pub fn failed(&self, e: Error) -> Var<'_, T> {
         let at = Location::caller();
         let mut state = self.state.borrow_mut();
-        let e = state.error_scope.map_or(e.clone(), |name| e.in_function(name));
+        // An error that has a place was born elsewhere, in an operand.
+        let named = state.error_scope.filter(|_| e.location().is_none());
+        let e = named.map_or(e.clone(), |name| e.in_function(name));
         state.push_failed(self, e.at(at), SmallVec::new(), at)
     }
 }

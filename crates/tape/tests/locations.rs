@@ -128,7 +128,7 @@ fn calls_that_cannot_be_done_are_found_where_they_were_written() {
         (line!(), "var_axes", failed(x.var_axes(5, 0.0)), &["5", "rank 2"]),
         (line!(), "std_axes", failed(x.std_axes(5, 0.0)), &["5", "rank 2"]),
         (line!(), "norm_axes", failed(x.norm_axes(5)), &["5", "rank 2"]),
-        (line!(), "sum", failed(x.norm_keepdim(5)), &["5", "rank 2"]),
+        (line!(), "norm_keepdim", failed(x.norm_keepdim(5)), &["5", "rank 2"]),
         (line!(), "logsumexp", failed(x.logsumexp(5)), &["5", "rank 2"]),
         (line!(), "logsumexp", failed(x.logsumexp_keepdim(5)), &["5", "rank 2"]),
         (line!(), "softmax", failed(x.softmax(5)), &["5", "rank 2"]),

@@ -237,7 +237,7 @@ fn a_rule_that_breaks_its_contract_is_an_error_that_names_op_and_shapes() {
         (RowRule::Forgets, &["no cotangent", "[3]"]),
         (RowRule::ForgetsLater, &["no cotangent", "[3]"]),
         (RowRule::Short, &["1 cotangents for 2 inputs"]),
-        (RowRule::Missing, &["neither a rule nor a composite"]),
+        (RowRule::Missing, &["the op has no rule"]),
     ];
     for product in [false, true] {
         for (rule, parts) in &cases {
