@@ -6,30 +6,38 @@ use crate::error::Error;
 /// What can be a mask: booleans, a reference to them, or the result of a comparison.
 pub trait IntoMask {
     /// The mask, or the error that stands in its place.
+    #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>>;
 }
 
 impl IntoMask for Tensor<bool> {
+    #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>> {
         Ok(self)
     }
 }
 
 impl IntoMask for &Tensor<bool> {
+    #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>> {
         Ok(self.clone())
     }
 }
 
 impl IntoMask for Result<Tensor<bool>> {
+    #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>> {
         self
     }
 }
 
 impl IntoMask for wengert_ops::Result<Tensor<bool>> {
+    #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>> {
-        self.map_err(|e| Error::new(crate::ErrorKind::Op(e.kind()), e.op(), e.detail()))
+        match self {
+            Ok(mask) => Ok(mask),
+            Err(e) => Err(e.into()),
+        }
     }
 }
 
