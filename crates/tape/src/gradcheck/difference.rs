@@ -277,6 +277,8 @@ impl<'f> Differences<'f> {
             (false, false) if !central.is_known() => {
                 return Ok(Verdict::Unknown(Unknown::Neighbourhood));
             }
+            // Sides have the rounding of the value in the middle, which the two together have not.
+            _ if central.error <= 1e-3 * central.value.abs() => central,
             _ => [left, right]
                 .into_iter()
                 .fold(central, |best, side| if best.contradicts(side) { best } else { best.or_better(side) }),
