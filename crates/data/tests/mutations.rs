@@ -6,13 +6,14 @@
 //! $ MUTATIONS=1000000 cargo test --release -p wengert-data --test mutations
 //! ```
 
+mod counting;
+
+use counting::{Random, peak};
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flate2::{Compression, Crc};
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wengert_data::format::csv::{Header, Missing, Table, TableConfig};
 use wengert_data::format::idx::{self, Kind};
@@ -20,34 +21,6 @@ use wengert_data::format::image::{self, Channels};
 use wengert_data::format::{Array, MOST_FOR_ANY_FILE, MOST_PER_BYTE, npy, npz};
 use wengert_data::{Error, Pairs, Result, Series, Text, Texts};
 use wengert_ops::{Tensor, buffer};
-
-/// The system's allocator, counting bytes in use and their peak.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// The counts are those of the whole process, so that one test at a time may count.
 fn alone() -> MutexGuard<'static, ()> {
@@ -58,36 +31,8 @@ fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// The most memory that a call takes beyond what was in use before.
-fn peak<V>(f: impl FnOnce() -> V) -> (V, u64) {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let value = f();
-    (value, (PEAK.load(Relaxed) - before) as u64)
-}
-
 fn limit(length: usize) -> u64 {
     (length as u64 * MOST_PER_BYTE).max(MOST_FOR_ANY_FILE)
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
 }
 
 /// What readers of text and of headers may stumble over.

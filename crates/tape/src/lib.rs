@@ -10,8 +10,10 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod contract;
 pub mod derivatives;
 mod error;
+mod error_scope;
 mod evaluating;
 pub mod formula;
 pub mod gradcheck;
@@ -34,6 +36,7 @@ mod var;
 mod written;
 
 pub use error::{Error, ErrorKind, Result};
+pub use error_scope::ErrorScope;
 pub use formula::{Elementary, Expr};
 pub use grads::Grads;
 pub use inspect::{NodeInfo, SweepStep};
@@ -46,7 +49,7 @@ pub use rules::Steps;
 pub use scope::{Keep, Scope};
 pub use substitute::Substituted;
 pub use sweep::Retain;
-pub use tape::{ErrorScope, Tape};
+pub use tape::Tape;
 pub use updates::{Announcement, BufferId, Change, Updates};
 pub use var::{Dims, Operand, Var};
 pub use written::{Equation, Term};

@@ -159,8 +159,10 @@ impl Paths {
         self.0.clear();
     }
 
-    fn extend<T: Float>(&mut self, nodes: &[Node<T>], len: usize) {
-        for id in self.0.len()..len.min(nodes.len()) {
+    /// Finds the paths of the first `len` nodes; gives how many were not known before.
+    fn extend<T: Float>(&mut self, nodes: &[Node<T>], len: usize) -> usize {
+        let missing = self.0.len()..len.min(nodes.len());
+        for id in missing.clone() {
             let node = &nodes[id];
             let path = match &node.param {
                 Some(p) => p.name.as_ref().map(|name| Path { param: id as u32, len: name.len() as u32 }),
@@ -168,6 +170,7 @@ impl Paths {
             };
             self.0.push(path);
         }
+        missing.len()
     }
 
     fn common<T: Float>(&self, nodes: &[Node<T>], inputs: &[u32]) -> Option<Path> {
@@ -208,5 +211,28 @@ pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
         format!("{} in [{lo:.4e}, {hi:.4e}]{bad}", t.shape())
     } else {
         format!("{}{bad}", t.shape())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tape;
+    use wengert_ops::Tensor;
+
+    #[test]
+    fn errors_find_the_path_of_a_node_once() {
+        let tape = Tape::<f64>::new();
+        let (one, mut grown) = (tape.var(Tensor::ones([2])), tape.var(Tensor::ones([2])));
+        for _ in 0..50 {
+            grown = grown + 1.0;
+            assert!((one + grown).matmul(Tensor::ones([3])).is_failed());
+        }
+        let mut paths = Paths::default();
+        let state = tape.state.borrow();
+        let found: usize = (1..=state.nodes.len()).map(|len| paths.extend(&state.nodes, len)).sum();
+        assert_eq!(found, state.nodes.len());
+        // The tape keeps them from one error to the next.
+        assert!(state.paths.0.len() > 90);
     }
 }

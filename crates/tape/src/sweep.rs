@@ -4,6 +4,7 @@
 //! adds them up.
 
 use crate::checkpoint::Regions;
+use crate::contract;
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
 use crate::inspect::SweepStep;
@@ -201,9 +202,9 @@ impl<T: Float> Sweep<'_, T> {
         };
         let gx = pulled_back(op, &eager, &mut self.scratch);
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
-        let gx = gx.map_err(|e| located(undeclared(e, op, &needs, &slots, &outputs)))?;
+        let gx = gx.map_err(|e| located(contract::undeclared(e, op, &needs, &slots, &outputs)))?;
         if gx.len() != node.inputs.len() {
-            return Err(located(other_number(op, gx.len(), node.inputs.len())));
+            return Err(located(contract::other_number(op, gx.len(), node.inputs.len())));
         }
         if let Some(log) = &mut self.log {
             let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
@@ -222,16 +223,9 @@ impl<T: Float> Sweep<'_, T> {
             let shape = self.nodes[x as usize].value.shape();
             match g {
                 _ if !needed => {}
-                None => {
-                    let detail = format!("the rule gave no cotangent for an input of shape {shape}");
-                    return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
-                }
+                None => return Err(located(contract::missing(op, shape))),
                 Some(g) if g.shape() != shape => {
-                    let detail = format!(
-                        "the rule gave a cotangent of shape {} for an input of shape {shape}",
-                        g.shape()
-                    );
-                    return Err(located(Error::new(ErrorKind::Rule, op.name(), detail)));
+                    return Err(located(contract::misshapen(op, g.shape(), shape)));
                 }
                 Some(g) => {
                     if self.tape.mode.anomaly && g.has_non_finite() {
@@ -301,49 +295,6 @@ fn pulled_back<T: Float>(
     backward.unwrap_or_else(|| by_rule(op, r, scratch))
 }
 
-/// The error of an op that says in no way what its derivative is.
-fn no_rule<T: Float>(op: &OpRef<T>) -> Error {
-    let detail = "the op has no rule: it needs one of vjp(), backward() and composite()";
-    Error::new(ErrorKind::Rule, op.name(), detail)
-}
-
-/// The error of a rule that gives not one cotangent for each input.
-fn other_number<T: Float>(op: &OpRef<T>, given: usize, inputs: usize) -> Error {
-    if given == 0 {
-        return no_rule(op);
-    }
-    let detail = format!("the rule gave {given} cotangents for {inputs} inputs");
-    Error::new(ErrorKind::Rule, op.name(), detail)
-}
-
-/// The error of a rule that asked for a freed value. Where the op did not declare that it would, that is the op's mistake, and no
-/// advice about scopes helps.
-fn undeclared<T: Float>(
-    e: Error,
-    op: &OpRef<T>,
-    needs: &[bool],
-    inputs: &[&Slot<T>],
-    outputs: &[&Slot<T>],
-) -> Error {
-    let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..));
-    if e.kind() != ErrorKind::Freed {
-        return e;
-    }
-    let saves = op.saves(needs);
-    let declared = |i: usize| saves.inputs >> i.min(31) & 1 == 1;
-    let mut gone = inputs.iter().enumerate().filter(|(_, slot)| is_gone(slot));
-    let of_op = gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.iter().any(is_gone));
-    let read = match gone.next() {
-        Some((i, _)) => format!("input {i}"),
-        None => "an output".to_owned(),
-    };
-    if !of_op {
-        return e;
-    }
-    let detail = format!("the rule reads {read}, which saves() does not name, so that its value was freed");
-    Error::new(ErrorKind::Rule, op.name(), detail)
-}
-
 /// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its
 /// composite.
 fn by_rule<T: Float>(
@@ -376,10 +327,9 @@ fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<
     let x: Vec<Var<'_, T>> =
         r.inputs.iter().zip(r.needs).map(|(s, &n)| tape.place((*s).clone(), n)).collect();
     let y = op.guarded("composite", r.inputs.iter().map(|x| x.shape()), || op.composite(&x))?;
-    let y = y.ok_or_else(|| no_rule(op))?;
+    let y = y.ok_or_else(|| contract::no_rule(op))?;
     if y.len() != r.cotangents.len() {
-        let detail = "the composite form gives other outputs than the op";
-        return Err(Error::new(ErrorKind::Rule, op.name(), detail));
+        return Err(contract::other_outputs(op));
     }
     let seeds: Vec<_> = y.iter().zip(r.cotangents).filter_map(|(y, g)| Some((*y, g.clone()?))).collect();
     let grads = tape.swept(&seeds, Retain::Nothing, None)?;
@@ -513,7 +463,7 @@ impl<'t, T: Float> Recorded<'t, T> {
         let slots = |all: &[Var<'t, T>]| all.iter().map(|v| v.with(Slot::clone)).collect::<Vec<_>>();
         let (x, y) = (slots(x), slots(y));
         let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
-        Err(undeclared(e, op, needs, &x, &y).at(at))
+        Err(contract::undeclared(e, op, needs, &x, &y).at(at))
     }
 
     fn add(&mut self, id: usize, g: Var<'t, T>) {
@@ -561,8 +511,7 @@ impl<'t, T: Float> Recorded<'t, T> {
                     self.succeeded(*again, &op, (&x, &y), &needs, at)?;
                 }
                 if !again.iter().map(|y| y.raw_shape()).eq(y.iter().map(|y| y.raw_shape())) {
-                    let detail = "the composite form gives other outputs than the op";
-                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                    return Err(contract::other_outputs(&op).at(at));
                 }
                 for (y, g) in again.iter().zip(&gy) {
                     if let Some(g) = g {
@@ -575,7 +524,7 @@ impl<'t, T: Float> Recorded<'t, T> {
             let rule = Rule { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs };
             let gx = op.guarded("vjp", shapes.iter(), || op.vjp(rule)).map_err(guarded)?;
             if gx.len() != inputs.len() {
-                return Err(other_number(&op, gx.len(), inputs.len()).at(at));
+                return Err(contract::other_number(&op, gx.len(), inputs.len()).at(at));
             }
             let all = &x;
             for ((g, x), needed) in gx.into_iter().zip(all).zip(&needs) {
@@ -583,17 +532,11 @@ impl<'t, T: Float> Recorded<'t, T> {
                     continue;
                 }
                 let Some(g) = g else {
-                    let detail = format!("the rule gave no cotangent for an input of shape {}", x.shape());
-                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                    return Err(contract::missing(&op, &x.raw_shape()).at(at));
                 };
                 self.succeeded(g, &op, (all, &y), &needs, at)?;
                 if g.raw_shape() != x.raw_shape() {
-                    let detail = format!(
-                        "the rule gave a cotangent of shape {} for an input of shape {}",
-                        g.shape(),
-                        x.shape()
-                    );
-                    return Err(Error::new(ErrorKind::Rule, op.name(), detail).at(at));
+                    return Err(contract::misshapen(&op, &g.raw_shape(), &x.raw_shape()).at(at));
                 }
                 self.add(x.id as usize, g);
             }

@@ -69,9 +69,9 @@ pub(crate) struct State<T: Float> {
     pub(crate) recent: Option<Recent>,
     /// Why nothing can be computed any more: a question about a shape had no answer.
     broken: Option<Error>,
-    paths: Paths,
+    pub(crate) paths: Paths,
     /// The function that inner operations belong to; see [`Tape::error_scope`].
-    error_scope: Option<&'static str>,
+    pub(crate) error_scope: Option<&'static str>,
     /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
@@ -429,30 +429,6 @@ impl<T: Float> Tape<T> {
         e
     }
 
-    /// Until the guard is dropped, errors of operations on this tape bear the name of the function that is made of
-    /// them: a caller of `std_axes` knows nothing of the mean in it. Of nested guards the outermost decides.
-    ///
-    /// ```
-    /// use wengert_ops::Tensor;
-    /// use wengert_tape::{Tape, Var};
-    ///
-    /// #[track_caller]
-    /// fn softsquare<'t>(x: Var<'t, f64>, y: Var<'t, f64>) -> Var<'t, f64> {
-    ///     let _scope = x.tape().error_scope("softsquare");
-    ///     (x - y).square().log1p()
-    /// }
-    /// let tape = Tape::new();
-    /// let z = softsquare(tape.var(Tensor::zeros([2])), tape.var(Tensor::zeros([3])));
-    /// assert_eq!(z.value().unwrap_err().op(), "softsquare");
-    /// ```
-    #[must_use]
-    pub fn error_scope(&self, function: &'static str) -> ErrorScope<'_, T> {
-        let state = &mut *self.state.borrow_mut();
-        let outer = state.error_scope;
-        state.error_scope = outer.or(Some(function));
-        ErrorScope { tape: self, outer }
-    }
-
     /// A value that has failed with the given error: for functions that refuse an argument before any op does.
     #[track_caller]
     pub fn failed(&self, e: Error) -> Var<'_, T> {
@@ -462,18 +438,6 @@ impl<T: Float> Tape<T> {
         let named = state.error_scope.filter(|_| e.location().is_none());
         let e = named.map_or(e.clone(), |name| e.in_function(name));
         state.push_failed(self, e.at(at), SmallVec::new(), at)
-    }
-}
-
-/// Names errors after a function; see [`Tape::error_scope`].
-pub struct ErrorScope<'t, T: Float> {
-    tape: &'t Tape<T>,
-    outer: Option<&'static str>,
-}
-
-impl<T: Float> Drop for ErrorScope<'_, T> {
-    fn drop(&mut self) {
-        self.tape.state.borrow_mut().error_scope = self.outer;
     }
 }
 
@@ -536,17 +500,6 @@ pub(crate) fn forward_of<T: Float>(nodes: &[Node<T>], op: &OpRef<T>, inputs: &[u
 }
 
 impl Error {
-    /// The same error as one of the function that the operation was a part of.
-    fn in_function(self, name: &'static str) -> Self {
-        // What was not finite has to be found; other messages say what the function was given.
-        let detail = match self.kind() {
-            ErrorKind::NonFinite => format!("in {}: {}", self.op(), self.detail()),
-            _ => self.detail().to_owned(),
-        };
-        let named = Error::new(self.kind(), name, detail).inside(self.module_path().map(str::to_owned));
-        self.location().map_or(named.clone(), |at| named.at(at))
-    }
-
     /// The same error at another place.
     pub(crate) fn relocated(self, at: &'static Location<'static>) -> Self {
         Error::new(self.kind(), self.op(), self.detail()).at(at)

@@ -14,6 +14,20 @@ pub(super) fn adjoint<T: Float>(f: &Formula<T>, i: usize) -> (Vec<Step<T>>, u32)
     continued(&f.steps, |at| sweep(f, i, at, at(0).push(Step::Input(f.inputs))))
 }
 
+/// What a step has been given: its cotangent, and in how many of the branches that were taken it is used, where not in all of
+/// the formula. A cotangent of zero alone does not say that the step is unused: its own derivative need not be zero.
+#[derive(Clone, Copy)]
+struct Cotangent<'e, T: Float> {
+    g: Expr<'e, T>,
+    live: Option<Expr<'e, T>>,
+}
+
+impl<T: Float> Cotangent<'_, T> {
+    fn plus(self, o: Self) -> Self {
+        Cotangent { g: self.g + o.g, live: self.live.zip(o.live).map(|(a, b)| a + b) }
+    }
+}
+
 fn sweep<'e, T: Float>(
     f: &Formula<T>,
     input: usize,
@@ -29,23 +43,23 @@ fn sweep<'e, T: Float>(
             other => other.operands().iter().any(|&o| active[o as usize]),
         };
     }
-    // Behind a branch that is not taken the cotangent is zero, and a product of zero with a pole would be NaN.
-    let branches = f.steps.iter().any(|s| matches!(s, Step::Select(_)));
-    let times = |g: Expr<'e, T>, slope: Expr<'e, T>| {
-        let product = g * slope;
-        if branches { Expr::select(g.equals(g.like(0.0)), g, product) } else { product }
-    };
-    let mut cotangents: Vec<Option<Expr<'e, T>>> = vec![None; f.steps.len()];
-    cotangents[f.output as usize] = Some(seed);
+    let mut cotangents: Vec<Option<Cotangent<'e, T>>> = vec![None; f.steps.len()];
+    cotangents[f.output as usize] = Some(Cotangent { g: seed, live: None });
     for id in (0..=f.output).rev() {
-        let (Some(g), true) = (cotangents[id as usize], active[id as usize]) else {
+        let (Some(Cotangent { g, live }), true) = (cotangents[id as usize], active[id as usize]) else {
             continue;
         };
-        let mut give = |to: u32, g: &dyn Fn() -> Expr<'e, T>| {
+        let mut add = |to: u32, c: &dyn Fn() -> Cotangent<'e, T>| {
             if active[to as usize] {
                 let slot = &mut cotangents[to as usize];
-                *slot = Some(slot.map_or_else(g, |sum| sum + g()));
+                *slot = Some(slot.map_or_else(c, |sum| sum.plus(c())));
             }
+        };
+        let mut give = |to: u32, g: &dyn Fn() -> Expr<'e, T>| add(to, &|| Cotangent { g: g(), live });
+        // A product of zero with a pole would be NaN where no branch leads to.
+        let times = |g: Expr<'e, T>, slope: Expr<'e, T>| match live {
+            None => g * slope,
+            Some(live) => Expr::select(live.greater(0.0), g * slope, g.like(0.0)),
         };
         match &f.steps[id as usize] {
             Step::Input(_) | Step::Constant(_) | Step::Compare(..) => {}
@@ -77,13 +91,15 @@ fn sweep<'e, T: Float>(
                 }
             }
             Step::Select([mask, yes, no]) => {
-                let zero = g.like(0.0);
-                let chosen = |taken, other| g.push(Step::Select([*mask, taken, other]));
-                give(*yes, &|| chosen(g.id(), zero.id()));
-                give(*no, &|| chosen(zero.id(), g.id()));
+                let (zero, one) = (g.like(0.0), live.unwrap_or_else(|| g.like(1.0)));
+                let chosen = |taken: Expr<'e, T>, other: Expr<'e, T>| {
+                    g.push(Step::Select([*mask, taken.id(), other.id()]))
+                };
+                add(*yes, &|| Cotangent { g: chosen(g, zero), live: Some(chosen(one, zero)) });
+                add(*no, &|| Cotangent { g: chosen(zero, g), live: Some(chosen(zero, one)) });
             }
         }
     }
     let inputs = f.steps.iter().position(|s| matches!(s, Step::Input(i) if *i == input));
-    inputs.and_then(|i| cotangents[i]).unwrap_or_else(|| seed.like(0.0))
+    inputs.and_then(|i| cotangents[i]).map_or_else(|| seed.like(0.0), |c| c.g)
 }

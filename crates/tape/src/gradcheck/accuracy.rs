@@ -52,9 +52,10 @@ pub(crate) fn hold(case: &Case, bound: Accuracy, seed: u64, report: &mut Report)
     let weights: Numbers = u.iter().flat_map(Tensor::to_vec).collect();
     let (g, second) = second_jacobian_of(&*case.double, &double, &u)?;
     let mut place = 0;
-    let moved: f64 = y.iter().zip(&weights).map(|(y, u)| (y * u).abs()).filter(|t| t.is_finite()).sum();
+    let sizes = y.iter().zip(&rows).map(|(y, row)| y.abs() + conditioned(row, &flat));
+    let moved: f64 = sizes.zip(&weights).map(|(y, u)| (y * u).abs()).filter(|t| t.is_finite()).sum();
     for (i, x) in double.iter().enumerate() {
-        // Terms of the size of y / x may cancel in a gradient.
+        // Terms of the size of y / x, or of what y is added up from, may cancel in a gradient.
         let size = match extent(&flat[i]) {
             (size, spread) if spread > 0.0 => size.min(spread),
             (size, _) => size,
@@ -64,7 +65,7 @@ pub(crate) fn hold(case: &Case, bound: Accuracy, seed: u64, report: &mut Report)
             let terms = rows.iter().zip(&weights).map(|(row, u)| (row[i][k] * u).abs());
             let terms: f64 = terms.filter(|t| t.is_finite()).sum();
             let scale = g[place].abs() + terms + cancelled + conditioned(&second[place][..flat.len()], &flat);
-            let scale = scale.max(bound.floor);
+            let scale = scale.max(bound.floor).max(bound.gradient_floor);
             for (how, got) in [("swept", &swept), ("recorded", &recorded)] {
                 let Some(unit) = units(got[place], g[place], scale) else { continue };
                 worst.gradient = worse(worst.gradient, unit);

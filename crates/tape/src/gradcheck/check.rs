@@ -33,6 +33,8 @@ pub struct Check {
     pub(crate) allow_non_finite: bool,
     pub(crate) allow_empty: bool,
     pub(crate) demands: bool,
+    /// Outputs are made of numbers of at least this size.
+    pub(crate) floor: f64,
 }
 
 pub(crate) type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + 'f;
@@ -51,6 +53,7 @@ impl Check {
             allow_non_finite: false,
             allow_empty: false,
             demands: true,
+            floor: 0.0,
         }
     }
 
@@ -144,6 +147,12 @@ impl Check {
         self
     }
 
+    /// Outputs that are smaller than this are made of numbers of this size, and rounded as these are.
+    pub(crate) fn floor(mut self, size: f64) -> Self {
+        self.floor = size;
+        self
+    }
+
     /// Only the derivatives, without the other properties.
     pub(crate) fn derivatives_only(mut self) -> Self {
         self.demands = false;
@@ -176,7 +185,8 @@ impl Check {
 
     fn phases(&self, f: &Function<'_>, inputs: &[Tensor<f64>], report: &mut Report) {
         let n = inputs.len();
-        let first = |report: &mut Report| jacobian::compare(self, 1, &|x| Ok(f(x)), inputs, n, &[], report);
+        let first =
+            |report: &mut Report| jacobian::compare(self, 1, &|x| Ok(f(x)), inputs, n, &[self.floor], report);
         guarded("first order", report, first);
         if self.demands && report.passed() {
             guarded("recorded gradient, cotangents and demands", report, |report| {

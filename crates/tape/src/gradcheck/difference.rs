@@ -88,6 +88,10 @@ pub struct Differences<'f> {
     f: Box<dyn FnMut(f64) -> Result<Values> + 'f>,
     /// f(0).
     y: Values,
+    /// The usual step for a coordinate of size one.
+    step: f64,
+    /// The largest step at which a function has no fourth differences beside its noise.
+    fine: f64,
     /// Where on its axis the line passes through 0: the steps are rounded to what can be added to it.
     at: f64,
     /// The size of what is rounded on the way to a value, where that is larger than the value.
@@ -106,10 +110,18 @@ struct Stencil {
 struct Estimate {
     value: f64,
     error: f64,
+    /// Whether smaller steps change it little: at a step as large as the function's own scale it says nothing of the point.
+    settled: bool,
 }
 
 impl Estimate {
-    const NONE: Estimate = Estimate { value: f64::NAN, error: f64::INFINITY };
+    const NONE: Estimate = Estimate { value: f64::NAN, error: f64::INFINITY, settled: false };
+
+    /// With the errors of its truncation and of rounding.
+    fn new(value: f64, truncation: f64, rounding: f64) -> Estimate {
+        let settled = truncation <= (0.1 * value.abs()).max(rounding);
+        Estimate { value, error: truncation + rounding, settled }
+    }
 
     fn is_known(self) -> bool {
         self.value.is_finite() && self.error.is_finite()
@@ -133,6 +145,8 @@ struct Sides {
 }
 
 impl Sides {
+    const NONE: Sides = Sides { central: Estimate::NONE, left: Estimate::NONE, right: Estimate::NONE };
+
     /// Whether the two sides differ by more than they are uncertain: a kink, or something that looks like one at this step.
     fn are_apart(&self, absolute: f64) -> bool {
         let Sides { left, right, .. } = self;
@@ -154,13 +168,36 @@ impl<'f> Differences<'f> {
             steps.extend([1.0, 1e-2].map(|s| s * step * at.abs()));
         }
         steps.extend([1e2, 1e4].map(|s| s * step * base));
+        // Far out, what varies on the scale of one has the steps of a coordinate of size one that can still be resolved.
+        if at.abs() > 1e5 {
+            steps.push(1e3 * step);
+        }
+        let fine = steps.iter().copied().fold(f64::INFINITY, f64::min);
         Differences {
             f: Box::new(f),
             y,
+            step,
+            fine,
             at,
             rounded: 0.0,
             stencils: steps.into_iter().map(|h| (h, None)).collect(),
         }
+    }
+
+    /// The same differences for a coordinate among others at a large common offset, `spread` apart: what varies with their
+    /// differences varies on that scale, and a step on the scale of the offset sees another function.
+    #[must_use]
+    pub fn among(mut self, spread: f64) -> Self {
+        if spread.is_finite() && spread > 0.0 && spread <= 1e-5 * self.at.abs() {
+            let steps = [1.0, 1e-2, 1e1, 1e2].map(|s| s * self.step * spread);
+            let resolved = 1e3 * f64::EPSILON * self.at.abs();
+            let steps: Vec<f64> = steps.into_iter().filter(|h| *h > resolved).collect();
+            if !steps.is_empty() {
+                self.fine = 1e1 * self.step * spread;
+                self.stencils = steps.into_iter().map(|h| (h, None)).collect();
+            }
+        }
+        self
     }
 
     /// The same differences of values that are sums of numbers as large as told: their rounding is that of the terms.
@@ -210,7 +247,7 @@ impl<'f> Differences<'f> {
                 return Ok(Verdict::Equal(relative(sides.central.value, got, scale.max(absolute))));
             }
             usual.get_or_insert_with(|| {
-                let Estimate { value, error } = sides.central;
+                let Estimate { value, error, .. } = sides.central;
                 let known =
                     sides.central.is_known() && !sides.are_apart(absolute) && value.abs() > 10.0 * error;
                 (known, value.abs())
@@ -228,7 +265,12 @@ impl<'f> Differences<'f> {
     fn decide(&mut self, j: usize, got: f64, scale: f64, allowed: Allowed) -> Result<Verdict> {
         let mut all = Vec::new();
         for s in 0..self.stencils.len() {
-            all.push((self.stencils[s].0, self.sides(s, j)?));
+            self.sides(s, j)?;
+        }
+        let noise = self.noise(j);
+        for (h, stencil) in &self.stencils {
+            let sides = stencil.as_ref().map(|s| s.sides(j, self.y[j], self.at, self.rounded.max(noise)));
+            all.push((*h, sides.unwrap_or(Sides::NONE)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         if got.is_infinite() && diverges(&all, got) {
@@ -243,7 +285,9 @@ impl<'f> Differences<'f> {
         // that goes with the step is only a jump of the second derivative.
         let resolved = |s: &&Sides| {
             let size = s.left.value.abs().max(s.right.value.abs());
-            s.left.is_known() && s.right.is_known() && s.left.error + s.right.error <= 1e-3 * size
+            let blur = s.left.error + s.right.error;
+            let clear = blur <= 1e-3 * size || (blur <= 3e-2 * size && s.are_apart(allowed.absolute));
+            s.left.is_known() && s.right.is_known() && clear
         };
         let gap = |s: &Sides| (s.left.value - s.right.value).abs();
         let mut smallest = all.iter().map(|(_, s)| s).filter(resolved);
@@ -277,8 +321,6 @@ impl<'f> Differences<'f> {
             (false, false) if !central.is_known() => {
                 return Ok(Verdict::Unknown(Unknown::Neighbourhood));
             }
-            // Sides have the rounding of the value in the middle, which the two together have not.
-            _ if central.error <= 1e-3 * central.value.abs() => central,
             _ => [left, right]
                 .into_iter()
                 .fold(central, |best, side| if best.contradicts(side) { best } else { best.or_better(side) }),
@@ -297,6 +339,21 @@ impl<'f> Differences<'f> {
         } else {
             Ok(Verdict::Unknown(Unknown::Rough))
         }
+    }
+
+    /// The size of a number whose rounding is as large as the noise of value `j`, measured: what is left at small steps when a
+    /// parabola is taken away. A value can be much less exact than its size says, where large terms cancel inside.
+    fn noise(&self, j: usize) -> f64 {
+        let fine = self.stencils.iter().filter(|(h, _)| *h <= self.fine).filter_map(|(_, s)| s.as_ref());
+        let noise = fine.flat_map(|stencil| {
+            let [half, one, two] = stencil.at.each_ref().map(|(l, r)| (l[j], r[j]));
+            // Fourth differences of noise of size 1 are of size √70.
+            [(half, one), (one, two)].map(|(near, far)| {
+                (far.0 - 4.0 * near.0 + 6.0 * self.y[j] - 4.0 * near.1 + far.1).abs() / 70f64.sqrt()
+            })
+        });
+        // Measured, it need not be taken for as many units as where it is only estimated.
+        noise.filter(|n| n.is_finite()).fold(0.0, f64::max) / (8.0 * f64::EPSILON)
     }
 
     /// The steepest way from the point to any other that was evaluated, the usual step away or further.
@@ -327,7 +384,7 @@ impl<'f> Differences<'f> {
         }
         Ok(match stencil {
             Some(stencil) => stencil.sides(j, self.y[j], self.at, self.rounded),
-            None => Sides { central: Estimate::NONE, left: Estimate::NONE, right: Estimate::NONE },
+            None => Sides::NONE,
         })
     }
 }
@@ -343,23 +400,29 @@ impl Stencil {
         let rounding = |value: f64, ulps: f64| {
             ulps * f64::EPSILON * largest / h + 4.0 * f64::EPSILON * (at.abs() / h) * value.abs()
         };
+        // Quotients that come no closer as the step is halved, as truncation does by 1/4 for both sides together and 1/2 for
+        // one, differ by noise.
+        let stray = |a: f64, b: f64, c: f64, most: f64| {
+            if (a - b).abs() > most * (b - c).abs() { 2.0 * (a - b).abs() } else { 0.0 }
+        };
         let central = |(l, r): (f64, f64), h: f64| (r - l) / (2.0 * h);
         let (a, b, c) = (central(half, h / 2.0), central(one, h), central(two, 2.0 * h));
         // Richardson: errors in h² and h⁴ cancel.
         let (ab, bc) = (a + (a - b) / 3.0, b + (b - c) / 3.0);
         let value = ab + (ab - bc) / 15.0;
-        let error = 4.0 * (value - ab).abs() + (ab - bc).abs() / 4.0 + rounding(value, 32.0);
+        let truncation = 4.0 * (value - ab).abs() + (ab - bc).abs() / 4.0 + stray(a, b, c, 0.35);
+        let central = Estimate::new(value, truncation, rounding(value, 32.0));
         // And here, in h and h².
         let side = |f: [f64; 3]| {
             let (a, b, c) = ((f[0] - y) / (0.5 * h), (f[1] - y) / h, (f[2] - y) / (2.0 * h));
             let (ab, bc) = (a + (a - b), b + (b - c));
             let value = ab + (ab - bc) / 3.0;
-            Estimate { value, error: (value - ab).abs() / 4.0 + rounding(value, 128.0) }
+            Estimate::new(value, 2.0 * (value - ab).abs() + stray(a, b, c, 0.65), rounding(value, 128.0))
         };
         let flipped = side([half.0, one.0, two.0]);
         Sides {
-            central: Estimate { value, error },
-            left: Estimate { value: -flipped.value, error: flipped.error },
+            central,
+            left: Estimate { value: -flipped.value, ..flipped },
             right: side([half.1, one.1, two.1]),
         }
     }
@@ -374,9 +437,12 @@ fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> 
     if known.iter().any(|(_, e)| e.value != 0.0) {
         known.retain(|(h, e)| e.value != 0.0 || *h >= usual);
     }
+    if known.iter().any(|(_, e)| e.settled) {
+        known.retain(|(_, e)| e.settled);
+    }
     // What a larger step sees is no news of this point where a smaller one has digits, and others.
     known.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let sharp = |e: &Estimate| e.error <= 1e-3 * e.value.abs();
+    let sharp = |e: &Estimate| e.error <= 0.1 * e.value.abs();
     let nearest = known.iter().position(|(_, e)| sharp(e));
     if let Some((at, (_, near))) = nearest.map(|i| (i, known[i])) {
         let mut i = 0;
@@ -457,6 +523,30 @@ mod tests {
         right(f64::exp, 709.7, 709.7f64.exp());
         right(|x| if x > 1e-4 { f64::INFINITY } else { x }, 0.0, 1.0);
         right(f64::sqrt, 1e-310, 0.5 / 1e-310f64.sqrt());
+    }
+
+    #[test]
+    fn noise_far_beyond_the_rounding_of_the_value_is_measured() {
+        // 10⁸ times a standardised number, the mean and the deviation of two: large terms cancel inside.
+        let f = |x: f64| {
+            let other = -99999997.98196755;
+            let mean = (x + other) / 2.0;
+            let variance = ((x - mean).powi(2) + (other - mean).powi(2)) / 2.0;
+            1e8 * (x - mean) / (variance + 0.1).sqrt()
+        };
+        let at = -99999990.45762692;
+        let half: f64 = (at + 99999997.98196755) / 2.0;
+        // d/dx of w h / √(h² + ε), with h half the distance: w ε / 2 (h² + ε)^(3/2).
+        let slope = 1e8 * 0.1 / 2.0 / (half * half + 0.1).powf(1.5);
+        let judge = |factor: f64| {
+            let moved = |t: f64| Ok(vec![f(at + t)]);
+            let mut d = Differences::new(moved, vec![f(at)], at, 1e-4).among(2.0 * half.abs());
+            d.judge(0, slope * factor, 1.0, 0.0, Tolerance::default())
+        };
+        assert!(matches!(judge(1.0), Ok(Verdict::Equal(_))));
+        for factor in [1.01, 2.0, -1.0, 0.0, f64::NAN] {
+            assert!(matches!(judge(factor), Ok(Verdict::Different(..))), "{factor}");
+        }
     }
 
     #[test]

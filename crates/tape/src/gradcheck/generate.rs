@@ -211,10 +211,15 @@ impl Gen {
         self.kind == Kind::Large
     }
 
+    /// Whether the case is one of those that are without elements wherever the op can be.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kind == Kind::Empty
+    }
+
     /// A shape of a rank in the range, of moderate element count, sometimes with none.
     pub fn shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         self.empties |= *ranks.end() > 0;
-        let must_be_empty = self.kind == Kind::Empty;
+        let must_be_empty = self.is_empty();
         let least = if must_be_empty { 1.min(*ranks.end()) } else { 0 };
         let mut shape = self.full_shape(least.max(*ranks.start())..=*ranks.end());
         if !shape.is_empty() && (must_be_empty || (self.kind != Kind::Large && self.once_in(12))) {

@@ -50,7 +50,7 @@ pub(crate) fn second_order(
     let tape = Tape::new();
     let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
     let mut extended = inputs.to_vec();
-    let mut size = 0.0f64;
+    let mut size = check.floor;
     for (i, y) in f(&x).into_iter().enumerate() {
         let value = y.value()?;
         let g = random(value.shape(), check.seed ^ 0x5eed, i)?;
@@ -88,6 +88,8 @@ impl Comparison<'_> {
         for (i, input) in self.inputs.iter().enumerate() {
             let base = input.to_vec();
             let rounding = CANCELLED * size / extent(input);
+            let finite = || base.iter().copied().filter(|x| x.is_finite());
+            let spread = finite().fold(f64::NEG_INFINITY, f64::max) - finite().fold(f64::INFINITY, f64::min);
             for (k, &at) in base.iter().enumerate() {
                 let moved = |d: f64| {
                     let mut inputs = self.inputs.to_vec();
@@ -95,7 +97,7 @@ impl Comparison<'_> {
                     evaluate(self.f, &inputs)
                 };
                 let differences = Differences::new(moved, y.clone(), at, self.check.step);
-                let mut differences = differences.of_terms(terms);
+                let mut differences = differences.of_terms(terms).among(spread);
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
                     // A cotangent of zero times a slope that is infinite with its value: the number of no derivative.
@@ -297,7 +299,7 @@ impl Line<'_> {
         let Comparison { check, f, inputs, .. } = *self.at;
         let gradient = self.gradient[range.clone()].iter();
         let terms: Vec<f64> = gradient.zip(&self.v[range.clone()]).map(|(g, v)| g * v).collect();
-        let (got, scale) = (terms.iter().sum(), largest(&terms));
+        let (got, scale) = (terms.iter().sum::<f64>(), largest(&terms));
         let (mut start, mut moving) = (0, 0.0f64);
         for x in inputs {
             let here = start..start + x.numel();
@@ -328,6 +330,10 @@ impl Line<'_> {
         let all = inputs.iter().flat_map(Tensor::to_vec).skip(range.start).take(range.len());
         let coordinates =
             self.gradient[range.clone()].iter().zip(all).map(|(g, x)| (g * x).abs()).sum::<f64>();
+        // On the edge of what numbers can hold, a product on the way to the gradient has overflowed and the sum of values not.
+        if got.is_infinite() && terms > f64::MAX / 1e3 {
+            return Ok((Verdict::Unknown(Unknown::Value), got));
+        }
         let y = moved(0.0)?;
         let rounding = CANCELLED * self.size.max(terms) * moving;
         // One element among many has to show in the sum of all.

@@ -131,12 +131,14 @@ pub struct Accuracy {
     /// The size of what is added up on the way, where that is larger than the result: a result of 10⁻¹⁰ is held to the
     /// digits that numbers of this size have.
     pub floor: f64,
+    /// The same for gradients alone.
+    pub gradient_floor: f64,
 }
 
 impl Default for Accuracy {
     /// 4 units for values, 8 for gradients.
     fn default() -> Self {
-        Accuracy { value: 4.0, gradient: 8.0, floor: 0.0 }
+        Accuracy { value: 4.0, gradient: 8.0, floor: 0.0, gradient_floor: 0.0 }
     }
 }
 
@@ -168,6 +170,14 @@ impl Spec {
     #[must_use]
     pub fn accurate_to(mut self, value: f64, gradient: f64) -> Self {
         self.accuracy = Accuracy { value, gradient, ..self.accuracy };
+        self
+    }
+
+    /// Gradients smaller than this are held to the digits that numbers of this size have in single precision, where a rule finds
+    /// them from a value that is rounded.
+    #[must_use]
+    pub fn gradient_in_units_of(mut self, floor: f64) -> Self {
+        self.accuracy.gradient_floor = floor;
         self
     }
 

@@ -39,5 +39,5 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("cosh", Domain::Between(-20.0, 20.0), |x| case!(x, [], |x| x[0].cosh()))
-        .at(&[0.0, 1e-9, 0.3466, -1.0, 20.0, -20.0])
+        .at(&[0.0, 1e-9, 3e-4, 0.3466, -1.0, 20.0, -20.0])
 }

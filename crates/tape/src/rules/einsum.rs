@@ -352,7 +352,7 @@ pub(super) fn spec() -> Spec {
         // Hidden axes broadcast, which the other equations do not.
         let hiding = ["...ij,...jk->...ik", "...i,...i"];
         let equation = if g.once_in(3) { g.pick(&hiding) } else { g.pick(EQUATIONS) };
-        let empty = g.once_in(12);
+        let empty = g.is_empty() || g.once_in(12);
         let terms = equation.split("->").next().unwrap_or_default();
         let mut sizes = [0; 26];
         for c in terms.chars().filter(char::is_ascii_alphabetic) {

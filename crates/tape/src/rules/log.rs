@@ -37,14 +37,9 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
+/// Where logarithms of any base reduce their argument, and where they are 0.
+pub(super) const POINTS: &[f64] = &[1e-3, FRAC_1_SQRT_2, 0.99999, 1.0, 1.00001, SQRT_2, 1e3];
+
 pub(super) fn spec() -> Spec {
-    Spec::unary("log", Domain::Between(1e-3, 1e3), |x| case!(x, [], |x| x[0].log())).at(&[
-        1e-3,
-        FRAC_1_SQRT_2,
-        0.99999,
-        1.0,
-        1.00001,
-        SQRT_2,
-        1e3,
-    ])
+    Spec::unary("log", Domain::Between(1e-3, 1e3), |x| case!(x, [], |x| x[0].log())).at(POINTS)
 }

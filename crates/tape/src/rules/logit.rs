@@ -1,5 +1,6 @@
 //! logit: log(x/(1 - x)), the inverse of the sigmoid. Derivative: 1/(x (1 - x)).
 
+use super::clamp::Clamp;
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 
@@ -27,10 +28,7 @@ impl Pointwise for Logit {
 
 /// x kept between two bounds, with slope 1 at the bounds too: PyTorch's `logit` with `eps`, unlike its `clamp`.
 #[derive(Debug, Clone, Copy)]
-struct Within {
-    low: f64,
-    high: f64,
-}
+struct Within(Clamp);
 
 impl Pointwise for Within {
     const NAME: &'static str = "logit_within";
@@ -38,12 +36,12 @@ impl Pointwise for Within {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        x.maximum(F::from_f64(self.low)).minimum(F::from_f64(self.high))
+        self.0.f(x)
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        let below_high = R::select(x.like(self.high).lt(x), x.like(0.0), x.like(1.0));
-        R::select(x.lt(x.like(self.low)), x.like(0.0), below_high)
+        let below_high = R::select(x.like(self.0.high).lt(x), x.like(0.0), x.like(1.0));
+        R::select(x.lt(x.like(self.0.low)), x.like(0.0), below_high)
     }
 }
 
@@ -71,7 +69,7 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     pub fn logit_within(self, eps: f64) -> Self {
         if (0.0..=0.5).contains(&eps) || self.is_failed() {
-            return self.pointwise(Within { low: eps, high: 1.0 - eps }).logit();
+            return self.pointwise(Within(Clamp { low: eps, high: 1.0 - eps })).logit();
         }
         let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
         let detail = format!("expected eps between 0 and 1/2, found {eps}");

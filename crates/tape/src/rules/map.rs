@@ -138,6 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn beside_a_branch_a_product_that_is_zero_has_a_second_derivative() {
+        let tape = Tape::<f64>::new();
+        let (a, b) = (tape.var(Tensor::from([2.0])), tape.var(Tensor::from([2.0])));
+        // a² (b - a) with a branch: ∂²/∂a² = 2b - 6a = -8, ∂²/∂a∂b = 2a = 4, where the factor b - a is 0.
+        let y = a.zip_map(b, |a, b| Expr::select(a.greater(0.0), a * a, a * 3.0) * (b - a));
+        let slope = y.sum().grad(a).unwrap();
+        let g = slope.sum().backward_retaining().unwrap();
+        assert_eq!(g.wrt(a).unwrap().to_vec(), [-8.0]);
+        assert_eq!(g.wrt(b).unwrap().to_vec(), [4.0]);
+        assert_eq!(slope.sum().grad(b).unwrap().value().unwrap().to_vec(), [4.0]);
+    }
+
+    #[test]
     fn a_branch_that_is_not_taken_has_no_influence_of_any_order() {
         let tape = Tape::<f64>::new();
         let x = tape.var(Tensor::from([-1.0, 0.0, 4.0]));

@@ -80,4 +80,5 @@ pub(super) fn spec() -> Spec {
         let (shape, whole) = (g.shape(0..=3), g.pick(&[0.0, 2.0, -4.0]));
         case!(vec![g.tensor(&shape, Domain::Between(0.1, 0.9))], [], |x| (x[0] + whole).frac())
     })
+    .in_units_of(4.0) // the integers' digits are those that are left after the point
 }

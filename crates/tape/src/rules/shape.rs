@@ -288,7 +288,7 @@ pub(super) fn spec() -> Vec<Spec> {
         let (a, b) = (g.axis(shape.len()), g.axis(shape.len()));
         let mut wide: Vec<usize> = (0..g.within(0..=1)).map(|_| g.within(0..=3)).collect();
         if which == 3 {
-            shape[one] = 1;
+            shape.insert(one, 1);
         }
         wide.extend(&shape);
         case!(vec![g.tensor(&shape, Domain::Real)], [order, wide], |x| match which {

@@ -1,68 +1,11 @@
-//! What tests of damaged files share: an allocator that counts, random changes, and the verdict. The tests of traces include it by its path.
+//! What tests of damaged files share: random changes, and the verdict. The tests of traces include it by its path.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../../../data/tests/counting/mod.rs"]
+mod counting;
+
+pub(crate) use counting::Random;
+use counting::peak;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// The system's allocator, counting bytes in use and their peak.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most memory that a call takes beyond what was in use before.
-fn peak<V>(f: impl FnOnce() -> V) -> (V, u64) {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let value = f();
-    (value, (PEAK.load(Relaxed) - before) as u64)
-}
-
-/// SplitMix64.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn seed(seed: u64) -> Self {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
-    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.below(all.len())]
-    }
-}
 
 /// What readers of text and of headers may stumble over.
 const TOKENS: [&[u8]; 32] = [
@@ -154,7 +97,7 @@ pub(crate) fn survives<E: ToString>(
 ) {
     let (mut good, mut bad, mut largest) = (0, 0, 0);
     for seed in 0..files {
-        let bytes = damage(&mut Random::seed(seed as u64));
+        let bytes = damage(&mut Random(seed as u64));
         let shown = || String::from_utf8_lossy(&bytes).into_owned();
         let (outcome, bytes_taken) =
             peak(|| catch_unwind(AssertUnwindSafe(|| read(&bytes).map_err(|e| e.to_string()))));

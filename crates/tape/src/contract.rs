@@ -1,0 +1,67 @@
+//! What a rule owes the sweep, whichever of the two walks asks: the errors of one that does not keep to it.
+
+use crate::error::{Error, ErrorKind};
+use crate::node::Slot;
+use crate::op::OpRef;
+use crate::real::Float;
+use wengert_ops::Shape;
+
+/// The error of an op that says in no way what its derivative is.
+pub(crate) fn no_rule<T: Float>(op: &OpRef<T>) -> Error {
+    let detail = "the op has no rule: it needs one of vjp(), backward() and composite()";
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that gives not one cotangent for each input.
+pub(crate) fn other_number<T: Float>(op: &OpRef<T>, given: usize, inputs: usize) -> Error {
+    if given == 0 {
+        return no_rule(op);
+    }
+    let detail = format!("the rule gave {given} cotangents for {inputs} inputs");
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that asked for a freed value. Where the op did not declare that it would, that is the op's mistake, and no
+/// advice about scopes helps.
+pub(crate) fn undeclared<T: Float>(
+    e: Error,
+    op: &OpRef<T>,
+    needs: &[bool],
+    inputs: &[&Slot<T>],
+    outputs: &[&Slot<T>],
+) -> Error {
+    let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..));
+    if e.kind() != ErrorKind::Freed {
+        return e;
+    }
+    let saves = op.saves(needs);
+    let declared = |i: usize| saves.inputs >> i.min(31) & 1 == 1;
+    let mut gone = inputs.iter().enumerate().filter(|(_, slot)| is_gone(slot));
+    let of_op = gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.iter().any(is_gone));
+    let read = match gone.next() {
+        Some((i, _)) => format!("input {i}"),
+        None => "an output".to_owned(),
+    };
+    if !of_op {
+        return e;
+    }
+    let detail = format!("the rule reads {read}, which saves() does not name, so that its value was freed");
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that gives no cotangent where one is needed.
+pub(crate) fn missing<T: Float>(op: &OpRef<T>, shape: &Shape) -> Error {
+    let detail = format!("the rule gave no cotangent for an input of shape {shape}");
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a rule that gives a cotangent of another shape than its input's.
+pub(crate) fn misshapen<T: Float>(op: &OpRef<T>, given: &Shape, shape: &Shape) -> Error {
+    let detail = format!("the rule gave a cotangent of shape {given} for an input of shape {shape}");
+    Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// The error of a composite form that is another function.
+pub(crate) fn other_outputs<T: Float>(op: &OpRef<T>) -> Error {
+    Error::new(ErrorKind::Rule, op.name(), "the composite form gives other outputs than the op")
+}
