@@ -12,11 +12,11 @@ ci:
 # Formatting, clippy with warnings as errors
 lint:
     cargo fmt --all -- --check
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 # All tests, doc tests included
 test:
-    cargo test --workspace
+    cargo test --workspace --all-features
 
 # The API documentation, and the book if mdbook is there
 docs:
@@ -29,7 +29,7 @@ train *ARGS:
 
 # Prove every gradient: `just check`, `just check --op 'log*' --cases 1000`
 check *ARGS:
-    cargo run --release -- check {{ARGS}}
+    cargo run --release --features check -- check {{ARGS}}
 
 # Values and gradients beside PyTorch's: `just conformance`, `just conformance --op softmax --cases 500`
 conformance *ARGS:

@@ -114,6 +114,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             second_order: done(spec().second_order().order);
             accurate_to: done(spec().accurate_to(a.number(), a.number()).accuracy);
             in_units_of: done(spec().in_units_of(a.number()).accuracy);
+            gradient_in_units_of: done(spec().gradient_in_units_of(a.number()).accuracy);
             at: done(spec().at(&[0.5]).points);
             allow_non_finite: done(spec().allow_non_finite().allow_non_finite);
             draw: done(spec().draw(a.bits()).0.inputs);

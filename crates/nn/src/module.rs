@@ -24,14 +24,20 @@ impl Path {
 
     /// Runs `f` with `name` added to the path.
     pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut Path) -> R) -> R {
+        let len = self.push(name);
+        let result = f(self);
+        self.0.truncate(len);
+        result
+    }
+
+    /// Adds a name; gives the length without it.
+    fn push(&mut self, name: &str) -> usize {
         let len = self.0.len();
         if len > 0 {
             self.0.push('.');
         }
         self.0.push_str(name);
-        let result = f(self);
-        self.0.truncate(len);
-        result
+        len
     }
 }
 

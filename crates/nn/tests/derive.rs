@@ -1,7 +1,6 @@
 //! `#[derive(Module)]` on the structs of a user: nested, generic, tuple, enum, optional, skipped.
 
 // The derive names the facade, which a user depends on.
-extern crate wengert_nn as wengert;
 
 use wengert_nn::{Activation, Buffer, GradsExt, Layer, Linear, Module, Path, Visitor, for_each_param};
 use wengert_ops::{Tensor, random::Rng};

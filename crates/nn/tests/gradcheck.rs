@@ -1,7 +1,5 @@
 //! Right models pass the gradient check; each kind of mistake is caught, and named with parameter and element.
 
-extern crate wengert_nn as wengert;
-
 use std::cell::Cell;
 use wengert_nn::gradcheck::{self, Compared, Mode, ModuleCheck, ModuleReport};
 use wengert_nn::zoo::{Mlp, MlpConfig};

@@ -27,7 +27,8 @@ pub enum ErrorKind {
 /// assert_eq!(e.kind(), ErrorKind::Shape);
 /// assert!(e.to_string().contains("[2, 3]") && e.to_string().contains("[4, 5]"));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", .0.op, .0.detail)]
 pub struct Error(Box<Inner>);
 
 #[derive(Clone, PartialEq, Eq)]
@@ -77,16 +78,8 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.op, self.0.detail)
-    }
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Error({:?}, {self})", self.0.kind)
     }
 }
-
-impl std::error::Error for Error {}

@@ -104,12 +104,13 @@ pub(crate) fn chunks_mut<T: Send>(
     chunks_mut_dyn(out, piece, cost, &f);
 }
 
-/// Behind a `dyn`, so that rayon's machinery is compiled once for each element type.
+/// Behind a `dyn`, so that this is compiled once for each element type.
 fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     let piece = piece.max(1);
+    let all = Pieces::new(out, piece);
     if out.len() > piece && worth(out.len().saturating_mul(cost)) {
-        count_section();
-        out.par_chunks_mut(piece).enumerate().for_each(|(i, c)| f(i * piece, c));
+        // SAFETY: `over_pool` calls with each index once.
+        over_pool(all.count(), &|i| f(i * piece, unsafe { all.piece(i) }));
     } else {
         for (i, c) in out.chunks_mut(piece).enumerate() {
             f(i * piece, c);
@@ -117,11 +118,50 @@ fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn
     }
 }
 
+/// A slice in pieces that are handed out by number.
+struct Pieces<T> {
+    start: *mut T,
+    len: usize,
+    piece: usize,
+}
+
+// SAFETY: pieces do not overlap, and each is handed out once, so that a thread has elements that no other has.
+unsafe impl<T: Send> Sync for Pieces<T> {}
+
+impl<T> Pieces<T> {
+    fn new(of: &mut [T], piece: usize) -> Self {
+        Pieces { start: of.as_mut_ptr(), len: of.len(), piece }
+    }
+
+    fn count(&self) -> usize {
+        self.len.div_ceil(self.piece)
+    }
+
+    /// Piece `i`.
+    ///
+    /// # Safety
+    /// The slice is borrowed, and no piece is asked for twice.
+    #[expect(clippy::mut_from_ref, reason = "each piece is handed out once")]
+    unsafe fn piece(&self, i: usize) -> &mut [T] {
+        let first = (i * self.piece).min(self.len);
+        let len = self.piece.min(self.len - first);
+        // SAFETY: inside the slice, and disjoint from every other piece.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(first), len) }
+    }
+}
+
+/// Calls `f(i)` once for every `i` below `n`, on the pool. All that is parallel goes through here, so that rayon's machinery is compiled
+/// once, in this crate.
+#[inline(never)]
+fn over_pool(n: usize, f: &(dyn Fn(usize) + Sync)) {
+    count_section();
+    (0..n).into_par_iter().for_each(f);
+}
+
 /// Calls `f(i)` for every `i` below `n`; `cost` is one call's cost in element additions, 0 for never in parallel.
 pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
     if n > 1 && worth(n.saturating_mul(cost)) {
-        count_section();
-        (0..n).into_par_iter().for_each(f);
+        over_pool(n, f);
     } else {
         (0..n).for_each(f);
     }
@@ -129,17 +169,23 @@ pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
 
 /// Calls `f` with every piece, spread over the pool.
 pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
-    count_section();
-    pieces.into_par_iter().for_each(f);
+    let pieces: Vec<Mutex<Option<P>>> = pieces.into_iter().map(|p| Mutex::new(Some(p))).collect();
+    over_pool(pieces.len(), &|i| {
+        let piece = pieces[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        piece.into_iter().for_each(&f);
+    });
 }
 
 /// `f(i)` for every `i` below `n`, in order, computed on all threads: for work that is large and independent, such as whole
 /// tapes.
 pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    if n > 1 {
-        count_section();
+    if n <= 1 {
+        return (0..n).map(f).collect();
     }
-    (0..n).into_par_iter().map(f).collect()
+    let results: Vec<Mutex<Option<R>>> = (0..n).map(|_| Mutex::new(None)).collect();
+    over_pool(n, &|i| *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(f(i)));
+    let result = |r: Mutex<Option<R>>| r.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().filter_map(result).collect()
 }
 
 /// Calls `f` with every piece, spread over the pool where work of this `cost` (in element additions) is worth it.
@@ -161,9 +207,9 @@ pub(crate) fn chunks2_mut<T: Send>(
 ) {
     let piece = piece.max(1);
     if a.len() > piece && worth(a.len().saturating_mul(cost)) {
-        count_section();
-        let pieces = a.par_chunks_mut(piece).zip(b.par_chunks_mut(piece)).enumerate();
-        pieces.for_each(|(i, (a, b))| f(i * piece, a, b));
+        let (left, right) = (Pieces::new(a, piece), Pieces::new(b, piece));
+        // SAFETY: `over_pool` calls with each index once.
+        over_pool(left.count(), &|i| unsafe { f(i * piece, left.piece(i), right.piece(i)) });
     } else {
         for (i, (a, b)) in a.chunks_mut(piece).zip(b.chunks_mut(piece)).enumerate() {
             f(i * piece, a, b);

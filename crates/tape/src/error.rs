@@ -41,7 +41,8 @@ pub enum ErrorKind {
 /// assert!(e.to_string().contains("[2, 3]") && e.to_string().contains("[4, 5]"));
 /// assert!(e.location().is_some());                      // of the line with `matmul`
 /// ```
-#[derive(Clone)]
+#[derive(Clone, thiserror::Error)]
+#[error("{}: {}{}", .0.op, .0.detail, place(.0))]
 pub struct Error(Arc<Inner>);
 
 #[derive(Clone)]
@@ -111,17 +112,11 @@ impl From<wengert_ops::Error> for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.op, self.0.detail)?;
-        if let Some(at) = self.0.at {
-            write!(f, "\n  at {at}")?;
-        }
-        match &self.0.path {
-            Some(path) => write!(f, "\n  in {path}"),
-            None => Ok(()),
-        }
-    }
+/// Where an error happened, as far as it is known, a line each.
+fn place(e: &Inner) -> String {
+    let at = e.at.map(|at| format!("\n  at {at}")).unwrap_or_default();
+    let path = e.path.as_ref().map(|path| format!("\n  in {path}")).unwrap_or_default();
+    at + &path
 }
 
 impl fmt::Debug for Error {
@@ -129,5 +124,3 @@ impl fmt::Debug for Error {
         write!(f, "{:?}: {self}", self.0.kind)
     }
 }
-
-impl std::error::Error for Error {}

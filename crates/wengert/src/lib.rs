@@ -54,12 +54,13 @@
 //! | recording, gradients, errors, your own ops | [`tape`] |
 //! | checking gradients, ours or yours | [`tape::gradcheck`] |
 //! | layers, losses, optimisers, saving weights | [`nn`] |
-//! | data sets and minibatches | [`data`] |
+//! | data sets and minibatches | `data` (feature `data`, on by default) |
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
 mod book;
 
+#[cfg(feature = "data")]
 pub use wengert_data as data;
 pub use wengert_nn as nn;
 pub use wengert_ops as ops;

@@ -1,5 +1,9 @@
 //! The subcommands: a file each. Each gives what is to be printed.
 
+#[cfg(feature = "check")]
+mod check;
+#[cfg(not(feature = "check"))]
+#[path = "no_check.rs"]
 mod check;
 mod eval;
 mod models;

@@ -69,6 +69,9 @@ fn every_command_of_the_table_runs() {
     assert!(commands.len() > 25, "{commands:?}");
     for command in commands {
         let words = command.strip_prefix("wengert ").unwrap().replace('\'', "");
+        if words.starts_with("check") && !cfg!(feature = "check") {
+            continue;
+        }
         let more = match words.split(' ').next() {
             Some("train") if words.starts_with("train gan") => " --epochs 1 --judge-epochs 1 --labels 200",
             Some("train") => " --epochs 1",

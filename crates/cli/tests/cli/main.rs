@@ -361,6 +361,7 @@ fn models_and_their_summaries_are_shown() {
     assert!(summary.contains("weight [5, 64]") && summary.contains("total 385 parameters"), "{summary}");
 }
 
+#[cfg(feature = "check")]
 #[test]
 fn gradients_are_checked_from_the_command_line() {
     let dir = temporary("check");

@@ -399,6 +399,7 @@ fn nothing_that_a_file_or_a_command_line_says_steers_the_terminal() {
         &["train", "mlp", wild],
         &["train", "mlp", "--watch", wild, "--epochs", "1", "--out", "watched"],
         &["train", "mlp", "--data", "csv", "--data-path", wild],
+        #[cfg(feature = "check")]
         &["check", "--op", wild],
         &["resume", "run", "--checkpoint", wild],
         &[wild],

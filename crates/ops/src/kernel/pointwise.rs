@@ -91,16 +91,33 @@ struct Loop<'a, const N: usize, T, U, K> {
     out: &'a mut [U],
 }
 
+/// Element `i` of each slice.
+///
+/// # Safety
+/// Every slice has more than `i` elements.
+#[inline(always)]
+unsafe fn at<const N: usize, T: Copy>(x: &[&[T]; N], i: usize) -> [T; N] {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let mut all = [*x[0].get_unchecked(i); N];
+        for j in 1..N {
+            all[j] = *x[j].get_unchecked(i);
+        }
+        all
+    }
+}
+
 impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loop<'_, N, T, U, K> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
         let n = self.out.len();
-        assert!(self.x.iter().all(|x| x.len() >= n));
+        for x in self.x {
+            assert!(x.len() >= n);
+        }
         for i in 0..n {
             // SAFETY: every input has at least n elements, asserted above.
-            let x = std::array::from_fn(|j| unsafe { *self.x[j].get_unchecked(i) });
-            self.out[i] = self.kernel.call(x);
+            self.out[i] = self.kernel.call(unsafe { at(&self.x, i) });
         }
     }
 }
@@ -127,9 +144,10 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> Loops<N, T, U> for Each<K> 
         simd::dispatch(Loop { kernel: &self.0, x, out: &mut *out });
         if K::PATCHES {
             for (i, o) in out.iter_mut().enumerate() {
-                let at = std::array::from_fn(|j| x[j][i]);
-                if self.0.is_rough(at) {
-                    *o = self.0.patch(at);
+                // SAFETY: every input has an element for each of the output, asserted by the loop.
+                let x = unsafe { at(&x, i) };
+                if self.0.is_rough(x) {
+                    *o = self.0.patch(x);
                 }
             }
         }

@@ -187,7 +187,7 @@ impl<'f> Differences<'f> {
     /// The same differences for a coordinate among others at a large common offset, `spread` apart: what varies with their
     /// differences varies on that scale, and a step on the scale of the offset sees another function.
     #[must_use]
-    pub fn among(mut self, spread: f64) -> Self {
+    pub(crate) fn among(mut self, spread: f64) -> Self {
         if spread.is_finite() && spread > 0.0 && spread <= 1e-5 * self.at.abs() {
             let steps = [1.0, 1e-2, 1e1, 1e2].map(|s| s * self.step * spread);
             let resolved = 1e3 * f64::EPSILON * self.at.abs();

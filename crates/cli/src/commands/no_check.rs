@@ -1,0 +1,20 @@
+//! `wengert check` where it was not built: says how to get it.
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Whatever the command takes where it is there.
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<std::ffi::OsString>,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> Result<String> {
+        bail!(
+            "this wengert was built without the table of gradient checks, which takes as long to compile as all the rest; build it \
+             with: cargo install wengert-cli --features check (in a checkout: cargo run --release --features check -- check)"
+        )
+    }
+}
