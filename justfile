@@ -20,7 +20,7 @@ test:
 
 # The API documentation, and the book if mdbook is there
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
     mdbook build docs
 
 # Train the MLP on the digits

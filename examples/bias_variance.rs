@@ -67,8 +67,7 @@ fn predictions(
         adam.step(&mut nets, &loss.backward()?)?;
     }
     let tape = Tape::eval();
-    let inputs =
-        Tensor::from(grid.to_vec()).reshape([1, grid.len(), 1])?.broadcast_to([sets, grid.len(), 1])?;
+    let inputs = Tensor::from(grid.to_vec()).reshape([1, grid.len(), 1])?.expand([sets, grid.len(), 1])?;
     let outputs = nets.forward(tape.constant(inputs)).value()?.to_vec();
     Ok(outputs.chunks(grid.len()).map(<[f64]>::to_vec).collect())
 }

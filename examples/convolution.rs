@@ -69,7 +69,7 @@ fn seen(stack: &[Step], size: usize) -> Result<Vec<Vec<f64>>, Failure> {
     let x = tape.var(Tensor::zeros([1, 1, size, size]));
     let y = net.forward(x);
     let [_, _, height, width] = y.dims();
-    let gradient = y.get(3, width / 2).get(2, height / 2).sum().backward()?.wrt(x)?.to_vec();
+    let gradient = y.select(3, width / 2).select(2, height / 2).sum().backward()?.wrt(x)?.to_vec();
     Ok(gradient.chunks(size).map(<[f64]>::to_vec).collect())
 }
 

@@ -5,7 +5,7 @@
 use wengert::ops::Result as OpResult;
 use wengert::prelude::*;
 use wengert::tape::gradcheck::{Check, Domain, Gen};
-use wengert::tape::{Cotangents, Forward, Op, Rule, cotangents};
+use wengert::tape::{Cotangents, ForwardOutput, Op, VjpContext, cotangents};
 
 /// Rows `[n, d]` damped by their length.
 struct Damp;
@@ -16,13 +16,13 @@ impl<T: Float> Op<T> for Damp {
     }
 
     /// y = x w with w = exp(-|x|²/2), a number per row.
-    fn forward(&self, x: &[&Tensor<T>]) -> OpResult<Forward<T>> {
-        let w = x[0].mul(x[0])?.sum(-1, true)?.scale(-0.5).map(T::exp);
+    fn forward(&self, x: &[&Tensor<T>]) -> OpResult<ForwardOutput<T>> {
+        let w = x[0].mul(x[0])?.sum_keepdim(-1)?.scale(-0.5).map(T::exp);
         Ok(x[0].mul(&w)?.into())
     }
 
     /// gx = w (gy - x ⟨gy, x⟩). Written in operations on `Var`, the rule can be differentiated again.
-    fn vjp<'s>(&self, rule: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, rule: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, gy) = (rule.x(0), rule.gy());
         let w = (x.square().sum_keepdim(-1) * -0.5).exp();
         cotangents([Some(w * (gy - x * (gy * x).sum_keepdim(-1)))])

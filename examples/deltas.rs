@@ -51,7 +51,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         let h = if l == 0 { x.clone() } else { values[l - 1].map(f64::tanh) };
         // ∂L/∂W = δ hᵀ and ∂L/∂b = δ, both summed over the samples.
         let weight = delta.transpose(0, 1)?.matmul(&h)?;
-        let bias = delta.sum(0, false)?;
+        let bias = delta.sum_axes(0)?;
         let found = layer.bias.as_ref().map(|b| grads.of(b)).transpose()?;
         let differences = [
             apart(&grads.wrt(z[l])?, &delta),

@@ -6,16 +6,16 @@
 use wengert::data::{Classification, Loader, digits};
 use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::prelude::*;
-use wengert::train::{Classify, Ended, FitConfig, Fitted, Minimize, Watch, fit};
+use wengert::train::{Classify, FitConfig, FitReport, Minimize, Monitor, StopReason, fit};
 use wengert_examples::{BLACK, BLUE, Failure, GRAY, ORANGE, Plot, Run};
 
 fn train(
     epochs: usize,
     dropout: f64,
-    watch: Option<Watch>,
+    watch: Option<Monitor>,
     data: &Classification,
     test: &Classification,
-) -> Result<Fitted, Failure> {
+) -> Result<FitReport, Failure> {
     let config = MlpConfig { widths: vec![64, 256, 128, 10], activation: Activation::Relu, dropout };
     let (mut net, mut adam) = (Mlp::new(&config, &mut Rng::seed(0)), Adam::new(3e-3));
     let mut learner = Minimize::new(&mut net, &mut adam, Classify);
@@ -41,7 +41,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let mut bests = Vec::new();
     for (name, dropout) in [("No dropout", 0.0), ("Dropout with rate 0.5", 0.5)] {
         let whole = train(epochs, dropout, None, &data, &test)?;
-        let stopped = train(epochs, dropout, Some(Watch::new("loss").patience(15)), &data, &test)?;
+        let stopped = train(epochs, dropout, Some(Monitor::new("loss").patience(15)), &data, &test)?;
         let best = stopped.epoch().ok_or("no epoch")?;
         let end = whole.epochs.last().ok_or("no epoch")?;
         println!(
@@ -55,7 +55,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         );
         // Until it stopped, it was the same run.
         let same = stopped.epochs.iter().zip(&whole.epochs).all(|(a, b)| a.test == b.test);
-        assert!(same && stopped.ended == Ended::Early, "{:?}", stopped.ended);
+        assert!(same && stopped.ended == StopReason::Early, "{:?}", stopped.ended);
         assert!(dropout > 0.0 || best.test.loss() < 0.9 * end.test.loss(), "it learns by heart");
         bests.push(best.test.loss());
         let curve = |part: fn(&wengert::train::Epoch) -> f64| {

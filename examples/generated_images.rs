@@ -6,11 +6,11 @@
 use wengert::data::format::image::{GridConfig, write_grid};
 use wengert::data::{Loader, digits};
 use wengert::nn::optim::AdamConfig;
-use wengert::nn::zoo::{Game, GanConfig, Mlp, MlpConfig, dense_gan, noise};
+use wengert::nn::zoo::{GanConfig, GanLoss, Mlp, MlpConfig, dense_gan, noise};
 use wengert::ops::random::Key;
 use wengert::prelude::*;
 use wengert::train::metrics::{FeatureStats, frechet_distance, inception_score};
-use wengert::train::{Adversarial, Classify, FitConfig, Form, Measures, Minimize, Nothing, fit};
+use wengert::train::{Adversarial, Classify, FitConfig, Measures, MetricKind, Minimize, NoValidation, fit};
 use wengert_examples::{BLACK, BLUE, Failure, GRAY, ORANGE, Plot, Run};
 
 const LATENT: usize = 16;
@@ -24,7 +24,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let mut adam = Adam::new(0.003);
     let config = FitConfig { epochs: 30, ..FitConfig::default() };
     let mut learner = Minimize::new(&mut judge, &mut adam, Classify);
-    fit(&mut learner, &Loader::new(&train, 32, 0)?, &Nothing, &config, &mut ())?;
+    fit(&mut learner, &Loader::new(&train, 32, 0)?, &NoValidation, &config, &mut ())?;
     let looks_at = |x: &Tensor<f32>| -> Result<(FeatureStats, f64), wengert::train::Error> {
         let tape = Tape::eval();
         let features = judge.layers[0].forward(tape.constant(x)).relu();
@@ -48,10 +48,15 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     };
     let epochs = run.pick(200, 100);
     let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
-    let mut gan = Adversarial::new(players.0, players.1, Game::NonSaturating, LATENT).judge(|generator| {
+    let mut gan = Adversarial::new(players.0, players.1, GanLoss::NonSaturating, LATENT).judge(|generator| {
         let (stats, inception) = looks_at(&made(generator, 600)?)?;
         let distance = frechet_distance(&real, &stats)?;
-        Ok(Measures::default().mean("fid", distance, 1.0).with("inception", Form::Score, inception, 1.0))
+        Ok(Measures::default().mean("fid", distance, 1.0).with(
+            "inception",
+            MetricKind::Score,
+            inception,
+            1.0,
+        ))
     });
     let config = FitConfig { epochs, ..FitConfig::default() };
     let fitted = fit(&mut gan, &Loader::new(&train, 32, 0)?.drop_last(), &test, &config, &mut ())?;

@@ -45,7 +45,7 @@ fn accuracy(
         );
         if weight > 0.0 {
             let logits = net.parity.forward(net.trunk.forward(tape.constant(many.inputs())));
-            loss = loss + loss::cross_entropy(logits, &parity) * weight;
+            loss += loss::cross_entropy(logits, &parity) * weight;
         }
         adam.step(&mut net, &loss.backward()?)?;
     }

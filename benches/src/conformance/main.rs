@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use wengert::ops::{Element, Tensor};
 use wengert::tape::gradcheck::Gen;
-use wengert::tape::{Retain, Tape, Var};
+use wengert::tape::{RetainGraph, Tape, Var};
 
 type Call = Box<dyn for<'t> Fn(&[Var<'t, f64>]) -> Var<'t, f64>>;
 
@@ -107,7 +107,7 @@ fn run(entry: &Entry, case: u64, seed: u64) -> anyhow::Result<Value> {
     let value = y.value()?;
     let weights = (0..value.numel()).map(|_| g.number(-1.0, 1.0)).collect();
     let cotangent = Tensor::from_vec(weights, value.shape())?;
-    let grads = tape.backward(&[(y, cotangent.clone())], Retain::Nothing)?;
+    let grads = tape.backward(&[(y, cotangent.clone())], RetainGraph::Nothing)?;
     let gradients: Vec<Value> =
         x.iter().map(|x| grads.wrt(*x).map_or(Value::Null, |g| numbers(&g))).collect();
     Ok(json!({

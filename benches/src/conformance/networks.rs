@@ -3,7 +3,7 @@
 use crate::{Entry, Sample};
 use wengert::tape::gradcheck::Domain::Between;
 use wengert::tape::gradcheck::Gen;
-use wengert::tape::{Steps, Var};
+use wengert::tape::{RecurrenceOptions, Var};
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![
@@ -36,7 +36,7 @@ fn recurrent(g: &mut Gen, name: &'static str, gates: usize) -> Sample {
         "torch.cat([t.reshape(-1) for t in torch._VF.{name}(x[0], {state}, x[1:5], True, 1, 0.0, False, False, False)])"
     );
     Sample::new(torch, x, move |x: &[Var<'_, f64>]| {
-        let (gates, steps) = (x[0].linear(x[1], Some(x[3])), Steps::default());
+        let (gates, steps) = (x[0].linear(x[1], Some(x[3])), RecurrenceOptions::default());
         let (w, b) = (x[2], Some(x[4]));
         let all = match name {
             "lstm" => gates.lstm(w, b, x[5], x[6], &steps).to_vec(),

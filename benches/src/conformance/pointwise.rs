@@ -172,7 +172,7 @@ fn chosen(g: &mut Gen) -> Sample {
     let x = vec![g.tensor(&a, Real), g.tensor(&b, Real)];
     Sample::new("torch.where(i[0], x[0], x[1])", x, {
         let mask = mask.clone();
-        move |x| x[0].select(&mask, x[1])
+        move |x| x[0].where_cond(&mask, x[1])
     })
     .with_mask(&mask)
 }

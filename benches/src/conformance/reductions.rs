@@ -55,7 +55,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         "min_keepdim" "x[0].amin(dim=AXES, keepdim=True)" Grid, |x, axes| x.min_keepdim(axes);
         "max" "x[0].amax()" Grid, |x, _axes| x.max();
         "min" "x[0].amin()" Grid, |x, _axes| x.min();
-        "var_axes" "x[0].var(dim=AXES, correction=0)" Real, |x, axes| x.var_axes(axes, 0.0);
+        "variance_axes" "x[0].var(dim=AXES, correction=0)" Real, |x, axes| x.variance_axes(axes, 0.0);
         "variance" "x[0].var(correction=0)" Real, |x, _axes| x.variance(0.0);
         "norm_p (1.5)" "torch.linalg.vector_norm(x[0], 1.5, dim=AXES)" Away(0.2, 3.0), |x, axes| x.norm_p(1.5, axes);
         "norm_p (1)" "torch.linalg.vector_norm(x[0], 1, dim=AXES)" Real, |x, axes| x.norm_p(1.0, axes);

@@ -211,7 +211,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             let axis = g.axis(shape.len());
             let at = g.within(0..=shape[index_of(axis, shape.len())] - 1);
             Sample::new(format!("x[0].select({axis}, {at})"), vec![g.tensor(&shape, Real)], move |x| {
-                x[0].get(axis, at)
+                x[0].select(axis, at)
             })
         }),
         Entry::new("split", |g| {

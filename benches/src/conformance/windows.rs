@@ -1,7 +1,7 @@
 //! Convolutions and pools.
 
 use crate::{Entry, Sample};
-use wengert::ops::{ConvOptions, ConvTransposeOptions, Divisor, Tensor, Window};
+use wengert::ops::{AvgDivisor, ConvOptions, ConvTransposeOptions, Tensor, Window};
 use wengert::tape::gradcheck::Domain::Real;
 use wengert::tape::gradcheck::Gen;
 
@@ -121,8 +121,8 @@ fn pools() -> Vec<Entry> {
                     let (shape, mut window) = windowed::<$axes>(g);
                     window.dilation = [1; $axes];
                     let (divisor, word) = g.pick(&[
-                        (Divisor::Window, "count_include_pad=True"),
-                        (Divisor::Inside, "count_include_pad=False"),
+                        (AvgDivisor::Window, "count_include_pad=True"),
+                        (AvgDivisor::Inside, "count_include_pad=False"),
                     ]);
                     let torch = format!("F.{}(x[0], {}, {word})", stringify!($avg), words(&window));
                     Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].$avg(window, divisor))

@@ -199,7 +199,7 @@ impl<'t, T: Float> Arguments<'t, T> {
             }
             5 if shape[axis] > 0 => {
                 larger[axis] = 1;
-                dense(self, &larger).broadcast_to(shape)
+                dense(self, &larger).expand(shape)
             }
             _ => Ok(dense(self, shape)),
         };

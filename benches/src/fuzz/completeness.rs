@@ -10,7 +10,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("tape::Tape::strict", "panics at the first error, which is its purpose"),
     ("tape::Gen::", "draws inputs for tests: its arguments are a test's own, and an empty choice panics"),
     (
-        "nn::Memory::slots_mut",
+        "nn::ParamState::slots_mut",
         "panics if an optimiser's method asks for other slots than it has,
         which is its own mistake",
     ),
@@ -27,11 +27,11 @@ const TRAITS: &[&str] = &["Layer", "Optimizer", "LanguageModel"];
 const OTHERS: &[&str] =
     &["tape::operators::", "nn::dyn Module::", "nn::dyn Distribution::", "nn::dyn LanguageModel::"];
 
-fn crates() -> PathBuf {
+pub(crate) fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
 }
 
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         // The scalar tape takes plain numbers; its types have the names of the tensor tape's.
@@ -241,7 +241,7 @@ fn functions_of(of: &str, module: &str, text: &str) -> BTreeSet<String> {
     finder.found
 }
 
-fn public_functions() -> BTreeSet<String> {
+pub(crate) fn public_functions() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for of in ["ops", "tape", "nn"] {
         let mut paths = Vec::new();
@@ -311,7 +311,7 @@ fn every_public_function_is_called() {
         "tape::Var::tanh",
         "tape::derivatives::jvp",
         "nn::loss::mse",
-        "nn::Descent::step",
+        "nn::FirstOrder::step",
     ] {
         assert!(public.contains(known), "the sources seem not to declare {known}");
     }

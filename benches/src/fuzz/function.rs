@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use std::hint::black_box;
 use wengert::ops::random::{Key, Rng};
 use wengert::ops::{DType, Element, Layout, Shape, Tensor};
-use wengert::tape::{Dims, Error, ErrorKind, Float, Grads, PerSample, Retain, Var};
+use wengert::tape::{Dims, Error, ErrorKind, Float, Grads, PerSample, RetainGraph, Var};
 
 /// A public function.
 pub(crate) struct Function<T: Float> {
@@ -55,7 +55,7 @@ impl<'t, T: Float> Seen<'t, T> {
         }
         let seeds = vars.iter().map(|v| Ok((*v, Tensor::try_full(v.shape(), T::ONE)?)));
         let seeds = seeds.collect::<Result<Vec<_>, Error>>()?;
-        let retain = if a.once_in(2) { Retain::Values } else { Retain::Nothing };
+        let retain = if a.once_in(2) { RetainGraph::Values } else { RetainGraph::Nothing };
         excused(a.tape.backward(&seeds, retain).map(|grads| {
             for leaf in &a.leaves {
                 black_box(grads.wrt(*leaf).map(|g| g.to_vec()).is_ok());

@@ -32,7 +32,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
         "tape::Var" {
             slice: a.var_ranked(1..=5).slice(a.axis(), a.slice());
-            get: a.var_ranked(1..=5).get(a.axis(), a.position());
+            select: a.var_ranked(1..=5).select(a.axis(), a.position());
             narrow: { let x = a.var_ranked(1..=5); let axis = a.axis(); let start = a.position();
                 let left = a.along().saturating_sub(start); x.narrow(axis, start, a.count(0..=left)) };
             split: a.var_ranked(1..=4).split(a.axis(), &a.parts());

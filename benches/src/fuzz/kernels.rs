@@ -139,7 +139,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 x.cdist(&o).and_then(|y| { let (g, y) = (a.like(y.shape()), remade(a, y));
                 x.cdist_adjoint(&o, &y, &g) }) };
             eigh: square(a).eigh();
-            prod: a.tensor().prod(a.axes(), a.flag());
+            prod: a.tensor().prod();
+            prod_axes: a.tensor().prod_axes(a.axes());
+            prod_keepdim: a.tensor().prod_keepdim(a.axes());
             solve_triangular: { let x = square(a); let b = right_side(a, &x);
                 x.solve_triangular(&b, triangle(a)) };
             cholesky: square(a).cholesky();

@@ -15,6 +15,8 @@ mod kernels;
 mod layers;
 mod linalg;
 mod modules;
+#[cfg(test)]
+mod names;
 mod normalizing;
 mod optim;
 mod pointwise;

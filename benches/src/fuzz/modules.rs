@@ -10,8 +10,8 @@ use wengert::nn::loss::{self, Reduction};
 use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::nn::{
     Activation, BatchNorm, Buffer, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Linear,
-    Lstm, Module, Path, RecurrentConfig, ReluRnn, RmsNorm, Rnn, Sequential, Start, Summary, for_each_param,
-    for_each_param_mut, gradcheck, state,
+    Lstm, Module, ModulePath, RecurrentConfig, ReluRnn, RmsNorm, Rnn, RnnInput, Sequential, Summary,
+    for_each_param, for_each_param_mut, gradcheck, state,
 };
 use wengert::ops::{Shape, Tensor};
 use wengert::tape::{Float, Var};
@@ -68,13 +68,13 @@ fn recurrent<T: Float>(a: &mut Arguments<'_, T>) -> RecurrentConfig {
 }
 
 /// Sequences for it, and where to start.
-fn sequences<'t, T: Float>(a: &mut Arguments<'t, T>, c: &RecurrentConfig) -> (Var<'t, T>, Start<'t, T>) {
+fn sequences<'t, T: Float>(a: &mut Arguments<'t, T>, c: &RecurrentConfig) -> (Var<'t, T>, RnnInput<'t, T>) {
     let x = sequence(a, c.input);
-    let &[batch, steps, ..] = &a.shape[..] else { return (x, Start::default()) };
+    let &[batch, steps, ..] = &a.shape[..] else { return (x, RnnInput::default()) };
     let states = c.layers * if c.bidirectional { 2 } else { 1 };
     let state = [states, batch, c.hidden];
     let (h, cell) = (a.once_in(3).then(|| a.more(&state)), a.once_in(3).then(|| a.more(&state)));
-    (x, Start { h, c: cell, lengths: a.once_in(3).then(|| a.index_of(&[batch], steps + 1)) })
+    (x, RnnInput { h, c: cell, lengths: a.once_in(3).then(|| a.index_of(&[batch], steps + 1)) })
 }
 
 /// Sequences of so many features, or others.
@@ -339,8 +339,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::RecurrentConfig" {
             new: done(RecurrentConfig::new(a.count(0..=3), a.count(0..=3)));
         }
-        "nn::Start" {
-            with_lengths: Start::<T>::with_lengths(a.index(3)).map(|s| s.lengths);
+        "nn::RnnInput" {
+            with_lengths: RnnInput::<T>::with_lengths(a.index(3)).map(|s| s.lengths);
         }
         "nn::Rnn" {
             new: { let c = recurrent(a); let net = Rnn::new(&c, &mut a.rng());
@@ -374,10 +374,10 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let (x, start) = sequences(a, &c);
                 let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
         }
-        "nn::Path" {
-            root: done(Path::root());
-            as_str: done(Path::root().as_str());
-            enter: Path::root().enter(&"a".repeat(a.below(4)), |p| p.enter("", |p| p.as_str().to_owned()));
+        "nn::ModulePath" {
+            root: done(ModulePath::root());
+            as_str: done(ModulePath::root().as_str());
+            enter: ModulePath::root().enter(&"a".repeat(a.below(4)), |p| p.enter("", |p| p.as_str().to_owned()));
         }
         "nn::Buffer" {
             new: done(Buffer::new(a.tensor()));

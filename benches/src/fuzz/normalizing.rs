@@ -94,7 +94,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::BufferId" {
             fresh: done(BufferId::fresh());
         }
-        "tape::Announcement" {
+        "tape::BufferUpdate" {
             id: announced(a).map(|u| done(u.iter().map(|u| u.id()).max()));
             take: announced(a).map(|u| u.iter().filter_map(|u| u.take()).count());
             change: announced(a).map(|u| u.iter().map(|u| done(u.change())).count());

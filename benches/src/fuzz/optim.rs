@@ -3,9 +3,9 @@
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::nn::optim::{
-    Accumulator, Adadelta, Adagrad, Adam, AdamConfig, Adamax, Descent, Ema, Lbfgs, LbfgsConfig, Lion, Nadam,
-    NadamConfig, Optimizer, Plateau, PlateauConfig, Radam, RadamConfig, Rmsprop, RmspropConfig, Schedule,
-    Sgd, SgdConfig, clip_norm, clip_value,
+    Accumulator, Adadelta, Adagrad, Adam, AdamConfig, Adamax, Ema, FirstOrder, Lbfgs, LbfgsConfig, Lion,
+    Nadam, NadamConfig, Optimizer, Plateau, PlateauConfig, Radam, RadamConfig, Rmsprop, RmspropConfig,
+    Schedule, Sgd, SgdConfig, clip_norm, clip_value,
 };
 use wengert::nn::state::{AnyTensor, Dict};
 use wengert::nn::{Layer, Linear, penalty};
@@ -91,10 +91,10 @@ fn descended<T: Float>(a: &mut Arguments<'_, T>) -> Result<()> {
     match a.below(8) {
         0 | 5..=7 => stepped(
             a,
-            Descent::with(RmspropConfig { momentum: 0.5, centered: true, ..RmspropConfig::default() }),
+            FirstOrder::with(RmspropConfig { momentum: 0.5, centered: true, ..RmspropConfig::default() }),
         ),
-        1 => stepped(a, Descent::with(RadamConfig::default())),
-        2 => stepped(a, Descent::with(NadamConfig::default())),
+        1 => stepped(a, FirstOrder::with(RadamConfig::default())),
+        2 => stepped(a, FirstOrder::with(NadamConfig::default())),
         3 => {
             let adam = adam(a);
             stepped(a, adam)
@@ -200,7 +200,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::Rmsprop" {
             new: { let o = Rmsprop::new(rate(a)); stepped(a, o) };
         }
-        "nn::Descent" {
+        "nn::FirstOrder" {
             with: descended(a);
             step: descended(a);
             state: descended(a);

@@ -124,7 +124,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             ge: a.var().ge(a.beside());
             eq: a.var().eq(a.beside());
             ne: a.var().ne(a.beside());
-            select: a.var().select(a.mask(), a.beside());
+            where_cond: a.var().where_cond(a.mask(), a.beside());
             masked_fill: a.var().masked_fill(a.mask(), a.beside());
         }
         "tape::Expr" {

@@ -2,7 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, table};
-use wengert::tape::{Float, Steps, Var};
+use wengert::tape::{Float, RecurrenceOptions, Var};
 
 fn product<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     let [b, n, k, m] = a.sizes().map(|n: usize| n.min(4));
@@ -17,7 +17,8 @@ fn product<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
 }
 
 /// Input, weight, bias, state, and steps of a recurrence with so many gates.
-type Recurrent<'t, T> = (Var<'t, T>, Var<'t, T>, Option<Var<'t, T>>, Var<'t, T>, Var<'t, T>, Steps);
+type Recurrent<'t, T> =
+    (Var<'t, T>, Var<'t, T>, Option<Var<'t, T>>, Var<'t, T>, Var<'t, T>, RecurrenceOptions);
 
 fn recurrent<'t, T: Float>(a: &mut Arguments<'t, T>, gates: usize) -> Recurrent<'t, T> {
     let [steps, batch, hidden] = a.sizes().map(|n: usize| n.min(3));
@@ -32,7 +33,7 @@ fn recurrent<'t, T: Float>(a: &mut Arguments<'t, T>, gates: usize) -> Recurrent<
         bias,
         a.more(&[batch, hidden]),
         a.more(&[batch, hidden]),
-        Steps { reverse: a.flag(), lengths },
+        RecurrenceOptions { reverse: a.flag(), lengths },
     )
 }
 

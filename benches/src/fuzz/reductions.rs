@@ -12,7 +12,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             mean: a.var().mean();
             mean_axes: a.var().mean_axes(a.axes());
             mean_keepdim: a.var().mean_keepdim(a.axes());
-            var_axes: a.var().var_axes(a.axes(), a.number());
+            variance_axes: a.var().variance_axes(a.axes(), a.number());
             std_axes: a.var().std_axes(a.axes(), a.number());
             variance: a.var().variance(a.number());
             std: a.var().std(a.number());

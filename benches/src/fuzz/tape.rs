@@ -4,8 +4,8 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::Tensor;
 use wengert::tape::{
-    Cotangents, Eager, Error, ErrorKind, Float, Forward, Grads, Op, Param, Result, Retain, Rule, Tape, Var,
-    cotangents,
+    BackwardContext, Cotangents, Error, ErrorKind, Float, ForwardOutput, Grads, Op, Param, Result,
+    RetainGraph, Tape, Var, VjpContext, cotangents,
 };
 
 /// An op of a user's own, which asks its rule for inputs and outputs that may not be there.
@@ -29,12 +29,12 @@ impl<T: Float> Op<T> for Asking {
         "asking"
     }
 
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert::ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert::ops::Result<ForwardOutput<T>> {
         let y = x.first().map_or_else(|| Tensor::scalar(T::ONE), |x| x.scale(2.0));
         Ok(vec![y; self.outputs].into())
     }
 
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let i = self.i;
         let g = match self.which {
             0 => r.x(i),
@@ -48,7 +48,7 @@ impl<T: Float> Op<T> for Asking {
         cotangents([Some(g * 2.0)])
     }
 
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let i = self.i;
         self.eager.then(|| {
             let g = match self.which {
@@ -92,8 +92,8 @@ fn seeds<'t, T: Float>(a: &mut Arguments<'t, T>) -> Vec<(Var<'t, T>, Tensor<T>)>
         .collect()
 }
 
-fn retain<T: Float>(a: &mut Arguments<'_, T>) -> Retain {
-    a.pick(&[Retain::Nothing, Retain::Values])
+fn retain<T: Float>(a: &mut Arguments<'_, T>) -> RetainGraph {
+    a.pick(&[RetainGraph::Nothing, RetainGraph::Values])
 }
 
 /// A value made inside, and one that refers to it.
@@ -200,7 +200,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::op" {
             cotangents: done(cotangents([Some(a.var()), None]));
         }
-        "tape::Rule" {
+        "tape::VjpContext" {
             x: asked(a, 0, false);
             y: asked(a, 1, false);
             outputs: asked(a, 1, false);
@@ -211,7 +211,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             needs: asked(a, 5, false);
             inputs: asked(a, 6, false);
         }
-        "tape::Eager" {
+        "tape::BackwardContext" {
             x: asked(a, 0, true);
             y: asked(a, 1, true);
             shape: asked(a, 2, true);

@@ -3,7 +3,7 @@
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::buffer::{self, Buffer};
 use wengert::ops::kernel::find::{gather_positions, positions};
-use wengert::ops::kernel::pointwise::{Each, Fun, loops, pointwise};
+use wengert::ops::kernel::pointwise::{Elementwise, FnKernel, loops, pointwise};
 use wengert::ops::kernel::recurrent::{Adjoint, Cell, Run, Sequence};
 use wengert::ops::kernel::rows::{RowKernel, rows};
 use wengert::ops::kernel::update::{Update, update};
@@ -136,7 +136,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             transpose: a.tensor().transpose(a.axis(), a.axis());
             slice: a.ranked(1..=5).slice(a.axis(), a.slice());
             select: a.ranked(1..=5).select(a.axis(), a.position());
-            broadcast_to: a.tensor().broadcast_to(a.wider());
+            expand: a.tensor().expand(a.wider());
             reshape: a.tensor().reshape(a.reshaped());
             view: a.tensor().view(a.reshaped());
             unfold: { let t = a.ranked(1..=4); let axis = a.axis(); let n = a.along();
@@ -157,21 +157,26 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             into_scatter_add: { let t = a.ranked(1..=4); let axis = a.axis(); let at = a.gathered();
                 t.into_scatter_add(axis, &at, &a.like(at.shape())) };
             one_hot: { let n = a.count(0..=5); Tensor::<T>::one_hot(&a.index(n.min(6)), n) };
-            embedding_backward: { let [n, width] = a.sizes(); let ids = a.index(n);
+            embedding_adjoint: { let [n, width] = a.sizes(); let ids = a.index(n);
                 let g: Vec<_> = ids.shape().iter().copied().chain([width]).collect();
                 let skip = a.once_in(2).then(|| a.count(0..=n));
-                a.like(&g).embedding_backward(&ids, a.count(n..=n), skip) };
+                a.like(&g).embedding_adjoint(&ids, a.count(n..=n), skip) };
             nonzero: a.booleans().nonzero();
             flat_nonzero: done(a.booleans().flat_nonzero());
             bincount: a.index(5).bincount(a.count(0..=9));
             concat: Tensor::concat(&a.tensors(), a.axis());
             stack: Tensor::stack(&a.tensors(), a.new_axis());
             pad: a.tensor().pad(&a.widths(), T::from_f64(a.number()));
-            sum: a.tensor().sum(a.axes(), a.flag());
-            sum_all: a.tensor().sum_all();
+            sum_axes: a.tensor().sum_axes(a.axes());
+            sum_keepdim: a.tensor().sum_keepdim(a.axes());
+            sum: a.tensor().sum();
             sum_to: a.tensor().sum_to(&Shape::from(a.narrower()));
-            max: a.tensor().max(a.axes(), a.flag());
-            min: a.tensor().min(a.axes(), a.flag());
+            max: a.tensor().max();
+            max_axes: a.tensor().max_axes(a.axes());
+            max_keepdim: a.tensor().max_keepdim(a.axes());
+            min: a.tensor().min();
+            min_axes: a.tensor().min_axes(a.axes());
+            min_keepdim: a.tensor().min_keepdim(a.axes());
             argmax: a.ranked(1..=4).argmax(a.axis());
             argmin: a.ranked(1..=4).argmin(a.axis());
             argsort: a.ranked(1..=4).argsort(a.axis(), a.flag());
@@ -190,7 +195,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 a.like(&[n, k]).cross_entropy(&a.index_of(&[n], k)) };
             cross_entropy_adjoint: { let [n, k] = a.sizes::<2>(); let n = if k == 0 { 0 } else { n };
                 a.like(&[n, k]).cross_entropy_adjoint(&a.index_of(&[n], k), &a.like(&[n])) };
-            logsumexp: a.tensor().logsumexp(a.axes(), a.flag());
+            logsumexp: a.tensor().logsumexp(a.axes());
+            logsumexp_keepdim: a.tensor().logsumexp_keepdim(a.axes());
             add: a.tensor().add(&a.beside_tensor());
             sub: a.tensor().sub(&a.beside_tensor());
             mul: a.tensor().mul(&a.beside_tensor());
@@ -225,7 +231,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             logical_and: { let m = a.booleans(); m.logical_and(&a.mask_of(m.shape())) };
             logical_or: { let m = a.booleans(); m.logical_or(&a.mask_of(m.shape())) };
             to_float: a.booleans().to_float::<T>();
-            select_from: a.booleans().select_from(&a.beside_tensor(), &a.beside_tensor());
+            where_cond: a.beside_tensor().where_cond(&a.booleans(), &a.beside_tensor());
         }
         "ops::Slice" {
             all: a.ranked(1..=3).slice(0, Slice::all());
@@ -253,8 +259,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 gather_positions("fuzz", &Shape::from(&a.shape[..]), a.axis(), &a.gathered()) };
         }
         "ops::pointwise" {
-            pointwise: pointwise("fuzz", [&a.tensor(), &a.beside_tensor()], &Fun(|x: T, y: T| x + y));
-            loops: loops("fuzz", [&a.tensor(), &a.beside_tensor()], &Each(Fun(|x: T, y: T| x < y)));
+            pointwise: pointwise("fuzz", [&a.tensor(), &a.beside_tensor()], &FnKernel(|x: T, y: T| x + y));
+            loops: loops("fuzz", [&a.tensor(), &a.beside_tensor()], &Elementwise(FnKernel(|x: T, y: T| x < y)));
         }
         "ops::rows" {
             rows: rows("fuzz", &a.tensor(), a.size(), &First);
@@ -292,7 +298,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "ops::parallel" {
             in_small_pieces: { let t = a.tensor(); let n = a.tame().count(0..=3);
-                parallel::in_small_pieces(n, || t.sum([0isize; 0], false).map(|_| t.softmax(0)).is_ok()) };
+                parallel::in_small_pieces(n, || t.sum_axes([0isize; 0]).map(|_| t.softmax(0)).is_ok()) };
             sections: parallel::sections();
             threads: parallel::threads();
             collect: done(parallel::collect(a.below(9), |i| i * i));

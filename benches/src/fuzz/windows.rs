@@ -4,7 +4,8 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::kernel::pool::Places;
 use wengert::ops::{
-    ConvOptions, ConvTransposeOptions, Corners, Divisor, PerAxis, Resize, Result, Shape, Tensor, Window,
+    AlignCorners, AvgDivisor, ConvOptions, ConvTransposeOptions, PerAxis, Resize, Result, Shape, Tensor,
+    Window,
 };
 use wengert::tape::{Float, Var};
 
@@ -108,9 +109,9 @@ pub(crate) fn planes<T: Float>(a: &mut Arguments<'_, T>, axes: usize) -> Vec<usi
     shape
 }
 
-pub(crate) fn divisor<T: Float>(a: &mut Arguments<'_, T>) -> Divisor {
+pub(crate) fn divisor<T: Float>(a: &mut Arguments<'_, T>) -> AvgDivisor {
     let n = a.count(1..=4);
-    a.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(n)])
+    a.pick(&[AvgDivisor::Window, AvgDivisor::Inside, AvgDivisor::Of(n)])
 }
 
 fn places<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Places<D> {
@@ -165,8 +166,8 @@ fn resize<T: Float, const D: usize>(a: &mut Arguments<'_, T>) -> Resize<D> {
     if a.once_in(2) { Resize::To(each(a, 1, 5)) } else { Resize::By(std::array::from_fn(|_| a.positive())) }
 }
 
-fn corners<T: Float>(a: &mut Arguments<'_, T>) -> Corners {
-    a.pick(&[Corners::Edges, Corners::Centres])
+fn corners<T: Float>(a: &mut Arguments<'_, T>) -> AlignCorners {
+    a.pick(&[AlignCorners::Edges, AlignCorners::Centres])
 }
 
 /// The factor of a shuffle, and the shape of channels or of pixels that it divides, or not.

@@ -5,11 +5,11 @@ use crate::function::{Function, Seen, done, table};
 use wengert::nn::dist::Distribution;
 use wengert::nn::zoo::{
     Autoencoder, AutoencoderConfig, CharRnn, CharRnnConfig, Contrastive, ContrastiveConfig, DcganConfig,
-    Decoding, Forecaster, ForecasterConfig, Game, GanConfig, Gpt, GptConfig, LanguageModel, LatentClassifier,
-    LatentClassifierConfig, MaskedAutoencoder, MaskedConfig, Observation, Pooling, ReconstructionLoss,
-    Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, TextClassifier, TextClassifierConfig,
-    Translator, TranslatorConfig, Vae, VaeConfig, VggConfig, Vit, VitConfig, dcgan, dense_gan, generate,
-    gradient_penalty, lenet, linear_probe, noise, vgg,
+    Decoding, Forecaster, ForecasterConfig, GanConfig, GanLoss, Gpt, GptConfig, LanguageModel,
+    LatentClassifier, LatentClassifierConfig, MaskedAutoencoder, MaskedConfig, Observation, Pooling,
+    ReconstructionLoss, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, TextClassifier,
+    TextClassifierConfig, Translator, TranslatorConfig, Vae, VaeConfig, VggConfig, Vit, VitConfig, dcgan,
+    dense_gan, generate, gradient_penalty, lenet, linear_probe, noise, vgg,
 };
 use wengert::nn::{Activation, Layer, Linear, Module, Sequential};
 use wengert::ops::Tensor;
@@ -34,9 +34,9 @@ fn gan<T: Float>(a: &mut Arguments<'_, T>) -> (GanConfig, Sequential<T>, Sequent
     (config, generator, discriminator)
 }
 
-fn game<T: Float>(a: &mut Arguments<'_, T>) -> Game {
+fn game<T: Float>(a: &mut Arguments<'_, T>) -> GanLoss {
     let c = a.number();
-    a.pick(&[Game::Minimax, Game::NonSaturating, Game::Wasserstein(c)])
+    a.pick(&[GanLoss::Minimax, GanLoss::NonSaturating, GanLoss::Wasserstein(c)])
 }
 
 fn penalised<'t, T: Float>(a: &mut Arguments<'t, T>) -> wengert::Result<Var<'t, T>> {
@@ -264,7 +264,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let n = a.shape.first().copied().unwrap_or(1);
                 m.loss(x, a.operand(&[n, c.horizon])) };
         }
-        "nn::Game" {
+        "nn::GanLoss" {
             discriminator_loss: { let x = a.var(); game(a).discriminator_loss(x, a.same()) };
             generator_loss: game(a).generator_loss(a.var());
         }

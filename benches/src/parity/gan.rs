@@ -6,7 +6,7 @@ use crate::plan::{Method, Pace, Plan, Updater};
 use crate::samples::{Batch, Sets};
 use anyhow::Result;
 use wengert::nn::optim::AdamConfig;
-use wengert::nn::zoo::{DcganConfig, Game, GanConfig, dcgan, dense_gan};
+use wengert::nn::zoo::{DcganConfig, GanConfig, GanLoss, dcgan, dense_gan};
 use wengert::prelude::*;
 
 const BATCH: usize = 32;
@@ -28,12 +28,12 @@ impl<T: Float> Model<T> for Gan<T> {
         tape.reset();
         let fake = generator.forward(tape.constant(noise.select(0, 0)?)).detach();
         let real = tape.constant(batch.numbers("x")?);
-        let loss =
-            Game::NonSaturating.discriminator_loss(discriminator.forward(real), discriminator.forward(fake));
+        let loss = GanLoss::NonSaturating
+            .discriminator_loss(discriminator.forward(real), discriminator.forward(fake));
         let d = updater.update(0, discriminator, Some(generator), loss)?;
         tape.reset();
         let fake = generator.forward(tape.constant(noise.select(0, 1)?));
-        let loss = Game::NonSaturating.generator_loss(discriminator.forward(fake));
+        let loss = GanLoss::NonSaturating.generator_loss(discriminator.forward(fake));
         let g = updater.update(1, generator, Some(discriminator), loss)?;
         Ok(vec![d, g])
     }
@@ -47,7 +47,7 @@ impl<T: Float> Model<T> for Gan<T> {
         let fake = self.generator.forward(tape.constant(test.noise(&[n, LATENT])?)).value()?;
         let fake = fake.reshape([n, fake.numel() / n])?;
         let mean = |a: &Tensor<T>, b: &Tensor<T>| -> Result<f64> {
-            Ok(a.cdist(b)?.sum_all().item()?.to_f64() / (n * n) as f64)
+            Ok(a.cdist(b)?.sum().item()?.to_f64() / (n * n) as f64)
         };
         Ok(2.0 * mean(&real, &fake)? - mean(&real, &real)? - mean(&fake, &fake)?)
     }

@@ -2,7 +2,7 @@
 
 use super::{RATE, Step};
 use anyhow::Result;
-use wengert::nn::zoo::{Game, GanConfig, Vae, VaeConfig, dense_gan};
+use wengert::nn::zoo::{GanConfig, GanLoss, Vae, VaeConfig, dense_gan};
 use wengert::prelude::*;
 
 /// W7: VAE 784-400-(20, 20)-400-784, Bernoulli, batch 128, Adam. The noise is drawn anew in each step.
@@ -34,9 +34,9 @@ pub(super) fn gan() -> Result<Step> {
         judge.reset();
         let fake = generator.forward(game.constant(&noise));
         let both = [judge.constant(&real), judge.constant(fake.value()?)].map(|x| discriminator.forward(x));
-        let loss = Game::NonSaturating.discriminator_loss(both[0], both[1]);
+        let loss = GanLoss::NonSaturating.discriminator_loss(both[0], both[1]);
         d.step(&mut discriminator, &loss.backward()?)?;
-        let loss = Game::NonSaturating.generator_loss(discriminator.forward(fake));
+        let loss = GanLoss::NonSaturating.generator_loss(discriminator.forward(fake));
         g.step(&mut generator, &loss.backward()?)?;
         Ok(())
     }))

@@ -1,7 +1,7 @@
 //! `--config FILE`: the options in a file, before those on the command line, which win.
 
 use crate::Cli;
-use crate::zoo::Architecture;
+use crate::zoo::{Architecture, RECURRENCES};
 use anyhow::{Context, Result, bail};
 use clap::{Command, CommandFactory};
 use std::ffi::OsString;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The command line with what the file says put in, if it names one.
 pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
+    let given = with_recurrence(given);
     let words: Vec<String> = given.iter().map(|w| w.to_string_lossy().into_owned()).collect();
     if words.get(1).map(String::as_str) != Some("train") {
         return Ok(given);
@@ -16,7 +17,7 @@ pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some((at, length, file)) = named(&given, &words) else { return Ok(given) };
     let mut rest = given[2..].to_vec();
     rest.drain(at - 2..at - 2 + length);
-    let model = (0..rest.len()).find(|&i| is_model(&rest, i)).map(|i| rest.remove(i));
+    let model = (0..rest.len()).find(|&i| is_model(&rest, i)).map(|i| by_its_own_name(rest.remove(i)));
     let (said, options) = read(&file, &words).with_context(|| format!("{}", file.display()))?;
     let model = match (model, said) {
         (Some(model), Some(said)) if model != *said => {
@@ -30,6 +31,26 @@ pub(crate) fn expand(given: Vec<OsString>) -> Result<Vec<OsString>> {
     };
     let head = given[..2].iter().cloned().chain([model]);
     Ok(head.chain(options.into_iter().map(OsString::from)).chain(rest).collect())
+}
+
+/// A model's name, of which it may have several.
+fn by_its_own_name(model: OsString) -> OsString {
+    let named = model.to_str().and_then(Architecture::named);
+    named.map_or(model, |architecture| architecture.model().name().into())
+}
+
+/// `train lstm` is `train char-rnn --recurrence lstm`.
+fn with_recurrence(mut given: Vec<OsString>) -> Vec<OsString> {
+    let is_train = given.get(1).is_some_and(|w| w == "train");
+    let named = |i: &usize| RECURRENCES.iter().any(|r| given[*i] == *r) && is_model(&given, *i);
+    let said = given.iter().any(|w| w.to_string_lossy().starts_with("--recurrence"));
+    if let Some(at) = (2..given.len()).find(named).filter(|_| is_train) {
+        let recurrence = std::mem::replace(&mut given[at], "char-rnn".into());
+        if !said {
+            given.splice(at + 1..at + 1, ["--recurrence".into(), recurrence]);
+        }
+    }
+    given
 }
 
 /// Whether a word is a model, and not the value of the option before it.
@@ -125,5 +146,23 @@ fn plain(value: &toml::Value) -> Result<String> {
         toml::Value::Integer(n) => Ok(n.to_string()),
         toml::Value::Float(x) => Ok(x.to_string()),
         other => bail!("expected a number or a text, found {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recurrence_is_a_name_of_the_model_that_has_it() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let same = |line: &str, want: &str| assert_eq!(with_recurrence(words(line)), words(want));
+        same("wengert train lstm --seed 1", "wengert train char-rnn --recurrence lstm --seed 1");
+        same("wengert train --seed 1 gru", "wengert train --seed 1 char-rnn --recurrence gru");
+        same("wengert train rnn --recurrence gru", "wengert train char-rnn --recurrence gru");
+        same("wengert train mlp --out gru", "wengert train mlp --out gru");
+        same("wengert eval gru", "wengert eval gru");
+        assert_eq!(by_its_own_name("transformer".into()), "gpt");
+        assert_eq!(by_its_own_name("cnn".into()), "vgg");
     }
 }

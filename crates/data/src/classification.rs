@@ -16,6 +16,7 @@ const MOST_CLASSES: usize = 1 << 24;
 /// assert_eq!((data.len(), data.classes(), data.class_counts()), (3, 2, vec![1, 2]));
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "TensorDataset")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classification<T: Float = f32> {
     inputs: Tensor<T>,

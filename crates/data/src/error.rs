@@ -33,7 +33,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Where in it.
-        at: Place,
+        at: Location,
         /// What the format asks for.
         expected: String,
         /// What stands there.
@@ -79,13 +79,13 @@ pub enum Error {
 /// Where in a file something stands.
 ///
 /// ```
-/// use wengert_data::Place;
-/// assert_eq!(Place::Byte(12).to_string(), ", byte 12");
-/// assert_eq!(Place::Whole.to_string(), "");
+/// use wengert_data::Location;
+/// assert_eq!(Location::Byte(12).to_string(), ", byte 12");
+/// assert_eq!(Location::Whole.to_string(), "");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Location {
     /// Nowhere in particular.
     Whole,
     /// A line, counted from 1.
@@ -103,14 +103,14 @@ pub enum Place {
     Member(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Whole => Ok(()),
-            Place::Line(line) => write!(f, ", line {line}"),
-            Place::Cell { line, column } => write!(f, ", line {line}, column {}", Printable(column)),
-            Place::Byte(byte) => write!(f, ", byte {byte}"),
-            Place::Member(name) => write!(f, ", member {}", Printable(shortened(name))),
+            Location::Whole => Ok(()),
+            Location::Line(line) => write!(f, ", line {line}"),
+            Location::Cell { line, column } => write!(f, ", line {line}, column {}", Printable(column)),
+            Location::Byte(byte) => write!(f, ", byte {byte}"),
+            Location::Member(name) => write!(f, ", member {}", Printable(shortened(name))),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Error {
 
     pub(crate) fn malformed(
         path: &Path,
-        at: Place,
+        at: Location,
         expected: impl Into<String>,
         found: impl ToString,
     ) -> Self {
@@ -208,7 +208,7 @@ mod tests {
     fn messages_say_where_and_what() {
         let e = Error::Malformed {
             path: "some/file.csv".into(),
-            at: Place::Line(3),
+            at: Location::Line(3),
             expected: "65 columns".into(),
             found: "64".into(),
         };
@@ -224,8 +224,8 @@ mod tests {
         let shown = "a\\u{1b}[2J\\ \"b\" é.csv";
         let wild = "\u{1b}]0;x\u{7}\r\u{9b}\u{202e}".to_owned();
         let errors = [
-            Error::malformed(&path, Place::Member(wild.clone()), &wild[..], &wild),
-            Error::malformed(&path, Place::Cell { line: 1, column: wild.clone() }, &wild[..], &wild),
+            Error::malformed(&path, Location::Member(wild.clone()), &wild[..], &wild),
+            Error::malformed(&path, Location::Cell { line: 1, column: wild.clone() }, &wild[..], &wild),
             Error::argument("call", &wild[..], &wild),
             Error::read(&path)(io::Error::other(wild.clone())),
             Error::write(&path)(io::Error::other(wild.clone())),
@@ -238,7 +238,7 @@ mod tests {
             assert!(message.contains(r"\u{1b}]0;x\u{7}\r\u{9b}\u{202e}"), "{message}");
             assert!(message.contains(shown) || i == 2 || i == 6, "{message}");
         }
-        let long = Place::Member("é".repeat(61)).to_string();
+        let long = Location::Member("é".repeat(61)).to_string();
         assert_eq!(long, format!(", member {}.. (122 bytes)", "é".repeat(60)));
         assert_eq!(quoted("a\t\"b\""), r#""a\t\"b\"""#);
         assert_eq!(quoted(&"é".repeat(61)), format!("\"{}\".. (122 bytes)", "é".repeat(60)));

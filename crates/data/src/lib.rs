@@ -52,7 +52,7 @@ mod vocabulary;
 pub use batches::Batches;
 pub use classification::{Batch, Classification};
 pub use dataset::{Dataset, IntoDataset};
-pub use error::{Error, Place, Printable, Result};
+pub use error::{Error, Location, Printable, Result};
 pub use folds::{Bootstrap, Fold, Subset, bootstrap, k_fold};
 pub use format::image;
 pub use loader::Loader;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(sizes, [500, 500, 500, 297]);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "DataLoader")]
 #[derive(Debug)]
 pub struct Loader<D: ?Sized> {
     data: Arc<D>,

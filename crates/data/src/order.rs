@@ -42,6 +42,7 @@ pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
 /// sorted.sort_unstable();
 /// assert!(sorted.into_iter().eq(0..100));
 /// ```
+#[doc(alias = "randperm")]
 pub fn permutation(n: usize, key: Key) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     shuffle(&mut order, &mut key.generator());

@@ -1,7 +1,7 @@
 //! Pairs of texts, as for translation, and sequences of different lengths in one tensor.
 
 use crate::dataset::Dataset;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::{columns, text};
 use crate::text::check_positions;
 use crate::vocabulary::Vocabulary;
@@ -27,6 +27,7 @@ pub const END: i64 = 2;
 ///
 /// # Errors
 /// If the result does not fit in memory.
+#[doc(alias = "pad_sequence")]
 pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tensor<T>, Tensor<i64>)> {
     let lengths: Vec<usize> = sequences.iter().map(|s| s.as_ref().len()).collect();
     let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -138,7 +139,7 @@ impl Pairs {
         let lines = columns::two(&text, EXPECTED, columns::Second::MayBeEmpty, path)?;
         let count = lines.clone().count() as u64;
         let cost = (COST_OF_A_LINE * count).saturating_add(COST_OF_A_BYTE * text.len() as u64);
-        budget.spend(cost, "pairs", path, Place::Whole)?;
+        budget.spend(cost, "pairs", path, Location::Whole)?;
         Pairs::of(lines)
     }
 

@@ -1,7 +1,7 @@
 //! Texts with classes.
 
 use crate::dataset::Dataset;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::{columns, text};
 use crate::order::permutation;
 use crate::pairs::{PAD, pad};
@@ -99,7 +99,7 @@ impl Texts {
         let lines = columns::two(&text, "a text, a tab and its class", columns::Second::Needed, path)?;
         let count = lines.clone().count() as u64;
         let cost = (COST_OF_A_LINE * count).saturating_add(COST_OF_A_BYTE * text.len() as u64);
-        budget.spend(cost, "texts", path, Place::Whole)?;
+        budget.spend(cost, "texts", path, Location::Whole)?;
         Texts::of(lines)
     }
 

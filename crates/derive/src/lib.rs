@@ -44,12 +44,12 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
             fn kind(&self) -> &'static str {
                 #kind
             }
-            fn visit(&self, path: &mut ::wengert::Path, visitor: &mut dyn ::wengert::Visitor) {
+            fn visit(&self, path: &mut ::wengert::ModulePath, visitor: &mut dyn ::wengert::Visitor) {
                 visitor.enter(path, #kind);
                 match self { #(#shared)* }
                 visitor.leave(path);
             }
-            fn visit_mut(&mut self, path: &mut ::wengert::Path, visitor: &mut dyn ::wengert::VisitorMut) {
+            fn visit_mut(&mut self, path: &mut ::wengert::ModulePath, visitor: &mut dyn ::wengert::VisitorMut) {
                 match self { #(#unique)* }
             }
         }

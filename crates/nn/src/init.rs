@@ -13,6 +13,7 @@ use wengert_ops::{Shape, Tensor};
 use wengert_tape::Float;
 
 /// The activation that follows a layer; it decides the gain.
+#[doc(alias = "calculate_gain")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Gain {
@@ -126,6 +127,7 @@ pub fn zeros<T: Float>(shape: &[usize]) -> Tensor<T> {
 ///
 /// # Panics
 /// If the bound is negative or the shape does not fit in memory.
+#[doc(alias = "uniform_")]
 pub fn uniform<T: Float>(shape: &[usize], bound: f64, rng: &mut Rng) -> Tensor<T> {
     random::uniform(shape, -bound, bound, rng.next_key()).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -147,7 +149,7 @@ mod tests {
             Scheme::Uniform(0.3),
         ] {
             let t: Tensor<f64> = scheme.sample(&shape, &mut Rng::seed(1));
-            let second = t.map(|v| v * v).sum_all().item().unwrap() / t.numel() as f64;
+            let second = t.map(|v| v * v).sum().item().unwrap() / t.numel() as f64;
             assert!((second.sqrt() / scheme.std(&shape) - 1.0).abs() < 0.02, "{scheme:?}");
         }
         assert_eq!(fans(&Shape::from([8, 3, 5, 5])), (75.0, 200.0));
@@ -159,7 +161,7 @@ mod tests {
         let ratio = |gain: Gain| {
             let mut rng = Rng::seed(5);
             let mut h: Tensor<f64> = Tensor::randn([64, 256], &mut rng).unwrap();
-            let moment = |t: &Tensor<f64>| t.map(|v| v * v).sum_all().item().unwrap() / t.numel() as f64;
+            let moment = |t: &Tensor<f64>| t.map(|v| v * v).sum().item().unwrap() / t.numel() as f64;
             let mut first = None;
             for _ in 0..50 {
                 let w: Tensor<f64> = Scheme::KaimingNormal(gain).sample(&Shape::from([256, 256]), &mut rng);

@@ -46,13 +46,13 @@ pub use layers::{
     ConvTranspose1d, ConvTranspose2d, DecoderCache, DropPath, Dropout, Embedding, Flatten, GaussianNoise,
     GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Identity, InstanceNorm, Interpolation, KvCache, Lambda,
     Layer, LayerNorm, LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d,
-    MultiHeadAttention, NoisyWeights, NormOrder, Pairing, PixelShuffle, Recurred, RecurrentConfig, ReluRnn,
-    Reshape, Residual, RmsNorm, Rnn, Rotary, Sequential, SinusoidalPositions, Start, Transformer,
+    MultiHeadAttention, NoisyWeights, NormOrder, PixelShuffle, RecurrentConfig, ReluRnn, Reshape, Residual,
+    RmsNorm, Rnn, RnnInput, RnnOutput, Rotary, RotaryLayout, Sequential, SinusoidalPositions, Transformer,
     TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
     TransformerEncoderLayer, TransformerMasks, Unflatten, Upsample1d, Upsample2d, ZeroPad,
 };
 pub use module::{
-    Buffer, GradsExt, Module, Path, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,
+    Buffer, GradsExt, Module, ModulePath, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,
 };
 pub use summary::Summary;
 pub use wengert_derive::Module;

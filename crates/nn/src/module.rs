@@ -5,16 +5,16 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 use wengert_ops::{DType, Element, Tensor};
-use wengert_tape::{Announcement, BufferId, Change, Error, ErrorKind, Float, Grads, Param, Result, Updates};
+use wengert_tape::{BufferId, BufferUpdate, Change, Error, ErrorKind, Float, Grads, Param, Result, Updates};
 
 /// Where a walk over a module stands: the names of the parts it went into, joined by dots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Path(String);
+pub struct ModulePath(String);
 
-impl Path {
+impl ModulePath {
     /// The path of the module where a walk begins.
     pub fn root() -> Self {
-        Path::default()
+        ModulePath::default()
     }
 
     /// The names, joined by dots: `encoder.0.weight`.
@@ -23,7 +23,7 @@ impl Path {
     }
 
     /// Runs `f` with `name` added to the path.
-    pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut Path) -> R) -> R {
+    pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut ModulePath) -> R) -> R {
         let len = self.push(name);
         let result = f(self);
         self.0.truncate(len);
@@ -91,37 +91,40 @@ impl<T: Element> Buffer<T> {
 }
 
 /// Sees the parts of a module, each with its path.
+#[doc(alias = "children")]
+#[doc(alias = "named_buffers")]
+#[doc(alias = "named_modules")]
 #[allow(unused_variables, reason = "what a visitor does not care for, it passes over")]
 pub trait Visitor {
     /// The parts of a module of this kind follow.
-    fn enter(&mut self, path: &Path, kind: &'static str) {}
+    fn enter(&mut self, path: &ModulePath, kind: &'static str) {}
     /// The parts of the module are done.
-    fn leave(&mut self, path: &Path) {}
+    fn leave(&mut self, path: &ModulePath) {}
     /// A parameter.
-    fn param_f32(&mut self, path: &Path, p: &Param<f32>) {}
+    fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {}
     /// A parameter.
-    fn param_f64(&mut self, path: &Path, p: &Param<f64>) {}
+    fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {}
     /// A buffer.
-    fn buffer_f32(&mut self, path: &Path, b: &Buffer<f32>) {}
+    fn buffer_f32(&mut self, path: &ModulePath, b: &Buffer<f32>) {}
     /// A buffer.
-    fn buffer_f64(&mut self, path: &Path, b: &Buffer<f64>) {}
+    fn buffer_f64(&mut self, path: &ModulePath, b: &Buffer<f64>) {}
     /// A buffer.
-    fn buffer_i64(&mut self, path: &Path, b: &Buffer<i64>) {}
+    fn buffer_i64(&mut self, path: &ModulePath, b: &Buffer<i64>) {}
 }
 
 /// Sees and changes the parts of a module, each with its path.
 #[allow(unused_variables, reason = "what a visitor does not care for, it passes over")]
 pub trait VisitorMut {
     /// A parameter.
-    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {}
+    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {}
     /// A parameter.
-    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {}
+    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {}
     /// A buffer.
-    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {}
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {}
     /// A buffer.
-    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {}
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {}
     /// A buffer.
-    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {}
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {}
 }
 
 /// Something with named parameters and buffers; derive it for your structs.
@@ -152,10 +155,10 @@ pub trait Module {
     }
 
     /// Shows every part to a visitor, in a fixed order.
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor);
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor);
 
     /// Lets a visitor change every part, in the same order. Parameters are given their names on the way.
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut);
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut);
 
     /// The number of numbers in all parameters, frozen or not.
     fn num_params(&self) -> usize {
@@ -227,23 +230,23 @@ pub trait Module {
     {
         struct Nothing;
         impl VisitorMut for Nothing {}
-        self.visit_mut(&mut Path::root(), &mut Nothing);
+        self.visit_mut(&mut ModulePath::root(), &mut Nothing);
         self
     }
 }
 
 /// Calls `f` with path, element count and trainability of every parameter.
-fn walk<M: Module + ?Sized>(m: &M, f: impl FnMut(&Path, usize, bool)) {
+fn walk<M: Module + ?Sized>(m: &M, f: impl FnMut(&ModulePath, usize, bool)) {
     struct Each<F>(F);
-    impl<F: FnMut(&Path, usize, bool)> Visitor for Each<F> {
-        fn param_f32(&mut self, path: &Path, p: &Param<f32>) {
+    impl<F: FnMut(&ModulePath, usize, bool)> Visitor for Each<F> {
+        fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
             (self.0)(path, p.numel(), p.is_trainable());
         }
-        fn param_f64(&mut self, path: &Path, p: &Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
             (self.0)(path, p.numel(), p.is_trainable());
         }
     }
-    m.visit(&mut Path::root(), &mut Each(f));
+    m.visit(&mut ModulePath::root(), &mut Each(f));
 }
 
 /// Freezes or thaws the parameters that a pattern covers, or all; the number of them.
@@ -254,7 +257,7 @@ fn set_trainable<M: Module + ?Sized>(m: &mut M, pattern: Option<&str>, trainable
         covered: usize,
     }
     impl Set<'_> {
-        fn offer<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+        fn offer<T: Float>(&mut self, path: &ModulePath, p: &mut Param<T>) {
             if self.pattern.is_none_or(|pattern| covers(pattern, path.as_str())) {
                 p.set_trainable(self.trainable);
                 self.covered += 1;
@@ -262,15 +265,15 @@ fn set_trainable<M: Module + ?Sized>(m: &mut M, pattern: Option<&str>, trainable
         }
     }
     impl VisitorMut for Set<'_> {
-        fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
             self.offer(path, p);
         }
-        fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
             self.offer(path, p);
         }
     }
     let mut set = Set { pattern, trainable, covered: 0 };
-    m.visit_mut(&mut Path::root(), &mut set);
+    m.visit_mut(&mut ModulePath::root(), &mut set);
     set.covered
 }
 
@@ -295,49 +298,51 @@ fn some_trainable<M: Module + ?Sized>(
 }
 
 /// Calls `f` with every parameter of element type `T`, in order.
-pub fn for_each_param<T: Float>(m: &dyn Module, f: &mut dyn FnMut(&Path, &Param<T>)) {
-    struct Each<'f, T: Float>(&'f mut dyn FnMut(&Path, &Param<T>));
+#[doc(alias = "named_parameters")]
+#[doc(alias = "parameters")]
+pub fn for_each_param<T: Float>(m: &dyn Module, f: &mut dyn FnMut(&ModulePath, &Param<T>)) {
+    struct Each<'f, T: Float>(&'f mut dyn FnMut(&ModulePath, &Param<T>));
     impl<T: Float> Each<'_, T> {
-        fn offer(&mut self, path: &Path, p: &dyn Any) {
+        fn offer(&mut self, path: &ModulePath, p: &dyn Any) {
             if let Some(p) = p.downcast_ref::<Param<T>>() {
                 (self.0)(path, p);
             }
         }
     }
     impl<T: Float> Visitor for Each<'_, T> {
-        fn param_f32(&mut self, path: &Path, p: &Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
             self.offer(path, p);
         }
-        fn param_f64(&mut self, path: &Path, p: &Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
             self.offer(path, p);
         }
     }
-    m.visit(&mut Path::root(), &mut Each(f));
+    m.visit(&mut ModulePath::root(), &mut Each(f));
 }
 
 /// Calls `f` with every parameter of element type `T`, to be changed, in order.
-pub fn for_each_param_mut<T: Float>(m: &mut dyn Module, f: &mut dyn FnMut(&Path, &mut Param<T>)) {
-    struct Each<'f, T: Float>(&'f mut dyn FnMut(&Path, &mut Param<T>));
+pub fn for_each_param_mut<T: Float>(m: &mut dyn Module, f: &mut dyn FnMut(&ModulePath, &mut Param<T>)) {
+    struct Each<'f, T: Float>(&'f mut dyn FnMut(&ModulePath, &mut Param<T>));
     impl<T: Float> Each<'_, T> {
-        fn offer(&mut self, path: &Path, p: &mut dyn Any) {
+        fn offer(&mut self, path: &ModulePath, p: &mut dyn Any) {
             if let Some(p) = p.downcast_mut::<Param<T>>() {
                 (self.0)(path, p);
             }
         }
     }
     impl<T: Float> VisitorMut for Each<'_, T> {
-        fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
             self.offer(path, p);
         }
-        fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
             self.offer(path, p);
         }
     }
-    m.visit_mut(&mut Path::root(), &mut Each(f));
+    m.visit_mut(&mut ModulePath::root(), &mut Each(f));
 }
 
 impl<T: Float> Module for Param<T> {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         let p: &dyn Any = self;
         if let Some(p) = p.downcast_ref() {
             visitor.param_f32(path, p);
@@ -345,7 +350,7 @@ impl<T: Float> Module for Param<T> {
             visitor.param_f64(path, p);
         }
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self.set_name(path.as_str());
         let p: &mut dyn Any = self;
         if let Some(p) = p.downcast_mut() {
@@ -357,7 +362,7 @@ impl<T: Float> Module for Param<T> {
 }
 
 impl<T: Element> Module for Buffer<T> {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         let b: &dyn Any = self;
         if let Some(b) = b.downcast_ref() {
             visitor.buffer_f32(path, b);
@@ -367,7 +372,7 @@ impl<T: Element> Module for Buffer<T> {
             visitor.buffer_i64(path, b);
         }
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         let b: &mut dyn Any = self;
         if let Some(b) = b.downcast_mut() {
             visitor.buffer_f32(path, b);
@@ -382,38 +387,38 @@ impl<T: Element> Module for Buffer<T> {
 macro_rules! no_parts {
     ($($t:ty)*) => {$(
         impl Module for $t {
-            fn visit(&self, _: &mut Path, _: &mut dyn Visitor) {}
-            fn visit_mut(&mut self, _: &mut Path, _: &mut dyn VisitorMut) {}
+            fn visit(&self, _: &mut ModulePath, _: &mut dyn Visitor) {}
+            fn visit_mut(&mut self, _: &mut ModulePath, _: &mut dyn VisitorMut) {}
         }
     )*};
 }
 no_parts!(() bool char u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64 String &'static str);
 
 impl<T: ?Sized> Module for PhantomData<T> {
-    fn visit(&self, _: &mut Path, _: &mut dyn Visitor) {}
-    fn visit_mut(&mut self, _: &mut Path, _: &mut dyn VisitorMut) {}
+    fn visit(&self, _: &mut ModulePath, _: &mut dyn Visitor) {}
+    fn visit_mut(&mut self, _: &mut ModulePath, _: &mut dyn VisitorMut) {}
 }
 
 impl<M: Module + ?Sized> Module for Box<M> {
     fn kind(&self) -> &'static str {
         (**self).kind()
     }
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         (**self).visit(path, visitor);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         (**self).visit_mut(path, visitor);
     }
 }
 
 /// The parts are named by their positions.
 impl<M: Module> Module for [M] {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         for (i, m) in self.iter().enumerate() {
             path.enter(&i.to_string(), |path| m.visit(path, visitor));
         }
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         for (i, m) in self.iter_mut().enumerate() {
             path.enter(&i.to_string(), |path| m.visit_mut(path, visitor));
         }
@@ -421,30 +426,30 @@ impl<M: Module> Module for [M] {
 }
 
 impl<M: Module> Module for Vec<M> {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         self[..].visit(path, visitor);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self[..].visit_mut(path, visitor);
     }
 }
 
 impl<M: Module, const N: usize> Module for [M; N] {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         self[..].visit(path, visitor);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self[..].visit_mut(path, visitor);
     }
 }
 
 impl<M: Module> Module for Option<M> {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         if let Some(m) = self {
             m.visit(path, visitor);
         }
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         if let Some(m) = self {
             m.visit_mut(path, visitor);
         }
@@ -496,18 +501,18 @@ pub trait UpdatesExt<T: Float> {
 pub(crate) fn buffers_of(model: &dyn Module) -> HashSet<BufferId> {
     struct Each(HashSet<BufferId>);
     impl Visitor for Each {
-        fn buffer_f32(&mut self, _: &Path, b: &Buffer<f32>) {
+        fn buffer_f32(&mut self, _: &ModulePath, b: &Buffer<f32>) {
             self.0.insert(b.id);
         }
-        fn buffer_f64(&mut self, _: &Path, b: &Buffer<f64>) {
+        fn buffer_f64(&mut self, _: &ModulePath, b: &Buffer<f64>) {
             self.0.insert(b.id);
         }
-        fn buffer_i64(&mut self, _: &Path, b: &Buffer<i64>) {
+        fn buffer_i64(&mut self, _: &ModulePath, b: &Buffer<i64>) {
             self.0.insert(b.id);
         }
     }
     let mut each = Each(HashSet::new());
-    model.visit(&mut Path::root(), &mut each);
+    model.visit(&mut ModulePath::root(), &mut each);
     each.0
 }
 
@@ -521,19 +526,19 @@ impl<T: Float> UpdatesExt<T> for Updates<T> {
             of.entry(u.id()).or_default().push(i);
         }
         let mut visitor = Apply { all: self.iter().collect(), of, outcome: Ok(()) };
-        model.visit_mut(&mut Path::root(), &mut visitor);
+        model.visit_mut(&mut ModulePath::root(), &mut visitor);
         visitor.outcome
     }
 }
 
 struct Apply<'u, T: Float> {
-    all: Vec<&'u Announcement<T>>,
+    all: Vec<&'u BufferUpdate<T>>,
     of: HashMap<BufferId, Vec<usize>>,
     outcome: Result<()>,
 }
 
 impl<T: Float> Apply<'_, T> {
-    fn offer(&mut self, path: &Path, id: BufferId, b: &mut dyn Any) {
+    fn offer(&mut self, path: &ModulePath, id: BufferId, b: &mut dyn Any) {
         for &i in self.of.get(&id).into_iter().flatten() {
             let done = match self.all[i].take() {
                 None => Ok(()),
@@ -570,13 +575,13 @@ fn misfit(what: &str) -> Error {
 }
 
 impl<T: Float> VisitorMut for Apply<'_, T> {
-    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
         self.offer(path, b.id, b);
     }
-    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
         self.offer(path, b.id, b);
     }
-    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
         self.offer(path, b.id, b);
     }
 }

@@ -25,6 +25,9 @@ use wengert_tape::{Error, ErrorKind, Float, Tape, Var};
 ///
 /// # Errors
 /// If λ is negative or not finite.
+#[doc(alias = "weight_decay")]
+#[doc(alias = "L1Loss")]
+#[doc(alias = "l1_loss")]
 #[track_caller]
 pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
     if let Some(instead) = without("penalty::l1", tape, lambda) {
@@ -50,6 +53,7 @@ pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> 
 ///
 /// # Errors
 /// If λ is negative or not finite.
+#[doc(alias = "weight_decay")]
 #[track_caller]
 pub fn l2<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
     if let Some(instead) = without("penalty::l2", tape, lambda) {

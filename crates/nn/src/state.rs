@@ -10,7 +10,7 @@ mod transfer;
 
 pub use transfer::{Matched, transfer};
 
-use crate::module::{Buffer, Module, Path as Name, Visitor, VisitorMut};
+use crate::module::{Buffer, Module, ModulePath, Visitor, VisitorMut};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -131,6 +131,7 @@ pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
 /// # Errors
 /// If the file cannot be read, is damaged, lacks a tensor, has one too many, or has one of another shape or element
 /// type; the model is then as it was.
+#[doc(alias = "load_state_dict")]
 pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
@@ -214,27 +215,28 @@ impl AnyTensor {
 }
 
 /// All parameters and buffers of a model, by name. The tensors share their memory with the model's until either changes.
+#[doc(alias = "state_dict")]
 pub fn dict(model: &dyn Module) -> Dict {
     struct Each(Dict);
     impl Visitor for Each {
-        fn param_f32(&mut self, path: &Name, p: &Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
             self.0.insert(path.as_str().to_owned(), AnyTensor::F32(p.value().clone()));
         }
-        fn param_f64(&mut self, path: &Name, p: &Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
             self.0.insert(path.as_str().to_owned(), AnyTensor::F64(p.value().clone()));
         }
-        fn buffer_f32(&mut self, path: &Name, b: &Buffer<f32>) {
+        fn buffer_f32(&mut self, path: &ModulePath, b: &Buffer<f32>) {
             self.0.insert(path.as_str().to_owned(), AnyTensor::F32(b.value().clone()));
         }
-        fn buffer_f64(&mut self, path: &Name, b: &Buffer<f64>) {
+        fn buffer_f64(&mut self, path: &ModulePath, b: &Buffer<f64>) {
             self.0.insert(path.as_str().to_owned(), AnyTensor::F64(b.value().clone()));
         }
-        fn buffer_i64(&mut self, path: &Name, b: &Buffer<i64>) {
+        fn buffer_i64(&mut self, path: &ModulePath, b: &Buffer<i64>) {
             self.0.insert(path.as_str().to_owned(), AnyTensor::I64(b.value().clone()));
         }
     }
     let mut each = Each(Dict::new());
-    model.visit(&mut Name::root(), &mut each);
+    model.visit(&mut ModulePath::root(), &mut each);
     each.0
 }
 
@@ -254,6 +256,7 @@ pub fn dict(model: &dyn Module) -> Dict {
 ///
 /// # Errors
 /// What does not fit; the model is then as it was.
+#[doc(alias = "load_state_dict")]
 pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
     let own = dict(model);
     for (name, t) in &own {
@@ -272,7 +275,7 @@ pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
     if let Some(extra) = from.keys().find(|name| !own.contains_key(*name)) {
         return Err(Error::Misfit(format!("there is a tensor {extra} that the model has not")));
     }
-    model.visit_mut(&mut Name::root(), &mut Restore(from));
+    model.visit_mut(&mut ModulePath::root(), &mut Restore(from));
     Ok(())
 }
 
@@ -280,27 +283,27 @@ pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
 struct Restore<'d>(&'d Dict);
 
 impl VisitorMut for Restore<'_> {
-    fn param_f32(&mut self, path: &Name, p: &mut Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
         if let Some(AnyTensor::F32(t)) = self.0.get(path.as_str()) {
             let _ = p.set(t.clone());
         }
     }
-    fn param_f64(&mut self, path: &Name, p: &mut Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
         if let Some(AnyTensor::F64(t)) = self.0.get(path.as_str()) {
             let _ = p.set(t.clone());
         }
     }
-    fn buffer_f32(&mut self, path: &Name, b: &mut Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
         if let Some(AnyTensor::F32(t)) = self.0.get(path.as_str()) {
             let _ = b.set(t.clone());
         }
     }
-    fn buffer_f64(&mut self, path: &Name, b: &mut Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
         if let Some(AnyTensor::F64(t)) = self.0.get(path.as_str()) {
             let _ = b.set(t.clone());
         }
     }
-    fn buffer_i64(&mut self, path: &Name, b: &mut Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
         if let Some(AnyTensor::I64(t)) = self.0.get(path.as_str()) {
             let _ = b.set(t.clone());
         }
@@ -440,29 +443,29 @@ impl Entry {
 impl Collect {
     fn of(model: &dyn Module) -> Vec<(String, Entry)> {
         let mut collect = Collect::default();
-        model.visit(&mut Name::root(), &mut collect);
+        model.visit(&mut ModulePath::root(), &mut collect);
         collect.entries
     }
 
-    fn add<T: Stored>(&mut self, name: &Name, t: &Tensor<T>) {
+    fn add<T: Stored>(&mut self, name: &ModulePath, t: &Tensor<T>) {
         self.entries.push((name.as_str().to_owned(), Entry::of(t)));
     }
 }
 
 impl Visitor for Collect {
-    fn param_f32(&mut self, path: &Name, p: &Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
         self.add(path, p.value());
     }
-    fn param_f64(&mut self, path: &Name, p: &Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
         self.add(path, p.value());
     }
-    fn buffer_f32(&mut self, path: &Name, b: &Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &Buffer<f32>) {
         self.add(path, b.value());
     }
-    fn buffer_f64(&mut self, path: &Name, b: &Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &Buffer<f64>) {
         self.add(path, b.value());
     }
-    fn buffer_i64(&mut self, path: &Name, b: &Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &Buffer<i64>) {
         self.add(path, b.value());
     }
 }
@@ -507,7 +510,7 @@ fn parse<'b>(bytes: &'b [u8], path: &Path) -> Result<SafeTensors<'b>, Error> {
 fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), Error> {
     let file = parse(bytes, path)?;
     check(&Collect::of(model), &file).map_err(|detail| Error::Mismatch { path: path.into(), detail })?;
-    model.visit_mut(&mut Name::root(), &mut Apply(&file));
+    model.visit_mut(&mut ModulePath::root(), &mut Apply(&file));
     Ok(())
 }
 
@@ -543,37 +546,37 @@ fn have(file: &SafeTensors<'_>) -> String {
 struct Apply<'f>(&'f SafeTensors<'f>);
 
 impl Apply<'_> {
-    fn find<T: Stored>(&self, name: &Name) -> Option<Tensor<T>> {
+    fn find<T: Stored>(&self, name: &ModulePath) -> Option<Tensor<T>> {
         let found = self.0.tensor(name.as_str()).ok()?;
         Tensor::from_vec(T::read(found.data()), found.shape()).ok()
     }
 
-    fn param<T: Stored + Float>(&self, name: &Name, p: &mut Param<T>) {
+    fn param<T: Stored + Float>(&self, name: &ModulePath, p: &mut Param<T>) {
         // The shapes were compared before: neither can fail.
         let set = self.find(name).map(|t| p.set(t));
         debug_assert!(matches!(set, Some(Ok(()))));
     }
 
-    fn buffer<T: Stored>(&self, name: &Name, b: &mut Buffer<T>) {
+    fn buffer<T: Stored>(&self, name: &ModulePath, b: &mut Buffer<T>) {
         let set = self.find(name).map(|t| b.set(t));
         debug_assert!(matches!(set, Some(Ok(()))));
     }
 }
 
 impl VisitorMut for Apply<'_> {
-    fn param_f32(&mut self, path: &Name, p: &mut Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
         self.param(path, p);
     }
-    fn param_f64(&mut self, path: &Name, p: &mut Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
         self.param(path, p);
     }
-    fn buffer_f32(&mut self, path: &Name, b: &mut Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
         self.buffer(path, b);
     }
-    fn buffer_f64(&mut self, path: &Name, b: &mut Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
         self.buffer(path, b);
     }
-    fn buffer_i64(&mut self, path: &Name, b: &mut Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
         self.buffer(path, b);
     }
 }

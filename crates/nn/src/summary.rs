@@ -1,6 +1,6 @@
 //! [`Summary`]: a model's layers and their parameter counts as a table.
 
-use crate::module::{Module, Path, Visitor};
+use crate::module::{Module, ModulePath, Visitor};
 use std::fmt;
 use wengert_ops::Shape;
 use wengert_tape::{Float, Param};
@@ -61,7 +61,7 @@ impl Summary {
     pub fn of(model: &dyn Module) -> Self {
         let mut build =
             Build { open: Vec::new(), summary: Summary { rows: vec![], total: 0, trainable: 0, bytes: 0 } };
-        model.visit(&mut Path::root(), &mut build);
+        model.visit(&mut ModulePath::root(), &mut build);
         build.summary
     }
 }
@@ -73,7 +73,7 @@ struct Build {
 }
 
 impl Build {
-    fn param<T: Float>(&mut self, path: &Path, p: &Param<T>) {
+    fn param<T: Float>(&mut self, path: &ModulePath, p: &Param<T>) {
         let s = &mut self.summary;
         s.total += p.numel();
         s.trainable += if p.is_trainable() { p.numel() } else { 0 };
@@ -102,7 +102,7 @@ impl Build {
 }
 
 impl Visitor for Build {
-    fn enter(&mut self, path: &Path, kind: &'static str) {
+    fn enter(&mut self, path: &ModulePath, kind: &'static str) {
         if let Some(&parent) = self.open.last() {
             self.summary.rows[parent].container = true;
         }
@@ -111,13 +111,13 @@ impl Visitor for Build {
         self.open.push(self.summary.rows.len());
         self.summary.rows.push(row);
     }
-    fn leave(&mut self, _path: &Path) {
+    fn leave(&mut self, _path: &ModulePath) {
         self.open.pop();
     }
-    fn param_f32(&mut self, path: &Path, p: &Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
         self.param(path, p);
     }
-    fn param_f64(&mut self, path: &Path, p: &Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
         self.param(path, p);
     }
 }

@@ -2,7 +2,7 @@
 
 // The derive names the facade, which a user depends on.
 
-use wengert_nn::{Activation, Buffer, GradsExt, Layer, Linear, Module, Path, Visitor, for_each_param};
+use wengert_nn::{Activation, Buffer, GradsExt, Layer, Linear, Module, ModulePath, Visitor, for_each_param};
 use wengert_ops::{Tensor, random::Rng};
 use wengert_tape::{Float, Param, Tape, Var};
 
@@ -88,16 +88,16 @@ fn parts_are_named_by_fields_positions_and_variants() {
 fn buffers_are_seen_and_counted_apart() {
     struct Names(Vec<String>);
     impl Visitor for Names {
-        fn buffer_f64(&mut self, path: &Path, _: &Buffer<f64>) {
+        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
             self.0.push(path.as_str().to_owned());
         }
-        fn buffer_i64(&mut self, path: &Path, _: &Buffer<i64>) {
+        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
             self.0.push(path.as_str().to_owned());
         }
     }
     let mut names = Names(Vec::new());
     let net = net(Head::Nothing);
-    net.visit(&mut Path::root(), &mut names);
+    net.visit(&mut ModulePath::root(), &mut names);
     assert_eq!(names.0, ["statistics", "steps"]);
     assert_eq!(net.num_params(), 2 * (4 + 2 + 1) + 4 + 2 + 2 + 1);
     assert_eq!((net.width, net.name.as_str(), net.activation), (2, "net", Activation::Tanh));

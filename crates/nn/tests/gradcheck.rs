@@ -8,7 +8,7 @@ use wengert_nn::{
     MultiHeadAttention, RecurrentConfig, Sequential, for_each_param, loss,
 };
 use wengert_ops::{Result as OpResult, Tensor, random::Rng};
-use wengert_tape::{Cotangents, Forward, Op, Param, Rule, Tape, Var, cotangents};
+use wengert_tape::{Cotangents, ForwardOutput, Op, Param, Tape, Var, VjpContext, cotangents};
 
 fn mlp(dropout: f64) -> Mlp<f64> {
     let config = MlpConfig { widths: vec![3, 5, 2], activation: Activation::Tanh, dropout };
@@ -47,10 +47,10 @@ impl Op<f64> for Faulty {
     fn name(&self) -> &'static str {
         "faulty"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> OpResult<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> OpResult<ForwardOutput<f64>> {
         Ok(x[0].clone().into())
     }
-    fn vjp<'s>(&self, rule: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, rule: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         let gy = rule.gy();
         let Ok(x) = rule.x(0).value() else { return cotangents([Some(gy)]) };
         let factors = gy.tape().constant(self.factors(&x));
@@ -63,7 +63,7 @@ impl Op<f64> for Faulty {
     }
     fn backward(
         &self,
-        rule: &wengert_tape::Eager<'_, f64>,
+        rule: &wengert_tape::BackwardContext<'_, f64>,
     ) -> Option<wengert_tape::Result<Cotangents<Tensor<f64>>>> {
         (self.when != When::Always).then(|| Ok(cotangents([Some(rule.gy()?.clone())])))
     }

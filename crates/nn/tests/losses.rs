@@ -277,7 +277,7 @@ fn an_offset_of_all_logits_changes_no_loss() {
                 "mixture of equal parts",
                 |x| {
                     let parts = Normal::new(x.zeros_like(), Tensor::ones([1, 3]));
-                    let alone = Normal::new(x.zeros_like().get(1, 0), Tensor::ones([1]));
+                    let alone = Normal::new(x.zeros_like().select(1, 0), Tensor::ones([1]));
                     let d = Mixture::new(Categorical::new(x), parts);
                     d.log_prob(Tensor::zeros([1])) - alone.log_prob(Tensor::zeros([1]))
                 },

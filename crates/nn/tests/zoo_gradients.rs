@@ -2,7 +2,7 @@
 
 use wengert_nn::gradcheck::{ModuleCheck, ModuleReport};
 use wengert_nn::zoo::{
-    Autoencoder, CharRnn, CharRnnConfig, Forecaster, ForecasterConfig, Game, GanConfig, Gpt, GptConfig,
+    Autoencoder, CharRnn, CharRnnConfig, Forecaster, ForecasterConfig, GanConfig, GanLoss, Gpt, GptConfig,
     LanguageModel, Recurrence, ResNet, ResNetConfig, Seq2Seq, Seq2SeqConfig, Vae, dense_gan, lenet,
 };
 use wengert_nn::{Activation, Layer, loss};
@@ -72,7 +72,7 @@ fn generators() {
         let (mut generator, discriminator) = dense_gan::<f64>(&config, rng);
         let z = Tensor::randn([n, 3], rng).unwrap();
         let report = check("generator").first_order().run_with_inputs(&mut generator, &[z], |g, z| {
-            Game::NonSaturating.generator_loss(discriminator.forward(g.forward(z[0])))
+            GanLoss::NonSaturating.generator_loss(discriminator.forward(g.forward(z[0])))
         });
         right(report);
     }

@@ -37,4 +37,6 @@ pub use kernel::linalg::Triangle;
 pub use shape::{Axes, Layout, Shape, ToShape, broadcast_shapes, normalize_axis};
 pub use tensor::{IntoTensor, Tensor};
 pub use view::Slice;
-pub use window::{ConvOptions, ConvTransposeOptions, Corners, Divisor, Padding, PerAxis, Resize, Window};
+pub use window::{
+    AlignCorners, AvgDivisor, ConvOptions, ConvTransposeOptions, Padding, PerAxis, Resize, Window,
+};

@@ -32,11 +32,15 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Errors
     /// If the shape does not hold exactly that many elements.
+    #[doc(alias = "tensor")]
     pub fn from_vec(values: Vec<T>, shape: impl ToShape) -> Result<Self> {
         Self::from_slice(&values, shape)
     }
 
     /// As [`from_vec`](Tensor::from_vec), copying a slice.
+    #[doc(alias = "as_tensor")]
+    #[doc(alias = "asarray")]
+    #[doc(alias = "frombuffer")]
     pub fn from_slice(values: &[T], shape: impl ToShape) -> Result<Self> {
         let shape = shape.to_shape("from_vec")?;
         if shape.numel() != values.len() {
@@ -47,6 +51,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// A rank-0 tensor.
+    #[doc(alias = "scalar_tensor")]
     pub fn scalar(value: T) -> Self {
         Self::from_buffer(Buffer::filled(1, value), Shape::scalar())
     }
@@ -55,6 +60,12 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Errors
     /// If a size is negative or the element count does not fit in memory.
+    #[doc(alias = "full")]
+    #[doc(alias = "new_empty")]
+    #[doc(alias = "new_full")]
+    #[doc(alias = "new_ones")]
+    #[doc(alias = "new_tensor")]
+    #[doc(alias = "new_zeros")]
     pub fn try_full(shape: impl ToShape, value: T) -> Result<Self> {
         let shape = shape.to_shape("full")?;
         Ok(Self::from_buffer(Buffer::filled(shape.numel(), value), shape))
@@ -72,6 +83,8 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The number of axes.
+    #[doc(alias = "dim")]
+    #[doc(alias = "ndim")]
     #[inline]
     pub fn rank(&self) -> usize {
         self.layout.shape.len()
@@ -94,6 +107,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The distance in elements between neighbours along each axis.
+    #[doc(alias = "stride")]
     pub fn strides(&self) -> &[isize] {
         &self.layout.strides
     }
@@ -105,6 +119,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The elements in row-major order, if they lie that way.
+    #[doc(alias = "numpy")]
     #[inline]
     pub fn as_slice(&self) -> Option<&[T]> {
         if self.is_contiguous() {
@@ -125,6 +140,7 @@ impl<T: Element> Tensor<T> {
     }
 
     /// The elements in row-major order.
+    #[doc(alias = "tolist")]
     pub fn to_vec(&self) -> Vec<T> {
         match self.as_slice() {
             Some(s) => s.to_vec(),
@@ -146,11 +162,13 @@ impl<T: Element> Tensor<T> {
     }
 
     /// Whether two tensors share a buffer.
+    #[doc(alias = "is_set_to")]
     pub fn shares_buffer(&self, o: &Self) -> bool {
         Arc::ptr_eq(&self.buf, &o.buf)
     }
 
     /// Where the buffer lies: equal for tensors that share one.
+    #[doc(alias = "data_ptr")]
     pub fn buffer_address(&self) -> usize {
         Arc::as_ptr(&self.buf) as usize
     }
@@ -207,6 +225,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// `start, start + step, …`: `n` values in a row.
+    #[doc(alias = "range")]
     pub fn arange(start: f64, step: f64, n: usize) -> Self {
         let mut b = Buffer::unspecified(n);
         for (i, v) in b.iter_mut().enumerate() {
@@ -231,6 +250,10 @@ impl<T: Float> Tensor<T> {
     /// let t = wengert_ops::Tensor::from([0.5f64, 2.0]).cast::<f32>();
     /// assert_eq!(t.to_vec(), [0.5f32, 2.0]);
     /// ```
+    #[doc(alias = "double")]
+    #[doc(alias = "float")]
+    #[doc(alias = "to")]
+    #[doc(alias = "type_as")]
     pub fn cast<U: Float>(&self) -> Tensor<U> {
         self.map(|v| U::from_f64(v.to_f64()))
     }

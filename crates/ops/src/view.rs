@@ -183,12 +183,26 @@ impl<T: Element> Tensor<T> {
         self.slice(axis as isize, position..position + 1)?.squeeze(axis as isize)
     }
 
-    /// The tensor repeated without copying to a shape that it broadcasts to.
+    /// The tensor repeated, without copying, to a shape that it broadcasts to. -1 keeps the size of an axis.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([[1.0], [2.0]]);
+    /// assert_eq!(t.expand([-1, 2])?, wengert_ops::Tensor::from([[1.0, 1.0], [2.0, 2.0]]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// If the shapes do not broadcast that way.
-    pub fn broadcast_to(&self, shape: impl ToShape) -> Result<Self> {
-        let to = shape.to_shape("broadcast_to")?;
+    /// If the shapes do not broadcast that way, or a new axis has size -1.
+    #[doc(alias = "broadcast_to")]
+    pub fn expand(&self, shape: impl ToShape) -> Result<Self> {
+        let mut sizes = shape.sizes();
+        let new = sizes.len().saturating_sub(self.rank());
+        for (size, &own) in sizes.iter_mut().skip(new).zip(self.shape().iter()) {
+            if *size == -1 {
+                *size = own as isize;
+            }
+        }
+        let to = sizes[..].to_shape("expand")?;
         if *self.shape() == to {
             return Ok(self.clone());
         }
@@ -196,7 +210,7 @@ impl<T: Element> Tensor<T> {
             && self.shape().iter().rev().zip(to.iter().rev()).all(|(&a, &b)| a == b || a == 1);
         if !fits {
             let detail = format!("cannot broadcast {} to {to}", self.shape());
-            return Err(Error::shape("broadcast_to", detail));
+            return Err(Error::shape("expand", detail));
         }
         Ok(self.with_layout(self.layout.broadcast(&to)))
     }
@@ -391,7 +405,7 @@ mod tests {
     #[test]
     fn empty_tensors_take_any_shape_whatever_their_strides() {
         let t = counting([2, 3])
-            .broadcast_to([4, 2, 3])
+            .expand([4, 2, 3])
             .unwrap()
             .slice(0, 0..0)
             .unwrap()
@@ -409,7 +423,7 @@ mod tests {
             t.clone(),
             t.transpose(0, 1).unwrap().contiguous().transpose(0, 1).unwrap(),
             t.slice(1, Slice::all().step(-1)).unwrap(),
-            t.slice(0, 0..1).unwrap().broadcast_to([4, 5, 3]).unwrap(),
+            t.slice(0, 0..1).unwrap().expand([4, 5, 3]).unwrap(),
         ];
         for (v, (size, step)) in
             views.iter().flat_map(|v| [(1, 1), (2, 1), (3, 2), (5, 7), (0, 2)].map(|s| (v, s)))
@@ -444,9 +458,9 @@ mod tests {
     fn wrong_views_are_refused() {
         let t = counting([2, 3]);
         assert!(t.permute([0]).is_err() && t.permute([0, 0]).is_err() && t.permute([0, 2]).is_err());
-        assert!(t.broadcast_to([3, 3]).is_err() && t.broadcast_to([3]).is_err());
+        assert!(t.expand([3, 3]).is_err() && t.expand([3]).is_err());
         assert!(t.squeeze(0).is_err() && t.unsqueeze(4).is_err() && t.select(1, 3).is_err());
-        assert_eq!(t.broadcast_to([2, 2, 3]).unwrap().to_vec().len(), 12);
+        assert_eq!(t.expand([2, 2, 3]).unwrap().to_vec().len(), 12);
         assert_eq!(*t.unsqueeze(-1).unwrap().squeeze(-1).unwrap().shape(), [2, 3]);
     }
 }

@@ -227,7 +227,7 @@ impl<const D: usize, P: PerAxis<D>> From<P> for Window<D> {
 
 /// By what an average over a window divides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Divisor {
+pub enum AvgDivisor {
     /// The elements of the window, padding included.
     #[default]
     Window,
@@ -267,7 +267,7 @@ impl<const D: usize> From<[usize; D]> for Resize<D> {
 
 /// Which points of input and output lie on each other when a plane is resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Corners {
+pub enum AlignCorners {
     /// The outer edges of the first and last elements, elements being areas (`align_corners=False`
     /// elsewhere).
     #[default]

@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::node::{Gone, Node, Slot};
 use crate::real::Float;
-use crate::scope::{Keep, Scope};
+use crate::scope::{Scope, ScopeOutput};
 use crate::tape::{Tape, forward_of};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -43,7 +43,7 @@ impl<T: Float> Tape<T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn checkpoint<K: Keep>(&self, f: impl FnOnce() -> K) -> K {
+    pub fn checkpoint<K: ScopeOutput>(&self, f: impl FnOnce() -> K) -> K {
         let region = self.open_checkpoint();
         region.close(f())
     }

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Float;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use crate::var::Var;
 use std::panic::Location;
@@ -21,7 +21,7 @@ fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_,
         y.value()?;
         return zero();
     }
-    match tape.swept(&[(y, seed)], Retain::Values, None)?.wrt(x) {
+    match tape.swept(&[(y, seed)], RetainGraph::Values, None)?.wrt(x) {
         Err(e) if e.kind() == ErrorKind::Unreached => zero(),
         other => other,
     }
@@ -39,6 +39,7 @@ fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_,
 ///
 /// # Errors
 /// If `f` fails at `x`, or `v` has another shape.
+#[doc(alias = "backward")]
 #[track_caller]
 pub fn vjp<T: Float>(
     f: impl for<'t> FnOnce(Var<'t, T>) -> Var<'t, T>,
@@ -100,6 +101,7 @@ pub fn jvp<T: Float>(
 ///
 /// # Errors
 /// If `f` fails at `x`.
+#[doc(alias = "jacfwd")]
 #[track_caller]
 pub fn jacobian<T: Float>(
     f: impl for<'t> FnOnce(Var<'t, T>) -> Var<'t, T>,
@@ -115,7 +117,7 @@ pub fn jacobian<T: Float>(
 /// ```
 /// use wengert_ops::Tensor;
 /// use wengert_tape::derivatives::hessian;
-/// let h = hessian(|x| (x.get(0, 0) * x.get(0, 1)).square(), &Tensor::from([1.0, 2.0]))?;   // (x y)²
+/// let h = hessian(|x| (x.select(0, 0) * x.select(0, 1)).square(), &Tensor::from([1.0, 2.0]))?;   // (x y)²
 /// assert_eq!(h, Tensor::from([[8.0, 8.0], [8.0, 2.0]]));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```

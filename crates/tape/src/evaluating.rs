@@ -244,7 +244,7 @@ mod tests {
         let first = y * 1.0;
         y = first;
         for _ in 0..3000 {
-            y = y + 0.25;
+            y += 0.25;
         }
         for _ in 0..2500 {
             let _ = tape.constant(Tensor::ones([MIB / 128]).scale(1.0)).exp();

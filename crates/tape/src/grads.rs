@@ -131,7 +131,7 @@ impl<T: Float> Grads<T> {
     pub(crate) fn square_norm(&self) -> Result<f64> {
         let mut sum = 0.0;
         for e in &self.params {
-            sum += e.gradient.mul(&e.gradient)?.sum_all().item()?.to_f64();
+            sum += e.gradient.mul(&e.gradient)?.sum().item()?.to_f64();
         }
         Ok(sum)
     }

@@ -3,14 +3,15 @@
 use crate::error::Result;
 use crate::node::{Paths, Slot};
 use crate::real::Float;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
+use crate::term::Equation;
 use crate::var::Var;
-use crate::written::Equation;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 
 /// What the tape knows of a node.
+#[doc(alias = "Node")]
 #[derive(Debug, Clone)]
 pub struct NodeInfo<T: Float> {
     /// Its number: nodes are in the order in which they were computed.
@@ -88,6 +89,8 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(equation.slopes[0].text(&["x"], "y"), "1 - y²");
     /// # let _ = y;
     /// ```
+    #[doc(alias = "grad_fn")]
+    #[doc(alias = "is_leaf")]
     pub fn nodes(&self) -> Vec<NodeInfo<T>> {
         let state = self.state.borrow();
         let nodes = &state.nodes;
@@ -134,7 +137,7 @@ impl<T: Float> Tape<T> {
     pub fn sweep_steps(&self, output: Var<'_, T>) -> Result<Vec<SweepStep<T>>> {
         let seed = Tensor::full_like(&output.value()?, T::ONE);
         let mut steps = Vec::new();
-        self.swept(&[(output, seed)], Retain::Values, Some(&mut steps))?;
+        self.swept(&[(output, seed)], RetainGraph::Values, Some(&mut steps))?;
         Ok(steps)
     }
 }

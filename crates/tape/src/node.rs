@@ -225,7 +225,7 @@ mod tests {
         let tape = Tape::<f64>::new();
         let (one, mut grown) = (tape.var(Tensor::ones([2])), tape.var(Tensor::ones([2])));
         for _ in 0..50 {
-            grown = grown + 1.0;
+            grown += 1.0;
             assert!((one + grown).matmul(Tensor::ones([3])).is_failed());
         }
         let mut paths = Paths::default();

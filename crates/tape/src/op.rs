@@ -3,8 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::Slot;
 use crate::real::Float;
+use crate::term::Equation;
 use crate::var::Var;
-use crate::written::Equation;
 use smallvec::SmallVec;
 use std::sync::{Arc, LazyLock};
 use wengert_ops::{Shape, Tensor};
@@ -41,7 +41,7 @@ impl Saves {
 }
 
 /// What [`Op::forward`] gives: outputs, and what its first-order kernel wants to find again.
-pub struct Forward<T: Float> {
+pub struct ForwardOutput<T: Float> {
     /// The outputs.
     pub outputs: Outputs<T>,
     /// Auxiliary results for [`Op::backward`]. Higher orders never see them: they would be constants there, and the
@@ -49,15 +49,15 @@ pub struct Forward<T: Float> {
     pub saved: Vec<Tensor<T>>,
 }
 
-impl<T: Float> From<Tensor<T>> for Forward<T> {
+impl<T: Float> From<Tensor<T>> for ForwardOutput<T> {
     fn from(y: Tensor<T>) -> Self {
-        Forward { outputs: SmallVec::from_buf([y]), saved: Vec::new() }
+        ForwardOutput { outputs: SmallVec::from_buf([y]), saved: Vec::new() }
     }
 }
 
-impl<T: Float> From<Vec<Tensor<T>>> for Forward<T> {
+impl<T: Float> From<Vec<Tensor<T>>> for ForwardOutput<T> {
     fn from(y: Vec<Tensor<T>>) -> Self {
-        Forward { outputs: y.into_iter().collect(), saved: Vec::new() }
+        ForwardOutput { outputs: y.into_iter().collect(), saved: Vec::new() }
     }
 }
 
@@ -71,6 +71,7 @@ impl<T: Float> From<Vec<Tensor<T>>> for Forward<T> {
 ///
 /// A rule returns cotangents, one per input and of the input's shape; only the sweep adds them up. `examples/custom_op.rs`
 /// shows a whole op with its gradient check.
+#[doc(alias = "Function")]
 pub trait Op<T: Float>: Send + Sync + 'static {
     /// The name in messages and traces.
     fn name(&self) -> &'static str;
@@ -79,17 +80,17 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the inputs do not fit; the tape adds location and module path. A panic, as for an input that is missing, becomes an
-    /// error of kind [`Rule`](ErrorKind::Rule) too.
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>>;
+    /// error of kind [`VjpContext`](ErrorKind::Rule) too.
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>>;
 
     /// The cotangents of the inputs.
-    fn vjp<'s>(&self, rule: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, rule: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let _ = rule;
         Cotangents::new()
     }
 
     /// A faster first-order form of the rule, on plain tensors; `None` where there is none.
-    fn backward(&self, rule: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, rule: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let _ = rule;
         None
     }
@@ -118,14 +119,14 @@ pub trait Op<T: Float>: Send + Sync + 'static {
 }
 
 /// What a rule works with, as values of a tape.
-pub struct Rule<'r, 's, T: Float> {
+pub struct VjpContext<'r, 's, T: Float> {
     pub(crate) inputs: &'r [Var<'s, T>],
     pub(crate) outputs: &'r [Var<'s, T>],
     pub(crate) cotangents: &'r [Option<Var<'s, T>>],
     pub(crate) needs: &'r [bool],
 }
 
-impl<'s, T: Float> Rule<'_, 's, T> {
+impl<'s, T: Float> VjpContext<'_, 's, T> {
     /// Input `i`; a failed value if there is none.
     #[track_caller]
     pub fn x(&self, i: usize) -> Var<'s, T> {
@@ -187,7 +188,7 @@ fn absent(op: &'static str, what: &str, i: usize, of: usize) -> Error {
 }
 
 /// What a first-order kernel works with, as plain tensors.
-pub struct Eager<'r, T: Float> {
+pub struct BackwardContext<'r, T: Float> {
     pub(crate) op: &'static str,
     pub(crate) inputs: &'r [&'r Slot<T>],
     pub(crate) outputs: &'r [&'r Slot<T>],
@@ -196,7 +197,7 @@ pub struct Eager<'r, T: Float> {
     pub(crate) needs: &'r [bool],
 }
 
-impl<'r, T: Float> Eager<'r, T> {
+impl<'r, T: Float> BackwardContext<'r, T> {
     /// Input `i`.
     ///
     /// # Errors
@@ -212,7 +213,7 @@ impl<'r, T: Float> Eager<'r, T> {
     /// Output 0.
     ///
     /// # Errors
-    /// As [`x`](Eager::x).
+    /// As [`x`](BackwardContext::x).
     pub fn y(&self) -> Result<&'r Tensor<T>> {
         self.outputs[0].ready(self.op)
     }

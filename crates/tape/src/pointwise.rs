@@ -2,10 +2,10 @@
 
 use crate::error::Result;
 use crate::formula::Formula;
-use crate::op::{Cotangents, Eager, Forward, Op, OpRef, Rule, Saves, cotangents};
+use crate::op::{BackwardContext, Cotangents, ForwardOutput, Op, OpRef, Saves, VjpContext, cotangents};
 use crate::real::{Exact, Float, Real};
+use crate::term::{Equation, Term};
 use crate::var::Var;
-use crate::written::{Equation, Term};
 use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_ops::kernel::pointwise::{Kernel, pointwise};
@@ -139,7 +139,7 @@ impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<'_, P> {
 }
 
 impl<P: Pointwise> Map<P> {
-    fn first_order<T: Float>(&self, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
+    fn first_order<T: Float>(&self, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
         let g = r.gy()?;
         let x = if P::USES_X { r.x(0)? } else { g };
         let y = if P::USES_Y { r.y()? } else { g };
@@ -152,15 +152,15 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
         P::NAME
     }
 
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(pointwise(P::NAME, [x[0]], &self.0)?.into())
     }
 
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.gy() * self.0.0.df(r.x(0), r.y()))])
     }
 
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         Some(self.first_order(r))
     }
 
@@ -226,7 +226,12 @@ impl<T: Float, P: Pointwise2, const FIRST: bool> Kernel<4, T, T> for Adjoint2<'_
 }
 
 impl<P: Pointwise2> Zip<P> {
-    fn side<T: Float, const FIRST: bool>(&self, r: &Eager<'_, T>, i: usize, uses: u8) -> Result<Tensor<T>> {
+    fn side<T: Float, const FIRST: bool>(
+        &self,
+        r: &BackwardContext<'_, T>,
+        i: usize,
+        uses: u8,
+    ) -> Result<Tensor<T>> {
         let g = r.gy()?;
         let a = if uses & 1 != 0 { r.x(0)? } else { g };
         let b = if uses & 2 != 0 { r.x(1)? } else { g };
@@ -235,7 +240,7 @@ impl<P: Pointwise2> Zip<P> {
         Ok(gx.sum_to(r.shape(i))?)
     }
 
-    fn first_order<T: Float>(&self, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
+    fn first_order<T: Float>(&self, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
         let a = if r.needs(0) { Some(self.side::<T, true>(r, 0, P::DA_USES)?) } else { None };
         let b = if r.needs(1) { Some(self.side::<T, false>(r, 1, P::DB_USES)?) } else { None };
         Ok(cotangents([a, b]))
@@ -247,11 +252,11 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
         P::NAME
     }
 
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(pointwise(P::NAME, [x[0], x[1]], &self.0)?.into())
     }
 
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, y, g) = (r.x(0), r.x(1), r.y(), r.gy());
         cotangents([
             r.when(0, || (g * self.0.0.da(a, b, y)).sum_to(a.raw_shape())),
@@ -259,7 +264,7 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
         ])
     }
 
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         Some(self.first_order(r))
     }
 

@@ -9,12 +9,12 @@ use smallvec::SmallVec;
 use std::panic::Location;
 
 /// What a scope gives to its caller: the handles whose values stay.
-pub trait Keep {
+pub trait ScopeOutput {
     /// Calls `each` with the node of every handle inside.
     fn nodes(&self, each: &mut dyn FnMut(u32));
 }
 
-impl<T: Float> Keep for Var<'_, T> {
+impl<T: Float> ScopeOutput for Var<'_, T> {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         each(self.id);
     }
@@ -22,36 +22,36 @@ impl<T: Float> Keep for Var<'_, T> {
 
 macro_rules! nothing {
     ($($t:ty)*) => {$(
-        impl Keep for $t {
+        impl ScopeOutput for $t {
             fn nodes(&self, _each: &mut dyn FnMut(u32)) {}
         }
     )*};
 }
 nothing!(() bool usize i64 f32 f64 String);
 
-impl<T: wengert_ops::Element> Keep for wengert_ops::Tensor<T> {
+impl<T: wengert_ops::Element> ScopeOutput for wengert_ops::Tensor<T> {
     fn nodes(&self, _each: &mut dyn FnMut(u32)) {}
 }
 
-impl<K: Keep> Keep for Vec<K> {
+impl<K: ScopeOutput> ScopeOutput for Vec<K> {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         self.iter().for_each(|k| k.nodes(each));
     }
 }
 
-impl<K: Keep, const N: usize> Keep for [K; N] {
+impl<K: ScopeOutput, const N: usize> ScopeOutput for [K; N] {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         self.iter().for_each(|k| k.nodes(each));
     }
 }
 
-impl<K: Keep> Keep for Option<K> {
+impl<K: ScopeOutput> ScopeOutput for Option<K> {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         self.iter().for_each(|k| k.nodes(each));
     }
 }
 
-impl<K: Keep, E> Keep for Result<K, E> {
+impl<K: ScopeOutput, E> ScopeOutput for Result<K, E> {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         self.iter().for_each(|k| k.nodes(each));
     }
@@ -59,7 +59,7 @@ impl<K: Keep, E> Keep for Result<K, E> {
 
 macro_rules! tuples {
     ($(($($k:ident)*))*) => {$(
-        impl<$($k: Keep),*> Keep for ($($k,)*) {
+        impl<$($k: ScopeOutput),*> ScopeOutput for ($($k,)*) {
             #[allow(non_snake_case, reason = "the type parameters name the fields")]
             fn nodes(&self, each: &mut dyn FnMut(u32)) {
                 let ($($k,)*) = self;
@@ -89,7 +89,7 @@ impl<T: Float> Tape<T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn scope<K: Keep>(&self, f: impl FnOnce() -> K) -> K {
+    pub fn scope<K: ScopeOutput>(&self, f: impl FnOnce() -> K) -> K {
         let scope = self.open_scope();
         scope.close(f())
     }
@@ -119,7 +119,7 @@ impl<'t, T: Float> Scope<'t, T> {
 
     /// Frees what was made since the scope was opened, except what `result` holds, what a rule will look at, and what
     /// was kept. A checkpoint drops also what a rule will look at.
-    pub fn close<K: Keep>(self, result: K) -> K {
+    pub fn close<K: ScopeOutput>(self, result: K) -> K {
         let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));
         let mut state = self.tape.state.borrow_mut();

@@ -1,4 +1,4 @@
-//! [`Substituted`]: something else in a parameter's place, for as long as a layer runs.
+//! [`Replay`]: something else in a parameter's place, for as long as a layer runs.
 
 use crate::error::{Error, ErrorKind};
 use crate::param::{Param, ParamId};
@@ -8,14 +8,14 @@ use crate::var::Var;
 
 /// While this lives, its tape gives another value for a parameter; when it is dropped, the one before.
 #[must_use = "the substitution ends when this is dropped"]
-pub struct Substituted<'t, T: Float> {
+pub struct Replay<'t, T: Float> {
     tape: &'t Tape<T>,
     key: (ParamId, u64),
     by: u32,
     before: Option<u32>,
 }
 
-impl<T: Float> Drop for Substituted<'_, T> {
+impl<T: Float> Drop for Replay<'_, T> {
     fn drop(&mut self) {
         let params = &mut self.tape.state.borrow_mut().params;
         // A sweep may have cleared the list in between; what it released must not come back.
@@ -48,8 +48,10 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(*y.backward()?.of(&p)?, Tensor::from([10.0]));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "functional_call")]
+    #[doc(alias = "register_parametrization")]
     #[track_caller]
-    pub fn substitute<'t>(&'t self, p: &Param<T>, by: Var<'t, T>) -> Substituted<'t, T> {
+    pub fn substitute<'t>(&'t self, p: &Param<T>, by: Var<'t, T>) -> Replay<'t, T> {
         const OP: &str = "substitute";
         let mut by = by;
         if !std::ptr::eq(by.tape, self) {
@@ -60,7 +62,7 @@ impl<T: Float> Tape<T> {
         }
         let key = (p.id(), p.version());
         let before = self.state.borrow_mut().params.insert(key, by.id);
-        Substituted { tape: self, key, by: by.id, before }
+        Replay { tape: self, key, by: by.id, before }
     }
 }
 

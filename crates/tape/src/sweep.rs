@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
 use crate::inspect::SweepStep;
 use crate::node::{Borrowed, Gone, Node, Slot, path_of, range};
-use crate::op::{Cotangents, Eager, OpRef, Rule};
+use crate::op::{BackwardContext, Cotangents, OpRef, VjpContext};
 use crate::real::Float;
 use crate::tape::Tape;
 use crate::var::Var;
@@ -20,7 +20,7 @@ use wengert_ops::{Shape, Tensor};
 
 /// What a sweep leaves on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retain {
+pub enum RetainGraph {
     /// Leaves, rank-0 values, the outputs asked for, and what was kept.
     Nothing,
     /// Every value.
@@ -51,7 +51,7 @@ impl<T: Float> Tape<T> {
     /// If an output has failed, was freed, or belongs to another tape; if a seed's shape is not its output's; if the
     /// tape records nothing; if no output depends on a [`var`](Tape::var) or a trainable parameter; if a rule fails.
     #[track_caller]
-    pub fn backward(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: Retain) -> Result<Grads<T>> {
+    pub fn backward(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: RetainGraph) -> Result<Grads<T>> {
         let needs = |y: &Var<'_, T>| !std::ptr::eq(y.tape, self) || y.is_failed() || y.kind().1;
         if self.is_recording() && !outputs.is_empty() && !outputs.iter().any(|(y, _)| needs(y)) {
             let detail = "the output depends on no var() and on no trainable parameter: it was made of constants, of frozen \
@@ -66,7 +66,7 @@ impl<T: Float> Tape<T> {
     pub(crate) fn swept(
         &self,
         outputs: &[(Var<'_, T>, Tensor<T>)],
-        retain: Retain,
+        retain: RetainGraph,
         log: Option<&mut Vec<SweepStep<T>>>,
     ) -> Result<Grads<T>> {
         let at = Location::caller();
@@ -94,7 +94,7 @@ impl<T: Float> Tape<T> {
         outcome?;
         let grads = sweep.finish(retain)?;
         drop(nodes);
-        if retain == Retain::Nothing {
+        if retain == RetainGraph::Nothing {
             self.state.borrow_mut().params.clear();
         }
         Ok(grads)
@@ -147,7 +147,7 @@ struct Sweep<'a, T: Float> {
 }
 
 impl<T: Float> Sweep<'_, T> {
-    fn run(&mut self, top: usize, roots: &[u32], retain: Retain, regions: &mut Regions) -> Result<()> {
+    fn run(&mut self, top: usize, roots: &[u32], retain: RetainGraph, regions: &mut Regions) -> Result<()> {
         for id in (0..=top).rev() {
             if self.nodes[id].first as usize != id {
                 continue;
@@ -159,7 +159,7 @@ impl<T: Float> Sweep<'_, T> {
             };
             regions.before(id, self.nodes, reached)?;
             self.step(id, roots)?;
-            if retain == Retain::Nothing {
+            if retain == RetainGraph::Nothing {
                 self.free(id, roots);
             }
         }
@@ -192,7 +192,7 @@ impl<T: Float> Sweep<'_, T> {
             node.inputs.iter().map(|&i| &self.nodes[i as usize].value).collect();
         let outputs: SmallVec<[&Slot<T>; 1]> =
             self.nodes[id..id + node.outputs as usize].iter().map(|n| &n.value).collect();
-        let eager = Eager {
+        let eager = BackwardContext {
             op: op.name(),
             inputs: &slots,
             outputs: &outputs,
@@ -212,7 +212,7 @@ impl<T: Float> Sweep<'_, T> {
             let mut slopes = Vec::new();
             if let (Some(_), Some(Some(g))) = (op.equation(), gy.first()) {
                 let ones = [Some(Tensor::full_like(g, T::ONE))];
-                let eager = Eager { cotangents: &ones, ..eager };
+                let eager = BackwardContext { cotangents: &ones, ..eager };
                 let all = pulled_back(op, &eager, &mut self.scratch).map_err(located)?;
                 let needed = all.into_iter().zip(&needs).filter(|(_, needed)| **needed);
                 slopes = needed.filter_map(|(slope, _)| slope).collect();
@@ -259,7 +259,7 @@ impl<T: Float> Sweep<'_, T> {
     }
 
     /// Collects the leaves' cotangents.
-    fn finish(mut self, retain: Retain) -> Result<Grads<T>> {
+    fn finish(mut self, retain: RetainGraph) -> Result<Grads<T>> {
         let mut leaves = Vec::new();
         for (id, g) in self.cotangents.iter_mut().enumerate() {
             let node = &mut self.nodes[id];
@@ -271,7 +271,7 @@ impl<T: Float> Sweep<'_, T> {
                 }
             }
         }
-        if retain == Retain::Nothing {
+        if retain == RetainGraph::Nothing {
             // Parameters are handed back, used in this sweep or not, so that a step can write them in place.
             for node in self.nodes.iter_mut().filter(|n| n.param.is_some() && !n.kept) {
                 node.value = Slot::Gone(node.value.shape().clone(), Gone::Param);
@@ -288,7 +288,7 @@ impl<T: Float> Sweep<'_, T> {
 /// The cotangents of an op's inputs.
 fn pulled_back<T: Float>(
     op: &OpRef<T>,
-    r: &Eager<'_, T>,
+    r: &BackwardContext<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
     let backward = op.guarded("backward", r.inputs.iter().map(|x| x.shape()), || op.backward(r))?;
@@ -299,7 +299,7 @@ fn pulled_back<T: Float>(
 /// composite.
 fn by_rule<T: Float>(
     op: &OpRef<T>,
-    r: &Eager<'_, T>,
+    r: &BackwardContext<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
     let tape = scratch.get_or_insert_with(Tape::scratch);
@@ -309,7 +309,7 @@ fn by_rule<T: Float>(
         let y: SmallVec<[Var<'_, T>; 1]> = r.outputs.iter().map(|s| place(s)).collect();
         let g: SmallVec<[Option<Var<'_, T>>; 1]> =
             r.cotangents.iter().map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone())))).collect();
-        let rule = Rule { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs };
+        let rule = VjpContext { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs };
         let gx = op.guarded("vjp", r.inputs.iter().map(|x| x.shape()), || op.vjp(rule))?;
         gx.into_iter().map(|g| g.map(|g| g.value()).transpose()).collect::<Result<Cotangents<Tensor<T>>>>()
     };
@@ -322,7 +322,7 @@ fn by_rule<T: Float>(
     }
 }
 
-fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
+fn by_composite<T: Float>(op: &OpRef<T>, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
     let tape = Tape::new();
     let x: Vec<Var<'_, T>> =
         r.inputs.iter().zip(r.needs).map(|(s, &n)| tape.place((*s).clone(), n)).collect();
@@ -332,7 +332,7 @@ fn by_composite<T: Float>(op: &OpRef<T>, r: &Eager<'_, T>) -> Result<Cotangents<
         return Err(contract::other_outputs(op));
     }
     let seeds: Vec<_> = y.iter().zip(r.cotangents).filter_map(|(y, g)| Some((*y, g.clone()?))).collect();
-    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
+    let grads = tape.swept(&seeds, RetainGraph::Nothing, None)?;
     let zero = |x: &Var<'_, T>| Tensor::try_full(x.raw_shape(), T::ZERO);
     x.iter()
         .zip(r.needs)
@@ -521,7 +521,7 @@ impl<'t, T: Float> Recorded<'t, T> {
                 self.run(start..end, &[])?;
                 continue;
             }
-            let rule = Rule { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs };
+            let rule = VjpContext { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs };
             let gx = op.guarded("vjp", shapes.iter(), || op.vjp(rule)).map_err(guarded)?;
             if gx.len() != inputs.len() {
                 return Err(contract::other_number(&op, gx.len(), inputs.len()).at(at));

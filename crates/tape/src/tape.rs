@@ -4,7 +4,7 @@ use crate::checkpoint::Region;
 use crate::error::{Error, ErrorKind, Result};
 use crate::evaluating::Recent;
 use crate::node::{Borrowed, Node, ParamInfo, Paths, Slot, range};
-use crate::op::{Forward, Op, OpRef, Saves};
+use crate::op::{ForwardOutput, Op, OpRef, Saves};
 use crate::param::{Param, ParamId};
 use crate::real::Float;
 use crate::updates::Updates;
@@ -123,6 +123,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// A tape that records, on which layers behave as in evaluation.
+    #[doc(alias = "enable_grad")]
+    #[doc(alias = "set_grad_enabled")]
     pub fn new() -> Self {
         Self::with_mode(true, false, 0)
     }
@@ -130,6 +132,7 @@ impl<T: Float> Tape<T> {
     /// A tape that records, on which layers behave as in training; random layers draw from `seed`.
     ///
     /// Keep one tape for the whole training and [`reset`](Tape::reset) it at each step: the random stream goes on.
+    #[doc(alias = "eval")]
     pub fn train(seed: u64) -> Self {
         Self::with_mode(true, true, seed)
     }
@@ -150,6 +153,9 @@ impl<T: Float> Tape<T> {
     /// }
     /// assert!(tape.bytes() <= 68 << 20);
     /// ```
+    #[doc(alias = "inference_mode")]
+    #[doc(alias = "no_grad")]
+    #[doc(alias = "train")]
     pub fn eval() -> Self {
         let tape = Self::scratch();
         tape.state.borrow_mut().recent = Some(Recent::default());
@@ -207,11 +213,14 @@ impl<T: Float> Tape<T> {
     }
 
     /// Whether layers such as dropout should behave as in training.
+    #[doc(alias = "training")]
     pub fn is_training(&self) -> bool {
         self.mode.training
     }
 
     /// Whether operations are recorded for a reverse sweep.
+    #[doc(alias = "is_grad_enabled")]
+    #[doc(alias = "is_inference_mode_enabled")]
     pub fn is_recording(&self) -> bool {
         self.mode.records
     }
@@ -222,11 +231,13 @@ impl<T: Float> Tape<T> {
     }
 
     /// Where the random stream stands; [`set_rng`](Tape::set_rng) takes it up again.
+    #[doc(alias = "get_rng_state")]
     pub fn rng(&self) -> Rng {
         self.state.borrow().rng.clone()
     }
 
     /// Moves the random stream.
+    #[doc(alias = "set_rng_state")]
     pub fn set_rng(&self, rng: Rng) {
         self.state.borrow_mut().rng = rng;
     }
@@ -281,6 +292,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// A leaf whose gradient can be asked for.
+    #[doc(alias = "requires_grad")]
+    #[doc(alias = "requires_grad_")]
     #[track_caller]
     pub fn var(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
         self.leaf(value.into_tensor(), self.mode.records, None)
@@ -455,7 +468,7 @@ fn next_serial() -> u64 {
 
 /// What an op made, and what of it has to be kept.
 struct Made<T: Float> {
-    forward: Forward<T>,
+    forward: ForwardOutput<T>,
     /// Whether a gradient flows through the op.
     needs: bool,
     saves: Saves,
@@ -487,13 +500,17 @@ fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> R
     Ok(Made { forward, needs, saves })
 }
 
-fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<Forward<T>> {
+fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<ForwardOutput<T>> {
     let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x))?;
     forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
 /// What an op computes from the values of nodes, which have to be there.
-pub(crate) fn forward_of<T: Float>(nodes: &[Node<T>], op: &OpRef<T>, inputs: &[u32]) -> Result<Forward<T>> {
+pub(crate) fn forward_of<T: Float>(
+    nodes: &[Node<T>],
+    op: &OpRef<T>,
+    inputs: &[u32],
+) -> Result<ForwardOutput<T>> {
     let x: Result<SmallVec<[&Tensor<T>; 4]>> =
         inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
     forward(op, &x?)

@@ -38,7 +38,7 @@ pub enum Change<T: Float> {
 
 /// An announced change of a buffer.
 #[derive(Debug, Clone)]
-pub struct Announcement<T: Float> {
+pub struct BufferUpdate<T: Float> {
     id: BufferId,
     change: Change<T>,
     /// Whether it is missed if nobody carries it out.
@@ -46,7 +46,7 @@ pub struct Announcement<T: Float> {
     taken: Arc<AtomicBool>,
 }
 
-impl<T: Float> Announcement<T> {
+impl<T: Float> BufferUpdate<T> {
     /// The buffer that is meant.
     pub fn id(&self) -> BufferId {
         self.id
@@ -71,7 +71,7 @@ impl<T: Float> Announcement<T> {
 
 /// Announced changes of buffers, in the order in which they were announced. Clones share what has been carried out.
 #[derive(Debug, Clone)]
-pub struct Updates<T: Float>(Vec<Announcement<T>>);
+pub struct Updates<T: Float>(Vec<BufferUpdate<T>>);
 
 impl<T: Float> Default for Updates<T> {
     fn default() -> Self {
@@ -81,7 +81,7 @@ impl<T: Float> Default for Updates<T> {
 
 impl<T: Float> Updates<T> {
     /// The announcements, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Announcement<T>> {
+    pub fn iter(&self) -> impl Iterator<Item = &BufferUpdate<T>> {
         self.0.iter()
     }
 
@@ -101,7 +101,7 @@ impl<T: Float> Updates<T> {
     }
 
     pub(crate) fn push(&mut self, id: BufferId, change: Change<T>, owed: bool) {
-        self.0.push(Announcement { id, change, owed, taken: Arc::default() });
+        self.0.push(BufferUpdate { id, change, owed, taken: Arc::default() });
     }
 
     pub(crate) fn extend(&mut self, other: Updates<T>) {

@@ -3,14 +3,12 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::grads::Grads;
 use crate::node::Slot;
-use crate::pointwise::{Map, Pointwise, Pointwise2};
+use crate::pointwise::{Map, Pointwise};
 use crate::real::Float;
-use crate::real::Real;
-use crate::rules::scalar::{AddScalar, MulScalar, RDivScalar, RSubScalar};
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use std::fmt;
-use std::ops::{Add, Div, Index, Mul, Neg, Sub};
+use std::ops::Index;
 use std::panic::Location;
 use wengert_ops::{IntoTensor, Shape, Tensor, normalize_axis};
 
@@ -150,6 +148,8 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The number of axes.
+    #[doc(alias = "dim")]
+    #[doc(alias = "ndim")]
     pub fn rank(self) -> usize {
         self.with(|slot| slot.shape().len())
     }
@@ -176,6 +176,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// let e = (x.sum() / n as f64).backward().unwrap_err();
     /// assert!(e.op() == "dim" && e.location().is_some() && x.value().is_ok());
     /// ```
+    #[doc(alias = "size")]
     #[track_caller]
     pub fn dim(self, axis: isize) -> usize {
         let dims = self.shape();
@@ -217,6 +218,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`] of a sweep.
+    #[doc(alias = "retain_grad")]
     pub fn keep(self) -> Self {
         // What cannot be computed again is reported when it is asked for.
         let _ = self.tape.revive(&[self.id]);
@@ -269,16 +271,18 @@ impl<'t, T: Float> Var<'t, T> {
     /// that the tape records nothing; that the value depends on no [`var`](Tape::var) and no trainable parameter.
     #[track_caller]
     pub fn backward(self) -> Result<Grads<T>> {
-        self.tape.backward(&[(self, self.one()?)], Retain::Nothing)
+        self.tape.backward(&[(self, self.one()?)], RetainGraph::Nothing)
     }
 
     /// As [`backward`](Var::backward), but every value stays: a second sweep, or a look at the values, is possible.
     ///
     /// # Errors
     /// As [`backward`](Var::backward).
+    #[doc(alias = "backward")]
+    #[doc(alias = "retain_graph")]
     #[track_caller]
     pub fn backward_retaining(self) -> Result<Grads<T>> {
-        self.tape.backward(&[(self, self.one()?)], Retain::Values)
+        self.tape.backward(&[(self, self.one()?)], RetainGraph::Values)
     }
 
     /// As [`backward`](Var::backward) for an output of any shape: `seed` is its cotangent (the vector of the
@@ -295,9 +299,10 @@ impl<'t, T: Float> Var<'t, T> {
     ///
     /// # Errors
     /// As [`backward`](Var::backward), and if the seed's shape is not the value's.
+    #[doc(alias = "backward")]
     #[track_caller]
     pub fn backward_from(self, seed: impl IntoTensor<T>) -> Result<Grads<T>> {
-        self.tape.backward(&[(self, seed.into_tensor()?)], Retain::Nothing)
+        self.tape.backward(&[(self, seed.into_tensor()?)], RetainGraph::Nothing)
     }
 
     /// The gradient of this scalar with respect to `x`, recorded, so that it can be differentiated again. Zeros if
@@ -334,151 +339,5 @@ impl<'t, T: Float> Var<'t, T> {
             return Err(Error::new(ErrorKind::NoGradient, "backward", detail).at(at));
         }
         Ok(Tensor::try_full(shape, T::ONE)?)
-    }
-}
-
-/// What can be an operand of an operation on a tape: a [`Var`], a tensor or a reference to one, a number, or the
-/// result of a tensor operation, whose error is then the value's. Everything but a `Var` is a constant.
-pub trait Operand<'t, T: Float>: Sized {
-    /// The operand as a value of `tape`.
-    #[track_caller]
-    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T>;
-
-    /// The operand if it is a plain number.
-    fn as_number(&self) -> Option<f64> {
-        None
-    }
-}
-
-impl<'t, T: Float> Operand<'t, T> for Var<'t, T> {
-    #[track_caller]
-    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
-        if std::ptr::eq(self.tape, tape) {
-            self
-        } else {
-            tape.failed(Error::new(ErrorKind::ForeignTape, "operand", "an operand belongs to another tape"))
-        }
-    }
-}
-
-macro_rules! tensor_operand {
-    ($($t:ty)*) => {$(
-        impl<'t, T: Float> Operand<'t, T> for $t {
-            #[track_caller]
-            fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
-                tape.constant(self)
-            }
-        }
-    )*};
-}
-tensor_operand!(Tensor<T> &Tensor<T> wengert_ops::Result<Tensor<T>>);
-
-impl<'t, T: Float> Operand<'t, T> for f64 {
-    #[track_caller]
-    fn into_var(self, tape: &'t Tape<T>) -> Var<'t, T> {
-        tape.constant(self)
-    }
-    fn as_number(&self) -> Option<f64> {
-        Some(*self)
-    }
-}
-
-macro_rules! operator {
-    ($trait:ident, $method:ident, $rule:path, |$x:ident, $c:ident| $with_number:expr, $left:expr) => {
-        impl<'t, T: Float, O: Operand<'t, T>> $trait<O> for Var<'t, T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn $method(self, o: O) -> Var<'t, T> {
-                match o.as_number() {
-                    Some($c) => {
-                        let $x = self;
-                        $with_number
-                    }
-                    None => {
-                        let o = o.into_var(self.tape);
-                        $rule(self, o)
-                    }
-                }
-            }
-        }
-        impl<'t, T: Float> $trait<Var<'t, T>> for f64 {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn $method(self, o: Var<'t, T>) -> Var<'t, T> {
-                o.pointwise($left(self))
-            }
-        }
-        impl<'t, T: Float> $trait<Var<'t, T>> for &Tensor<T> {
-            type Output = Var<'t, T>;
-            #[track_caller]
-            fn $method(self, o: Var<'t, T>) -> Var<'t, T> {
-                $trait::$method(o.tape.constant(self), o)
-            }
-        }
-    };
-}
-operator!(Add, add, crate::rules::add::add, |x, c| x.pointwise(AddScalar(c)), AddScalar);
-operator!(Sub, sub, crate::rules::sub::sub, |x, c| x.pointwise(AddScalar(-c)), RSubScalar);
-operator!(Mul, mul, crate::rules::mul::mul, |x, c| x.pointwise(MulScalar(c)), MulScalar);
-operator!(
-    Div,
-    div,
-    crate::rules::div::div,
-    |x, c| x.pointwise(crate::rules::scalar::DivScalar(c)),
-    RDivScalar
-);
-
-impl<'t, T: Float> Neg for Var<'t, T> {
-    type Output = Var<'t, T>;
-    #[track_caller]
-    fn neg(self) -> Var<'t, T> {
-        self.pointwise(crate::rules::neg::Negate)
-    }
-}
-
-/// Rules write formulas on `Var` too: the recorded form of a derivative.
-impl<T: Float> Real for Var<'_, T> {
-    type Mask = Tensor<bool>;
-
-    #[track_caller]
-    fn like(self, c: f64) -> Self {
-        self.tape.constant(c)
-    }
-    #[track_caller]
-    fn scale(self, c: f64) -> Self {
-        self.pointwise(MulScalar(c))
-    }
-    #[track_caller]
-    fn apply<P: Pointwise>(self, p: P) -> Self {
-        self.pointwise(p)
-    }
-    #[track_caller]
-    fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
-        self.pointwise2(o, p)
-    }
-    fn lt(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::lt)
-    }
-    fn le(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::le)
-    }
-    fn equals(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::eq)
-    }
-    #[track_caller]
-    fn select(mask: Tensor<bool>, yes: Self, no: Self) -> Self {
-        crate::rules::select::select(mask, yes, no)
-    }
-}
-
-impl<T: Float> Var<'_, T> {
-    /// A comparison inside a formula. Operands that failed compare as false: the formula's result has failed anyway.
-    fn mask(
-        self,
-        o: Self,
-        compare: fn(&Tensor<T>, &Tensor<T>) -> wengert_ops::Result<Tensor<bool>>,
-    ) -> Tensor<bool> {
-        let outcome = self.value().ok().zip(o.value().ok()).and_then(|(a, b)| compare(&a, &b).ok());
-        outcome.unwrap_or_else(|| Tensor::scalar(false))
     }
 }

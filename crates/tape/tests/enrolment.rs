@@ -299,7 +299,7 @@ fn every_rule_file_is_enrolled() {
         }
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let specs = spec_functions(&text);
-        let exempt = ["mod", "prelude", "compare"].contains(&file.as_str());
+        let exempt = ["mod", "prelude", "compare", "operators"].contains(&file.as_str());
         assert!(exempt || !specs.is_empty(), "rules/{file}.rs enrols nothing");
         declared.extend(specs.into_iter().map(|(name, _)| format!("{file}::{name}")));
     }

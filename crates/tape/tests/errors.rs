@@ -3,8 +3,8 @@
 
 use wengert_ops::Tensor;
 use wengert_tape::{
-    Cotangents, Error, ErrorKind, Float, Forward, Grads, Op, Param, Result, Retain, Rule, Tape, Var,
-    cotangents,
+    Cotangents, Error, ErrorKind, Float, ForwardOutput, Grads, Op, Param, Result, RetainGraph, Tape, Var,
+    VjpContext, cotangents,
 };
 
 const SHAPE: ErrorKind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
@@ -34,13 +34,13 @@ fn a_failed_value_is_absorbed_by_everything() {
         ("tanh", bad.tanh()),
         ("sum", bad.sum()),
         ("an axis that it cannot have", bad.sum_axes([0, 5])),
-        ("var_axes", bad.var_axes([1, 2], 1.0)),
+        ("variance_axes", bad.variance_axes([1, 2], 1.0)),
         ("norm", bad.norm()),
         ("reshape", bad.reshape([3, 4])),
         ("flatten", bad.flatten(1)),
         ("sum_to", bad.sum_to([3])),
         ("slice", bad.slice(4, 1..2)),
-        ("get", bad.get(3, 17)),
+        ("select", bad.select(3, 17)),
         ("split", bad.split(2, &[1, 2, 3])[2]),
         ("concat", tape.concat(&[x, bad, x], 0)),
         ("stack", tape.stack(&[x, bad], 0)),
@@ -50,8 +50,8 @@ fn a_failed_value_is_absorbed_by_everything() {
         ("dropout", bad.dropout(0.5)),
         ("softmax", bad.softmax(-1)),
         ("pow", x.pow(bad)),
-        ("select", x.select(x.gt(0.0), bad)),
-        ("an unused branch", bad.select(x.gt(99.0), x)),
+        ("select", x.where_cond(x.gt(0.0), bad)),
+        ("an unused branch", bad.where_cond(x.gt(99.0), x)),
         ("a mask", x.masked_fill(bad.gt(0.0), 1.0)),
         ("detach", bad.detach()),
         ("keep", bad.keep()),
@@ -151,8 +151,8 @@ fn after_a_wrong_question_about_the_shape_nothing_is_computed() {
 fn a_refused_argument_leaves_the_operand_alone() {
     type Call = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
     let calls: [(&str, Call); 8] = [
-        ("get", |x| x.get(5, 0)),
-        ("get", |x| x.get(0, 5)),
+        ("select", |x| x.select(5, 0)),
+        ("select", |x| x.select(0, 5)),
         ("split", |x| x.split(5, &[1, 2])[0]),
         ("split", |x| x.split(-3, &[1])[0]),
         ("split", |x| x.split(0, &[1])[0]),
@@ -184,7 +184,7 @@ fn two_tapes_mixed_are_an_error_and_both_stay_usable() {
         a.maximum(b),
         a.pow(b),
         a.linear(b, None),
-        a.select(Tensor::from([true, false]), b),
+        a.where_cond(Tensor::from([true, false]), b),
         one.concat(&[a, b], 0),
         one.stack(&[a, b], 0),
         one.apply(Pair, &[a, b]),
@@ -198,7 +198,7 @@ fn two_tapes_mixed_are_an_error_and_both_stay_usable() {
     }
     assert_eq!(error(a.lt(b)).kind(), ErrorKind::ForeignTape);
     assert_eq!(
-        error(one.backward(&[(b, Tensor::ones([2]))], Retain::Nothing)).kind(),
+        error(one.backward(&[(b, Tensor::ones([2]))], RetainGraph::Nothing)).kind(),
         ErrorKind::ForeignTape
     );
     assert_eq!(error(a.sum().grad(b)).kind(), ErrorKind::ForeignTape);
@@ -229,10 +229,10 @@ impl Op<f64> for Pair {
     fn name(&self) -> &'static str {
         "pair"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(vec![x[0].clone(), x[0].scale(2.0)].into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         cotangents([Some(r.gy_of(0) + r.gy_of(1) * 2.0)])
     }
 }
@@ -244,7 +244,7 @@ impl<T: Float> Op<T> for Many {
     fn name(&self) -> &'static str {
         "many"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(vec![x[0].clone(); self.0].into())
     }
 }
@@ -408,7 +408,7 @@ fn an_evaluating_tape_refuses_gradients_and_holds_none() {
         error(y.backward_retaining()),
         error(y.backward_from(Tensor::scalar(1.0))),
         error(y.grad(x)),
-        error(tape.backward(&[(y, Tensor::scalar(1.0))], Retain::Values)),
+        error(tape.backward(&[(y, Tensor::scalar(1.0))], RetainGraph::Values)),
     ] {
         assert_eq!(e.kind(), ErrorKind::NoGradient);
         assert!(e.detail().contains("Tape::new()"), "{e}");
@@ -437,7 +437,7 @@ fn outputs_and_seeds_are_checked() {
     let one = x.slice(1, 0..1);
     assert_eq!(one.backward().unwrap().wrt(x).unwrap().to_vec(), [1.0, 0.0]);
     // Nothing asked, nothing found.
-    let none = tape.backward(&[], Retain::Nothing).unwrap();
+    let none = tape.backward(&[], RetainGraph::Nothing).unwrap();
     assert!(none.is_empty() && none.iter().next().is_none());
     // A seed that has failed tells its own error, whatever its shape.
     let failed = x.matmul(Tensor::ones([7]));
@@ -492,7 +492,7 @@ fn gradients_that_do_not_exist_say_why() {
         }
     }
     let one_of_two = [(constant.sum(), Tensor::scalar(1.0)), (x.sum(), Tensor::scalar(2.0))];
-    assert_eq!(tape.backward(&one_of_two, Retain::Values).unwrap().wrt(x).unwrap().to_vec(), [2.0, 2.0]);
+    assert_eq!(tape.backward(&one_of_two, RetainGraph::Values).unwrap().wrt(x).unwrap().to_vec(), [2.0, 2.0]);
 }
 
 /// Adds its two inputs, and takes for granted that there are two.
@@ -502,10 +502,10 @@ impl Op<f64> for Sum2 {
     fn name(&self) -> &'static str {
         "sum2"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(x[0].add(x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         let rows = r.gy().value().map_or(0, |g| g.shape()[0]);
         assert!(rows != 3, "three rows are too many");
         cotangents([Some(r.gy()), Some(r.gy())])
@@ -543,16 +543,19 @@ impl Op<f64> for Square {
     fn name(&self) -> &'static str {
         "square of a user"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(x[0].mul(x[0])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         match self.0 {
             "vjp" => cotangents([Some(r.x(0) * 2.0 * r.gy())]),
             _ => Cotangents::new(),
         }
     }
-    fn backward(&self, r: &wengert_tape::Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
+    fn backward(
+        &self,
+        r: &wengert_tape::BackwardContext<'_, f64>,
+    ) -> Option<Result<Cotangents<Tensor<f64>>>> {
         let x = match r.x(0) {
             Ok(x) => x,
             Err(e) => return (self.0 == "backward").then_some(Err(e)),
@@ -649,7 +652,7 @@ fn operands_may_be_results_whose_error_is_absorbed() {
         x.maximum(bad()),
         x.matmul(bad()),
         x.linear(bad(), None),
-        x.select(x.gt(0.0), bad()),
+        x.where_cond(x.gt(0.0), bad()),
         x.masked_fill(x.gt(0.0), bad()),
         x.scatter_add(0, &Tensor::from([0]), bad()),
         tape.var(bad()),

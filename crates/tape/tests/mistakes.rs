@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wengert_ops::{Slice, Tensor, parallel};
 use wengert_tape::gradcheck::{Case, Check, Domain, Gen, Order, Spec, outputs, strategies, suite};
-use wengert_tape::{Cotangents, Eager, Float, Forward, Op, Result, Rule, Var, case, cotangents};
+use wengert_tape::{
+    BackwardContext, Cotangents, Float, ForwardOutput, Op, Result, Var, VjpContext, case, cotangents,
+};
 
 /// Whether the tool was content, and what it said.
 type Verdict = (bool, String);
@@ -232,7 +234,7 @@ mistakes! {
 #[derive(Clone, Copy)]
 struct Made {
     forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>>,
-    vjp: for<'s> fn(Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>>,
+    vjp: for<'s> fn(VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>>,
     backward: Option<Backward>,
     composite: Option<Composite>,
 }
@@ -241,13 +243,13 @@ impl Op<f64> for Made {
     fn name(&self) -> &'static str {
         "made"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok((self.forward)(x).into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         (self.vjp)(r)
     }
-    fn backward(&self, r: &Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
+    fn backward(&self, r: &BackwardContext<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
         self.backward.map(|backward| backward(r))
     }
     fn composite<'t>(&self, x: &[Var<'t, f64>]) -> Option<Vec<Var<'t, f64>>> {
@@ -255,9 +257,9 @@ impl Op<f64> for Made {
     }
 }
 
-type Backward = fn(&Eager<'_, f64>) -> Result<Cotangents<Tensor<f64>>>;
+type Backward = fn(&BackwardContext<'_, f64>) -> Result<Cotangents<Tensor<f64>>>;
 type Composite = for<'t> fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>>;
-type Vjp = for<'s> fn(Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>>;
+type Vjp = for<'s> fn(VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>>;
 
 /// x³ with a rule.
 fn cubed(vjp: Vjp) -> Made {
@@ -265,11 +267,11 @@ fn cubed(vjp: Vjp) -> Made {
 }
 
 /// 3 x² g.
-fn right<'s>(r: &Rule<'_, 's, f64>) -> Var<'s, f64> {
+fn right<'s>(r: &VjpContext<'_, 's, f64>) -> Var<'s, f64> {
     r.gy() * r.x(0).square() * 3.0
 }
 
-fn kernel(r: &Eager<'_, f64>) -> Result<Cotangents<Tensor<f64>>> {
+fn kernel(r: &BackwardContext<'_, f64>) -> Result<Cotangents<Tensor<f64>>> {
     Ok(cotangents([Some(r.x(0)?.map(|x| 3.0 * x * x).mul(r.gy()?)?)]))
 }
 
@@ -281,7 +283,7 @@ fn two<'s>(a: Var<'s, f64>, b: Var<'s, f64>) -> Cotangents<Var<'s, f64>> {
     cotangents([Some(a), Some(b)])
 }
 
-fn times<'s>(r: &Rule<'_, 's, f64>, factor: f64) -> Cotangents<Var<'s, f64>> {
+fn times<'s>(r: &VjpContext<'_, 's, f64>, factor: f64) -> Cotangents<Var<'s, f64>> {
     one(right(r) * factor)
 }
 
@@ -353,12 +355,12 @@ impl<T: Float> Op<T> for Same {
     fn name(&self) -> &'static str {
         "same"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let y: Vec<Tensor<T>> =
             (self.value)(size_of::<T>() == 4, &wide(x[0])).iter().map(Tensor::cast).collect();
         Ok(y.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = wide(&r.x(0).value().unwrap());
         cotangents([Some(r.gy() * (self.factor)(size_of::<T>() == 4, &x))])
     }
@@ -381,25 +383,25 @@ struct Centred;
 
 /// x minus its mean, [n].
 fn centred(x: &Tensor<f64>) -> wengert_ops::Result<Tensor<f64>> {
-    x.sub(&x.sum(0, true)?.scale(1.0 / x.numel() as f64))
+    x.sub(&x.sum_keepdim(0)?.scale(1.0 / x.numel() as f64))
 }
 
 impl<T: Float> Op<T> for Centred {
     fn name(&self) -> &'static str {
         "centred"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let centred = centred(&x[0].cast())?;
-        Ok(centred.mul(&centred)?.sum(0, false)?.cast().into())
+        Ok(centred.mul(&centred)?.sum_axes(0)?.cast().into())
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let exact = || -> Result<_> {
             let g: Tensor<f64> = r.gy()?.cast();
             Ok(cotangents([Some(centred(&r.x(0)?.cast())?.scale(2.0).mul(&g)?.cast())]))
         };
         Some(exact())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = r.x(0);
         cotangents([Some((x - x.mean_keepdim(0)) * r.gy() * 2.0)])
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wengert_ops::Tensor;
 use wengert_tape::{
-    Cotangents, Eager, Float, Forward, Op, Param, Result, Retain, Rule, Saves, Tape, Var, cotangents,
+    BackwardContext, Cotangents, Float, ForwardOutput, Op, Param, Result, RetainGraph, Saves, Tape, Var,
+    VjpContext, cotangents,
 };
 
 fn close(a: &[f64], b: &[f64], tolerance: f64) {
@@ -62,7 +63,7 @@ fn accumulation_does_not_touch_shared_buffers() {
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [2.0, 20.0]);
     assert_eq!(grads.wrt(z).unwrap().to_vec(), [1.0, 10.0]);
     let x = tape.var(vector(&[1.0, 2.0]));
-    let y = tape.backward(&[(x, seed.clone()), (x, seed.clone())], Retain::Nothing).unwrap();
+    let y = tape.backward(&[(x, seed.clone()), (x, seed.clone())], RetainGraph::Nothing).unwrap();
     assert_eq!((y.wrt(x).unwrap().to_vec(), seed.to_vec()), (vec![2.0, 20.0], vec![1.0, 10.0]));
 }
 
@@ -152,7 +153,7 @@ fn several_outputs_are_swept_at_once() {
         (a, vector(&[0.5, 0.5])),
         (x, vector(&[0.25, 0.125])),
     ];
-    let grads = tape.backward(&seeds, Retain::Values).unwrap();
+    let grads = tape.backward(&seeds, RetainGraph::Values).unwrap();
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [1.5 * 2.0 + 100.25, 10.5 * 4.0 + 100.125]);
     let recorded: Vec<_> = seeds.iter().map(|(y, s)| (*y, tape.constant(s))).collect();
     // A recorded sweep takes each output's seeds in turn, too.
@@ -166,7 +167,7 @@ fn sweeps_reach_only_what_lies_below_the_output() {
     let x = tape.var(2.0);
     let y = x * x;
     let z = y * x;
-    let grads = tape.backward(&[(y, Tensor::scalar(1.0))], Retain::Values).unwrap();
+    let grads = tape.backward(&[(y, Tensor::scalar(1.0))], RetainGraph::Values).unwrap();
     assert_eq!(grads.wrt(x).unwrap().item().unwrap(), 4.0);
     assert_eq!(z.backward().unwrap().wrt(x).unwrap().item().unwrap(), 12.0);
 }
@@ -271,7 +272,7 @@ fn gradients_come_in_the_order_of_first_use() {
     let tape = Tape::<f64>::new();
     let mut y = tape.constant(0.0);
     for &i in order.iter().chain(order.iter().rev()) {
-        y = y + tape.param(&params[i]).sum();
+        y += tape.param(&params[i]).sum();
     }
     let mut grads = y.backward().unwrap();
     let found: Vec<_> = grads.iter().map(|(_, name, _)| name.unwrap().to_owned()).collect();
@@ -356,7 +357,7 @@ fn a_hessian_through_products_and_softmax() {
         ("linear", |x, w| x.unsqueeze(0).linear(w, None).logsumexp(1).sum()),
         ("log_softmax", |x, w| {
             let z = x.tape().constant(w).matmul(x);
-            (z - z.log_softmax(0)).get(0, 2)
+            (z - z.log_softmax(0)).select(0, 2)
         }),
         ("softmax", |x, w| {
             let z = x.tape().constant(w).matmul(x);
@@ -364,7 +365,7 @@ fn a_hessian_through_products_and_softmax() {
         }),
         ("cross_entropy", |x, w| {
             let z = x.unsqueeze(0).linear(w, None);
-            z.cross_entropy(&Tensor::from([1])).sum() + z.get(1, 1).sum()
+            z.cross_entropy(&Tensor::from([1])).sum() + z.select(1, 1).sum()
         }),
     ];
     for (what, f) in forms {
@@ -373,9 +374,9 @@ fn a_hessian_through_products_and_softmax() {
         let g = f(x, &w).grad(x).unwrap();
         close(&g.value().unwrap().to_vec(), &mean, 1e-10);
         for (a, line) in hessian.iter().enumerate() {
-            let h = g.get(0, a).grad(x).unwrap().value().unwrap().to_vec();
+            let h = g.select(0, a).grad(x).unwrap().value().unwrap().to_vec();
             close(&h, line, 1e-9);
-            let swept = tape.backward(&[(g.get(0, a), Tensor::scalar(1.0))], Retain::Values).unwrap();
+            let swept = tape.backward(&[(g.select(0, a), Tensor::scalar(1.0))], RetainGraph::Values).unwrap();
             assert!(
                 swept.wrt(x).unwrap().to_vec().iter().zip(line).all(|(a, b)| (a - b).abs() < 1e-9),
                 "{what}"
@@ -423,7 +424,7 @@ fn scopes_leave_what_higher_orders_look_at() {
         ("a chain of views", |v| (v + 1.0).t().reshape([4]).unsqueeze(0).expand([3, 4]).square()),
         ("kinks", |v| (v * 2.0).relu() + (v - 0.1).abs() + (v * 3.0).clamp(-1.0, 1.0)),
         ("extrema", |v| (v * 2.0).max_keepdim(1) * (v + 1.0).min_axes(0)),
-        ("reductions", |v| (v + 2.0).var_axes(0, 1.0) + (v + 3.0).norm_axes(1) + (v * 2.0).logsumexp(0)),
+        ("reductions", |v| (v + 2.0).variance_axes(0, 1.0) + (v + 3.0).norm_axes(1) + (v * 2.0).logsumexp(0)),
         ("gathers", |v| (v * 2.0).gather(1, &Tensor::from([[0], [1]])) * (v + 1.0).slice(1, 0..1)),
     ];
     for (what, body) in bodies {
@@ -459,15 +460,15 @@ impl<T: Float> Op<T> for Counted {
     fn name(&self) -> &'static str {
         "counted"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         self.0.0.fetch_add(1, Ordering::Relaxed);
         Ok(x[0].clone().into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         self.0.1.fetch_add(1, Ordering::Relaxed);
         cotangents([Some(r.gy())])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         self.0.1.fetch_add(1, Ordering::Relaxed);
         Some(r.gy().map(|g| cotangents([Some(g.clone())])))
     }
@@ -529,7 +530,7 @@ fn a_long_tape_can_be_reset_and_used_again() {
         let x = tape.var(f64::from(round));
         let mut y = x;
         for _ in 0..10_000 {
-            y = y + 1.0;
+            y += 1.0;
         }
         assert_eq!(y.item().unwrap(), f64::from(round) + 10_000.0);
         assert_eq!(y.backward().unwrap().wrt(x).unwrap().item().unwrap(), 1.0);

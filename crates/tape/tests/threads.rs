@@ -2,7 +2,7 @@
 //! work is of the whole process, so this file has one test.
 
 use wengert_ops::random::{self, Key};
-use wengert_ops::{ConvOptions, Divisor, Tensor, Window, parallel};
+use wengert_ops::{AvgDivisor, ConvOptions, Tensor, Window, parallel};
 use wengert_tape::rules::Attention;
 use wengert_tape::{Float, Tape, Var};
 
@@ -51,7 +51,7 @@ fn convolutional<T: Float>() -> Bits {
             .collect();
         let same = ConvOptions::default().padding(1);
         let h = x.conv2d(w[0], None, same).relu().max_pool2d(Window::new(3).stride(1).padding(1));
-        let h = h.conv2d(w[1], None, same).avg_pool2d(2, Divisor::Window);
+        let h = h.conv2d(w[1], None, same).avg_pool2d(2, AvgDivisor::Window);
         let y = h.conv2d(w[2], None, ConvOptions::default().stride(2));
         let value = y.value().unwrap();
         let grads = y.backward_from(&value).unwrap();
@@ -67,12 +67,14 @@ fn chains<T: Float>() -> Bits {
     type F<T> = for<'t> fn(Var<'t, T>) -> Var<'t, T>;
     let chains: [(&str, F<T>); 23] = [
         ("elementwise", |x| ((x * 3.0).tanh() * x.exp() + x.sin() / (x.square() + 1.0)).gelu()),
-        ("broadcast", |x| x * x.get(0, 3) + x.slice(1, 5..6)),
+        ("broadcast", |x| x * x.select(0, 3) + x.slice(1, 5..6)),
         ("transposed", |x| x.t() * 2.0 + x.t().sum_keepdim(0)),
         ("sum of all", |x| x.sum()),
         ("sum of rows", |x| x.sum_axes(0)),
         ("sum of columns", |x| x.sum_axes(1)),
-        ("mean and variance", |x| (x - x.mean_keepdim(1)) / (x.var_axes(1, 1.0).unsqueeze(1) + 1e-5).sqrt()),
+        ("mean and variance", |x| {
+            (x - x.mean_keepdim(1)) / (x.variance_axes(1, 1.0).unsqueeze(1) + 1e-5).sqrt()
+        }),
         ("norm", |x| x / x.norm()),
         ("softmax", |x| x.softmax(1) * x.softmax(0)),
         ("log-sum-exp", |x| x.logsumexp(0) + x.logsumexp([0, 1])),
@@ -88,10 +90,10 @@ fn chains<T: Float>() -> Bits {
                 + s.solve(a)
                 + (s.det() + s.slogdet().1 + s.eigvalsh().sum_axes(1)).reshape([-1, 1, 1])
         }),
-        ("layer norm", |x| x.layer_norm([x.dim(1)], None, Some(x.get(0, 3)), 1e-5)),
-        ("batch norm", |x| x.unsqueeze(0).batch_norm(Some(x.get(1, 3)), None, 1e-5)),
-        ("batch norm of rows", |x| x.batch_norm(Some(x.get(0, 3)), None, 1e-5)),
-        ("group norm", |x| x.unsqueeze(0).group_norm(2, Some(x.get(1, 3)), None, 1e-5)),
+        ("layer norm", |x| x.layer_norm([x.dim(1)], None, Some(x.select(0, 3)), 1e-5)),
+        ("batch norm", |x| x.unsqueeze(0).batch_norm(Some(x.select(1, 3)), None, 1e-5)),
+        ("batch norm of rows", |x| x.batch_norm(Some(x.select(0, 3)), None, 1e-5)),
+        ("group norm", |x| x.unsqueeze(0).group_norm(2, Some(x.select(1, 3)), None, 1e-5)),
         ("attention of one head", |x| x.scaled_dot_product_attention(x, x * 2.0, Attention::new().causal())),
         ("attention of many heads", |x| {
             let heads = x.reshape([600, 14, 50]).transpose(0, 1);

@@ -4,7 +4,8 @@
 use wengert_ops::Tensor;
 use wengert_tape::gradcheck::{Case, Check, Domain, Order, Report, Spec, suite};
 use wengert_tape::{
-    Cotangents, Eager, ErrorKind, Float, Forward, Op, Pointwise, Real, Result, Rule, Tape, Var, cotangents,
+    BackwardContext, Cotangents, ErrorKind, Float, ForwardOutput, Op, Pointwise, Real, Result, Tape, Var,
+    VjpContext, cotangents,
 };
 
 /// What is wrong with a rule.
@@ -36,10 +37,10 @@ impl Op<f64> for Cube {
     fn name(&self) -> &'static str {
         "cube"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(x[0].map(|x| x * x * x).into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         let (x, g) = (r.x(0), r.gy());
         let right = g * x * x * 3.0;
         cotangents([Some(match self.0 {
@@ -52,7 +53,7 @@ impl Op<f64> for Cube {
             Fault::OnlyRule => right * 2.0,
         })])
     }
-    fn backward(&self, r: &Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
+    fn backward(&self, r: &BackwardContext<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
         let kernel = |factor: f64| -> Result<_> {
             let slope = r.x(0)?.map(|x| factor * x * x);
             Ok(cotangents([Some(slope.mul(r.gy()?)?)]))
@@ -195,10 +196,10 @@ impl Op<f64> for WithRow {
     fn name(&self) -> &'static str {
         "with_row"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(if self.product { x[0].mul(x[1])? } else { x[0].add(x[1])? }.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         let g = r.gy();
         let (a, b) = if self.product { (g * r.x(1), g * r.x(0)) } else { (g, g) };
         let row = b.sum_axes(0);
@@ -213,12 +214,12 @@ impl Op<f64> for WithRow {
             RowRule::Exchanged => cotangents([Some(row), Some(a)]),
         }
     }
-    fn backward(&self, r: &Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
+    fn backward(&self, r: &BackwardContext<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
         let right = || -> Result<_> {
             let g = r.gy()?;
             let (a, b) =
                 if self.product { (g.mul(r.x(1)?)?, g.mul(r.x(0)?)?) } else { (g.clone(), g.clone()) };
-            Ok(cotangents([Some(a), Some(b.sum(0, false)?)]))
+            Ok(cotangents([Some(a), Some(b.sum_axes(0)?)]))
         };
         (self.rule == RowRule::ForgetsLater).then(right)
     }
@@ -292,10 +293,10 @@ impl Op<f64> for Composite {
     fn name(&self) -> &'static str {
         "composed"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(x[0].scale(2.0).into())
     }
-    fn backward(&self, r: &Eager<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
+    fn backward(&self, r: &BackwardContext<'_, f64>) -> Option<Result<Cotangents<Tensor<f64>>>> {
         self.kernel.then(|| Ok(cotangents([Some(r.gy()?.scale(2.0))])))
     }
     fn composite<'t>(&self, x: &[Var<'t, f64>]) -> Option<Vec<Var<'t, f64>>> {
@@ -351,10 +352,10 @@ fn an_op_applied_to_one_value_twice_must_give_both_cotangents() {
         fn name(&self) -> &'static str {
             "times"
         }
-        fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+        fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
             Ok(x[0].mul(x[1])?.into())
         }
-        fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+        fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
             let second = if self.0 { r.gy() * r.x(0) } else { r.x(1).zeros_like() };
             cotangents([Some(r.gy() * r.x(1)), Some(second)])
         }
@@ -478,7 +479,7 @@ impl<T: Float> Op<T> for Double {
     fn name(&self) -> &'static str {
         "double"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let y = x[0].scale(2.0);
         Ok(match self {
             Double::IgnoresStrides if !x[0].is_contiguous() => backwards(&y)?,
@@ -489,7 +490,7 @@ impl<T: Float> Op<T> for Double {
         }
         .into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy() * 2.0;
         let strided = r.x(0).value().is_ok_and(|x| !x.is_contiguous());
         cotangents([Some(match *self {
@@ -549,14 +550,17 @@ impl Op<f64> for OutOfRange {
     fn name(&self) -> &'static str {
         "out_of_range"
     }
-    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<Forward<f64>> {
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
         Ok(x[0].clone().into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
         assert!(!r.needs(9) && r.when(9, || ()).is_none() && r.gy_of(9).is_failed());
         cotangents([Some(r.x(9))])
     }
-    fn backward(&self, r: &Eager<'_, f64>) -> Option<wengert_tape::Result<Cotangents<Tensor<f64>>>> {
+    fn backward(
+        &self,
+        r: &BackwardContext<'_, f64>,
+    ) -> Option<wengert_tape::Result<Cotangents<Tensor<f64>>>> {
         assert!(!r.needs(9) && r.shape(9).is_empty());
         self.eager.then(|| Ok(cotangents([Some(r.x(9)?.clone())])))
     }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::file::readable;
 use crate::math::Math;
-use crate::trace::{Given, Kind, Node, Trace};
+use crate::trace::{Contribution, Kind, Node, Trace};
 use crate::value::Value;
 use wengert_tape::Equation;
 
@@ -31,7 +31,7 @@ pub struct Builder {
     slopes: Vec<Vec<f64>>,
     derivatives: Vec<Vec<Option<Math>>>,
     /// What a sweep that was done elsewhere has given.
-    reverse: Vec<Given>,
+    reverse: Vec<Contribution>,
 }
 
 impl Builder {
@@ -135,7 +135,7 @@ impl Builder {
     }
 
     /// A step of a sweep that was done elsewhere; the builder then does none of its own.
-    pub fn given(&mut self, given: Given) -> &mut Self {
+    pub fn given(&mut self, given: Contribution) -> &mut Self {
         self.reverse.push(given);
         self
     }
@@ -198,7 +198,7 @@ impl Builder {
                 cotangents[to] = Some(sum);
                 let derivative = self.derivatives[from][input].clone();
                 let factor = derivative.clone().unwrap_or(Math::Slope(from, to));
-                self.reverse.push(Given {
+                self.reverse.push(Contribution {
                     from,
                     to,
                     input,

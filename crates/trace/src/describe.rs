@@ -122,7 +122,7 @@ impl Trace {
         Description { title, equations }
     }
 
-    fn slope(&self, g: &crate::Given) -> Option<(String, Vec<Side>)> {
+    fn slope(&self, g: &crate::Contribution) -> Option<(String, Vec<Side>)> {
         let mut sides = vec![named(Math::Slope(g.from, g.to))];
         if let Some(derivative) = &g.derivative {
             sides.push(named(derivative.clone()));

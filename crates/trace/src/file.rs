@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::math::{Markup, Math};
-use crate::trace::{Given, Kind, Node, Trace};
+use crate::trace::{Contribution, Kind, Node, Trace};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub(crate) struct File {
     title: String,
     output: usize,
     nodes: Vec<Line>,
-    reverse: Vec<Given>,
+    reverse: Vec<Contribution>,
 }
 
 #[derive(Serialize, Deserialize)]

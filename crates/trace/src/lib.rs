@@ -45,5 +45,5 @@ pub(crate) use error::like;
 pub use explain::{Explain, Explanation, explain};
 pub use math::{Markup, Math};
 pub use record::Traceable;
-pub use trace::{Given, Kind, Node, Step, Trace};
+pub use trace::{Contribution, Kind, Node, Step, Trace};
 pub use value::{Summary, Value, WHOLE};

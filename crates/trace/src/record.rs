@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::file::readable;
 use crate::math::Math;
 use crate::structure;
-use crate::trace::{Given, Kind, Node, Trace};
+use crate::trace::{Contribution, Kind, Node, Trace};
 use crate::value::Value;
 use std::panic::Location;
 use wengert_ops::Tensor;
@@ -135,7 +135,7 @@ impl<T: Float> Traceable for Var<'_, T> {
                 };
                 let derivative = list.derivative(from, input).cloned();
                 let by = contribution(&list, from, to, input, derivative.as_ref());
-                list.given(Given {
+                list.given(Contribution {
                     from,
                     to,
                     input,

@@ -48,7 +48,7 @@ fn forward(trace: &Trace) -> Vec<Vec<String>> {
 }
 
 fn reverse(trace: &Trace) -> Vec<Vec<String>> {
-    let row = |g: &crate::Given| {
+    let row = |g: &crate::Contribution| {
         let slope = g.derivative.as_ref().map(|d| trace.text(d));
         let slope = match (slope, g.slope.as_ref().filter(|s| s.fits_a_formula())) {
             (Some(d), Some(v)) if d != v.to_string() => format!("{d} = {v}"),

@@ -39,7 +39,7 @@ pub struct Trace {
     /// What the sweep starts from.
     pub output: usize,
     /// What the reverse sweep did, in order.
-    pub reverse: Vec<Given>,
+    pub reverse: Vec<Contribution>,
 }
 
 /// A line of the list.
@@ -87,7 +87,7 @@ pub enum Kind {
 /// One step of the reverse sweep: a node gives to the cotangent of one of its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Given {
+pub struct Contribution {
     /// The node whose cotangent is complete.
     pub from: usize,
     /// The node whose cotangent grows.

@@ -1,11 +1,11 @@
 //! [`Adversarial`]: a generator and a discriminator that play against each other.
 
 use crate::error::{Error, Result};
-use crate::learner::{Context, Learner, Part, PartMut};
+use crate::learner::{Context, Learner, ModelAndOptimizer, ModelAndOptimizerMut};
 use crate::measures::Measures;
 use wengert_data::Batch;
 use wengert_nn::optim::Optimizer;
-use wengert_nn::zoo::{Game, gradient_penalty, noise};
+use wengert_nn::zoo::{GanLoss, gradient_penalty, noise};
 use wengert_nn::{Layer, Module, for_each_param_mut};
 use wengert_tape::{Tape, Var};
 
@@ -21,14 +21,14 @@ type Judge<'m, G> = Box<dyn Fn(&G) -> Result<Measures> + 'm>;
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
-/// use wengert_nn::{optim::Adam, zoo::{Game, GanConfig, dense_gan}};
+/// use wengert_nn::{optim::Adam, zoo::{GanLoss, GanConfig, dense_gan}};
 /// use wengert_ops::random::Rng;
 /// use wengert_train::{Adversarial, FitConfig, fit};
 ///
 /// let config = GanConfig { latent: 8, hidden: vec![32], outputs: 64, ..GanConfig::default() };
 /// let (mut generator, mut discriminator) = dense_gan(&config, &mut Rng::seed(0));
 /// let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
-/// let mut gan = Adversarial::new((&mut generator, &mut g), (&mut discriminator, &mut d), Game::NonSaturating, 8);
+/// let mut gan = Adversarial::new((&mut generator, &mut g), (&mut discriminator, &mut d), GanLoss::NonSaturating, 8);
 /// let (train, test) = digits()?.stratified_split(0.5, 0)?;
 /// let config = FitConfig { epochs: 2, ..FitConfig::default() };
 /// let fitted = fit(&mut gan, &Loader::new(&train, 64, 0)?, &test, &config, &mut ())?;
@@ -38,7 +38,7 @@ type Judge<'m, G> = Box<dyn Fn(&G) -> Result<Measures> + 'm>;
 pub struct Adversarial<'m, G, D> {
     generator: (&'m mut G, &'m mut dyn Optimizer<f32>),
     discriminator: (&'m mut D, &'m mut dyn Optimizer<f32>),
-    game: Game,
+    game: GanLoss,
     latent: usize,
     every: usize,
     judge: Option<Judge<'m, G>>,
@@ -55,7 +55,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
     pub fn new(
         generator: (&'m mut G, &'m mut dyn Optimizer<f32>),
         discriminator: (&'m mut D, &'m mut dyn Optimizer<f32>),
-        game: Game,
+        game: GanLoss,
         latent: usize,
     ) -> Self {
         let (judged, tapes) = (Measures::default(), [Tape::train(0), Tape::train(0)]);
@@ -74,7 +74,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
     ///
     /// ```
     /// # use wengert_data::{Loader, digits};
-    /// # use wengert_nn::{Layer, optim::Adam, zoo::{Game, GanConfig, dense_gan, noise}};
+    /// # use wengert_nn::{Layer, optim::Adam, zoo::{GanLoss, GanConfig, dense_gan, noise}};
     /// # use wengert_ops::random::{Key, Rng};
     /// # use wengert_tape::Tape;
     /// # use wengert_train::{Adversarial, FitConfig, Measures, fit};
@@ -82,7 +82,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
     /// # let (mut generator, mut discriminator) = dense_gan(&config, &mut Rng::seed(0));
     /// # let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
     /// let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
-    /// let mut gan = Adversarial::new(players.0, players.1, Game::Minimax, 8).judge(|generator| {
+    /// let mut gan = Adversarial::new(players.0, players.1, GanLoss::Minimax, 8).judge(|generator| {
     ///     let z = noise(100, 8, Key { seed: 1, stream: 0 })?;
     ///     let brightness = generator.forward(Tape::eval().constant(z)).mean().item()?;
     ///     Ok(Measures::default().mean("brightness", brightness.into(), 1.0))
@@ -105,11 +105,11 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
         let judge = |x: Var<'t, f32>| self.discriminator.0.forward(x);
         let (of_real, of_fake) = (judge(real), judge(fake));
         let mut loss = self.game.discriminator_loss(of_real, of_fake);
-        if let Game::Wasserstein(weight) = self.game
+        if let GanLoss::Wasserstein(weight) = self.game
             && tape.is_training()
         {
             let mut rng = tape.rng();
-            loss = loss + gradient_penalty(judge, real, fake, &mut rng)? * weight;
+            loss += gradient_penalty(judge, real, fake, &mut rng)? * weight;
             tape.set_rng(rng);
         }
         let right = |logits: Var<'t, f32>, real: bool| -> Result<usize> {
@@ -140,7 +140,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
         generating.set_rng(judging.rng());
         let (model, optimizer) = &mut self.discriminator;
         context.step(
-            PartMut { name: DISCRIMINATOR, model: &mut **model, optimizer: &mut **optimizer },
+            ModelAndOptimizerMut { name: DISCRIMINATOR, model: &mut **model, optimizer: &mut **optimizer },
             &grads,
         )?;
         let measures = Measures::new(n).mean("loss", d, n as f64).share("told_apart", right, 2 * n);
@@ -161,8 +161,10 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
         thawed(self.discriminator.0, &trained);
         let (g, grads) = outcome?;
         let (model, optimizer) = &mut self.generator;
-        context
-            .step(PartMut { name: GENERATOR, model: &mut **model, optimizer: &mut **optimizer }, &grads)?;
+        context.step(
+            ModelAndOptimizerMut { name: GENERATOR, model: &mut **model, optimizer: &mut **optimizer },
+            &grads,
+        )?;
         Ok(measures.mean("generator_loss", g, n as f64))
     }
 }
@@ -184,19 +186,23 @@ fn thawed(model: &mut impl Module, trained: &[bool]) {
 }
 
 impl<G: Layer<f32>, D: Layer<f32>> Learner<Batch> for Adversarial<'_, G, D> {
-    fn parts(&self) -> Vec<Part<'_>> {
+    fn parts(&self) -> Vec<ModelAndOptimizer<'_>> {
         let (generator, discriminator) = (&self.generator, &self.discriminator);
         vec![
-            Part { name: GENERATOR, model: &*generator.0, optimizer: &*generator.1 },
-            Part { name: DISCRIMINATOR, model: &*discriminator.0, optimizer: &*discriminator.1 },
+            ModelAndOptimizer { name: GENERATOR, model: &*generator.0, optimizer: &*generator.1 },
+            ModelAndOptimizer { name: DISCRIMINATOR, model: &*discriminator.0, optimizer: &*discriminator.1 },
         ]
     }
 
-    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+    fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>> {
         let (generator, discriminator) = (&mut self.generator, &mut self.discriminator);
         vec![
-            PartMut { name: GENERATOR, model: &mut *generator.0, optimizer: &mut *generator.1 },
-            PartMut { name: DISCRIMINATOR, model: &mut *discriminator.0, optimizer: &mut *discriminator.1 },
+            ModelAndOptimizerMut { name: GENERATOR, model: &mut *generator.0, optimizer: &mut *generator.1 },
+            ModelAndOptimizerMut {
+                name: DISCRIMINATOR,
+                model: &mut *discriminator.0,
+                optimizer: &mut *discriminator.1,
+            },
         ]
     }
 
@@ -239,14 +245,14 @@ impl<G: Layer<f32>, D: Layer<f32>> Learner<Batch> for Adversarial<'_, G, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FitConfig, Fitted, fit};
+    use crate::{FitConfig, FitReport, fit};
     use wengert_data::{Loader, digits};
     use wengert_nn::optim::Adam;
     use wengert_nn::zoo::{GanConfig, dense_gan};
     use wengert_nn::{Sequential, for_each_param, state};
     use wengert_ops::random::Rng;
 
-    fn play(game: Game, every: usize, epochs: usize) -> (Fitted, [Sequential<f32>; 2]) {
+    fn play(game: GanLoss, every: usize, epochs: usize) -> (FitReport, [Sequential<f32>; 2]) {
         let config = GanConfig { latent: 8, hidden: vec![32], outputs: 64, ..GanConfig::default() };
         let (mut generator, mut discriminator) = dense_gan(&config, &mut Rng::seed(0));
         let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
@@ -262,8 +268,8 @@ mod tests {
 
     #[test]
     fn both_learn_and_nothing_stays_frozen() {
-        for game in [Game::Minimax, Game::NonSaturating, Game::Wasserstein(10.0)] {
-            let every = if matches!(game, Game::Wasserstein(_)) { 5 } else { 1 };
+        for game in [GanLoss::Minimax, GanLoss::NonSaturating, GanLoss::Wasserstein(10.0)] {
+            let every = if matches!(game, GanLoss::Wasserstein(_)) { 5 } else { 1 };
             let (_, [g0, d0]) = play(game, every, 0);
             let (fitted, [g, d]) = play(game, every, 6);
             let changed = |a: &Sequential<f32>, b: &Sequential<f32>| state::dict(a) != state::dict(b);
@@ -273,7 +279,7 @@ mod tests {
             assert!(trainable);
             // It knows more than nothing, which costs 2 ln 2, or 0 for a critic.
             let losses: Vec<f64> = fitted.epochs.iter().map(|e| e.test.loss()).collect();
-            let nothing = if matches!(game, Game::Wasserstein(_)) { 0.0 } else { 4f64.ln() };
+            let nothing = if matches!(game, GanLoss::Wasserstein(_)) { 0.0 } else { 4f64.ln() };
             assert!(losses.iter().all(|loss| *loss < nothing), "{game:?}: {losses:?}");
         }
     }
@@ -283,8 +289,8 @@ mod tests {
     struct Rooted;
 
     impl Module for Rooted {
-        fn visit(&self, _: &mut wengert_nn::Path, _: &mut dyn wengert_nn::Visitor) {}
-        fn visit_mut(&mut self, _: &mut wengert_nn::Path, _: &mut dyn wengert_nn::VisitorMut) {}
+        fn visit(&self, _: &mut wengert_nn::ModulePath, _: &mut dyn wengert_nn::Visitor) {}
+        fn visit_mut(&mut self, _: &mut wengert_nn::ModulePath, _: &mut dyn wengert_nn::VisitorMut) {}
     }
 
     impl Layer<f32> for Rooted {
@@ -307,7 +313,7 @@ mod tests {
             let before = [state::dict(&generator), state::dict(&discriminator)];
             let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
             let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
-            let mut gan = Adversarial::new(players.0, players.1, Game::NonSaturating, 8);
+            let mut gan = Adversarial::new(players.0, players.1, GanLoss::NonSaturating, 8);
             let loader = Loader::new(&train, 128, 0).unwrap();
             let config = FitConfig { epochs: 1, ..FitConfig::default() };
             let e = fit(&mut gan, &loader, &test, &config, &mut ()).unwrap_err();
@@ -324,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_critic_may_learn_more_often() {
-        let (every, _) = play(Game::Wasserstein(10.0), 3, 1);
+        let (every, _) = play(GanLoss::Wasserstein(10.0), 3, 1);
         let of = |name: &str| every.epochs[0].train.measure(name).unwrap().weight();
         // Of 8 steps, the generator learns in the third and the sixth.
         assert_eq!((of("loss"), of("generator_loss")), (898.0, 256.0));

@@ -48,6 +48,7 @@ impl Every {
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
+#[doc(alias = "save")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoints {
     folder: PathBuf,

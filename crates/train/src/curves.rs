@@ -2,7 +2,7 @@
 
 use crate::epoch::{Epoch, names};
 use crate::error::{Error, Result};
-use crate::measures::{Form, Measures};
+use crate::measures::{Measures, MetricKind};
 use crate::ticks::{label, ticks};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
@@ -54,7 +54,7 @@ pub fn curves(title: &str, epochs: &[Epoch]) -> Result<Vec<Curve>> {
 
 fn curve(title: &str, name: &str, epochs: &[Epoch]) -> Result<String, Box<dyn std::error::Error>> {
     let forms = epochs.iter().flat_map(|e| [&e.train, &e.test]).filter_map(|m| m.measure(name));
-    let share = forms.map(|m| m.form()).any(|form| form == Form::Share);
+    let share = forms.map(|m| m.form()).any(|form| form == MetricKind::Share);
     let scale = if share { 100.0 } else { 1.0 };
     let value = |m: &Measures| m.get(name).map(|v| scale * v).filter(|v| v.is_finite());
     let (upper, lower) = (SeriesLabelPosition::UpperRight, SeriesLabelPosition::LowerRight);

@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::evaluate;
 use crate::learner::{self, Context, Learner};
 use crate::measures::{Measures, SavedMeasures};
-use crate::observer::{Observer, Plan, Step};
+use crate::observer::{Observer, RunPlan, Step};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::watch::Watch;
+use crate::watch::Monitor;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ pub struct FitConfig {
     /// The number of samples that are evaluated at once.
     pub evaluation_batch: usize,
     /// Which measure decides about the best epoch, whose weights the models have at the end, and about stopping early.
-    pub watch: Option<Watch>,
+    pub watch: Option<Monitor>,
     /// Where and when the run saves itself.
     pub checkpoints: Option<Checkpoints>,
     /// What the run goes on from: a snapshot that a run like this one made.
@@ -70,11 +70,11 @@ impl Default for FitConfig {
 /// Why a run ended.
 ///
 /// ```
-/// use wengert_train::Ended;
-/// assert_ne!(Ended::Done, Ended::Interrupted);
+/// use wengert_train::StopReason;
+/// assert_ne!(StopReason::Done, StopReason::Interrupted);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum StopReason {
     /// All epochs are done.
     Done,
     /// The watched measure had not become better for too long.
@@ -85,16 +85,16 @@ pub enum Ended {
 
 /// What a run came to. See [`fit`] for an example.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fitted {
+pub struct FitReport {
     /// What was measured in each epoch, also in those before the run was taken up.
     pub epochs: Vec<Epoch>,
     /// The number of the best epoch, whose weights the models now have, if a measure was watched.
     pub best: Option<usize>,
     /// Why it ended.
-    pub ended: Ended,
+    pub ended: StopReason,
 }
 
-impl Fitted {
+impl FitReport {
     /// The epoch whose weights the models have: the best one if a measure was watched, or else the last. See [`fit`] for an
     /// example.
     pub fn epoch(&self) -> Option<&Epoch> {
@@ -109,7 +109,7 @@ impl Fitted {
 ///
 /// What comes out depends on the learner, the loader and the configuration, not on the observer, the number of threads, or on
 /// whether the run was stopped in between: it goes on from a snapshot with the same bits. A model whose type is not known
-/// fits as a `Box<dyn Layer<f32>>`. With nothing to hold out, give [`Nothing`].
+/// fits as a `Box<dyn Layer<f32>>`. With nothing to hold out, give [`NoValidation`].
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -144,11 +144,11 @@ pub fn fit<L, D, E>(
     test: &E,
     config: &FitConfig,
     observer: &mut dyn Observer,
-) -> Result<Fitted>
+) -> Result<FitReport>
 where
     L: Learner<D::Batch> + ?Sized,
     D: Dataset + ?Sized,
-    E: HeldOut<D::Batch> + ?Sized,
+    E: Validation<D::Batch> + ?Sized,
 {
     let accumulate = config.accumulate.max(1);
     let steps = train.num_batches().div_ceil(accumulate);
@@ -172,14 +172,14 @@ where
     if let Some(snapshot) = &config.resume {
         run.resume(snapshot)?;
     }
-    observer.start(&Plan { epochs: config.epochs, steps, done: run.done() });
+    observer.start(&RunPlan { epochs: config.epochs, steps, done: run.done() });
     let fitted = run.epochs(test, observer);
     observer.finish();
     fitted
 }
 
-/// Samples to evaluate on, or [`Nothing`]; every [`Dataset`] is some. See [`fit`] for an example.
-pub trait HeldOut<B> {
+/// Samples to evaluate on, or [`NoValidation`]; every [`Dataset`] is some. See [`fit`] for an example.
+pub trait Validation<B> {
     /// What is measured on all of them.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ pub trait HeldOut<B> {
     ) -> Result<Measures>;
 }
 
-impl<D: Dataset + ?Sized> HeldOut<D::Batch> for D {
+impl<D: Dataset + ?Sized> Validation<D::Batch> for D {
     fn measured(
         &self,
         batch_size: usize,
@@ -256,20 +256,20 @@ where
         self.place.epochs.len() * self.steps + self.place.step
     }
 
-    fn epochs<E: HeldOut<D::Batch> + ?Sized>(
+    fn epochs<E: Validation<D::Batch> + ?Sized>(
         &mut self,
         test: &E,
         observer: &mut dyn Observer,
-    ) -> Result<Fitted> {
-        let mut ended = Ended::Done;
+    ) -> Result<FitReport> {
+        let mut ended = StopReason::Done;
         while self.place.epochs.len() < self.config.epochs {
             if self.is_over()? {
-                ended = Ended::Early;
+                ended = StopReason::Early;
                 break;
             }
             if !self.epoch(test, observer)? {
                 let (epochs, best) = (self.place.epochs.clone(), None);
-                return Ok(Fitted { epochs, best, ended: Ended::Interrupted });
+                return Ok(FitReport { epochs, best, ended: StopReason::Interrupted });
             }
         }
         let best = self.best.take();
@@ -278,7 +278,7 @@ where
                 weights.get_module(part.name, part.model)?;
             }
         }
-        Ok(Fitted { epochs: self.place.epochs.clone(), best: best.map(|(number, _)| number), ended })
+        Ok(FitReport { epochs: self.place.epochs.clone(), best: best.map(|(number, _)| number), ended })
     }
 
     fn is_over(&self) -> Result<bool> {
@@ -286,7 +286,7 @@ where
     }
 
     /// The rest of an epoch; `false` if it was interrupted.
-    fn epoch<E: HeldOut<D::Batch> + ?Sized>(
+    fn epoch<E: Validation<D::Batch> + ?Sized>(
         &mut self,
         test: &E,
         observer: &mut dyn Observer,
@@ -504,18 +504,18 @@ where
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Linear, optim::Adam};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{Classify, FitConfig, Minimize, Nothing, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, NoValidation, fit};
 /// let (mut model, mut adam) = (Linear::new(64, 10, &mut Rng::seed(0)), Adam::new(0.01));
 /// let mut learner = Minimize::new(&mut model, &mut adam, Classify);
 /// let config = FitConfig { epochs: 1, ..FitConfig::default() };
-/// let fitted = fit(&mut learner, &Loader::new(&digits()?, 64, 0)?, &Nothing, &config, &mut ())?;
+/// let fitted = fit(&mut learner, &Loader::new(&digits()?, 64, 0)?, &NoValidation, &config, &mut ())?;
 /// assert!(fitted.epochs[0].test.names().next().is_none());
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Nothing;
+pub struct NoValidation;
 
-impl<B> HeldOut<B> for Nothing {
+impl<B> Validation<B> for NoValidation {
     fn measured(&self, _: usize, _: &mut dyn FnMut(&B, &Tape<f32>) -> Result<Measures>) -> Result<Measures> {
         Ok(Measures::default())
     }

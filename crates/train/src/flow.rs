@@ -10,7 +10,7 @@ use wengert_nn::for_each_param;
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Activation, Linear, Sequential, optim::Sgd};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{Classify, FitConfig, Flow, GradientFlow, Minimize, Nothing, fit};
+/// use wengert_train::{Classify, FitConfig, Flow, GradientFlow, Minimize, NoValidation, fit};
 ///
 /// // Ten sigmoids in a row: what reaches the first layers is next to nothing.
 /// let mut rng = Rng::seed(0);
@@ -22,7 +22,7 @@ use wengert_nn::for_each_param;
 /// let mut flow = GradientFlow::new();
 /// let config = FitConfig { epochs: 1, ..FitConfig::default() };
 /// let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
-/// fit(&mut learner, &Loader::new(&digits()?, 256, 0)?, &Nothing, &config, &mut flow)?;
+/// fit(&mut learner, &Loader::new(&digits()?, 256, 0)?, &NoValidation, &config, &mut flow)?;
 /// let report = flow.report();
 /// assert_eq!((&report[0].parameter[..], report[0].flow), ("0.weight", Flow::Vanishing));
 /// assert_eq!(report.last().unwrap().flow, Flow::Fine);
@@ -214,7 +214,7 @@ mod tests {
             let mut loss = tape.param(&model[0]).sum();
             for (p, factor) in model.iter().zip(factors).skip(1) {
                 if step % 2 == 0 || factor != 1e30 {
-                    loss = loss + tape.param(p).sum() * factor;
+                    loss += tape.param(p).sum() * factor;
                 }
             }
             let grads = loss.backward().unwrap();

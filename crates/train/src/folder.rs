@@ -13,7 +13,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use wengert_nn::state::write_whole;
-use wengert_nn::{Buffer, Module, Path as Name, Visitor, state};
+use wengert_nn::{Buffer, Module, ModulePath, Visitor, state};
 use wengert_tape::Param;
 
 const WEIGHTS: &str = "model.safetensors";
@@ -412,24 +412,24 @@ fn of_weights(model: &dyn Module) -> Result<u64, state::Error> {
 fn names(model: &dyn Module) -> Vec<String> {
     struct Each(Vec<String>);
     impl Visitor for Each {
-        fn param_f32(&mut self, path: &Name, _: &Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, _: &Param<f32>) {
             self.0.push(path.as_str().to_owned());
         }
-        fn param_f64(&mut self, path: &Name, _: &Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, _: &Param<f64>) {
             self.0.push(path.as_str().to_owned());
         }
-        fn buffer_f32(&mut self, path: &Name, _: &Buffer<f32>) {
+        fn buffer_f32(&mut self, path: &ModulePath, _: &Buffer<f32>) {
             self.0.push(path.as_str().to_owned());
         }
-        fn buffer_f64(&mut self, path: &Name, _: &Buffer<f64>) {
+        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
             self.0.push(path.as_str().to_owned());
         }
-        fn buffer_i64(&mut self, path: &Name, _: &Buffer<i64>) {
+        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
             self.0.push(path.as_str().to_owned());
         }
     }
     let mut each = Each(Vec::new());
-    model.visit(&mut Name::root(), &mut each);
+    model.visit(&mut ModulePath::root(), &mut each);
     each.0.sort();
     each.0
 }

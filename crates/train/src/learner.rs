@@ -11,7 +11,7 @@ use wengert_ops::Tensor;
 use wengert_tape::{Grads, Param, Tape};
 
 /// A model with its optimiser, to be looked at. See [`Learner`] for an example.
-pub struct Part<'p> {
+pub struct ModelAndOptimizer<'p> {
     /// What the part is called in files and messages.
     pub name: &'static str,
     /// What is learned.
@@ -21,7 +21,7 @@ pub struct Part<'p> {
 }
 
 /// A model with its optimiser, to be changed. See [`Learner`] for an example.
-pub struct PartMut<'p> {
+pub struct ModelAndOptimizerMut<'p> {
     /// What the part is called in files and messages.
     pub name: &'static str,
     /// What is learned.
@@ -66,7 +66,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// If a gradient has an element that is NaN or infinite: then nothing was changed. Otherwise as [`Optimizer::step`].
-    pub fn step(&mut self, part: PartMut<'_>, grads: &Grads<f32>) -> Result<()> {
+    pub fn step(&mut self, part: ModelAndOptimizerMut<'_>, grads: &Grads<f32>) -> Result<()> {
         if (self.epoch, self.step) == (1, 1) && !self.warned.contains(&part.name) {
             self.warned.push(part.name);
             warn_of_unused(&grads.unused(part.model), self.observer);
@@ -134,27 +134,27 @@ fn warn_of_unused(names: &[String], observer: &mut dyn Observer) {
 ///
 /// ```
 /// use wengert_data::{Batch, Loader, digits};
-/// use wengert_nn::zoo::{Game, GanConfig, dense_gan, noise};
+/// use wengert_nn::zoo::{GanLoss, GanConfig, dense_gan, noise};
 /// use wengert_nn::{Layer, Sequential, optim::Adam};
 /// use wengert_ops::random::Rng;
 /// use wengert_tape::Tape;
-/// use wengert_train::{Context, FitConfig, Learner, Measures, Part, PartMut, Result, fit};
+/// use wengert_train::{Context, FitConfig, Learner, Measures, ModelAndOptimizer, ModelAndOptimizerMut, Result, fit};
 ///
 /// struct Gan { generator: Sequential<f32>, discriminator: Sequential<f32>, adams: [Adam<f32>; 2] }
 ///
 /// impl Learner<Batch> for Gan {
-///     fn parts(&self) -> Vec<Part<'_>> {
+///     fn parts(&self) -> Vec<ModelAndOptimizer<'_>> {
 ///         let [g, d] = &self.adams;
 ///         vec![
-///             Part { name: "generator", model: &self.generator, optimizer: g },
-///             Part { name: "discriminator", model: &self.discriminator, optimizer: d },
+///             ModelAndOptimizer { name: "generator", model: &self.generator, optimizer: g },
+///             ModelAndOptimizer { name: "discriminator", model: &self.discriminator, optimizer: d },
 ///         ]
 ///     }
-///     fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+///     fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>> {
 ///         let [g, d] = &mut self.adams;
 ///         vec![
-///             PartMut { name: "generator", model: &mut self.generator, optimizer: g },
-///             PartMut { name: "discriminator", model: &mut self.discriminator, optimizer: d },
+///             ModelAndOptimizerMut { name: "generator", model: &mut self.generator, optimizer: g },
+///             ModelAndOptimizerMut { name: "discriminator", model: &mut self.discriminator, optimizer: d },
 ///         ]
 ///     }
 ///     fn learn(&mut self, batches: &[Batch], context: &mut Context<'_>) -> Result<Measures> {
@@ -163,21 +163,21 @@ fn warn_of_unused(names: &[String], observer: &mut dyn Observer) {
 ///         let fake = self.generator.forward(Tape::eval().constant(&z)).value()?;
 ///         context.tape.reset();
 ///         let judge = |x: &_| self.discriminator.forward(context.tape.constant(x));
-///         let loss = Game::NonSaturating.discriminator_loss(judge(&batch.inputs), judge(&fake));
+///         let loss = GanLoss::NonSaturating.discriminator_loss(judge(&batch.inputs), judge(&fake));
 ///         let d = f64::from(loss.item()?);
 ///         context.check(d)?;
 ///         let grads = loss.backward()?;
 ///         let [_, adam] = &mut self.adams;
-///         context.step(PartMut { name: "discriminator", model: &mut self.discriminator, optimizer: adam }, &grads)?;
+///         context.step(ModelAndOptimizerMut { name: "discriminator", model: &mut self.discriminator, optimizer: adam }, &grads)?;
 ///
 ///         context.tape.reset();
 ///         let fake = self.generator.forward(context.tape.constant(&z));
-///         let loss = Game::NonSaturating.generator_loss(self.discriminator.forward(fake));
+///         let loss = GanLoss::NonSaturating.generator_loss(self.discriminator.forward(fake));
 ///         let g = f64::from(loss.item()?);
 ///         context.check(g)?;
 ///         let grads = loss.backward()?;
 ///         let [adam, _] = &mut self.adams;
-///         context.step(PartMut { name: "generator", model: &mut self.generator, optimizer: adam }, &grads)?;
+///         context.step(ModelAndOptimizerMut { name: "generator", model: &mut self.generator, optimizer: adam }, &grads)?;
 ///         let n = batch.len() as f64;
 ///         Ok(Measures::new(batch.len()).mean("loss", d, n).mean("generator_loss", g, n))
 ///     }
@@ -199,10 +199,10 @@ fn warn_of_unused(names: &[String], observer: &mut dyn Observer) {
 /// ```
 pub trait Learner<B> {
     /// The models with their optimisers, always in the same order. Checkpoints hold all of them.
-    fn parts(&self) -> Vec<Part<'_>>;
+    fn parts(&self) -> Vec<ModelAndOptimizer<'_>>;
 
     /// The same, to be changed.
-    fn parts_mut(&mut self) -> Vec<PartMut<'_>>;
+    fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>>;
 
     /// One step, from one batch or, where gradients are accumulated, several; what was measured before it.
     ///
@@ -334,12 +334,12 @@ impl<'m, M: Module, T> Minimize<'m, M, T> {
 const MODEL: &str = "model";
 
 impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
-    fn parts(&self) -> Vec<Part<'_>> {
-        vec![Part { name: MODEL, model: &*self.model, optimizer: &*self.optimizer }]
+    fn parts(&self) -> Vec<ModelAndOptimizer<'_>> {
+        vec![ModelAndOptimizer { name: MODEL, model: &*self.model, optimizer: &*self.optimizer }]
     }
 
-    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
-        vec![PartMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer }]
+    fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>> {
+        vec![ModelAndOptimizerMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer }]
     }
 
     fn learn(&mut self, batches: &[B], context: &mut Context<'_>) -> Result<Measures> {
@@ -368,7 +368,8 @@ impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
         if let Some(max) = self.clip {
             clip_norm(&mut grads, max).map_err(wengert_tape::Error::from)?;
         }
-        let part = PartMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer };
+        let part =
+            ModelAndOptimizerMut { name: MODEL, model: &mut *self.model, optimizer: &mut *self.optimizer };
         context.step(part, &grads)?;
         if let Some(average) = &mut self.average {
             average.update(self.model)?;

@@ -4,7 +4,7 @@
 //!   [`NextToken`], or a closure; [`evaluate()`] measures.
 //! - A [`Learner`] is what a run improves: [`Minimize`] is a model with an optimiser and a task, with clipping and averaged
 //!   weights; several models with an optimiser each are a learner of your own.
-//! - [`fit`] is the loop: epochs, schedules, accumulated gradients, [early stopping](Watch), and [checkpoints](Checkpoints) from
+//! - [`fit`] is the loop: epochs, schedules, accumulated gradients, [early stopping](Monitor), and [checkpoints](Checkpoints) from
 //!   which a run goes on with the same bits, wherever it was stopped. A loop of your own can use [`Snapshot`] for that.
 //! - An [`Observer`] watches: [`Progress`] is a bar in a terminal and plain lines elsewhere, [`GradientFlow`] a report of gradients,
 //!   [`TensorBoard`] writes event files.
@@ -62,17 +62,17 @@ pub use epoch::{Epoch, metrics_csv};
 pub use error::{Error, Result};
 pub use evaluate::{evaluate, evaluate_learner, evaluate_with};
 pub use fingerprint::fingerprint;
-pub use fit::{Ended, FitConfig, Fitted, HeldOut, Nothing, fit};
+pub use fit::{FitConfig, FitReport, NoValidation, StopReason, Validation, fit};
 pub use flow::{Flow, FlowLine, GradientFlow};
 pub use folder::{Existing, RunFolder};
-pub use learner::{Context, Learner, Minimize, Part, PartMut};
+pub use learner::{Context, Learner, Minimize, ModelAndOptimizer, ModelAndOptimizerMut};
 pub use lock::RunLock;
-pub use measures::{Form, Measure, Measures};
-pub use observer::{Gradients, Observer, Plan, Step};
+pub use measures::{Measure, Measures, MetricKind};
+pub use observer::{Gradients, Observer, RunPlan, Step};
 pub use progress::Progress;
 pub use schedule::Schedule;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use task::{Classify, NextToken, Outcome, Task, TaskFn, task};
 pub use tensorboard::{EventFile, TensorBoard};
-pub use watch::Watch;
+pub use watch::Monitor;

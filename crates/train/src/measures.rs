@@ -6,15 +6,15 @@ use std::borrow::Cow;
 /// How the mean of a measure is to be read.
 ///
 /// ```
-/// use wengert_train::Form;
-/// assert_eq!(Form::Share.of(0.25), 0.25);
-/// assert_eq!(Form::Exp.of(0.0), 1.0);
-/// assert_eq!(Form::Root.of(9.0), 3.0);
-/// assert!(Form::Share.more_is_better() && !Form::Mean.more_is_better());
+/// use wengert_train::MetricKind;
+/// assert_eq!(MetricKind::Share.of(0.25), 0.25);
+/// assert_eq!(MetricKind::Exp.of(0.0), 1.0);
+/// assert_eq!(MetricKind::Root.of(9.0), 3.0);
+/// assert!(MetricKind::Share.more_is_better() && !MetricKind::Mean.more_is_better());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Form {
+pub enum MetricKind {
     /// As it is: a loss.
     Mean,
     /// As it is; more is better: an inception score.
@@ -27,25 +27,25 @@ pub enum Form {
     Root,
 }
 
-impl Form {
-    /// The value that a mean stands for. See [`Form`] for an example.
+impl MetricKind {
+    /// The value that a mean stands for. See [`MetricKind`] for an example.
     pub fn of(self, mean: f64) -> f64 {
         match self {
-            Form::Mean | Form::Score | Form::Share => mean,
-            Form::Exp => mean.exp(),
-            Form::Root => mean.sqrt(),
+            MetricKind::Mean | MetricKind::Score | MetricKind::Share => mean,
+            MetricKind::Exp => mean.exp(),
+            MetricKind::Root => mean.sqrt(),
         }
     }
 
-    /// Whether more of it is better. See [`Form`] for an example.
+    /// Whether more of it is better. See [`MetricKind`] for an example.
     pub fn more_is_better(self) -> bool {
-        matches!(self, Form::Share | Form::Score)
+        matches!(self, MetricKind::Share | MetricKind::Score)
     }
 
     /// The value as people read it.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
-            Form::Share => format!("{:.2} %", 100.0 * value),
+            MetricKind::Share => format!("{:.2} %", 100.0 * value),
             _ => format!("{value:.4}"),
         }
     }
@@ -55,7 +55,7 @@ impl Form {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {
     name: Cow<'static, str>,
-    form: Form,
+    form: MetricKind,
     sum: f64,
     weight: f64,
 }
@@ -67,7 +67,7 @@ impl Measure {
     }
 
     /// How it is to be read.
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> MetricKind {
         self.form
     }
 
@@ -91,15 +91,15 @@ impl Measure {
 /// batches add up to those of all.
 ///
 /// ```
-/// use wengert_train::{Form, Measures};
+/// use wengert_train::{MetricKind, Measures};
 /// let mut all = Measures::new(3).mean("loss", 1.0, 3.0).share("accuracy", 3, 3);
 /// all.add(&Measures::new(1).mean("loss", 5.0, 1.0).share("accuracy", 0, 1));
 /// assert_eq!((all.samples(), all.loss(), all.accuracy()), (4, 2.0, 0.75));
 /// assert_eq!(all.names().collect::<Vec<_>>(), ["loss", "accuracy"]);
 ///
 /// // Perplexity is the exponential of a mean over tokens, not the mean of exponentials.
-/// let mut text = Measures::new(1).with("perplexity", Form::Exp, 0.0, 10.0);
-/// text.add(&Measures::new(1).with("perplexity", Form::Exp, 2.0, 10.0));
+/// let mut text = Measures::new(1).with("perplexity", MetricKind::Exp, 0.0, 10.0);
+/// text.add(&Measures::new(1).with("perplexity", MetricKind::Exp, 2.0, 10.0));
 /// assert_eq!(text.get("perplexity"), Some(1f64.exp()));
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -117,19 +117,30 @@ impl Measures {
     /// With another mean over things of this weight, usually their number. See [`Measures`] for an example.
     #[must_use]
     pub fn mean(self, name: impl Into<Cow<'static, str>>, mean: f64, weight: f64) -> Self {
-        self.with(name, Form::Mean, mean, weight)
+        self.with(name, MetricKind::Mean, mean, weight)
     }
 
     /// With the part that `count` things are of all. See [`Measures`] for an example.
     #[must_use]
     pub fn share(mut self, name: impl Into<Cow<'static, str>>, count: usize, of: usize) -> Self {
-        self.put(Measure { name: name.into(), form: Form::Share, sum: count as f64, weight: of as f64 });
+        self.put(Measure {
+            name: name.into(),
+            form: MetricKind::Share,
+            sum: count as f64,
+            weight: of as f64,
+        });
         self
     }
 
     /// With another mean, to be read in a form. One of the same name is replaced. See [`Measures`] for an example.
     #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, form: Form, mean: f64, weight: f64) -> Self {
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        form: MetricKind,
+        mean: f64,
+        weight: f64,
+    ) -> Self {
         self.put(Measure { name: name.into(), form, sum: mean * weight, weight });
         self
     }
@@ -224,7 +235,7 @@ pub(crate) struct SavedMeasures {
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedMeasure {
     name: String,
-    form: Form,
+    form: MetricKind,
     sum: String,
     weight: String,
 }
@@ -247,7 +258,7 @@ mod tests {
     fn saved_measures_have_the_same_bits() {
         let measures = Measures::new(7)
             .mean("loss", 0.1 + 0.2, 3.0)
-            .with("perplexity", Form::Exp, f64::INFINITY, 1.0)
+            .with("perplexity", MetricKind::Exp, f64::INFINITY, 1.0)
             .mean("tiny", 5e-324, 1.0)
             .mean("zero", -0.0, 1.0);
         let json = serde_json::to_string(&measures.saved()).unwrap();

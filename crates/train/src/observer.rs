@@ -9,7 +9,7 @@ use wengert_tape::Grads;
 
 /// What a run is going to do. See [`Observer`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct RunPlan {
     /// The number of epochs.
     pub epochs: usize,
     /// The number of steps in an epoch.
@@ -55,13 +55,13 @@ pub struct Gradients<'g> {
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Linear, optim::Sgd};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{Classify, FitConfig, Minimize, Observer, Plan, Progress, Step, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, Observer, RunPlan, Progress, Step, fit};
 ///
 /// #[derive(Default)]
 /// struct Count { planned: usize, done: usize }
 ///
 /// impl Observer for Count {
-///     fn start(&mut self, plan: &Plan) {
+///     fn start(&mut self, plan: &RunPlan) {
 ///         self.planned = plan.epochs * plan.steps;
 ///     }
 ///     fn step(&mut self, step: &Step) {
@@ -82,7 +82,7 @@ pub struct Gradients<'g> {
 #[allow(unused_variables, reason = "what an observer does not care for, it passes over")]
 pub trait Observer {
     /// The run begins, or goes on.
-    fn start(&mut self, plan: &Plan) {}
+    fn start(&mut self, plan: &RunPlan) {}
 
     /// The gradients of a step are there, and the weights are not yet changed.
     fn gradients(&mut self, gradients: &Gradients<'_>) {}
@@ -134,7 +134,7 @@ macro_rules! each {
 }
 
 impl Observer for Vec<Box<dyn Observer + '_>> {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         each!(self, o, o.start(plan));
     }
     fn gradients(&mut self, gradients: &Gradients<'_>) {
@@ -168,7 +168,7 @@ impl Observer for Vec<Box<dyn Observer + '_>> {
 }
 
 impl<O: Observer + ?Sized> Observer for &mut O {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         (**self).start(plan);
     }
     fn gradients(&mut self, gradients: &Gradients<'_>) {
@@ -198,7 +198,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         self.0.start(plan);
         self.1.start(plan);
     }

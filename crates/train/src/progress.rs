@@ -7,7 +7,7 @@
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::measures::Measures;
-use crate::observer::{Observer, Plan, Step};
+use crate::observer::{Observer, RunPlan, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::ffi::OsStr;
 use std::fmt;
@@ -37,7 +37,7 @@ const SMOOTHING: f64 = 0.1;
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 pub struct Progress<'w> {
-    plan: Plan,
+    plan: RunPlan,
     /// The samples that were learned from.
     samples: usize,
     /// The loss, smoothed over steps.
@@ -93,7 +93,7 @@ impl<'w> Progress<'w> {
 
     fn new(shown: Shown<'w>) -> Self {
         Progress {
-            plan: Plan { epochs: 0, steps: 0, done: 0 },
+            plan: RunPlan { epochs: 0, steps: 0, done: 0 },
             samples: 0,
             loss: None,
             test: String::new(),
@@ -103,7 +103,7 @@ impl<'w> Progress<'w> {
 }
 
 impl Observer for Progress<'_> {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         (self.plan, self.samples, self.loss, self.test) = (*plan, 0, None, String::new());
         if let Shown::Bar { bar, look } = &mut self.shown {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS);
@@ -245,7 +245,7 @@ mod tests {
         let epoch = Epoch { number: 7, train: score(0.125, 390), test: score(0.25, 371), seconds: 0.0449 };
         let mut out = Vec::new();
         let mut progress = Progress::lines(&mut out);
-        progress.start(&Plan { epochs: 10, steps: 2, done: 0 });
+        progress.start(&RunPlan { epochs: 10, steps: 2, done: 0 });
         progress.warning("odd");
         progress.epoch(&[epoch]).unwrap();
         progress.finish();

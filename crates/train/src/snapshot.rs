@@ -46,6 +46,7 @@ const SETTINGS: &str = "settings";
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
+#[doc(alias = "save")]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     tensors: Dict,

@@ -7,7 +7,7 @@
 use crate::crc::Crc;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
-use crate::observer::{Gradients, Observer, Plan, Step};
+use crate::observer::{Gradients, Observer, RunPlan, Step};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -96,6 +96,7 @@ fn record(contents: &[u8]) -> Vec<u8> {
 /// # std::fs::remove_dir_all(folder).unwrap();
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
+#[doc(alias = "SummaryWriter")]
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
@@ -329,7 +330,7 @@ impl TensorBoard {
 }
 
 impl Observer for TensorBoard {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         self.steps = plan.steps;
         let written = self.events.begin(plan.done + 1);
         self.note(written);

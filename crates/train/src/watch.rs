@@ -1,4 +1,4 @@
-//! [`Watch`]: which epoch is the best so far, and when to stop waiting for a better one.
+//! [`Monitor`]: which epoch is the best so far, and when to stop waiting for a better one.
 
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::measures::Measures;
 /// has not become better for so many epochs (early stopping).
 ///
 /// ```
-/// use wengert_train::{Epoch, Measures, Watch};
+/// use wengert_train::{Epoch, Measures, Monitor};
 /// let epoch = |(number, loss)| Epoch {
 ///     number,
 ///     train: Measures::default(),
@@ -16,40 +16,40 @@ use crate::measures::Measures;
 ///     seconds: 0.0,
 /// };
 /// let epochs: Vec<Epoch> = [(1, 3.0), (2, 1.0), (3, 0.95), (4, 1.2)].map(epoch).into();
-/// let watch = Watch::new("loss").min_delta(0.1).patience(2);
+/// let watch = Monitor::new("loss").min_delta(0.1).patience(2);
 /// assert_eq!(watch.best(&epochs)?, Some(2));                     // 0.95 is not better by 0.1
 /// assert!(watch.is_over(&epochs)? && !watch.is_over(&epochs[..3])?);
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Watch {
+pub struct Monitor {
     measure: String,
     min_delta: f64,
     patience: Option<usize>,
 }
 
-impl Watch {
+impl Monitor {
     /// Keeps the epoch at which this measure is best on held-out samples, or on the training samples if it is called
-    /// `train_` and a measure. More is better of a [`Share`](crate::Form::Share), less of all others. See [`Watch`] for an example.
+    /// `train_` and a measure. More is better of a [`Share`](crate::MetricKind::Share), less of all others. See [`Monitor`] for an example.
     pub fn new(measure: impl Into<String>) -> Self {
-        Watch { measure: measure.into(), min_delta: 0.0, patience: None }
+        Monitor { measure: measure.into(), min_delta: 0.0, patience: None }
     }
 
-    /// The same, taking an epoch for better only if it is by more than this. See [`Watch`] for an example.
+    /// The same, taking an epoch for better only if it is by more than this. See [`Monitor`] for an example.
     #[must_use]
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// The same, stopping after so many epochs, at least 1, without a better one. See [`Watch`] for an example.
+    /// The same, stopping after so many epochs, at least 1, without a better one. See [`Monitor`] for an example.
     #[must_use]
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = Some(epochs.max(1));
         self
     }
 
-    /// The number of the best epoch: the first of equals. See [`Watch`] for an example.
+    /// The number of the best epoch: the first of equals. See [`Monitor`] for an example.
     ///
     /// # Errors
     /// If an epoch has no such measure.
@@ -66,7 +66,7 @@ impl Watch {
         Ok(best.map(|(number, _)| number))
     }
 
-    /// Whether patience is at its end. See [`Watch`] for an example.
+    /// Whether patience is at its end. See [`Monitor`] for an example.
     ///
     /// # Errors
     /// If an epoch has no such measure.
@@ -105,7 +105,7 @@ mod tests {
         let epoch = |(i, &v): (usize, &f64)| Epoch {
             number: i + 1,
             train: Measures::new(1).mean("loss", -v, 1.0),
-            test: Measures::new(1).mean("loss", v, 1.0).with("accuracy", crate::Form::Share, v, 1.0),
+            test: Measures::new(1).mean("loss", v, 1.0).with("accuracy", crate::MetricKind::Share, v, 1.0),
             seconds: 0.0,
         };
         values.iter().enumerate().map(epoch).collect()
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn the_direction_is_that_of_the_measure() {
         let epochs = epochs(&[0.5, 0.9, 0.1, 0.9, 0.1]);
-        assert_eq!(Watch::new("loss").best(&epochs).unwrap(), Some(3));
-        assert_eq!(Watch::new("accuracy").best(&epochs).unwrap(), Some(2));
-        assert_eq!(Watch::new("train_loss").best(&epochs).unwrap(), Some(2));
-        let e = Watch::new("los").best(&epochs).unwrap_err().to_string();
+        assert_eq!(Monitor::new("loss").best(&epochs).unwrap(), Some(3));
+        assert_eq!(Monitor::new("accuracy").best(&epochs).unwrap(), Some(2));
+        assert_eq!(Monitor::new("train_loss").best(&epochs).unwrap(), Some(2));
+        let e = Monitor::new("los").best(&epochs).unwrap_err().to_string();
         assert_eq!(
             e,
             "watch: expected the name of a measure, found \"los\"; there are loss, accuracy, train_loss"
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn patience_counts_from_the_best_epoch_and_nan_is_never_better() {
-        let watch = Watch::new("loss").patience(3);
+        let watch = Monitor::new("loss").patience(3);
         let stops =
             |values: &[f64]| (1..=values.len()).find(|n| watch.is_over(&epochs(&values[..*n])).unwrap());
         assert_eq!(stops(&[5.0, 4.0, 4.0, 4.0, 4.0, 1.0]), Some(5));

@@ -19,7 +19,7 @@ use wengert_nn::{Linear, Module};
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_train::{
-    Checkpoints, Classify, Every, Existing, FitConfig, Minimize, RunFolder, Settings, Snapshot, Watch, fit,
+    Checkpoints, Classify, Every, Existing, FitConfig, Minimize, Monitor, RunFolder, Settings, Snapshot, fit,
 };
 
 /// The counts of memory are those of the whole process.
@@ -107,7 +107,7 @@ fn run(checkpoints: Option<Checkpoints>, resume: Option<Snapshot>) -> wengert_tr
     let config = FitConfig {
         epochs: 2,
         accumulate: 2,
-        watch: Some(Watch::new("loss")),
+        watch: Some(Monitor::new("loss")),
         checkpoints,
         resume,
         settings: Some(settings()),

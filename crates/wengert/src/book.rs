@@ -21,6 +21,9 @@ mod errors {}
 #[doc = include_str!("../../../docs/src/equations.md")]
 mod equations {}
 
+#[doc = include_str!("../../../docs/src/from-pytorch.md")]
+mod from_pytorch {}
+
 #[doc = include_str!("../../../docs/src/data.md")]
 mod data {}
 

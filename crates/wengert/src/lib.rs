@@ -70,7 +70,7 @@ pub use wengert_trace as trace;
 #[cfg(feature = "train")]
 pub use wengert_train as train;
 
-pub use wengert_nn::{Module, Path, Visitor, VisitorMut};
+pub use wengert_nn::{Module, ModulePath, Visitor, VisitorMut};
 pub use wengert_ops::Tensor;
 pub use wengert_tape::{Error, Result, Tape, Var};
 
@@ -85,6 +85,6 @@ pub mod prelude {
     pub use wengert_ops::random::Rng;
     pub use wengert_ops::{Shape, Slice, Tensor};
     pub use wengert_tape::{
-        Elementary, Error, Expr, Float, Grads, Keep, Operand, Param, Pointwise, Real, Tape, Var,
+        Elementary, Error, Expr, Float, Grads, Operand, Param, Pointwise, Real, ScopeOutput, Tape, Var,
     };
 }

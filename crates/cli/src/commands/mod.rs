@@ -16,7 +16,7 @@ mod train;
 
 use anyhow::Result;
 use clap::Subcommand;
-use wengert::train::{Form, Measures};
+use wengert::train::{Measures, MetricKind};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -72,9 +72,9 @@ pub(crate) const EVALUATION_BATCH: usize = 256;
 
 /// A test score as `train` and `eval` both print it, to the last bit: shares first.
 fn test_lines(score: &Measures) -> String {
-    let (shares, others): (Vec<_>, Vec<_>) = score.iter().partition(|m| m.form() == Form::Share);
+    let (shares, others): (Vec<_>, Vec<_>) = score.iter().partition(|m| m.form() == MetricKind::Share);
     let lines = shares.into_iter().chain(others).map(|m| match m.form() {
-        Form::Share => {
+        MetricKind::Share => {
             let (percent, count, of) = (100.0 * m.value(), m.sum(), m.weight());
             format!("test {} {percent:.2} % ({count} of {of})", m.name())
         }

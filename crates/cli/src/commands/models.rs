@@ -25,7 +25,12 @@ impl Models {
                 spelt(usual.schedule)
             );
             let (data, expect, indent) = (data.join(", "), model.expect(), " ".repeat(width + 2));
-            let lines = [format!("data: {data}"), format!("usually: {usual}"), format!("expect: {expect}")];
+            let mut lines =
+                vec![format!("data: {data}"), format!("usually: {usual}"), format!("expect: {expect}")];
+            let also = Architecture::aliases(name);
+            if !also.is_empty() {
+                lines.insert(0, format!("also: {}", also.join(", ")));
+            }
             Some(format!("{name:<width$}  {about}\n{indent}{}", lines.join(&format!("\n{indent}"))))
         });
         lines.collect::<Vec<_>>().join("\n")

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{
-    self, Checkpoints, Ended, Epoch, FitConfig, Fitted, GradientFlow, Gradients, Observer, Plan,
+    self, Checkpoints, Epoch, FitConfig, FitReport, GradientFlow, Gradients, Observer, RunPlan, StopReason,
 };
-use wengert::train::{Progress, RunFolder, Snapshot, Step, TensorBoard, Watch};
+use wengert::train::{Monitor, Progress, RunFolder, Snapshot, Step, TensorBoard};
 
 /// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
 const FRESH: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl Run<'_> {
         let watch = match (&config.watch, config.patience) {
             (None, None) => None,
             (measure, patience) => {
-                let watch = Watch::new(measure.as_deref().unwrap_or("loss")).min_delta(config.min_delta);
+                let watch = Monitor::new(measure.as_deref().unwrap_or("loss")).min_delta(config.min_delta);
                 Some(patience.map_or(watch.clone(), |epochs| watch.patience(epochs)))
             }
         };
@@ -87,7 +87,7 @@ impl Run<'_> {
             keeper.note(written);
         }
         let fitted = trained?;
-        if fitted.ended == Ended::Interrupted {
+        if fitted.ended == StopReason::Interrupted {
             let (path, done) = (keeper.rescued.as_ref().unwrap_or(folder).path().display(), keeper.done);
             let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
             // As if it had been Ctrl-C, if nobody knows.
@@ -124,7 +124,7 @@ impl Run<'_> {
         let Some(last) = fitted.epoch() else { bail!("no epoch was trained") };
         let seconds: f64 = fitted.epochs.iter().map(|e| e.seconds).sum();
         let early = match (fitted.ended, fitted.best) {
-            (Ended::Early, Some(best)) => {
+            (StopReason::Early, Some(best)) => {
                 format!("best epoch {best} of {}, then stopped early\n", fitted.epochs.len())
             }
             (_, Some(best)) => format!("best epoch {best} of {}\n", fitted.epochs.len()),
@@ -144,7 +144,7 @@ fn keep(
     config: &Config,
     folder: &RunFolder,
     experiment: &dyn Experiment,
-    fitted: &Fitted,
+    fitted: &FitReport,
     keeper: &mut Keeper<'_>,
 ) -> Result<u64> {
     let weights = folder.save_of(experiment.model(), &config.settings()?)?;
@@ -261,7 +261,7 @@ impl Keeper<'_> {
 }
 
 impl Observer for Keeper<'_> {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         self.progress.start(plan);
         if let Some(board) = &mut self.board {
             board.start(plan);

@@ -14,7 +14,7 @@ use wengert::data::SeriesBatch;
 use wengert::nn::dist::Distribution;
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
-use wengert::train::{Form, Outcome, task};
+use wengert::train::{MetricKind, Outcome, task};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,7 +83,7 @@ impl Model for Forecaster {
             let n = batch.indices.len();
             let error = (predicted.mean() - &future).square().mean().item()?;
             let outcome = Outcome::of(-predicted.log_prob(&future).mean(), n)?;
-            Ok(outcome.measured(|m| m.with("rmse", Form::Root, error.into(), n as f64)))
+            Ok(outcome.measured(|m| m.with("rmse", MetricKind::Root, error.into(), n as f64)))
         });
         let (past, horizon) = (self.past, self.horizon);
         let end = test.clone();

@@ -13,14 +13,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use wengert::data::{Classification, Loader};
 use wengert::nn::optim::{Adam, AdamConfig};
-use wengert::nn::zoo::{self, Game, noise};
+use wengert::nn::zoo::{self, GanLoss, noise};
 use wengert::nn::{Activation, Layer, Linear, Sequential};
 use wengert::ops::Tensor;
 use wengert::ops::random::{Key, Purpose, Rng};
 use wengert::train::metrics::{FeatureStats, frechet_distance, inception_score};
 use wengert::train::{
-    self, Adversarial, Classify, FitConfig, Fitted, Form, Measures, Minimize, Nothing, Observer,
-    evaluate_learner, fit,
+    self, Adversarial, Classify, FitConfig, FitReport, Measures, MetricKind, Minimize, NoValidation,
+    Observer, evaluate_learner, fit,
 };
 use wengert::{Module, Tape, Var};
 
@@ -139,9 +139,9 @@ impl Model for Gan {
         let judge_epochs = self.judge_epochs.unwrap_or(if config.data.is_large() { 3 } else { 30 });
         let judge = (judge_epochs > 0).then(|| Judge::new(shape, data.plain.classes(), &mut rng));
         let game = match self.game {
-            Rules::Minimax => Game::Minimax,
-            Rules::NonSaturating => Game::NonSaturating,
-            Rules::Wasserstein => Game::Wasserstein(self.penalty),
+            Rules::Minimax => GanLoss::Minimax,
+            Rules::NonSaturating => GanLoss::NonSaturating,
+            Rules::Wasserstein => GanLoss::Wasserstein(self.penalty),
         };
         let model = Players { generator, discriminator, judge };
         let options = self.clone();
@@ -227,7 +227,7 @@ fn looked_at(
 struct Played {
     model: Players,
     options: Gan,
-    game: Game,
+    game: GanLoss,
     data: Images,
     shape: [usize; 3],
     judge_epochs: usize,
@@ -250,7 +250,12 @@ fn scores(
     let (features, probabilities) = looked_at(judge, n, images)?;
     let distance = frechet_distance(real, &FeatureStats::of(&features)?)?;
     let (inception, _) = inception_score(&probabilities, 10.min(n))?;
-    Ok(Measures::default().mean("fid", distance, 1.0).with("inception_score", Form::Score, inception, 1.0))
+    Ok(Measures::default().mean("fid", distance, 1.0).with(
+        "inception_score",
+        MetricKind::Score,
+        inception,
+        1.0,
+    ))
 }
 
 impl Played {
@@ -267,7 +272,7 @@ impl Played {
         };
         // On large data it takes a while. If the standard error is closed, nobody waits.
         let _ = writeln!(io::stderr(), "the judge learns to tell the classes apart: {} epochs", how.epochs);
-        fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &Nothing, &how, &mut ())?;
+        fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &NoValidation, &how, &mut ())?;
         Ok(())
     }
 
@@ -287,7 +292,7 @@ impl Played {
     ) -> Result<R> {
         // The moments of Radford et al. 2016 for the probabilities, those of Gulrajani et al. 2017 for the critic.
         let (beta1, beta2) = match self.game {
-            Game::Wasserstein(_) => (0.0, 0.9),
+            GanLoss::Wasserstein(_) => (0.0, 0.9),
             _ => (0.5, 0.999),
         };
         let (learning_rate, weight_decay) = (config.lr, config.weight_decay);
@@ -327,7 +332,7 @@ impl Experiment for Played {
         &mut self.model
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
+    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
         self.teach(config.batch_size)?;
         self.learner(config, |learner, data| {
             let loader = Loader::new(Arc::clone(&data.train), config.batch_size, config.seed)?.drop_last();

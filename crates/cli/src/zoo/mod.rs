@@ -7,11 +7,11 @@ mod contrastive;
 mod forecaster;
 mod gan;
 mod gpt;
+mod latent;
 mod lenet;
 mod masked;
 mod mlp;
 mod products;
-mod represented;
 mod resnet;
 mod semi_supervised;
 mod seq2seq;
@@ -34,7 +34,7 @@ use supervised::Supervised;
 use wengert::Module;
 use wengert::nn::zoo::Decoding;
 use wengert::ops::Tensor;
-use wengert::train::{FitConfig, Fitted, Measures, Observer};
+use wengert::train::{FitConfig, FitReport, Measures, Observer};
 use wengert::{Tape, Var};
 
 /// A model of the zoo with its options. Its variants are the subcommands of `train`, the lines of `models`, and what
@@ -47,14 +47,17 @@ pub(crate) enum Architecture {
     /// LeNet-5: two convolutions and three fully connected layers that classify images
     Lenet(lenet::Lenet),
     /// A small VGG: stages of 3 × 3 convolutions with batch norm that classify images
+    #[command(visible_alias = "cnn")]
     Vgg(vgg::Vgg),
     /// A residual network that classifies images
     Resnet(resnet::Resnet),
     /// A vision Transformer: self-attention over patches of an image
     Vit(vit::Vit),
     /// A recurrent language model of characters: RNN, LSTM or GRU
+    #[command(visible_aliases = RECURRENCES)]
     CharRnn(char_rnn::CharRnn),
     /// A GPT-style language model of characters
+    #[command(visible_alias = "transformer")]
     Gpt(gpt::Gpt),
     /// A Transformer encoder that classifies texts
     TextClassifier(text_classifier::TextClassifier),
@@ -127,7 +130,17 @@ impl Architecture {
         let about = |c: &Command| c.get_about().map(ToString::to_string).unwrap_or_default();
         table().get_subcommands().map(|c| (c.get_name().to_owned(), about(c))).collect()
     }
+
+    /// The other names of a model.
+    pub(crate) fn aliases(name: &str) -> Vec<String> {
+        let table = table();
+        let model = table.get_subcommands().find(|c| c.get_name() == name);
+        model.map(|c| c.get_visible_aliases().map(str::to_owned).collect()).unwrap_or_default()
+    }
 }
+
+/// Names of `char-rnn` that also choose its recurrence.
+pub(crate) const RECURRENCES: [&str; 3] = ["rnn", "lstm", "gru"];
 
 /// What models of rows of numbers do not take.
 const OF_ROWS: &[&str] = &["augment"];
@@ -227,7 +240,7 @@ pub(crate) trait Experiment {
     fn model_mut(&mut self) -> &mut dyn Module;
 
     /// Trains, and leaves the weights that are to be kept.
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted>;
+    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport>;
 
     /// The score on the samples that are held out.
     fn evaluate(&mut self, config: &Config) -> Result<Measures>;

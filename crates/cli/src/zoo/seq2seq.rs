@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wengert::data::{BEGIN, END, PAD, PairBatch, Pairs};
 use wengert::nn::zoo;
 use wengert::ops::random::Rng;
-use wengert::train::{Form, Outcome, task};
+use wengert::train::{MetricKind, Outcome, task};
 use wengert::{Module, Tape, Var};
 
 const EXAMPLES: &str = "\
@@ -85,7 +85,7 @@ pub(super) fn translation<M: Module + 'static>(
         let tokens = tokens(batch);
         let outcome = Outcome::weighted(loss(model, batch, tape), batch.indices.len(), tokens)?;
         let nats = outcome.measures.loss();
-        Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+        Ok(outcome.measured(|m| m.with("perplexity", MetricKind::Exp, nats, tokens as f64)))
     });
     Supervised::new(model, Arc::new(train), test, learn)
         .makes(move |model, wanted| {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use std::sync::Arc;
 use wengert::data::{Dataset, Loader};
 use wengert::nn::optim::Optimizer;
-use wengert::train::{Ended, FitConfig, Fitted, Measures, Minimize, Observer, Task, evaluate, fit};
+use wengert::train::{FitConfig, FitReport, Measures, Minimize, Observer, StopReason, Task, evaluate, fit};
 use wengert::{Module, Tape, Var};
 
 /// A model, batches of one kind, and a task.
@@ -57,12 +57,12 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
         &mut self.model
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
+    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
         let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
         let mut learner = minimize(config, &mut self.model, &mut *optimizer, &*self.task);
         let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
-        if how.watch.is_none() && fitted.ended != Ended::Interrupted {
+        if how.watch.is_none() && fitted.ended != StopReason::Interrupted {
             learner.keep_average()?;
         }
         Ok(fitted)

@@ -259,7 +259,7 @@ fn an_impossible_folder_or_a_run_that_diverges_fails() {
 fn what_cannot_be_understood_is_told_with_what_could() {
     let inside = temporary("usage");
     for (arguments, words) in [
-        ("train cnn", ["unrecognized subcommand 'cnn'", "--help"]),
+        ("train convnet", ["unrecognized subcommand 'convnet'", "--help"]),
         ("train resnet --augment flop", ["'flop' for '--augment", "flip"]),
         ("train mlp --labels 0", ["'0' for '--labels", "whole number from 1"]),
         ("sample run --temperature 0", ["'0' for '--temperature", "a number above 0"]),
@@ -345,6 +345,9 @@ fn a_model_offers_what_it_takes_and_says_why_it_does_not_take_the_rest() {
 fn models_and_their_summaries_are_shown() {
     let inside = temporary("summary");
     let models = succeeds(&inside, "models");
+    for also in ["also: cnn", "also: rnn, lstm, gru", "also: transformer"] {
+        assert!(models.contains(also), "{models}");
+    }
     let first: Vec<&str> = models.lines().take(4).map(str::trim).collect();
     let about = first[0].strip_prefix("mlp ").unwrap().trim_start();
     assert!(about.starts_with("A multilayer perceptron"), "{models}");

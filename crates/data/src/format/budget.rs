@@ -1,6 +1,6 @@
 //! How much memory the reading of a file may take: a few bytes can stand for very many.
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use std::path::Path;
 
 /// Reading a file takes no more memory than this many times its length, or [`MOST_FOR_ANY_FILE`] if that is more. Files that
@@ -43,7 +43,7 @@ impl Budget {
     }
 
     /// Takes off what is about to be reserved for `what`.
-    pub(crate) fn spend(&mut self, bytes: u64, what: &str, path: &Path, at: Place) -> Result<()> {
+    pub(crate) fn spend(&mut self, bytes: u64, what: &str, path: &Path, at: Location) -> Result<()> {
         let Some(left) = self.left.checked_sub(bytes) else {
             let expected = format!("{what} that take at most {} bytes of memory ({})", self.left, limit());
             return Err(Error::malformed(path, at, expected, bytes));
@@ -74,9 +74,9 @@ mod tests {
         let path = Path::new("f");
         let mut small = Budget::of(1000);
         assert_eq!(small.left(), MOST_FOR_ANY_FILE - 1000);
-        small.spend(MOST_FOR_ANY_FILE - 1010, "elements", path, Place::Byte(8)).unwrap();
-        small.spend(10, "elements", path, Place::Whole).unwrap();
-        let e = small.spend(1, "elements", path, Place::Byte(8)).unwrap_err().to_string();
+        small.spend(MOST_FOR_ANY_FILE - 1010, "elements", path, Location::Byte(8)).unwrap();
+        small.spend(10, "elements", path, Location::Whole).unwrap();
+        let e = small.spend(1, "elements", path, Location::Byte(8)).unwrap_err().to_string();
         assert_eq!(
             e,
             "f, byte 8: expected elements that take at most 0 bytes of memory (reading a file takes at most 40 times its \

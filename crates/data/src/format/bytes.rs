@@ -1,7 +1,7 @@
 //! Bytes of a file, compressed or not, taken in order, with positions in the errors.
 
 use super::budget::limit;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use flate2::bufread::GzDecoder;
 use std::io::Read;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(crate) fn gunzip(gz: &[u8], most: u64, path: &Path) -> Result<Vec<u8>> {
     source.at = bytes.len() as u64;
     if source.at == most && source.reader.read(&mut [0]).map_err(Error::read(path))? > 0 {
         let expected = format!("at most {most} bytes after decompression ({})", limit());
-        return Err(Error::malformed(path, Place::Whole, expected, "more"));
+        return Err(Error::malformed(path, Location::Whole, expected, "more"));
     }
     source.end()?;
     Ok(bytes)
@@ -81,8 +81,8 @@ impl<'a> Source<'a> {
     }
 
     /// Where the next byte stands.
-    pub(crate) fn place(&self) -> Place {
-        Place::Byte(self.at)
+    pub(crate) fn place(&self) -> Location {
+        Location::Byte(self.at)
     }
 
     /// Whether the file can hold another `n` bytes, which are `what`; otherwise an error.

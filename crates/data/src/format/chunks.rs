@@ -2,7 +2,7 @@
 //!
 //! Source: W3C, *Portable Network Graphics (PNG) Specification (Third Edition)*, sections 5.3, 5.6 and 11.
 
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use flate2::Crc;
 use std::path::Path;
 
@@ -59,7 +59,7 @@ impl<'a> Picture<'a> {
             let found = quoted(&String::from_utf8_lossy(&bytes[..bytes.len().min(SIGNATURE.len())]));
             return Err(Error::malformed(
                 path,
-                Place::Whole,
+                Location::Whole,
                 "a PNG image, which begins with \"\\u{89}PNG\"",
                 found,
             ));
@@ -105,7 +105,7 @@ impl<'a> Picture<'a> {
             chunks.before = chunk.kind;
         }
         let refuse = |expected: &str, found: &str| {
-            Err(Error::malformed(path, Place::Byte(chunks.at as u64), expected, found))
+            Err(Error::malformed(path, Location::Byte(chunks.at as u64), expected, found))
         };
         if chunks.at != bytes.len() {
             return refuse("the end of the file after the chunk IEND", "more bytes");
@@ -138,7 +138,7 @@ impl<'a> Chunks<'a> {
     fn next(&mut self) -> Result<Chunk<'a>> {
         let at = self.at;
         let refuse = |expected: &str, found: String| {
-            Error::malformed(self.path, Place::Byte(at as u64), expected, found)
+            Error::malformed(self.path, Location::Byte(at as u64), expected, found)
         };
         let rest = &self.bytes[at..];
         let Some((&[a, b, c, d, e, f, g, h], after)) = rest.split_first_chunk::<8>() else {
@@ -170,7 +170,7 @@ impl<'a> Chunks<'a> {
 
 impl<'a> Chunk<'a> {
     fn refuse(&self, path: &Path, expected: &str, found: impl ToString) -> Error {
-        Error::malformed(path, Place::Byte(self.at as u64), expected, found)
+        Error::malformed(path, Location::Byte(self.at as u64), expected, found)
     }
 
     fn header(&self, path: &Path) -> Result<Picture<'a>> {

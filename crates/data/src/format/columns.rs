@@ -1,6 +1,6 @@
 //! Files with two columns and a tab between them.
 
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use std::path::Path;
 
 /// Whether there must be something in the second column. In the first there must.
@@ -25,7 +25,7 @@ pub(crate) fn two<'a>(
             1 => format!("no tab in {}", quoted(line)),
             columns => format!("{columns} columns: {}", quoted(line)),
         };
-        return Err(Error::malformed(path, Place::Line(i + 1), expected, found));
+        return Err(Error::malformed(path, Location::Line(i + 1), expected, found));
     }
     Ok(text.lines().filter_map(|line| line.split_once('\t')))
 }

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::text;
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use csv_core::{ReadFieldResult, ReaderBuilder};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -168,7 +168,7 @@ impl Table {
     fn parse_within(text: &str, path: &Path, config: &TableConfig, mut budget: Budget) -> Result<Self> {
         let text = text.strip_prefix(text::MARK).unwrap_or(text);
         let survey = Survey::of(text, config);
-        budget.spend(survey.cost(text), "a table", path, Place::Whole)?;
+        budget.spend(survey.cost(text), "a table", path, Location::Whole)?;
         let mut table = Table {
             path: path.to_owned(),
             names: None,
@@ -180,14 +180,24 @@ impl Table {
         let uneven = table.fill(text, config)?;
         // The parser closes what the text leaves open.
         if let Some(line) = survey.open {
-            return Err(Error::malformed(path, Place::Line(line), "a closing quote", "the end of the file"));
+            return Err(Error::malformed(
+                path,
+                Location::Line(line),
+                "a closing quote",
+                "the end of the file",
+            ));
         }
         if let Some((line, fields)) = uneven {
-            return Err(Error::malformed(path, Place::Line(line), format!("{} fields", table.width), fields));
+            return Err(Error::malformed(
+                path,
+                Location::Line(line),
+                format!("{} fields", table.width),
+                fields,
+            ));
         }
         if config.header == Header::Names {
             if table.rows.is_empty() {
-                return Err(Error::malformed(path, Place::Line(1), "the names of the columns", "nothing"));
+                return Err(Error::malformed(path, Location::Line(1), "the names of the columns", "nothing"));
             }
             table.names = Some((0..table.width).map(|column| table.field(0, column).to_owned()).collect());
             table.rows.remove(0);
@@ -214,7 +224,7 @@ impl Table {
                 ReadFieldResult::End => return Ok(None),
             };
             let refuse = |expected: &str, found: &str| {
-                Err(Error::malformed(&self.path, Place::Line(row.line), expected, found))
+                Err(Error::malformed(&self.path, Location::Line(row.line), expected, found))
             };
             // Only a delimiter that is no character of its own can cut one in two.
             let Ok(field) = std::str::from_utf8(&buffer[..filled]) else {
@@ -303,12 +313,12 @@ impl Table {
         }
     }
 
-    fn place(&self, row: usize, column: usize) -> Place {
+    fn place(&self, row: usize, column: usize) -> Location {
         let column = match &self.names {
             Some(names) => quoted(&names[column]),
             None => column.to_string(),
         };
-        Place::Cell { line: self.rows[row].line, column }
+        Location::Cell { line: self.rows[row].line, column }
     }
 
     /// The fields of a column as text, top to bottom.

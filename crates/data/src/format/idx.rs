@@ -6,7 +6,7 @@
 use super::array::{Array, collect};
 use super::budget::{Budget, tensor_bytes};
 use super::bytes::{Source, checked_bytes, read_file, write_file};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 use std::path::Path;
@@ -105,7 +105,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     let mut source = Source::new(bytes, path);
     let refuse =
-        |at, expected: &str, found: String| Err(Error::malformed(path, Place::Byte(at), expected, found));
+        |at, expected: &str, found: String| Err(Error::malformed(path, Location::Byte(at), expected, found));
     let magic = source.array::<4>("magic number")?;
     let kind = match magic {
         [0, 0, code, _] => Kind::ALL.into_iter().find(|&kind| kind as u8 == code),

@@ -8,7 +8,7 @@ use super::bytes::{read_file, write_file};
 use super::chunks::Picture;
 use super::pixels;
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::transform::{Filter, resize};
 use png::{BitDepth, ColorType};
 use std::path::{Path, PathBuf};
@@ -127,7 +127,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
             if !file.extension().is_some_and(|end| end.eq_ignore_ascii_case("png")) {
                 return Err(Error::malformed(
                     &file,
-                    Place::Whole,
+                    Location::Whole,
                     "a PNG file in a folder of a class",
                     "another",
                 ));
@@ -154,7 +154,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
                     let pixels = (files.len() as u64).saturating_mul(image.numel() as u64);
                     let mut budget = Budget::of_all(lengths, files.len(), MOST_FOR_ANY_IMAGE);
                     let what = format!("{} images of shape {shape}", files.len());
-                    budget.spend(tensor_bytes(pixels, size_of::<T>()), &what, root, Place::Whole)?;
+                    budget.spend(tensor_bytes(pixels, size_of::<T>()), &what, root, Location::Whole)?;
                 }
                 all.insert(Tensor::try_full(whole, T::ZERO)?)
             }
@@ -162,7 +162,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
         let first = &all.shape()[1..];
         if shape[..] != *first {
             let expected = format!("an image of shape {first:?} like the first");
-            return Err(Error::malformed(file, Place::Whole, expected, shape));
+            return Err(Error::malformed(file, Location::Whole, expected, shape));
         }
         let n = image.numel();
         all.data_mut()[i * n..][..n].copy_from_slice(&image.to_vec());
@@ -170,7 +170,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
     let Some(all) = all else {
         return Err(Error::malformed(
             root,
-            Place::Whole,
+            Location::Whole,
             "a folder with a subfolder of PNG files a class",
             "none",
         ));

@@ -8,7 +8,7 @@
 use super::array::{Array, collect};
 use super::budget::{Budget, tensor_bytes};
 use super::bytes::{Source, checked_bytes, read_file, write_file};
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use std::path::Path;
 use wengert_ops::{DType, Element, Shape, Tensor};
 
@@ -60,7 +60,8 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
 /// As [`decode`], for a file that may be a part of another.
 pub(super) fn decode_within(bytes: &[u8], path: &Path, budget: &mut Budget) -> Result<Array> {
     let mut source = Source::new(bytes, path);
-    let refuse = |at, expected: &str, found: String| Error::malformed(path, Place::Byte(at), expected, found);
+    let refuse =
+        |at, expected: &str, found: String| Error::malformed(path, Location::Byte(at), expected, found);
     let magic = source.array::<6>("magic number")?;
     if magic != *MAGIC {
         return Err(refuse(0, "the magic number of .npy", format!("{:?}", String::from_utf8_lossy(&magic))));

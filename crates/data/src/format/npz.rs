@@ -7,7 +7,7 @@ use super::array::Array;
 use super::budget::Budget;
 use super::bytes::{MOST_EXPANSION, read_file, write_file};
 use super::npy;
-use crate::error::{Error, Place, Result, shortened};
+use crate::error::{Error, Location, Result, shortened};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use std::collections::HashSet;
@@ -64,7 +64,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array
     let members = zip.members()?;
     for member in &members {
         let refuse = |expected: &str, found: &str| {
-            Error::malformed(path, Place::Member(member.name.clone()), expected, found)
+            Error::malformed(path, Location::Member(member.name.clone()), expected, found)
         };
         let Some(name) = member.name.strip_suffix(".npy") else {
             return Err(refuse("a name that ends in .npy", "another"));
@@ -75,7 +75,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array
         let mut own = budget.clone();
         let contents = zip.contents(member, &mut own)?;
         let array = npy::decode_within(&contents, &inside(path, &member.name), &mut own)?;
-        let place = Place::Member(member.name.clone());
+        let place = Location::Member(member.name.clone());
         budget.spend(array.bytes().saturating_add(name.len() as u64), "arrays", path, place)?;
         arrays.push((name.to_owned(), array));
     }
@@ -107,7 +107,7 @@ struct Zip<'a> {
 
 impl<'a> Zip<'a> {
     fn refuse(&self, at: usize, expected: &str, found: impl ToString) -> Error {
-        Error::malformed(self.path, Place::Byte(at as u64), expected, found)
+        Error::malformed(self.path, Location::Byte(at as u64), expected, found)
     }
 
     /// The `n` bytes at `at`, which are `what`.
@@ -204,7 +204,7 @@ impl<'a> Zip<'a> {
 
     fn contents(&self, member: &Member, budget: &mut Budget) -> Result<Vec<u8>> {
         let refuse = |expected: String, found: String| {
-            Error::malformed(self.path, Place::Member(member.name.clone()), expected, found)
+            Error::malformed(self.path, Location::Member(member.name.clone()), expected, found)
         };
         if member.encrypted {
             return Err(refuse("a member that is not encrypted".into(), "an encrypted one".into()));
@@ -223,7 +223,7 @@ impl<'a> Zip<'a> {
         }
         // What comes out of a compressed member is gathered in a buffer that doubles.
         let cost = member.size.saturating_mul(if member.method == 0 { 1 } else { 3 });
-        budget.spend(cost, "members", self.path, Place::Member(member.name.clone()))?;
+        budget.spend(cost, "members", self.path, Location::Member(member.name.clone()))?;
         let contents = match member.method {
             0 => data.to_vec(),
             8 => {

@@ -6,7 +6,7 @@ use super::budget::{Budget, tensor_bytes};
 use super::bytes::MOST_EXPANSION;
 use super::chunks::{Colour, Picture};
 use super::image::Channels;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use flate2::bufread::ZlibDecoder;
 use std::io::{BufRead, Read};
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) fn decode<T: Float>(
     mut budget: Budget,
 ) -> Result<Tensor<T>> {
     let (width, height) = (picture.width, picture.height);
-    let place = Place::Byte(picture.at as u64);
+    let place = Location::Byte(picture.at as u64);
     let stored = match picture.colour {
         Colour::Indexed => 3,
         colour => colour.samples(),
@@ -50,7 +50,7 @@ pub(super) fn decode<T: Float>(
     let what = format!("{width} by {height} pixels in {wanted} channels");
     let planes = tensor_bytes(area.saturating_mul(wanted as u64), size_of::<T>());
     let cost = planes.saturating_add(2 * longest).saturating_add(DECOMPRESSOR);
-    budget.spend(cost, &what, path, Place::Whole)?;
+    budget.spend(cost, &what, path, Location::Whole)?;
 
     let mut image = Tensor::try_full([wanted, height as usize, width as usize], T::ZERO)?;
     let (planes, area) = (image.data_mut(), area as usize);
@@ -68,7 +68,7 @@ pub(super) fn decode<T: Float>(
             let begin = (top + line * down) as usize * width as usize + left as usize;
             for i in 0..columns {
                 let pixel = picture.pixel(row, i).map_err(|(expected, found)| {
-                    Error::malformed(path, Place::Byte(picture.at as u64), expected, found)
+                    Error::malformed(path, Location::Byte(picture.at as u64), expected, found)
                 })?;
                 let at = begin + i * right as usize;
                 for c in 0..wanted {
@@ -170,7 +170,7 @@ impl<'a> Rows<'a> {
     }
 
     fn refuse(&self, expected: &str, found: impl ToString) -> Error {
-        Error::malformed(self.path, Place::Byte(self.at), expected, found)
+        Error::malformed(self.path, Location::Byte(self.at), expected, found)
     }
 
     fn read(&mut self, row: bool) -> Result<u8> {

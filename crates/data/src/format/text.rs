@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::bytes::{gunzip, is_gzip, read_file};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use std::path::Path;
 
 /// The mark that some programs begin a text in UTF-8 with. It is no part of the text.
@@ -31,12 +31,12 @@ fn decode(mut bytes: Vec<u8>, path: &Path, most: u64) -> Result<String> {
     };
     if let Some(other) = other {
         let found = format!("the byte order mark of {other}; save it in UTF-8");
-        return Err(Error::malformed(path, Place::Byte(0), "text in UTF-8", found));
+        return Err(Error::malformed(path, Location::Byte(0), "text in UTF-8", found));
     }
     let mut text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let found = format!("the byte {:#04x}", e.as_bytes()[at]);
-        Error::malformed(path, Place::Byte(at as u64), "text in UTF-8", found)
+        Error::malformed(path, Location::Byte(at as u64), "text in UTF-8", found)
     })?;
     if text.starts_with(MARK) {
         text.drain(..MARK.len_utf8());

@@ -1,7 +1,7 @@
 //! The 1797 handwritten digits that come with the crate.
 
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use flate2::read::GzDecoder;
 use std::io::Read;
 use wengert_ops::Tensor;
@@ -74,7 +74,7 @@ fn integer(line: usize, what: &str, word: &str, most: u8) -> Result<u8> {
 }
 
 fn malformed(line: usize, expected: String, found: impl ToString) -> Error {
-    Error::malformed(PATH.as_ref(), Place::Line(line), expected, found)
+    Error::malformed(PATH.as_ref(), Location::Line(line), expected, found)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Fashion-MNIST and MNIST, looked for on the machine, and 500 images that come with the crate.
 
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::image::{Channels, decode};
 use crate::format::{Array, idx};
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ const SIDE: usize = 28;
 ///
 /// # Errors
 /// If a file is missing (the error says how to get it), damaged, or not of this kind.
+#[doc(alias = "FashionMNIST")]
 pub fn fashion_mnist(folder: Option<&Path>) -> Result<(Classification, Classification)> {
     let advice = "install Debian's package (apt-get install dataset-fashion-mnist), or name a folder with the four files \
                   of https://github.com/zalandoresearch/fashion-mnist, to be had from \
@@ -64,6 +65,7 @@ pub fn fashion_mnist(folder: Option<&Path>) -> Result<(Classification, Classific
 ///
 /// # Errors
 /// If a file is missing, damaged, or not of this kind.
+#[doc(alias = "MNIST")]
 pub fn mnist(folder: impl AsRef<Path>) -> Result<(Classification, Classification)> {
     let advice = "name a folder with the files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
                   t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz";
@@ -97,11 +99,11 @@ fn put_together(
     let n = images.shape().first().copied().unwrap_or(0);
     let (Array::U8(pixels), [_, SIDE, SIDE]) = (&images, &images.shape()[..]) else {
         let found = format!("{} of shape {}", images.dtype(), images.shape());
-        return Err(Error::malformed(images_path, Place::Whole, "bytes of shape [N, 28, 28]", found));
+        return Err(Error::malformed(images_path, Location::Whole, "bytes of shape [N, 28, 28]", found));
     };
     let found = format!("{} of shape {}", labels.dtype(), labels.shape());
     let refuse = |found: &str| {
-        Error::malformed(labels_path, Place::Whole, format!("bytes from 0 to 9 of shape [{n}]"), found)
+        Error::malformed(labels_path, Location::Whole, format!("bytes from 0 to 9 of shape [{n}]"), found)
     };
     let (Array::U8(_), true) = (&labels, labels.shape()[..] == [n]) else { return Err(refuse(&found)) };
     let inputs = pixels.map(|pixel| f32::from(pixel) / 255.0).reshape([n, 1, SIDE, SIDE])?;
@@ -132,7 +134,7 @@ pub fn fashion_sample() -> Result<Classification> {
     let n = labels.numel();
     if column.shape()[..] != [1, n * SIDE, SIDE] {
         let expected = format!("{n} images one below the other");
-        return Err(Error::malformed(path, Place::Whole, expected, column.shape()));
+        return Err(Error::malformed(path, Location::Whole, expected, column.shape()));
     }
     Classification::new(column.reshape([n, 1, SIDE, SIDE])?, labels, FASHION_CLASSES.len())
 }

@@ -15,7 +15,7 @@ pub use names::country_and_language_names;
 pub use series::{co2, nile, sunspots};
 pub use tables::{IRIS_CLASSES, IRIS_FEATURES, WINE_FEATURES, iris, wine};
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::gunzip;
 use std::path::Path;
 
@@ -26,5 +26,5 @@ const MOST_BYTES: u64 = 1 << 20;
 fn asset_text(gz: &[u8], path: &str) -> Result<String> {
     let path = Path::new(path);
     String::from_utf8(gunzip(gz, MOST_BYTES, path)?)
-        .map_err(|e| Error::malformed(path, Place::Whole, "text in UTF-8", e))
+        .map_err(|e| Error::malformed(path, Location::Whole, "text in UTF-8", e))
 }

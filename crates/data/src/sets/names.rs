@@ -1,7 +1,7 @@
 //! Names in two languages, for models of pairs of sequences.
 
 use super::asset_text;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::columns;
 
 static ASSET: &[u8] = include_bytes!("../../assets/names-en-de.tsv.gz");
@@ -29,7 +29,7 @@ pub fn country_and_language_names() -> Result<Vec<(String, String)>> {
             .map(|(english, german)| (english.to_owned(), german.to_owned()))
             .collect();
     if pairs.len() != PAIRS {
-        return Err(Error::malformed(PATH.as_ref(), Place::Whole, format!("{PAIRS} pairs"), pairs.len()));
+        return Err(Error::malformed(PATH.as_ref(), Location::Whole, format!("{PAIRS} pairs"), pairs.len()));
     }
     Ok(pairs)
 }

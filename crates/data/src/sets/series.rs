@@ -1,7 +1,7 @@
 //! Three time series in the public domain, as distributed with statsmodels.
 
 use super::asset_text;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Location, Result};
 use crate::format::csv::{Missing, Table, TableConfig};
 use crate::series::Series;
 use wengert_ops::Tensor;
@@ -61,7 +61,7 @@ pub fn nile() -> Result<Series> {
 fn column(gz: &[u8], path: &str, name: &str, rows: usize) -> Result<Vec<Option<f64>>> {
     let table = Table::parse(&asset_text(gz, path)?, path, &TableConfig::default())?;
     if table.len() != rows {
-        return Err(Error::malformed(path.as_ref(), Place::Whole, format!("{rows} rows"), table.len()));
+        return Err(Error::malformed(path.as_ref(), Location::Whole, format!("{rows} rows"), table.len()));
     }
     // No value of these series is negative.
     let values: Tensor<f64> = table.numbers([name], Missing::Value(-1.0))?;

@@ -2,7 +2,7 @@
 
 use super::asset_text;
 use crate::classification::Classification;
-use crate::error::{Error, Place, Result, quoted};
+use crate::error::{Error, Location, Result, quoted};
 use crate::format::csv::{Header, Missing, Table, TableConfig};
 
 static IRIS: &[u8] = include_bytes!("../../assets/iris.csv.gz");
@@ -75,14 +75,14 @@ fn table(gz: &[u8], path: &str, rows: usize, features: usize) -> Result<Classifi
     if !first.starts_with(&size) {
         return Err(Error::malformed(
             path.as_ref(),
-            Place::Line(1),
+            Location::Line(1),
             format!("{size} and names"),
             quoted(first),
         ));
     }
     let table = Table::parse(rest, path, &TableConfig { header: Header::Absent, ..TableConfig::default() })?;
     if table.len() != rows {
-        return Err(Error::malformed(path.as_ref(), Place::Whole, format!("{rows} rows"), table.len()));
+        return Err(Error::malformed(path.as_ref(), Location::Whole, format!("{rows} rows"), table.len()));
     }
     Ok(table.classification(0..features, features, Missing::Refuse)?.0)
 }

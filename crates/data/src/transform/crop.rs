@@ -14,6 +14,7 @@ use wengert_ops::{Float, Tensor};
 /// assert_eq!(*apply(&Crop::to((28, 24), 0)?, &images, 0, 0)?.shape(), [5, 3, 28, 24]);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "RandomCrop")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crop {
     size: Option<(usize, usize)>,

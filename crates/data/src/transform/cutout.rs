@@ -68,6 +68,7 @@ fn fill<T: Float>(image: &mut [T], sizes: Sizes, rows: Range<usize>, columns: Ra
 /// assert_ne!(apply(&Erase::new(1.0)?, &images, 0, 0)?, images);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "RandomErasing")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Erase {
     p: f64,

@@ -22,6 +22,8 @@ enum Side {
 /// assert_eq!(apply(&Flip::vertical(0.0)?, &images, 0, 0)?, images);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "RandomHorizontalFlip")]
+#[doc(alias = "RandomVerticalFlip")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flip {
     side: Side,

@@ -53,6 +53,7 @@ impl<T: Float> SoftBatch<T> {
 /// }
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "MixUp")]
 #[derive(Debug)]
 pub struct Mixup<D: ?Sized> {
     data: Arc<D>,

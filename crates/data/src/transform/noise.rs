@@ -14,6 +14,7 @@ use wengert_ops::{Float, Tensor};
 /// assert!((variance - 0.25).abs() < 0.02);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "GaussianNoise")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
     std: f64,

@@ -14,6 +14,7 @@ use wengert_ops::{Float, Tensor};
 /// assert_ne!(apply(&Rotate::new(20.0)?, &images, 0, 0)?, images);
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
+#[doc(alias = "RandomRotation")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rotate {
     most: f64,

@@ -23,6 +23,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// assert_eq!(d.sample_index(&mut Rng::seed(0))?.shape(), &[1]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "OneHotCategorical")]
 #[derive(Debug, Clone, Copy)]
 pub struct Categorical<'t, T: Float> {
     logits: Var<'t, T>,
@@ -129,7 +130,7 @@ fn possible<T: Float>(logits: Var<'_, T>) -> Var<'_, T> {
     let logits = parameter("categorical", "a logit that is", logits, Needs::Number);
     let Ok(value) = logits.value() else { return logits };
     // The largest of a row is -∞ if all are, and +∞ if one is.
-    match value.max(-1, false).map(|most| Needs::Finite.outside(&most, false)) {
+    match value.max_axes(-1).map(|most| Needs::Finite.outside(&most, false)) {
         Ok(None) => logits,
         Ok(Some(found)) => {
             let detail = format!("expected rows of logits whose largest is finite, found {found}");
@@ -145,7 +146,7 @@ fn not_one_hot<T: Float>(x: Var<'_, T>) -> Result<Tensor<bool>> {
     let k = ones.shape().last().copied().unwrap_or(0);
     let one = Tensor::scalar(T::ONE);
     let rest = Tensor::scalar(T::from_f64(k as f64 - 1.0));
-    let (ones, zeros) = (ones.sum(-1, true)?, zeros.sum(-1, true)?);
+    let (ones, zeros) = (ones.sum_keepdim(-1)?, zeros.sum_keepdim(-1)?);
     Ok(ones.eq(&one)?.logical_and(&zeros.eq(&rest)?)?.logical_not())
 }
 

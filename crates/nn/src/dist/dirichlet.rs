@@ -14,7 +14,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// let d = Dirichlet::new(tape.var(Tensor::from([1.0, 1.0, 1.0])));               // the same everywhere
 /// let x = d.sample(&mut Rng::seed(0))?;
 /// assert!((d.log_prob(&x).item()? - 2f64.ln()).abs() < 1e-14);
-/// assert!((x.sum_all().item()? - 1.0).abs() < 1e-14);
+/// assert!((x.sum().item()? - 1.0).abs() < 1e-14);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -75,11 +75,11 @@ impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
         let outside = || -> Result<Tensor<bool>> {
             let value = x.value()?;
             let zero = Tensor::scalar(T::ZERO);
-            let sum = value.sum(-1, true)?;
+            let sum = value.sum_keepdim(-1)?;
             let off = either(sum.lt(&Tensor::scalar(T::from_f64(1.0 - SLACK))).map_err(Into::into), {
                 sum.gt(&Tensor::scalar(T::from_f64(1.0 + SLACK))).map_err(Into::into)
             })?;
-            let negative = value.lt(&zero)?.to_float::<T>().max(-1, true)?.gt(&zero)?;
+            let negative = value.lt(&zero)?.to_float::<T>().max_keepdim(-1)?.gt(&zero)?;
             Ok(off.logical_or(&negative)?)
         };
         let outside = match outside() {

@@ -21,6 +21,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// assert_eq!(d.sample_n(3, &mut Rng::seed(0))?.shape(), &[3, 5]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "MixtureSameFamily")]
 #[derive(Debug, Clone, Copy)]
 pub struct Mixture<'t, T: Float, D> {
     weights: Categorical<'t, T>,
@@ -132,7 +133,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Distribution<'t, T> for Mixture<'t, T
         let all = self.parts.draw(lead, keys)?;
         // A product with 0 would let an infinite draw of another component through as NaN.
         let zero = Tensor::scalar(T::ZERO);
-        let mine = chosen.ne(&zero)?.select_from(&all, &zero)?;
-        Ok(mine.sum(self.axis(), false)?)
+        let mine = all.where_cond(&chosen.ne(&zero)?, &zero)?;
+        Ok(mine.sum_axes(self.axis())?)
     }
 }

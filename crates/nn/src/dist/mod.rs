@@ -149,6 +149,7 @@ pub trait Distribution<'t, T: Float> {
 }
 
 /// A distribution whose draws are a differentiable function of the parameters and of noise (Kingma and Welling 2014).
+#[doc(alias = "has_rsample")]
 pub trait Reparameterised<'t, T: Float>: Distribution<'t, T> {
     /// As [`draw`](Distribution::draw), as a value of the tape. The same keys give the same numbers.
     fn redraw(&self, lead: &[usize], keys: &mut dyn Keys) -> Var<'t, T>;
@@ -173,6 +174,7 @@ pub trait Reparameterised<'t, T: Float>: Distribution<'t, T> {
 }
 
 /// Pairs of distributions whose Kullback-Leibler divergence has a closed form.
+#[doc(alias = "register_kl")]
 pub trait Kl<'t, T: Float, Q = Self> {
     /// KL\[self ‖ q\].
     fn kl(&self, q: &Q) -> Var<'t, T>;
@@ -187,6 +189,7 @@ pub trait Kl<'t, T: Float, Q = Self> {
 /// assert!((kl(&p, &q).item()? - (2.0 - 2f64.ln())).abs() < 1e-15);       // (σ² + μ² - 1) / 2 - log σ
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "kl_divergence")]
 #[track_caller]
 pub fn kl<'t, T: Float, P: Kl<'t, T, Q>, Q>(p: &P, q: &Q) -> Var<'t, T> {
     p.kl(q)

@@ -42,7 +42,7 @@ impl<'t, T: Float> StudentT<'t, T> {
     /// `x` where ν is larger than `least`, else NaN.
     #[track_caller]
     fn exists(&self, x: Var<'t, T>, least: f64) -> Var<'t, T> {
-        x.select(self.freedom.gt(least), f64::NAN)
+        x.where_cond(self.freedom.gt(least), f64::NAN)
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<f64>> {
 
 /// A parameter for every element of a draw, in f64.
 pub(super) fn spread<T: Float>(x: Var<'_, T>, lead: &[usize], shape: &Shape) -> Result<Vec<f64>> {
-    Ok(x.value()?.broadcast_to(full(lead, shape))?.cast::<f64>().to_vec())
+    Ok(x.value()?.expand(full(lead, shape))?.cast::<f64>().to_vec())
 }
 
 /// Positive numbers as elements of `T`: one that is too small for it becomes the smallest there is.

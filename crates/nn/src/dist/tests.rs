@@ -37,7 +37,7 @@ fn is_consistent<'t>(d: &impl Distribution<'t, f64>) {
     assert_eq!(d.sample(&mut Rng::seed(0)).unwrap().shape(), &d.shape());
     let tape = d.tape();
     let x = tape.constant(&draws);
-    let (mean, variance) = (x.mean_axes(0), x.var_axes(0, 0.0));
+    let (mean, variance) = (x.mean_axes(0), x.variance_axes(0, 0.0));
     let fourth = (x - mean).square().square().mean_axes(0);
     let each = |v: Var<'t, f64>| v.value().unwrap().contiguous().to_vec();
     let found = each(mean).into_iter().zip(each(variance)).zip(each(fourth));

@@ -5,7 +5,7 @@ use crate::module::{GradsExt, Module, for_each_param, for_each_param_mut};
 use std::ops::Range;
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, normal};
-use wengert_tape::{ErrorKind, Param, Result, Retain, Tape, Var};
+use wengert_tape::{ErrorKind, Param, Result, RetainGraph, Tape, Var};
 
 /// A loss from a model, a tape and inputs.
 pub(super) type Loss<'f, M> = dyn for<'t> Fn(&M, &'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> + 'f;
@@ -139,7 +139,7 @@ impl<'a, M: Module> Subject<'a, M> {
         let value = loss.item()?;
         let grads = match loss.backward() {
             // What depends on nothing has no gradients, which the comparison finds out.
-            Err(e) if e.kind() == ErrorKind::NoGradient => tape.backward(&[], Retain::Nothing)?,
+            Err(e) if e.kind() == ErrorKind::NoGradient => tape.backward(&[], RetainGraph::Nothing)?,
             swept => swept?,
         };
         let mut gradient = Vec::with_capacity(self.len());

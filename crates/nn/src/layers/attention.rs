@@ -57,6 +57,7 @@ impl AttentionConfig {
 /// assert_eq!(p.shape(), [2, 2, 3, 5]);                                        // for pictures
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "MultiheadAttention")]
 #[derive(Debug, Clone, Module)]
 pub struct MultiHeadAttention<T: Float> {
     /// `[3 width, width]`, if queries, keys and values are made from inputs of one width.
@@ -272,7 +273,7 @@ impl<T: Float> MultiHeadAttention<T> {
         let all = all.unflatten(-1, [3, self.heads, width / self.heads]); // [batch, t, 3, heads, width / heads]
         let mut parts = [all; 3];
         for (i, part) in parts.iter_mut().enumerate() {
-            *part = all.get(2, i).transpose(1, 2); // [batch, heads, t, width / heads]
+            *part = all.select(2, i).transpose(1, 2); // [batch, heads, t, width / heads]
         }
         parts
     }
@@ -382,7 +383,7 @@ impl<T: Float> Layer<T> for MultiHeadAttention<T> {
 mod tests {
     use super::*;
     use crate::gradcheck;
-    use crate::layers::Pairing;
+    use crate::layers::RotaryLayout;
 
     fn random(shape: [usize; 3], seed: u64) -> Tensor<f64> {
         Tensor::randn(shape, &mut Rng::seed(seed)).unwrap()
@@ -437,7 +438,7 @@ mod tests {
 
     #[test]
     fn cached_steps_give_the_numbers_of_the_whole() {
-        for pairing in [Pairing::Neighbours, Pairing::Halves] {
+        for pairing in [RotaryLayout::Neighbours, RotaryLayout::Halves] {
             let rotary = Some(Rotary { pairing, ..Rotary::default() });
             let layer =
                 MultiHeadAttention::<f64>::with(&AttentionConfig { rotary, ..config() }, &mut Rng::seed(3));
@@ -495,13 +496,13 @@ mod tests {
         let causal = weights(AttentionMask::new().causal());
         close(&causal, &weights(AttentionMask::new().pairs(&lower)));
         close(&causal, &weights(AttentionMask::new().bias(tape.constant(&added))));
-        let each = lower.unsqueeze(0).unwrap().broadcast_to([2, 3, 3]).unwrap();
+        let each = lower.unsqueeze(0).unwrap().expand([2, 3, 3]).unwrap();
         close(&causal, &weights(AttentionMask::new().pairs(&each)));
         let keys = Tensor::from([[true, true, false], [false, false, false]]);
         let p = weights(AttentionMask::new().keys(&keys));
         close(&p, &weights(AttentionMask::new().lengths(&Tensor::from([2, 0]))));
         assert_eq!(p.select(0, 1).unwrap().to_vec(), [0.0; 18], "a query that sees nothing");
-        let sums = p.select(0, 0).unwrap().sum(-1, false).unwrap().to_vec();
+        let sums = p.select(0, 0).unwrap().sum_axes(-1).unwrap().to_vec();
         assert!(sums.iter().all(|s| (s - 1.0).abs() < 1e-15));
     }
 
@@ -516,7 +517,7 @@ mod tests {
             assert_eq!(e.location().map(|at| at.file()), Some(file!()));
         };
         let none = AttentionMask::new();
-        says(layer.forward(x.get(0, 0)), "expected queries [batch, steps, 4], found [3, 4]");
+        says(layer.forward(x.select(0, 0)), "expected queries [batch, steps, 4], found [3, 4]");
         says(layer.forward(x.slice(2, ..3)), "found [2, 3, 3]");
         let short = x.slice(1, ..2);
         says(layer.attend(x, x, short, &none), "expected values [2, 3, 4], found [2, 2, 4]");

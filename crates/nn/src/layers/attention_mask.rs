@@ -113,7 +113,7 @@ impl<'t, T: Float> AttentionMask<'t, T> {
             if mask.rank() == 3 {
                 mask = mask.unsqueeze(1)?;
             }
-            if mask.broadcast_to(full).is_err() {
+            if mask.expand(full).is_err() {
                 let (found, [b, h, t, s]) = (mask.shape(), full);
                 return Err(refused(format!(
                     "expected a mask of pairs [{t}, {s}], [{b}, {t}, {s}] or [{b}, {h}, {t}, {s}], found {found}"

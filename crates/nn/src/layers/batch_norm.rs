@@ -33,6 +33,9 @@ use wengert_tape::{Change, Float, Param, Var};
 /// assert!((y.to_vec()[0] - (1.0 - 0.2) / (1.1f64 + 1e-5).sqrt()).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "BatchNorm1d")]
+#[doc(alias = "BatchNorm2d")]
+#[doc(alias = "BatchNorm3d")]
 #[derive(Debug, Clone, Module)]
 pub struct BatchNorm<T: Float> {
     /// `[channels]`, one at first.

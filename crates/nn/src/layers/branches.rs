@@ -1,7 +1,7 @@
 //! [`Branches`]: layers beside each other, their outputs joined.
 
 use crate::layers::{Layer, refused};
-use crate::module::{Module, Path, Visitor, VisitorMut};
+use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use wengert_tape::{Float, Var};
 
 /// Layers that all see the same input, their outputs joined along an axis, as in an Inception block; with an
@@ -44,12 +44,12 @@ impl<T: Float> Module for Branches<T> {
     fn kind(&self) -> &'static str {
         "Branches"
     }
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         visitor.enter(path, "Branches");
         self.layers.visit(path, visitor);
         visitor.leave(path);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self.layers.visit_mut(path, visitor);
     }
 }

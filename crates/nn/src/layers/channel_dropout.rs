@@ -15,10 +15,13 @@ use wengert_tape::{Float, Var};
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::train(3);
 /// let y = ChannelDropout::new(0.5).forward(tape.constant(Tensor::<f32>::ones([4, 8, 2, 2]))).value()?;
-/// let channels = y.reshape([32, 4])?.sum(1, false)?.to_vec();
+/// let channels = y.reshape([32, 4])?.sum_axes(1)?.to_vec();
 /// assert!(channels.iter().all(|&s| s == 0.0 || s == 8.0) && channels.contains(&0.0) && channels.contains(&8.0));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "Dropout1d")]
+#[doc(alias = "Dropout2d")]
+#[doc(alias = "Dropout3d")]
 #[derive(Debug, Clone, Copy, PartialEq, Module)]
 pub struct ChannelDropout {
     /// The probability of dropping a channel.

@@ -18,7 +18,7 @@ use wengert_tape::{Float, Param, Tape, Var};
 /// let tape = wengert_tape::Tape::new();
 /// let x = table.forward(&tape, &Tensor::from([[3, 1, 0], [7, 0, 0]]));
 /// assert_eq!(x.shape(), [2, 3, 4]);
-/// assert_eq!(x.get(0, 1).slice(0, 1..).value()?.to_vec(), [0.0; 8]);        // padding is zeros
+/// assert_eq!(x.select(0, 1).slice(0, 1..).value()?.to_vec(), [0.0; 8]);        // padding is zeros
 /// let logits = table.project(x);                                            // tied weights
 /// assert_eq!((logits.shape().to_string(), table.num_params()), ("[2, 3, 10]".into(), 40));
 /// # Ok::<(), wengert_tape::Error>(())

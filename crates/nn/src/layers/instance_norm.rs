@@ -16,6 +16,9 @@ use wengert_tape::{Float, Param, Var};
 /// assert_eq!(y, Tensor::from([[[-1.0, 1.0], [1.0, -1.0]]]));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "InstanceNorm1d")]
+#[doc(alias = "InstanceNorm2d")]
+#[doc(alias = "InstanceNorm3d")]
 #[derive(Debug, Clone, Module)]
 pub struct InstanceNorm<T: Float> {
     /// `[channels]`, one at first.

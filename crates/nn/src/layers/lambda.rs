@@ -1,7 +1,7 @@
 //! [`Lambda`]: a function as a layer.
 
 use crate::layers::Layer;
-use crate::module::{Module, Path, Visitor, VisitorMut};
+use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use std::fmt;
 use wengert_tape::{Float, Var};
 
@@ -36,11 +36,11 @@ impl<T: Float, F> Module for Lambda<T, F> {
     fn kind(&self) -> &'static str {
         "Lambda"
     }
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         visitor.enter(path, "Lambda");
         visitor.leave(path);
     }
-    fn visit_mut(&mut self, _: &mut Path, _: &mut dyn VisitorMut) {}
+    fn visit_mut(&mut self, _: &mut ModulePath, _: &mut dyn VisitorMut) {}
 }
 
 impl<T: Float, F: for<'t> Fn(Var<'t, T>) -> Var<'t, T> + Send + Sync> Layer<T> for Lambda<T, F> {

@@ -58,8 +58,8 @@ pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d,
     GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d, ZeroPad,
 };
-pub use positions::{LearnedPositions, Pairing, Rotary, SinusoidalPositions};
-pub use recurrent::{Gru, Lstm, Recurred, RecurrentConfig, ReluRnn, Rnn, Start};
+pub use positions::{LearnedPositions, Rotary, RotaryLayout, SinusoidalPositions};
+pub use recurrent::{Gru, Lstm, RecurrentConfig, ReluRnn, Rnn, RnnInput, RnnOutput};
 pub use reshape::{Reshape, Unflatten};
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;

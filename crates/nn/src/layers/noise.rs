@@ -1,7 +1,7 @@
 //! Noise in training: [`GaussianNoise`] on what flows, [`NoisyWeights`] on a layer's parameters.
 
 use crate::layers::{Layer, refused};
-use crate::module::{Module, Path, Visitor, VisitorMut, for_each_param};
+use crate::module::{Module, ModulePath, Visitor, VisitorMut, for_each_param};
 use wengert_ops::random;
 use wengert_tape::{Float, Var};
 
@@ -94,10 +94,10 @@ impl<L: Module> Module for NoisyWeights<L> {
     fn kind(&self) -> &'static str {
         self.layer.kind()
     }
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         self.layer.visit(path, visitor);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self.layer.visit_mut(path, visitor);
     }
 }

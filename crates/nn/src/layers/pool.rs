@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::layers::{Layer, refused};
-use wengert_ops::{Divisor, PerAxis, Tensor, Window};
+use wengert_ops::{AvgDivisor, PerAxis, Tensor, Window};
 use wengert_tape::{Float, Var};
 
 macro_rules! pools {
@@ -53,18 +53,18 @@ macro_rules! pools {
             pub window: Window<$d>,
             /// By what a sum is divided: by the window's size, padding included, unless told otherwise.
             #[module(skip)]
-            pub divisor: Divisor,
+            pub divisor: AvgDivisor,
         }
 
         impl $avg {
             /// A pool whose window moves by its size unless told otherwise.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
-                $avg { window: window.into(), divisor: Divisor::default() }
+                $avg { window: window.into(), divisor: AvgDivisor::default() }
             }
 
             /// The pool with another divisor.
             #[must_use]
-            pub fn divisor(mut self, divisor: Divisor) -> Self {
+            pub fn divisor(mut self, divisor: AvgDivisor) -> Self {
                 self.divisor = divisor;
                 self
             }
@@ -251,6 +251,9 @@ fn places<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<Var<'t, T>, V
 /// assert_eq!((y.shape().to_string(), y.sum().item()?), ("[1, 1, 4, 7]".into(), 9.0));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "ZeroPad1d")]
+#[doc(alias = "ZeroPad2d")]
+#[doc(alias = "ZeroPad3d")]
 #[derive(Debug, Clone, PartialEq, Eq, Module)]
 pub struct ZeroPad {
     /// How many zeros before and after each of the last axes.
@@ -293,7 +296,7 @@ mod tests {
         let window = Window::new(3).stride(2).padding(1);
         let pools: [Pool<'_>; 7] = [
             &MaxPool2d::new(window),
-            &AvgPool2d::new(window).divisor(Divisor::Inside),
+            &AvgPool2d::new(window).divisor(AvgDivisor::Inside),
             &AdaptiveMaxPool2d::new([2, 3]),
             &AdaptiveAvgPool2d::new(2),
             &GlobalAvgPool,

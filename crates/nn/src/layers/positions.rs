@@ -83,7 +83,7 @@ fn steps_and_width<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<(usi
 /// let positions = LearnedPositions::<f32>::new(16, 4, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// let y = positions.forward_at(tape.constant(Tensor::zeros([2, 3, 4])), 5);
-/// assert_eq!(y.get(0, 1).value()?, positions.weight.value().slice(0, 5..8)?);
+/// assert_eq!(y.select(0, 1).value()?, positions.weight.value().slice(0, 5..8)?);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Module)]
@@ -129,7 +129,7 @@ impl<T: Float> Layer<T> for LearnedPositions<T> {
 
 /// Which features a [`Rotary`] turns together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Module)]
-pub enum Pairing {
+pub enum RotaryLayout {
     /// Feature 2i with 2i + 1, as in the paper.
     #[default]
     Neighbours,
@@ -154,12 +154,12 @@ pub struct Rotary {
     /// 10000 unless told otherwise; larger for longer contexts. Default: `10000.0`.
     pub base: f64,
     /// Which features are turned together. Default: `Neighbours`.
-    pub pairing: Pairing,
+    pub pairing: RotaryLayout,
 }
 
 impl Default for Rotary {
     fn default() -> Self {
-        Rotary { base: 10000.0, pairing: Pairing::Neighbours }
+        Rotary { base: 10000.0, pairing: RotaryLayout::Neighbours }
     }
 }
 
@@ -184,16 +184,16 @@ impl Rotary {
             Err(e) => return x.tape().failed(e.into()),
         };
         let (a, b) = match self.pairing {
-            Pairing::Neighbours => {
+            RotaryLayout::Neighbours => {
                 let pairs = x.unflatten(-1, [half, 2]); // [.., steps, half, 2]
-                (pairs.get(-1, 0), pairs.get(-1, 1))
+                (pairs.select(-1, 0), pairs.select(-1, 1))
             }
-            Pairing::Halves => (x.narrow(-1, 0, half), x.narrow(-1, half, half)),
+            RotaryLayout::Halves => (x.narrow(-1, 0, half), x.narrow(-1, half, half)),
         };
         let turned = [a * cos - b * sin, a * sin + b * cos];
         match self.pairing {
-            Pairing::Neighbours => x.tape().stack(&turned, -1).flatten_axes(-2, -1),
-            Pairing::Halves => x.tape().concat(&turned, -1),
+            RotaryLayout::Neighbours => x.tape().stack(&turned, -1).flatten_axes(-2, -1),
+            RotaryLayout::Halves => x.tape().concat(&turned, -1),
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
     fn a_later_part_of_a_sequence_is_encoded_as_in_the_whole() {
         let (x, tape) = (random([2, 7, 6], 0), Tape::eval());
         let learned = LearnedPositions::<f64>::new(9, 6, &mut Rng::seed(1));
-        let halves = Rotary { pairing: Pairing::Halves, ..Rotary::default() };
+        let halves = Rotary { pairing: RotaryLayout::Halves, ..Rotary::default() };
         type Encode<'a> = &'a dyn for<'t> Fn(Var<'t, f64>, usize) -> Var<'t, f64>;
         let all: [Encode<'_>; 4] = [
             &|x, at| SinusoidalPositions.forward_at(x, at),
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn products_of_turned_vectors_depend_on_their_distance_only() {
         let (q, k, tape) = (random([1, 1, 8], 2), random([1, 1, 8], 3), Tape::eval());
-        for pairing in [Pairing::Neighbours, Pairing::Halves] {
+        for pairing in [RotaryLayout::Neighbours, RotaryLayout::Halves] {
             let rotary = Rotary { base: 100.0, pairing };
             let product = |m: usize, n: usize| {
                 let (q, k) = (rotary.rotate(tape.constant(&q), m), rotary.rotate(tape.constant(&k), n));
@@ -276,7 +276,7 @@ mod tests {
         let report =
             gradcheck::check(&mut learned, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
-        for pairing in [Pairing::Neighbours, Pairing::Halves] {
+        for pairing in [RotaryLayout::Neighbours, RotaryLayout::Halves] {
             let rotary = Rotary { pairing, ..Rotary::default() };
             let report = wengert_tape::gradcheck::Check::new("rotary")
                 .run(|x| rotary.rotate(x[0], 3).sin().sum(), std::slice::from_ref(&x));
@@ -299,8 +299,8 @@ mod tests {
         says(learned.forward_at(x, 4), "learned_positions", "found 4 to 6 of width 3");
         says(learned.forward_at(x, usize::MAX), "learned_positions", "of width 3");
         says(Rotary::default().rotate(x, 0), "rotary", "even number of features, found 3");
-        says(Rotary::default().rotate(x.get(0, 0), 0), "rotary", "[.., steps, width], found [3]");
-        says(SinusoidalPositions.forward(x.get(0, 0)), "sinusoidal_positions", "[.., steps, width]");
+        says(Rotary::default().rotate(x.select(0, 0), 0), "rotary", "[.., steps, width], found [3]");
+        says(SinusoidalPositions.forward(x.select(0, 0)), "sinusoidal_positions", "[.., steps, width]");
         let none = Rotary { base: 0.0, ..Rotary::default() };
         says(none.rotate(tape.constant(Tensor::zeros([2, 2])), 0), "rotary", "positive base");
     }

@@ -2,10 +2,10 @@
 
 use crate::init;
 use crate::layers::Layer;
-use crate::module::{Module, Path, Visitor, VisitorMut};
+use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use wengert_ops::random::Rng;
 use wengert_ops::{IntoTensor, Tensor};
-use wengert_tape::{Error, ErrorKind, Float, Param, Steps, Tape, Var};
+use wengert_tape::{Error, ErrorKind, Float, Param, RecurrenceOptions, Tape, Var};
 
 /// The shape of a recurrent network. One-directional, of one layer, with biases, unless told otherwise.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ impl RecurrentConfig {
 
 /// What a recurrent network starts from: the states before the first step, and the lengths of the sequences.
 #[derive(Debug, Clone, Default)]
-pub struct Start<'t, T: Float> {
+pub struct RnnInput<'t, T: Float> {
     /// The first states, `[layers · directions, batch, hidden]`; zeros if there is nothing here.
     pub h: Option<Var<'t, T>>,
     /// The LSTM's first cells, of the same shape.
@@ -48,19 +48,19 @@ pub struct Start<'t, T: Float> {
     pub lengths: Option<Tensor<i64>>,
 }
 
-impl<'t, T: Float> Start<'t, T> {
+impl<'t, T: Float> RnnInput<'t, T> {
     /// Sequences of these lengths, from states of zero.
     ///
     /// # Errors
     /// The error of the operation that made the lengths, if they are one's result.
     pub fn with_lengths(lengths: impl IntoTensor<i64>) -> wengert_tape::Result<Self> {
-        Ok(Start { h: None, c: None, lengths: Some(lengths.into_tensor()?) })
+        Ok(RnnInput { h: None, c: None, lengths: Some(lengths.into_tensor()?) })
     }
 }
 
 /// What a recurrent network gives.
 #[derive(Debug, Clone, Copy)]
-pub struct Recurred<'t, T: Float> {
+pub struct RnnOutput<'t, T: Float> {
     /// The states of the last layer after each step, `[batch, steps, directions · hidden]`.
     pub y: Var<'t, T>,
     /// The last states, `[layers · directions, batch, hidden]`: of a sequence that ends early, those at its end.
@@ -135,26 +135,26 @@ impl<T: Float> Network<T> {
     }
 
     #[track_caller]
-    fn refuse<'t>(tape: &'t Tape<T>, op: &'static str, detail: String) -> Recurred<'t, T> {
+    fn refuse<'t>(tape: &'t Tape<T>, op: &'static str, detail: String) -> RnnOutput<'t, T> {
         let failed = tape.failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail));
-        Recurred { y: failed, h: failed, c: Some(failed) }
+        RnnOutput { y: failed, h: failed, c: Some(failed) }
     }
 
     /// The state of layer and direction `i` before the first step.
     #[track_caller]
     fn first<'t>(&self, x: Var<'t, T>, given: Option<Var<'t, T>>, i: usize) -> Var<'t, T> {
         match given {
-            Some(all) => all.get(0, i),
+            Some(all) => all.select(0, i),
             None => x.tape().constant(Tensor::try_full([x.dim(0), self.config.hidden], T::ZERO)),
         }
     }
 
     #[track_caller]
-    fn run<'t>(&self, x: Var<'t, T>, start: &Start<'t, T>) -> Recurred<'t, T> {
+    fn run<'t>(&self, x: Var<'t, T>, start: &RnnInput<'t, T>) -> RnnOutput<'t, T> {
         let (tape, config, lstm) = (x.tape(), &self.config, self.kind == Kind::Lstm);
         let op = self.op();
         if x.is_failed() {
-            return Recurred { y: x, h: x, c: Some(x) };
+            return RnnOutput { y: x, h: x, c: Some(x) };
         }
         if x.rank() != 3 || x.dim(2) != config.input {
             let detail = format!("expected x [batch, steps, {}], found {}", config.input, x.shape());
@@ -186,7 +186,7 @@ impl<T: Float> Network<T> {
                     (bias, recurrent_bias) = (Some(tape.param(input)), Some(tape.param(hidden)));
                 }
                 let gates = h.linear(tape.param(&w.input), bias);
-                let steps = Steps { reverse: direction == 1, lengths: start.lengths.clone() };
+                let steps = RecurrenceOptions { reverse: direction == 1, lengths: start.lengths.clone() };
                 let (first, weight) = (self.first(x, start.h, i), tape.param(&w.hidden));
                 let [y, state] = match self.kind {
                     Kind::Tanh => gates.rnn_tanh(weight, recurrent_bias, first, &steps),
@@ -209,7 +209,7 @@ impl<T: Float> Network<T> {
         }
         let c = if lstm { Some(tape.stack(&cells, 0)) } else { None };
         let (y, h, c) = scope.close((h.transpose(0, 1), tape.stack(&last, 0), c));
-        Recurred { y, h, c }
+        RnnOutput { y, h, c }
     }
 
     fn op(&self) -> &'static str {
@@ -222,7 +222,7 @@ impl<T: Float> Network<T> {
 }
 
 impl<T: Float> Module for Network<T> {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         let mut names = self.names();
         for w in &self.weights {
             for p in [&w.input, &w.hidden].into_iter().chain(w.biases.iter().flatten()) {
@@ -232,7 +232,7 @@ impl<T: Float> Module for Network<T> {
             }
         }
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         let names: Vec<String> = self.names().collect();
         let mut names = names.iter();
         for w in &mut self.weights {
@@ -267,7 +267,7 @@ macro_rules! network {
 
             /// Runs over `x`, `[batch, steps, input]`, from the given states, up to the given lengths.
             #[track_caller]
-            pub fn run<'t>(&self, x: Var<'t, T>, start: &Start<'t, T>) -> Recurred<'t, T> {
+            pub fn run<'t>(&self, x: Var<'t, T>, start: &RnnInput<'t, T>) -> RnnOutput<'t, T> {
                 self.0.run(x, start)
             }
         }
@@ -276,12 +276,12 @@ macro_rules! network {
             fn kind(&self) -> &'static str {
                 stringify!($name)
             }
-            fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+            fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
                 visitor.enter(path, stringify!($name));
                 self.0.visit(path, visitor);
                 visitor.leave(path);
             }
-            fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+            fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
                 self.0.visit_mut(path, visitor);
             }
         }
@@ -289,7 +289,7 @@ macro_rules! network {
         /// The states after each step: `[batch, steps, input]` → `[batch, steps, directions · hidden]`.
         impl<T: Float> Layer<T> for $name<T> {
             fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
-                self.0.run(x, &Start::default()).y
+                self.0.run(x, &RnnInput::default()).y
             }
         }
     )*};
@@ -301,7 +301,7 @@ network! {
     /// second direction. Sequences come batch first.
     ///
     /// ```
-    /// use wengert_nn::{Module, RecurrentConfig, Rnn, Start};
+    /// use wengert_nn::{Module, RecurrentConfig, Rnn, RnnInput};
     /// use wengert_ops::{Tensor, random::Rng};
     /// let config = RecurrentConfig { layers: 2, bidirectional: true, ..RecurrentConfig::new(3, 5) };
     /// let rnn = Rnn::<f64>::new(&config, &mut Rng::seed(0));
@@ -310,7 +310,7 @@ network! {
     /// ]);
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.constant(Tensor::ones([2, 7, 3]));
-    /// let out = rnn.run(x, &Start::with_lengths(Tensor::from([7, 4]))?);
+    /// let out = rnn.run(x, &RnnInput::with_lengths(Tensor::from([7, 4]))?);
     /// assert_eq!((out.y.shape().to_string(), out.h.shape().to_string()), ("[2, 7, 10]".into(), "[4, 2, 5]".into()));
     /// assert_eq!(out.y.value()?.get(&[1, 5, 0])?, 0.0);           // behind the end of the second sequence
     /// # Ok::<(), wengert_tape::Error>(())
@@ -321,7 +321,7 @@ network! {
     /// Long short-term memory: gates i, f, g, o; c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'). (Hochreiter and Schmidhuber 1997,
     /// with the forget gate of Gers, Schmidhuber and Cummins 2000.)
     ///
-    /// Otherwise as [`Rnn`]; the cells are in [`Recurred::c`].
+    /// Otherwise as [`Rnn`]; the cells are in [`RnnOutput::c`].
     Lstm Kind::Lstm;
     /// The gated recurrent unit: r = σ(..), z = σ(..), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h. (Cho et
     /// al. 2014, in PyTorch's form.) Otherwise as [`Rnn`].
@@ -342,7 +342,7 @@ mod tests {
     }
 
     /// A loss that sees outputs, states and cells, from learned first states.
-    fn everything<'t>(out: Recurred<'t, f64>) -> Var<'t, f64> {
+    fn everything<'t>(out: RnnOutput<'t, f64>) -> Var<'t, f64> {
         let cells = out.c.unwrap_or(out.h);
         (out.y * 1.3).square().sum() + out.h.sin().sum() + cells.cos().sum()
     }
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn gradients_are_right_with_layers_directions_lengths_and_dropout() {
         let (x, lengths) = (input([3, 4, 2]), Tensor::from([4, 1, 2]));
-        let start = || Start::with_lengths(&lengths).unwrap();
+        let start = || RnnInput::with_lengths(&lengths).unwrap();
         macro_rules! check {
             ($($name:ident)*) => {$(
                 let mut model = $name::<f64>::new(&config(), &mut Rng::seed(1));
@@ -374,7 +374,7 @@ mod tests {
         let report = wengert_tape::gradcheck::Check::new("first states").run(
             |s| {
                 let x = s[0].tape().constant(&x);
-                everything(model.run(x, &Start { h: Some(s[0]), c: Some(s[1]), lengths: None }))
+                everything(model.run(x, &RnnInput { h: Some(s[0]), c: Some(s[1]), lengths: None }))
             },
             &[states.clone(), states.scale(-0.5)],
         );
@@ -388,18 +388,18 @@ mod tests {
         let tape = Tape::new();
         let alone = |i: usize, n: usize| {
             let x = x.narrow_rows(i, n);
-            let out = model.run(tape.constant(x), &Start::default());
+            let out = model.run(tape.constant(x), &RnnInput::default());
             (out.y.value().unwrap().to_vec(), out.h.value().unwrap().to_vec())
         };
-        let out = model.run(tape.constant(&x), &Start::with_lengths(Tensor::from([5, 3])).unwrap());
+        let out = model.run(tape.constant(&x), &RnnInput::with_lengths(Tensor::from([5, 3])).unwrap());
         for (i, n) in [(0, 5), (1, 3)] {
             let (y, h) = alone(i, n);
-            let together = out.y.get(0, i).slice(0, 0..n).value().unwrap().to_vec();
+            let together = out.y.select(0, i).slice(0, 0..n).value().unwrap().to_vec();
             assert!(together.iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-14));
             let states = out.h.slice(1, i..i + 1).value().unwrap().to_vec();
             assert!(states.iter().zip(&h).all(|(a, b)| (a - b).abs() < 1e-14));
         }
-        assert_eq!(out.y.get(0, 1).slice(0, 3..5).value().unwrap().to_vec(), [0.0; 12]);
+        assert_eq!(out.y.select(0, 1).slice(0, 3..5).value().unwrap().to_vec(), [0.0; 12]);
     }
 
     trait Rows {
@@ -415,20 +415,20 @@ mod tests {
     fn wrong_shapes_are_refused_with_what_was_expected() {
         let model = Lstm::<f64>::new(&config(), &mut Rng::seed(1));
         let tape = Tape::new();
-        let says = |out: Recurred<'_, f64>, words: &str| {
+        let says = |out: RnnOutput<'_, f64>, words: &str| {
             let e = out.y.value().unwrap_err();
             assert!(e.op() == "lstm" && e.to_string().contains(words), "{e}");
             assert!(out.h.is_failed() && out.c.unwrap().is_failed());
             assert_eq!(e.location().map(|at| at.file()), Some(file!()));
         };
         let x = tape.constant(input([2, 4, 2]));
-        says(model.run(x.get(0, 0), &Start::default()), "expected x [batch, steps, 2], found [4, 2]");
-        says(model.run(tape.constant(input([2, 4, 3])), &Start::default()), "found [2, 4, 3]");
-        let start = Start { h: Some(x), ..Start::default() };
+        says(model.run(x.select(0, 0), &RnnInput::default()), "expected x [batch, steps, 2], found [4, 2]");
+        says(model.run(tape.constant(input([2, 4, 3])), &RnnInput::default()), "found [2, 4, 3]");
+        let start = RnnInput { h: Some(x), ..RnnInput::default() };
         says(model.run(x, &start), "expected first states [4, 2, 3], found [2, 4, 2]");
-        let long = Start::with_lengths(Tensor::from([4, 5])).unwrap();
+        let long = RnnInput::with_lengths(Tensor::from([4, 5])).unwrap();
         says(model.run(x, &long), "length 5 is out of range for 4 steps");
         let none = Lstm::<f64>::new(&RecurrentConfig { layers: 0, ..config() }, &mut Rng::seed(1));
-        says(none.run(x, &Start::default()), "at least one layer");
+        says(none.run(x, &RnnInput::default()), "at least one layer");
     }
 }

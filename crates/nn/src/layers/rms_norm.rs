@@ -17,6 +17,7 @@ use wengert_tape::{Float, Param, Var};
 /// assert_eq!(y, Tensor::from([[2.0, 0.0, 0.0, 0.0]]));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "RMSNorm")]
 #[derive(Debug, Clone, Module)]
 pub struct RmsNorm<T: Float> {
     /// Of the shape that is normalised, one at first.

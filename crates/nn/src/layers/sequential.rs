@@ -1,7 +1,7 @@
 //! [`Sequential`]: layers one after the other.
 
 use crate::layers::Layer;
-use crate::module::{Module, Path, Visitor, VisitorMut};
+use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use wengert_tape::{Float, Var};
 
 /// Layers one after the other, named by their positions as in PyTorch.
@@ -51,12 +51,12 @@ impl<T: Float> Module for Sequential<T> {
     fn kind(&self) -> &'static str {
         "Sequential"
     }
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         visitor.enter(path, "Sequential");
         self.layers.visit(path, visitor);
         visitor.leave(path);
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         self.layers.visit_mut(path, visitor);
     }
 }

@@ -113,13 +113,13 @@ impl<T: Float> TransformerDecoderLayer<T> {
             Some(cache) => self.multihead_attn.attend_memory(normed, memory, memory_mask, &mut cache.memory),
             None => self.multihead_attn.attend(normed, memory, memory, memory_mask),
         };
-        x = x + self.dropout.forward(seen);
+        x += self.dropout.forward(seen);
         let normed = if pre { self.norm3.forward(x) } else { self.norm2.forward(x) };
         if !pre {
             x = normed;
         }
         let linears = [&self.linear1, &self.linear2];
-        x = x + feed_forward(normed, linears, self.activation, self.dropout);
+        x += feed_forward(normed, linears, self.activation, self.dropout);
         scope.close(if pre { x } else { self.norm3.forward(x) })
     }
 }

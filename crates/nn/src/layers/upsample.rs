@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::layers::Layer;
-use wengert_ops::{Corners, Resize};
+use wengert_ops::{AlignCorners, Resize};
 use wengert_tape::{Float, Var};
 
 /// What stands between the elements of an upsampled input.
@@ -11,7 +11,7 @@ pub enum Interpolation {
     /// The element at ⌊i / factor⌋.
     Nearest,
     /// What lies on the line between neighbours, along each axis.
-    Linear(Corners),
+    Linear(AlignCorners),
 }
 
 macro_rules! upsampling {
@@ -36,7 +36,7 @@ macro_rules! upsampling {
             /// Each place shows what lies on the line between neighbours; elements are areas, whose outer edges stay where
             /// they are (`align_corners=False` in PyTorch).
             pub fn linear(resize: impl Into<Resize<$d>>) -> Self {
-                $name { resize: resize.into(), interpolation: Interpolation::Linear(Corners::Edges) }
+                $name { resize: resize.into(), interpolation: Interpolation::Linear(AlignCorners::Edges) }
             }
         }
 
@@ -117,7 +117,7 @@ mod tests {
     fn gradients_are_right() {
         let x = Tensor::<f64>::randn([1, 4, 2, 3], &mut Rng::seed(0)).unwrap();
         let centres = Upsample2d {
-            interpolation: Interpolation::Linear(Corners::Centres),
+            interpolation: Interpolation::Linear(AlignCorners::Centres),
             ..Upsample2d::linear([3, 4])
         };
         let layers: [&dyn Layer<f64>; 5] = [

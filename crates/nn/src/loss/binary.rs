@@ -128,6 +128,8 @@ impl Pointwise for FlooredLogOfRest {
 /// assert_eq!(loss.of(x, Tensor::from([1.0, 0.0])).item()?, 2.0 * std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "BCEWithLogitsLoss")]
+#[doc(alias = "binary_cross_entropy_with_logits")]
 #[derive(Debug, Clone)]
 pub struct BceWithLogits<T: Float> {
     /// How much a positive example counts more than a negative one, p, 0 or more; broadcast to the prediction's shape (a

@@ -22,6 +22,7 @@ use wengert_tape::{Float, Result, Var};
 /// assert_eq!(loss.of(x, &Tensor::from([0, -100])).item()?, std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "cross_entropy")]
 #[derive(Debug, Clone)]
 pub struct CrossEntropy<T: Float> {
     /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
@@ -128,7 +129,7 @@ impl<T: Float> CrossEntropy<T> {
         };
         let counts = targets.map(weigh);
         Ok(Some(match ignored {
-            Some(mask) => mask.select_from(&Tensor::scalar(T::ZERO), &counts)?,
+            Some(mask) => Tensor::scalar(T::ZERO).where_cond(mask, &counts)?,
             None => counts,
         }))
     }

@@ -56,6 +56,8 @@ margins! {
 ///
 /// # Errors
 /// If a target is neither 1 nor -1, or the margin is not finite.
+#[doc(alias = "MarginRankingLoss")]
+#[doc(alias = "margin_ranking_loss")]
 #[track_caller]
 pub fn margin_ranking<'t, T: Float>(
     x: Var<'t, T>,
@@ -86,6 +88,8 @@ pub fn margin_ranking<'t, T: Float>(
 ///
 /// # Errors
 /// If a target is not one of the classes, or the margin is not finite.
+#[doc(alias = "MultiMarginLoss")]
+#[doc(alias = "multi_margin_loss")]
 #[track_caller]
 pub fn multi_margin<'t, T: Float>(x: Var<'t, T>, targets: &Tensor<i64>, margin: f64) -> Var<'t, T> {
     const OP: &str = "multi_margin";
@@ -127,6 +131,8 @@ pub fn multi_margin<'t, T: Float>(x: Var<'t, T>, targets: &Tensor<i64>, margin: 
 ///
 /// # Errors
 /// If a target is neither 1 nor -1, or the margin is not a cosine, from -1 to 1.
+#[doc(alias = "CosineEmbeddingLoss")]
+#[doc(alias = "cosine_embedding_loss")]
 #[track_caller]
 pub fn cosine_embedding<'t, T: Float>(
     x: Var<'t, T>,
@@ -149,7 +155,7 @@ pub fn cosine_embedding<'t, T: Float>(
         return cosine;
     }
     match target.gt(0.0) {
-        Ok(alike) => (1.0 - cosine).select(&alike, (cosine - margin).relu()).mean(),
+        Ok(alike) => (1.0 - cosine).where_cond(&alike, (cosine - margin).relu()).mean(),
         Err(e) => x.tape().failed(e),
     }
 }
@@ -166,6 +172,8 @@ pub fn cosine_embedding<'t, T: Float>(
 /// assert!((loss.item()? - 0.5).abs() < 1e-5);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "TripletMarginLoss")]
+#[doc(alias = "triplet_margin_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TripletMargin {
     /// How much further the negative has to be than the positive. Default: `1.0`.

@@ -35,7 +35,7 @@ pub fn masked_mse<'t, T: Float>(
         Err(e) => return x.tape().failed(e),
     };
     let shape = x.shape();
-    let Ok(mask) = mask.broadcast_to(&shape) else {
+    let Ok(mask) = mask.expand(&shape) else {
         let detail = format!("expected a mask that broadcasts to {shape}, found {}", mask.shape());
         return refused(x, OP, OpErrorKind::Shape, detail);
     };

@@ -134,7 +134,7 @@ fn weights<'t, T: Float>(op: &'static str, x: Var<'t, T>, w: &Tensor<T>) -> Var<
     if x.is_failed() {
         return x;
     }
-    x.tape().constant(w.broadcast_to(x.shape()).map_err(|e| e.in_op(op)))
+    x.tape().constant(w.expand(x.shape()).map_err(|e| e.in_op(op)))
 }
 
 macro_rules! losses {
@@ -217,6 +217,8 @@ const TARGET: &str = "a target";
 ///
 /// # Errors
 /// If δ is not more than 0.
+#[doc(alias = "HuberLoss")]
+#[doc(alias = "huber_loss")]
 #[track_caller]
 pub fn huber<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, delta: f64) -> Var<'t, T> {
     huber_with(x, target, delta, Reduction::Mean)
@@ -289,6 +291,7 @@ pub fn cross_entropy_with<'t, T: Float>(
 /// # Errors
 /// If an element of the target is not between 0 and 1 (but for rounding). That they add up to 1 is not asked: a row of zeros
 /// is one that does not count.
+#[doc(alias = "cross_entropy")]
 #[track_caller]
 pub fn cross_entropy_soft<'t, T: Float>(logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
     cross_entropy_soft_with(logits, target, Reduction::Mean)
@@ -313,6 +316,8 @@ pub fn cross_entropy_soft_with<'t, T: Float>(
 /// # Errors
 /// If a target is not one of the classes, or a prediction is more than 0 (but for rounding), as logits or probabilities are:
 /// those have [`cross_entropy`], and `log()`.
+#[doc(alias = "NLLLoss")]
+#[doc(alias = "nll_loss")]
 #[track_caller]
 pub fn nll<'t, T: Float>(log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
     nll_with(log_probs, targets, Reduction::Mean)

@@ -12,6 +12,8 @@ use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 ///
 /// # Errors
 /// If β is negative or not finite.
+#[doc(alias = "SmoothL1Loss")]
+#[doc(alias = "smooth_l1_loss")]
 #[track_caller]
 pub fn smooth_l1<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, beta: f64) -> Var<'t, T> {
     smooth_l1_with(x, target, beta, Reduction::Mean)
@@ -110,6 +112,8 @@ impl Pointwise for LogCosh {
 /// assert_eq!(PoissonNll::default().of(x, Tensor::from([3.0])).item()?, 1.0);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "PoissonNLLLoss")]
+#[doc(alias = "poisson_nll_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonNll {
     /// Whether the prediction is log λ or λ itself, 0 or more. Default: `true`.
@@ -154,7 +158,7 @@ impl PoissonNll {
                 }
                 Err(e) => return x.tape().failed(e),
             };
-            losses = losses + safe;
+            losses += safe;
         }
         self.reduction.of(losses)
     }
@@ -172,6 +176,8 @@ impl PoissonNll {
 /// assert_eq!(GaussianNll::default().of(x, Tensor::from([3.0]), v).item()?, 2.0);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "GaussianNLLLoss")]
+#[doc(alias = "gaussian_nll_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussianNll {
     /// Whether log(2π)/2 is added. Default: `false`.
@@ -217,7 +223,7 @@ impl GaussianNll {
         let v = v + lack;
         let mut losses = (v.log() + (x - t).square() / v) * 0.5;
         if self.full {
-            losses = losses + 0.5 * std::f64::consts::TAU.ln();
+            losses += 0.5 * std::f64::consts::TAU.ln();
         }
         self.reduction.of(losses)
     }

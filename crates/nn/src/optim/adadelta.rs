@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::descent::{Descent, Memory, Method, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -39,7 +39,7 @@ impl Default for AdadeltaConfig {
 /// assert!((p.value().item()? - (4.0 - step)).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Adadelta<T> = Descent<AdadeltaConfig, T>;
+pub type Adadelta<T> = FirstOrder<AdadeltaConfig, T>;
 
 impl<T: Float> Adadelta<T> {
     /// With the given learning rate and the defaults of [`AdadeltaConfig`].
@@ -67,7 +67,7 @@ impl<T: Float> Formula<3, T> for Step<T> {
     }
 }
 
-impl Method for AdadeltaConfig {
+impl UpdateRule for AdadeltaConfig {
     const NAME: &'static str = "adadelta";
 
     fn learning_rate(&self) -> f64 {
@@ -94,7 +94,7 @@ impl Method for AdadeltaConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {

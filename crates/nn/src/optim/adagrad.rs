@@ -1,6 +1,6 @@
 //! Adagrad.
 
-use super::descent::{Descent, Memory, Method, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -45,7 +45,7 @@ impl Default for AdagradConfig {
 /// assert!((p.value().item()? - 3.5).abs() < 1e-9);              // the first step has size η
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Adagrad<T> = Descent<AdagradConfig, T>;
+pub type Adagrad<T> = FirstOrder<AdagradConfig, T>;
 
 impl<T: Float> Adagrad<T> {
     /// With the given learning rate and the defaults of [`AdagradConfig`].
@@ -69,7 +69,7 @@ impl<T: Float> Formula<2, T> for Step<T> {
     }
 }
 
-impl Method for AdagradConfig {
+impl UpdateRule for AdagradConfig {
     const NAME: &'static str = "adagrad";
 
     fn learning_rate(&self) -> f64 {
@@ -99,7 +99,7 @@ impl Method for AdagradConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let before = (memory.steps - 1) as f64;

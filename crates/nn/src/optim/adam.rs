@@ -1,6 +1,6 @@
 //! Adam, AdamW, and AMSGrad.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -55,7 +55,7 @@ impl Default for AdamConfig {
 /// assert!((p.value().item()? - 3.9).abs() < 1e-8);       // the first step has size η
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Adam<T> = Descent<AdamConfig, T>;
+pub type Adam<T> = FirstOrder<AdamConfig, T>;
 
 impl<T: Float> Adam<T> {
     /// Adam with the given learning rate and the paper's other constants.
@@ -113,7 +113,7 @@ impl<T: Float> Formula<4, T> for Step<T> {
     }
 }
 
-impl Method for AdamConfig {
+impl UpdateRule for AdamConfig {
     const NAME: &'static str = "adam";
 
     fn learning_rate(&self) -> f64 {
@@ -139,7 +139,7 @@ impl Method for AdamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let t = memory.steps as f64;

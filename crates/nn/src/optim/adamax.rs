@@ -1,6 +1,6 @@
 //! Adamax.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -40,7 +40,7 @@ impl Default for AdamaxConfig {
 /// assert!((p.value().item()? - 3.9).abs() < 1e-9);              // the first step has size η
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Adamax<T> = Descent<AdamaxConfig, T>;
+pub type Adamax<T> = FirstOrder<AdamaxConfig, T>;
 
 impl<T: Float> Adamax<T> {
     /// With the given learning rate and the defaults of [`AdamaxConfig`].
@@ -69,7 +69,7 @@ impl<T: Float> Formula<3, T> for Step<T> {
     }
 }
 
-impl Method for AdamaxConfig {
+impl UpdateRule for AdamaxConfig {
     const NAME: &'static str = "adamax";
 
     fn learning_rate(&self) -> f64 {
@@ -95,7 +95,7 @@ impl Method for AdamaxConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {

@@ -22,6 +22,7 @@ use wengert_tape::{Float, Grads};
 ///
 /// # Errors
 /// If `max` is negative or NaN.
+#[doc(alias = "clip_grad_norm_")]
 pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<f64> {
     bound_is_valid("clip_norm", max)?;
     let norm = norm(grads)?;
@@ -37,7 +38,7 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
 fn norm<T: Float>(grads: &Grads<T>) -> wengert_ops::Result<f64> {
     let (mut sum, mut largest) = (0.0, 0.0);
     for (_, _, g) in grads.iter() {
-        sum += g.mul(g)?.sum_all().item()?.to_f64();
+        sum += g.mul(g)?.sum().item()?.to_f64();
     }
     // Far from the ends of the elements' range no square was lost that counts.
     let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
@@ -61,6 +62,7 @@ fn norm<T: Float>(grads: &Grads<T>) -> wengert_ops::Result<f64> {
 ///
 /// # Errors
 /// If `max` is negative or NaN.
+#[doc(alias = "clip_grad_value_")]
 pub fn clip_value<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<()> {
     bound_is_valid("clip_value", max)?;
     let (low, high) = (Tensor::scalar(T::from_f64(-max)), Tensor::scalar(T::from_f64(max)));

@@ -1,4 +1,4 @@
-//! [`Descent`]: what all optimisers that step each parameter by itself have in common.
+//! [`FirstOrder`]: what all optimisers that step each parameter by itself have in common.
 
 use super::{Optimizer, groups};
 use crate::module::{Module, UpdatesExt, buffers_of, for_each_param, for_each_param_mut};
@@ -8,17 +8,17 @@ use std::fmt;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_tape::{
-    Announcement, BufferId, Change, Error, ErrorKind, Float, Grads, Param, ParamId, Result, Updates,
+    BufferId, BufferUpdate, Change, Error, ErrorKind, Float, Grads, Param, ParamId, Result, Updates,
 };
 
 /// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and what is
 /// remembered of it.
 ///
-/// An optimiser of one's own is a struct of options and this trait; [`Descent`] adds the walk over the model,
+/// An optimiser of one's own is a struct of options and this trait; [`FirstOrder`] adds the walk over the model,
 /// parameter groups, the learning rate, and saved states.
 ///
 /// ```
-/// use wengert_nn::optim::{Descent, Memory, Method, Optimizer};
+/// use wengert_nn::optim::{FirstOrder, ParamState, UpdateRule, Optimizer};
 /// use wengert_ops::{Tensor, kernel::update::{Update, update}};
 /// use wengert_tape::{Float, Param, Tape};
 ///
@@ -33,27 +33,27 @@ use wengert_tape::{
 ///     }
 /// }
 ///
-/// impl Method for SignDescent {
+/// impl UpdateRule for SignDescent {
 ///     const NAME: &'static str = "sign_descent";
 ///     fn learning_rate(&self) -> f64 { self.learning_rate }
 ///     fn set_learning_rate(&mut self, rate: f64) { self.learning_rate = rate; }
-///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, _: &mut Memory<T>) -> wengert_ops::Result<()> {
+///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, _: &mut ParamState<T>) -> wengert_ops::Result<()> {
 ///         update(Self::NAME, [p], g, &Step(T::from_f64(self.learning_rate)))
 ///     }
 /// }
 ///
 /// let mut p = Param::new(Tensor::from([4.0f64, -3.0]));
-/// let mut optimizer = Descent::with(SignDescent { learning_rate: 0.5 });
+/// let mut optimizer = FirstOrder::with(SignDescent { learning_rate: 0.5 });
 /// let grads = Tape::new().param(&p).square().sum().backward()?;
 /// optimizer.step(&mut p, &grads)?;
 /// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub trait Method: Clone + fmt::Debug + Send + Sync + 'static {
+pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     /// The name, for messages.
     const NAME: &'static str;
 
-    /// The name of the number that [`Memory::scalar`] holds, if it holds one.
+    /// The name of the number that [`ParamState::scalar`] holds, if it holds one.
     const SCALAR: Option<&'static str> = None;
 
     /// The learning rate η.
@@ -88,34 +88,34 @@ pub trait Method: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()>;
 }
 
 /// What an optimiser remembers of one parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Memory<T: Float> {
+pub struct ParamState<T: Float> {
     /// The number of steps that the parameter has taken: those in which it had a gradient.
     pub steps: u64,
-    /// The tensors, in the order of [`Method::slots`].
+    /// The tensors, in the order of [`UpdateRule::slots`].
     pub slots: Vec<Tensor<T>>,
     /// A number, for a method that needs one.
     pub scalar: f64,
     names: &'static [&'static str],
 }
 
-impl<T: Float> Memory<T> {
-    fn new<C: Method>(config: &C, p: &Tensor<T>) -> Self {
+impl<T: Float> ParamState<T> {
+    fn new<C: UpdateRule>(config: &C, p: &Tensor<T>) -> Self {
         let names = config.slots();
         let start = T::from_f64(config.start());
         let slots = names.iter().map(|_| Tensor::full_like(p, start)).collect();
-        Memory { steps: 0, slots, scalar: config.start(), names }
+        ParamState { steps: 0, slots, scalar: config.start(), names }
     }
 
     /// After a change of options, the slots that are new begin at their start.
-    fn fit<C: Method>(&mut self, config: &C, p: &Tensor<T>) {
+    fn fit<C: UpdateRule>(&mut self, config: &C, p: &Tensor<T>) {
         if self.names != config.slots() {
-            let mut fresh = Memory::new(config, p);
+            let mut fresh = ParamState::new(config, p);
             for (name, slot) in fresh.names.iter().zip(&mut fresh.slots) {
                 if let Some(old) = self.names.iter().position(|n| n == name) {
                     *slot = self.slots[old].clone();
@@ -128,7 +128,7 @@ impl<T: Float> Memory<T> {
     /// The slots by themselves, for `update`.
     ///
     /// # Panics
-    /// If there are not N, which [`Descent`] sees to.
+    /// If there are not N, which [`FirstOrder`] sees to.
     pub fn slots_mut<const N: usize>(&mut self) -> &mut [Tensor<T>; N] {
         let found = self.slots.len();
         let slots = <&mut [Tensor<T>; N]>::try_from(&mut self.slots[..]);
@@ -139,7 +139,7 @@ impl<T: Float> Memory<T> {
 /// An optimiser that steps each parameter by itself, by the formula of its options: [`Sgd`](super::Sgd),
 /// [`Adam`](super::Adam) and most others are this.
 ///
-/// **Groups.** Options for some of the parameters are changed by [`group`](Descent::group), whose pattern is a path:
+/// **Groups.** Options for some of the parameters are changed by [`group`](FirstOrder::group), whose pattern is a path:
 /// `encoder` covers all that is under it, `*` stands for any parts, also none, or, within a part, for any characters.
 /// Every group that covers a parameter changes its options, in the order in which they were given.
 ///
@@ -161,14 +161,14 @@ impl<T: Float> Memory<T> {
 /// assert_eq!((options[3].1.learning_rate, options[3].1.weight_decay), (5e-4, 0.0));
 /// ```
 #[derive(Debug, Clone)]
-pub struct Descent<C, T: Float> {
+pub struct FirstOrder<C, T: Float> {
     config: C,
     /// η as the optimiser was made, which groups see.
     initial: f64,
     groups: Vec<Group<C>>,
     /// Whether every group was seen to cover a parameter.
     checked: bool,
-    memories: HashMap<ParamId, Memory<T>>,
+    memories: HashMap<ParamId, ParamState<T>>,
     /// What the last step's gradients announced, if it was not all for its model.
     left: Option<Updates<T>>,
 }
@@ -185,14 +185,21 @@ impl<C> fmt::Debug for Group<C> {
     }
 }
 
-impl<C: Method, T: Float> Descent<C, T> {
+impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// With options.
     pub fn with(config: C) -> Self {
         let initial = config.learning_rate();
-        Descent { config, initial, groups: Vec::new(), checked: true, memories: HashMap::new(), left: None }
+        FirstOrder {
+            config,
+            initial,
+            groups: Vec::new(),
+            checked: true,
+            memories: HashMap::new(),
+            left: None,
+        }
     }
 
-    /// Other options for the parameters whose names the pattern covers; see [`Descent`].
+    /// Other options for the parameters whose names the pattern covers; see [`FirstOrder`].
     ///
     /// A pattern that covers no parameter of the model is an error of the first step.
     #[must_use]
@@ -361,7 +368,7 @@ pub(super) fn argument(op: &'static str, detail: String) -> Error {
     Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail)
 }
 
-impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
+impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
         self.check(model)?;
         concerns(C::NAME, model, grads)?;
@@ -379,7 +386,7 @@ impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
                 return;
             };
             let config = self.of(path.as_str());
-            let memory = self.memories.entry(p.id()).or_insert_with(|| Memory::new(&config, p.value()));
+            let memory = self.memories.entry(p.id()).or_insert_with(|| ParamState::new(&config, p.value()));
             memory.fit(&config, p.value());
             memory.steps += 1;
             if let Err(e) = p.update(|value| config.step(value, g, memory)) {
@@ -389,7 +396,7 @@ impl<C: Method, T: Float> Optimizer<T> for Descent<C, T> {
         });
         outcome?;
         grads.updates().apply(model)?;
-        self.left = grads.updates().iter().any(Announcement::is_owed).then(|| grads.updates().clone());
+        self.left = grads.updates().iter().any(BufferUpdate::is_owed).then(|| grads.updates().clone());
         Ok(())
     }
 
@@ -477,12 +484,12 @@ pub(super) fn find_number(op: &'static str, dict: &Dict, key: &str) -> Result<f6
     }
 }
 
-fn remembered<C: Method, T: Float>(
+fn remembered<C: UpdateRule, T: Float>(
     config: &C,
     name: &str,
     p: &Param<T>,
     dict: &Dict,
-) -> Result<Option<Memory<T>>> {
+) -> Result<Option<ParamState<T>>> {
     let steps = find_count(C::NAME, dict, &join(name, "steps"))?;
     if steps == 0 {
         return Ok(None);
@@ -494,7 +501,7 @@ fn remembered<C: Method, T: Float>(
         Some(scalar) => find_number(C::NAME, dict, &join(name, scalar))?,
         None => config.start(),
     };
-    Ok(Some(Memory { steps, slots, scalar, names }))
+    Ok(Some(ParamState { steps, slots, scalar, names }))
 }
 
 /// `Ok` if `value` lies in [0, 1).

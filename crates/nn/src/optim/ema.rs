@@ -2,7 +2,7 @@
 
 use super::descent::{argument, not_negative};
 use super::factors::{Factors, Formula, run};
-use crate::module::{Buffer, Module, Path, VisitorMut};
+use crate::module::{Buffer, Module, ModulePath, VisitorMut};
 use crate::state::{AnyTensor, Dict, dict};
 use wengert_ops::{Element, Tensor};
 use wengert_tape::{Float, Param, Result};
@@ -24,6 +24,8 @@ use wengert_tape::{Float, Param, Result};
 /// assert_eq!(model.value().to_vec(), [5.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "AveragedModel")]
+#[doc(alias = "get_ema_multi_avg_fn")]
 #[derive(Debug, Clone)]
 pub struct Ema {
     decay: f64,
@@ -94,7 +96,7 @@ impl Ema {
     pub fn store(&self, model: &mut dyn Module) -> Result<()> {
         self.fits(&dict(model))?;
         let mut put = Put { from: &self.average, outcome: Ok(()) };
-        model.visit_mut(&mut Path::root(), &mut put);
+        model.visit_mut(&mut ModulePath::root(), &mut put);
         put.outcome
     }
 
@@ -149,7 +151,7 @@ struct Put<'d> {
 }
 
 impl Put<'_> {
-    fn param<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+    fn param<T: Float>(&mut self, path: &ModulePath, p: &mut Param<T>) {
         if let (Some(t), true) =
             (self.from.get(path.as_str()).and_then(AnyTensor::to_float), self.outcome.is_ok())
         {
@@ -164,21 +166,21 @@ impl Put<'_> {
 }
 
 impl VisitorMut for Put<'_> {
-    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
         self.param(path, p);
     }
-    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
         self.param(path, p);
     }
-    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
         let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
         self.buffer(b, t);
     }
-    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
         let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
         self.buffer(b, t);
     }
-    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
         let t = match self.from.get(path.as_str()) {
             Some(AnyTensor::I64(t)) => Some(t.clone()),
             _ => None,

@@ -63,13 +63,14 @@ impl Default for LbfgsConfig {
 /// let mut lbfgs = Lbfgs::new();
 /// for _ in 0..3 {
 ///     lbfgs.step(&mut p, |p, tape| {                       // Rosenbrock's function
-///         let (x, y) = (tape.param(p).get(0, 0), tape.param(p).get(0, 1));
+///         let (x, y) = (tape.param(p).select(0, 0), tape.param(p).select(0, 1));
 ///         (1.0 - x).square() + 100.0 * (y - x * x).square()
 ///     })?;
 /// }
 /// assert!(p.value().to_vec().iter().all(|v| (v - 1.0).abs() < 1e-4));     // as near as `tolerance_change` asks
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "LBFGS")]
 #[derive(Debug, Clone)]
 pub struct Lbfgs<T: Float> {
     config: LbfgsConfig,
@@ -457,7 +458,7 @@ fn cubic<T: Float>(a: &Point<T>, b: &Point<T>, least: f64, most: f64) -> f64 {
 }
 
 fn dot<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<f64> {
-    Ok(a.mul(b)?.sum_all().item()?.to_f64())
+    Ok(a.mul(b)?.sum().item()?.to_f64())
 }
 
 /// ‖x‖∞; NaN if an element is.
@@ -465,12 +466,12 @@ fn largest<T: Float>(x: &Tensor<T>) -> Result<f64> {
     if x.numel() == 0 {
         return Ok(0.0);
     }
-    Ok(x.map(wengert_ops::Float::abs).max(0, false)?.item()?.to_f64())
+    Ok(x.map(wengert_ops::Float::abs).max_axes(0)?.item()?.to_f64())
 }
 
 /// ‖x‖₁.
 fn total<T: Float>(x: &Tensor<T>) -> Result<f64> {
-    Ok(x.map(wengert_ops::Float::abs).sum_all().item()?.to_f64())
+    Ok(x.map(wengert_ops::Float::abs).sum().item()?.to_f64())
 }
 
 fn joined<T: Float>(parts: &[Tensor<T>]) -> Result<Tensor<T>> {

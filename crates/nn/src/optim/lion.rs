@@ -1,6 +1,6 @@
 //! Lion.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -39,7 +39,7 @@ impl Default for LionConfig {
 /// assert!((p.value().item()? - 3.9).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Lion<T> = Descent<LionConfig, T>;
+pub type Lion<T> = FirstOrder<LionConfig, T>;
 
 impl<T: Float> Lion<T> {
     /// With the given learning rate and the defaults of [`LionConfig`].
@@ -73,7 +73,7 @@ impl<T: Float> Formula<2, T> for Step<T> {
     }
 }
 
-impl Method for LionConfig {
+impl UpdateRule for LionConfig {
     const NAME: &'static str = "lion";
 
     fn learning_rate(&self) -> f64 {
@@ -98,7 +98,7 @@ impl Method for LionConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {

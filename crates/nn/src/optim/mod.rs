@@ -25,7 +25,7 @@ pub use adagrad::{Adagrad, AdagradConfig};
 pub use adam::{Adam, AdamConfig};
 pub use adamax::{Adamax, AdamaxConfig};
 pub use clip::{clip_norm, clip_value};
-pub use descent::{Descent, Memory, Method};
+pub use descent::{FirstOrder, ParamState, UpdateRule};
 pub use ema::Ema;
 pub use lbfgs::{Lbfgs, LbfgsConfig};
 pub use lion::{Lion, LionConfig};

@@ -1,6 +1,6 @@
 //! NAdam.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -56,7 +56,8 @@ impl Default for NadamConfig {
 /// assert!((p.value().item()? - (4.0 - step)).abs() < 1e-8);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Nadam<T> = Descent<NadamConfig, T>;
+#[doc(alias = "NAdam")]
+pub type Nadam<T> = FirstOrder<NadamConfig, T>;
 
 impl<T: Float> Nadam<T> {
     /// With the given learning rate and the defaults of [`NadamConfig`].
@@ -91,7 +92,7 @@ impl<T: Float> Formula<3, T> for Step<T> {
     }
 }
 
-impl Method for NadamConfig {
+impl UpdateRule for NadamConfig {
     const NAME: &'static str = "nadam";
     const SCALAR: Option<&'static str> = Some("momentum_product");
 
@@ -119,7 +120,7 @@ impl Method for NadamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let t = memory.steps as f64;

@@ -71,6 +71,7 @@ pub enum Threshold {
 /// assert_eq!(adam.learning_rate(), 0.05);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "ReduceLROnPlateau")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plateau {
     config: PlateauConfig,

@@ -1,6 +1,6 @@
 //! RAdam.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -51,7 +51,8 @@ impl Default for RadamConfig {
 /// assert!((p.value().item()? - (4.0 - 0.1 * 8.0)).abs() < 1e-12);   // a plain step at first
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Radam<T> = Descent<RadamConfig, T>;
+#[doc(alias = "RAdam")]
+pub type Radam<T> = FirstOrder<RadamConfig, T>;
 
 impl<T: Float> Radam<T> {
     /// With the given learning rate and the defaults of [`RadamConfig`].
@@ -101,7 +102,7 @@ impl<T: Float> Formula<3, T> for Adaptive<T> {
     }
 }
 
-impl Method for RadamConfig {
+impl UpdateRule for RadamConfig {
     const NAME: &'static str = "radam";
 
     fn learning_rate(&self) -> f64 {
@@ -127,7 +128,7 @@ impl Method for RadamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let t = memory.steps as f64;

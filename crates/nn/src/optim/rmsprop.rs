@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -51,7 +51,8 @@ impl Default for RmspropConfig {
 /// assert!((p.value().item()? - (4.0 - 0.1)).abs() < 1e-8);      // η g / √((1-α) g²) is 10 η
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Rmsprop<T> = Descent<RmspropConfig, T>;
+#[doc(alias = "RMSprop")]
+pub type Rmsprop<T> = FirstOrder<RmspropConfig, T>;
 
 impl<T: Float> Rmsprop<T> {
     /// With the given learning rate and the defaults of [`RmspropConfig`].
@@ -136,7 +137,7 @@ impl<T: Float> Formula<4, T> for CenteredMoving<T> {
     }
 }
 
-impl Method for RmspropConfig {
+impl UpdateRule for RmspropConfig {
     const NAME: &'static str = "rmsprop";
 
     fn learning_rate(&self) -> f64 {
@@ -167,7 +168,7 @@ impl Method for RmspropConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent, with momentum and Nesterov's variant.
 
-use super::descent::{Descent, Memory, Method, fraction, not_negative};
+use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
@@ -42,7 +42,8 @@ impl Default for SgdConfig {
 /// assert_eq!(p.value().to_vec(), [4.0 - 0.25 * 8.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-pub type Sgd<T> = Descent<SgdConfig, T>;
+#[doc(alias = "SGD")]
+pub type Sgd<T> = FirstOrder<SgdConfig, T>;
 
 impl<T: Float> Sgd<T> {
     /// Plain gradient descent with the given learning rate.
@@ -99,7 +100,7 @@ impl<T: Float> Formula<2, T> for Nesterov<T> {
     }
 }
 
-impl Method for SgdConfig {
+impl UpdateRule for SgdConfig {
     const NAME: &'static str = "sgd";
 
     fn learning_rate(&self) -> f64 {
@@ -127,7 +128,7 @@ impl Method for SgdConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut Memory<T>,
+        memory: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));

@@ -1,7 +1,7 @@
 //! [`transfer`]: as much of a state as fits another model.
 
 use super::{AnyTensor, Dict};
-use crate::module::{Buffer, Module, Path, Visitor, VisitorMut};
+use crate::module::{Buffer, Module, ModulePath, Visitor, VisitorMut};
 use std::collections::HashSet;
 use std::fmt;
 use wengert_ops::{DType, Element, Shape, Tensor};
@@ -61,30 +61,31 @@ impl fmt::Display for Matched {
 /// assert_eq!((new.num_params(), new.num_trainable()), (4 * 8 + 8 + 8 * 3 + 3, 8 * 3 + 3));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "load_state_dict")]
 #[must_use = "what did not match is in the result"]
 pub fn transfer(model: &mut dyn Module, state: &Dict) -> Matched {
     struct Known(HashSet<String>);
     impl Visitor for Known {
-        fn param_f32(&mut self, path: &Path, _: &Param<f32>) {
+        fn param_f32(&mut self, path: &ModulePath, _: &Param<f32>) {
             self.0.insert(path.as_str().to_owned());
         }
-        fn param_f64(&mut self, path: &Path, _: &Param<f64>) {
+        fn param_f64(&mut self, path: &ModulePath, _: &Param<f64>) {
             self.0.insert(path.as_str().to_owned());
         }
-        fn buffer_f32(&mut self, path: &Path, _: &Buffer<f32>) {
+        fn buffer_f32(&mut self, path: &ModulePath, _: &Buffer<f32>) {
             self.0.insert(path.as_str().to_owned());
         }
-        fn buffer_f64(&mut self, path: &Path, _: &Buffer<f64>) {
+        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
             self.0.insert(path.as_str().to_owned());
         }
-        fn buffer_i64(&mut self, path: &Path, _: &Buffer<i64>) {
+        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
             self.0.insert(path.as_str().to_owned());
         }
     }
     let mut known = Known(HashSet::new());
-    model.visit(&mut Path::root(), &mut known);
+    model.visit(&mut ModulePath::root(), &mut known);
     let mut apply = Apply { state, matched: Matched::default() };
-    model.visit_mut(&mut Path::root(), &mut apply);
+    model.visit_mut(&mut ModulePath::root(), &mut apply);
     let unused = state.keys().filter(|name| !known.0.contains(*name)).cloned().collect();
     Matched { unused, ..apply.matched }
 }
@@ -98,7 +99,7 @@ impl Apply<'_> {
     /// The tensor for a part of the model, if there is one that fits; `typed` takes it out of its wrapping.
     fn find<T: Element>(
         &mut self,
-        path: &Path,
+        path: &ModulePath,
         shape: &Shape,
         typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
     ) -> Option<Tensor<T>> {
@@ -121,7 +122,7 @@ impl Apply<'_> {
         }
     }
 
-    fn param<T: Float>(&mut self, path: &Path, p: &mut Param<T>) {
+    fn param<T: Float>(&mut self, path: &ModulePath, p: &mut Param<T>) {
         if let Some(t) = self.find(path, p.shape(), AnyTensor::to_float) {
             p.update(|value| *value = t);
         }
@@ -129,7 +130,7 @@ impl Apply<'_> {
 
     fn buffer<T: Element>(
         &mut self,
-        path: &Path,
+        path: &ModulePath,
         b: &mut Buffer<T>,
         typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
     ) {
@@ -142,19 +143,19 @@ impl Apply<'_> {
 }
 
 impl VisitorMut for Apply<'_> {
-    fn param_f32(&mut self, path: &Path, p: &mut Param<f32>) {
+    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
         self.param(path, p);
     }
-    fn param_f64(&mut self, path: &Path, p: &mut Param<f64>) {
+    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
         self.param(path, p);
     }
-    fn buffer_f32(&mut self, path: &Path, b: &mut Buffer<f32>) {
+    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
         self.buffer(path, b, AnyTensor::to_float);
     }
-    fn buffer_f64(&mut self, path: &Path, b: &mut Buffer<f64>) {
+    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
         self.buffer(path, b, AnyTensor::to_float);
     }
-    fn buffer_i64(&mut self, path: &Path, b: &mut Buffer<i64>) {
+    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
         self.buffer(path, b, |t| match t {
             AnyTensor::I64(t) => Some(t.clone()),
             _ => None,

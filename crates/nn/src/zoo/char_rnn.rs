@@ -2,7 +2,9 @@
 
 use super::LanguageModel;
 use crate::Module;
-use crate::layers::{Dropout, Embedding, Gru, Layer, Linear, Lstm, Recurred, RecurrentConfig, Rnn, Start};
+use crate::layers::{
+    Dropout, Embedding, Gru, Layer, Linear, Lstm, RecurrentConfig, Rnn, RnnInput, RnnOutput,
+};
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Result, Tape, Var};
@@ -115,14 +117,14 @@ impl<T: Float> CharRnn<T> {
     }
 
     #[track_caller]
-    fn run<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, start: &Start<'t, T>) -> Recurred<'t, T> {
+    fn run<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, start: &RnnInput<'t, T>) -> RnnOutput<'t, T> {
         let x = self.embedding.forward(tape, ids);
         match (&self.rnn, &self.lstm, &self.gru) {
             (Some(rnn), _, _) => rnn.run(x, start),
             (_, Some(lstm), _) => lstm.run(x, start),
             (_, _, Some(gru)) => gru.run(x, start),
             // Without a recurrence, the head looks at the last id alone.
-            _ => Recurred { y: x, h: x, c: None },
+            _ => RnnOutput { y: x, h: x, c: None },
         }
     }
 }
@@ -136,13 +138,13 @@ impl<T: Float> LanguageModel<T> for CharRnn<T> {
 
     fn logits<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>) -> Var<'t, T> {
         let scope = tape.open_scope();
-        let y = self.run(tape, ids, &Start::default()).y;
+        let y = self.run(tape, ids, &RnnInput::default()).y;
         scope.close(self.head.forward(self.dropout.forward(y)))
     }
 
     fn go_on(&self, ids: &Tensor<i64>, memory: &mut Self::Memory) -> Result<Tensor<T>> {
         let tape = Tape::eval();
-        let mut start = Start::default();
+        let mut start = RnnInput::default();
         if let Some((h, c)) = &memory.0 {
             start.h = Some(tape.constant(h));
             if let Some(c) = c {
@@ -150,7 +152,7 @@ impl<T: Float> LanguageModel<T> for CharRnn<T> {
             }
         }
         let out = self.run(&tape, ids, &start);
-        let last = self.head.forward(out.y.get(1, out.y.dim(1).saturating_sub(1))).value()?;
+        let last = self.head.forward(out.y.select(1, out.y.dim(1).saturating_sub(1))).value()?;
         let c = match out.c {
             Some(c) => Some(c.value()?),
             None => None,
@@ -188,7 +190,7 @@ mod tests {
             let model = model(recurrence);
             let tape = Tape::eval();
             let whole =
-                model.logits(&tape, &Tensor::from([[1, 2, 3, 0]])).get(1, 3).value().unwrap().to_vec();
+                model.logits(&tape, &Tensor::from([[1, 2, 3, 0]])).select(1, 3).value().unwrap().to_vec();
             let mut memory = CharRnnMemory::default();
             model.go_on(&Tensor::from([[1, 2]]), &mut memory).unwrap();
             model.go_on(&Tensor::from([[3]]), &mut memory).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::dist::{Distribution, Normal};
-use crate::layers::{Gru, Layer, Linear, RecurrentConfig, Start};
+use crate::layers::{Gru, Layer, Linear, RecurrentConfig, RnnInput};
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Operand, Var};
 
@@ -68,8 +68,8 @@ impl<T: Float> Forecaster<T> {
     /// The distribution of the future, `[n, horizon]`.
     #[track_caller]
     pub fn predict<'t>(&self, past: Var<'t, T>) -> Normal<'t, T> {
-        let out = self.recurrent.run(past, &Start::default());
-        let last = out.h.get(0, out.h.dim(0).saturating_sub(1)); // [n, hidden]
+        let out = self.recurrent.run(past, &RnnInput::default());
+        let last = out.h.select(0, out.h.dim(0).saturating_sub(1)); // [n, hidden]
         let parts = self.head.forward(last).chunk(-1, 2);
         let std = parts[parts.len() - 1].softplus() + self.least_std;
         Normal::new(parts[0], std)

@@ -9,7 +9,7 @@ use wengert_tape::{Error, ErrorKind, Float, Result, Var};
 
 /// What generator and discriminator play for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Game {
+pub enum GanLoss {
     /// The value function of Goodfellow et al. 2014, eq. 1: the generator makes E log(1 - D(G(z))) small.
     Minimax,
     /// The same discriminator; the generator makes E log D(G(z)) large, which has a gradient while it is bad (section 3).
@@ -19,15 +19,15 @@ pub enum Game {
     Wasserstein(f64),
 }
 
-impl Game {
+impl GanLoss {
     /// The discriminator's loss, from its logits on real and on generated samples.
     ///
     /// ```
-    /// use wengert_nn::zoo::Game;
+    /// use wengert_nn::zoo::GanLoss;
     /// use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::<f64>::new();
     /// let (real, fake) = (tape.var(Tensor::zeros([4, 1])), tape.var(Tensor::zeros([4, 1])));
-    /// let loss = Game::NonSaturating.discriminator_loss(real, fake);
+    /// let loss = GanLoss::NonSaturating.discriminator_loss(real, fake);
     /// assert!((loss.item()? - 2.0 * 2f64.ln()).abs() < 1e-15);                // it cannot tell
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
@@ -35,8 +35,8 @@ impl Game {
     pub fn discriminator_loss<'t, T: Float>(self, real: Var<'t, T>, fake: Var<'t, T>) -> Var<'t, T> {
         match self {
             // -log σ(x) is softplus(-x), -log(1 - σ(x)) is softplus(x).
-            Game::Minimax | Game::NonSaturating => (-real).softplus().mean() + fake.softplus().mean(),
-            Game::Wasserstein(_) => fake.mean() - real.mean(),
+            GanLoss::Minimax | GanLoss::NonSaturating => (-real).softplus().mean() + fake.softplus().mean(),
+            GanLoss::Wasserstein(_) => fake.mean() - real.mean(),
         }
     }
 
@@ -44,9 +44,9 @@ impl Game {
     #[track_caller]
     pub fn generator_loss<T: Float>(self, fake: Var<'_, T>) -> Var<'_, T> {
         match self {
-            Game::Minimax => -fake.softplus().mean(),
-            Game::NonSaturating => (-fake).softplus().mean(),
-            Game::Wasserstein(_) => -fake.mean(),
+            GanLoss::Minimax => -fake.softplus().mean(),
+            GanLoss::NonSaturating => (-fake).softplus().mean(),
+            GanLoss::Wasserstein(_) => -fake.mean(),
         }
     }
 }
@@ -210,15 +210,15 @@ mod tests {
         let (real, fake) = (tape.var(Tensor::from([2.0, -1.0])), tape.var(Tensor::from([0.5, -3.0])));
         let d = |x: f64| 1.0 / (1.0 + (-x).exp());
         let value = -(d(2.0).ln() + d(-1.0).ln() + (1.0 - d(0.5)).ln() + (1.0 - d(-3.0)).ln()) / 2.0;
-        for game in [Game::Minimax, Game::NonSaturating] {
+        for game in [GanLoss::Minimax, GanLoss::NonSaturating] {
             assert!((game.discriminator_loss(real, fake).item().unwrap() - value).abs() < 1e-14);
         }
         let minimax = ((1.0 - d(0.5)).ln() + (1.0 - d(-3.0)).ln()) / 2.0;
-        assert!((Game::Minimax.generator_loss(fake).item().unwrap() - minimax).abs() < 1e-14);
+        assert!((GanLoss::Minimax.generator_loss(fake).item().unwrap() - minimax).abs() < 1e-14);
         let other = -(d(0.5).ln() + d(-3.0).ln()) / 2.0;
-        assert!((Game::NonSaturating.generator_loss(fake).item().unwrap() - other).abs() < 1e-14);
-        assert_eq!(Game::Wasserstein(10.0).discriminator_loss(real, fake).item().unwrap(), -1.25 - 0.5);
-        assert_eq!(Game::Wasserstein(10.0).generator_loss(fake).item().unwrap(), 1.25);
+        assert!((GanLoss::NonSaturating.generator_loss(fake).item().unwrap() - other).abs() < 1e-14);
+        assert_eq!(GanLoss::Wasserstein(10.0).discriminator_loss(real, fake).item().unwrap(), -1.25 - 0.5);
+        assert_eq!(GanLoss::Wasserstein(10.0).generator_loss(fake).item().unwrap(), 1.25);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
                 &mut generator,
                 |g, tape| {
                     let fake = g.forward(tape.constant(&z));
-                    Game::NonSaturating.generator_loss(discriminator.forward(fake))
+                    GanLoss::NonSaturating.generator_loss(discriminator.forward(fake))
                 },
                 3,
                 1e-7,
@@ -275,7 +275,7 @@ mod tests {
                 &mut discriminator,
                 |d, tape| {
                     let judge = |x: &Tensor<f64>| d.forward(tape.constant(x));
-                    Game::NonSaturating.discriminator_loss(judge(&real), judge(&made))
+                    GanLoss::NonSaturating.discriminator_loss(judge(&real), judge(&made))
                 },
                 3,
                 1e-7,
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_generator_learns_where_the_data_are() {
         let config = GanConfig { latent: 4, hidden: vec![32], outputs: 2, output: Activation::Identity };
-        for (game, critics) in [(Game::NonSaturating, 1), (Game::Wasserstein(1.0), 3)] {
+        for (game, critics) in [(GanLoss::NonSaturating, 1), (GanLoss::Wasserstein(1.0), 3)] {
             let mut rng = Rng::seed(7);
             let (mut generator, mut discriminator) = dense_gan::<f32>(&config, &mut rng);
             let adam = AdamConfig { learning_rate: 2e-3, beta1: 0.5, ..AdamConfig::default() };
@@ -319,10 +319,9 @@ mod tests {
                     let fake = generator.forward(z).detach();
                     let mut loss =
                         game.discriminator_loss(discriminator.forward(real), discriminator.forward(fake));
-                    if let Game::Wasserstein(weight) = game {
-                        loss = loss
-                            + gradient_penalty(|x| discriminator.forward(x), real, fake, &mut rng).unwrap()
-                                * weight;
+                    if let GanLoss::Wasserstein(weight) = game {
+                        loss += gradient_penalty(|x| discriminator.forward(x), real, fake, &mut rng).unwrap()
+                            * weight;
                     }
                     d.step(&mut discriminator, &loss.backward().unwrap()).unwrap();
                 }

@@ -131,7 +131,7 @@ impl<T: Float> LanguageModel<T> for Gpt<T> {
         let tape = Tape::eval();
         let x = self.embed(&tape, &Tensor::from_slice(&fresh, [1, fresh.len()])?, offset);
         let h = self.blocks.step(x, &mut memory.caches);
-        self.tokens.project(h.get(1, fresh.len() - 1)).value()
+        self.tokens.project(h.select(1, fresh.len() - 1)).value()
     }
 }
 
@@ -161,7 +161,7 @@ mod tests {
     fn a_step_sees_what_came_before_it_and_nothing_else() {
         let model = small(0.0);
         let tape = Tape::eval();
-        let at = |ids: [i64; 4], t| model.logits(&tape, &Tensor::from([ids])).get(1, t).value().unwrap();
+        let at = |ids: [i64; 4], t| model.logits(&tape, &Tensor::from([ids])).select(1, t).value().unwrap();
         assert_eq!(at([1, 2, 3, 0], 1), at([1, 2, 0, 4], 1));
         assert_ne!(at([1, 2, 3, 0], 2), at([4, 2, 3, 0], 2));
         let e = model.logits(&tape, &Tensor::from([[0; 7]])).value().unwrap_err();
@@ -176,7 +176,7 @@ mod tests {
         for n in 1..=6 {
             let tape = Tape::eval();
             let whole = Tensor::from_slice(&ids[..n], [1, n]).unwrap();
-            let whole = model.logits(&tape, &whole).get(1, n - 1).value().unwrap().to_vec();
+            let whole = model.logits(&tape, &whole).select(1, n - 1).value().unwrap().to_vec();
             let new = Tensor::from([[ids[n - 1]]]);
             let last = model.go_on(&new, &mut memory).unwrap().to_vec();
             assert!(last.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-13), "{n}: {last:?} {whole:?}");

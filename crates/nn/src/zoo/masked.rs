@@ -102,7 +102,7 @@ pub struct MaskedAutoencoder<T: Float> {
 
 /// What a [`MaskedAutoencoder`] takes images for.
 #[derive(Debug, Clone)]
-pub struct Guess<'t, T: Float> {
+pub struct Reconstruction<'t, T: Float> {
     /// All patches as the decoder gives them, `[n, patches, channels · patch²]`.
     pub patches: Var<'t, T>,
     /// Which of them were hidden, `[n, patches]`.
@@ -173,7 +173,7 @@ impl<T: Float> MaskedAutoencoder<T> {
     /// # Errors
     /// If the images do not fit the model, or none or all of the patches would be hidden.
     #[track_caller]
-    pub fn guess<'t>(&self, x: Var<'t, T>, keys: impl Keys) -> Result<Guess<'t, T>> {
+    pub fn guess<'t>(&self, x: Var<'t, T>, keys: impl Keys) -> Result<Reconstruction<'t, T>> {
         let tape = x.tape();
         let scope = tape.open_scope();
         let all = self.placed(patches(x, self.patch)); // [n, patches, width]
@@ -188,7 +188,7 @@ impl<T: Float> MaskedAutoencoder<T> {
         let full = tape.concat(&[h.slice(1, ..1), pick(parts, &choice.back, decoder_width)], 1);
         let decoded = self.decoder.forward(self.decoder_positions.forward(full));
         let patches = scope.close(self.pixels.forward(decoded.slice(1, 1..)));
-        Ok(Guess { patches, hidden: choice.hidden })
+        Ok(Reconstruction { patches, hidden: choice.hidden })
     }
 
     /// The mean of (x - x̂)² over the pixels of the patches that a draw from the tape's random stream hides.
@@ -226,8 +226,8 @@ impl<T: Float> MaskedAutoencoder<T> {
     pub fn fill(&self, x: &Tensor<T>, keys: impl Keys) -> Result<(Tensor<T>, Tensor<bool>)> {
         let tape = Tape::eval();
         let images = tape.constant(x);
-        let Guess { patches: guessed, hidden } = self.guess(images, keys)?;
-        let filled = guessed.select(hidden.unsqueeze(2)?, patches(images, self.patch));
+        let Reconstruction { patches: guessed, hidden } = self.guess(images, keys)?;
+        let filled = guessed.where_cond(hidden.unsqueeze(2)?, patches(images, self.patch));
         let [n, channels, height, width] = images.dims();
         let p = self.patch.max(1);
         let filled = filled
@@ -286,7 +286,7 @@ fn sinusoids<T: Float>(steps: usize, width: usize) -> LearnedPositions<T> {
 #[track_caller]
 fn pick<'t, T: Float>(x: Var<'t, T>, places: &Tensor<i64>, width: usize) -> Var<'t, T> {
     let [n, k] = places.shape()[..] else { unreachable!("choose() made it") };
-    match places.reshape([n, k, 1]).and_then(|places| places.broadcast_to([n, k, width])) {
+    match places.reshape([n, k, 1]).and_then(|places| places.expand([n, k, width])) {
         Ok(places) => x.gather(1, &places),
         Err(e) => x.tape().failed(e.into()),
     }
@@ -331,7 +331,7 @@ mod tests {
         let x = images(2, 0);
         let tape = Tape::new();
         let var = tape.var(&x);
-        let Guess { patches: guessed, hidden } = model.guess(var, &mut Rng::seed(7)).unwrap();
+        let Reconstruction { patches: guessed, hidden } = model.guess(var, &mut Rng::seed(7)).unwrap();
         assert_eq!(hidden.to_vec().iter().filter(|h| **h).count(), 16);
         let slope = guessed.square().sum().grad(var).unwrap();
         let slope = patches(slope, 2).abs().sum_axes(-1).value().unwrap();
@@ -365,7 +365,7 @@ mod tests {
     fn it_learns_to_guess_and_its_encoder_says_what_it_saw() {
         let mut model = small::<f64>(16);
         let mut rng = Rng::seed(5);
-        let mut draw = || Tensor::<f64>::rand([16, 1, 1, 1], &mut rng).unwrap().broadcast_to([16, 1, 8, 8]);
+        let mut draw = || Tensor::<f64>::rand([16, 1, 1, 1], &mut rng).unwrap().expand([16, 1, 8, 8]);
         let (mut adam, mut tape) = (Adam::new(3e-3), Tape::train(0));
         let mut loss = f64::MAX;
         for _ in 0..150 {
@@ -396,7 +396,7 @@ mod tests {
         other.head = vit.head.clone();
         assert_eq!(vit.forward(x).value().unwrap(), other.forward(x).value().unwrap());
         // The class vector's output is that of the whole image in the autoencoder's encoder.
-        let seen = model.see(model.placed(patches(x, 2))).get(1, 0);
+        let seen = model.see(model.placed(patches(x, 2))).select(1, 0);
         let apart = (vit.head.forward(seen) - vit.forward(x)).abs().sum().item().unwrap();
         assert!(apart < 1e-12, "{apart}");
     }

@@ -1,7 +1,7 @@
 //! Sequence to sequence: a recurrent encoder, and a recurrent decoder that looks back at it.
 
 use crate::Module;
-use crate::layers::{Embedding, Gru, Layer, Linear, RecurrentConfig, Start};
+use crate::layers::{Embedding, Gru, Layer, Linear, RecurrentConfig, RnnInput};
 use crate::loss::CrossEntropy;
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
@@ -102,9 +102,9 @@ impl<T: Float> Seq2Seq<T> {
 
     #[track_caller]
     fn read<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>) -> Result<Memory<'t, T>> {
-        let start = Start::with_lengths(self.lengths(source)?)?;
+        let start = RnnInput::with_lengths(self.lengths(source)?)?;
         let out = self.encoder.run(self.source.forward(tape, source), &start);
-        let (forward, backward) = (out.h.get(0, 0), out.h.get(0, 1));
+        let (forward, backward) = (out.h.select(0, 0), out.h.select(0, 1));
         let state = self.bridge.forward(tape.concat(&[forward, backward], 1)).tanh().unsqueeze(0);
         let ended = source.eq(&Tensor::scalar(self.padding))?.unsqueeze(1)?;
         Ok(Memory { keys: self.keys.forward(out.y), values: out.y, ended, state })
@@ -119,7 +119,7 @@ impl<T: Float> Seq2Seq<T> {
         state: Var<'t, T>,
     ) -> (Var<'t, T>, Var<'t, T>, Var<'t, T>) {
         let tape = state.tape();
-        let start = Start { h: Some(state), ..Start::default() };
+        let start = RnnInput { h: Some(state), ..RnnInput::default() };
         let out = self.decoder.run(self.target.forward(tape, ids), &start);
         let scores = out.y.matmul(memory.keys.t()); // [n, t, s]
         let attention = scores.masked_fill(&memory.ended, -1e9).softmax(-1);

@@ -70,7 +70,7 @@ impl Default for TextClassifierConfig {
 /// let logits = model.logits(&tape, &Tensor::from([[5, 6, 7, 8], [3, 4, 0, 0]]), &Tensor::from([4, 2]));
 /// assert_eq!(logits.shape(), [2, 3]);
 /// let alone = model.logits(&tape, &Tensor::from([[3, 4]]), &Tensor::from([2]));
-/// let apart = (logits.get(0, 1) - alone.get(0, 0)).abs().sum();
+/// let apart = (logits.select(0, 1) - alone.select(0, 0)).abs().sum();
 /// assert!(apart.item()? < 1e-5);                                  // the same text without padding
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
@@ -128,7 +128,7 @@ impl<T: Float> TextClassifier<T> {
         }
         let h = self.encoder.run(self.dropout.forward(self.positions.forward(h)), &mask);
         scope.close(match &self.class {
-            Some(_) => h.get(1, 0),
+            Some(_) => h.select(1, 0),
             None => (h * tape.constant(shares)).sum_axes(1),
         })
     }
@@ -235,7 +235,7 @@ mod tests {
         let tape = Tape::new();
         let model = small::<f64>(Pooling::Mean, 0.0);
         let bias = model.head.bias.as_ref().unwrap().value().to_vec();
-        assert_eq!(model.logits(&tape, &ids, &lengths).get(0, 1).value().unwrap().to_vec(), bias);
+        assert_eq!(model.logits(&tape, &ids, &lengths).select(0, 1).value().unwrap().to_vec(), bias);
         let model = small::<f64>(Pooling::Class, 0.0);
         let grads = model.loss(&tape, &ids, &lengths, &Tensor::from([0, 1])).backward().unwrap();
         assert!(grads.of(&model.tokens.weight).unwrap().to_vec().iter().all(|g| g.is_finite()));

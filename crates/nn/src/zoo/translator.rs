@@ -224,7 +224,7 @@ impl<T: Float> Translator<T> {
         let tape = Tape::eval();
         let y = self.embed(&self.target, &tape, &Tensor::from([[id]]), at);
         let h = self.transformer.decoder.step(y, tape.constant(memory), &self.seen(source), caches);
-        self.head.forward(h.get(1, 0)).value()
+        self.head.forward(h.select(1, 0)).value()
     }
 }
 

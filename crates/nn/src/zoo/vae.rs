@@ -7,7 +7,7 @@ use crate::layers::{Activation, Layer, Linear, Sequential};
 use crate::loss::{self, Reduction};
 use wengert_ops::random::Rng;
 use wengert_ops::{Tensor, ToShape};
-use wengert_tape::{Float, Keep, Result, Tape, Var};
+use wengert_tape::{Float, Result, ScopeOutput, Tape, Var};
 
 /// What is observed, given z.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,7 +100,7 @@ pub struct Elbo<'t, T: Float> {
     pub bound: Var<'t, T>,
 }
 
-impl<T: Float> Keep for Elbo<'_, T> {
+impl<T: Float> ScopeOutput for Elbo<'_, T> {
     fn nodes(&self, each: &mut dyn FnMut(u32)) {
         [self.likelihood, self.divergence, self.bound].nodes(each);
     }

@@ -146,7 +146,7 @@ impl<T: Float> Layer<T> for Vit<T> {
         let class = tape.param(&self.class).expand([patches.dim(0), 1, patches.dim(2)]);
         let h = self.positions.forward(tape.concat(&[class, patches], 1));
         let h = self.encoder.forward(self.dropout.forward(h));
-        scope.close(self.head.forward(h.get(1, 0)))
+        scope.close(self.head.forward(h.select(1, 0)))
     }
 }
 

@@ -453,7 +453,7 @@ impl<T: Float> Tensor<T> {
             let detail = format!("expected a result and a cotangent of shape {result}, found {y} and {g}");
             return Err(Error::shape("scaled_dot_product_attention", detail));
         }
-        let along = g.mul(y)?.sum(-1isize, false)?;
+        let along = g.mul(y)?.sum_axes(-1isize)?;
         let (g, stats, along) = (g.contiguous(), stats.contiguous(), along.contiguous());
         let past = Past {
             g: g.as_slice().expect("contiguous"),

@@ -104,8 +104,7 @@ impl<T: Float> Points<T> {
             }
         };
         with([n, m])?;
-        let (a, b) =
-            (a.broadcast_to(with([n, d])?)?.contiguous(), b.broadcast_to(with([m, d])?)?.contiguous());
+        let (a, b) = (a.expand(with([n, d])?)?.contiguous(), b.expand(with([m, d])?)?.contiguous());
         Ok(Points { a, b, batch, sizes: [n, m, d] })
     }
 
@@ -156,7 +155,7 @@ impl<T: Float> Tensor<T> {
         let points = Points::new(self, o)?;
         let [n, m, d] = points.sizes;
         let distances = points.shape([n, m]);
-        let (y, g) = (y.broadcast_to(&distances)?.contiguous(), g.broadcast_to(&distances)?.contiguous());
+        let (y, g) = (y.expand(&distances)?.contiguous(), g.expand(&distances)?.contiguous());
         let (y, g) = (y.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
         let (a, b) = (points.a.as_slice().expect("contiguous"), points.b.as_slice().expect("contiguous"));
         let shape = points.shape([n, d]);

@@ -17,7 +17,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Errors
     /// If this tensor is not of shape `[ids.., d]`, an id is not below `n`, or the table does not fit in memory.
-    pub fn embedding_backward(&self, ids: &Tensor<i64>, n: usize, skip: Option<usize>) -> Result<Tensor<T>> {
+    pub fn embedding_adjoint(&self, ids: &Tensor<i64>, n: usize, skip: Option<usize>) -> Result<Tensor<T>> {
         const OP: &str = "embedding";
         let at = checked(OP, ids, n)?;
         let d = match self.shape().split_last() {
@@ -79,13 +79,13 @@ mod tests {
             g.clone(),
             g.permute([0, 2, 1]).unwrap().contiguous().permute([0, 2, 1]).unwrap(),
             g.slice(2, Slice::all().step(-1)).unwrap(),
-            Tensor::scalar(1.0).broadcast_to([2, 3, 4]).unwrap(),
+            Tensor::scalar(1.0).expand([2, 3, 4]).unwrap(),
             g.slice(2, 0..0).unwrap(),
         ];
         for (skip, g) in [None, Some(3), Some(0)].into_iter().flat_map(|s| views.iter().map(move |g| (s, g)))
         {
             let d = g.shape()[2];
-            let sum = g.embedding_backward(&ids, 5, skip).unwrap();
+            let sum = g.embedding_adjoint(&ids, 5, skip).unwrap();
             assert_eq!(*sum.shape(), [5, d]);
             for (i, c) in (0..5).flat_map(|i| (0..d).map(move |c| (i, c))) {
                 let places = (0..6).filter(|k| ids.to_vec()[*k] == i as i64 && skip != Some(i));
@@ -93,19 +93,19 @@ mod tests {
                 assert_eq!(sum.get(&[i, c]).unwrap(), want);
             }
         }
-        assert!(g.embedding_backward(&ids, 3, None).is_err(), "id 3 of 3 rows");
-        assert!(g.embedding_backward(&Tensor::from([0i64]), 3, None).is_err());
-        assert!(Tensor::scalar(1.0).embedding_backward(&Tensor::scalar(0i64), 3, None).is_err());
+        assert!(g.embedding_adjoint(&ids, 3, None).is_err(), "id 3 of 3 rows");
+        assert!(g.embedding_adjoint(&Tensor::from([0i64]), 3, None).is_err());
+        assert!(Tensor::scalar(1.0).embedding_adjoint(&Tensor::scalar(0i64), 3, None).is_err());
     }
 
     #[test]
     fn a_table_that_nothing_can_hold_is_refused() {
         let (g, ids) = (Tensor::<f64>::ones([2, 3]), Tensor::from([0i64, 1]));
         for n in [usize::MAX, 1 << 62, 1 << 40] {
-            let e = g.embedding_backward(&ids, n, None).unwrap_err();
+            let e = g.embedding_adjoint(&ids, n, None).unwrap_err();
             assert_eq!(e.op(), "embedding");
         }
-        let rows_of_nothing = Tensor::<f64>::ones([2, 0]).embedding_backward(&ids, 1 << 35, None).unwrap();
+        let rows_of_nothing = Tensor::<f64>::ones([2, 0]).embedding_adjoint(&ids, 1 << 35, None).unwrap();
         assert_eq!(*rows_of_nothing.shape(), [1 << 35, 0]);
     }
 }

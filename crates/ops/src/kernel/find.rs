@@ -15,6 +15,7 @@ impl Tensor<bool> {
     /// let mask = Tensor::from([[false, true], [true, true]]);
     /// assert_eq!(mask.nonzero(), Tensor::from([[0i64, 1], [1, 0], [1, 1]]));
     /// ```
+    #[doc(alias = "where")]
     #[must_use]
     #[doc(alias = "argwhere")]
     pub fn nonzero(&self) -> Tensor<i64> {
@@ -90,7 +91,7 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
     for (axis, index) in indices.iter().enumerate() {
         // Out of range is out of range, even where broadcasting leaves no element of it.
         checked(op, index, shape[axis])?;
-        let wide = index.broadcast_to(&common)?;
+        let wide = index.expand(&common)?;
         for (to, i) in flat.iter_mut().zip(wide.to_vec()) {
             *to = *to * shape[axis] + i as usize;
         }
@@ -128,7 +129,7 @@ mod tests {
             mask.transpose(0, 1).unwrap(),
             mask.slice(1, Slice::all().step(-2)).unwrap(),
             mask.slice(0, 0..0).unwrap(),
-            Tensor::scalar(true).broadcast_to([2, 2]).unwrap(),
+            Tensor::scalar(true).expand([2, 2]).unwrap(),
         ];
         for v in &views {
             let found = v.nonzero();

@@ -278,25 +278,131 @@ fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Resul
 }
 
 impl<T: Float> Tensor<T> {
-    /// Σ over `axes`; an empty sum is 0.
+    /// Folds the given axes, which stay with size 1 if `keepdim`.
+    fn folded(
+        &self,
+        op: &'static str,
+        fold: &impl Fold<T>,
+        axes: impl Axes,
+        keepdim: bool,
+        empty: bool,
+    ) -> Result<Tensor<T>> {
+        let axes = axes.resolve(op, self.rank())?;
+        if !empty {
+            non_empty(op, self, &axes)?;
+        }
+        Ok(fold_axes(fold, self, &axes, keepdim))
+    }
+
+    /// The sum of all elements, of shape `[]`.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(t.sum().item()?, 10.0);
+    /// assert_eq!(t.sum_axes(0)?.to_vec(), [4.0, 6.0]);
+    /// assert_eq!(t.sum_keepdim(1)?, wengert_ops::Tensor::from([[3.0], [7.0]]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    pub fn sum(&self) -> Tensor<T> {
+        let all: Vec<usize> = (0..self.rank()).collect();
+        fold_axes(&Sum, self, &all, false)
+    }
+
+    /// The product of all elements, of shape `[]`.
+    pub fn prod(&self) -> Tensor<T> {
+        let all: Vec<usize> = (0..self.rank()).collect();
+        fold_axes(&Prod, self, &all, false)
+    }
+
+    /// The largest of all elements, of shape `[]`; NaN if there is one.
+    ///
+    /// # Errors
+    /// If there is no element.
+    #[doc(alias = "amax")]
+    pub fn max(&self) -> Result<Tensor<T>> {
+        self.folded("max", &Max, (0..self.rank()).collect::<Vec<usize>>(), false, false)
+    }
+
+    /// The smallest of all elements, of shape `[]`; NaN if there is one.
+    ///
+    /// # Errors
+    /// If there is no element.
+    #[doc(alias = "amin")]
+    pub fn min(&self) -> Result<Tensor<T>> {
+        self.folded("min", &Min, (0..self.rank()).collect::<Vec<usize>>(), false, false)
+    }
+
+    /// The sum over the given axes; an empty sum is 0.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
-    pub fn sum(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
-        let axes = axes.resolve("sum", self.rank())?;
-        Ok(fold_axes(&Sum, self, &axes, keepdim))
+    pub fn sum_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("sum_axes", &Sum, axes, false, true)
     }
 
-    /// Σ over all elements, as a rank-0 tensor.
-    pub fn sum_all(&self) -> Tensor<T> {
-        let all: Vec<usize> = (0..self.rank()).collect();
-        fold_axes(&Sum, self, &all, false)
+    /// As [`sum_axes`](Tensor::sum_axes); the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn sum_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("sum_keepdim", &Sum, axes, true, true)
+    }
+
+    /// The product over the given axes; an empty product is 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn prod_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("prod_axes", &Prod, axes, false, true)
+    }
+
+    /// As [`prod_axes`](Tensor::prod_axes); the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn prod_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("prod_keepdim", &Prod, axes, true, true)
+    }
+
+    /// The largest element over the given axes; NaN if there is one.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    #[doc(alias = "amax")]
+    pub fn max_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("max_axes", &Max, axes, false, false)
+    }
+
+    /// As [`max_axes`](Tensor::max_axes); the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    pub fn max_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("max_keepdim", &Max, axes, true, false)
+    }
+
+    /// The smallest element over the given axes; NaN if there is one.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    #[doc(alias = "amin")]
+    pub fn min_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("min_axes", &Min, axes, false, false)
+    }
+
+    /// As [`min_axes`](Tensor::min_axes); the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range, named twice, or empty.
+    pub fn min_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.folded("min_keepdim", &Min, axes, true, false)
     }
 
     /// Sums the axes along which `shape` would be broadcast to this tensor: the adjoint of broadcasting.
     ///
     /// # Errors
     /// If `shape` does not broadcast to this tensor's.
+    #[doc(alias = "sum_to_size")]
     pub fn sum_to(&self, shape: &crate::Shape) -> Result<Tensor<T>> {
         if self.shape() == shape {
             return Ok(self.clone());
@@ -312,35 +418,6 @@ impl<T: Float> Tensor<T> {
             .collect();
         let folded = fold_axes(&Sum, self, &axes, true);
         Ok(folded.with_layout(crate::shape::Layout::contiguous(shape.clone())))
-    }
-
-    /// Π over `axes`; an empty product is 1.
-    ///
-    /// # Errors
-    /// If an axis is out of range or named twice.
-    pub fn prod(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
-        let axes = axes.resolve("prod", self.rank())?;
-        Ok(fold_axes(&Prod, self, &axes, keepdim))
-    }
-
-    /// The largest element over `axes`; NaN if there is one.
-    ///
-    /// # Errors
-    /// If an axis is out of range, named twice, or empty.
-    pub fn max(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
-        let axes = axes.resolve("max", self.rank())?;
-        non_empty("max", self, &axes)?;
-        Ok(fold_axes(&Max, self, &axes, keepdim))
-    }
-
-    /// The smallest element over `axes`; NaN if there is one.
-    ///
-    /// # Errors
-    /// If an axis is out of range, named twice, or empty.
-    pub fn min(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
-        let axes = axes.resolve("min", self.rank())?;
-        non_empty("min", self, &axes)?;
-        Ok(fold_axes(&Min, self, &axes, keepdim))
     }
 
     /// The position of the largest element along `axis`: the first of equals; the first NaN if there is one.
@@ -421,8 +498,8 @@ mod tests {
             let t = Tensor::<f64>::arange(1.0, 0.5, n).reshape(&sizes).unwrap();
             for mask in 0..1usize << sizes.len() {
                 let axes: Vec<usize> = (0..sizes.len()).filter(|i| mask >> i & 1 == 1).collect();
-                let sum = t.sum(&axes, true).unwrap();
-                let prod = t.map(|v| 1.0 + 1e-3 * v).prod(&axes, true).unwrap();
+                let sum = t.sum_keepdim(&axes).unwrap();
+                let prod = t.map(|v| 1.0 + 1e-3 * v).prod_keepdim(&axes).unwrap();
                 let mut product = vec![1.0; sum.numel()];
                 let mut want = vec![0.0; sum.numel()];
                 let mut most = vec![f64::NEG_INFINITY; sum.numel()];
@@ -450,7 +527,7 @@ mod tests {
                         .all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs() || a == b),
                     "{sizes:?} {axes:?}"
                 );
-                match t.max(&axes, true) {
+                match t.max_keepdim(&axes) {
                     Ok(max) => assert_eq!(max.to_vec(), most),
                     Err(_) => assert!(axes.iter().any(|&a| sizes[a] == 0)),
                 }
@@ -465,9 +542,9 @@ mod tests {
             let part = t.slice(0, 2..5).unwrap();
             assert!(part.is_contiguous());
             let want: Vec<f64> = (0..inner).map(|c| (3 * (3 * inner + c)) as f64).collect();
-            assert_eq!(part.sum(0, false).unwrap().to_vec(), want);
-            assert_eq!(part.max(0, false).unwrap().to_vec(), t.slice(0, 4..5).unwrap().to_vec());
-            assert_eq!(part.sum_all().item().unwrap(), want.iter().sum::<f64>());
+            assert_eq!(part.sum_axes(0).unwrap().to_vec(), want);
+            assert_eq!(part.max_axes(0).unwrap().to_vec(), t.slice(0, 4..5).unwrap().to_vec());
+            assert_eq!(part.sum().item().unwrap(), want.iter().sum::<f64>());
         }
     }
 
@@ -475,18 +552,18 @@ mod tests {
     fn long_sums_are_accurate() {
         let t = Tensor::try_full([10_000_019], 0.1f32).unwrap();
         let exact = 10_000_019.0 * f64::from(0.1f32);
-        assert!((f64::from(t.sum_all().item().unwrap()) / exact - 1.0).abs() < 1e-6);
+        assert!((f64::from(t.sum().item().unwrap()) / exact - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn nan_wins_and_ties_take_the_first() {
         let t = Tensor::from([1.0, f64::NAN, 3.0]);
         assert!(
-            t.max(0, false).unwrap().item().unwrap().is_nan()
-                && t.min(0, false).unwrap().item().unwrap().is_nan()
+            t.max_axes(0).unwrap().item().unwrap().is_nan()
+                && t.min_axes(0).unwrap().item().unwrap().is_nan()
         );
         assert_eq!(t.argmax(0).unwrap().item().unwrap(), 1);
         assert_eq!(Tensor::from([2.0, 5.0, 5.0]).argmax(0).unwrap().item().unwrap(), 1);
-        assert!(Tensor::<f64>::zeros([0]).max(0, false).is_err());
+        assert!(Tensor::<f64>::zeros([0]).max_axes(0).is_err());
     }
 }

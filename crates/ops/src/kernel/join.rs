@@ -12,6 +12,8 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Errors
     /// If there are none, the axis is out of range, or the other sizes differ.
+    #[doc(alias = "cat")]
+    #[doc(alias = "concatenate")]
     pub fn concat(parts: &[Tensor<T>], axis: isize) -> Result<Tensor<T>> {
         let Some(first) = parts.first() else {
             return Err(Error::argument("concat", "expected at least one tensor, found none"));

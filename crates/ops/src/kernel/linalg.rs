@@ -242,7 +242,7 @@ impl<T: Float> Tensor<T> {
                 ));
             }
         }
-        let (a, b) = (self.broadcast_to(with_axes(&batch, &[n, n]))?, b.broadcast_to(&shape)?);
+        let (a, b) = (self.expand(with_axes(&batch, &[n, n]))?, b.expand(&shape)?);
         Ok(System { a: wide(&a), b: wide(&b), count: batch.numel(), n, columns, shape })
     }
 
@@ -311,7 +311,7 @@ mod tests {
             base.transpose(1, 2).unwrap(),
             base.slice(1, Slice::all().step(-1)).unwrap(),
             filled(&[2, 2 * n, n], 9).slice(1, Slice::all().step(2)).unwrap(),
-            base.slice(0, 0..1).unwrap().broadcast_to([3, n, n]).unwrap(),
+            base.slice(0, 0..1).unwrap().expand([3, n, n]).unwrap(),
         ]
     }
 

@@ -70,6 +70,7 @@ impl Tensor<bool> {
     /// assert!(t.lt(&0.0.into())?.any_true());
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
+    #[doc(alias = "any")]
     pub fn any_true(&self) -> bool {
         match self.as_slice() {
             Some(s) => s.contains(&true),
@@ -78,6 +79,7 @@ impl Tensor<bool> {
     }
 
     /// Whether all elements are true.
+    #[doc(alias = "all")]
     pub fn all_true(&self) -> bool {
         match self.as_slice() {
             Some(s) => !s.contains(&false),
@@ -99,13 +101,13 @@ mod tests {
             base.clone(),
             base.permute([1, 2, 0]).unwrap(),
             base.slice(2, Slice::all().step(-2)).unwrap(),
-            base.slice(0, 0..1).unwrap().broadcast_to([3, 3, 4]).unwrap(),
+            base.slice(0, 0..1).unwrap().expand([3, 3, 4]).unwrap(),
             base.slice(1, 0..0).unwrap(),
         ] {
             for mask in 0..8usize {
                 let axes: Vec<usize> = (0..3).filter(|i| mask >> i & 1 == 1).collect();
                 // The sum of zeros and ones counts; the product of nothing is one.
-                let ones = t.to_float::<f64>().sum(&axes, true).unwrap();
+                let ones = t.to_float::<f64>().sum_keepdim(&axes).unwrap();
                 let n: usize = axes.iter().map(|&a| t.shape()[a]).product();
                 let count = t.count_nonzero(&axes, true).unwrap();
                 assert_eq!(count.shape(), ones.shape());

@@ -220,6 +220,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Errors
     /// If the matrices are not square, or one is singular.
+    #[doc(alias = "inv")]
     pub fn inverse(&self) -> Result<Tensor<T>> {
         const OP: &str = "inverse";
         let (_, n) = square(OP, self)?;
@@ -309,7 +310,7 @@ mod tests {
             base.transpose(1, 2).unwrap(),
             base.slice(1, Slice::all().step(-1)).unwrap(),
             filled(&[2, 2 * n, n], 9).slice(1, Slice::all().step(2)).unwrap(),
-            base.slice(0, 0..1).unwrap().broadcast_to([3, n, n]).unwrap(),
+            base.slice(0, 0..1).unwrap().expand([3, n, n]).unwrap(),
         ]
     }
 
@@ -334,9 +335,9 @@ mod tests {
                 let b = filled(&[n, 3], 20);
                 let x = a.solve(&b).unwrap();
                 let rebuilt = a.matmul(&x).unwrap();
-                assert!(near(&rebuilt, &b.broadcast_to(rebuilt.shape()).unwrap(), 1e-9), "{n}");
+                assert!(near(&rebuilt, &b.expand(rebuilt.shape()).unwrap(), 1e-9), "{n}");
                 let i = a.matmul(&a.inverse().unwrap()).unwrap();
-                assert!(near(&i, &Tensor::eye(n).unwrap().broadcast_to(i.shape()).unwrap(), 1e-9), "{n}");
+                assert!(near(&i, &Tensor::eye(n).unwrap().expand(i.shape()).unwrap(), 1e-9), "{n}");
             }
         }
         assert_eq!(*filled(&[3, 3], 1).solve(&Tensor::zeros([3, 0])).unwrap().shape(), [3, 0]);

@@ -340,7 +340,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
         s.push(c);
         s
     };
-    let (a, b) = (a.broadcast_to(with(m, k))?, b.broadcast_to(with(k, n))?);
+    let (a, b) = (a.expand(with(m, k))?, b.expand(with(k, n))?);
     let shape = with(m, n);
     if shape.checked_numel().is_none() {
         let detail = format!("the result's shape {shape} has too many elements");

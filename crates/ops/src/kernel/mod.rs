@@ -5,6 +5,7 @@ pub mod conv;
 pub(crate) mod copy;
 mod distance;
 mod eigh;
+pub(crate) mod elementwise;
 pub mod embedding;
 pub mod find;
 pub mod fold;

@@ -412,7 +412,7 @@ impl<T: Float> Tensor<T> {
         if !params {
             return Ok([Some(gx), None, None]);
         }
-        let totals = Tensor::from_buffer(totals, Shape::from([count, 2, width])).sum(0, false)?;
+        let totals = Tensor::from_buffer(totals, Shape::from([count, 2, width])).sum_axes(0)?;
         Ok([Some(gx), Some(totals.select(0, 1)?), Some(totals.select(0, 0)?)])
     }
 }

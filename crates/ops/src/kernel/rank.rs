@@ -70,7 +70,7 @@ mod tests {
             base.clone(),
             base.permute([2, 0, 1]).unwrap(),
             base.slice(2, Slice::all().step(-2)).unwrap(),
-            base.slice(1, 1..2).unwrap().broadcast_to([2, 5, 7]).unwrap(),
+            base.slice(1, 1..2).unwrap().expand([2, 5, 7]).unwrap(),
         ] {
             for axis in 0..3 {
                 let n = t.shape()[axis];

@@ -347,7 +347,7 @@ impl<T: Float> Sequence<'_, T> {
         }
         let state = |b: Buffer<T>| Tensor::from_buffer(b, Shape::from([batch, hidden]));
         Ok(Adjoint {
-            bias: dg.sum([0usize, 1], false)?,
+            bias: dg.sum_axes([0usize, 1])?,
             x: dx,
             weight: Tensor::from_buffer(dw, Shape::from([width, hidden])),
             h: state(dh),

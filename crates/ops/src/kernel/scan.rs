@@ -221,7 +221,7 @@ mod tests {
             base.permute([2, 0, 1]).unwrap(),
             base.slice(1, Slice::all().step(-1)).unwrap(),
             base.slice(2, Slice::all().step(2)).unwrap(),
-            base.slice(0, 0..1).unwrap().broadcast_to([4, 3, 5]).unwrap(),
+            base.slice(0, 0..1).unwrap().expand([4, 3, 5]).unwrap(),
             base.slice(1, 0..0).unwrap(),
         ]
     }

@@ -169,7 +169,7 @@ fn adjoint<T: Float, const LOG: bool>(
 ) -> Result<Tensor<T>> {
     let axis = normalize_axis(op, axis, y.rank())?;
     let n = y.shape()[axis];
-    let (y, g) = (rows(y, axis)?, rows(&g.broadcast_to(y.shape())?, axis)?);
+    let (y, g) = (rows(y, axis)?, rows(&g.expand(y.shape())?, axis)?);
     let (ys, gs) = (y.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
     let mut out = Buffer::unspecified(ys.len());
     let piece = parallel::rows(n, COST) * n;
@@ -287,7 +287,19 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
-    pub fn logsumexp(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
+    pub fn logsumexp(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.logsumexp_over(axes, false)
+    }
+
+    /// As [`logsumexp`](Tensor::logsumexp); the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is out of range or named twice.
+    pub fn logsumexp_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
+        self.logsumexp_over(axes, true)
+    }
+
+    fn logsumexp_over(&self, axes: impl Axes, keepdim: bool) -> Result<Tensor<T>> {
         let axes = axes.resolve("logsumexp", self.rank())?;
         let order: Vec<usize> =
             (0..self.rank()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
@@ -315,7 +327,7 @@ mod tests {
         let x = Tensor::<f64>::arange(-3.0, 0.37, 24).reshape([2, 3, 4]).unwrap();
         for axis in 0..3 {
             let y = x.softmax(axis).unwrap();
-            assert!(y.sum(axis as usize, false).unwrap().to_vec().iter().all(|s| (s - 1.0).abs() < 1e-14));
+            assert!(y.sum_axes(axis as usize).unwrap().to_vec().iter().all(|s| (s - 1.0).abs() < 1e-14));
             let l = x.log_softmax(axis).unwrap();
             assert!(l.to_vec().iter().zip(y.to_vec()).all(|(l, y)| (l.exp() - y).abs() < 1e-14));
         }
@@ -325,13 +337,10 @@ mod tests {
     fn large_and_infinite_elements() {
         let big = Tensor::from([1000.0, 1000.0, f64::NEG_INFINITY]);
         assert_eq!(big.softmax(0).unwrap().to_vec(), [0.5, 0.5, 0.0]);
-        assert!((big.logsumexp(0, false).unwrap().item().unwrap() - (1000.0 + 2f64.ln())).abs() < 1e-12);
+        assert!((big.logsumexp(0).unwrap().item().unwrap() - (1000.0 + 2f64.ln())).abs() < 1e-12);
         let none = Tensor::from([f64::NEG_INFINITY; 2]);
-        assert_eq!(none.logsumexp(0, false).unwrap().item().unwrap(), f64::NEG_INFINITY);
-        assert_eq!(
-            Tensor::<f64>::zeros([2, 0]).logsumexp(1, false).unwrap().to_vec(),
-            [f64::NEG_INFINITY; 2]
-        );
+        assert_eq!(none.logsumexp(0).unwrap().item().unwrap(), f64::NEG_INFINITY);
+        assert_eq!(Tensor::<f64>::zeros([2, 0]).logsumexp(1).unwrap().to_vec(), [f64::NEG_INFINITY; 2]);
         assert_eq!(*Tensor::<f64>::zeros([0, 3]).softmax(0).unwrap().shape(), [0, 3]);
     }
 

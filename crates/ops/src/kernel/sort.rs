@@ -149,7 +149,7 @@ mod tests {
             base.clone(),
             base.permute([2, 0, 1]).unwrap(),
             base.slice(1, Slice::all().step(-1)).unwrap(),
-            base.slice(0, 0..1).unwrap().broadcast_to([3, 4, 5]).unwrap(),
+            base.slice(0, 0..1).unwrap().expand([3, 4, 5]).unwrap(),
             base.slice(2, 2..2).unwrap(),
         ];
         for (v, axis, descending) in

@@ -4,11 +4,11 @@ use super::Formula;
 use crate::pointwise::{Pointwise, Pointwise2, Value, Value2};
 use crate::real::{Float, Real};
 use crate::rules::scalar::{AddScalar, DivScalar, MulScalar, RDivScalar, RSubScalar};
-use crate::written::Term;
+use crate::term::Term;
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::Arc;
-use wengert_ops::kernel::pointwise::{Each, Loops};
+use wengert_ops::kernel::pointwise::{Elementwise, SliceKernel};
 
 /// A number inside a formula: an input, a constant, or something computed from them.
 ///
@@ -89,13 +89,13 @@ pub(super) enum Comparison {
 
 /// A function of one number without its type: its loop, and its derivative in another formula.
 pub(super) trait Unary<T: Float>: Send + Sync {
-    fn loops(&self) -> &dyn Loops<1, T, T>;
+    fn loops(&self) -> &dyn SliceKernel<1, T, T>;
     fn written(&self, x: Term) -> Term;
     fn slope<'e>(&self, x: Expr<'e, T>, y: Expr<'e, T>) -> Expr<'e, T>;
 }
 
-impl<T: Float, P: Pointwise> Unary<T> for Each<Value<P>> {
-    fn loops(&self) -> &dyn Loops<1, T, T> {
+impl<T: Float, P: Pointwise> Unary<T> for Elementwise<Value<P>> {
+    fn loops(&self) -> &dyn SliceKernel<1, T, T> {
         self
     }
     fn written(&self, x: Term) -> Term {
@@ -108,13 +108,13 @@ impl<T: Float, P: Pointwise> Unary<T> for Each<Value<P>> {
 
 /// A function of two numbers without its type.
 pub(super) trait Binary<T: Float>: Send + Sync {
-    fn loops(&self) -> &dyn Loops<2, T, T>;
+    fn loops(&self) -> &dyn SliceKernel<2, T, T>;
     fn written(&self, a: Term, b: Term) -> Term;
     fn slopes<'e>(&self, a: Expr<'e, T>, b: Expr<'e, T>, y: Expr<'e, T>) -> [Expr<'e, T>; 2];
 }
 
-impl<T: Float, P: Pointwise2> Binary<T> for Each<Value2<P>> {
-    fn loops(&self) -> &dyn Loops<2, T, T> {
+impl<T: Float, P: Pointwise2> Binary<T> for Elementwise<Value2<P>> {
+    fn loops(&self) -> &dyn SliceKernel<2, T, T> {
         self
     }
     fn written(&self, a: Term, b: Term) -> Term {
@@ -320,10 +320,10 @@ impl<'e, T: Float> Real for Expr<'e, T> {
         if c == 1.0 { self } else { self.apply(MulScalar(c)) }
     }
     fn apply<P: Pointwise>(self, p: P) -> Self {
-        self.push(Step::Unary(Arc::new(Each(Value(p))), self.id))
+        self.push(Step::Unary(Arc::new(Elementwise(Value(p))), self.id))
     }
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
-        self.push(Step::Binary(Arc::new(Each(Value2(p))), [self.id, o.id]))
+        self.push(Step::Binary(Arc::new(Elementwise(Value2(p))), [self.id, o.id]))
     }
     fn lt(self, o: Self) -> Condition<'e, T> {
         self.compare(Comparison::Less, o)

@@ -3,7 +3,7 @@
 use super::expr::{Arithmetic, Binary, Comparison, Step, Unary};
 use crate::real::Float;
 use std::sync::Arc;
-use wengert_ops::kernel::pointwise::{Each, Fun, Loops};
+use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 
 /// Elements in a block.
 const BLOCK: usize = 512;
@@ -130,7 +130,7 @@ impl<T: Float> Program<T> {
     }
 }
 
-impl<T: Float, const N: usize> Loops<N, T, T> for Program<T> {
+impl<T: Float, const N: usize> SliceKernel<N, T, T> for Program<T> {
     fn cost(&self) -> usize {
         self.cost
     }
@@ -156,23 +156,23 @@ impl<T: Float> Code<T> {
             Code::Arithmetic(op, x) => {
                 let x = x.map(read);
                 match op {
-                    Arithmetic::Add => Each(Fun(|a: T, b: T| a + b)).run(x, to),
-                    Arithmetic::Sub => Each(Fun(|a: T, b: T| a - b)).run(x, to),
-                    Arithmetic::Mul => Each(Fun(|a: T, b: T| a * b)).run(x, to),
-                    Arithmetic::Div => Each(Fun(|a: T, b: T| a / b)).run(x, to),
+                    Arithmetic::Add => Elementwise(FnKernel(|a: T, b: T| a + b)).run(x, to),
+                    Arithmetic::Sub => Elementwise(FnKernel(|a: T, b: T| a - b)).run(x, to),
+                    Arithmetic::Mul => Elementwise(FnKernel(|a: T, b: T| a * b)).run(x, to),
+                    Arithmetic::Div => Elementwise(FnKernel(|a: T, b: T| a / b)).run(x, to),
                 }
             }
             Code::Compare(c, x) => {
                 let x = x.map(read);
                 match c {
-                    Comparison::Less => Each(Fun(|a: T, b: T| truth(a < b))).run(x, to),
-                    Comparison::LessOrEqual => Each(Fun(|a: T, b: T| truth(a <= b))).run(x, to),
-                    Comparison::Equal => Each(Fun(|a: T, b: T| truth(a == b))).run(x, to),
+                    Comparison::Less => Elementwise(FnKernel(|a: T, b: T| truth(a < b))).run(x, to),
+                    Comparison::LessOrEqual => Elementwise(FnKernel(|a: T, b: T| truth(a <= b))).run(x, to),
+                    Comparison::Equal => Elementwise(FnKernel(|a: T, b: T| truth(a == b))).run(x, to),
                 }
             }
             Code::Select(x) => {
                 let choose = |m: T, yes: T, no: T| if m == T::ZERO { no } else { yes };
-                Each(Fun(choose)).run(x.map(read), to);
+                Elementwise(FnKernel(choose)).run(x.map(read), to);
             }
         }
     }

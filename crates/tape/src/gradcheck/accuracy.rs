@@ -5,7 +5,7 @@ use crate::gradcheck::jacobian::{index_of, jacobian_of, random, second_jacobian_
 use crate::gradcheck::report::{Report, worse};
 use crate::gradcheck::spec::{Accuracy, Case, Run};
 use crate::real::Float;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use wengert_ops::Tensor;
 
@@ -142,7 +142,7 @@ fn evaluate<T: Float>(call: &Run<T>, inputs: &[Tensor<T>], cotangents: &[Tensor<
     for g in tape.grad(&pairs, &x)? {
         recorded.extend(wide(&g.value()?));
     }
-    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
+    let grads = tape.swept(&seeds, RetainGraph::Nothing, None)?;
     let mut swept = Numbers::new();
     for x in &x {
         match grads.wrt(*x) {

@@ -21,6 +21,8 @@ use wengert_ops::Tensor;
 ///
 /// A derivative that cannot be compared is a failure unless it was [allowed](Check::allow_non_finite), and so is a check
 /// that compared nothing. A panic inside the function is a failure with its message.
+#[doc(alias = "gradcheck")]
+#[doc(alias = "gradgradcheck")]
 #[derive(Debug, Clone)]
 pub struct Check {
     pub(crate) name: String,

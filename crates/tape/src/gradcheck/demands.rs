@@ -335,7 +335,7 @@ fn expand(g: &Tensor<f64>, whole: bool) -> Result<Tensor<f64>> {
     }
     if whole {
         let first = Tensor::scalar(g.to_vec()[0]);
-        return Ok(first.broadcast_to(g.shape())?);
+        return Ok(first.expand(g.shape())?);
     }
-    Ok(g.select(0, 0)?.contiguous().unsqueeze(0)?.broadcast_to(g.shape())?)
+    Ok(g.select(0, 0)?.contiguous().unsqueeze(0)?.expand(g.shape())?)
 }

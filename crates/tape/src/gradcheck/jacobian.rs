@@ -5,7 +5,7 @@ use crate::gradcheck::check::{Check, Function};
 use crate::gradcheck::difference::{Differences, Tolerance, Unknown, Verdict, relative};
 use crate::gradcheck::report::{Mismatch, Report};
 use crate::grads::Grads;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use crate::var::Var;
 use std::ops::Range;
@@ -368,7 +368,7 @@ pub(crate) fn swept<'t>(
     seeds: &[(Var<'t, f64>, Tensor<f64>)],
     x: &[Var<'t, f64>],
 ) -> Result<Vec<Tensor<f64>>> {
-    let grads = tape.swept(seeds, Retain::Values, None)?;
+    let grads = tape.swept(seeds, RetainGraph::Values, None)?;
     x.iter().map(|x| gradient(&grads, *x)).collect()
 }
 

@@ -8,9 +8,9 @@ use crate::gradcheck::generate::Kind;
 use crate::gradcheck::report::Report;
 use crate::gradcheck::spec::{Case, Run, Spec};
 use crate::gradcheck::suite;
-use crate::op::{Cotangents, Eager, Forward, Op, Rule};
+use crate::op::{BackwardContext, Cotangents, ForwardOutput, Op, VjpContext};
 use crate::real::Float;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use crate::var::Var;
 use crate::{Error, ErrorKind, Result};
@@ -354,7 +354,7 @@ impl<T: Float> Op<T> for Wrong<T> {
         "mutant"
     }
 
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let plain = |e: Error| {
             let kind = match e.kind() {
                 ErrorKind::Op(kind) => kind,
@@ -381,7 +381,7 @@ impl<T: Float> Op<T> for Wrong<T> {
         Ok(y.into())
     }
 
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let sweep = || -> Result<Cotangents<Tensor<T>>> {
             let tape = Tape::new();
             let values: Vec<_> = (0..r.inputs()).map(|i| r.x(i).cloned()).collect::<Result<_>>()?;
@@ -391,7 +391,7 @@ impl<T: Float> Op<T> for Wrong<T> {
             let y = (self.call)(&x);
             let seeds = y.into_iter().zip(r.cotangents()).filter_map(|(y, g)| Some((y, g.clone()?)));
             let seeds: Vec<_> = seeds.filter(|(y, _)| y.kind().1).collect();
-            let grads = tape.swept(&seeds, Retain::Nothing, None)?;
+            let grads = tape.swept(&seeds, RetainGraph::Nothing, None)?;
             let mut right = Vec::new();
             for (x, needed) in x.iter().zip(&needs) {
                 right.push(match grads.wrt(*x) {
@@ -438,7 +438,7 @@ impl<T: Float> Op<T> for Wrong<T> {
         Some(sweep())
     }
 
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let tape = r.y().tape();
         self.recorded(tape, &r).unwrap_or_else(|e| {
             let failed = tape.failed(e);
@@ -452,7 +452,7 @@ impl<T: Float> Wrong<T> {
     fn pulled_back<'s>(
         &self,
         tape: &'s Tape<T>,
-        r: &Rule<'_, 's, T>,
+        r: &VjpContext<'_, 's, T>,
         cut: bool,
         cotangent: impl Fn(Var<'s, T>) -> Var<'s, T>,
     ) -> Result<Vec<Option<Var<'s, T>>>> {
@@ -473,7 +473,7 @@ impl<T: Float> Wrong<T> {
         Ok(needs.iter().map(|n| if *n { gradients.next() } else { None }).collect())
     }
 
-    fn recorded<'s>(&self, tape: &'s Tape<T>, r: &Rule<'_, 's, T>) -> Result<Cotangents<Var<'s, T>>> {
+    fn recorded<'s>(&self, tape: &'s Tape<T>, r: &VjpContext<'_, 's, T>) -> Result<Cotangents<Var<'s, T>>> {
         let cut = self.mutation == Mutation::DetachedInputs;
         let blind = self.mutation == Mutation::DetachedCotangent;
         let right = self.pulled_back(tape, r, cut, |g| if blind { g.detach() } else { g })?;
@@ -514,10 +514,10 @@ impl<T: Float> Wrong<T> {
             let (Some(g), Some(value)) = (g, value) else { continue };
             if let Some(factors) = self.factors(i, value, &at) {
                 let factors = factors.into_iter().map(T::from_f64).collect();
-                *g = *g * tape.constant(Tensor::from_vec(factors, value.shape()));
+                *g *= tape.constant(Tensor::from_vec(factors, value.shape()));
             }
             if self.mutation == Mutation::Offset {
-                *g = *g + 1e-3;
+                *g += 1e-3;
             }
         }
         let shapes: Vec<_> = x.iter().map(|x| x.shape().to_vec()).collect();

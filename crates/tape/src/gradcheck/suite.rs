@@ -6,7 +6,7 @@ use crate::gradcheck::generate::Kind;
 use crate::gradcheck::report::{Report, literal, worse};
 use crate::gradcheck::spec::{Accuracy, Case, Order, Run, Spec};
 use crate::real::Float;
-use crate::sweep::Retain;
+use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use std::fmt;
 use wengert_ops::{Tensor, parallel};
@@ -275,7 +275,7 @@ fn value_and_gradients<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::
     let y = call(&x);
     let values: Vec<_> = y.iter().map(|y| y.value()).collect::<crate::Result<_>>()?;
     let seeds: Vec<_> = y.into_iter().zip(values.iter().cloned()).collect();
-    let grads = tape.swept(&seeds, Retain::Nothing, None)?;
+    let grads = tape.swept(&seeds, RetainGraph::Nothing, None)?;
     let gradients = x.iter().map(|x| match grads.wrt(*x) {
         Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), T::ZERO)?),
         other => other,

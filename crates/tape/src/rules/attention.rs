@@ -141,14 +141,14 @@ impl Attend {
         };
         let mut scores = q.matmul(k.transpose(-1, -2)) * self.scale; // [.., t, s]
         if let Some(a) = added {
-            scores = scores + a.masked_fill(a.eq(f64::NEG_INFINITY), 0.0);
+            scores += a.masked_fill(a.eq(f64::NEG_INFINITY), 0.0);
         }
         let Some(seen) = seen else {
             return scores.softmax(-1).dropout(dropout).matmul(v);
         };
         let hidden = seen.logical_not();
         // A query that sees nothing has scores of 0 here, and its probabilities are taken away below.
-        let blind = seen.to_float::<T>().sum(-1, true).and_then(|n| n.eq(&Tensor::scalar(T::ZERO)));
+        let blind = seen.to_float::<T>().sum_keepdim(-1).and_then(|n| n.eq(&Tensor::scalar(T::ZERO)));
         let scores = scores.masked_fill(&hidden, f64::NEG_INFINITY).masked_fill(blind, 0.0);
         scores.softmax(-1).masked_fill(&hidden, 0.0).dropout(dropout).matmul(v)
     }
@@ -162,14 +162,14 @@ impl<T: Float> Op<T> for Attend {
         let causal = if self.diagonal.is_some() { "causal, " } else { "" };
         Some(format!("{causal}scale {:.4}", self.scale))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (y, stats) = x[0].attention(x[1], x[2], &self.scores(x.get(3).copied()))?;
-        Ok(Forward { outputs: [y].into_iter().collect(), saved: vec![stats] })
+        Ok(ForwardOutput { outputs: [y].into_iter().collect(), saved: vec![stats] })
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         Some(vec![self.composed(x, 0.0)])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let masked = r.inputs() == 4;
             let scores = self.scores(if masked { Some(r.x(3)?) } else { None });
@@ -275,7 +275,7 @@ fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Atten
         lead.iter().copied().chain([rows, columns]).collect::<Vec<_>>().into()
     };
     let seen = match mask {
-        Some(m) => Some(m.broadcast_to(full(t, s)).map_err(named)?),
+        Some(m) => Some(m.expand(full(t, s)).map_err(named)?),
         None => None,
     };
     if let Some(added) = shapes.get(3)

@@ -29,11 +29,11 @@ impl<T: Float> Op<T> for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let [mean, variance, stats] = x[0].channel_moments("batch_norm", self.eps)?;
         let (w, b) = given(x, 1, self.weighted, self.biased);
         let y = x[0].normalize_channels("batch_norm", &stats, w, b)?;
-        Ok(Forward { outputs: [y, mean, variance].into_iter().collect(), saved: vec![stats] })
+        Ok(ForwardOutput { outputs: [y, mean, variance].into_iter().collect(), saved: vec![stats] })
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         let (rank, axes) = (x[0].rank(), others(x[0].rank()));
@@ -44,7 +44,7 @@ impl<T: Float> Op<T> for BatchNorm {
             scaled(centred * (variance + self.eps).rsqrt(), given(x, 1, self.weighted, self.biased), rank);
         Some(vec![y, mean.squeeze(&axes), variance.squeeze(&axes)])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let (x, stats) = (r.x(0)?, r.saved(0)?);
             let zeros;
@@ -86,10 +86,10 @@ fn scaled<'t, T: Float>(
 ) -> Var<'t, T> {
     let mut y = standard;
     if let Some(w) = w {
-        y = y * w.reshape(beside(rank));
+        y *= w.reshape(beside(rank));
     }
     if let Some(b) = b {
-        y = y + b.reshape(beside(rank));
+        y += b.reshape(beside(rank));
     }
     y
 }
@@ -116,7 +116,7 @@ impl<T: Float> Op<T> for BatchNormEval {
     fn name(&self) -> &'static str {
         EVAL
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (w, b) = given(x, 3, self.weighted, self.biased);
         Ok(x[0].normalize_channels(EVAL, &self.stats(x[1], x[2])?, w, b)?.into())
     }
@@ -126,7 +126,7 @@ impl<T: Float> Op<T> for BatchNormEval {
         let standard = (x[0] - mean) * (variance + self.eps).rsqrt();
         Some(vec![scaled(standard, given(x, 3, self.weighted, self.biased), rank)])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let (x, g, stats) = (r.x(0)?, r.gy()?, self.stats(r.x(1)?, r.x(2)?)?);
             let w = if self.weighted { Some(r.x(3)?) } else { None };

@@ -56,10 +56,10 @@ impl<T: Float, const D: usize> Op<T> for Conv<D> {
     fn arguments(&self) -> Option<String> {
         told(&self.0)
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].conv(x[1], x.get(2).copied(), &self.0)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, w, g, options) = (r.x(0), r.x(1), r.gy(), self.0);
         let tape = g.tape();
         let mut out = cotangents([
@@ -88,10 +88,10 @@ impl<T: Float, const D: usize> Op<T> for Adjoint<D> {
     fn arguments(&self) -> Option<String> {
         told(&self.options)
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].conv_adjoint(x[1], x.get(2).copied(), &self.options, self.sizes)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (y, w, g, options) = (r.x(0), r.x(1), r.gy(), self.options);
         let tape = g.tape();
         let mut out = cotangents([
@@ -117,10 +117,10 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
     fn name(&self) -> &'static str {
         named::<D>(["conv1d_weight", "conv2d_weight"])
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].conv_weight(x[1], &self.options, self.kernel)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, y, g, options) = (r.x(0), r.x(1), r.gy(), self.options);
         let tape = g.tape();
         cotangents([

@@ -14,7 +14,7 @@ impl<T: Float> Op<T> for CrossEntropy {
     fn arguments(&self) -> Option<String> {
         Some(format!("targets {}", listed(&self.targets)))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cross_entropy(&self.targets)?.into())
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
@@ -24,7 +24,7 @@ impl<T: Float> Op<T> for CrossEntropy {
             Err(e) => x[0].tape().failed(e.into()),
         }])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             Ok(cotangents([Some(r.x(0)?.cross_entropy_adjoint(&self.targets, r.gy()?)?)]))
         };

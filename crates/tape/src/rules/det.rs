@@ -13,10 +13,10 @@ impl<T: Float> Op<T> for Det {
     fn name(&self) -> &'static str {
         "det"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].det()?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(cofactors(r.x(0)) * r.gy().unsqueeze(-1).unsqueeze(-1))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -37,10 +37,10 @@ impl<T: Float> Op<T> for Cofactors {
     fn name(&self) -> &'static str {
         "cofactors"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cofactors()?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, g) = (r.x(0), r.gy());
         let n = x.dim(-1);
         if n < 2 {
@@ -80,8 +80,8 @@ fn cofactors<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
 /// most the product of the rows' lengths.
 fn nearly_singular<T: Float>(x: &Tensor<T>) -> wengert_ops::Result<bool> {
     let x = x.cast::<f64>();
-    let lengths = x.mul(&x)?.sum(-1, false)?.map(f64::sqrt);
-    let bound = lengths.prod(-1, false)?.scale(NEARLY);
+    let lengths = x.mul(&x)?.sum_axes(-1)?.map(f64::sqrt);
+    let bound = lengths.prod_axes(-1)?.scale(NEARLY);
     Ok(x.det()?.map(f64::abs).le(&bound)?.any_true())
 }
 
@@ -115,11 +115,11 @@ impl<T: Float> Op<T> for SLogDet {
     fn name(&self) -> &'static str {
         "slogdet"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (sign, log) = x[0].slogdet()?;
         Ok(vec![sign, log].into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = r.x(0);
         cotangents([Some(match r.cotangents()[1] {
             Some(g) => x.inverse().t() * g.unsqueeze(-1).unsqueeze(-1),

@@ -18,17 +18,17 @@ impl<T: Float> Op<T> for Dropout {
     fn arguments(&self) -> Option<String> {
         Some(format!("p = {}", self.p))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let keep = 1.0 - self.p;
         let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
         let mask = bernoulli(x[0].shape(), keep, scale, self.key).map_err(|e| e.in_op("dropout"))?;
-        Ok(Forward { outputs: [x[0].mul(&mask)?].into_iter().collect(), saved: vec![mask] })
+        Ok(ForwardOutput { outputs: [x[0].mul(&mask)?].into_iter().collect(), saved: vec![mask] })
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
         cotangents([Some(g.tape().apply(*self, &[g]))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> { Ok(cotangents([Some(r.gy()?.mul(r.saved(0)?)?)])) };
         Some(adjoint())
     }

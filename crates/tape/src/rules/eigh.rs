@@ -10,11 +10,11 @@ impl<T: Float> Op<T> for Eigh {
     fn name(&self) -> &'static str {
         "eigh"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (w, v) = x[0].eigh()?;
         Ok(vec![w, v].into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (w, v) = (r.outputs()[0], r.outputs()[1]);
         let [gw, gv] = [r.cotangents()[0], r.cotangents()[1]];
         // Inside V and Vᵀ: the values' part is a row that scales the columns of V.
@@ -29,7 +29,7 @@ impl<T: Float> Op<T> for Eigh {
             };
             let gaps = (w.unsqueeze(-2) - w.unsqueeze(-1)).masked_fill(&diagonal, 1.0);
             let k = v.t().matmul(gv);
-            g = g + v.matmul((k - k.t()) * 0.5 / gaps).matmul(v.t());
+            g += v.matmul((k - k.t()) * 0.5 / gaps).matmul(v.t());
         }
         cotangents([Some(g)])
     }
@@ -71,7 +71,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// let a = tape.var(Tensor::from([[2.0, 0.0], [0.0, 1.0]]));
     /// let (values, _) = a.eigh();
     /// assert_eq!(values.value()?.to_vec(), [1.0, 2.0]);
-    /// assert_eq!(values.get(0, 1).backward()?.wrt(a)?.to_vec(), [1.0, 0.0, 0.0, 0.0]);
+    /// assert_eq!(values.select(0, 1).backward()?.wrt(a)?.to_vec(), [1.0, 0.0, 0.0, 0.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]

@@ -3,6 +3,7 @@
 use super::prelude::*;
 
 /// x for x > 0, else α (eˣ - 1).
+#[doc(alias = "ELU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Elu(pub f64);
 

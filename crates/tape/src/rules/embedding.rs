@@ -19,12 +19,12 @@ impl<T: Float> Op<T> for Embedding {
     fn arguments(&self) -> Option<String> {
         Some(format!("ids {}", listed(&self.flat)))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let rows = x[0].index_select(0, &self.flat).map_err(|e| e.in_op(self.op))?;
         let shape: Shape = self.ids.shape().iter().chain(&rows.shape()[1..]).copied().collect();
         Ok(rows.reshape(shape)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let table = r.x(0);
         let mut g = r.gy().reshape([self.flat.numel(), table.dim(1)]);
         if let Some(p) = self.padding {
@@ -32,9 +32,9 @@ impl<T: Float> Op<T> for Embedding {
         }
         cotangents([Some(table.zeros_like().index_add(0, &self.flat, g))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let add_up = || -> Result<_> {
-            let gx = r.gy()?.embedding_backward(&self.ids, r.shape(0)[0], self.padding)?;
+            let gx = r.gy()?.embedding_adjoint(&self.ids, r.shape(0)[0], self.padding)?;
             Ok(cotangents([Some(gx)]))
         };
         Some(add_up())

@@ -4,6 +4,7 @@ use super::prelude::*;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 /// X Φ(x) = x (1 + erf(x/√2))/2, the exact form (Hendrycks and Gimpel 2016).
+#[doc(alias = "GELU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Gelu;
 

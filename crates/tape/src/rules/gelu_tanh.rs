@@ -7,6 +7,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 const CUBIC: f64 = 0.044715;
 
 /// X (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2.
+#[doc(alias = "GELU")]
 #[derive(Debug, Clone, Copy)]
 pub struct GeluTanh;
 
@@ -47,6 +48,7 @@ impl<T: Float> Var<'_, T> {
     /// assert!(y.to_vec().iter().zip([0.0, 100.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "gelu")]
     #[track_caller]
     pub fn gelu_tanh(self) -> Self {
         self.pointwise(GeluTanh)

@@ -11,10 +11,10 @@ where
     fn name(&self) -> &'static str {
         "hook"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].clone().into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some((self.0)(r.gy()))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -38,6 +38,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(loss.backward()?.wrt(x)?.to_vec(), [2.0, -2.0]);          // not [2, -6]
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "register_hook")]
     #[track_caller]
     pub fn hook(self, f: impl for<'s> Fn(Var<'s, T>) -> Var<'s, T> + Send + Sync + 'static) -> Self {
         self.tape().apply(Hook(f), &[self])

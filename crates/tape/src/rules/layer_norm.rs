@@ -38,10 +38,10 @@ impl<T: Float> Op<T> for Normalize {
     fn name(&self) -> &'static str {
         self.name
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (w, b) = self.params(x);
         let (y, stats) = x[0].normalize_groups(self.name, self.of, w.copied(), b.copied())?;
-        Ok(Forward { outputs: [y].into_iter().collect(), saved: vec![stats] })
+        Ok(ForwardOutput { outputs: [y].into_iter().collect(), saved: vec![stats] })
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         let (shape, n) = (x[0].raw_shape(), self.of.channels * self.of.inner);
@@ -51,14 +51,14 @@ impl<T: Float> Op<T> for Normalize {
         let mut y = (centred * scale).reshape(&shape);
         let (w, b) = self.params(x);
         if let Some(w) = w {
-            y = y * w.reshape(self.beside(&shape));
+            y *= w.reshape(self.beside(&shape));
         }
         if let Some(b) = b {
-            y = y + b.reshape(self.beside(&shape));
+            y += b.reshape(self.beside(&shape));
         }
         Some(vec![y])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let w = if self.weighted { Some(r.x(1)?) } else { None };
             let params = (1..r.inputs()).any(|i| r.needs(i));

@@ -3,6 +3,7 @@
 use super::prelude::*;
 
 /// x for x > 0, else α x.
+#[doc(alias = "LeakyReLU")]
 #[derive(Debug, Clone, Copy)]
 pub struct LeakyRelu(pub f64);
 

@@ -15,10 +15,10 @@ impl<T: Float> Op<T> for Linear {
     fn name(&self) -> &'static str {
         "linear"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].linear(x[1], x.get(2).copied())?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, w, g) = (r.x(0), r.x(1), r.gy());
         let (n, k) = (w.dim(0), w.dim(1));
         let rows: usize = g.raw_shape().iter().rev().skip(1).product();
@@ -30,7 +30,7 @@ impl<T: Float> Op<T> for Linear {
         }
         out
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let g = rows(r.gy()?)?;
             let mut out = cotangents([None, None]);
@@ -41,7 +41,7 @@ impl<T: Float> Op<T> for Linear {
                 out[1] = Some(g.transpose(0, 1)?.matmul(&rows(r.x(0)?)?)?);
             }
             if r.inputs() == 3 {
-                out.push(if r.needs(2) { Some(g.sum(0, false)?) } else { None });
+                out.push(if r.needs(2) { Some(g.sum_axes(0)?) } else { None });
             }
             Ok(out)
         };

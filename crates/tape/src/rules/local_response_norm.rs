@@ -46,11 +46,11 @@ impl<T: Float> Var<'_, T> {
         let mut total = square;
         for d in 1..=before {
             let zeros = square.slice(1, 0..d).zeros_like();
-            total = total + self.tape().concat(&[zeros, square.slice(1, 0..channels - d)], 1);
+            total += self.tape().concat(&[zeros, square.slice(1, 0..channels - d)], 1);
         }
         for d in 1..=after {
             let zeros = square.slice(1, 0..d).zeros_like();
-            total = total + self.tape().concat(&[square.slice(1, d..channels), zeros], 1);
+            total += self.tape().concat(&[square.slice(1, d..channels), zeros], 1);
         }
         self * (total * (alpha / size as f64) + k).pow(-beta)
     }

@@ -31,6 +31,7 @@ impl<T: Float> Var<'_, T> {
     /// assert!(y.to_vec().iter().zip([0.0, 1.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "ln")]
     #[track_caller]
     pub fn log(self) -> Self {
         self.pointwise(Log)

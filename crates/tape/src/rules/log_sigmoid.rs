@@ -31,6 +31,7 @@ impl<T: Float> Var<'_, T> {
     /// assert!(y.to_vec().iter().zip([-std::f64::consts::LN_2, -1000.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "logsigmoid")]
     #[track_caller]
     pub fn log_sigmoid(self) -> Self {
         self.pointwise(LogSigmoid)

@@ -84,7 +84,7 @@ pub(super) fn spec() -> Vec<Spec> {
         case!(vec![g.tensor(&shape, domain)], [], |x| match which {
             0 => x[0].logit(),
             // Half of the values outside the bounds, none near them.
-            _ => (x[0] * 2.0 - 0.5).select(x[0].gt(0.5), x[0] * 0.1).logit_within(0.1),
+            _ => (x[0] * 2.0 - 0.5).where_cond(x[0].gt(0.5), x[0] * 0.1).logit_within(0.1),
         })
     })
     .into_iter()

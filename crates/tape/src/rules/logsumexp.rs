@@ -12,18 +12,19 @@ impl<T: Float> Op<T> for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(x[0].logsumexp(&self.axes[..], self.keepdim)?.into())
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        let (x, axes) = (x[0], &self.axes[..]);
+        Ok(if self.keepdim { x.logsumexp_keepdim(axes)? } else { x.logsumexp(axes)? }.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = r.x(0);
         let shape = x.raw_shape();
         let axes = self.axes[..].resolve("logsumexp", shape.len()).unwrap_or_default();
         // Shifted by the largest element, a constant here, the shares keep their accuracy however large x is.
         let shift = || -> Result<Tensor<T>> {
-            let top = x.value()?.max(&axes, true)?;
+            let top = x.value()?.max_keepdim(&axes)?;
             let absent = top.eq(&Tensor::scalar(T::NEG_INFINITY))?;
-            Ok(absent.select_from(&Tensor::scalar(T::ZERO), &top)?)
+            Ok(Tensor::scalar(T::ZERO).where_cond(&absent, &top)?)
         };
         if shape.numel() == 0 {
             return cotangents([Some(x.zeros_like())]);

@@ -15,7 +15,7 @@ impl<T: Float> Traced<T> {
         x[0].tape().record(OpRef::Shared(Arc::new(Traced(Arc::clone(formula)))), x)
     }
 
-    fn pull(&self, r: &Eager<'_, T>, i: usize) -> Result<Tensor<T>> {
+    fn pull(&self, r: &BackwardContext<'_, T>, i: usize) -> Result<Tensor<T>> {
         let (program, g) = (self.0.adjoint(i), r.gy()?);
         let gx = match self.0.inputs {
             1 => loops("map", [r.x(0)?, g], program),
@@ -29,20 +29,20 @@ impl<T: Float> Op<T> for Traced<T> {
     fn name(&self) -> &'static str {
         if self.0.inputs == 1 { "map" } else { "zip_map" }
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(match x {
             [x] => loops("map", [*x], &self.0.program),
             _ => loops("zip_map", [x[0], x[1]], &self.0.program),
         }?
         .into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let pull = |i: usize| {
             r.when(i, || (r.gy() * Self::record(self.0.slope(i), r.inputs())).sum_to(r.x(i).raw_shape()))
         };
         (0..self.0.inputs).map(pull).collect()
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let pull = |i: usize| r.needs(i).then(|| self.pull(r, i)).transpose();
         Some((0..self.0.inputs).map(pull).collect())
     }

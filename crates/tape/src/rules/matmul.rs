@@ -8,10 +8,10 @@ impl<T: Float> Op<T> for MatMul {
     fn name(&self) -> &'static str {
         "matmul"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].matmul(x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, g) = (r.x(0), r.x(1), r.gy());
         let (sa, sb) = (a.raw_shape(), b.raw_shape());
         // Vectors are a row and a column; the product lost their axis, and its cotangent gets it back.
@@ -33,7 +33,7 @@ impl<T: Float> Op<T> for MatMul {
             }),
         ])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let plain = || -> Result<_> {
             let (a, b, g) = (r.x(0), r.x(1), r.gy()?);
             let ga = if r.needs(0) { Some(g.matmul(&b?.transpose(0, 1)?)?) } else { None };
@@ -58,6 +58,9 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(w.matmul(Tensor::from([1.0, 1.0])).value()?.to_vec(), [3.0, 7.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "bmm")]
+    #[doc(alias = "mm")]
+    #[doc(alias = "mv")]
     #[track_caller]
     pub fn matmul(self, o: impl Operand<'t, T>) -> Self {
         let o = o.into_var(self.tape());

@@ -17,8 +17,10 @@ pub mod atan2;
 pub mod atanh;
 mod attention;
 mod batch_norm;
+mod cdist;
 pub mod clamp;
 mod compare;
+mod concat;
 mod conv;
 pub mod cos;
 pub mod cosh;
@@ -36,8 +38,9 @@ pub mod erfinv;
 pub mod exp;
 pub mod exp2;
 pub mod expm1;
-mod extremum;
+mod flip;
 pub mod gamma;
+mod gather;
 pub mod gelu;
 pub mod gelu_tanh;
 mod glu;
@@ -46,8 +49,6 @@ pub mod hardsigmoid;
 pub mod hardswish;
 mod hook;
 pub mod hypot;
-mod index;
-mod join;
 mod layer_norm;
 pub mod leaky_relu;
 mod lerp;
@@ -64,26 +65,24 @@ pub mod logit;
 mod logsumexp;
 mod map;
 mod matmul;
+mod max;
+mod max_along;
 pub mod maximum;
 pub mod mish;
-mod moments;
 pub mod mul;
 pub mod nan_to_num;
 pub mod neg;
 mod norm;
 pub mod normal_cdf;
 pub mod normal_pdf;
+mod operators;
 mod padding;
 mod patches;
 mod pool;
-mod positions;
 pub mod pow;
 pub mod prelu;
 mod prelude;
 mod prod;
-mod products;
-mod ranks;
-mod rearrange;
 pub mod recip;
 mod recurrent;
 pub mod relu;
@@ -94,7 +93,6 @@ mod rows;
 pub mod rsqrt;
 pub mod scalar;
 mod scan;
-pub(crate) mod select;
 pub mod selu;
 mod shape;
 pub mod shrink;
@@ -113,16 +111,20 @@ pub mod sqrt;
 pub mod square;
 pub(crate) mod sub;
 mod sum;
+mod take;
 pub mod tan;
 pub mod tanh;
 pub mod threshold;
 mod triangle;
-mod window;
+mod unfold;
+mod variance;
+pub(crate) mod where_cond;
 pub mod xlogy;
 
 pub use attention::Attention;
 pub use compare::IntoMask;
-pub use recurrent::Steps;
+pub use operators::Operand;
+pub use recurrent::RecurrenceOptions;
 
 use crate::gradcheck::Spec;
 
@@ -178,7 +180,7 @@ pub fn table() -> Vec<Spec> {
         exp::spec(),
         exp2::spec(),
         expm1::spec(),
-        extremum::spec(),
+        max::spec(),
         gamma::spec(),
         gelu::spec(),
         gelu_tanh::spec(),
@@ -188,10 +190,10 @@ pub fn table() -> Vec<Spec> {
         hardswish::spec(),
         hook::spec(),
         hypot::spec(),
-        index::gather_spec(),
-        index::select_spec(),
-        join::spec(),
-        join::pad_spec(),
+        gather::gather_spec(),
+        gather::select_spec(),
+        concat::spec(),
+        concat::pad_spec(),
         layer_norm::spec(),
         layer_norm::group_spec(),
         leaky_relu::spec(),
@@ -211,14 +213,14 @@ pub fn table() -> Vec<Spec> {
         matmul::spec(),
         maximum::spec(),
         mish::spec(),
-        moments::spec(),
-        moments::norm_spec(),
+        variance::spec(),
+        variance::norm_spec(),
         mul::spec(),
         nan_to_num::spec(),
         neg::spec(),
-        positions::spec(),
-        positions::masked_spec(),
-        positions::scatter_spec(),
+        take::spec(),
+        take::masked_spec(),
+        take::scatter_spec(),
         norm::spec(),
         norm::cosine_spec(),
         norm::normalize_spec(),
@@ -231,9 +233,9 @@ pub fn table() -> Vec<Spec> {
         pow::spec(),
         prelu::spec(),
         prod::spec(),
-        products::spec(),
-        rearrange::spec(),
-        ranks::spec(),
+        cdist::spec(),
+        flip::spec(),
+        max_along::spec(),
         recip::spec(),
         recurrent::spec(),
         relu::spec(),
@@ -246,7 +248,7 @@ pub fn table() -> Vec<Spec> {
         scalar::spec(),
         scan::spec(),
         scan::extremum_spec(),
-        select::spec(),
+        where_cond::spec(),
         selu::spec(),
         selu::celu_spec(),
         shape::spec(),
@@ -274,7 +276,7 @@ pub fn table() -> Vec<Spec> {
         tanh::spec(),
         threshold::spec(),
         triangle::spec(),
-        window::spec(),
+        unfold::spec(),
         xlogy::spec(),
     ]
 }

@@ -44,7 +44,7 @@ impl Norm {
         }
         if p == 0.0 {
             return match x.ne(0.0) {
-                Ok(mask) => x.tape().constant(mask.to_float::<T>().sum(axes, true)),
+                Ok(mask) => x.tape().constant(mask.to_float::<T>().sum_keepdim(axes)),
                 Err(e) => x.tape().failed(e),
             };
         }
@@ -82,7 +82,7 @@ impl Norm {
         let size = size.value()?;
         let zero = size.eq(&Tensor::scalar(T::ZERO))?;
         let scale =
-            size.max(&self.axes, true)?.map(|m| if m > T::ZERO && m.is_finite() { m } else { T::ONE });
+            size.max_keepdim(&self.axes)?.map(|m| if m > T::ZERO && m.is_finite() { m } else { T::ONE });
         Ok((zero, scale))
     }
 }
@@ -123,6 +123,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     ///
     /// Refused are an order that is not a number, and a negative or infinite one of no elements.
+    #[doc(alias = "norm")]
+    #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p(self, p: f64, axes: impl Axes) -> Self {
         let _scope = self.tape().error_scope("norm_p");
@@ -130,6 +132,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The norm of order `p` over some axes, which stay with size 1.
+    #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p_keepdim(self, p: f64, axes: impl Axes) -> Self {
         let _scope = self.tape().error_scope("norm_p_keepdim");

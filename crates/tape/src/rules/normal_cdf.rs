@@ -34,6 +34,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(y.to_vec(), [0.5, 0.0, 1.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "ndtr")]
     #[track_caller]
     pub fn normal_cdf(self) -> Self {
         self.pointwise(NormalCdf)

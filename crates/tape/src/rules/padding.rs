@@ -82,6 +82,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [1.0, 3.0, 2.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "pad")]
     #[track_caller]
     pub fn pad_reflect(self, widths: &[(usize, usize)]) -> Self {
         let _scope = self.tape().error_scope("pad_reflect");
@@ -97,6 +98,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.pad_replicate(&[(2, 1)]).value()?.to_vec(), [1.0, 1.0, 1.0, 2.0, 2.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "pad")]
     #[track_caller]
     pub fn pad_replicate(self, widths: &[(usize, usize)]) -> Self {
         let _scope = self.tape().error_scope("pad_replicate");
@@ -113,6 +115,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.pad_circular(&[(1, 2)]).value()?.to_vec(), [3.0, 1.0, 2.0, 3.0, 1.0, 2.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "pad")]
     #[track_caller]
     pub fn pad_circular(self, widths: &[(usize, usize)]) -> Self {
         let _scope = self.tape().error_scope("pad_circular");

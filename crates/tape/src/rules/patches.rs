@@ -60,6 +60,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(columns.value()?, Tensor::from([[[1.0, 3.0], [2.0, 4.0]]]));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "unfold")]
     #[track_caller]
     pub fn im2col(self, window: impl Into<Window<2>>) -> Self {
         let _scope = self.tape().error_scope("im2col");
@@ -103,6 +104,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.value()?.to_vec(), [1.0, 12.0, 20.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "fold")]
     #[track_caller]
     pub fn col2im(self, sizes: [usize; 2], window: impl Into<Window<2>>) -> Self {
         let _scope = self.tape().error_scope("col2im");

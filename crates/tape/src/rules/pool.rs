@@ -4,7 +4,7 @@
 
 use super::prelude::*;
 use wengert_ops::kernel::pool::Places;
-use wengert_ops::{Divisor, Window};
+use wengert_ops::{AvgDivisor, Window};
 
 struct Largest<const D: usize> {
     op: &'static str,
@@ -41,13 +41,13 @@ impl<T: Float, const D: usize> Op<T> for Largest<D> {
     fn arguments(&self) -> Option<String> {
         told(&self.places)
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (y, at) = x[0].max_pool(self.op, &self.places)?;
-        let mut forward = Forward::from(y);
+        let mut forward = ForwardOutput::from(y);
         forward.saved.push(at);
         Ok(forward)
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, g) = (r.x(0), r.gy());
         let shape = x.raw_shape();
         // Where the largest element is, is constant around almost every point, so the places are constants.
@@ -64,7 +64,7 @@ impl<T: Float, const D: usize> Op<T> for Largest<D> {
             Err(e) => x.tape().failed(e),
         })])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let gx = r.gy()?.max_pool_adjoint(self.op, r.saved(0)?, r.shape(0), D)?;
             Ok(cotangents([Some(gx)]))
@@ -80,7 +80,7 @@ impl<T: Float, const D: usize> Op<T> for Largest<D> {
 struct Average<const D: usize> {
     op: &'static str,
     places: Places<D>,
-    divisor: Divisor,
+    divisor: AvgDivisor,
 }
 
 impl<T: Float, const D: usize> Op<T> for Average<D> {
@@ -90,10 +90,10 @@ impl<T: Float, const D: usize> Op<T> for Average<D> {
     fn arguments(&self) -> Option<String> {
         told(&self.places)
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].avg_pool(self.op, &self.places, self.divisor)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let spread = Spread { average: *self, shape: r.x(0).raw_shape() };
         cotangents([Some(r.gy().tape().apply(spread, &[r.gy()]))])
     }
@@ -112,11 +112,11 @@ impl<T: Float, const D: usize> Op<T> for Spread<D> {
     fn name(&self) -> &'static str {
         self.average.op
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let Average { op, places, divisor } = self.average;
         Ok(x[0].avg_pool_adjoint(op, &places, divisor, &self.shape)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.gy().tape().apply(self.average, &[r.gy()]))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -222,7 +222,7 @@ macro_rules! pools {
             /// let x = tape.var(Tensor::from([[[1.0, 4.0, 4.0, 2.0]]]).reshape(
             #[doc = concat!($sizes, ")?);")]
             #[doc = concat!("let y = x.", stringify!($max), "(2);")]
-            /// assert_eq!(y.sum().backward()?.wrt(x)?.sum_all().item()?, y.numel() as f64);
+            /// assert_eq!(y.sum().backward()?.wrt(x)?.sum().item()?, y.numel() as f64);
             /// # Ok::<(), wengert_tape::Error>(())
             /// ```
             #[track_caller]
@@ -244,16 +244,16 @@ macro_rules! pools {
                 average a whole axis, use `mean_axes`.")]
             ///
             /// ```
-            /// # use wengert_ops::{Divisor, Tensor, Window};
+            /// # use wengert_ops::{AvgDivisor, Tensor, Window};
             /// let tape = wengert_tape::Tape::new();
             /// let x = tape.var(Tensor::from([[[1.0, 4.0, 4.0, 3.0]]]).reshape(
             #[doc = concat!($sizes, ")?);")]
-            #[doc = concat!("let y = x.", stringify!($avg), "(2, Divisor::Window);")]
+            #[doc = concat!("let y = x.", stringify!($avg), "(2, AvgDivisor::Window);")]
             /// assert_eq!(y.mean().item()?, 3.0);
             /// # Ok::<(), wengert_tape::Error>(())
             /// ```
             #[track_caller]
-            pub fn $avg(self, window: impl Into<Window<$d>>, divisor: Divisor) -> Self {
+            pub fn $avg(self, window: impl Into<Window<$d>>, divisor: AvgDivisor) -> Self {
                 let places = Places::Moving(window.into());
                 self.tape().apply(Average { op: stringify!($avg), places, divisor }, &[self])
             }
@@ -273,7 +273,7 @@ macro_rules! pools {
             #[track_caller]
             pub fn $adaptive_avg(self, sizes: [usize; $d]) -> Self {
                 let (op, places) = (stringify!($adaptive_avg), Places::Sharing(sizes));
-                let average = Average { op, places, divisor: Divisor::Inside };
+                let average = Average { op, places, divisor: AvgDivisor::Inside };
                 self.tape().apply(average, &[self])
             }
 
@@ -350,7 +350,7 @@ pub(super) fn max_spec() -> Vec<Spec> {
 pub(super) fn avg_spec() -> Vec<Spec> {
     let mut all = Spec::family(&["avg_pool1d", "adaptive_avg_pool1d"], Order::Second, |g, which| {
         let (shape, w) = window::<1>(g);
-        let divisor = g.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(3)]);
+        let divisor = g.pick(&[AvgDivisor::Window, AvgDivisor::Inside, AvgDivisor::Of(3)]);
         let sizes = [g.dim(0..=4)];
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].avg_pool1d(w, divisor),
@@ -359,7 +359,7 @@ pub(super) fn avg_spec() -> Vec<Spec> {
     });
     all.extend(Spec::family(&["avg_pool2d", "adaptive_avg_pool2d"], Order::Second, |g, which| {
         let (shape, w) = window::<2>(g);
-        let divisor = g.pick(&[Divisor::Window, Divisor::Inside, Divisor::Of(3)]);
+        let divisor = g.pick(&[AvgDivisor::Window, AvgDivisor::Inside, AvgDivisor::Of(3)]);
         let sizes = [g.dim(0..=4), g.dim(1..=3)];
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
             0 => x[0].avg_pool2d(w, divisor),

@@ -76,6 +76,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 12.0, 27.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "float_power")]
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'t, T>) -> Self {
         match exponent.as_number() {

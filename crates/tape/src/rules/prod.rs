@@ -26,10 +26,11 @@ impl<T: Float> Op<T> for Prod {
     fn name(&self) -> &'static str {
         "prod"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(x[0].prod(&self.axes(x[0].rank())?, self.keepdim)?.into())
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        let axes = self.axes(x[0].rank())?;
+        Ok(if self.keepdim { x[0].prod_keepdim(&axes)? } else { x[0].prod_axes(&axes)? }.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, shape) = (r.x(0), r.x(0).raw_shape());
         let axes = self.axes(shape.len()).unwrap_or_default();
         // The axes of the product go last and become one.
@@ -79,12 +80,14 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.prod_axes(-1).value()?.to_vec(), [2.0, 12.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "prod")]
     #[track_caller]
     pub fn prod_axes(self, axes: impl Axes) -> Self {
         self.tape().apply(Prod { axes: Some(axes.list()), keepdim: false }, &[self])
     }
 
     /// The product over some axes, which stay with size 1.
+    #[doc(alias = "prod")]
     #[track_caller]
     pub fn prod_keepdim(self, axes: impl Axes) -> Self {
         self.tape().apply(Prod { axes: Some(axes.list()), keepdim: true }, &[self])

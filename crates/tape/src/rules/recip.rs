@@ -34,6 +34,7 @@ impl<T: Float> Var<'_, T> {
     /// assert!(y.to_vec().iter().zip([0.25, -2.0]).all(|(y, want): (&f64, f64)| (y - want).abs() < 1e-15));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "reciprocal")]
     #[track_caller]
     pub fn recip(self) -> Self {
         self.pointwise(Recip)

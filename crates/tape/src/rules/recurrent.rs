@@ -7,7 +7,7 @@ use wengert_ops::kernel::recurrent::{Cell, Sequence};
 
 /// How a recurrence runs.
 #[derive(Debug, Clone, Default)]
-pub struct Steps {
+pub struct RecurrenceOptions {
     /// Whether time runs backwards: each sequence from its own last step to the first.
     pub reverse: bool,
     /// The number of steps of each sequence, `[batch]`; all steps if there is nothing here. From there on a sequence carries its
@@ -18,7 +18,7 @@ pub struct Steps {
 /// Inputs: x, weight, first state, first cell (of an LSTM), bias (if there is one).
 struct Recurrence {
     cell: Cell,
-    steps: Steps,
+    steps: RecurrenceOptions,
     biased: bool,
 }
 
@@ -37,7 +37,7 @@ impl Recurrence {
         }
     }
 
-    fn pull<T: Float>(&self, r: &Eager<'_, T>) -> Result<Cotangents<Tensor<T>>> {
+    fn pull<T: Float>(&self, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
         let x = (0..r.inputs()).map(|i| r.x(i)).collect::<Result<Vec<_>>>()?;
         let [gy, gh, gc] = [0, 1, 2].map(|i| r.cotangents().get(i).and_then(Option::as_ref));
         let g = self.sequence(&x).adjoint(r.saved(0)?, gy, gh, gc)?;
@@ -81,12 +81,12 @@ impl<T: Float> Op<T> for Recurrence {
     fn name(&self) -> &'static str {
         self.cell.name()
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let run = self.sequence(x).run()?;
         let outputs = [Some(run.y), Some(run.h), run.c].into_iter().flatten().collect();
-        Ok(Forward { outputs, saved: vec![run.saved] })
+        Ok(ForwardOutput { outputs, saved: vec![run.saved] })
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         Some(self.pull(r))
     }
     fn composite<'t>(&self, inputs: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
@@ -98,7 +98,7 @@ impl<T: Float> Op<T> for Recurrence {
         let mut y = vec![h; steps];
         for s in 0..steps {
             let t = if self.steps.reverse { steps - 1 - s } else { s };
-            let [new_h, new_c] = self.step(x.get(0, t), h.linear(weight, bias), h, c);
+            let [new_h, new_c] = self.step(x.select(0, t), h.linear(weight, bias), h, c);
             (y[t], h, c) = match &lengths {
                 None => (new_h, new_h, new_c),
                 Some(lengths) => {
@@ -125,7 +125,7 @@ impl<'t, T: Float> Var<'t, T> {
         weight: Var<'t, T>,
         bias: Option<Var<'t, T>>,
         state: [Option<Var<'t, T>>; 2],
-        steps: &Steps,
+        steps: &RecurrenceOptions,
     ) -> Vec<Var<'t, T>> {
         let mut x = vec![self, weight];
         x.extend(state.into_iter().flatten());
@@ -145,11 +145,11 @@ impl<'t, T: Float> Var<'t, T> {
     ///
     /// ```
     /// use wengert_ops::Tensor;
-    /// use wengert_tape::{Steps, Tape};
+    /// use wengert_tape::{RecurrenceOptions, Tape};
     /// let tape = Tape::<f64>::new();
     /// let zeros = |shape: &[usize]| tape.var(Tensor::zeros(shape));
     /// let (x, w, h) = (zeros(&[5, 2, 12]), zeros(&[12, 3]), zeros(&[2, 3]));
-    /// let [y, last, cell] = x.lstm(w, None, h, h + 1.0, &Steps::default());
+    /// let [y, last, cell] = x.lstm(w, None, h, h + 1.0, &RecurrenceOptions::default());
     /// assert_eq!((y.shape().as_shape().to_vec(), last.dims(), cell.dims()), (vec![5, 2, 3], [2, 3], [2, 3]));
     /// assert_eq!(cell.value()?.to_vec()[0], 0.5f64.powi(5));        // a forget gate of one half
     /// # Ok::<(), wengert_tape::Error>(())
@@ -161,7 +161,7 @@ impl<'t, T: Float> Var<'t, T> {
         bias: Option<Var<'t, T>>,
         h: Var<'t, T>,
         c: Var<'t, T>,
-        steps: &Steps,
+        steps: &RecurrenceOptions,
     ) -> [Self; 3] {
         let all = self.recur(Cell::Lstm, weight, bias, [Some(h), Some(c)], steps);
         [all[0], all[1], all[2]]
@@ -179,7 +179,7 @@ impl<'t, T: Float> Var<'t, T> {
         weight: Var<'t, T>,
         bias: Option<Var<'t, T>>,
         h: Var<'t, T>,
-        steps: &Steps,
+        steps: &RecurrenceOptions,
     ) -> [Self; 2] {
         let all = self.recur(Cell::Gru, weight, bias, [Some(h), None], steps);
         [all[0], all[1]]
@@ -192,7 +192,7 @@ impl<'t, T: Float> Var<'t, T> {
         weight: Var<'t, T>,
         bias: Option<Var<'t, T>>,
         h: Var<'t, T>,
-        steps: &Steps,
+        steps: &RecurrenceOptions,
     ) -> [Self; 2] {
         let all = self.recur(Cell::Tanh, weight, bias, [Some(h), None], steps);
         [all[0], all[1]]
@@ -205,7 +205,7 @@ impl<'t, T: Float> Var<'t, T> {
         weight: Var<'t, T>,
         bias: Option<Var<'t, T>>,
         h: Var<'t, T>,
-        steps: &Steps,
+        steps: &RecurrenceOptions,
     ) -> [Self; 2] {
         let all = self.recur(Cell::Relu, weight, bias, [Some(h), None], steps);
         [all[0], all[1]]
@@ -239,7 +239,7 @@ pub(super) fn spec() -> Vec<Spec> {
         }
         let mut x = vec![g.tensor(&[steps, batch, width], large)];
         x.extend(shapes.iter().map(|shape| g.tensor(shape, small)).collect::<Vec<_>>());
-        let steps = Steps { reverse: g.once_in(2), lengths };
+        let steps = RecurrenceOptions { reverse: g.once_in(2), lengths };
         case!(x, [steps], |x| {
             let bias = if biased { x.last().copied() } else { None };
             match which {

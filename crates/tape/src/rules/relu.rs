@@ -3,6 +3,7 @@
 use super::prelude::*;
 
 /// Max(0, x); NaN stays NaN.
+#[doc(alias = "ReLU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Relu;
 

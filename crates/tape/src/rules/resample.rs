@@ -3,7 +3,7 @@
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
-use wengert_ops::{Corners, Resize};
+use wengert_ops::{AlignCorners, Resize};
 
 #[track_caller]
 fn refuse<'t, T: Float>(
@@ -41,15 +41,20 @@ fn resized<const D: usize>(
 
 /// For each place of an axis, two neighbours and the weight of the second. A neighbour without weight is
 /// not looked at.
-fn neighbours(n: usize, m: usize, scale: f64, corners: Option<Corners>) -> (Vec<i64>, Vec<i64>, Vec<f64>) {
+fn neighbours(
+    n: usize,
+    m: usize,
+    scale: f64,
+    corners: Option<AlignCorners>,
+) -> (Vec<i64>, Vec<i64>, Vec<f64>) {
     let mut all = (Vec::with_capacity(m), Vec::with_capacity(m), Vec::with_capacity(m));
     for i in 0..m {
         let at = match corners {
             None => (i as f64 * scale).floor(),
-            Some(Corners::Edges) => ((i as f64 + 0.5) * scale - 0.5).max(0.0),
-            Some(Corners::Centres) if m == 1 => 0.0,
+            Some(AlignCorners::Edges) => ((i as f64 + 0.5) * scale - 0.5).max(0.0),
+            Some(AlignCorners::Centres) if m == 1 => 0.0,
             // In one division, so that the last place is exactly the last element.
-            Some(Corners::Centres) => (i * (n - 1)) as f64 / (m - 1) as f64,
+            Some(AlignCorners::Centres) => (i * (n - 1)) as f64 / (m - 1) as f64,
         };
         let at = at.min((n - 1) as f64);
         let (low, weight) = (at.floor() as i64, at - at.floor());
@@ -66,7 +71,7 @@ fn resample<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
     op: &'static str,
     resize: Resize<D>,
-    corners: Option<Corners>,
+    corners: Option<AlignCorners>,
 ) -> Var<'t, T> {
     if x.is_failed() {
         return x;
@@ -160,6 +165,8 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
 impl<T: Float> Var<'_, T> {
     /// The last axis of `[.., channels, length]` in another size, each place showing the element at ⌊i ·
     /// length / size⌋. See [`upsample_nearest2d`](Var::upsample_nearest2d).
+    #[doc(alias = "interpolate")]
+    #[doc(alias = "upsample_nearest")]
     #[track_caller]
     pub fn upsample_nearest1d(self, resize: impl Into<Resize<1>>) -> Self {
         let _scope = self.tape().error_scope("upsample_nearest1d");
@@ -178,6 +185,8 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.upsample_nearest2d([1, 3]).value()?.to_vec(), [1.0, 1.0, 2.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "interpolate")]
+    #[doc(alias = "upsample_nearest")]
     #[track_caller]
     pub fn upsample_nearest2d(self, resize: impl Into<Resize<2>>) -> Self {
         let _scope = self.tape().error_scope("upsample_nearest2d");
@@ -188,15 +197,16 @@ impl<T: Float> Var<'_, T> {
     /// neighbours. See [`upsample_bilinear2d`](Var::upsample_bilinear2d).
     ///
     /// ```
-    /// # use wengert_ops::{Corners, Tensor};
+    /// # use wengert_ops::{AlignCorners, Tensor};
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([[0.0, 4.0]]));
-    /// assert_eq!(x.upsample_linear1d([4], Corners::Edges).value()?.to_vec(), [0.0, 1.0, 3.0, 4.0]);
-    /// assert_eq!(x.upsample_linear1d([5], Corners::Centres).value()?.to_vec(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(x.upsample_linear1d([4], AlignCorners::Edges).value()?.to_vec(), [0.0, 1.0, 3.0, 4.0]);
+    /// assert_eq!(x.upsample_linear1d([5], AlignCorners::Centres).value()?.to_vec(), [0.0, 1.0, 2.0, 3.0, 4.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "interpolate")]
     #[track_caller]
-    pub fn upsample_linear1d(self, resize: impl Into<Resize<1>>, corners: Corners) -> Self {
+    pub fn upsample_linear1d(self, resize: impl Into<Resize<1>>, corners: AlignCorners) -> Self {
         let _scope = self.tape().error_scope("upsample_linear1d");
         resample(self, "upsample_linear1d", resize.into(), Some(corners))
     }
@@ -205,15 +215,17 @@ impl<T: Float> Var<'_, T> {
     /// neighbours along either axis.
     ///
     /// ```
-    /// # use wengert_ops::{Corners, Tensor};
+    /// # use wengert_ops::{AlignCorners, Tensor};
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([[[0.0, 2.0], [4.0, 6.0]]]));
-    /// let y = x.upsample_bilinear2d([3, 3], Corners::Centres);
+    /// let y = x.upsample_bilinear2d([3, 3], AlignCorners::Centres);
     /// assert_eq!(y.value()?.to_vec(), [0.0, 1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0, 6.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "interpolate")]
+    #[doc(alias = "upsample_bilinear")]
     #[track_caller]
-    pub fn upsample_bilinear2d(self, resize: impl Into<Resize<2>>, corners: Corners) -> Self {
+    pub fn upsample_bilinear2d(self, resize: impl Into<Resize<2>>, corners: AlignCorners) -> Self {
         let _scope = self.tape().error_scope("upsample_bilinear2d");
         resample(self, "upsample_bilinear2d", resize.into(), Some(corners))
     }
@@ -252,7 +264,7 @@ pub(super) fn spec() -> Vec<Spec> {
         for _ in 0..axes {
             shape.push(g.dim(1..=if axes == 1 { 4 } else { 3 }));
         }
-        let corners = g.pick(&[Corners::Edges, Corners::Centres]);
+        let corners = g.pick(&[AlignCorners::Edges, AlignCorners::Centres]);
         let (line, plane) = if g.once_in(3) {
             let factor = g.pick(&[1.0, 1.5, 2.0]);
             (Resize::by(factor), Resize::by(factor))

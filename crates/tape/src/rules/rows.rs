@@ -80,7 +80,7 @@ impl<T: Float + Number, P: Function> Op<T> for Rows<P> {
     fn name(&self) -> &'static str {
         "rows"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (n, values) = rows(x[0]);
         let m = self.0.outputs(n);
         let mut all = Vec::new();
@@ -96,11 +96,11 @@ impl<T: Float + Number, P: Function> Op<T> for Rows<P> {
         }
         Ok(shaped(all, x[0], m)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let pulled = OpRef::Shared(Arc::new(PulledRows(Arc::clone(&self.0))));
         cotangents([r.when(0, || r.x(0).tape().record(pulled, &[r.x(0), r.gy()]))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let gx = || pull(&*self.0, r.x(0)?, r.gy()?);
         Some(gx().map(|gx| cotangents([Some(gx)])))
     }
@@ -113,16 +113,16 @@ impl<T: Float + Number, P: Function> Op<T> for PulledRows<P> {
     fn name(&self) -> &'static str {
         "rows"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let gx = pull(&*self.0, x[0], x[1]).map_err(|e| refused(e.detail().to_owned()))?;
         Ok(gx.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let detail = "a scalar program on rows can be differentiated twice, not three times";
         let failed = || r.gy().tape().failed(Error::new(ErrorKind::NoGradient, "rows", detail));
         cotangents([r.when(0, failed), r.when(1, failed)])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let both = || pull_pulled(&*self.0, r.x(0)?, r.x(1)?, r.gy()?);
         Some(both().map(|[gx, gg]| cotangents([Some(gx), Some(gg)])))
     }

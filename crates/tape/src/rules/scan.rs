@@ -20,10 +20,10 @@ impl<T: Float> Op<T> for CumSum {
     fn name(&self) -> &'static str {
         "cumsum"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cumsum(self.axis, self.direction)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let back = CumSum { axis: self.axis, direction: self.direction.opposite() };
         cotangents([Some(r.gy().tape().apply(back, &[r.gy()]))])
     }
@@ -64,10 +64,10 @@ impl<T: Float> Op<T> for Recurrence {
     fn name(&self) -> &'static str {
         "linear_recurrence"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].linear_recurrence(x[1], self.axis, self.direction)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (axis, back) = (self.axis, self.direction.opposite());
         let a = shifted(r.x(0), axis, back, 0.0);
         let lambda = recurrence(a, r.gy(), axis, back);
@@ -89,10 +89,10 @@ impl<T: Float> Op<T> for CumProd {
     fn name(&self) -> &'static str {
         "cumprod"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cumprod(self.axis, self.direction)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (axis, back) = (self.axis, self.direction.opposite());
         let lambda = recurrence(shifted(r.x(0), axis, back, 0.0), r.gy(), axis, back);
         cotangents([Some(lambda * shifted(r.y(), axis, self.direction, 1.0))])
@@ -119,10 +119,10 @@ impl<T: Float> Op<T> for LogCumSumExp {
     fn name(&self) -> &'static str {
         "logcumsumexp"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].logcumsumexp(self.axis)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, axis) = (r.x(0), self.axis);
         let (top, infinite) = match x.value().and_then(|x| running_max(&x, axis)) {
             Ok(found) => found,

@@ -40,7 +40,7 @@ impl<T: Float> Op<T> for View {
             View::Unsqueeze(axis) => format!("axis {axis}"),
         })
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let x = x[0];
         let y = match self {
             View::Reshape(shape) => x.reshape(&shape[..]),
@@ -49,11 +49,11 @@ impl<T: Float> Op<T> for View {
             View::Transpose(a, b) => x.transpose(*a, *b),
             View::Squeeze(axes) => x.squeeze(&axes[..]),
             View::Unsqueeze(axis) => x.unsqueeze(*axis),
-            View::Expand(shape) => x.broadcast_to(&shape[..]).map_err(|e| e.in_op("expand")),
+            View::Expand(shape) => x.expand(&shape[..]).map_err(|e| e.in_op("expand")),
         };
         Ok(y?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (g, shape) = (r.gy(), r.x(0).raw_shape());
         cotangents([Some(match self {
             View::Reshape(_) | View::Strict(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape),
@@ -62,7 +62,7 @@ impl<T: Float> Op<T> for View {
             View::Expand(_) => g.sum_to(shape),
         })])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let undo = || -> Result<_> {
             let (g, shape) = (r.gy()?, r.shape(0));
             let gx = match self {
@@ -97,10 +97,10 @@ impl<T: Float> Op<T> for SumTo {
     fn name(&self) -> &'static str {
         "sum_to"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].sum_to(&self.0)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.gy().expand(r.x(0).raw_shape()))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -207,6 +207,7 @@ impl<T: Float> Var<'_, T> {
     /// let tape = wengert_tape::Tape::new();
     /// assert_eq!(tape.var(Tensor::<f32>::zeros([1, 2, 1])).squeeze_all().shape(), [2]);
     /// ```
+    #[doc(alias = "squeeze")]
     #[track_caller]
     pub fn squeeze_all(self) -> Self {
         let shape = self.raw_shape();
@@ -243,6 +244,8 @@ impl<T: Float> Var<'_, T> {
     }
 
     /// The last two axes exchanged: the transpose of a matrix, or of each matrix of a batch.
+    #[doc(alias = "adjoint")]
+    #[doc(alias = "mT")]
     #[track_caller]
     pub fn t(self) -> Self {
         let _scope = self.tape().error_scope("t");
@@ -270,6 +273,7 @@ impl<T: Float> Var<'_, T> {
 
     /// The value summed over the axes along which `shape` broadcasts to it: the adjoint of
     /// [`expand`](Var::expand), for rules of operations that broadcast.
+    #[doc(alias = "sum_to_size")]
     #[track_caller]
     pub fn sum_to(self, shape: impl ToShape) -> Self {
         match shape.to_shape("sum_to") {

@@ -3,6 +3,7 @@
 use super::prelude::*;
 
 /// X σ(x), also called swish (Elfwing et al. 2018).
+#[doc(alias = "SiLU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Silu;
 

@@ -20,10 +20,10 @@ impl<T: Float> Op<T> for Slice {
     fn arguments(&self) -> Option<String> {
         Some(format!("axis {}, {}", self.axis, self.range))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].slice(self.axis, self.range)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let x = r.x(0);
         let n = x.dim(self.axis);
         cotangents([Some(match positions(n, self.range) {
@@ -52,20 +52,20 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Slice { axis, range: range.into() }, &[self])
     }
 
-    /// One position of an axis, which goes.
+    /// One position of an axis; the result is without that axis.
     #[track_caller]
-    pub fn get(self, axis: isize, position: usize) -> Self {
-        let _scope = self.tape().error_scope("get");
+    pub fn select(self, axis: isize, position: usize) -> Self {
+        let _scope = self.tape().error_scope("select");
         if self.is_failed() {
             return self;
         }
         let shape = self.raw_shape();
-        let refused = match normalize_axis("get", axis, shape.len()) {
+        let refused = match normalize_axis("select", axis, shape.len()) {
             Ok(a) if position < shape[a] => return self.slice(axis, position..position + 1).squeeze(axis),
             Ok(_) => {
                 let detail = format!("position {position} is out of range for axis {axis} of shape {shape}");
                 let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
-                crate::Error::new(kind, "get", detail)
+                crate::Error::new(kind, "select", detail)
             }
             Err(e) => e.into(),
         };
@@ -114,6 +114,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!((parts.len(), parts[1].value()?.to_vec()), (2, vec![3.0]));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "split")]
     #[track_caller]
     pub fn split_every(self, axis: isize, size: usize) -> Vec<Var<'t, T>> {
         let _scope = self.tape().error_scope("split_every");
@@ -182,7 +183,7 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["get", "split", "narrow", "split_every", "slice"], Order::Second, |g, which| {
+    Spec::family(&["select", "split", "narrow", "split_every", "slice"], Order::Second, |g, which| {
         let shape = g.full_shape(1..=3);
         let axis = g.axis(shape.len());
         let n = normalize_axis("slice", axis, shape.len()).map_or(1, |a| shape[a]);
@@ -190,7 +191,7 @@ pub(super) fn spec() -> Vec<Spec> {
         let (second, each) = (g.within(0..=n - a), n.div_ceil(4).max(a + 1));
         let range = if step > 0 { Range::from(a..b).step(step) } else { Range::all().step(step) };
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| match which {
-            0 => vec![x[0].get(axis, a)],
+            0 => vec![x[0].select(axis, a)],
             1 => x[0].split(axis, &[a, second, n - a - second]),
             2 => vec![x[0].narrow(axis, a, n - a)],
             3 => x[0].split_every(axis, each),

@@ -15,10 +15,10 @@ impl<T: Float> Op<T> for Softmax {
     fn arguments(&self) -> Option<String> {
         Some(format!("axis {}", self.axis))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(if self.log { x[0].log_softmax(self.axis) } else { x[0].softmax(self.axis) }?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (y, g) = (r.y(), r.gy());
         cotangents([Some(if self.log {
             g - y.exp() * g.sum_keepdim(self.axis)
@@ -26,7 +26,7 @@ impl<T: Float> Op<T> for Softmax {
             y * (g - (g * y).sum_keepdim(self.axis))
         })])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let (y, g) = (r.y()?, r.gy()?);
             let gx =

@@ -14,10 +14,10 @@ impl<T: Float> Op<T> for Solve {
     fn name(&self) -> &'static str {
         "solve"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].solve(x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, x) = (r.x(0), r.x(1), r.y());
         let gb = a.tape().apply_static(&Solve, &[a.t(), r.gy()]);
         cotangents([
@@ -36,10 +36,10 @@ impl<T: Float> Op<T> for SolveTriangular {
     fn name(&self) -> &'static str {
         "solve_triangular"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].solve_triangular(x[1], self.0)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, x, triangle) = (r.x(0), r.x(1), r.y(), self.0);
         let gb = substituted(a, r.gy(), triangle.transposed());
         let ga = || {
@@ -66,10 +66,10 @@ impl<T: Float> Op<T> for Inverse {
     fn name(&self) -> &'static str {
         "inverse"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].inverse()?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let yt = r.y().t();
         cotangents([Some(-yt.matmul(r.gy()).matmul(yt))])
     }
@@ -84,10 +84,10 @@ impl<T: Float> Op<T> for Cholesky {
     fn name(&self) -> &'static str {
         "cholesky"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cholesky()?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let l = r.y();
         let p = l.t().matmul(r.gy()).tril(0);
         let s = (p + p.tril(-1).t()) * 0.5;
@@ -172,6 +172,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.value()?, Tensor::from([[0.5, 0.0], [-0.5, 1.0]]));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "inv")]
     #[track_caller]
     pub fn inverse(self) -> Self {
         self.tape().apply_static(&Inverse, &[self])

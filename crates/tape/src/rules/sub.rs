@@ -8,14 +8,14 @@ impl<T: Float> Op<T> for Sub {
     fn name(&self) -> &'static str {
         "sub"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].sub(x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let side = |i: usize| r.gy().sum_to(r.x(i).raw_shape());
         cotangents([r.when(0, || side(0)), r.when(1, || -side(1))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let side = |i: usize| r.needs(i).then(|| Ok(r.gy()?.sum_to(r.shape(i))?)).transpose();
         Some(side(0).and_then(|a| Ok(cotangents([a, side(1)?.map(|b: Tensor<T>| b.scale(-1.0))]))))
     }

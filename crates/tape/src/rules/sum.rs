@@ -33,23 +33,24 @@ impl<T: Float> Op<T> for Sum {
     fn arguments(&self) -> Option<String> {
         (!self.all).then(|| format!("axes {:?}", self.axes))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let op = Op::<T>::name(self);
         let axes = self.axes(op, x[0].rank())?;
-        let y = x[0].sum(&axes, self.keepdim).map_err(|e| e.in_op(op))?;
+        let y = if self.keepdim { x[0].sum_keepdim(&axes) } else { x[0].sum_axes(&axes) };
+        let y = y.map_err(|e| e.in_op(op))?;
         Ok(if self.mean { y.scale(self.factor(x[0].shape(), &axes)) } else { y }.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let shape = r.x(0).raw_shape();
         let (kept, factor) = self.kept(&shape);
         let g = if self.mean { r.gy() * factor } else { r.gy() };
         cotangents([Some(g.reshape(kept).expand(shape))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let spread = || -> Result<_> {
             let (kept, factor) = self.kept(r.shape(0));
             let g = if self.mean { r.gy()?.scale(factor) } else { r.gy()?.clone() };
-            Ok(cotangents([Some(g.reshape(&kept)?.broadcast_to(r.shape(0))?)]))
+            Ok(cotangents([Some(g.reshape(&kept)?.expand(r.shape(0))?)]))
         };
         Some(spread())
     }
@@ -81,12 +82,14 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.sum_axes([0, 1]).item()?, 10.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "sum")]
     #[track_caller]
     pub fn sum_axes(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), false, false)
     }
 
     /// The sum over some axes, which stay with size 1.
+    #[doc(alias = "sum")]
     #[track_caller]
     pub fn sum_keepdim(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), true, false)
@@ -99,12 +102,14 @@ impl<T: Float> Var<'_, T> {
     }
 
     /// The mean over some axes, which go.
+    #[doc(alias = "mean")]
     #[track_caller]
     pub fn mean_axes(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), false, true)
     }
 
     /// The mean over some axes, which stay with size 1.
+    #[doc(alias = "mean")]
     #[track_caller]
     pub fn mean_keepdim(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), true, true)

@@ -74,6 +74,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.diagonal(1).value()?.to_vec(), [2.0, 6.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "diag")]
     #[track_caller]
     pub fn diagonal(self, offset: isize) -> Self {
         let _scope = self.tape().error_scope("diagonal");
@@ -107,6 +108,7 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!(x.diag_embed(-1).value()?, below);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "diag")]
     #[track_caller]
     pub fn diag_embed(self, offset: isize) -> Self {
         let _scope = self.tape().error_scope("diag_embed");

@@ -63,13 +63,13 @@ impl<T: Number> Cotangent<T> for T {
 
 /// Cotangents of several outputs, swept together.
 #[derive(Clone, Copy)]
-pub struct Several<T, const M: usize>([T; M]);
+pub struct CotangentArray<T, const M: usize>([T; M]);
 
-impl<T: Number, const M: usize> Cotangent<T> for Several<T, M> {
+impl<T: Number, const M: usize> Cotangent<T> for CotangentArray<T, M> {
     const LANES: usize = M;
     #[inline(always)]
     fn zero() -> Self {
-        Several([T::of(0.0); M])
+        CotangentArray([T::of(0.0); M])
     }
     #[inline(always)]
     fn is_zero(self) -> bool {
@@ -77,11 +77,11 @@ impl<T: Number, const M: usize> Cotangent<T> for Several<T, M> {
     }
     #[inline(always)]
     fn plus(self, o: Self) -> Self {
-        Several(std::array::from_fn(|i| self.0[i] + o.0[i]))
+        CotangentArray(std::array::from_fn(|i| self.0[i] + o.0[i]))
     }
     #[inline(always)]
     fn plus_pulled(self, g: Self, slope: T) -> Self {
-        Several(std::array::from_fn(|i| self.0[i] + g.0[i].pull(slope)))
+        CotangentArray(std::array::from_fn(|i| self.0[i] + g.0[i].pull(slope)))
     }
     #[inline(always)]
     fn lane(&mut self, i: usize) -> &mut T {
@@ -324,8 +324,8 @@ impl<T: Number> Tape<T> {
     pub fn gradients<const M: usize>(
         &self,
         outputs: [Var<'_, T>; M],
-    ) -> Result<Gradient<'_, T, Several<T, M>>> {
-        let mut all = self.fresh::<Several<T, M>>();
+    ) -> Result<Gradient<'_, T, CotangentArray<T, M>>> {
+        let mut all = self.fresh::<CotangentArray<T, M>>();
         for (i, y) in outputs.into_iter().enumerate() {
             self.seed(y, i, T::of(1.0), &mut all)?;
         }
@@ -534,7 +534,7 @@ impl<T: Number> Gradient<'_, T> {
     }
 }
 
-impl<T: Number, const M: usize> Gradient<'_, T, Several<T, M>> {
+impl<T: Number, const M: usize> Gradient<'_, T, CotangentArray<T, M>> {
     /// The derivatives of all outputs by a variable.
     ///
     /// # Errors

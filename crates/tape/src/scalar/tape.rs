@@ -121,7 +121,7 @@ pub struct Position {
 
 /// A handle that does not borrow the tape; see [`Tape::revive`].
 #[derive(Debug, Clone, Copy)]
-pub struct Anchor<T> {
+pub struct VarId<T> {
     value: T,
     partial: T,
     place: Place,
@@ -340,14 +340,14 @@ impl<T: Number> Tape<T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn revive(&self, x: Anchor<T>) -> Result<Var<'_, T>> {
+    pub fn revive(&self, x: VarId<T>) -> Result<Var<'_, T>> {
         let index = x.place.index();
         if index == NOWHERE {
             return Ok(Var::constant(x.value));
         }
         let end = Position { serial: x.serial, rewinds: x.rewinds, record: 0, index: index + 1 };
         self.check(&end, "revive")?;
-        let Anchor { value, partial, place, .. } = x;
+        let VarId { value, partial, place, .. } = x;
         Ok(Var { tape: Some(self), value, partial, place })
     }
 
@@ -519,10 +519,10 @@ impl<T: Number> Var<'_, T> {
     /// assert_eq!(tape.gradient(tape.revive(anchor)? * 2.0)?.wrt(x)?, 2.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
-    pub fn anchor(self) -> Anchor<T> {
+    pub fn anchor(self) -> VarId<T> {
         let Var { value, partial, place, tape } = self;
         let (serial, rewinds) = tape.map_or((0, 0), |t| (t.serial, t.log.borrow().rewind_count));
-        Anchor { value, partial, place, serial, rewinds }
+        VarId { value, partial, place, serial, rewinds }
     }
 }
 

@@ -9,7 +9,7 @@ use super::tape::Tape;
 use super::var::{NOWHERE, Stands, Var};
 use crate::pointwise::{Pointwise, Pointwise2};
 use crate::real::{Float, Real};
-use crate::written::{Equation, Term};
+use crate::term::{Equation, Term};
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};

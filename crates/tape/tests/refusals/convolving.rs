@@ -1,7 +1,7 @@
 //! Convolutions, pools, resampling and padding.
 
 use super::refused;
-use wengert_ops::{ConvOptions, ConvTransposeOptions, Corners, Divisor, Resize, Tensor, Window};
+use wengert_ops::{AlignCorners, AvgDivisor, ConvOptions, ConvTransposeOptions, Resize, Tensor, Window};
 use wengert_tape::{Tape, Var};
 
 fn ones<'t>(tape: &'t Tape<f64>, shape: &[usize]) -> Var<'t, f64> {
@@ -63,7 +63,7 @@ fn pools_name_what_does_not_fit() {
     refused(x.max_pool2d(w(3).dilation(usize::MAX)), "max_pool2d", &["too large"]);
     refused(x.max_pool2d_with_indices(9).0, "max_pool2d_with_indices", &["does not fit"]);
     assert_eq!(x.max_pool2d_with_indices(9).1.numel(), 0);
-    refused(x.avg_pool2d(2, Divisor::Of(0)), "avg_pool2d", &["at least 1"]);
+    refused(x.avg_pool2d(2, AvgDivisor::Of(0)), "avg_pool2d", &["at least 1"]);
     refused(ones(&tape, &[3]).max_pool1d(1), "max_pool1d", &["[.., channels, length]"]);
     refused(ones(&tape, &[1, 0]).max_pool1d(1), "max_pool1d", &["size 0"]);
     refused(ones(&tape, &[1, 0]).adaptive_avg_pool1d([2]), "adaptive_avg_pool1d", &["empty"]);
@@ -80,8 +80,12 @@ fn resampling_names_what_does_not_fit() {
     refused(x.upsample_nearest2d([0, 2]), "upsample_nearest2d", &["axis 2", "nothing would be left"]);
     refused(x.upsample_nearest2d(Resize::by(-1.0)), "upsample_nearest2d", &["positive and finite", "-1"]);
     refused(x.upsample_nearest2d(Resize::by(f64::NAN)), "upsample_nearest2d", &["NaN"]);
-    refused(x.upsample_bilinear2d([usize::MAX, 1], Corners::Edges), "upsample_bilinear2d", &["too many"]);
-    refused(ones(&tape, &[4]).upsample_linear1d([2], Corners::Edges), "upsample_linear1d", &["[4]"]);
+    refused(
+        x.upsample_bilinear2d([usize::MAX, 1], AlignCorners::Edges),
+        "upsample_bilinear2d",
+        &["too many"],
+    );
+    refused(ones(&tape, &[4]).upsample_linear1d([2], AlignCorners::Edges), "upsample_linear1d", &["[4]"]);
     refused(x.pixel_shuffle(2), "pixel_shuffle", &["factor 2", "[1, 3, 4, 4]"]);
     refused(x.pixel_shuffle(0), "pixel_shuffle", &["at least 1"]);
     refused(x.pixel_unshuffle(3), "pixel_unshuffle", &["factor 3"]);

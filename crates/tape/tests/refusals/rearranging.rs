@@ -23,7 +23,7 @@ fn rearrangements_refuse_impossible_arguments() {
     refused(x.repeat_interleave(0, usize::MAX), "repeat_interleave", &[]);
     refused(scalar.tril(0), "tril", &["matrix", "[]"]);
     refused(scalar.triu(0), "triu", &[]);
-    refused(x.get(0, 0).diagonal(0), "diagonal", &[]);
+    refused(x.select(0, 0).diagonal(0), "diagonal", &[]);
     refused(scalar.diag_embed(0), "diag_embed", &[]);
     refused(x.glu(1), "glu", &[]);
     refused(x.glu(7), "glu", &[]);
@@ -76,6 +76,6 @@ fn views_windows_and_grids_refuse_impossible_arguments() {
     refused(tape.meshgrid(&[scalar, x.reshape([7])])[0], "reshape", &[]);
     refused(tape.block_diag(&[x, x.reshape([7])]), "reshape", &[]);
     let other = Tape::<f64>::new();
-    assert!(other.meshgrid(&[other.var(1.0), x.get(0, 0)])[0].is_failed());
+    assert!(other.meshgrid(&[other.var(1.0), x.select(0, 0)])[0].is_failed());
     assert!(x.value().is_ok() && scalar.value().is_ok());
 }

@@ -2,7 +2,7 @@
 //! are.
 
 use super::{NAN, close, run, vector};
-use wengert_ops::{ConvOptions, ConvTransposeOptions, Corners, Divisor, Resize, Tensor, Window};
+use wengert_ops::{AlignCorners, AvgDivisor, ConvOptions, ConvTransposeOptions, Resize, Tensor, Window};
 use wengert_tape::Tape;
 
 /// Multiples of a quarter in no order, with ties.
@@ -157,7 +157,7 @@ fn averages_count_padding_or_do_not() {
     let tape = Tape::new();
     let x = tape.var(sequence(&[1, 1, 5, 7]));
     let w = Window::new(3).stride(2).padding(1).ceil();
-    let with = x.avg_pool2d(w, Divisor::Window).value().unwrap().to_vec();
+    let with = x.avg_pool2d(w, AvgDivisor::Window).value().unwrap().to_vec();
     assert!(close(
         &with,
         &[
@@ -175,7 +175,7 @@ fn averages_count_padding_or_do_not() {
             -0.138888888888889
         ]
     ));
-    let without = x.avg_pool2d(w, Divisor::Inside).value().unwrap().to_vec();
+    let without = x.avg_pool2d(w, AvgDivisor::Inside).value().unwrap().to_vec();
     assert!(close(
         &without,
         &[
@@ -193,7 +193,7 @@ fn averages_count_padding_or_do_not() {
             -0.3125
         ]
     ));
-    let of = x.avg_pool2d(Window::new(2), Divisor::Of(3)).value().unwrap().to_vec();
+    let of = x.avg_pool2d(Window::new(2), AvgDivisor::Of(3)).value().unwrap().to_vec();
     assert!(close(
         &of,
         &[
@@ -207,7 +207,7 @@ fn averages_count_padding_or_do_not() {
     ));
     // A last window that is only begun divides by what of it lies inside input and padding.
     let last = Window::new(3).stride(2).ceil();
-    let y = tape.var(sequence(&[1, 1, 6, 6])).avg_pool2d(last, Divisor::Window).value().unwrap().to_vec();
+    let y = tape.var(sequence(&[1, 1, 6, 6])).avg_pool2d(last, AvgDivisor::Window).value().unwrap().to_vec();
     assert!(close(
         &y,
         &[
@@ -280,7 +280,7 @@ fn resampling_by_size_and_by_factor() {
             1.0, 0.0, 0.25, 0.25, -0.75, -0.75, 1.0, 0.0
         ]
     ));
-    let edges = x.upsample_bilinear2d([5, 3], Corners::Edges).value().unwrap().to_vec();
+    let edges = x.upsample_bilinear2d([5, 3], AlignCorners::Edges).value().unwrap().to_vec();
     assert!(close(
         &edges,
         &[
@@ -301,12 +301,12 @@ fn resampling_by_size_and_by_factor() {
             -1.08333333333333
         ]
     ));
-    let centres = x.upsample_bilinear2d([5, 3], Corners::Centres).value().unwrap().to_vec();
+    let centres = x.upsample_bilinear2d([5, 3], AlignCorners::Centres).value().unwrap().to_vec();
     assert!(close(
         &centres,
         &[-1.25, 0.0, 1.25, -0.5, 0.0625, 0.625, 0.25, 0.125, 0.0, -0.375, 0.1875, -0.625, -1.0, 0.25, -1.25]
     ));
-    let factor = x.upsample_bilinear2d(Resize::by(1.6), Corners::Edges).value().unwrap().to_vec();
+    let factor = x.upsample_bilinear2d(Resize::by(1.6), AlignCorners::Edges).value().unwrap().to_vec();
     assert!(close(
         &factor,
         &[
@@ -342,7 +342,7 @@ fn resampling_by_size_and_by_factor() {
 fn a_neighbour_without_weight_does_not_spread_its_nan() {
     let tape = Tape::new();
     let x = tape.var(Tensor::from([[1.0, NAN, 3.0]]));
-    let y = x.upsample_linear1d([5], Corners::Centres).value().unwrap().to_vec();
+    let y = x.upsample_linear1d([5], AlignCorners::Centres).value().unwrap().to_vec();
     assert!(y[0] == 1.0 && y[1..4].iter().all(|v| v.is_nan()) && y[4] == 3.0, "{y:?}");
 }
 

@@ -167,8 +167,8 @@ fn indices_out_of_range_are_named_by_every_operation() {
             ("embedding_padded", x.embedding_padded(&index, 1)),
             ("index_copy", x.index_copy(0, &index, Tensor::zeros([2, 2]))),
             ("scatter", x.scatter(0, &Tensor::from([[bad]]), 1.0)),
-            ("take", x.get(1, 0).take(&index)),
-            ("put", x.get(1, 0).put(&index, 1.0, true)),
+            ("take", x.select(1, 0).take(&index)),
+            ("put", x.select(1, 0).put(&index, 1.0, true)),
             ("index_get", x.index_get(std::slice::from_ref(&index))),
             ("index_put", x.index_put(&[index], 1.0, false)),
         ];

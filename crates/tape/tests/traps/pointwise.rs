@@ -47,7 +47,7 @@ fn nan_is_never_dropped() {
         ("softmax", |x| x.softmax(0)),
         ("log_softmax", |x| x.log_softmax(0)),
         ("logsumexp", |x| x.logsumexp(0)),
-        ("var", |x| x.var_axes(0, 1.0)),
+        ("var", |x| x.variance_axes(0, 1.0)),
         ("pow", |x| x.pow(3.0)),
     ];
     for n in [1, 2, 7, 64, 1001] {
@@ -133,16 +133,16 @@ fn roots_norms_and_logarithms_at_zero() {
     at("norm", |x| x.norm(), &[0.0, 0.0], &[0.0], &[0.0, 0.0]);
     at("norm of one", |x| x.norm(), &[-2.0], &[2.0], &[-1.0]);
     at("std of equals", |x| x.std_axes(0, 1.0), &[3.0, 3.0, 3.0], &[0.0], &[0.0; 3]);
-    at("var of equals", |x| x.var_axes(0, 1.0), &[3.0, 3.0], &[0.0], &[0.0, 0.0]);
-    at("var of one", |x| x.var_axes(0, 0.0), &[3.0], &[0.0], &[0.0]);
+    at("var of equals", |x| x.variance_axes(0, 1.0), &[3.0, 3.0], &[0.0], &[0.0, 0.0]);
+    at("var of one", |x| x.variance_axes(0, 0.0), &[3.0], &[0.0], &[0.0]);
     let [g, ..] = run::<f64>(|x| x.norm_keepdim(1) + 0.0 * x, &Tensor::from([[0.0, 0.0], [3.0, 4.0]]));
     assert_eq!(g, [0.0, 0.0, 5.0, 5.0]);
     // The sample variance of one element is 0/0.
-    assert!(run::<f64>(|x| x.var_axes(0, 1.0), &vector(&[3.0]))[0][0].is_nan());
+    assert!(run::<f64>(|x| x.variance_axes(0, 1.0), &vector(&[3.0]))[0][0].is_nan());
     // A large mean with a tiny variance costs no accuracy, forward or back.
-    let [v, g, _] = run::<f64>(|x| x.var_axes(0, 0.0), &vector(&[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]));
+    let [v, g, _] = run::<f64>(|x| x.variance_axes(0, 0.0), &vector(&[1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0]));
     assert!(close(&v, &[2.0 / 3.0]) && close(&g, &[-2.0 / 3.0, 0.0, 2.0 / 3.0]), "{v:?} {g:?}");
-    let [v, ..] = run::<f32>(|x| x.var_axes(0, 1.0), &vector(&[4096.0, 4097.0, 4098.0, 4099.0]));
+    let [v, ..] = run::<f32>(|x| x.variance_axes(0, 1.0), &vector(&[4096.0, 4097.0, 4098.0, 4099.0]));
     assert!((v[0] - 5.0 / 3.0).abs() < 1e-5, "{v:?}");
 }
 
@@ -163,7 +163,7 @@ fn the_branch_not_taken_has_no_influence() {
             let t = tape();
             let x = t.var(vector(&[-1.0, 0.0, -0.0, 4.0]));
             let (h, other) = (f(x).keep(), (x * 3.0).keep());
-            let y = if masked { h.masked_fill(x.le(0.0), other) } else { h.select(x.gt(0.0), other) };
+            let y = if masked { h.masked_fill(x.le(0.0), other) } else { h.where_cond(x.gt(0.0), other) };
             let alone = tape();
             let z = alone.var(4.0);
             let (value, slope) =
@@ -178,7 +178,7 @@ fn the_branch_not_taken_has_no_influence() {
     // So a branch whose derivative is finite there, though its value is not, does no harm at all.
     at(
         "log where positive",
-        |x| x.log().select(x.gt(0.0), x * 3.0),
+        |x| x.log().where_cond(x.gt(0.0), x * 3.0),
         &[-1.0, 4.0],
         &[-3.0, 4f64.ln()],
         &[3.0, 0.25],
@@ -198,7 +198,7 @@ fn the_branch_not_taken_has_no_influence() {
     // A cotangent that is itself infinite or NaN stays out of the branch not taken.
     let t = tape();
     let (a, b) = (t.var(vector(&[1.0, 2.0])), t.var(vector(&[3.0, 4.0])));
-    let y = a.select(Tensor::from([true, false]), b);
+    let y = a.where_cond(Tensor::from([true, false]), b);
     let grads = y.backward_from(vector(&[INF, NAN])).unwrap();
     let (ga, gb) = (grads.wrt(a).unwrap().to_vec(), grads.wrt(b).unwrap().to_vec());
     assert!(same(&ga, &[INF, 0.0]) && same(&gb, &[0.0, NAN]), "{ga:?} {gb:?}");

@@ -26,7 +26,7 @@ fn products_with_zeros_have_gradients_of_both_orders() {
     let tape = Tape::<f64>::new();
     let x = tape.var(vector(&[0.0, 3.0, 0.0]));
     let g = x.prod().grad(x).unwrap();
-    let h = g.get(0, 0).grad(x).unwrap().value().unwrap();
+    let h = g.select(0, 0).grad(x).unwrap().value().unwrap();
     assert_eq!(h.to_vec(), [0.0, 0.0, 3.0]);
 }
 
@@ -80,9 +80,9 @@ fn second_order<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &[f64
     let tape = Tape::<T>::new();
     let x = tape.var(vector(x).cast::<T>());
     let g = f(x).sum().grad(x).unwrap();
-    let swept = (g.get(0, 0) - g.get(0, 1)).backward().unwrap().wrt(x).unwrap();
+    let swept = (g.select(0, 0) - g.select(0, 1)).backward().unwrap().wrt(x).unwrap();
     let g = f(x).sum().grad(x).unwrap();
-    let recorded = (g.get(0, 0) - g.get(0, 1)).grad(x).unwrap().value().unwrap();
+    let recorded = (g.select(0, 0) - g.select(0, 1)).grad(x).unwrap().value().unwrap();
     assert!(close(swept.cast::<f64>().as_slice().unwrap(), recorded.cast::<f64>().as_slice().unwrap()));
     swept.cast::<f64>().to_vec()
 }
@@ -96,7 +96,7 @@ fn second_orders_of_log_sums_do_not_overflow() {
         for (name, f) in [
             ("logcumsumexp", (|x| x.logcumsumexp(0)) as F),
             ("logsumexp", |x| x.logsumexp(0)),
-            ("logaddexp", |x| x.get(0, 0).logaddexp(x.get(0, 1))),
+            ("logaddexp", |x| x.select(0, 0).logaddexp(x.select(0, 1))),
         ] {
             let h = second_order(f, &[a, b]);
             assert!(close(&h, &want), "{name} of {a} and {b}: {h:?}, expected {want:?}");

@@ -8,7 +8,7 @@ use std::path::{Path as FilePath, PathBuf};
 use wengert_data::Classification;
 use wengert_nn::Layer;
 use wengert_nn::optim::{Adam, Optimizer, Sgd};
-use wengert_nn::{Dropout, Linear, Module, Path, Visitor, VisitorMut};
+use wengert_nn::{Dropout, Linear, Module, ModulePath, Visitor, VisitorMut};
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::Var;
@@ -16,7 +16,7 @@ use wengert_tape::Var;
 /// Remembers what it is told.
 #[derive(Default)]
 struct Log {
-    plan: Option<Plan>,
+    plan: Option<RunPlan>,
     steps: Vec<Step>,
     warnings: Vec<String>,
     epochs: usize,
@@ -24,7 +24,7 @@ struct Log {
 }
 
 impl Observer for Log {
-    fn start(&mut self, plan: &Plan) {
+    fn start(&mut self, plan: &RunPlan) {
         self.plan = Some(*plan);
     }
     fn step(&mut self, step: &Step) {
@@ -76,7 +76,7 @@ fn everything_is_told_in_order() {
     let loader = Loader::new(&data, 20, 0).unwrap();
     let (mut log, mut sgd) = (Log::default(), Sgd::new(1.0));
     let epochs = fit(&mut linear(), &mut sgd, &loader, &data, &config(2), &mut log).unwrap();
-    assert_eq!(log.plan, Some(Plan { epochs: 2, steps: 3, done: 0 }));
+    assert_eq!(log.plan, Some(RunPlan { epochs: 2, steps: 3, done: 0 }));
     let places: Vec<_> = log.steps.iter().map(|s| (s.epoch, s.step, s.samples)).collect();
     let one = |epoch| [(epoch, 1, 20), (epoch, 2, 20), (epoch, 3, 10)];
     assert_eq!(places, [one(1), one(2)].concat());
@@ -146,7 +146,7 @@ impl crate::Task<Linear<f32>, wengert_data::Batch> for Rooted {
         if self.calls.get() >= self.from {
             let same = y;
             let zero = y - same;
-            loss = loss + (zero.sqrt() * y).sum();
+            loss += (zero.sqrt() * y).sum();
         }
         crate::Outcome::of(loss, batch.len())
     }
@@ -171,7 +171,7 @@ fn a_gradient_that_is_not_finite_ends_the_run_before_the_step_and_nothing_of_it_
         let config = FitConfig { accumulate, checkpoints: Some(checkpoints.clone()), ..config(2) };
         let loader = Loader::new(&data, 5, 0).unwrap();
         let mut log = Log::default();
-        let e = super::fit(&mut learner, &loader, &Nothing, &config, &mut log).unwrap_err();
+        let e = super::fit(&mut learner, &loader, &NoValidation, &config, &mut log).unwrap_err();
         let stopped = from.div_ceil(accumulate);
         assert!(
             matches!(&e, Error::Gradient { parameter, epoch: 1, step, value, .. }
@@ -203,7 +203,7 @@ fn weights_that_a_step_made_infinite_are_not_saved() {
     let config = FitConfig { checkpoints: Some(checkpoints.clone()), ..config(2) };
     let loader = Loader::new(&data, 10, 0).unwrap();
     let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
-    let e = super::fit(&mut learner, &loader, &Nothing, &config, &mut ()).unwrap_err();
+    let e = super::fit(&mut learner, &loader, &NoValidation, &config, &mut ()).unwrap_err();
     assert!(matches!(&e, Error::Weights { parameter, step: 1, .. } if parameter == "weight"), "{e}");
     assert!(checkpoints.list().unwrap().is_empty());
     let _ = std::fs::remove_dir_all(folder);
@@ -225,11 +225,11 @@ struct Idle {
 }
 
 impl Module for Idle {
-    fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+    fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         path.enter("used", |path| self.used.visit(path, visitor));
         path.enter("idle", |path| self.idle.visit(path, visitor));
     }
-    fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
+    fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         path.enter("used", |path| self.used.visit_mut(path, visitor));
         path.enter("idle", |path| self.idle.visit_mut(path, visitor));
     }
@@ -282,7 +282,7 @@ struct Whole {
     moments: wengert_nn::state::Dict,
     epochs: Vec<(Measures, Measures)>,
     best: Option<usize>,
-    ended: Ended,
+    ended: StopReason,
 }
 
 /// Stops the run after so many steps.
@@ -307,7 +307,7 @@ fn run(folder: Option<&FilePath>, resume: Option<Snapshot>, stop_after: usize) -
     let config = FitConfig {
         schedule: Schedule::Cosine.after_warmup(3),
         accumulate: 2,
-        watch: Some(Watch::new("loss").patience(3)),
+        watch: Some(Monitor::new("loss").patience(3)),
         checkpoints: folder.map(|f| Checkpoints::new(f, Every::Steps(3)).keep(1000)),
         resume,
         stop: Some(observer.1.clone()),
@@ -330,12 +330,12 @@ fn run(folder: Option<&FilePath>, resume: Option<Snapshot>, stop_after: usize) -
 fn a_run_that_is_stopped_at_any_step_goes_on_with_the_same_bits() {
     let folder = std::env::temp_dir().join(format!("wengert-fit-{}", std::process::id()));
     let straight = run(None, None, 0);
-    assert!(straight.ended != Ended::Interrupted && straight.best.is_some());
+    assert!(straight.ended != StopReason::Interrupted && straight.best.is_some());
     let steps = 4 * straight.epochs.len();
     for stop in 1..steps {
         let _ = std::fs::remove_dir_all(&folder);
         let first = run(Some(&folder), None, stop);
-        assert_eq!(first.ended, Ended::Interrupted);
+        assert_eq!(first.ended, StopReason::Interrupted);
         let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
         let newest = checkpoints.newest().unwrap().unwrap().0;
         let second = run(None, Some(newest), 0);
@@ -399,11 +399,11 @@ fn the_best_epoch_is_kept_and_waiting_ends() {
     let (train, test) = data.stratified_split(0.5, 0).unwrap();
     let loader = Loader::new(&train, 20, 0).unwrap();
     let (mut model, mut sgd) = (linear(), Sgd::new(30.0));
-    let watch = Watch::new("loss").patience(4);
+    let watch = Monitor::new("loss").patience(4);
     let config = FitConfig { watch: Some(watch), ..config(200) };
     let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
     let fitted = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap();
-    assert_eq!(fitted.ended, Ended::Early);
+    assert_eq!(fitted.ended, StopReason::Early);
     let best = fitted.epoch().unwrap();
     assert_eq!(best.number + 4, fitted.epochs.len());
     let again = evaluate::evaluate(&model, &Classify, &test, 256).unwrap();

@@ -17,6 +17,7 @@ use wengert_ops::{Float, Tensor};
 ///
 /// # Errors
 /// As [`top_k`].
+#[doc(alias = "Accuracy")]
 pub fn accuracy<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<f64> {
     top_k(logits, labels, 1)
 }
@@ -87,6 +88,8 @@ pub enum Average {
 /// ```
 ///
 /// A class that was never predicted has precision 0, one without samples recall 0, as in scikit-learn.
+#[doc(alias = "ConfusionMatrix")]
+#[doc(alias = "F1Score")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,

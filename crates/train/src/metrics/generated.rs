@@ -130,6 +130,7 @@ impl FeatureStats {
 ///
 /// # Errors
 /// If both do not have the same number of features.
+#[doc(alias = "FrechetInceptionDistance")]
 pub fn frechet_distance(a: &FeatureStats, b: &FeatureStats) -> Result<f64> {
     const CALL: &str = "frechet_distance";
     let d = a.mean.len();

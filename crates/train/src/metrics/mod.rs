@@ -21,7 +21,7 @@ use std::f64::consts::LN_2;
 use wengert_ops::{Float, Tensor};
 
 /// The perplexity e^L of a mean negative log-likelihood L, in nats a token: among how many equally likely tokens the model
-/// hesitates. Within a [`Task`](crate::Task), a measure of [`Form::Exp`](crate::Form::Exp) averages before it takes the exponential.
+/// hesitates. Within a [`Task`](crate::Task), a measure of [`MetricKind::Exp`](crate::MetricKind::Exp) averages before it takes the exponential.
 ///
 /// ```
 /// use wengert_train::metrics::perplexity;

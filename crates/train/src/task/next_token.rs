@@ -2,7 +2,7 @@
 
 use super::{Outcome, Task};
 use crate::error::Result;
-use crate::measures::Form;
+use crate::measures::MetricKind;
 use wengert_data::TokenBatch;
 use wengert_nn::zoo::LanguageModel;
 use wengert_tape::Tape;
@@ -34,6 +34,6 @@ impl<M: LanguageModel<f32> + ?Sized> Task<M, TokenBatch> for NextToken {
         let outcome =
             Outcome::weighted(model.loss(tape, &batch.inputs, &batch.targets), batch.indices.len(), tokens)?;
         let nats = outcome.measures.loss();
-        Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+        Ok(outcome.measured(|m| m.with("perplexity", MetricKind::Exp, nats, tokens as f64)))
     }
 }

@@ -4,7 +4,7 @@ use super::{descend, mean_sample, survives, trains_alike, trains_otherwise};
 use wengert_data::{Classification, Loader, digits};
 use wengert_nn::optim::{Adam, AdamConfig};
 use wengert_nn::zoo::{
-    Autoencoder, AutoencoderConfig, DcganConfig, Game, GanConfig, Observation, ReconstructionLoss, Vae,
+    Autoencoder, AutoencoderConfig, DcganConfig, GanConfig, GanLoss, Observation, ReconstructionLoss, Vae,
     VaeConfig, dcgan, dense_gan, noise,
 };
 use wengert_nn::{Layer, Sequential};
@@ -79,7 +79,7 @@ fn vae(new: impl Fn(u64) -> Vae<f32>, sample: &[usize], rate: f64, steps: usize,
     let elbo = model.elbo(tape.constant(test.inputs()));
     let bound = elbo.bound.mean().item().unwrap();
     // The same observation model with the mean image for every sample.
-    let mean = mean_sample(train.inputs()).broadcast_to(test.inputs().shape()).unwrap();
+    let mean = mean_sample(train.inputs()).expand(test.inputs().shape()).unwrap();
     let decoded = match model.observation {
         Observation::Bernoulli => mean.map(|p| (p.clamp(1e-3, 0.999) / (1.0 - p.clamp(1e-3, 0.999))).ln()),
         Observation::Gaussian(_) => mean,
@@ -144,7 +144,7 @@ fn distance(data: &Classification, made: &Tensor<f32>) -> f64 {
 fn played(
     new: impl Fn(u64) -> (Sequential<f32>, Sequential<f32>),
     sample: &[usize],
-    game: Game,
+    game: GanLoss,
     critics: usize,
     rate: f64,
     epochs: usize,
@@ -180,19 +180,19 @@ fn dense(seed: u64) -> (Sequential<f32>, Sequential<f32>) {
 
 #[test]
 fn gan() {
-    played(dense, &[64], Game::NonSaturating, 1, 2e-3, 15, 0.2);
+    played(dense, &[64], GanLoss::NonSaturating, 1, 2e-3, 15, 0.2);
 }
 
 #[test]
 fn wasserstein_gan() {
-    played(dense, &[64], Game::Wasserstein(10.0), 3, 3e-3, 15, 0.2);
+    played(dense, &[64], GanLoss::Wasserstein(10.0), 3, 3e-3, 15, 0.2);
 }
 
 #[test]
 fn convolutional_gan() {
     let config = DcganConfig { latent: LATENT, channels: 1, size: 8, width: 8 };
     let new = |seed| dcgan(&config, &mut Rng::seed(seed));
-    let (generator, _) = played(new, &[1, 8, 8], Game::NonSaturating, 1, 2e-3, 6, 0.3);
+    let (generator, _) = played(new, &[1, 8, 8], GanLoss::NonSaturating, 1, 2e-3, 6, 0.3);
     let z = noise(16, LATENT, Key { seed: 1, stream: 0 }).unwrap();
     trains_otherwise(&generator, |g, tape| g.forward(tape.constant(&z)).value().unwrap());
 }

@@ -106,7 +106,7 @@ fn masked() {
     descend(&mut model, 3e-3, 600, |model, tape, step| model.loss(tape.constant(batch(&data.all, step, 64))));
     // The mean image is wrong by so much in what is hidden, as everywhere.
     let (x, tape) = (data.test.inputs(), Tape::eval());
-    let mean = mean_sample(&data.all).broadcast_to(x.shape()).unwrap();
+    let mean = mean_sample(&data.all).expand(x.shape()).unwrap();
     let known = loss::mse(tape.constant(x), mean).item().unwrap();
     let guessed = model.loss(tape.constant(x)).item().unwrap();
     assert!(guessed < 0.7 * known, "{guessed}, where the mean image gives {known}");

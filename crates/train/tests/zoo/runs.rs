@@ -6,7 +6,8 @@ use wengert_nn::zoo::{CharRnn, CharRnnConfig, Seq2Seq, Seq2SeqConfig, Vae, VaeCo
 use wengert_ops::random::Rng;
 use wengert_tape::Tape;
 use wengert_train::{
-    Checkpoints, Every, FitConfig, Fitted, Form, Minimize, NextToken, Outcome, Watch, fit, metrics_csv, task,
+    Checkpoints, Every, FitConfig, FitReport, MetricKind, Minimize, Monitor, NextToken, Outcome, fit,
+    metrics_csv, task,
 };
 
 fn config(epochs: usize) -> FitConfig {
@@ -14,7 +15,7 @@ fn config(epochs: usize) -> FitConfig {
 }
 
 #[track_caller]
-fn learns(fitted: &Fitted) {
+fn learns(fitted: &FitReport) {
     let (first, last) = (&fitted.epochs[0], &fitted.epochs[fitted.epochs.len() - 1]);
     assert!(last.test.loss() < first.test.loss(), "{}", metrics_csv(&fitted.epochs));
 }
@@ -81,7 +82,7 @@ fn sequence_to_sequence_from_a_checkpoint() {
         let tokens = batch.target_lengths.to_vec().into_iter().sum::<i64>() as usize - pairs;
         let outcome = Outcome::weighted(model.loss(tape, &batch.source, &batch.target), pairs, tokens)?;
         let nats = outcome.measures.loss();
-        Ok(outcome.measured(|m| m.with("perplexity", Form::Exp, nats, tokens as f64)))
+        Ok(outcome.measured(|m| m.with("perplexity", MetricKind::Exp, nats, tokens as f64)))
     });
     let folder = std::env::temp_dir().join(format!("wengert-seq2seq-{}", std::process::id()));
     let checkpoints = Checkpoints::new(&folder, Every::Epochs(1)).keep(10);
@@ -91,13 +92,13 @@ fn sequence_to_sequence_from_a_checkpoint() {
         let fitted = fit(&mut learner, &Loader::new(&data, 8, 0).unwrap(), &data, config, &mut ()).unwrap();
         (fitted, wengert_nn::state::dict(&model))
     };
-    let watch = Some(Watch::new("perplexity"));
+    let watch = Some(Monitor::new("perplexity"));
     let (fitted, weights) = run(&FitConfig { checkpoints: Some(checkpoints.clone()), watch, ..config(4) });
     learns(&fitted);
     let (step, path) = checkpoints.list().unwrap().remove(1);
     assert_eq!(step, 16);
     let resume = Some(wengert_train::Snapshot::read(path).unwrap());
-    let (again, resumed) = run(&FitConfig { resume, watch: Some(Watch::new("perplexity")), ..config(4) });
+    let (again, resumed) = run(&FitConfig { resume, watch: Some(Monitor::new("perplexity")), ..config(4) });
     assert!(resumed == weights && again.best == fitted.best && folder.join("best.safetensors").exists());
     std::fs::remove_dir_all(folder).unwrap();
 }

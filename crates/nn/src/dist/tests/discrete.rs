@@ -136,7 +136,7 @@ fn poisson() {
     // The logarithm of the probability has few digits left here, but counts are drawn.
     let many = Poisson::new(tape.var(1e12)).sample_n(10_000, &mut Rng::seed(0)).unwrap();
     let (mean, variance) =
-        (tape.var(&many).mean().item().unwrap(), tape.var(&many).var_axes(0, 0.0).item().unwrap());
+        (tape.var(&many).mean().item().unwrap(), tape.var(&many).variance_axes(0, 0.0).item().unwrap());
     assert!((mean - 1e12).abs() < 5e4 && (variance / 1e12 - 1.0).abs() < 0.1, "{mean} {variance}");
     let total: f64 = (0..200).map(|k| d.log_prob(f64::from(k)).value().unwrap().to_vec()[1].exp()).sum();
     assert!(close(total, 1.0, 1e-12));

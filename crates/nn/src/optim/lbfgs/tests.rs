@@ -11,8 +11,8 @@ fn start() -> Two {
 
 /// Rosenbrock's function of three numbers, in two parameters.
 fn rosenbrock<'t>(model: &Two, tape: &'t Tape<f64>) -> Var<'t, f64> {
-    let x = tape.param(&model[0]).get(0, 0);
-    let (y, z) = (tape.param(&model[1]).get(0, 0), tape.param(&model[1]).get(0, 1));
+    let x = tape.param(&model[0]).select(0, 0);
+    let (y, z) = (tape.param(&model[1]).select(0, 0), tape.param(&model[1]).select(0, 1));
     let valley = (y - x * x).square() + (z - y * y).square();
     (1.0 - x).square() + (1.0 - y).square() + 100.0 * valley
 }

@@ -53,7 +53,7 @@ fn blocks_agree_with_loops_in_every_layout() {
             };
             let (q, k, v) = (of(t, d, 1), of(s, d, 2), of(s, e, 3));
             let seen = values(&[heads, t, s], 4).map(|v| v > -0.5);
-            let added = values(&[1, t, s], 5).broadcast_to([heads, t, s]).unwrap();
+            let added = values(&[1, t, s], 5).expand([heads, t, s]).unwrap();
             for (diagonal, masked) in [(None, false), (Some(s as isize - t as isize), false), (Some(0), true)]
             {
                 let mut scores = Scores { scale: 0.7, diagonal, seen: None, added: None };
@@ -94,7 +94,7 @@ fn both_ways_of_cutting_the_adjoint_agree() {
     let wide = |x: &Tensor<f64>| {
         let mut shape = x.shape().to_vec();
         shape[0] = 8;
-        x.broadcast_to(shape).unwrap()
+        x.expand(shape).unwrap()
     };
     let (q, k, v) = (wide(&q), wide(&k), wide(&v));
     let many = q.attention_adjoint(&k, &v, &scores, (&wide(&y), &wide(&stats)), &wide(&g), false).unwrap();

@@ -14,7 +14,7 @@ use crate::parallel;
 use crate::shape::Shape;
 use crate::simd;
 use crate::tensor::Tensor;
-use crate::window::Divisor;
+use crate::window::AvgDivisor;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use places::{Layout, Moving, layout};
@@ -199,8 +199,8 @@ fn runs(layout: &Layout, mut f: impl FnMut(usize, usize, usize)) {
 }
 
 /// One over the divisor of each place of a plane.
-fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: Divisor) -> Result<Vec<T>> {
-    if divisor == Divisor::Of(0) {
+fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: AvgDivisor) -> Result<Vec<T>> {
+    if divisor == AvgDivisor::Of(0) {
         return Err(Error::argument(op, "the divisor must be at least 1, found 0"));
     }
     let [down, along] = &layout.lines;
@@ -208,9 +208,9 @@ fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: Divisor) -> Resu
     for h in &down.spans {
         for w in &along.spans {
             let n = match divisor {
-                Divisor::Window => h.padded as f64 * w.padded as f64,
-                Divisor::Inside => h.count as f64 * w.count as f64,
-                Divisor::Of(n) => n as f64,
+                AvgDivisor::Window => h.padded as f64 * w.padded as f64,
+                AvgDivisor::Inside => h.count as f64 * w.count as f64,
+                AvgDivisor::Of(n) => n as f64,
             };
             shares.push(T::from_f64(1.0 / n));
         }
@@ -322,7 +322,7 @@ impl<T: Float> Tensor<T> {
         &self,
         op: &'static str,
         places: &Places<D>,
-        divisor: Divisor,
+        divisor: AvgDivisor,
     ) -> Result<Tensor<T>> {
         let layout = layout(op, self.shape(), places)?;
         let shares: Vec<T> = shares(op, &layout, divisor)?;
@@ -354,7 +354,7 @@ impl<T: Float> Tensor<T> {
         &self,
         op: &'static str,
         places: &Places<D>,
-        divisor: Divisor,
+        divisor: AvgDivisor,
         shape: &Shape,
     ) -> Result<Tensor<T>> {
         let layout = layout(op, shape, places)?;

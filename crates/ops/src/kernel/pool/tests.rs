@@ -54,7 +54,8 @@ fn the_largest_and_the_average_agree_with_loops() {
                             (best, place as f64),
                             "{shape:?} {window:?}"
                         );
-                        let average = turned.avg_pool(op, &Places::Moving(window), Divisor::Inside).unwrap();
+                        let average =
+                            turned.avg_pool(op, &Places::Moving(window), AvgDivisor::Inside).unwrap();
                         assert!((average.to_vec()[k] - sum / inside).abs() < 1e-12);
                         k += 1;
                     }
@@ -62,15 +63,15 @@ fn the_largest_and_the_average_agree_with_loops() {
             }
             // <avg x, g> = <x, avgᵀ g>, and the same for the largest elements at their places.
             let g = values(y.shape());
-            for divisor in [Divisor::Window, Divisor::Inside, Divisor::Of(3)] {
+            for divisor in [AvgDivisor::Window, AvgDivisor::Inside, AvgDivisor::Of(3)] {
                 let places = Places::Moving(window);
-                let left = x.avg_pool(op, &places, divisor).unwrap().mul(&g).unwrap().sum_all();
+                let left = x.avg_pool(op, &places, divisor).unwrap().mul(&g).unwrap().sum();
                 let back = g.avg_pool_adjoint(op, &places, divisor, x.shape()).unwrap();
-                let right = x.mul(&back).unwrap().sum_all();
+                let right = x.mul(&back).unwrap().sum();
                 assert!((left.item().unwrap() - right.item().unwrap()).abs() < 1e-9);
             }
             let back = g.max_pool_adjoint(op, &at, x.shape(), 2).unwrap();
-            let (left, right) = (y.mul(&g).unwrap().sum_all(), x.mul(&back).unwrap().sum_all());
+            let (left, right) = (y.mul(&g).unwrap().sum(), x.mul(&back).unwrap().sum());
             assert!((left.item().unwrap() - right.item().unwrap()).abs() < 1e-9);
         }
     }

@@ -14,8 +14,8 @@ use wengert::nn::{Layer, Linear};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::train::{
-    self, Context, Ended, FitConfig, Fitted, Learner, Measures, Minimize, Observer, Part, PartMut, Snapshot,
-    Task, fit,
+    self, Context, FitConfig, FitReport, Learner, Measures, Minimize, ModelAndOptimizer,
+    ModelAndOptimizerMut, Observer, Snapshot, StopReason, Task, fit,
 };
 use wengert::{Module, Tape, Var};
 
@@ -178,11 +178,11 @@ fn measured<M: Module, B: Labelled>(
 }
 
 impl<M: Module, B: Labelled> Learner<B> for Representing<'_, M, B> {
-    fn parts(&self) -> Vec<Part<'_>> {
+    fn parts(&self) -> Vec<ModelAndOptimizer<'_>> {
         Learner::<B>::parts(&self.minimize)
     }
 
-    fn parts_mut(&mut self) -> Vec<PartMut<'_>> {
+    fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>> {
         Learner::<B>::parts_mut(&mut self.minimize)
     }
 
@@ -222,7 +222,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
         &mut self.saved
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<Fitted> {
+    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
         self.learn_on_inputs()?;
         let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
         let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
@@ -235,7 +235,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
             on_inputs: self.on_inputs.as_ref(),
         };
         let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
-        if fitted.ended != Ended::Interrupted {
+        if fitted.ended != StopReason::Interrupted {
             if how.watch.is_none() {
                 learner.minimize.keep_average()?;
             }

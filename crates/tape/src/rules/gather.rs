@@ -15,13 +15,13 @@ impl<T: Float> Op<T> for IndexSelect {
     fn arguments(&self) -> Option<String> {
         Some(format!("axis {}, at {}", self.axis, listed(&self.index)))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].index_select(self.axis, &self.index)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.x(0).zeros_like().index_add(self.axis, &self.index, r.gy()))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let put_back = || -> Result<_> {
             let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
             Ok(cotangents([Some(zeros.into_index_add(self.axis, &self.index, r.gy()?)?)]))
@@ -42,10 +42,10 @@ impl<T: Float> Op<T> for IndexAdd {
     fn name(&self) -> &'static str {
         "index_add"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].index_add(self.axis, &self.index, x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
         cotangents([Some(g), r.when(1, || g.index_select(self.axis, &self.index))])
     }
@@ -83,10 +83,10 @@ impl<T: Float> Op<T> for IndexCopy {
     fn name(&self) -> &'static str {
         "index_copy"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].index_copy(self.axis, &self.index, x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
         let (replaced, stayed) = match self.masks(&r.x(0).raw_shape()) {
             Ok(masks) => masks,
@@ -117,13 +117,13 @@ impl<T: Float> Op<T> for Gather {
     fn arguments(&self) -> Option<String> {
         Some(format!("axis {}, at {}", self.axis, listed(&self.index)))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].gather(self.axis, &self.index)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(r.x(0).zeros_like().scatter_add(self.axis, &self.index, r.gy()))])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let put_back = || -> Result<_> {
             let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
             Ok(cotangents([Some(zeros.into_scatter_add(self.axis, &self.index, r.gy()?)?)]))
@@ -144,10 +144,10 @@ impl<T: Float> Op<T> for ScatterAdd {
     fn name(&self) -> &'static str {
         "scatter_add"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].scatter_add(self.axis, &self.index, x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
         cotangents([Some(g), r.when(1, || g.gather(self.axis, &self.index))])
     }
@@ -208,6 +208,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.value()?.to_vec(), [2.0, 3.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "take_along_dim")]
     #[track_caller]
     pub fn gather(self, axis: isize, index: &Tensor<i64>) -> Self {
         self.tape().apply(Gather { axis, index: index.clone() }, &[self])

@@ -14,11 +14,11 @@ impl<T: Float> Op<T> for Concat {
     fn arguments(&self) -> Option<String> {
         Some(format!("axis {}", self.axis))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let parts: Vec<Tensor<T>> = x.iter().map(|&t| t.clone()).collect();
         Ok(Tensor::concat(&parts, self.axis)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let mut at = 0;
         let part = |(i, x): (usize, &Var<'s, T>)| {
             let n = x.dim(self.axis);
@@ -44,10 +44,10 @@ impl<T: Float> Op<T> for Pad {
     fn arguments(&self) -> Option<String> {
         Some(format!("{:?}", self.widths))
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].pad(&self.widths, T::from_f64(self.value))?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (mut g, shape) = (r.gy(), r.x(0).raw_shape());
         for (axis, (&(before, _), &n)) in self.widths.iter().zip(shape.iter()).enumerate() {
             g = g.slice(axis as isize, Slice::from(before..before + n));
@@ -69,6 +69,8 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(tape.concat(&[a, b], 0).value()?.to_vec(), [1.0, 2.0, 3.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "cat")]
+    #[doc(alias = "concatenate")]
     #[track_caller]
     pub fn concat<'t>(&'t self, parts: &[Var<'t, T>], axis: isize) -> Var<'t, T> {
         self.apply(Concat { axis }, parts)

@@ -24,12 +24,17 @@ impl<T: Float> Op<T> for Extremum {
     fn name(&self) -> &'static str {
         if self.max { "max" } else { "min" }
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let axes = self.axes(x[0].rank())?;
-        let y = if self.max { x[0].max(&axes, self.keepdim) } else { x[0].min(&axes, self.keepdim) };
-        Ok(y?.into())
+        let y = match (self.max, self.keepdim) {
+            (true, false) => x[0].max_axes(&axes),
+            (true, true) => x[0].max_keepdim(&axes),
+            (false, false) => x[0].min_axes(&axes),
+            (false, true) => x[0].min_keepdim(&axes),
+        };
+        Ok(y.map_err(|e| e.in_op(if self.max { "max" } else { "min" }))?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, y, shape) = (r.x(0), r.y(), r.x(0).raw_shape());
         let axes = self.axes(shape.len()).unwrap_or_default();
         let kept = shape.reduced(&axes, true);
@@ -37,7 +42,7 @@ impl<T: Float> Op<T> for Extremum {
         let shares = || -> Result<Tensor<T>> {
             let (x, y) = (x.value()?, y.value()?.reshape(&kept)?);
             let taken = x.eq(&y)?.logical_or(&x.ne(&x)?)?.to_float::<T>();
-            Ok(taken.div(&taken.sum(&axes, true)?)?)
+            Ok(taken.div(&taken.sum_keepdim(&axes)?)?)
         };
         let g = r.gy().reshape(&kept).expand(&shape);
         cotangents([Some(match shares() {

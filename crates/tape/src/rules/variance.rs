@@ -32,12 +32,13 @@ impl<T: Float> Var<'_, T> {
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([1e9 + 1.0, 1e9 + 3.0]));
-    /// assert_eq!(x.var_axes(0, 0.0).item()?, 1.0);
+    /// assert_eq!(x.variance_axes(0, 0.0).item()?, 1.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "var")]
     #[track_caller]
-    pub fn var_axes(self, axes: impl Axes, correction: f64) -> Self {
-        let _scope = self.tape().error_scope("var_axes");
+    pub fn variance_axes(self, axes: impl Axes, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("variance_axes");
         let shape = self.raw_shape();
         // An axis out of range is reported by the mean.
         let n: usize = axes
@@ -58,14 +59,15 @@ impl<T: Float> Var<'_, T> {
         once - once.mean_keepdim(&axes)
     }
 
-    /// The standard deviation over some axes, which go: the root of [`var_axes`](Var::var_axes).
+    /// The standard deviation over some axes, which go: the root of [`variance_axes`](Var::variance_axes).
+    #[doc(alias = "std")]
     #[track_caller]
     pub fn std_axes(self, axes: impl Axes, correction: f64) -> Self {
         let _scope = self.tape().error_scope("std_axes");
-        self.var_axes(axes, correction).pointwise(NormSqrt)
+        self.variance_axes(axes, correction).pointwise(NormSqrt)
     }
 
-    /// The variance of all elements, of rank 0, as [`var_axes`](Var::var_axes) defines it. With correction 1 a single
+    /// The variance of all elements, of rank 0, as [`variance_axes`](Var::variance_axes) defines it. With correction 1 a single
     /// element has none: 0/0 is NaN, as in PyTorch.
     ///
     /// ```
@@ -75,11 +77,12 @@ impl<T: Float> Var<'_, T> {
     /// assert_eq!((x.variance(0.0).item()?, x.variance(1.0).item()?), (3.5, 14.0 / 3.0));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "var")]
     #[track_caller]
     pub fn variance(self, correction: f64) -> Self {
         let _scope = self.tape().error_scope("variance");
         let all: Vec<usize> = (0..self.rank()).collect();
-        self.var_axes(all, correction)
+        self.variance_axes(all, correction)
     }
 
     /// The standard deviation of all elements, of rank 0: the root of [`variance`](Var::variance). Of equal elements it
@@ -124,7 +127,7 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["var_axes", "std_axes", "variance", "std"], Order::Second, |g, which| {
+    Spec::family(&["variance_axes", "std_axes", "variance", "std"], Order::Second, |g, which| {
         let mut shape = g.full_shape(1..=3);
         shape[0] = shape[0].max(2);
         let correction = g.pick(&[0.0, 1.0]);
@@ -135,7 +138,7 @@ pub(super) fn spec() -> Vec<Spec> {
             (0..shape.iter().product()).map(|i: usize| at + i as f64 * 0.7 + g.number(0.0, 0.3)).collect();
         let x = Tensor::from_vec(apart, &shape).unwrap_or_else(|e| panic!("{e}"));
         case!(vec![x], [axes], |x| match which {
-            0 => x[0].var_axes(&axes, correction),
+            0 => x[0].variance_axes(&axes, correction),
             1 => x[0].std_axes(&axes, correction),
             2 => x[0].variance(correction),
             _ => x[0].std(correction),

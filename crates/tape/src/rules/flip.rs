@@ -153,7 +153,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) => {
                 let mut slices = Vec::with_capacity(shape[a]);
                 for i in 0..shape[a] {
-                    slices.push(self.get(axis, i));
+                    slices.push(self.select(axis, i));
                 }
                 slices
             }

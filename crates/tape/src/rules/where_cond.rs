@@ -3,18 +3,18 @@
 
 use super::prelude::*;
 
-struct Select {
+struct WhereCond {
     mask: Tensor<bool>,
 }
 
-impl<T: Float> Op<T> for Select {
+impl<T: Float> Op<T> for WhereCond {
     fn name(&self) -> &'static str {
-        "where"
+        "where_cond"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
-        Ok(self.mask.select_from(x[0], x[1])?.into())
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        Ok(x[0].where_cond(&self.mask, x[1])?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (g, mask) = (r.gy(), &self.mask);
         let zero = r.gy().like(0.0);
         cotangents([
@@ -29,27 +29,29 @@ impl<T: Float> Op<T> for Select {
 
 #[track_caller]
 pub(crate) fn select<'t, T: Float>(mask: Tensor<bool>, yes: Var<'t, T>, no: Var<'t, T>) -> Var<'t, T> {
-    yes.tape().apply(Select { mask }, &[yes, no])
+    yes.tape().apply(WhereCond { mask }, &[yes, no])
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// This value where the mask holds, elsewhere `other`; all three broadcast.
+    /// This value where `condition` is true, elsewhere `other`; all three broadcast.
     ///
-    /// The mask may be the result of a comparison, whose error is then this value's:
+    /// The condition may be the result of a comparison, whose error is then this value's:
     ///
     /// ```
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([-1.0, 4.0]));
-    /// let y = x.sqrt().select(x.gt(0.0), 0.0);            // √x where that is a number
+    /// let y = x.sqrt().where_cond(x.gt(0.0), 0.0);            // √x where that is a number
     /// assert_eq!(y.value()?.to_vec(), [0.0, 2.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn select(self, mask: impl super::IntoMask, other: impl Operand<'t, T>) -> Self {
-        let _scope = self.tape().error_scope("select");
+    #[doc(alias = "where")]
+    #[doc(alias = "where_")]
+    pub fn where_cond(self, condition: impl super::IntoMask, other: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("where_cond");
         let other = other.into_var(self.tape());
-        match mask.into_mask() {
+        match condition.into_mask() {
             Ok(mask) => select(mask, self, other),
             Err(e) => self.tape().failed(e),
         }
@@ -77,14 +79,14 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["select", "masked_fill"], Order::Second, |g, which| {
+    Spec::family(&["where_cond", "masked_fill"], Order::Second, |g, which| {
         let (a, b) = g.pair();
         let wide = if a.len() > b.len() { a.clone() } else { b.clone() };
         let narrow = g.broadcastable(&wide);
         let mask = g.mask(&narrow);
         let x = vec![g.tensor(&a, Domain::Real), g.tensor(&b, Domain::Real)];
         case!(x, [mask], |x| match which {
-            0 => x[0].select(&mask, x[1]),
+            0 => x[0].where_cond(&mask, x[1]),
             _ => x[0].masked_fill(&mask, x[1]),
         })
     })
@@ -98,7 +100,7 @@ mod tests {
     fn nan_in_the_branch_not_taken_does_no_harm() {
         let tape = Tape::<f64>::new();
         let x = tape.var(Tensor::from([-1.0, 4.0]));
-        let y = x.log().select(x.gt(0.0), x * 2.0).sum();
+        let y = x.log().where_cond(x.gt(0.0), x * 2.0).sum();
         assert_eq!(y.backward().unwrap().wrt(x).unwrap().to_vec(), [2.0, 0.25]);
     }
 }

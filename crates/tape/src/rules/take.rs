@@ -207,7 +207,7 @@ impl<'t, T: Float> Var<'t, T> {
     fn chosen(self, op: &'static str, mask: Result<Tensor<bool>>) -> Result<(Tensor<i64>, Shape)> {
         let mask = mask?;
         let shape = broadcast_shapes(op, &self.raw_shape(), mask.shape())?;
-        let at: Vec<i64> = mask.broadcast_to(&shape)?.flat_nonzero().into_iter().map(|i| i as i64).collect();
+        let at: Vec<i64> = mask.expand(&shape)?.flat_nonzero().into_iter().map(|i| i as i64).collect();
         Ok((Tensor::from(at), shape))
     }
 

@@ -62,6 +62,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "max")]
     #[track_caller]
     pub fn max_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         match self.value() {
@@ -72,6 +73,7 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The smallest element along an axis, which goes, and its position, as [`max_along`](Var::max_along)
     /// gives the largest.
+    #[doc(alias = "min")]
     #[track_caller]
     pub fn min_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         match self.value() {
@@ -93,6 +95,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.backward()?.wrt(x)?.to_vec(), [0.0, 0.0, 0.0, 1.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "median")]
     #[track_caller]
     pub fn median_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         self.middle("median_along", axis)

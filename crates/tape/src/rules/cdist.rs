@@ -24,13 +24,13 @@ impl<T: Float> Op<T> for Distance {
     fn name(&self) -> &'static str {
         "cdist"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cdist(x[1])?.into())
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         Some(vec![differences(x[0], x[1]).norm_axes(-1)])
     }
-    fn backward(&self, r: &Eager<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
         let adjoint = || -> Result<_> {
             let (a, b, y, g) = (r.x(0)?, r.x(1)?, r.y()?, r.gy()?);
             let mut out = cotangents([None, None]);

@@ -13,10 +13,10 @@ impl<T: Float> Op<T> for Unfold {
     fn name(&self) -> &'static str {
         "unfold"
     }
-    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<Forward<T>> {
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].unfold(self.axis, self.size, self.step)?.into())
     }
-    fn vjp<'s>(&self, r: Rule<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, g) = (r.x(0), r.gy());
         let shape = x.raw_shape();
         let axis = match normalize_axis("unfold", self.axis, shape.len()) {

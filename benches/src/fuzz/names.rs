@@ -1,0 +1,144 @@
+//! One word for one thing: the names beside PyTorch's exist, and what `Tensor` and `Var` both have takes the same arguments.
+
+use crate::completeness::{crates, files, public_functions};
+use std::collections::BTreeMap;
+use std::path::Path;
+use syn::visit::{self, Visit};
+
+/// Methods whose arguments differ between `Tensor` and `Var`, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("map", "a tensor's closure takes elements, a value's takes the expression that is differentiated"),
+    ("zip_map", "as map"),
+    ("cumsum", "a rule runs the sum backward as well, and only tensors have the direction"),
+    ("cumprod", "as cumsum"),
+    ("cdist", "only a value's takes the order of the norm"),
+    ("linear", "a bias is optional, and an optional operand has one type"),
+];
+
+/// The rows of the page, without their verdicts: the names in the third column.
+fn named(page: &str) -> Vec<String> {
+    let rows = page.lines().filter(|l| l.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").nth(2));
+    let code =
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>());
+    code.filter(|name| name.contains("::") && !name.contains(' ')).collect()
+}
+
+#[test]
+fn the_names_beside_pytorchs_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/src/from-pytorch.md")).unwrap();
+    let (functions, names) = (public_functions(), named(&page));
+    assert!(names.len() > 600, "{}", names.len());
+    let mut sources = Vec::new();
+    files(&crates(), &mut sources);
+    let text: String = sources.iter().map(|p| std::fs::read_to_string(p).unwrap()).collect();
+    let declared = |name: &str| {
+        let kinds = ["struct", "enum", "trait", "type", "fn", "mod", "const"];
+        kinds.iter().any(|k| {
+            text.match_indices(&format!("pub {k} {name}")).any(|(i, found)| {
+                !text[i + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            })
+        })
+    };
+    // Variants of an enum, and what macros declare.
+    let word = |name: &str| {
+        text.match_indices(name).any(|(i, _)| {
+            let ident = |c: char| c.is_alphanumeric() || c == '_';
+            !text[..i].ends_with(ident) && !text[i + name.len()..].starts_with(ident)
+        })
+    };
+    let exists = |path: &str| {
+        let (of, name) = path.rsplit_once("::").unwrap();
+        match of {
+            "Var" | "Tape" => functions.contains(&format!("tape::{of}::{name}")),
+            "Tensor" => functions.contains(&format!("ops::{of}::{name}")),
+            _ => functions.iter().any(|f| f.ends_with(&format!("::{name}"))) || declared(name) || word(name),
+        }
+    };
+    let missing: Vec<_> = names.iter().filter(|n| !exists(n)).collect();
+    assert!(missing.is_empty(), "named beside PyTorch's, and not there: {missing:#?}");
+    assert!(!exists("Var::tanhh") && !exists("nn::Conv9d"));
+}
+
+/// The arguments of the public methods of a type, as far as they matter here.
+struct Methods {
+    of: &'static str,
+    found: BTreeMap<String, Vec<String>>,
+}
+
+impl Visit<'_> for Methods {
+    fn visit_item_impl(&mut self, item: &syn::ItemImpl) {
+        let syn::Type::Path(ty) = &*item.self_ty else { return };
+        if item.trait_.is_some() || ty.path.segments.last().is_none_or(|s| s.ident != self.of) {
+            return;
+        }
+        for item in &item.items {
+            let syn::ImplItem::Fn(f) = item else { continue };
+            let takes_self = matches!(f.sig.inputs.first(), Some(syn::FnArg::Receiver(_)));
+            if !takes_self || !matches!(f.vis, syn::Visibility::Public(_)) {
+                continue;
+            }
+            let arguments = f.sig.inputs.iter().filter_map(|a| match a {
+                syn::FnArg::Typed(a) => Some(kind(&a.ty)),
+                syn::FnArg::Receiver(_) => None,
+            });
+            self.found.insert(f.sig.ident.to_string(), arguments.collect());
+        }
+    }
+
+    fn visit_item_mod(&mut self, item: &syn::ItemMod) {
+        if item.ident != "tests" {
+            visit::visit_item_mod(self, item);
+        }
+    }
+}
+
+/// What an argument is: an operand, a shape, axes, a number, or its type as it is written.
+fn kind(ty: &syn::Type) -> String {
+    let mut words = Words(String::new());
+    words.visit_type(ty);
+    let text = words.0;
+    match &text[..] {
+        t if t.contains("Operand") || t == "Var T" || t == "Tensor T" => "an operand".to_owned(),
+        t if t.contains("IntoMask") || t == "Tensor bool" => "a mask".to_owned(),
+        t if t.contains("ToShape") || t == "Shape" || t.contains("crate Shape") => "a shape".to_owned(),
+        "T" | "f64" => "a number".to_owned(),
+        "Into Range" => "Into Slice".to_owned(),
+        t => t.to_owned(),
+    }
+}
+
+/// The identifiers of a type, one after another.
+struct Words(String);
+
+impl Visit<'_> for Words {
+    fn visit_ident(&mut self, ident: &proc_macro2::Ident) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(&ident.to_string());
+    }
+    fn visit_lifetime(&mut self, _: &syn::Lifetime) {}
+}
+
+#[test]
+fn tensor_and_var_take_the_same_arguments_under_the_same_name() {
+    let mut sources = Vec::new();
+    files(&crates(), &mut sources);
+    let [mut tensor, mut var] = ["Tensor", "Var"].map(|of| Methods { of, found: BTreeMap::new() });
+    for path in sources.iter().filter(|p| p.components().any(|c| c.as_os_str() == "src")) {
+        let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+        tensor.visit_file(&file);
+        var.visit_file(&file);
+    }
+    assert!(tensor.found.len() > 80 && var.found.len() > 150, "{} {}", tensor.found.len(), var.found.len());
+    let both: Vec<_> = tensor.found.iter().filter_map(|(n, t)| Some((n, t, var.found.get(n)?))).collect();
+    assert!(both.len() > 40, "{}", both.len());
+    let excused = |name: &str| DIFFERENT.iter().any(|(n, _)| *n == name);
+    let different: Vec<_> = both.iter().filter(|(n, t, v)| t != v && !excused(n)).collect();
+    assert!(different.is_empty(), "Tensor's and Var's arguments differ: {different:#?}");
+    for (name, why) in DIFFERENT {
+        assert!(both.iter().any(|(n, t, v)| n == name && t != v), "{name} ({why}) is an exception no more");
+    }
+}
