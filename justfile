@@ -75,3 +75,7 @@ pictures:
     for name in $(grep -o 'example [a-z_]*`$' docs/src/analyses.md | tr -d '`' | cut -d ' ' -f 2); do \
         cargo run --release --quiet -p wengert-examples --example "$name" -- docs/src/images || exit 1; \
     done
+
+# The circles of imports inside each crate: `just circles`, `just circles tape`
+circles *CRATES:
+    python3 benches/circles.py {{CRATES}}

@@ -25,7 +25,7 @@ fn score(probabilities: &Tensor<f32>, labels: &Tensor<i64>) -> Result<(f64, f64)
 fn train(data: &Classification, positions: &[usize], seed: u64, steps: usize) -> Result<Mlp<f32>, Failure> {
     let part = data.select(positions)?;
     let config = MlpConfig { widths: vec![64, 64, 10], ..MlpConfig::default() };
-    let mut net = Mlp::new(&config, &mut Rng::seed(seed));
+    let mut net = Mlp::with_config(&config, &mut Rng::seed(seed));
     let (mut adam, mut tape) = (Adam::new(0.01), Tape::train(seed));
     for _ in 0..steps {
         tape.reset();

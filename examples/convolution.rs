@@ -33,7 +33,7 @@ fn moved_alike(
     rng: &mut Rng,
 ) -> Result<(), Failure> {
     const SIZE: usize = 32;
-    let layer = Conv2d::<f64>::with(2, 3, kernel, options, rng);
+    let layer = Conv2d::<f64>::with_config(2, 3, kernel, options, rng);
     let patch: Tensor<f64> = Tensor::randn([1, 2, 6, 6], rng)?;
     // The patch in the middle of nothing, and the same patch further down and to the right.
     let image = |[down, right]: [usize; 2]| {
@@ -61,7 +61,7 @@ fn seen(stack: &[Step], size: usize) -> Result<Vec<Vec<f64>>, Failure> {
             continue;
         }
         let options = ConvOptions::default().stride(stride).dilation(dilation);
-        let mut layer = Conv2d::with(1, 1, kernel, options, &mut rng).without_bias();
+        let mut layer = Conv2d::with_config(1, 1, kernel, options, &mut rng).without_bias();
         layer.weight.set(Tensor::ones([1, 1, kernel, kernel]))?;
         net = net.push(layer);
     }

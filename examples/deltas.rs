@@ -27,7 +27,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let batch = data.select(&(0..10).filter_map(first).collect::<Vec<_>>())?;
     let (x, labels) = (batch.inputs(), batch.labels());
     let config = MlpConfig { widths: vec![64, 24, 16, 10], activation: Activation::Tanh, dropout: 0.0 };
-    let mut net = Mlp::<f64>::new(&config, &mut Rng::seed(0));
+    let mut net = Mlp::<f64>::with_config(&config, &mut Rng::seed(0));
     let (mut adam, mut tape) = (Adam::new(0.01), Tape::new());
     for _ in 0..20 {
         tape.reset();

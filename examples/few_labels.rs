@@ -46,9 +46,9 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             let few = train.select(&train.labelled(per_class, draw)?.chosen)?;
             let mlp = |inputs, hidden| MlpConfig { widths: vec![inputs, hidden, 10], ..MlpConfig::default() };
             let mut rng = Rng::seed(draw);
-            on_latents.head = Mlp::new(&mlp(8, 64), &mut rng);
+            on_latents.head = Mlp::with_config(&mlp(8, 64), &mut rng);
             scores[0].push(100.0 * accuracy(&mut on_latents, &few, &test)?);
-            scores[1].push(100.0 * accuracy(&mut Mlp::new(&mlp(64, 64), &mut rng), &few, &test)?);
+            scores[1].push(100.0 * accuracy(&mut Mlp::with_config(&mlp(64, 64), &mut rng), &few, &test)?);
         }
         let [z, pixels] = [0, 1].map(|i| (mean(&scores[i]), standard_error(&scores[i])));
         let labels = 10 * per_class;

@@ -20,7 +20,8 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     // Who judges: a classifier, whose last hidden layer gives the features.
     let mut rng = Rng::seed(0);
     let widths = vec![64, 64, 10];
-    let mut judge = Mlp::new(&MlpConfig { widths, activation: Activation::Relu, dropout: 0.0 }, &mut rng);
+    let mut judge =
+        Mlp::with_config(&MlpConfig { widths, activation: Activation::Relu, dropout: 0.0 }, &mut rng);
     let mut adam = Adam::new(0.003);
     let config = FitConfig { epochs: 30, ..FitConfig::default() };
     let mut learner = Minimize::new(&mut judge, &mut adam, Classify);
@@ -40,7 +41,8 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let shape =
         GanConfig { latent: LATENT, hidden: vec![128, 128], outputs: 64, output: Activation::Sigmoid };
     let (mut generator, mut discriminator) = dense_gan(&shape, &mut Rng::seed(1));
-    let adam = || Adam::<f32>::with(AdamConfig { learning_rate: 2e-3, beta1: 0.5, ..AdamConfig::default() });
+    let adam =
+        || Adam::<f32>::with_config(AdamConfig { learning_rate: 2e-3, beta1: 0.5, ..AdamConfig::default() });
     let (mut g, mut d) = (adam(), adam());
     let made = |generator: &Sequential<f32>, n: usize| -> Result<Tensor<f32>, Error> {
         let z = noise(n, LATENT, Key { seed: 7, stream: 0 })?;

@@ -84,7 +84,7 @@ fn inside(a: f64, b: f64, t: f64) -> f64 {
 
 fn network(width: usize, depth: usize, rng: &mut Rng) -> Mlp<f64> {
     let widths = [vec![1], vec![width; depth], vec![1]].concat();
-    let mut net = Mlp::new(&MlpConfig { widths, activation: Activation::Relu, dropout: 0.0 }, rng);
+    let mut net = Mlp::with_config(&MlpConfig { widths, activation: Activation::Relu, dropout: 0.0 }, rng);
     for layer in &mut net.layers {
         layer.bias = Some(Param::new(Scheme::Uniform(1.0).sample(&[layer.weight.shape()[0]].into(), rng)));
     }

@@ -10,7 +10,7 @@ use wengert::prelude::*;
 fn main() -> Result<(), Error> {
     let mut rng = Rng::seed(0);
     let config = zoo::MlpConfig { widths: vec![3, 8, 8, 1], activation: Activation::Tanh, dropout: 0.0 };
-    let mut net = zoo::Mlp::<f64>::new(&config, &mut rng);
+    let mut net = zoo::Mlp::<f64>::with_config(&config, &mut rng);
     let (x, y) = (Tensor::randn([16, 3], &mut rng)?, Tensor::randn([16, 1], &mut rng)?);
     let mut v: Vec<Tensor<f64>> = Vec::new();
     for_each_param::<f64>(&net, &mut |_, p| {

@@ -20,12 +20,12 @@ const HEAD: &str = "9";
 fn network(rng: &mut Rng) -> Sequential<f32> {
     let same = ConvOptions::default().same();
     Sequential::new()
-        .push(Conv2d::with(1, 12, 3, same, rng))
+        .push(Conv2d::with_config(1, 12, 3, same, rng))
         .push(Activation::Relu)
-        .push(Conv2d::with(12, 24, 3, same, rng))
+        .push(Conv2d::with_config(12, 24, 3, same, rng))
         .push(Activation::Relu)
         .push(MaxPool2d::new(2))
-        .push(Conv2d::with(24, FEATURES, 3, same, rng))
+        .push(Conv2d::with_config(24, FEATURES, 3, same, rng))
         .push(Activation::Relu)
         .push(GlobalMaxPool)
         .push(Flatten)

@@ -37,7 +37,7 @@ fn interpolate(f: Function, width: usize) -> Result<Mlp<f64>, Error> {
 
 fn network(width: usize, rng: &mut Rng) -> Mlp<f64> {
     let config = MlpConfig { widths: vec![1, width, 1], activation: Activation::Relu, dropout: 0.0 };
-    Mlp::new(&config, rng)
+    Mlp::with_config(&config, rng)
 }
 
 fn set_bias(layer: &mut Linear<f64>, values: Vec<f64>) -> Result<(), Error> {
@@ -61,7 +61,7 @@ fn train(f: Function, width: usize, steps: usize, seed: u64) -> Result<Mlp<f64>,
         tolerance_change: 1e-12,
         ..LbfgsConfig::default()
     };
-    Lbfgs::with(config).step(&mut net, |net, tape| loss::mse(net.forward(tape.constant(&x)), &y))?;
+    Lbfgs::with_config(config).step(&mut net, |net, tape| loss::mse(net.forward(tape.constant(&x)), &y))?;
     Ok(net)
 }
 

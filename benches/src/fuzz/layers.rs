@@ -20,25 +20,25 @@ const HE: Scheme = Scheme::KaimingNormal(Gain::Relu);
 fn conv1<T: Float>(a: &mut Arguments<'_, T>) -> (Conv1d<T>, Vec<usize>) {
     let s = shapes(a, 1, false);
     let options = conv(a, s.groups);
-    (Conv1d::with(s.x[1], s.outputs, [s.kernel[0]], options, &mut a.rng()), s.x)
+    (Conv1d::with_config(s.x[1], s.outputs, [s.kernel[0]], options, &mut a.rng()), s.x)
 }
 
 fn conv2<T: Float>(a: &mut Arguments<'_, T>) -> (Conv2d<T>, Vec<usize>) {
     let s = shapes(a, 2, false);
     let options = conv(a, s.groups);
-    (Conv2d::with(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], options, &mut a.rng()), s.x)
+    (Conv2d::with_config(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], options, &mut a.rng()), s.x)
 }
 
 fn transposed1<T: Float>(a: &mut Arguments<'_, T>) -> (ConvTranspose1d<T>, Vec<usize>) {
     let s = shapes(a, 1, true);
     let options = transposed(a, s.groups);
-    (ConvTranspose1d::with(s.x[1], s.outputs, [s.kernel[0]], options, &mut a.rng()), s.x)
+    (ConvTranspose1d::with_config(s.x[1], s.outputs, [s.kernel[0]], options, &mut a.rng()), s.x)
 }
 
 fn transposed2<T: Float>(a: &mut Arguments<'_, T>) -> (ConvTranspose2d<T>, Vec<usize>) {
     let s = shapes(a, 2, true);
     let options = transposed(a, s.groups);
-    (ConvTranspose2d::with(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], options, &mut a.rng()), s.x)
+    (ConvTranspose2d::with_config(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], options, &mut a.rng()), s.x)
 }
 
 fn plane<'t, T: Float>(a: &mut Arguments<'t, T>, axes: usize) -> Var<'t, T> {
@@ -78,28 +78,28 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "nn::Conv1d" {
             new: { let s = shapes(a, 1, false); let layer = Conv1d::new(s.x[1], s.outputs, [s.kernel[0]], &mut a.rng());
                 layer.forward(a.of(&s.x)) };
-            with: { let (layer, x) = conv1(a); layer.forward(a.of(&x)) };
+            with_config: { let (layer, x) = conv1(a); layer.forward(a.of(&x)) };
             without_bias: { let (layer, x) = conv1(a); layer.without_bias().forward(a.of(&x)) };
             init: { let (layer, x) = conv1(a); layer.init(HE, &mut a.rng()).forward(a.of(&x)) };
         }
         "nn::Conv2d" {
             new: { let s = shapes(a, 2, false); let layer = Conv2d::new(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], &mut a.rng());
                 layer.forward(a.of(&s.x)) };
-            with: { let (layer, x) = conv2(a); layer.forward(a.of(&x)) };
+            with_config: { let (layer, x) = conv2(a); layer.forward(a.of(&x)) };
             without_bias: { let (layer, x) = conv2(a); layer.without_bias().forward(a.of(&x)) };
             init: { let (layer, x) = conv2(a); layer.init(HE, &mut a.rng()).forward(a.of(&x)) };
         }
         "nn::ConvTranspose1d" {
             new: { let s = shapes(a, 1, true); let layer = ConvTranspose1d::new(s.x[1], s.outputs, [s.kernel[0]], &mut a.rng());
                 layer.forward(a.of(&s.x)) };
-            with: { let (layer, x) = transposed1(a); layer.forward(a.of(&x)) };
+            with_config: { let (layer, x) = transposed1(a); layer.forward(a.of(&x)) };
             without_bias: { let (layer, x) = transposed1(a); layer.without_bias().forward(a.of(&x)) };
             init: { let (layer, x) = transposed1(a); layer.init(HE, &mut a.rng()).forward(a.of(&x)) };
         }
         "nn::ConvTranspose2d" {
             new: { let s = shapes(a, 2, true); let layer = ConvTranspose2d::new(s.x[1], s.outputs, [s.kernel[0], s.kernel[1]], &mut a.rng());
                 layer.forward(a.of(&s.x)) };
-            with: { let (layer, x) = transposed2(a); layer.forward(a.of(&x)) };
+            with_config: { let (layer, x) = transposed2(a); layer.forward(a.of(&x)) };
             without_bias: { let (layer, x) = transposed2(a); layer.without_bias().forward(a.of(&x)) };
             init: { let (layer, x) = transposed2(a); layer.init(HE, &mut a.rng()).forward(a.of(&x)) };
         }

@@ -82,7 +82,7 @@ struct Args {
     /// Seed of the first call of each function; call n has the seed n later
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; all cores unless told otherwise
+    /// Threads; all cores by default
     #[arg(long)]
     threads: Option<usize>,
     /// Only functions whose name contains this; --calls is then the number of calls of each

@@ -109,7 +109,7 @@ fn mlp<T: Float>(a: &mut Arguments<'_, T>) -> Mlp<T> {
     // Its initialiser depends on the activation's slope.
     let slope = matches!(config.activation, Activation::LeakyRelu(c) if !c.is_finite());
     let config = MlpConfig { activation: if slope { Activation::Relu } else { config.activation }, ..config };
-    Mlp::new(&config, &mut a.rng())
+    Mlp::with_config(&config, &mut a.rng())
 }
 
 fn width<T: Float>(model: &Mlp<T>) -> usize {
@@ -227,7 +227,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             forward: sequential(a).forward(features(a, 2));
         }
         "nn::Mlp" {
-            new: done(mlp(a));
+            new: done(Mlp::<T>::new([a.below(4), a.below(4)], &mut a.rng()));
+            with_config: done(mlp(a));
             pre_activations: { let model = mlp(a); model.pre_activations(features(a, width(&model))) };
             forward: { let model = mlp(a); model.forward(features(a, width(&model))) };
         }
@@ -243,8 +244,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             cross_entropy_soft: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::cross_entropy_soft(x, t) };
             cross_entropy_soft_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid());
                 loss::cross_entropy_soft_with(x, t, reduction(a)) };
-            kl_div: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_div(x, t) };
-            kl_div_with: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_div_with(x, t, reduction(a)) };
+            kl: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl(x, t) };
+            kl_with: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_with(x, t, reduction(a)) };
             huber: { let (x, t) = pair(a); loss::huber(x, t, a.positive()) };
             huber_with: { let (x, t) = pair(a); loss::huber_with(x, t, a.positive(), reduction(a)) };
             cross_entropy: { let (x, t) = classes(a); loss::cross_entropy(x, &t) };
@@ -343,34 +344,38 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             with_lengths: RnnInput::<T>::with_lengths(a.index(3)).map(|s| s.lengths);
         }
         "nn::Rnn" {
-            new: { let c = recurrent(a); let net = Rnn::new(&c, &mut a.rng());
+            new: { let (n, h) = (a.below(4), a.below(4)); done(Rnn::<T>::new(n, h, &mut a.rng()).config().hidden) };
+            with_config: { let c = recurrent(a); let net = Rnn::with_config(&c, &mut a.rng());
                 net.forward(sequence(a, c.input)) };
-            config: { let c = recurrent(a); Rnn::<T>::new(&c, &mut a.rng()).config().layers };
-            run: { let c = recurrent(a); let net = Rnn::new(&c, &mut a.rng());
+            config: { let c = recurrent(a); Rnn::<T>::with_config(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Rnn::with_config(&c, &mut a.rng());
                 let (x, start) = sequences(a, &c);
                 let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
         }
         "nn::ReluRnn" {
-            new: { let c = recurrent(a); let net = ReluRnn::new(&c, &mut a.rng());
+            new: { let (n, h) = (a.below(4), a.below(4)); done(ReluRnn::<T>::new(n, h, &mut a.rng()).config().hidden) };
+            with_config: { let c = recurrent(a); let net = ReluRnn::with_config(&c, &mut a.rng());
                 net.forward(sequence(a, c.input)) };
-            config: { let c = recurrent(a); ReluRnn::<T>::new(&c, &mut a.rng()).config().layers };
-            run: { let c = recurrent(a); let net = ReluRnn::new(&c, &mut a.rng());
+            config: { let c = recurrent(a); ReluRnn::<T>::with_config(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = ReluRnn::with_config(&c, &mut a.rng());
                 let (x, start) = sequences(a, &c);
                 let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
         }
         "nn::Lstm" {
-            new: { let c = recurrent(a); let net = Lstm::new(&c, &mut a.rng());
+            new: { let (n, h) = (a.below(4), a.below(4)); done(Lstm::<T>::new(n, h, &mut a.rng()).config().hidden) };
+            with_config: { let c = recurrent(a); let net = Lstm::with_config(&c, &mut a.rng());
                 net.forward(sequence(a, c.input)) };
-            config: { let c = recurrent(a); Lstm::<T>::new(&c, &mut a.rng()).config().layers };
-            run: { let c = recurrent(a); let net = Lstm::new(&c, &mut a.rng());
+            config: { let c = recurrent(a); Lstm::<T>::with_config(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Lstm::with_config(&c, &mut a.rng());
                 let (x, start) = sequences(a, &c);
                 let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
         }
         "nn::Gru" {
-            new: { let c = recurrent(a); let net = Gru::new(&c, &mut a.rng());
+            new: { let (n, h) = (a.below(4), a.below(4)); done(Gru::<T>::new(n, h, &mut a.rng()).config().hidden) };
+            with_config: { let c = recurrent(a); let net = Gru::with_config(&c, &mut a.rng());
                 net.forward(sequence(a, c.input)) };
-            config: { let c = recurrent(a); Gru::<T>::new(&c, &mut a.rng()).config().layers };
-            run: { let c = recurrent(a); let net = Gru::new(&c, &mut a.rng());
+            config: { let c = recurrent(a); Gru::<T>::with_config(&c, &mut a.rng()).config().layers };
+            run: { let c = recurrent(a); let net = Gru::with_config(&c, &mut a.rng());
                 let (x, start) = sequences(a, &c);
                 let run = net.run(x, &start); [run.y, run.h, run.c.unwrap_or(run.h)] };
         }

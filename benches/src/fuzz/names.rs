@@ -142,3 +142,19 @@ fn tensor_and_var_take_the_same_arguments_under_the_same_name() {
         assert!(both.iter().any(|(n, t, v)| n == name && t != v), "{name} ({why}) is an exception no more");
     }
 }
+
+/// The public functions, a line each, in a file whose diff a reviewer sees. `UPDATE=1 cargo test -p wengert-benches` writes it anew.
+#[test]
+fn the_listing_of_public_functions_is_that_of_the_sources() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/public-functions.txt");
+    let listing: String = public_functions().into_iter().map(|name| name + "\n").collect();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &listing).unwrap();
+    }
+    let (now, then) = (listing.lines(), std::fs::read_to_string(&file).unwrap());
+    let then: std::collections::BTreeSet<&str> = then.lines().collect();
+    let now: std::collections::BTreeSet<&str> = now.collect();
+    let (added, gone): (Vec<_>, Vec<_>) = (now.difference(&then).collect(), then.difference(&now).collect());
+    let what = "if that is meant, write docs/public-functions.txt with UPDATE=1";
+    assert!(added.is_empty() && gone.is_empty(), "new: {added:?}, gone: {gone:?}; {what}");
+}

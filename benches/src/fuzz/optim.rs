@@ -71,7 +71,7 @@ fn rate<T: Float>(a: &mut Arguments<'_, T>) -> f64 {
 
 fn sgd<T: Float>(a: &mut Arguments<'_, T>) -> Sgd<T> {
     let (learning_rate, momentum) = (rate(a), a.probability());
-    Sgd::with(SgdConfig {
+    Sgd::with_config(SgdConfig {
         learning_rate,
         momentum,
         nesterov: a.flag(),
@@ -83,7 +83,7 @@ fn sgd<T: Float>(a: &mut Arguments<'_, T>) -> Sgd<T> {
 fn adam<T: Float>(a: &mut Arguments<'_, T>) -> Adam<T> {
     let (learning_rate, beta1, beta2, epsilon) = (rate(a), a.probability(), a.probability(), a.positive());
     let (decoupled, amsgrad, weight_decay) = (a.flag(), a.flag(), a.positive());
-    Adam::with(AdamConfig { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, amsgrad })
+    Adam::with_config(AdamConfig { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, amsgrad })
 }
 
 /// One of those with most options.
@@ -91,10 +91,14 @@ fn descended<T: Float>(a: &mut Arguments<'_, T>) -> Result<()> {
     match a.below(8) {
         0 | 5..=7 => stepped(
             a,
-            FirstOrder::with(RmspropConfig { momentum: 0.5, centered: true, ..RmspropConfig::default() }),
+            FirstOrder::with_config(RmspropConfig {
+                momentum: 0.5,
+                centered: true,
+                ..RmspropConfig::default()
+            }),
         ),
-        1 => stepped(a, FirstOrder::with(RadamConfig::default())),
-        2 => stepped(a, FirstOrder::with(NadamConfig::default())),
+        1 => stepped(a, FirstOrder::with_config(RadamConfig::default())),
+        2 => stepped(a, FirstOrder::with_config(NadamConfig::default())),
         3 => {
             let adam = adam(a);
             stepped(a, adam)
@@ -107,7 +111,7 @@ fn descended<T: Float>(a: &mut Arguments<'_, T>) -> Result<()> {
 }
 
 fn lbfgs<T: Float>(a: &mut Arguments<'_, T>, config: LbfgsConfig) -> Result<(Linear<T>, Lbfgs<T>)> {
-    let (mut model, mut lbfgs) = (linear(a), Lbfgs::with(config));
+    let (mut model, mut lbfgs) = (linear(a), Lbfgs::with_config(config));
     let (n, shift) = (model.weight.shape()[1], a.number());
     let x = a.like(&[2, n]);
     lbfgs.step(&mut model, |m, tape| (m.forward(tape.constant(&x)) - shift).square().sum())?;
@@ -164,7 +168,7 @@ fn accumulated<T: Float>(a: &mut Arguments<'_, T>) -> Result<Accumulator<T>> {
 }
 
 fn plateau<T: Float>(a: &mut Arguments<'_, T>) -> Plateau {
-    Plateau::with(
+    Plateau::with_config(
         a.positive(),
         PlateauConfig { factor: a.probability(), patience: a.bits() % 3, ..PlateauConfig::default() },
     )
@@ -201,7 +205,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             new: { let o = Rmsprop::new(rate(a)); stepped(a, o) };
         }
         "nn::FirstOrder" {
-            with: descended(a);
+            with_config: descended(a);
             step: descended(a);
             state: descended(a);
             load_state: descended(a);
@@ -217,7 +221,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::Lbfgs" {
             new: done(Lbfgs::<T>::new());
-            with: { let c = options(a); lbfgs(a, c).map(|_| ()) };
+            with_config: { let c = options(a); lbfgs(a, c).map(|_| ()) };
             config_mut: done(Lbfgs::<T>::new().config_mut());
             evaluations: { let c = options(a); lbfgs(a, c).map(|(_, o)| o.evaluations()) };
             step: { let c = options(a); lbfgs(a, c).map(|_| ()) };
@@ -252,7 +256,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::Plateau" {
             new: done(Plateau::new(a.number()));
-            with: done(plateau(a));
+            with_config: done(plateau(a));
             rate: plateau(a).rate();
             observe: { let mut p = plateau(a); p.observe(a.number()).and_then(|_| p.observe(a.number())) };
             state: done(plateau(a).state());

@@ -76,8 +76,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "nn::MultiHeadAttention" {
             new: done(MultiHeadAttention::<T>::new(WIDTH, 2, &mut a.rng()));
-            with: { let c = AttentionConfig { keys: 3, values: 2, bias: a.flag(), ..AttentionConfig::new(WIDTH, 2) };
-                done(MultiHeadAttention::<T>::with(&c, &mut a.rng())); };
+            with_config: { let c = AttentionConfig { keys: 3, values: 2, bias: a.flag(), ..AttentionConfig::new(WIDTH, 2) };
+                done(MultiHeadAttention::<T>::with_config(&c, &mut a.rng())); };
             attend: { let layer = MultiHeadAttention::new(WIDTH, 2, &mut a.rng());
                 let (q, k) = (steps(a, 2), steps(a, 2)); layer.attend(q, k, a.same(), &any_mask(a)) };
             attend_self: masked(a, 9);
@@ -135,46 +135,46 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 Rotary { base, ..Rotary::default() }.rotate(x, a.count(0..=3)) };
         }
         "nn::Transformer" {
-            new: done(Transformer::<T>::new(&config(a), &mut a.rng()));
-            forward: { let model = Transformer::new(&config(a), &mut a.rng()); model.forward(steps(a, 2), steps(a, 2)) };
-            run: { let model = Transformer::new(&config(a), &mut a.rng()); let (x, y) = (steps(a, 2), steps(a, 2));
+            with_config: done(Transformer::<T>::with_config(&config(a), &mut a.rng()));
+            forward: { let model = Transformer::with_config(&config(a), &mut a.rng()); model.forward(steps(a, 2), steps(a, 2)) };
+            run: { let model = Transformer::with_config(&config(a), &mut a.rng()); let (x, y) = (steps(a, 2), steps(a, 2));
                 let masks = TransformerMasks { target: any_mask(a), ..TransformerMasks::default() };
                 model.run(x, y, &masks) };
         }
         "nn::TransformerDecoderLayer" {
-            new: done(TransformerDecoderLayer::<T>::new(&config(a), &mut a.rng()));
-            run: { let layer = TransformerDecoderLayer::new(&config(a), &mut a.rng());
+            with_config: done(TransformerDecoderLayer::<T>::with_config(&config(a), &mut a.rng()));
+            run: { let layer = TransformerDecoderLayer::with_config(&config(a), &mut a.rng());
                 let (m, x) = (steps(a, 2), steps(a, 2)); layer.run(x, m, &any_mask(a), &AttentionMask::new()) };
-            step: { let model = TransformerDecoder::new(&TransformerConfig { layers: 1, ..config(a) }, &mut a.rng());
+            step: { let model = TransformerDecoder::with_config(&TransformerConfig { layers: 1, ..config(a) }, &mut a.rng());
                 let (m, x) = (steps(a, 2), steps(a, 2)); let mut caches = model.caches();
                 model.layers[0].step(x, m, &any_mask(a), &mut caches[0]) };
         }
         "nn::TransformerDecoder" {
-            new: done(TransformerDecoder::<T>::new(&config(a), &mut a.rng()));
-            forward: { let model = TransformerDecoder::new(&config(a), &mut a.rng()); model.forward(steps(a, 2), steps(a, 2)) };
-            run: { let model = TransformerDecoder::new(&config(a), &mut a.rng()); let (m, x) = (steps(a, 2), steps(a, 2));
+            with_config: done(TransformerDecoder::<T>::with_config(&config(a), &mut a.rng()));
+            forward: { let model = TransformerDecoder::with_config(&config(a), &mut a.rng()); model.forward(steps(a, 2), steps(a, 2)) };
+            run: { let model = TransformerDecoder::with_config(&config(a), &mut a.rng()); let (m, x) = (steps(a, 2), steps(a, 2));
                 model.run(x, m, &any_mask(a), &AttentionMask::new()) };
-            caches: TransformerDecoder::<T>::new(&config(a), &mut a.rng()).caches().len();
-            step: { let model = TransformerDecoder::new(&config(a), &mut a.rng()); let (m, x) = (steps(a, 2), steps(a, 2));
+            caches: TransformerDecoder::<T>::with_config(&config(a), &mut a.rng()).caches().len();
+            step: { let model = TransformerDecoder::with_config(&config(a), &mut a.rng()); let (m, x) = (steps(a, 2), steps(a, 2));
                 let mut caches = model.caches(); if a.once_in(4) { caches.pop(); }
                 model.step(x, m, &AttentionMask::new(), &mut caches) };
         }
         "nn::TransformerEncoderLayer" {
-            new: done(TransformerEncoderLayer::<T>::new(&config(a), &mut a.rng()));
-            run: { let layer = TransformerEncoderLayer::new(&config(a), &mut a.rng()); let x = steps(a, 2);
+            with_config: done(TransformerEncoderLayer::<T>::with_config(&config(a), &mut a.rng()));
+            run: { let layer = TransformerEncoderLayer::with_config(&config(a), &mut a.rng()); let x = steps(a, 2);
                 layer.run(x, &any_mask(a)) };
-            step: { let layer = TransformerEncoderLayer::new(&config(a), &mut a.rng()); let mut cache = cached(a).1;
+            step: { let layer = TransformerEncoderLayer::with_config(&config(a), &mut a.rng()); let mut cache = cached(a).1;
                 layer.step(steps(a, 2), &mut cache) };
-            forward: TransformerEncoderLayer::new(&config(a), &mut a.rng()).forward(steps(a, 2));
+            forward: TransformerEncoderLayer::with_config(&config(a), &mut a.rng()).forward(steps(a, 2));
         }
         "nn::TransformerEncoder" {
-            new: done(TransformerEncoder::<T>::new(&config(a), &mut a.rng()));
-            run: { let model = TransformerEncoder::new(&config(a), &mut a.rng()); let x = steps(a, 2);
+            with_config: done(TransformerEncoder::<T>::with_config(&config(a), &mut a.rng()));
+            run: { let model = TransformerEncoder::with_config(&config(a), &mut a.rng()); let x = steps(a, 2);
                 model.run(x, &any_mask(a)) };
-            caches: TransformerEncoder::<T>::new(&config(a), &mut a.rng()).caches().len();
-            step: { let model = TransformerEncoder::new(&config(a), &mut a.rng()); let mut caches = model.caches();
+            caches: TransformerEncoder::<T>::with_config(&config(a), &mut a.rng()).caches().len();
+            step: { let model = TransformerEncoder::with_config(&config(a), &mut a.rng()); let mut caches = model.caches();
                 if a.once_in(4) { caches.pop(); } model.step(steps(a, 2), &mut caches) };
-            forward: TransformerEncoder::new(&config(a), &mut a.rng()).forward(steps(a, 2));
+            forward: TransformerEncoder::with_config(&config(a), &mut a.rng()).forward(steps(a, 2));
         }
         "tape::Var" {
             id: a.var().id();

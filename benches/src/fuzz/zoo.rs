@@ -19,7 +19,7 @@ fn forecaster<T: Float>(a: &mut Arguments<'_, T>) -> (Forecaster<T>, ForecasterC
     let [features, hidden, horizon] = a.sizes().map(|n: usize| n.min(3));
     let least_std = if a.once_in(4) { a.number() } else { 1e-3 };
     let config = ForecasterConfig { features, hidden, layers: a.below(3), horizon, least_std };
-    (Forecaster::new(&config, &mut a.rng()), config)
+    (Forecaster::with_config(&config, &mut a.rng()), config)
 }
 
 fn past<'t, T: Float>(a: &mut Arguments<'t, T>, features: usize) -> Var<'t, T> {
@@ -85,14 +85,14 @@ fn resnet<T: Float>(a: &mut Arguments<'_, T>) -> (ResNet<T>, usize) {
     let (channels, classes) = (a.size().min(3), a.size());
     let widths = (0..1 + a.below(2)).map(|_| a.size().min(3)).collect();
     let config = ResNetConfig { channels, classes, widths, blocks: vec![1, a.below(3)], large: a.once_in(3) };
-    (ResNet::new(&config, &mut a.rng()), channels)
+    (ResNet::with_config(&config, &mut a.rng()), channels)
 }
 
 /// A vision Transformer of 4 × 4 pixels, and the channels of its images.
 fn vit<T: Float>(a: &mut Arguments<'_, T>) -> (Vit<T>, usize) {
     let (channels, classes, layers, dropout) = (a.size().min(3), a.size(), a.below(2), a.probability());
     let config = VitConfig { channels, size: 4, patch: 2, classes, width: 4, heads: 2, layers, dropout };
-    let mut model = Vit::new(&config, &mut a.rng());
+    let mut model = Vit::with_config(&config, &mut a.rng());
     if a.once_in(8) {
         model.patch = a.count(2..=2);
     }
@@ -104,7 +104,7 @@ const IDS: usize = 5;
 fn gpt<T: Float>(a: &mut Arguments<'_, T>) -> Gpt<T> {
     let (context, layers, dropout) = (if a.once_in(6) { 0 } else { 4 }, a.below(3), a.probability());
     let config = GptConfig { vocabulary: IDS, context, width: 4, heads: 2, layers, dropout };
-    Gpt::new(&config, &mut a.rng())
+    Gpt::with_config(&config, &mut a.rng())
 }
 
 fn char_rnn<T: Float>(a: &mut Arguments<'_, T>) -> CharRnn<T> {
@@ -112,7 +112,7 @@ fn char_rnn<T: Float>(a: &mut Arguments<'_, T>) -> CharRnn<T> {
     let ([embedding, hidden], layers) = (a.sizes().map(|n: usize| n.clamp(1, 3)), 1 + a.below(2));
     let config =
         CharRnnConfig { vocabulary: IDS, embedding, recurrence, hidden, layers, dropout: a.probability() };
-    let mut model = CharRnn::new(&config, &mut a.rng());
+    let mut model = CharRnn::with_config(&config, &mut a.rng());
     if a.once_in(8) {
         (model.rnn, model.lstm, model.gru) = (None, None, None);
     }
@@ -153,7 +153,10 @@ fn language_loss<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
 fn seq2seq<T: Float>(a: &mut Arguments<'_, T>) -> Seq2Seq<T> {
     let [embedding, hidden] = a.sizes().map(|n: usize| n.clamp(1, 3));
     let padding = if a.once_in(4) { a.offset() as i64 } else { 0 };
-    Seq2Seq::new(&Seq2SeqConfig { source: IDS, target: IDS, embedding, hidden, padding }, &mut a.rng())
+    Seq2Seq::with_config(
+        &Seq2SeqConfig { source: IDS, target: IDS, embedding, hidden, padding },
+        &mut a.rng(),
+    )
 }
 
 fn translator<T: Float>(a: &mut Arguments<'_, T>) -> Translator<T> {
@@ -161,7 +164,7 @@ fn translator<T: Float>(a: &mut Arguments<'_, T>) -> Translator<T> {
     let (layers, hidden, dropout) = (a.below(3), a.size(), a.probability());
     let config =
         TranslatorConfig { source: IDS, target: IDS, width: 4, heads: 2, hidden, layers, dropout, padding };
-    Translator::new(&config, &mut a.rng())
+    Translator::with_config(&config, &mut a.rng())
 }
 
 fn decoding<T: Float>(a: &mut Arguments<'_, T>) -> Decoding {
@@ -184,7 +187,7 @@ fn text_classifier<T: Float>(a: &mut Arguments<'_, T>) -> TextClassifier<T> {
         dropout: a.probability(),
         pooling: a.pick(&[Pooling::Mean, Pooling::Class]),
     };
-    TextClassifier::new(&config, &mut a.rng())
+    TextClassifier::with_config(&config, &mut a.rng())
 }
 
 /// Ids of two texts, and their lengths.
@@ -225,7 +228,7 @@ fn masked<T: Float>(a: &mut Arguments<'_, T>) -> (MaskedAutoencoder<T>, usize) {
         decoder_layers,
         hidden: if a.once_in(4) { a.number() } else { 0.5 },
     };
-    let mut model = MaskedAutoencoder::new(&config, &mut a.rng());
+    let mut model = MaskedAutoencoder::with_config(&config, &mut a.rng());
     if a.once_in(8) {
         model.patch = a.count(2..=2);
     }
@@ -258,7 +261,7 @@ fn convolutional<T: Float>(a: &mut Arguments<'_, T>) -> (Vae<T>, usize, usize) {
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
         "nn::Forecaster" {
-            new: done(forecaster(a));
+            with_config: done(forecaster(a));
             predict: { let (m, c) = forecaster(a); m.predict(past(a, c.features)).mean() };
             loss: { let (m, c) = forecaster(a); let x = past(a, c.features);
                 let n = a.shape.first().copied().unwrap_or(1);
@@ -287,7 +290,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             resnet34: done(ResNetConfig::resnet34(a.count(0..=5)));
         }
         "nn::ResNet" {
-            new: done(resnet(a));
+            with_config: done(resnet(a));
             forward: { let (net, c) = resnet(a); net.forward(images(a, c, 8)) };
         }
         "nn::BasicBlock" {
@@ -295,19 +298,19 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let c = block.conv1.weight.shape()[1]; block.forward(images(a, c, 5)) };
         }
         "nn::Vit" {
-            new: done(vit(a));
+            with_config: done(vit(a));
             patches: { let (net, c) = vit(a); net.patches(images(a, c, 4)) };
             forward: { let (net, c) = vit(a); net.forward(images(a, c, 4)) };
         }
         "nn::Gpt" {
-            new: done(gpt(a));
+            with_config: done(gpt(a));
             context: gpt(a).context();
             vocabulary: gpt(a).vocabulary();
             logits: { let model = gpt(a); model.logits(a.tape, &ids(a, 2)) };
             go_on: { let model = gpt(a); gone_on(a, &model) };
         }
         "nn::CharRnn" {
-            new: done(char_rnn(a));
+            with_config: done(char_rnn(a));
             vocabulary: char_rnn(a).vocabulary();
             logits: { let model = char_rnn(a); model.logits(a.tape, &ids(a, 2)) };
             go_on: { let model = char_rnn(a); gone_on(a, &model) };
@@ -319,7 +322,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             generate: generated(a);
         }
         "nn::Seq2Seq" {
-            new: done(seq2seq(a));
+            with_config: done(seq2seq(a));
             logits: { let model = seq2seq(a); model.logits(a.tape, &ids(a, 2), &ids(a, 2)) };
             loss: { let model = seq2seq(a); model.loss(a.tape, &ids(a, 2), &ids(a, 2)) };
             translate: { let model = seq2seq(a); let source = ids(a, 1).to_vec();
@@ -327,7 +330,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 model.translate(&source, begin, 2, a.below(4)).map(done) };
         }
         "nn::Translator" {
-            new: done(translator(a));
+            with_config: done(translator(a));
             logits: { let model = translator(a); model.logits(a.tape, &ids(a, 2), &ids(a, 2)) };
             loss: { let model = translator(a); model.loss(a.tape, &ids(a, 2), &ids(a, 2)) };
             translate: { let model = translator(a); let (source, begin) = to_translate(a);
@@ -336,7 +339,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 model.sample(&source, begin, 2, a.below(4), how, &mut a.rng()).map(done) };
         }
         "nn::TextClassifier" {
-            new: done(text_classifier(a));
+            with_config: done(text_classifier(a));
             features: { let (m, [x, n]) = (text_classifier(a), texts(a)); m.features(a.tape, &x, &n) };
             logits: { let (m, [x, n]) = (text_classifier(a), texts(a)); m.logits(a.tape, &x, &n) };
             loss: { let (m, [x, n]) = (text_classifier(a), texts(a)); let classes = m.head.weight.shape()[0];
@@ -370,7 +373,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             loss: { let (m, n) = contrastive(a); let x = rows(a, n); m.loss(x, a.operand(&[2, n])) };
         }
         "nn::MaskedAutoencoder" {
-            new: done(masked(a));
+            with_config: done(masked(a));
             classifier: { let (m, c) = masked(a); let vit = m.classifier(a.size(), &mut a.rng());
                 vit.forward(images(a, c, 4)) };
             features: { let (m, c) = masked(a); m.features(images(a, c, 4)) };

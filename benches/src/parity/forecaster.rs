@@ -35,7 +35,7 @@ pub(crate) fn entry() -> Entry {
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
     let config = ForecasterConfig { hidden: 16, layers: 2, horizon: HORIZON, ..ForecasterConfig::default() };
     Box::new(Single {
-        model: Forecaster::new(&config, rng),
+        model: Forecaster::with_config(&config, rng),
         loss: |model, tape, batch| Ok(model.loss(tape.constant(batch.numbers("x")?), batch.numbers("y")?)),
         metric: Single::test_loss,
     })

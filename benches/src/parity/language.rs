@@ -39,13 +39,13 @@ pub(crate) fn recurrent() -> Vec<Entry> {
         CharRnnConfig { embedding: 16, hidden: 48, layers, recurrence, ..CharRnnConfig::default() }
     }
     fn rnn<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-        language_model(CharRnn::<T>::new(&config(Recurrence::Rnn, 2), rng))
+        language_model(CharRnn::<T>::with_config(&config(Recurrence::Rnn, 2), rng))
     }
     fn lstm<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-        language_model(CharRnn::<T>::new(&config(Recurrence::Lstm, 1), rng))
+        language_model(CharRnn::<T>::with_config(&config(Recurrence::Lstm, 1), rng))
     }
     fn gru<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-        language_model(CharRnn::<T>::new(&config(Recurrence::Gru, 1), rng))
+        language_model(CharRnn::<T>::with_config(&config(Recurrence::Gru, 1), rng))
     }
     let rmsprop =
         RmspropConfig { learning_rate: 2e-3, momentum: 0.5, centered: true, ..RmspropConfig::default() };
@@ -89,7 +89,7 @@ pub(crate) fn gpt() -> Entry {
             dropout: 0.0,
             ..GptConfig::default()
         };
-        language_model(Gpt::<T>::new(&config, rng))
+        language_model(Gpt::<T>::with_config(&config, rng))
     }
     let adam = AdamConfig {
         learning_rate: 4e-3,

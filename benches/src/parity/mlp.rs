@@ -36,7 +36,7 @@ pub(crate) fn entry() -> Entry {
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-    Box::new(Single::classifier(Mlp::new(&MlpConfig::default(), rng)))
+    Box::new(Single::classifier(Mlp::with_config(&MlpConfig::default(), rng)))
 }
 
 /// The digits, each of the given shape.

@@ -21,11 +21,11 @@ pub(crate) enum Method {
 impl Method {
     pub(crate) fn build<T: Float>(self) -> Box<dyn Optimizer<T>> {
         match self {
-            Method::Sgd(c) => Box::new(Sgd::with(c)),
-            Method::Adam(c) => Box::new(Adam::with(c)),
-            Method::Nadam(c) => Box::new(Nadam::with(c)),
-            Method::Radam(c) => Box::new(Radam::with(c)),
-            Method::Rmsprop(c) => Box::new(Rmsprop::with(c)),
+            Method::Sgd(c) => Box::new(Sgd::with_config(c)),
+            Method::Adam(c) => Box::new(Adam::with_config(c)),
+            Method::Nadam(c) => Box::new(Nadam::with_config(c)),
+            Method::Radam(c) => Box::new(Radam::with_config(c)),
+            Method::Rmsprop(c) => Box::new(Rmsprop::with_config(c)),
         }
     }
 

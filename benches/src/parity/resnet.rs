@@ -29,5 +29,8 @@ pub(crate) fn entry() -> Entry {
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
-    Box::new(Single::classifier(ResNet::new(&ResNetConfig { channels: 1, ..ResNetConfig::cifar(3) }, rng)))
+    Box::new(Single::classifier(ResNet::with_config(
+        &ResNetConfig { channels: 1, ..ResNetConfig::cifar(3) },
+        rng,
+    )))
 }

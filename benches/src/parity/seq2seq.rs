@@ -19,7 +19,7 @@ pub(crate) fn recurrent() -> Entry {
     fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
         let config = Seq2SeqConfig { source: SOURCE, target: TARGET, embedding: 16, hidden: 32, padding: 0 };
         Box::new(Single {
-            model: Seq2Seq::new(&config, rng),
+            model: Seq2Seq::with_config(&config, rng),
             loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
             metric: Single::test_loss,
         })
@@ -42,7 +42,7 @@ pub(crate) fn transformer() -> Entry {
             padding: 0,
         };
         Box::new(Single {
-            model: Translator::new(&config, rng),
+            model: Translator::with_config(&config, rng),
             loss: |model, tape, batch| Ok(model.loss(tape, batch.ids("x")?, batch.ids("y")?)),
             metric: Single::test_loss,
         })

@@ -31,5 +31,5 @@ pub(crate) fn entry() -> Entry {
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
     let config =
         VitConfig { size: 8, patch: 2, width: 32, heads: 4, layers: 2, dropout: 0.0, ..VitConfig::default() };
-    Box::new(Single::classifier(Vit::new(&config, rng)))
+    Box::new(Single::classifier(Vit::with_config(&config, rng)))
 }

@@ -9,7 +9,7 @@ use wengert::prelude::*;
 pub(super) fn mlp() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let config = MlpConfig { widths: vec![784, 512, 512, 10], activation: Activation::Relu, dropout: 0.0 };
-    let mut model = Mlp::<f32>::new(&config, &mut rng);
+    let mut model = Mlp::<f32>::with_config(&config, &mut rng);
     let x = Tensor::randn([128, 784], &mut rng)?;
     let labels = Tensor::from(labels(128, 10));
     let mut optimizer = Adam::new(RATE);
@@ -26,7 +26,7 @@ pub(super) fn mlp() -> Result<Step> {
 pub(super) fn tiny_mlp() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let config = MlpConfig { widths: vec![4, 16, 16, 1], activation: Activation::Tanh, dropout: 0.0 };
-    let mut model = Mlp::<f32>::new(&config, &mut rng);
+    let mut model = Mlp::<f32>::with_config(&config, &mut rng);
     let (x, y) = (Tensor::randn([1, 4], &mut rng)?, Tensor::randn([1, 1], &mut rng)?);
     let mut optimizer = Sgd::new(RATE);
     let mut tape = Tape::train(0);

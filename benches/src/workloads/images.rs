@@ -12,10 +12,10 @@ pub(super) fn cnn() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let same = ConvOptions::default().padding(1);
     let model = Sequential::<f32>::new()
-        .push(Conv2d::with(1, 32, 3, same, &mut rng))
+        .push(Conv2d::with_config(1, 32, 3, same, &mut rng))
         .push(Activation::Relu)
         .push(MaxPool2d::new(2))
-        .push(Conv2d::with(32, 64, 3, same, &mut rng))
+        .push(Conv2d::with_config(32, 64, 3, same, &mut rng))
         .push(Activation::Relu)
         .push(MaxPool2d::new(2))
         .push(Flatten)
@@ -29,10 +29,10 @@ pub(super) fn cnn() -> Result<Step> {
 /// W3: ResNet-20 on 3×32×32, widths 16, 32 and 64, batch norm, 1×1 shortcuts, batch 32, SGD with momentum 0.9.
 pub(super) fn resnet() -> Result<Step> {
     let mut rng = Rng::seed(0);
-    let model = ResNet::<f32>::new(&ResNetConfig::cifar(3), &mut rng);
+    let model = ResNet::<f32>::with_config(&ResNetConfig::cifar(3), &mut rng);
     let x = Tensor::randn([32, 3, 32, 32], &mut rng)?;
     let sgd = SgdConfig { learning_rate: RATE, momentum: 0.9, ..SgdConfig::default() };
-    classifier(model, x, Sgd::with(sgd))
+    classifier(model, x, Sgd::with_config(sgd))
 }
 
 fn classifier(

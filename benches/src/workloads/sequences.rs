@@ -8,12 +8,12 @@ use wengert::prelude::*;
 
 /// W4: Elman RNN, tanh, 64 steps, input 64, hidden 128, batch 32, linear head of 64 classes at every step, Adam.
 pub(super) fn rnn() -> Result<Step> {
-    recurrent(Rnn::new(&RecurrentConfig::new(64, 128), &mut Rng::seed(0)), 128, 64)
+    recurrent(Rnn::with_config(&RecurrentConfig::new(64, 128), &mut Rng::seed(0)), 128, 64)
 }
 
 /// W5: LSTM, 128 steps, input 64, hidden 256, batch 32, linear head of 64 classes at every step, Adam.
 pub(super) fn lstm() -> Result<Step> {
-    recurrent(Lstm::new(&RecurrentConfig::new(64, 256), &mut Rng::seed(0)), 256, 128)
+    recurrent(Lstm::with_config(&RecurrentConfig::new(64, 256), &mut Rng::seed(0)), 256, 128)
 }
 
 #[derive(Module)]
@@ -42,7 +42,7 @@ fn recurrent(recurrent: impl Layer<f32> + 'static, hidden: usize, steps: usize) 
 /// positions, the token table as head, AdamW.
 pub(super) fn gpt() -> Result<Step> {
     let config = GptConfig { vocabulary: 96, context: 128, width: 256, heads: 4, layers: 4, dropout: 0.0 };
-    let mut model = Gpt::<f32>::new(&config, &mut Rng::seed(0));
+    let mut model = Gpt::<f32>::with_config(&config, &mut Rng::seed(0));
     let ids = labels(8 * 129, 96);
     let targets = Tensor::from_slice(&ids[1..=8 * 128], [8, 128])?;
     let ids = Tensor::from_slice(&ids[..8 * 128], [8, 128])?;

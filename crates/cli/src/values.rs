@@ -95,37 +95,45 @@ impl Optimizer {
         momentum: Option<f64>,
     ) -> Box<dyn optim::Optimizer<f32>> {
         match self {
-            Optimizer::Adam => {
-                Box::new(Adam::with(AdamConfig { learning_rate, weight_decay, ..AdamConfig::default() }))
-            }
+            Optimizer::Adam => Box::new(Adam::with_config(AdamConfig {
+                learning_rate,
+                weight_decay,
+                ..AdamConfig::default()
+            })),
             Optimizer::Adamw => {
                 let decoupled = AdamConfig { decoupled: true, ..AdamConfig::default() };
-                Box::new(Adam::with(AdamConfig { learning_rate, weight_decay, ..decoupled }))
+                Box::new(Adam::with_config(AdamConfig { learning_rate, weight_decay, ..decoupled }))
             }
-            Optimizer::Nadam => {
-                Box::new(Nadam::with(NadamConfig { learning_rate, weight_decay, ..NadamConfig::default() }))
-            }
-            Optimizer::Radam => {
-                Box::new(Radam::with(RadamConfig { learning_rate, weight_decay, ..RadamConfig::default() }))
-            }
+            Optimizer::Nadam => Box::new(Nadam::with_config(NadamConfig {
+                learning_rate,
+                weight_decay,
+                ..NadamConfig::default()
+            })),
+            Optimizer::Radam => Box::new(Radam::with_config(RadamConfig {
+                learning_rate,
+                weight_decay,
+                ..RadamConfig::default()
+            })),
             Optimizer::Sgd => {
                 let momentum = momentum.unwrap_or(0.9);
                 let nesterov = SgdConfig { momentum, nesterov: momentum > 0.0, ..SgdConfig::default() };
-                Box::new(Sgd::with(SgdConfig { learning_rate, weight_decay, ..nesterov }))
+                Box::new(Sgd::with_config(SgdConfig { learning_rate, weight_decay, ..nesterov }))
             }
-            Optimizer::Rmsprop => Box::new(Rmsprop::with(RmspropConfig {
+            Optimizer::Rmsprop => Box::new(Rmsprop::with_config(RmspropConfig {
                 learning_rate,
                 weight_decay,
                 ..RmspropConfig::default()
             })),
-            Optimizer::Adagrad => Box::new(Adagrad::with(AdagradConfig {
+            Optimizer::Adagrad => Box::new(Adagrad::with_config(AdagradConfig {
                 learning_rate,
                 weight_decay,
                 ..AdagradConfig::default()
             })),
-            Optimizer::Lion => {
-                Box::new(Lion::with(LionConfig { learning_rate, weight_decay, ..LionConfig::default() }))
-            }
+            Optimizer::Lion => Box::new(Lion::with_config(LionConfig {
+                learning_rate,
+                weight_decay,
+                ..LionConfig::default()
+            })),
         }
     }
 }

@@ -39,7 +39,7 @@ enum Kind {
 const MOST_DRAWS: usize = 1 << 32;
 
 impl Sampler {
-    /// Each sample once, in a new random order each epoch: what a loader does unless told otherwise.
+    /// Each sample once, in a new random order each epoch: what a loader does by default.
     ///
     /// ```
     /// use wengert_data::{Loader, Sampler, digits};

@@ -201,7 +201,7 @@ pub trait Module {
     /// use wengert_nn::{Module, TransformerConfig, Transformer};
     /// use wengert_ops::random::Rng;
     /// let config = TransformerConfig { width: 4, heads: 2, hidden: 8, layers: 2, ..TransformerConfig::default() };
-    /// let mut model = Transformer::<f32>::new(&config, &mut Rng::seed(0));
+    /// let mut model = Transformer::<f32>::with_config(&config, &mut Rng::seed(0));
     /// model.freeze_matching("encoder")?;
     /// assert_eq!(model.num_trainable(), model.decoder.num_params());
     /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and behind them

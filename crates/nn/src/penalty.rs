@@ -119,7 +119,7 @@ mod tests {
         Sgd::new(0.1).step(&mut p, &penalty).unwrap();
         let nothing = (tape.param(&q) * 0.0).sum().backward().unwrap();
         let config = SgdConfig { learning_rate: 0.1, weight_decay: 0.5, ..SgdConfig::default() };
-        Sgd::with(config).step(&mut q, &nothing).unwrap();
+        Sgd::with_config(config).step(&mut q, &nothing).unwrap();
         assert_eq!(p.value(), q.value());
     }
 

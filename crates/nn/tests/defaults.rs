@@ -7,7 +7,7 @@ use wengert_nn::optim::*;
 use wengert_nn::zoo::*;
 use wengert_nn::{AttentionConfig, RecurrentConfig, Rotary, TransformerConfig};
 
-/// What every struct of options has unless told otherwise, as it prints itself.
+/// What every struct of options has by default, as it prints itself.
 fn in_code() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     macro_rules! defaults {

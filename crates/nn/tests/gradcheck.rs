@@ -12,7 +12,7 @@ use wengert_tape::{Cotangents, ForwardOutput, Op, Param, Tape, Var, VjpContext, 
 
 fn mlp(dropout: f64) -> Mlp<f64> {
     let config = MlpConfig { widths: vec![3, 5, 2], activation: Activation::Tanh, dropout };
-    Mlp::new(&config, &mut Rng::seed(1))
+    Mlp::with_config(&config, &mut Rng::seed(1))
 }
 
 fn x(n: usize) -> Tensor<f64> {
@@ -174,7 +174,7 @@ fn right_models_with_kinks_pass_to_first_order() {
 #[test]
 fn recurrent_and_attending_models_pass() {
     let mut rng = Rng::seed(6);
-    let mut lstm = Lstm::<f64>::new(&RecurrentConfig::new(3, 4), &mut rng);
+    let mut lstm = Lstm::<f64>::with_config(&RecurrentConfig::new(3, 4), &mut rng);
     let report = ModuleCheck::new("lstm")
         .directions(2)
         .batch_sizes([1, 3])

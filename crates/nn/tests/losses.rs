@@ -311,10 +311,7 @@ fn an_offset_of_all_logits_changes_no_loss() {
                     "kl of distributions",
                     found::<T>(|x| kl(&Categorical::new(x), &Categorical::new(x.zeros_like())), &x),
                 ),
-                (
-                    "kl_div",
-                    found::<T>(|x| loss::kl_div(x.log_softmax(-1), x.zeros_like().log_softmax(-1)), &x),
-                ),
+                ("kl", found::<T>(|x| loss::kl(x.log_softmax(-1), x.zeros_like().log_softmax(-1)), &x)),
             ] {
                 near(name, &y, &[3f64.ln() - entropy]);
                 near(name, &swept, &want);
@@ -410,8 +407,8 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
     let y = found::<f64>(|x| rates.of(x, Tensor::from([0.0])), &Tensor::from([0.0]));
     swept_and_recorded("poisson of a rate", y, 0.0, &[1.0]);
     // A probability that is 0 as a number, against one that is 0.
-    let y = found::<f64>(|x| loss::kl_div(x, Tensor::from([[0.0, -INF]])), &Tensor::from([[0.0, -800.0]]));
-    swept_and_recorded("kl_div", y, 0.0, &[1.0, 0.0]);
+    let y = found::<f64>(|x| loss::kl(x, Tensor::from([[0.0, -INF]])), &Tensor::from([[0.0, -800.0]]));
+    swept_and_recorded("kl", y, 0.0, &[1.0, 0.0]);
 }
 
 #[test]
@@ -515,15 +512,11 @@ fn impossible_data_are_refused_with_value_and_index() {
         "found 2.0999999999999996 at [0, 2]",
     );
     refuses(
-        loss::kl_div(rows, logs),
-        "kl_div",
+        loss::kl(rows, logs),
+        "kl",
         "a prediction that is a log-probability, at most 0, found 0.1 at [0, 0]",
     );
-    refuses(
-        loss::kl_div(logs, rows),
-        "kl_div",
-        "a target that is a log-probability, at most 0, found 0.1 at [0, 0]",
-    );
+    refuses(loss::kl(logs, rows), "kl", "a target that is a log-probability, at most 0, found 0.1 at [0, 0]");
     refuses(loss::cosine_embedding(rows, rows, row(1.0, 0.0), 0.0), "cosine_embedding", "found 0 at [1]");
     refuses(
         loss::cosine_embedding(rows, rows, row(1.0, 1.0), 1.5),
@@ -568,7 +561,7 @@ fn impossible_data_are_refused_with_value_and_index() {
     refuses(loss::cross_entropy(one, &Tensor::scalar(0)), "cross_entropy", "[.., classes], found []");
     refuses(loss::nll(one, &Tensor::scalar(0)), "nll", "[.., classes], found []");
     refuses(loss::cross_entropy_soft(one, 1.0), "cross_entropy_soft", "[.., classes], found []");
-    refuses(loss::kl_div(one, -0.5), "kl_div", "[.., classes], found []");
+    refuses(loss::kl(one, -0.5), "kl", "[.., classes], found []");
     refuses(loss::cosine_embedding(one, -0.5, 1.0, 0.0), "cosine_embedding", "[.., d], found []");
     refuses(TripletMargin::default().of(one, 1.0, 2.0), "triplet_margin", "[.., d], found []");
 }
@@ -581,7 +574,7 @@ fn rounding_is_let_pass() {
     assert!(loss::bce_with_logits(x, Tensor::from([over])).item().is_ok());
     assert!(loss::bce(x, Tensor::from([-f32::EPSILON])).item().is_ok());
     let logs = tape.var(Tensor::from([[f32::EPSILON, -20.0]]));
-    assert!(loss::nll(logs, &Tensor::from([0])).item().is_ok() && loss::kl_div(logs, logs).item().is_ok());
+    assert!(loss::nll(logs, &Tensor::from([0])).item().is_ok() && loss::kl(logs, logs).item().is_ok());
 }
 
 #[test]
@@ -603,7 +596,7 @@ fn nan_makes_a_loss_that_is_nan() {
         ("gaussian_nll", normal.of(tape.var(&good), &t, x)),
         ("cross_entropy", loss::cross_entropy(x, &Tensor::from([1]))),
         ("cross_entropy_soft", loss::cross_entropy_soft(x, &good)),
-        ("kl_div", loss::kl_div(x - 1.0, good.map(f64::ln))),
+        ("kl", loss::kl(x - 1.0, good.map(f64::ln))),
         ("nll", loss::nll(x - 1.0, &Tensor::from([0]))),
     ] {
         assert!(y.item().unwrap().is_nan(), "{name}");

@@ -48,19 +48,22 @@ fn layers() -> Vec<Named> {
         (&["learned_positions"], Box::new(LearnedPositions::new(3, 4, r))),
         (&["gaussian_noise"], Box::new(GaussianNoise { std: -1.0 })),
         (&["multi_head_attention"], Box::new(MultiHeadAttention::new(4, 2, r))),
-        (&["rnn"], Box::new(Rnn::new(&RecurrentConfig::new(3, 4), r))),
-        (&["lstm"], Box::new(Lstm::new(&RecurrentConfig::new(3, 4), r))),
-        (&["gru"], Box::new(Gru::new(&RecurrentConfig::new(3, 4), r))),
-        (&["multi_head_attention", "layer_norm"], Box::new(TransformerEncoder::new(&small, r))),
+        (&["rnn"], Box::new(Rnn::with_config(&RecurrentConfig::new(3, 4), r))),
+        (&["lstm"], Box::new(Lstm::with_config(&RecurrentConfig::new(3, 4), r))),
+        (&["gru"], Box::new(Gru::with_config(&RecurrentConfig::new(3, 4), r))),
+        (&["multi_head_attention", "layer_norm"], Box::new(TransformerEncoder::with_config(&small, r))),
         (&["zero_pad"], Box::new(ZeroPad::new([(1, 1), (1, 1)]))),
         (
             &["patches", "linear", "learned_positions"],
-            Box::new(Vit::new(
+            Box::new(Vit::with_config(
                 &VitConfig { size: 4, patch: 2, width: 4, heads: 2, layers: 1, ..VitConfig::default() },
                 r,
             )),
         ),
-        (&["linear"], Box::new(Mlp::new(&MlpConfig { widths: vec![3, 4], ..MlpConfig::default() }, r))),
+        (
+            &["linear"],
+            Box::new(Mlp::with_config(&MlpConfig { widths: vec![3, 4], ..MlpConfig::default() }, r)),
+        ),
         (&["conv2d", "linear"], Box::new(lenet(1, 28, 10, r))),
     ]
 }

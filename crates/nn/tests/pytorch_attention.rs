@@ -63,7 +63,7 @@ fn config() -> TransformerConfig {
 #[test]
 fn attention_of_inputs_of_three_widths_under_an_added_mask() {
     let config = AttentionConfig { keys: 4, values: 5, ..AttentionConfig::new(6, 3) };
-    let mut model = MultiHeadAttention::with(&config, &mut Rng::seed(0));
+    let mut model = MultiHeadAttention::with_config(&config, &mut Rng::seed(0));
     same("attention", &mut model, &["q", "k", "v"], |model, x, file| {
         let mask = AttentionMask::new().bias(x[0].tape().constant(file.get("added")));
         close(&model.weights(x[0], x[1], &mask).value().unwrap(), &file.get("weights"), "weights");
@@ -75,7 +75,7 @@ fn attention_of_inputs_of_three_widths_under_an_added_mask() {
 fn an_encoder_with_norms_first() {
     let config =
         TransformerConfig { layers: 2, activation: Activation::Gelu, order: NormOrder::Pre, ..config() };
-    let mut model = TransformerEncoder::new(&config, &mut Rng::seed(0));
+    let mut model = TransformerEncoder::with_config(&config, &mut Rng::seed(0));
     same("encoder", &mut model, &["x"], |model, x, _| {
         let ends = Tensor::from([[true; 4], [true, true, false, false]]);
         model.run(x[0], &AttentionMask::new().causal().keys(&ends))
@@ -84,7 +84,7 @@ fn an_encoder_with_norms_first() {
 
 #[test]
 fn a_transformer_with_norms_last() {
-    let mut model = Transformer::new(&TransformerConfig { layers: 1, ..config() }, &mut Rng::seed(0));
+    let mut model = Transformer::with_config(&TransformerConfig { layers: 1, ..config() }, &mut Rng::seed(0));
     let has_norm = |norm: &Option<LayerNorm<f64>>| norm.is_some();
     assert!(has_norm(&model.encoder.norm) && has_norm(&model.decoder.norm));
     same("transformer", &mut model, &["source", "target"], |model, x, _| {

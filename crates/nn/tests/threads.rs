@@ -14,7 +14,7 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
         let mut rng = Rng::seed(11);
         let config =
             MlpConfig { widths: vec![96, 1024, 1024, 10], activation: Activation::Gelu, dropout: 0.2 };
-        let mut net = Mlp::<f32>::new(&config, &mut rng);
+        let mut net = Mlp::<f32>::with_config(&config, &mut rng);
         let x = Tensor::randn([512, 96], &mut rng).unwrap();
         let labels = Tensor::from((0..512).map(|i| i * 7 % 10).collect::<Vec<i64>>());
         let momentum = SgdConfig {
@@ -25,7 +25,7 @@ fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
             ..SgdConfig::default()
         };
         let mut optimizer: Box<dyn Optimizer<f32>> =
-            if adam { Box::new(Adam::new(1e-3)) } else { Box::new(Sgd::with(momentum)) };
+            if adam { Box::new(Adam::new(1e-3)) } else { Box::new(Sgd::with_config(momentum)) };
         let mut tape = Tape::train(3);
         for _ in 0..3 {
             tape.reset();

@@ -39,20 +39,20 @@ fn sequences() {
     for n in SIZES {
         let (x, y) = (ids([n, 4], 0, 5), ids([n, 4], 0, 5));
         let config = GptConfig { vocabulary: 5, context: 6, width: 8, heads: 2, layers: 2, dropout: 0.1 };
-        let mut gpt = Gpt::<f64>::new(&config, rng);
+        let mut gpt = Gpt::<f64>::with_config(&config, rng);
         right(check("gpt").run(&mut gpt, |m, tape| m.loss(tape, &x, &y)));
         for recurrence in [Recurrence::Rnn, Recurrence::Lstm, Recurrence::Gru] {
             let config =
                 CharRnnConfig { vocabulary: 5, embedding: 3, recurrence, hidden: 5, layers: 2, dropout: 0.1 };
-            let mut rnn = CharRnn::<f64>::new(&config, rng);
+            let mut rnn = CharRnn::<f64>::with_config(&config, rng);
             right(check("recurrent").run(&mut rnn, |m, tape| m.loss(tape, &x, &y)));
         }
         let (x, y) = (ids([n, 3], 1, 5), ids([n, 4], 1, 6));
         let config = Seq2SeqConfig { source: 5, target: 6, embedding: 3, hidden: 4, padding: 0 };
-        let mut seq2seq = Seq2Seq::<f64>::new(&config, rng);
+        let mut seq2seq = Seq2Seq::<f64>::with_config(&config, rng);
         right(check("seq2seq").run(&mut seq2seq, |m, tape| m.loss(tape, &x, &y)));
         let config = ForecasterConfig { hidden: 4, layers: 2, horizon: 3, features: 2, ..Default::default() };
-        let mut forecaster = Forecaster::<f64>::new(&config, rng);
+        let mut forecaster = Forecaster::<f64>::with_config(&config, rng);
         let x: Tensor<f64> = Tensor::randn([n, 4, 2], rng).unwrap();
         let y: Tensor<f64> = Tensor::randn([n, 3], rng).unwrap();
         right(check("forecaster").run(&mut forecaster, |m, tape| m.loss(tape.constant(&x), &y)));
@@ -91,7 +91,7 @@ fn classifiers() {
         );
         let (widths, blocks) = (vec![4, 6], vec![1, 1]);
         let config = ResNetConfig { channels: 1, classes: 2, widths, blocks, large: false };
-        let mut net = ResNet::<f64>::new(&config, rng);
+        let mut net = ResNet::<f64>::with_config(&config, rng);
         let x = images(n, 8);
         right(
             check("resnet")

@@ -70,7 +70,7 @@ pub fn reset_peak() {
     PEAK.store(LIVE.load(Relaxed), Relaxed);
 }
 
-/// Bounds the bytes that may wait in the cache (1 GiB unless told otherwise); zero turns it off.
+/// Bounds the bytes that may wait in the cache (1 GiB by default); zero turns it off.
 pub fn set_cache_limit(bytes: usize) {
     LIMIT.store(bytes, Relaxed);
     if CACHED.load(Relaxed) > bytes {

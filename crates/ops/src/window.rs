@@ -29,7 +29,7 @@ pub enum Padding<const D: usize> {
     Same,
 }
 
-/// Stride, padding, dilation and groups of a convolution over `D` axes: 1, 0, 1 and 1 unless told otherwise.
+/// Stride, padding, dilation and groups of a convolution over `D` axes: 1, 0, 1 and 1 by default.
 ///
 /// ```
 /// use wengert_ops::{ConvOptions, Padding};
@@ -93,7 +93,7 @@ impl<const D: usize> ConvOptions<D> {
 }
 
 /// Stride, padding, output padding, dilation and groups of a transposed convolution over `D` axes: 1, 0, 0,
-/// 1 and 1 unless told otherwise. They are those of the convolution whose adjoint it is.
+/// 1 and 1 by default. They are those of the convolution whose adjoint it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvTransposeOptions<const D: usize> {
@@ -160,7 +160,7 @@ impl<const D: usize> ConvTransposeOptions<D> {
 }
 
 /// A window that moves over `D` axes, for pools and patches: its stride is its size, its padding 0 and its
-/// dilation 1 unless told otherwise. A number, or one for each axis, is a window.
+/// dilation 1 by default. A number, or one for each axis, is a window.
 ///
 /// ```
 /// use wengert_ops::Window;

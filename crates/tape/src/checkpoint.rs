@@ -89,7 +89,7 @@ pub(crate) fn drop_values<T: Float>(
     Region { start, end, wanted, results: stays.to_vec() }
 }
 
-/// Computes again the values of a region that rules look at. Regions inside it stay dropped: the sweep comes to them.
+/// Computes again the values of a region that rules read. Regions inside it stay dropped: the sweep comes to them.
 pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner: &[Region]) -> Result<()> {
     let elsewhere =
         |id: usize| inner.iter().any(|r| (r.start..r.end).contains(&id) && !r.results.contains(&(id as u32)));

@@ -9,6 +9,7 @@
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
 #![forbid(unsafe_code)]
 
+mod backward;
 mod checkpoint;
 mod contract;
 pub mod derivatives;

@@ -39,7 +39,7 @@ pub(crate) struct Node<T: Float> {
     pub(crate) outputs: u32,
     /// Whether a gradient flows through here.
     pub(crate) needs: bool,
-    /// Whether some rule will look at the value.
+    /// Whether some rule will read the value.
     pub(crate) wanted: bool,
     pub(crate) kept: bool,
     pub(crate) param: Option<Box<ParamInfo>>,

@@ -111,7 +111,7 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
-    /// What the rule will look at, given which inputs need a cotangent. What no rule looks at is freed early.
+    /// What the rule will read, given which inputs need a cotangent. What no rule reads is freed early.
     fn saves(&self, needs: &[bool]) -> Saves {
         let _ = needs;
         Saves::ALL

@@ -46,9 +46,9 @@ pub trait Pointwise: Clone + Send + Sync + 'static {
     const NAME: &'static str;
     /// One call's cost in additions; it decides from which size on threads are worth their while.
     const COST: usize = 4;
-    /// Whether `df` looks at x. If not, x need not be kept.
+    /// Whether `df` reads x. If not, x need not be kept.
     const USES_X: bool = true;
-    /// Whether `df` looks at y. If not, y need not be kept.
+    /// Whether `df` reads y. If not, y need not be kept.
     const USES_Y: bool = true;
     /// Whether some arguments need [`exact`](Pointwise::exact).
     const HAS_ROUGH: bool = false;
@@ -119,7 +119,7 @@ impl<T: Float, P: Pointwise> Kernel<1, T, T> for Value<P> {
     }
 }
 
-/// g · df(x, y) in one pass. What df does not look at may be anything of the right shape.
+/// g · df(x, y) in one pass. What df does not read may be anything of the right shape.
 struct Adjoint<'a, P>(&'a P);
 
 impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<'_, P> {
@@ -279,6 +279,13 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
+    /// Records a pointwise function: the elementwise loop, its derivative, and the rule for higher orders all come
+    /// from the two formulas of `p`.
+    #[track_caller]
+    pub fn pointwise<P: Pointwise>(self, p: P) -> Self {
+        Map::record(p, self)
+    }
+
     /// Records a pointwise function of two operands, which broadcast.
     #[track_caller]
     pub fn pointwise2<P: Pointwise2>(self, o: impl crate::Operand<'t, T>, p: P) -> Self {

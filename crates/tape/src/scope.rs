@@ -80,7 +80,7 @@ impl<T: Float> Tape<T> {
     /// let x = tape.var(Tensor::from([1.0, 2.0]));
     /// let mut inner = x;
     /// let y = tape.scope(|| {
-    ///     inner = x + 1.0;                    // no rule looks at it
+    ///     inner = x + 1.0;                    // no rule reads it
     ///     (inner * 2.0).sum()
     /// });
     /// assert_eq!(y.item()?, 10.0);
@@ -117,8 +117,8 @@ impl<'t, T: Float> Scope<'t, T> {
         Scope { tape, start: tape.len(), checkpoint, at }
     }
 
-    /// Frees what was made since the scope was opened, except what `result` holds, what a rule will look at, and what
-    /// was kept. A checkpoint drops also what a rule will look at.
+    /// Frees what was made since the scope was opened, except what `result` holds, what a rule will read, and what
+    /// was kept. A checkpoint drops also what a rule will read.
     pub fn close<K: ScopeOutput>(self, result: K) -> K {
         let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));

@@ -242,7 +242,7 @@ impl<T: Float> Sweep<'_, T> {
         Ok(())
     }
 
-    /// Drops what nobody will look at any more.
+    /// Drops what nobody will read any more.
     fn free(&mut self, id: usize, roots: &[u32]) {
         if self.nodes[id].op.is_none() {
             return;

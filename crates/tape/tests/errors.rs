@@ -237,7 +237,7 @@ impl Op<f64> for Pair {
     }
 }
 
-/// An op that answers with as many outputs as told.
+/// An op that answers with as many outputs as given.
 struct Many(usize);
 
 impl<T: Float> Op<T> for Many {

@@ -64,7 +64,7 @@ fn memory_is_given_back() {
     }
     assert_eq!(stats().live_bytes, start);
 
-    // A scope frees what no rule looks at; the results are the same.
+    // A scope frees what no rule reads; the results are the same.
     let run = |scoped: bool| {
         let tape = Tape::<f32>::new();
         let x = tape.var(normal([256, 256], 1));

@@ -164,7 +164,7 @@ fn a_tolerance_is_a_tolerance() {
     }
 }
 
-/// A matrix plus a row, or its product with it, with a rule that treats its two inputs as told.
+/// A matrix plus a row, or its product with it, with a rule that treats its two inputs as given.
 #[derive(Clone, Copy)]
 struct WithRow {
     product: bool,

@@ -21,7 +21,7 @@
 //!
 //! let (train, test) = digits()?.stratified_split(0.2, 0)?;
 //! let loader = Loader::new(&train, 32, 0)?;
-//! let (mut model, mut adam) = (Mlp::new(&MlpConfig::default(), &mut Rng::seed(0)), Adam::new(3e-3));
+//! let (mut model, mut adam) = (Mlp::with_config(&MlpConfig::default(), &mut Rng::seed(0)), Adam::new(3e-3));
 //! let mut learner = Minimize::new(&mut model, &mut adam, Classify);
 //! let config = FitConfig { epochs: 2, ..FitConfig::default() };
 //! let fitted = fit(&mut learner, &loader, &test, &config, &mut ())?;

@@ -275,8 +275,10 @@ impl Step {
             bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
         };
         let mut rng = Rng::seed(self.seed);
-        let model =
-            Mlp::<f64>::new(&MlpConfig { widths: widths.to_vec(), activation, dropout: 0.0 }, &mut rng);
+        let model = Mlp::<f64>::with_config(
+            &MlpConfig { widths: widths.to_vec(), activation, dropout: 0.0 },
+            &mut rng,
+        );
         let mut net = Network {
             weights: Vec::new(),
             biases: Vec::new(),

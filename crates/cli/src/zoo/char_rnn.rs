@@ -99,7 +99,7 @@ impl Model for CharRnn {
             layers: self.layers,
             dropout: self.dropout,
         };
-        let model = zoo::CharRnn::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::CharRnn::with_config(&shape, &mut Rng::seed(config.seed));
         let (train, test) =
             (train.windows(self.window, self.window)?, test.windows(self.window, self.window)?);
         Supervised::<_, TokenBatch>::new(model, Arc::new(train), test, NextToken)

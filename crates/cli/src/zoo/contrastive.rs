@@ -80,7 +80,7 @@ impl Model for Contrastive {
         for (stage, &outputs) in self.widths.iter().enumerate() {
             let options = ConvOptions::default().padding(1).stride(if stage == 0 { 1 } else { 2 });
             encoder = encoder
-                .push(Conv2d::with(inputs, outputs, 3, options, &mut rng))
+                .push(Conv2d::with_config(inputs, outputs, 3, options, &mut rng))
                 .push(BatchNorm::new(outputs))
                 .push(Activation::Relu);
             inputs = outputs;

@@ -76,7 +76,7 @@ impl Model for Forecaster {
             horizon: self.horizon,
             ..zoo::ForecasterConfig::default()
         };
-        let model = zoo::Forecaster::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Forecaster::with_config(&shape, &mut Rng::seed(config.seed));
         let forecast = task(|model: &zoo::Forecaster<f32>, batch: &SeriesBatch, tape: &Tape<f32>| {
             let future = batch.targets.select(2, 0).map_err(wengert::Error::from)?;
             let predicted = model.predict(tape.constant(&batch.inputs));

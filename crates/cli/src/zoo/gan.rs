@@ -177,10 +177,10 @@ impl Judge {
         let [channels, size, _] = shape;
         let same = wengert::ops::ConvOptions::default().padding(1);
         let trunk = Sequential::new()
-            .push(Conv2d::with(channels, 16, 3, same, rng))
+            .push(Conv2d::with_config(channels, 16, 3, same, rng))
             .push(Activation::Relu)
             .push(MaxPool2d::new(2))
-            .push(Conv2d::with(16, 32, 3, same, rng))
+            .push(Conv2d::with_config(16, 32, 3, same, rng))
             .push(Activation::Relu)
             .push(MaxPool2d::new(2))
             .push(Flatten)
@@ -297,7 +297,7 @@ impl Played {
         };
         let (learning_rate, weight_decay) = (config.lr, config.weight_decay);
         let adam = AdamConfig { learning_rate, beta1, beta2, weight_decay, ..AdamConfig::default() };
-        let (mut of_generator, mut of_discriminator) = (Adam::with(adam), Adam::with(adam));
+        let (mut of_generator, mut of_discriminator) = (Adam::with_config(adam), Adam::with_config(adam));
         let Players { generator, discriminator, judge } = &mut self.model;
         let (latent, test, seed) = (self.options.latent, &self.data.test, self.seed);
         let players = ((generator, &mut of_generator as _), (discriminator, &mut of_discriminator as _));

@@ -75,7 +75,7 @@ impl Model for Gpt {
         let (train, test) = config.data.text(config)?;
         let text = train.vocabulary().clone();
         let shape = zoo::GptConfig { vocabulary: text.len(), context, width, heads, layers, dropout };
-        let model = zoo::Gpt::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Gpt::with_config(&shape, &mut Rng::seed(config.seed));
         let (train, test) = (train.windows(context, context)?, test.windows(context, context)?);
         Supervised::<_, TokenBatch>::new(model, Arc::new(train), test, NextToken)
             .makes(move |model, wanted| continued(model, &text, wanted))

@@ -94,7 +94,7 @@ impl Model for Masked {
             decoder_layers: 1,
             hidden: self.hide,
         };
-        let model = MaskedAutoencoder::new(&shape, &mut Rng::seed(config.seed));
+        let model = MaskedAutoencoder::with_config(&shape, &mut Rng::seed(config.seed));
         let guess = task(|model: &MaskedAutoencoder<f32>, batch: &Batch, tape: &Tape<f32>| {
             Outcome::of(model.loss(tape.constant(&batch.inputs)), batch.len())
         });

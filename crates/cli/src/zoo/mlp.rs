@@ -104,7 +104,7 @@ impl Model for Mlp {
         let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
         let mut rng = Rng::seed(config.seed);
-        let mut model = zoo::Mlp::new(&shape, &mut rng);
+        let mut model = zoo::Mlp::with_config(&shape, &mut rng);
         if let Some(init) = self.init {
             let scheme = init.scheme(self.activation);
             model.layers = model.layers.into_iter().map(|layer| layer.init(scheme, &mut rng)).collect();

@@ -55,7 +55,7 @@ impl Model for Resnet {
             n => bail!("expected 18, 34, or 6 n + 2 layers up to 110, such as 20 or 32, found {n}"),
         };
         let shape = zoo::ResNetConfig { channels, classes, ..shape };
-        let model = zoo::ResNet::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::ResNet::with_config(&shape, &mut Rng::seed(config.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

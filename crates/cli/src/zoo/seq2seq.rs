@@ -65,7 +65,7 @@ impl Model for Seq2Seq {
             hidden: self.hidden,
             padding: PAD,
         };
-        let model = zoo::Seq2Seq::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Seq2Seq::with_config(&shape, &mut Rng::seed(config.seed));
         translation(
             (model, train, test),
             |model, batch, tape| model.loss(tape, &batch.source, &batch.target),

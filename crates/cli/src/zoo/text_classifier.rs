@@ -93,7 +93,7 @@ impl Model for TextClassifier {
                 Pooling::Class => zoo::Pooling::Class,
             },
         };
-        let model = zoo::TextClassifier::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::TextClassifier::with_config(&shape, &mut Rng::seed(config.seed));
         let classify = task(|model: &zoo::TextClassifier<f32>, batch: &TextsBatch, tape: &Tape<f32>| {
             let n = batch.indices.len();
             let logits = model.logits(tape, &batch.ids, &batch.lengths);

@@ -76,7 +76,7 @@ impl Model for Translator {
             dropout,
             padding: PAD,
         };
-        let model = zoo::Translator::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Translator::with_config(&shape, &mut Rng::seed(config.seed));
         translation(
             (model, train, test),
             |model, batch, tape| model.loss(tape, &batch.source, &batch.target),

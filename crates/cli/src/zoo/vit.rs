@@ -71,7 +71,7 @@ impl Model for Vit {
         heads_fit(width, heads)?;
         let classes = data.plain.classes();
         let shape = zoo::VitConfig { channels, size, patch, classes, width, heads, layers, dropout };
-        let model = zoo::Vit::new(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Vit::with_config(&shape, &mut Rng::seed(config.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

@@ -30,7 +30,7 @@ use wengert_tape::{Error, Result, Tape, Var};
 /// use wengert_nn::{Activation, Layer, loss};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = MlpConfig { widths: vec![3, 5, 2], activation: Activation::Gelu, dropout: 0.5 };
-/// let mut mlp = Mlp::<f64>::new(&config, &mut Rng::seed(0));
+/// let mut mlp = Mlp::<f64>::with_config(&config, &mut Rng::seed(0));
 /// let x = Tensor::from([[0.1, -0.4, 0.7], [1.0, 0.0, -1.0]]);
 /// let report = ModuleCheck::new("mlp")
 ///     .run(&mut mlp, |mlp, tape| loss::cross_entropy(mlp.forward(tape.constant(&x)), &Tensor::from([0i64, 1])))?;
@@ -89,7 +89,7 @@ impl ModuleCheck {
     /// use wengert_nn::{Activation, Layer};
     /// use wengert_ops::{Tensor, random::Rng};
     /// let config = MlpConfig { widths: vec![3, 8, 2], activation: Activation::Relu, dropout: 0.0 };
-    /// let mut model = Mlp::<f64>::new(&config, &mut Rng::seed(0));
+    /// let mut model = Mlp::<f64>::with_config(&config, &mut Rng::seed(0));
     /// let x = Tensor::from([[0.1, -0.4, 0.7], [0.0, 0.0, 0.0]]);       // the biases are 0: the second row is at kinks
     /// let report = ModuleCheck::new("relu")
     ///     .first_order()
@@ -109,14 +109,14 @@ impl ModuleCheck {
         self.rtol(tolerance).atol(tolerance)
     }
 
-    /// The relative tolerance, 10⁻⁶ unless told otherwise.
+    /// The relative tolerance, 10⁻⁶ by default.
     #[must_use]
     pub fn rtol(mut self, rtol: f64) -> Self {
         self.tolerance.rtol = rtol;
         self
     }
 
-    /// The absolute tolerance, 10⁻⁶ unless told otherwise: for derivatives of size one or more. It shrinks with those of
+    /// The absolute tolerance, 10⁻⁶ by default: for derivatives of size one or more. It shrinks with those of
     /// a parameter.
     #[must_use]
     pub fn atol(mut self, atol: f64) -> Self {
@@ -124,7 +124,7 @@ impl ModuleCheck {
         self
     }
 
-    /// The step of the differences that is tried first, 10⁻⁴ unless told otherwise. Where it settles nothing, steps up to
+    /// The step of the differences that is tried first, 10⁻⁴ by default. Where it settles nothing, steps up to
     /// 10⁴ times larger and 10⁶ times smaller are tried.
     #[must_use]
     pub fn step(mut self, step: f64) -> Self {
@@ -132,7 +132,7 @@ impl ModuleCheck {
         self
     }
 
-    /// In which modes the model is run; in both unless told otherwise.
+    /// In which modes the model is run; in both by default.
     ///
     /// ```
     /// use wengert_nn::gradcheck::{Mode, ModuleCheck};
@@ -154,7 +154,7 @@ impl ModuleCheck {
         self
     }
 
-    /// The batch sizes of [`run_batches`](ModuleCheck::run_batches); 1, 2 and 7 unless told otherwise.
+    /// The batch sizes of [`run_batches`](ModuleCheck::run_batches); 1, 2 and 7 by default.
     #[must_use]
     pub fn batch_sizes(mut self, sizes: impl IntoIterator<Item = usize>) -> Self {
         self.batch_sizes = sizes.into_iter().collect();

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn models_pass_and_a_cut_gradient_is_caught() {
         let config = MlpConfig { widths: vec![4, 6, 5, 3], activation: Activation::Gelu, dropout: 0.3 };
-        let mut net = Mlp::<f64>::new(&config, &mut Rng::seed(1));
+        let mut net = Mlp::<f64>::with_config(&config, &mut Rng::seed(1));
         let x: Tensor<f64> = Tensor::randn([7, 4], &mut Rng::seed(2)).unwrap();
         let labels = Tensor::from([0i64, 1, 2, 0, 1, 2, 0]);
         let good =

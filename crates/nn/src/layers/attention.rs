@@ -82,12 +82,12 @@ pub struct MultiHeadAttention<T: Float> {
 }
 
 impl<T: Float> MultiHeadAttention<T> {
-    /// A layer of `heads` heads for inputs of one width; see [`with`](MultiHeadAttention::with).
+    /// A layer of `heads` heads for inputs of one width; see [`with_config`](MultiHeadAttention::with_config).
     ///
     /// # Panics
     /// If a weight does not fit in memory.
     pub fn new(width: usize, heads: usize, rng: &mut Rng) -> Self {
-        Self::with(&AttentionConfig::new(width, heads), rng)
+        Self::with_config(&AttentionConfig::new(width, heads), rng)
     }
 
     /// A layer with Xavier-uniform input projections, an output projection uniform on ±1/√width, and zero biases, PyTorch's
@@ -95,7 +95,7 @@ impl<T: Float> MultiHeadAttention<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn with(config: &AttentionConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &AttentionConfig, rng: &mut Rng) -> Self {
         let AttentionConfig { width, heads, dropout, rotary, .. } = *config;
         let mut draw = |rows: usize, columns: usize| {
             Some(Param::new(Scheme::XavierUniform(Gain::Unit).sample(&[rows, columns].into(), rng)))
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn gradients_are_right_of_self_and_cross_attention() {
         let (x, k, v) = (random([2, 3, 4], 0), random([2, 2, 3], 1), random([2, 2, 5], 2));
-        let mut own = MultiHeadAttention::<f64>::with(&config(), &mut Rng::seed(3));
+        let mut own = MultiHeadAttention::<f64>::with_config(&config(), &mut Rng::seed(3));
         let report = gradcheck::check(
             &mut own,
             |layer, tape| {
@@ -414,7 +414,7 @@ mod tests {
         .unwrap();
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
         let config = AttentionConfig { keys: 3, values: 5, ..config() };
-        let mut cross = MultiHeadAttention::<f64>::with(&config, &mut Rng::seed(3));
+        let mut cross = MultiHeadAttention::<f64>::with_config(&config, &mut Rng::seed(3));
         assert_eq!(cross.param_names()[..3], ["q_proj_weight", "k_proj_weight", "v_proj_weight"]);
         let report = gradcheck::check(
             &mut cross,
@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn one_product_gives_what_three_do() {
-        let layer = MultiHeadAttention::<f64>::with(&config(), &mut Rng::seed(3));
+        let layer = MultiHeadAttention::<f64>::with_config(&config(), &mut Rng::seed(3));
         let (x, tape, mask) = (random([2, 3, 4], 0), Tape::new(), AttentionMask::new().causal());
         let x = tape.constant(&x);
         close(&layer.attend_self(x, &mask).value().unwrap(), &layer.attend(x, x, x, &mask).value().unwrap());
@@ -440,8 +440,10 @@ mod tests {
     fn cached_steps_give_the_numbers_of_the_whole() {
         for pairing in [RotaryLayout::Neighbours, RotaryLayout::Halves] {
             let rotary = Some(Rotary { pairing, ..Rotary::default() });
-            let layer =
-                MultiHeadAttention::<f64>::with(&AttentionConfig { rotary, ..config() }, &mut Rng::seed(3));
+            let layer = MultiHeadAttention::<f64>::with_config(
+                &AttentionConfig { rotary, ..config() },
+                &mut Rng::seed(3),
+            );
             let (x, tape) = (random([2, 6, 4], 0), Tape::eval());
             let x = tape.constant(&x);
             let keys = Tensor::from([[true, true, false, true, true, true], [true; 6]]);
@@ -470,7 +472,7 @@ mod tests {
     #[test]
     fn a_memory_is_projected_once() {
         let config = AttentionConfig { keys: 3, values: 3, rotary: None, ..config() };
-        let layer = MultiHeadAttention::<f64>::with(&config, &mut Rng::seed(3));
+        let layer = MultiHeadAttention::<f64>::with_config(&config, &mut Rng::seed(3));
         let (tape, mut cache) = (Tape::eval(), KvCache::new());
         let (x, memory) = (tape.constant(random([2, 3, 4], 0)), tape.constant(random([2, 5, 3], 1)));
         let mask = AttentionMask::new().lengths(&Tensor::from([5, 2]));

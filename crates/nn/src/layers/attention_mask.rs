@@ -4,7 +4,7 @@ use wengert_ops::Tensor;
 use wengert_tape::rules::{Attention, IntoMask};
 use wengert_tape::{Float, Result, Var};
 
-/// What each query of an attention layer may see: everything, unless told otherwise. Several masks hold together.
+/// What each query of an attention layer may see: everything, by default. Several masks hold together.
 ///
 /// Boolean masks are **true** where something is seen, as in
 /// [`scaled_dot_product_attention`](Var::scaled_dot_product_attention); those of PyTorch's `MultiheadAttention` and

@@ -48,9 +48,9 @@ pub struct BatchNorm<T: Float> {
     pub running_var: Option<Buffer<T>>,
     /// Batches that the running statistics have seen.
     pub num_batches_tracked: Option<Buffer<i64>>,
-    /// How far one batch moves the running statistics, 0.1 unless told otherwise; `None` averages over all batches.
+    /// How far one batch moves the running statistics, 0.1 by default; `None` averages over all batches.
     pub momentum: Option<f64>,
-    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    /// What is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 

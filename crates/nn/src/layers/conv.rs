@@ -22,12 +22,12 @@ macro_rules! convolutions {
         }
 
         impl<T: Float> $name<T> {
-            /// A layer that moves its kernel by one, without padding; see [`with`](Self::with).
+            /// A layer that moves its kernel by one, without padding; see [`with_config`](Self::with_config).
             ///
             /// # Panics
             /// If the weight does not fit in memory.
             pub fn new(inputs: usize, outputs: usize, kernel: impl PerAxis<$d>, rng: &mut Rng) -> Self {
-                Self::with(inputs, outputs, kernel, ConvOptions::default(), rng)
+                Self::with_config(inputs, outputs, kernel, ConvOptions::default(), rng)
             }
 
             /// A layer with weights and biases uniform on ±1/√fan-in, PyTorch's default, the fan-in being the size of the
@@ -35,7 +35,7 @@ macro_rules! convolutions {
             ///
             /// # Panics
             /// If the weight does not fit in memory.
-            pub fn with(
+            pub fn with_config(
                 inputs: usize,
                 outputs: usize,
                 kernel: impl PerAxis<$d>,
@@ -87,7 +87,7 @@ convolutions! {
     /// ```
     /// use wengert_nn::{Conv1d, Layer, Module};
     /// use wengert_ops::{ConvOptions, Tensor, random::Rng};
-    /// let layer = Conv1d::<f32>::with(2, 4, 3, ConvOptions::default().same().dilation(2), &mut Rng::seed(0));
+    /// let layer = Conv1d::<f32>::with_config(2, 4, 3, ConvOptions::default().same().dilation(2), &mut Rng::seed(0));
     /// assert_eq!(layer.num_params(), 4 * 2 * 3 + 4);
     /// let tape = wengert_tape::Tape::eval();
     /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 2, 9]))).shape(), [5, 4, 9]);
@@ -102,9 +102,9 @@ convolutions! {
     /// use wengert_nn::{Conv2d, Layer, Module};
     /// use wengert_ops::{ConvOptions, Tensor, random::Rng};
     /// let mut rng = Rng::seed(0);
-    /// let layer = Conv2d::<f32>::with(3, 8, 3, ConvOptions::default().stride(2).padding(1), &mut rng);
+    /// let layer = Conv2d::<f32>::with_config(3, 8, 3, ConvOptions::default().stride(2).padding(1), &mut rng);
     /// assert_eq!(layer.num_params(), 8 * 3 * 3 * 3 + 8);
-    /// let depthwise = Conv2d::<f32>::with(8, 8, 3, ConvOptions::default().groups(8), &mut rng).without_bias();
+    /// let depthwise = Conv2d::<f32>::with_config(8, 8, 3, ConvOptions::default().groups(8), &mut rng).without_bias();
     /// assert_eq!(depthwise.num_params(), 8 * 3 * 3);
     /// let tape = wengert_tape::Tape::eval();
     /// let y = layer.forward(tape.constant(Tensor::zeros([1, 3, 32, 31])));
@@ -124,12 +124,12 @@ mod tests {
     #[test]
     fn gradients_are_right() {
         let options = ConvOptions::default().stride([2, 1]).padding(1).dilation([1, 2]).groups(2);
-        let mut layer = Conv2d::<f64>::with(2, 4, [3, 2], options, &mut Rng::seed(0));
+        let mut layer = Conv2d::<f64>::with_config(2, 4, [3, 2], options, &mut Rng::seed(0));
         let x = Tensor::randn([2, 2, 5, 4], &mut Rng::seed(1)).unwrap();
         let report =
             gradcheck::check(&mut layer, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
-        let mut layer = Conv1d::<f64>::with(2, 3, 3, ConvOptions::default().same(), &mut Rng::seed(0));
+        let mut layer = Conv1d::<f64>::with_config(2, 3, 3, ConvOptions::default().same(), &mut Rng::seed(0));
         let x = Tensor::randn([2, 2, 5], &mut Rng::seed(1)).unwrap();
         let report =
             gradcheck::check(&mut layer, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
@@ -149,7 +149,7 @@ mod tests {
             seed in 0u64..1000,
         ) {
             let options = ConvOptions::default().padding([4, 4]).dilation(dilation);
-            let layer = Conv2d::<f64>::with(2, 3, kernel, options, &mut Rng::seed(seed));
+            let layer = Conv2d::<f64>::with_config(2, 3, kernel, options, &mut Rng::seed(seed));
             let tape = Tape::eval();
             let inside: Tensor<f64> = Tensor::randn([1, 2, 4, 5], &mut Rng::seed(seed + 1)).unwrap();
             let frame = (3, 3);
@@ -170,7 +170,7 @@ mod tests {
             let mut y = x;
             for &(kernel, stride, dilation) in &layers {
                 let options = ConvOptions::default().stride(stride).dilation(dilation);
-                let layer = Conv1d::<f64>::with(1, 1, kernel, options, &mut Rng::seed(0));
+                let layer = Conv1d::<f64>::with_config(1, 1, kernel, options, &mut Rng::seed(0));
                 y = layer.init(init::Scheme::Ones, &mut Rng::seed(0)).forward(y);
             }
             prop_assert_eq!(y.numel(), 1);
@@ -187,9 +187,9 @@ mod tests {
         for layer in [
             Conv2d::new(2, 4, 3, &mut rng),
             Conv2d::new(3, 4, 5, &mut rng),
-            Conv2d::with(3, 4, 3, ConvOptions::default().groups(0), &mut rng),
-            Conv2d::with(3, 4, 3, ConvOptions::default().groups(2), &mut rng),
-            Conv2d::with(3, 4, 3, ConvOptions::default().stride(0), &mut rng),
+            Conv2d::with_config(3, 4, 3, ConvOptions::default().groups(0), &mut rng),
+            Conv2d::with_config(3, 4, 3, ConvOptions::default().groups(2), &mut rng),
+            Conv2d::with_config(3, 4, 3, ConvOptions::default().stride(0), &mut rng),
         ] {
             let e = layer.forward(x).value().unwrap_err();
             assert!(e.op() == "conv2d" && e.location().map(|at| at.file()) == Some(file!()), "{e}");

@@ -22,12 +22,12 @@ macro_rules! transposed {
         }
 
         impl<T: Float> $name<T> {
-            /// A layer that puts its kernel at each place, without padding; see [`with`](Self::with).
+            /// A layer that puts its kernel at each place, without padding; see [`with_config`](Self::with_config).
             ///
             /// # Panics
             /// If the weight does not fit in memory.
             pub fn new(inputs: usize, outputs: usize, kernel: impl PerAxis<$d>, rng: &mut Rng) -> Self {
-                Self::with(inputs, outputs, kernel, ConvTransposeOptions::default(), rng)
+                Self::with_config(inputs, outputs, kernel, ConvTransposeOptions::default(), rng)
             }
 
             /// A layer with weights and biases uniform on ±1/√n, n being the size of the kernel times outputs / groups:
@@ -35,7 +35,7 @@ macro_rules! transposed {
             ///
             /// # Panics
             /// If the weight does not fit in memory.
-            pub fn with(
+            pub fn with_config(
                 inputs: usize,
                 outputs: usize,
                 kernel: impl PerAxis<$d>,
@@ -88,7 +88,7 @@ transposed! {
     /// use wengert_nn::{ConvTranspose1d, Layer};
     /// use wengert_ops::{ConvTransposeOptions, Tensor, random::Rng};
     /// let options = ConvTransposeOptions::default().stride(2);
-    /// let layer = ConvTranspose1d::<f32>::with(3, 2, 2, options, &mut Rng::seed(0));
+    /// let layer = ConvTranspose1d::<f32>::with_config(3, 2, 2, options, &mut Rng::seed(0));
     /// let tape = wengert_tape::Tape::eval();
     /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 3, 4]))).shape(), [5, 2, 8]);
     /// ```
@@ -100,7 +100,7 @@ transposed! {
     /// use wengert_nn::{ConvTranspose2d, Layer, Module};
     /// use wengert_ops::{ConvTransposeOptions, Tensor, random::Rng};
     /// let options = ConvTransposeOptions::default().stride(2).padding(1);
-    /// let layer = ConvTranspose2d::<f32>::with(8, 3, 4, options, &mut Rng::seed(0));
+    /// let layer = ConvTranspose2d::<f32>::with_config(8, 3, 4, options, &mut Rng::seed(0));
     /// assert_eq!(layer.num_params(), 8 * 3 * 4 * 4 + 3);
     /// let tape = wengert_tape::Tape::eval();
     /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([1, 8, 7, 5]))).shape(), [1, 3, 14, 10]);
@@ -120,7 +120,7 @@ mod tests {
     fn gradients_are_right() {
         let options =
             ConvTransposeOptions::default().stride([2, 3]).padding(1).output_padding([1, 2]).groups(2);
-        let mut layer = ConvTranspose2d::<f64>::with(4, 2, [3, 2], options, &mut Rng::seed(0));
+        let mut layer = ConvTranspose2d::<f64>::with_config(4, 2, [3, 2], options, &mut Rng::seed(0));
         let x = Tensor::randn([2, 4, 3, 2], &mut Rng::seed(1)).unwrap();
         let report =
             gradcheck::check(&mut layer, |l, tape| l.forward(tape.constant(&x)).tanh().sum(), 4).unwrap();
@@ -137,9 +137,9 @@ mod tests {
     fn it_is_the_adjoint_of_a_convolution() {
         let mut rng = Rng::seed(0);
         let options = ConvOptions::default().stride(2).padding(1);
-        let conv = Conv2d::<f64>::with(3, 4, 3, options, &mut rng).without_bias();
+        let conv = Conv2d::<f64>::with_config(3, 4, 3, options, &mut rng).without_bias();
         let options = ConvTransposeOptions::default().stride(2).padding(1).output_padding([1, 0]);
-        let mut back = ConvTranspose2d::<f64>::with(4, 3, 3, options, &mut rng).without_bias();
+        let mut back = ConvTranspose2d::<f64>::with_config(4, 3, 3, options, &mut rng).without_bias();
         back.weight.set(conv.weight.value().clone()).unwrap();
         let tape = Tape::eval();
         let x = tape.constant(Tensor::randn([1, 3, 6, 5], &mut rng));
@@ -157,8 +157,8 @@ mod tests {
         let extra = ConvTransposeOptions::default().output_padding(1);
         for layer in [
             ConvTranspose2d::new(2, 4, 3, &mut rng),
-            ConvTranspose2d::with(3, 4, 3, extra, &mut rng),
-            ConvTranspose2d::with(3, 4, 3, ConvTransposeOptions::default().groups(0), &mut rng),
+            ConvTranspose2d::with_config(3, 4, 3, extra, &mut rng),
+            ConvTranspose2d::with_config(3, 4, 3, ConvTransposeOptions::default().groups(0), &mut rng),
         ] {
             let e = layer.forward(x).value().unwrap_err();
             assert!(e.op() == "conv_transpose2d" && e.location().map(|at| at.file()) == Some(file!()), "{e}");

@@ -24,7 +24,7 @@ pub struct GroupNorm<T: Float> {
     pub bias: Option<Param<T>>,
     /// The number of groups, which divides that of the channels.
     pub groups: usize,
-    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    /// What is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 

@@ -25,7 +25,7 @@ pub struct InstanceNorm<T: Float> {
     pub weight: Option<Param<T>>,
     /// `[channels]`, zero at first.
     pub bias: Option<Param<T>>,
-    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    /// What is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 

@@ -24,7 +24,7 @@ pub struct LayerNorm<T: Float> {
     /// The sizes of the axes that are normalised together.
     #[module(skip)]
     pub normalized: Vec<usize>,
-    /// What is added to the variance, 10⁻⁵ unless told otherwise.
+    /// What is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 

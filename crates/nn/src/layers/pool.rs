@@ -26,7 +26,7 @@ macro_rules! pools {
         }
 
         impl $max {
-            /// A pool whose window moves by its size unless told otherwise.
+            /// A pool whose window moves by its size by default.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
                 $max { window: window.into() }
             }
@@ -51,13 +51,13 @@ macro_rules! pools {
             /// Size, stride, padding and dilation.
             #[module(skip)]
             pub window: Window<$d>,
-            /// By what a sum is divided: by the window's size, padding included, unless told otherwise.
+            /// By what a sum is divided: by the window's size, padding included, by default.
             #[module(skip)]
             pub divisor: AvgDivisor,
         }
 
         impl $avg {
-            /// A pool whose window moves by its size unless told otherwise.
+            /// A pool whose window moves by its size by default.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
                 $avg { window: window.into(), divisor: AvgDivisor::default() }
             }

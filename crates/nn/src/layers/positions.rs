@@ -151,7 +151,7 @@ pub enum RotaryLayout {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Module)]
 pub struct Rotary {
-    /// 10000 unless told otherwise; larger for longer contexts. Default: `10000.0`.
+    /// 10000 by default; larger for longer contexts. Default: `10000.0`.
     pub base: f64,
     /// Which features are turned together. Default: `Neighbours`.
     pub pairing: RotaryLayout,

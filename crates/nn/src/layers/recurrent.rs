@@ -7,7 +7,7 @@ use wengert_ops::random::Rng;
 use wengert_ops::{IntoTensor, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Param, RecurrenceOptions, Tape, Var};
 
-/// The shape of a recurrent network. One-directional, of one layer, with biases, unless told otherwise.
+/// The shape of a recurrent network. One-directional, of one layer, with biases, by default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecurrentConfig {
     /// Features of the input.
@@ -252,11 +252,19 @@ macro_rules! network {
         pub struct $name<T: Float>(Network<T>);
 
         impl<T: Float> $name<T> {
+            /// A network of one layer and one direction; see [`with_config`](Self::with_config).
+            ///
+            /// # Panics
+            /// If a weight does not fit in memory.
+            pub fn new(input: usize, hidden: usize, rng: &mut Rng) -> Self {
+                Self::with_config(&RecurrentConfig::new(input, hidden), rng)
+            }
+
             /// A network whose weights and biases are uniform on ±1/√hidden, PyTorch's default.
             ///
             /// # Panics
             /// If a weight does not fit in memory.
-            pub fn new(config: &RecurrentConfig, rng: &mut Rng) -> Self {
+            pub fn with_config(config: &RecurrentConfig, rng: &mut Rng) -> Self {
                 $name(Network::new($kind, config, rng))
             }
 
@@ -304,7 +312,7 @@ network! {
     /// use wengert_nn::{Module, RecurrentConfig, Rnn, RnnInput};
     /// use wengert_ops::{Tensor, random::Rng};
     /// let config = RecurrentConfig { layers: 2, bidirectional: true, ..RecurrentConfig::new(3, 5) };
-    /// let rnn = Rnn::<f64>::new(&config, &mut Rng::seed(0));
+    /// let rnn = Rnn::<f64>::with_config(&config, &mut Rng::seed(0));
     /// assert_eq!(rnn.param_names()[..5], [
     ///     "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "weight_ih_l0_reverse",
     /// ]);
@@ -353,7 +361,7 @@ mod tests {
         let start = || RnnInput::with_lengths(&lengths).unwrap();
         macro_rules! check {
             ($($name:ident)*) => {$(
-                let mut model = $name::<f64>::new(&config(), &mut Rng::seed(1));
+                let mut model = $name::<f64>::with_config(&config(), &mut Rng::seed(1));
                 let report = gradcheck::check(
                     &mut model,
                     |m, tape| everything(m.run(tape.constant(&x), &start())),
@@ -368,7 +376,7 @@ mod tests {
 
     #[test]
     fn first_states_have_gradients() {
-        let model = Lstm::<f64>::new(&config(), &mut Rng::seed(1));
+        let model = Lstm::<f64>::with_config(&config(), &mut Rng::seed(1));
         let states: Tensor<f64> = Tensor::randn([4, 1, 3], &mut Rng::seed(3)).unwrap();
         let x = input([1, 1, 2]); // one step of one sequence
         let report = wengert_tape::gradcheck::Check::new("first states").run(
@@ -383,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_lies_behind_the_end_has_no_influence() {
-        let model = Gru::<f64>::new(&RecurrentConfig { dropout: 0.0, ..config() }, &mut Rng::seed(1));
+        let model = Gru::<f64>::with_config(&RecurrentConfig { dropout: 0.0, ..config() }, &mut Rng::seed(1));
         let x = input([2, 5, 2]);
         let tape = Tape::new();
         let alone = |i: usize, n: usize| {
@@ -413,7 +421,7 @@ mod tests {
 
     #[test]
     fn wrong_shapes_are_refused_with_what_was_expected() {
-        let model = Lstm::<f64>::new(&config(), &mut Rng::seed(1));
+        let model = Lstm::<f64>::with_config(&config(), &mut Rng::seed(1));
         let tape = Tape::new();
         let says = |out: RnnOutput<'_, f64>, words: &str| {
             let e = out.y.value().unwrap_err();
@@ -428,7 +436,7 @@ mod tests {
         says(model.run(x, &start), "expected first states [4, 2, 3], found [2, 4, 2]");
         let long = RnnInput::with_lengths(Tensor::from([4, 5])).unwrap();
         says(model.run(x, &long), "length 5 is out of range for 4 steps");
-        let none = Lstm::<f64>::new(&RecurrentConfig { layers: 0, ..config() }, &mut Rng::seed(1));
+        let none = Lstm::<f64>::with_config(&RecurrentConfig { layers: 0, ..config() }, &mut Rng::seed(1));
         says(none.run(x, &RnnInput::default()), "at least one layer");
     }
 }

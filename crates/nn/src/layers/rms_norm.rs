@@ -25,7 +25,7 @@ pub struct RmsNorm<T: Float> {
     /// The sizes of the axes that are normalised together.
     #[module(skip)]
     pub normalized: Vec<usize>,
-    /// What is added to the mean square: the distance from 1 to the next number unless told otherwise, as in PyTorch.
+    /// What is added to the mean square: the distance from 1 to the next number by default, as in PyTorch.
     pub eps: f64,
 }
 

@@ -20,7 +20,7 @@ pub enum NormOrder {
     Pre,
 }
 
-/// The shape of a Transformer: 512 wide, 8 heads, 6 layers, ReLU in between, as in the paper, unless told otherwise.
+/// The shape of a Transformer: 512 wide, 8 heads, 6 layers, ReLU in between, as in the paper, by default.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformerConfig {
     /// Features of each step. Default: `512`.
@@ -64,7 +64,7 @@ impl TransformerConfig {
     pub(super) fn attention<T: Float>(&self, rotary: Option<Rotary>, rng: &mut Rng) -> MultiHeadAttention<T> {
         let config =
             AttentionConfig { dropout: self.dropout, rotary, ..AttentionConfig::new(self.width, self.heads) };
-        MultiHeadAttention::with(&config, rng)
+        MultiHeadAttention::with_config(&config, rng)
     }
 
     pub(super) fn norm<T: Float>(&self) -> LayerNorm<T> {
@@ -107,7 +107,7 @@ impl<T: Float> Default for TransformerMasks<'_, T> {
 /// use wengert_nn::{AttentionMask, Transformer, TransformerConfig};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = TransformerConfig { width: 8, heads: 2, hidden: 16, layers: 1, ..TransformerConfig::default() };
-/// let model = Transformer::<f64>::new(&config, &mut Rng::seed(0));
+/// let model = Transformer::<f64>::with_config(&config, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// let mut rng = Rng::seed(1);
 /// let (source, target) = (Tensor::randn([1, 4, 8], &mut rng)?, Tensor::randn([1, 3, 8], &mut rng)?);
@@ -133,10 +133,16 @@ impl<T: Float> Transformer<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TransformerConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &TransformerConfig, rng: &mut Rng) -> Self {
         let mut model = Transformer {
-            encoder: TransformerEncoder { norm: Some(config.norm()), ..TransformerEncoder::new(config, rng) },
-            decoder: TransformerDecoder { norm: Some(config.norm()), ..TransformerDecoder::new(config, rng) },
+            encoder: TransformerEncoder {
+                norm: Some(config.norm()),
+                ..TransformerEncoder::with_config(config, rng)
+            },
+            decoder: TransformerDecoder {
+                norm: Some(config.norm()),
+                ..TransformerDecoder::with_config(config, rng)
+            },
         };
         for_each_param_mut::<T>(&mut model, &mut |_, p| {
             if p.shape().len() > 1 {
@@ -196,7 +202,7 @@ mod tests {
     fn gradients_are_right_in_both_orders() {
         let (source, target, goal) = (random([2, 3, 4], 0), random([2, 2, 4], 1), random([2, 2, 4], 2));
         for order in [NormOrder::Pre, NormOrder::Post] {
-            let mut model = Transformer::<f64>::new(&config(order), &mut Rng::seed(3));
+            let mut model = Transformer::<f64>::with_config(&config(order), &mut Rng::seed(3));
             let report = gradcheck::check(
                 &mut model,
                 |model, tape| {
@@ -213,7 +219,7 @@ mod tests {
     #[test]
     fn decoding_step_by_step_gives_the_numbers_of_the_whole() {
         for order in [NormOrder::Pre, NormOrder::Post] {
-            let model = Transformer::<f64>::new(&config(order), &mut Rng::seed(3));
+            let model = Transformer::<f64>::with_config(&config(order), &mut Rng::seed(3));
             let tape = Tape::eval();
             let (source, target) = (tape.constant(random([2, 3, 4], 0)), tape.constant(random([2, 5, 4], 1)));
             let masks = TransformerMasks {
@@ -235,7 +241,7 @@ mod tests {
 
     #[test]
     fn errors_say_where_the_caller_stands() {
-        let model = Transformer::<f64>::new(&config(NormOrder::Pre), &mut Rng::seed(3));
+        let model = Transformer::<f64>::with_config(&config(NormOrder::Pre), &mut Rng::seed(3));
         let tape = Tape::new();
         let x = tape.constant(random([2, 3, 4], 0));
         let wrong = tape.constant(random([2, 3, 3], 0));

@@ -49,7 +49,7 @@ impl<T: Float> TransformerDecoderLayer<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TransformerConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &TransformerConfig, rng: &mut Rng) -> Self {
         TransformerDecoderLayer {
             self_attn: config.attention(config.rotary, rng),
             multihead_attn: config.attention(None, rng),
@@ -138,8 +138,8 @@ impl<T: Float> TransformerDecoder<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TransformerConfig, rng: &mut Rng) -> Self {
-        let layers = (0..config.layers).map(|_| TransformerDecoderLayer::new(config, rng)).collect();
+    pub fn with_config(config: &TransformerConfig, rng: &mut Rng) -> Self {
+        let layers = (0..config.layers).map(|_| TransformerDecoderLayer::with_config(config, rng)).collect();
         TransformerDecoder { layers, norm: config.last_norm() }
     }
 

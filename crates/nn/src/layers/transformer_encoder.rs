@@ -15,7 +15,7 @@ use wengert_tape::{Float, Var};
 /// use wengert_nn::{Layer, Module, TransformerConfig, TransformerEncoderLayer};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = TransformerConfig { width: 8, heads: 2, hidden: 16, ..TransformerConfig::default() };
-/// let layer = TransformerEncoderLayer::<f32>::new(&config, &mut Rng::seed(0));
+/// let layer = TransformerEncoderLayer::<f32>::with_config(&config, &mut Rng::seed(0));
 /// assert_eq!(layer.param_names()[3..8], ["self_attn.out_proj.bias", "linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"]);
 /// let tape = wengert_tape::Tape::eval();
 /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([2, 5, 8]))).shape(), [2, 5, 8]);
@@ -57,7 +57,7 @@ impl<T: Float> TransformerEncoderLayer<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TransformerConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &TransformerConfig, rng: &mut Rng) -> Self {
         TransformerEncoderLayer {
             self_attn: config.attention(config.rotary, rng),
             linear1: Linear::new(config.width, config.hidden, rng),
@@ -120,7 +120,7 @@ impl<T: Float> Layer<T> for TransformerEncoderLayer<T> {
 /// use wengert_nn::{AttentionMask, TransformerConfig, TransformerEncoder};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = TransformerConfig { width: 8, heads: 2, hidden: 16, layers: 2, ..TransformerConfig::default() };
-/// let model = TransformerEncoder::<f32>::new(&config, &mut Rng::seed(0));
+/// let model = TransformerEncoder::<f32>::with_config(&config, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// let x = tape.constant(Tensor::randn([1, 3, 8], &mut Rng::seed(1))?);
 /// let whole = model.run(x, &AttentionMask::new().causal()).value()?;
@@ -144,8 +144,8 @@ impl<T: Float> TransformerEncoder<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TransformerConfig, rng: &mut Rng) -> Self {
-        let layers = (0..config.layers).map(|_| TransformerEncoderLayer::new(config, rng)).collect();
+    pub fn with_config(config: &TransformerConfig, rng: &mut Rng) -> Self {
+        let layers = (0..config.layers).map(|_| TransformerEncoderLayer::with_config(config, rng)).collect();
         TransformerEncoder { layers, norm: config.last_norm() }
     }
 

@@ -27,7 +27,7 @@ use wengert_tape::{Float, Result, Var};
 pub struct CrossEntropy<T: Float> {
     /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// The target of rows that do not count. (PyTorch's is -100 unless told otherwise; here none is.) Default: `None`.
+    /// The target of rows that do not count. (PyTorch's is -100 by default; here none is.) Default: `None`.
     pub ignore_index: Option<i64>,
     /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
     pub label_smoothing: f64,

@@ -345,23 +345,36 @@ pub fn nll_with<'t, T: Float>(
 const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
 
 /// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities, the mean over rows. Where
-/// p is 0 its term is 0. Note the order: KL\[p ‖ q\].
+/// p is 0 its term is 0. The order is that of KL\[p ‖ q\], as in [`dist::kl`](crate::dist::kl), which PyTorch's `kl_div` reverses: it takes log q
+/// first and p second. So the name is another.
+///
+/// ```
+/// use wengert_nn::loss;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let half = tape.var(Tensor::from([[0.5f64, 0.5]])).log();
+/// // Σ p log(p/q) with p = (1/2, 1/2) and q = (1/4, 3/4).
+/// let kl = loss::kl(half, Tensor::from([[0.25f64, 0.75]]).map(f64::ln)).item()?;
+/// assert!((kl - 0.5 * (4.0f64 / 3.0).ln()).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
 ///
 /// # Errors
 /// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
+#[doc(alias = "kl_div")]
 #[track_caller]
-pub fn kl_div<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
-    kl_div_with(log_p, log_q, Reduction::Mean)
+pub fn kl<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
+    kl_with(log_p, log_q, Reduction::Mean)
 }
 
-/// As [`kl_div`], with a reduction.
+/// As [`kl`], with a reduction.
 #[track_caller]
-pub fn kl_div_with<'t, T: Float>(
+pub fn kl_with<'t, T: Float>(
     log_p: Var<'t, T>,
     log_q: impl Operand<'t, T>,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    const OP: &str = "kl_div";
+    const OP: &str = "kl";
     let log_q = same_shape(OP, log_p, log_q);
     let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
     let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);
@@ -408,7 +421,7 @@ mod tests {
             check("indices", Check::new("ce").run(|x| cross_entropy(x[0], &at), &two[..1]));
             check("nll", Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]));
             check("soft", Check::new("soft").run(|x| cross_entropy_soft(x[0], x[1].softmax(-1)), &two));
-            check("kl", Check::new("kl").run(|x| kl_div(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two));
+            check("kl", Check::new("kl").run(|x| kl(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two));
             check("huber", Check::new("huber").first_order().run(|x| huber(x[0], x[1], 0.7531), &two));
         }
     }
@@ -440,7 +453,7 @@ mod tests {
         assert_eq!(loss.item().unwrap(), 100.0);
         assert!(loss.backward().unwrap().wrt(p).unwrap().to_vec().iter().all(|v| v.is_finite()));
         let log_p = tape.var(Tensor::from([[0.0, f64::NEG_INFINITY]]));
-        let kl = kl_div(log_p, Tensor::from([[0.5f64.ln(), 0.5f64.ln()]]));
+        let kl = kl(log_p, Tensor::from([[0.5f64.ln(), 0.5f64.ln()]]));
         assert!((kl.item().unwrap() - 2f64.ln()).abs() < 1e-15);
     }
 }

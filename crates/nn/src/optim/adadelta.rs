@@ -44,7 +44,7 @@ pub type Adadelta<T> = FirstOrder<AdadeltaConfig, T>;
 impl<T: Float> Adadelta<T> {
     /// With the given learning rate and the defaults of [`AdadeltaConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(AdadeltaConfig { learning_rate, ..AdadeltaConfig::default() })
+        Self::with_config(AdadeltaConfig { learning_rate, ..AdadeltaConfig::default() })
     }
 }
 
@@ -123,7 +123,12 @@ mod tests {
             [1.4804212944775954, -0.519906366087054, 0.0],
         );
         follows(
-            Adadelta::with(AdadeltaConfig { learning_rate: 0.5, rho: 0.7, epsilon: 1e-3, weight_decay: 0.1 }),
+            Adadelta::with_config(AdadeltaConfig {
+                learning_rate: 0.5,
+                rho: 0.7,
+                epsilon: 1e-3,
+                weight_decay: 0.1,
+            }),
             6,
             [1.4711413828814086, -0.5284225155140307, 0.0],
             [1.3208241428522731, -0.6951989906821868, 0.0],

@@ -50,7 +50,7 @@ pub type Adagrad<T> = FirstOrder<AdagradConfig, T>;
 impl<T: Float> Adagrad<T> {
     /// With the given learning rate and the defaults of [`AdagradConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(AdagradConfig { learning_rate, ..AdagradConfig::default() })
+        Self::with_config(AdagradConfig { learning_rate, ..AdagradConfig::default() })
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             [1.2026262932572889, -0.8460774454676812, 0.0],
         );
         follows(
-            Adagrad::with(AdagradConfig {
+            Adagrad::with_config(AdagradConfig {
                 learning_rate: 0.1,
                 lr_decay: 0.2,
                 weight_decay: 0.1,

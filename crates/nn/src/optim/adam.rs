@@ -60,12 +60,17 @@ pub type Adam<T> = FirstOrder<AdamConfig, T>;
 impl<T: Float> Adam<T> {
     /// Adam with the given learning rate and the paper's other constants.
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(AdamConfig { learning_rate, ..AdamConfig::default() })
+        Self::with_config(AdamConfig { learning_rate, ..AdamConfig::default() })
     }
 
-    /// AdamW: decoupled decay, 0.01 unless told otherwise.
+    /// AdamW: decoupled decay, 0.01 by default.
     pub fn adamw(learning_rate: f64) -> Self {
-        Self::with(AdamConfig { learning_rate, weight_decay: 0.01, decoupled: true, ..AdamConfig::default() })
+        Self::with_config(AdamConfig {
+            learning_rate,
+            weight_decay: 0.01,
+            decoupled: true,
+            ..AdamConfig::default()
+        })
     }
 }
 
@@ -176,7 +181,7 @@ mod tests {
     fn steps_follow_the_formulas() {
         for (weight_decay, decoupled) in [(0.0, false), (0.1, false), (0.1, true)] {
             let config = AdamConfig { learning_rate: 0.05, weight_decay, decoupled, ..AdamConfig::default() };
-            let mut adam = Adam::with(config);
+            let mut adam = Adam::with_config(config);
             let mut p = Param::new(Tensor::from([1.5, 0.0]));
             let (mut want, mut m, mut v) = ([1.5f64, 0.0], [0.0; 2], [0.0; 2]);
             for t in 1..=6 {
@@ -216,19 +221,19 @@ mod tests {
     fn steps_are_pytorchs() {
         let base = AdamConfig { learning_rate: 0.1, ..AdamConfig::default() };
         follows(
-            Adam::with(AdamConfig { weight_decay: 0.1, ..base }),
+            Adam::with_config(AdamConfig { weight_decay: 0.1, ..base }),
             6,
             [1.4000000004301076, -0.599999996923077, 0.0],
             [0.9458484696973283, -1.0553850981257662, 0.0],
         );
         follows(
-            Adam::with(AdamConfig { beta1: 0.5, beta2: 0.6, amsgrad: true, ..base }),
+            Adam::with_config(AdamConfig { beta1: 0.5, beta2: 0.6, amsgrad: true, ..base }),
             6,
             [1.4000000004597701, -0.5999999973333334, 0.0],
             [1.0396270797058003, -1.0130367641612552, 0.0],
         );
         follows(
-            Adam::with(AdamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            Adam::with_config(AdamConfig { weight_decay: 0.1, decoupled: true, ..base }),
             6,
             [1.38500000045977, -0.5949999973333334, 0.0],
             [0.8880072682774095, -1.0370729050366252, 0.0],

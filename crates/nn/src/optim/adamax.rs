@@ -45,7 +45,7 @@ pub type Adamax<T> = FirstOrder<AdamaxConfig, T>;
 impl<T: Float> Adamax<T> {
     /// With the given learning rate and the defaults of [`AdamaxConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(AdamaxConfig { learning_rate, ..AdamaxConfig::default() })
+        Self::with_config(AdamaxConfig { learning_rate, ..AdamaxConfig::default() })
     }
 }
 
@@ -125,7 +125,11 @@ mod tests {
             [1.0586272733655964, -1.0346387648803126, 0.0],
         );
         follows(
-            Adamax::with(AdamaxConfig { learning_rate: 0.1, weight_decay: 0.1, ..AdamaxConfig::default() }),
+            Adamax::with_config(AdamaxConfig {
+                learning_rate: 0.1,
+                weight_decay: 0.1,
+                ..AdamaxConfig::default()
+            }),
             6,
             [1.4000000004301074, -0.599999996923077, 0.0],
             [1.0520550597228189, -1.0138900353175466, 0.0],

@@ -43,7 +43,7 @@ use wengert_tape::{
 /// }
 ///
 /// let mut p = Param::new(Tensor::from([4.0f64, -3.0]));
-/// let mut optimizer = FirstOrder::with(SignDescent { learning_rate: 0.5 });
+/// let mut optimizer = FirstOrder::with_config(SignDescent { learning_rate: 0.5 });
 /// let grads = Tape::new().param(&p).square().sum().backward()?;
 /// optimizer.step(&mut p, &grads)?;
 /// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
@@ -187,7 +187,7 @@ impl<C> fmt::Debug for Group<C> {
 
 impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// With options.
-    pub fn with(config: C) -> Self {
+    pub fn with_config(config: C) -> Self {
         let initial = config.learning_rate();
         FirstOrder {
             config,

@@ -118,11 +118,11 @@ impl<T: Float> Default for Lbfgs<T> {
 impl<T: Float> Lbfgs<T> {
     /// With the default options.
     pub fn new() -> Self {
-        Self::with(LbfgsConfig::default())
+        Self::with_config(LbfgsConfig::default())
     }
 
     /// With options.
-    pub fn with(config: LbfgsConfig) -> Self {
+    pub fn with_config(config: LbfgsConfig) -> Self {
         Lbfgs {
             config,
             steps: 0,
@@ -348,7 +348,7 @@ impl<T: Float> Lbfgs<T> {
             outcome?;
             joined(&found)
         };
-        let mut loaded = Lbfgs::with(self.config);
+        let mut loaded = Lbfgs::with_config(self.config);
         (loaded.steps, loaded.directions) = (count("steps")?, count("directions")?);
         (loaded.evaluations, loaded.scale) = (count("evaluations")?, number("scale")?);
         if loaded.directions > 0 {

@@ -44,7 +44,7 @@ pub type Lion<T> = FirstOrder<LionConfig, T>;
 impl<T: Float> Lion<T> {
     /// With the given learning rate and the defaults of [`LionConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(LionConfig { learning_rate, ..LionConfig::default() })
+        Self::with_config(LionConfig { learning_rate, ..LionConfig::default() })
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             }
         }
         follows(
-            Lion::with(LionConfig { learning_rate: 0.1, weight_decay: 0.2, ..LionConfig::default() }),
+            Lion::with_config(LionConfig { learning_rate: 0.1, weight_decay: 0.2, ..LionConfig::default() }),
             6,
             first,
             phi,

@@ -159,14 +159,14 @@ pub(crate) mod tests {
         let rmsprop = RmspropConfig { momentum: 0.5, centered: true, ..RmspropConfig::default() };
         vec![
             Box::new(Sgd::new(rate)),
-            Box::new(Sgd::with(sgd)),
-            Box::new(Sgd::with(SgdConfig { nesterov: true, ..sgd })),
+            Box::new(Sgd::with_config(sgd)),
+            Box::new(Sgd::with_config(SgdConfig { nesterov: true, ..sgd })),
             Box::new(Adam::new(rate)),
             Box::new(Adam::adamw(rate)),
-            Box::new(Adam::with(AdamConfig { amsgrad: true, ..AdamConfig::default() })),
+            Box::new(Adam::with_config(AdamConfig { amsgrad: true, ..AdamConfig::default() })),
             Box::new(Rmsprop::new(rate)),
-            Box::new(Rmsprop::with(rmsprop)),
-            Box::new(Adagrad::with(AdagradConfig {
+            Box::new(Rmsprop::with_config(rmsprop)),
+            Box::new(Adagrad::with_config(AdagradConfig {
                 initial_accumulator_value: 0.1,
                 lr_decay: 0.1,
                 ..AdagradConfig::default()
@@ -277,10 +277,16 @@ pub(crate) mod tests {
         };
         refused(Box::new(Sgd::new(-1.0)), "learning rate");
         refused(Box::new(Sgd::new(f64::NAN)), "learning rate");
-        refused(Box::new(Sgd::with(SgdConfig { nesterov: true, ..SgdConfig::default() })), "Nesterov");
-        refused(Box::new(Adam::with(AdamConfig { beta2: 1.0, ..AdamConfig::default() })), "beta2");
-        refused(Box::new(Rmsprop::with(RmspropConfig { alpha: -0.1, ..RmspropConfig::default() })), "alpha");
-        refused(Box::new(Adadelta::with(AdadeltaConfig { rho: 1.1, ..AdadeltaConfig::default() })), "rho");
+        refused(Box::new(Sgd::with_config(SgdConfig { nesterov: true, ..SgdConfig::default() })), "Nesterov");
+        refused(Box::new(Adam::with_config(AdamConfig { beta2: 1.0, ..AdamConfig::default() })), "beta2");
+        refused(
+            Box::new(Rmsprop::with_config(RmspropConfig { alpha: -0.1, ..RmspropConfig::default() })),
+            "alpha",
+        );
+        refused(
+            Box::new(Adadelta::with_config(AdadeltaConfig { rho: 1.1, ..AdadeltaConfig::default() })),
+            "rho",
+        );
         refused(
             Box::new(Adam::new(0.1).group("*.baise", |c| c.weight_decay = 0.0)),
             "\"*.baise\" covers no parameter",
@@ -452,16 +458,16 @@ pub(crate) mod tests {
             SgdConfig { weight_decay: 0.5, ..momentum },
         ] {
             for g in [INF, -INF] {
-                assert_eq!(stepped(&mut Sgd::with(config), &mut from(), g), -g, "{config:?}");
+                assert_eq!(stepped(&mut Sgd::with_config(config), &mut from(), g), -g, "{config:?}");
             }
         }
         // Wholly dampened, the velocity stays the first gradient's: v = 0.9 · 1.
-        let (mut sgd, mut p) = (Sgd::with(SgdConfig { dampening: 1.0, ..momentum }), from());
+        let (mut sgd, mut p) = (Sgd::with_config(SgdConfig { dampening: 1.0, ..momentum }), from());
         stepped(&mut sgd, &mut p, 1.0);
         assert!((stepped(&mut sgd, &mut p, INF) - (1.0 - 0.1 - 0.09)).abs() < 1e-15);
         assert_eq!(stepped(&mut Radam::new(0.1), &mut from(), INF), -INF, "a plain step at first");
         assert_eq!(stepped(&mut Lion::new(0.1), &mut from(), INF), 0.9);
-        assert!(stepped(&mut Sgd::with(momentum), &mut from(), f64::NAN).is_nan());
+        assert!(stepped(&mut Sgd::with_config(momentum), &mut from(), f64::NAN).is_nan());
     }
 
     #[test]
@@ -478,7 +484,7 @@ pub(crate) mod tests {
     fn a_learning_rate_of_zero_moves_nothing() {
         for mut optimizer in [
             Box::new(Sgd::new(0.0)) as Box<dyn Optimizer<f64>>,
-            Box::new(Sgd::with(SgdConfig { momentum: 0.9, ..SgdConfig::default() })),
+            Box::new(Sgd::with_config(SgdConfig { momentum: 0.9, ..SgdConfig::default() })),
             Box::new(Adam::adamw(0.0)),
             Box::new(Adagrad::new(0.0)),
             Box::new(Adamax::new(0.0)),
@@ -496,13 +502,32 @@ pub(crate) mod tests {
     fn what_is_not_remembered_has_no_influence() {
         let (beta1, beta2, learning_rate) = (0.0, 0.0, 0.25);
         for mut optimizer in [
-            Box::new(Adam::with(AdamConfig { beta1, beta2, learning_rate, ..AdamConfig::default() }))
+            Box::new(Adam::with_config(AdamConfig { beta1, beta2, learning_rate, ..AdamConfig::default() }))
                 as Box<dyn Optimizer<f64>>,
-            Box::new(Adamax::with(AdamaxConfig { beta1, beta2, learning_rate, ..AdamaxConfig::default() })),
-            Box::new(Nadam::with(NadamConfig { beta1, beta2, learning_rate, ..NadamConfig::default() })),
-            Box::new(Radam::with(RadamConfig { beta1, beta2, learning_rate, ..RadamConfig::default() })),
-            Box::new(Rmsprop::with(RmspropConfig { alpha: 0.0, learning_rate, ..RmspropConfig::default() })),
-            Box::new(Lion::with(LionConfig { beta1, beta2, learning_rate, weight_decay: 0.0 })),
+            Box::new(Adamax::with_config(AdamaxConfig {
+                beta1,
+                beta2,
+                learning_rate,
+                ..AdamaxConfig::default()
+            })),
+            Box::new(Nadam::with_config(NadamConfig {
+                beta1,
+                beta2,
+                learning_rate,
+                ..NadamConfig::default()
+            })),
+            Box::new(Radam::with_config(RadamConfig {
+                beta1,
+                beta2,
+                learning_rate,
+                ..RadamConfig::default()
+            })),
+            Box::new(Rmsprop::with_config(RmspropConfig {
+                alpha: 0.0,
+                learning_rate,
+                ..RmspropConfig::default()
+            })),
+            Box::new(Lion::with_config(LionConfig { beta1, beta2, learning_rate, weight_decay: 0.0 })),
         ] {
             let mut p = Param::new(Tensor::from([1.0]));
             stepped(&mut *optimizer, &mut p, INF);
@@ -517,10 +542,10 @@ pub(crate) mod tests {
         let mut p = Param::new(Tensor::from([1.0]));
         let grads = Tape::new().param(&p).sum().backward().unwrap();
         for mut optimizer in [
-            Box::new(Sgd::with(SgdConfig { weight_decay: INF, ..SgdConfig::default() }))
+            Box::new(Sgd::with_config(SgdConfig { weight_decay: INF, ..SgdConfig::default() }))
                 as Box<dyn Optimizer<f64>>,
-            Box::new(Adagrad::with(AdagradConfig { lr_decay: INF, ..AdagradConfig::default() })),
-            Box::new(Adam::with(AdamConfig { epsilon: INF, ..AdamConfig::default() })),
+            Box::new(Adagrad::with_config(AdagradConfig { lr_decay: INF, ..AdagradConfig::default() })),
+            Box::new(Adam::with_config(AdamConfig { epsilon: INF, ..AdamConfig::default() })),
         ] {
             let said = refusal(optimizer.step(&mut p, &grads));
             assert!(said.contains("found inf"), "{said}");

@@ -62,7 +62,7 @@ pub type Nadam<T> = FirstOrder<NadamConfig, T>;
 impl<T: Float> Nadam<T> {
     /// With the given learning rate and the defaults of [`NadamConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(NadamConfig { learning_rate, ..NadamConfig::default() })
+        Self::with_config(NadamConfig { learning_rate, ..NadamConfig::default() })
     }
 }
 
@@ -168,13 +168,13 @@ mod tests {
             [1.1182398583368425, -0.9372452122910144, 0.0],
         );
         follows(
-            Nadam::with(NadamConfig { weight_decay: 0.1, momentum_decay: 0.1, ..base }),
+            Nadam::with_config(NadamConfig { weight_decay: 0.1, momentum_decay: 0.1, ..base }),
             6,
             [1.3942937539278397, -0.605706243274311, 0.0],
             [1.1129088386215709, -0.9170351217379398, 0.0],
         );
         follows(
-            Nadam::with(NadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            Nadam::with_config(NadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
             6,
             [1.379354822650186, -0.6006451750183341, 0.0],
             [1.0600027274076986, -0.905647677270725, 0.0],

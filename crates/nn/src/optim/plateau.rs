@@ -64,7 +64,7 @@ pub enum Threshold {
 /// use wengert_nn::optim::{Adam, Optimizer, Plateau, PlateauConfig};
 /// let mut adam = Adam::<f32>::new(0.1);
 /// let config = PlateauConfig { patience: 1, factor: 0.5, ..PlateauConfig::default() };
-/// let mut plateau = Plateau::with(adam.learning_rate(), config);
+/// let mut plateau = Plateau::with_config(adam.learning_rate(), config);
 /// for loss in [2.0, 1.0, 1.1, 1.2, 1.0] {
 ///     adam.set_learning_rate(plateau.observe(loss)?);
 /// }
@@ -86,11 +86,11 @@ pub struct Plateau {
 impl Plateau {
     /// From the given learning rate, with the default options.
     pub fn new(rate: f64) -> Self {
-        Self::with(rate, PlateauConfig::default())
+        Self::with_config(rate, PlateauConfig::default())
     }
 
     /// With options.
-    pub fn with(rate: f64, config: PlateauConfig) -> Self {
+    pub fn with_config(rate: f64, config: PlateauConfig) -> Self {
         Plateau { config, rate, best: None, waited: 0, cooling: 0 }
     }
 
@@ -180,11 +180,11 @@ mod tests {
     /// PyTorch 2.15, with the state saved and loaded after every observation.
     #[track_caller]
     fn follows(config: PlateauConfig, want: &[f64]) {
-        let mut plateau = Plateau::with(0.4, config);
+        let mut plateau = Plateau::with_config(0.4, config);
         for (i, (value, want)) in OBSERVED.into_iter().zip(want).enumerate() {
             let found = plateau.observe(value).unwrap();
             assert!((found - want).abs() < 1e-15, "observation {i}: {found}, not {want}");
-            let mut resumed = Plateau::with(1.0, config);
+            let mut resumed = Plateau::with_config(1.0, config);
             resumed.load_state(&plateau.state()).unwrap();
             assert_eq!(resumed, plateau);
             plateau = resumed;
@@ -226,12 +226,12 @@ mod tests {
     fn nan_is_no_better_and_a_negative_best_keeps_its_margin() {
         let config =
             PlateauConfig { patience: 0, threshold: Threshold::Relative(0.1), ..PlateauConfig::default() };
-        let mut plateau = Plateau::with(1.0, config);
+        let mut plateau = Plateau::with_config(1.0, config);
         assert_eq!(plateau.observe(-10.0).unwrap(), 1.0);
         assert_eq!(plateau.observe(-10.5).unwrap(), 0.1, "better by less than a tenth of 10");
         let after = plateau.observe(f64::NAN).unwrap();
         assert!((after - 0.01).abs() < 1e-15);
-        assert!(Plateau::with(1.0, PlateauConfig { factor: 1.0, ..config }).observe(0.0).is_err());
+        assert!(Plateau::with_config(1.0, PlateauConfig { factor: 1.0, ..config }).observe(0.0).is_err());
         let mut missing = plateau.state();
         missing.remove("waited");
         assert!(plateau.load_state(&missing).unwrap_err().to_string().contains("no tensor waited"));
@@ -241,7 +241,7 @@ mod tests {
     fn what_is_finite_is_better_than_an_infinity() {
         for threshold in [Threshold::Relative(1e-4), Threshold::Relative(0.0), Threshold::Absolute(0.1)] {
             let config = PlateauConfig { patience: 0, threshold, ..PlateauConfig::default() };
-            let mut plateau = Plateau::with(1.0, config);
+            let mut plateau = Plateau::with_config(1.0, config);
             assert_eq!(plateau.observe(f64::INFINITY).unwrap(), 1.0);
             assert_eq!(plateau.observe(5.0).unwrap(), 1.0, "{threshold:?}");
             assert!(plateau.observe(5.0).unwrap() < 1.0);

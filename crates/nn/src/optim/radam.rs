@@ -57,7 +57,7 @@ pub type Radam<T> = FirstOrder<RadamConfig, T>;
 impl<T: Float> Radam<T> {
     /// With the given learning rate and the defaults of [`RadamConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(RadamConfig { learning_rate, ..RadamConfig::default() })
+        Self::with_config(RadamConfig { learning_rate, ..RadamConfig::default() })
     }
 }
 
@@ -171,13 +171,13 @@ mod tests {
         let base = RadamConfig { learning_rate: 0.1, ..RadamConfig::default() };
         follows(Radam::new(0.1), 9, [1.2825, -0.5375, 0.0], [0.8167742670069654, -0.7036893754525184, 0.0]);
         follows(
-            Radam::with(RadamConfig { weight_decay: 0.1, ..base }),
+            Radam::with_config(RadamConfig { weight_decay: 0.1, ..base }),
             9,
             [1.2675, -0.5325, 0.0],
             [0.7698157478202508, -0.6769784748263957, 0.0],
         );
         follows(
-            Radam::with(RadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
+            Radam::with_config(RadamConfig { weight_decay: 0.1, decoupled: true, ..base }),
             9,
             [1.2674999999999998, -0.5325, 0.0],
             [0.7467026711494974, -0.6493461259887415, 0.0],

@@ -57,7 +57,7 @@ pub type Rmsprop<T> = FirstOrder<RmspropConfig, T>;
 impl<T: Float> Rmsprop<T> {
     /// With the given learning rate and the defaults of [`RmspropConfig`].
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(RmspropConfig { learning_rate, ..RmspropConfig::default() })
+        Self::with_config(RmspropConfig { learning_rate, ..RmspropConfig::default() })
     }
 }
 
@@ -216,19 +216,19 @@ mod tests {
             [0.8317439985625162, -1.0000019331835541, 0.0],
         );
         follows(
-            Rmsprop::with(RmspropConfig { momentum: 0.8, centered: true, weight_decay: 0.1, ..base }),
+            Rmsprop::with_config(RmspropConfig { momentum: 0.8, centered: true, weight_decay: 0.1, ..base }),
             6,
             [1.3333333357228194, -0.6666666495726513, 0.0],
             [0.3971680319583058, -0.9924892604988108, 0.0],
         );
         follows(
-            Rmsprop::with(RmspropConfig { centered: true, ..base }),
+            Rmsprop::with_config(RmspropConfig { centered: true, ..base }),
             6,
             [1.3333333358876116, -0.6666666518518533, 0.0],
             [1.0318105560417732, -0.9953537399368959, 0.0],
         );
         follows(
-            Rmsprop::with(RmspropConfig { momentum: 0.8, ..base }),
+            Rmsprop::with_config(RmspropConfig { momentum: 0.8, ..base }),
             6,
             [1.3418861192904314, -0.6581138696750868, 0.0],
             [0.4908432827948627, -1.0918458696803603, 0.0],
@@ -241,7 +241,7 @@ mod tests {
         use wengert_tape::{Param, Tape};
         let config =
             RmspropConfig { alpha: 0.5, centered: true, learning_rate: 1e-9, ..RmspropConfig::default() };
-        let mut rmsprop = Rmsprop::with(config);
+        let mut rmsprop = Rmsprop::with_config(config);
         let mut p = Param::new(Tensor::<f32>::arange(0.1, 0.37, 100));
         let slope = p.value().clone();
         for _ in 0..200 {

@@ -48,7 +48,7 @@ pub type Sgd<T> = FirstOrder<SgdConfig, T>;
 impl<T: Float> Sgd<T> {
     /// Plain gradient descent with the given learning rate.
     pub fn new(learning_rate: f64) -> Self {
-        Self::with(SgdConfig { learning_rate, ..SgdConfig::default() })
+        Self::with_config(SgdConfig { learning_rate, ..SgdConfig::default() })
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
         for (momentum, nesterov, weight_decay) in [(0.0, false, 0.1), (0.9, false, 0.0), (0.9, true, 0.1)] {
             let config =
                 SgdConfig { learning_rate: 0.1, momentum, nesterov, weight_decay, ..SgdConfig::default() };
-            let mut sgd = Sgd::with(config);
+            let mut sgd = Sgd::with_config(config);
             let mut p = Param::new(Tensor::from([1.5, -0.5]));
             let (mut want, mut v) = ([1.5, -0.5], [0.0; 2]);
             for _ in 0..5 {
@@ -181,13 +181,13 @@ mod tests {
     fn steps_are_pytorchs() {
         let base = SgdConfig { learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1, ..SgdConfig::default() };
         follows(
-            Sgd::with(SgdConfig { dampening: 0.3, ..base }),
+            Sgd::with_config(SgdConfig { dampening: 0.3, ..base }),
             6,
             [1.2675, -0.5325, 0.0],
             [-0.02554672071286441, -0.9302528262287316, 0.0],
         );
         follows(
-            Sgd::with(SgdConfig { nesterov: true, ..base }),
+            Sgd::with_config(SgdConfig { nesterov: true, ..base }),
             6,
             [1.05825, -0.56175, 0.0],
             [-0.013651563875554405, -1.0540871752377585, 0.0],

@@ -59,7 +59,7 @@ impl Default for CharRnnConfig {
 /// use wengert_ops::{Tensor, random::Rng};
 /// use wengert_tape::Tape;
 /// let config = CharRnnConfig { vocabulary: 3, embedding: 4, hidden: 8, ..CharRnnConfig::default() };
-/// let mut model = CharRnn::<f32>::new(&config, &mut Rng::seed(0));
+/// let mut model = CharRnn::<f32>::with_config(&config, &mut Rng::seed(0));
 /// let (ids, next) = (Tensor::from([[0, 1, 2, 0, 1, 2]]), Tensor::from([[1, 2, 0, 1, 2, 0]]));
 /// let (mut adam, mut tape, mut loss) = (Adam::new(0.05), Tape::train(0), f32::MAX);
 /// for _ in 0..60 {
@@ -99,7 +99,7 @@ impl<T: Float> Default for CharRnnMemory<T> {
 
 impl<T: Float> CharRnn<T> {
     /// A model with PyTorch's default weights.
-    pub fn new(config: &CharRnnConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &CharRnnConfig, rng: &mut Rng) -> Self {
         let embedding = Embedding::new(config.vocabulary, config.embedding, rng);
         let shape = RecurrentConfig {
             layers: config.layers,
@@ -108,9 +108,9 @@ impl<T: Float> CharRnn<T> {
         };
         let (mut rnn, mut lstm, mut gru) = (None, None, None);
         match config.recurrence {
-            Recurrence::Rnn => rnn = Some(Rnn::new(&shape, rng)),
-            Recurrence::Lstm => lstm = Some(Lstm::new(&shape, rng)),
-            Recurrence::Gru => gru = Some(Gru::new(&shape, rng)),
+            Recurrence::Rnn => rnn = Some(Rnn::with_config(&shape, rng)),
+            Recurrence::Lstm => lstm = Some(Lstm::with_config(&shape, rng)),
+            Recurrence::Gru => gru = Some(Gru::with_config(&shape, rng)),
         }
         let head = Linear::new(config.hidden, config.vocabulary, rng);
         CharRnn { embedding, rnn, lstm, gru, dropout: Dropout::new(config.dropout), head }
@@ -171,7 +171,7 @@ mod tests {
     fn model(recurrence: Recurrence) -> CharRnn<f64> {
         let config =
             CharRnnConfig { vocabulary: 4, embedding: 3, recurrence, hidden: 5, layers: 2, dropout: 0.1 };
-        CharRnn::new(&config, &mut Rng::seed(1))
+        CharRnn::with_config(&config, &mut Rng::seed(1))
     }
 
     #[test]

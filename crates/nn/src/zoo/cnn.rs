@@ -24,7 +24,7 @@ pub fn lenet<T: Float>(channels: usize, size: usize, classes: usize, rng: &mut R
     // The first convolution keeps the size, as if the image were padded to 32 × 32.
     let flat = 16 * ((size / 2).saturating_sub(4) / 2).pow(2);
     Sequential::new()
-        .push(Conv2d::with(channels, 6, 5, ConvOptions::default().padding(2), rng))
+        .push(Conv2d::with_config(channels, 6, 5, ConvOptions::default().padding(2), rng))
         .push(Activation::Relu)
         .push(MaxPool2d::new(2))
         .push(Conv2d::new(6, 16, 5, rng))
@@ -100,7 +100,7 @@ pub(super) fn convolution<T: Float>(
     rng: &mut Rng,
 ) -> Conv2d<T> {
     let options = ConvOptions::default().stride(stride).padding(kernel / 2);
-    Conv2d::with(inputs, outputs, kernel, options, rng)
+    Conv2d::with_config(inputs, outputs, kernel, options, rng)
         .without_bias()
         .init(Scheme::KaimingNormal(Gain::Relu), rng)
 }
@@ -181,14 +181,14 @@ mod tests {
     fn small_resnet<T: Float>(seed: u64) -> ResNet<T> {
         let config =
             ResNetConfig { channels: 1, classes: 2, widths: vec![4, 8], blocks: vec![1, 2], large: false };
-        ResNet::new(&config, &mut Rng::seed(seed))
+        ResNet::with_config(&config, &mut Rng::seed(seed))
     }
 
     fn small_vit<T: Float>(seed: u64) -> Vit<T> {
         let config =
             VitConfig { size: 8, classes: 2, width: 16, heads: 2, layers: 2, ..VitConfig::default() };
         let config = VitConfig { patch: 2, ..config };
-        Vit::new(&config, &mut Rng::seed(seed))
+        Vit::with_config(&config, &mut Rng::seed(seed))
     }
 
     #[test]
@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn the_networks_of_the_papers_have_their_sizes() {
-        let count = |config: &ResNetConfig| ResNet::<f32>::new(config, &mut Rng::seed(0)).num_params();
+        let count =
+            |config: &ResNetConfig| ResNet::<f32>::with_config(config, &mut Rng::seed(0)).num_params();
         assert_eq!(count(&ResNetConfig::cifar(5)), 466_906);
         assert_eq!(count(&ResNetConfig::resnet18(1000)), 11_689_512);
         assert_eq!(count(&ResNetConfig::resnet34(1000)), 21_797_672);

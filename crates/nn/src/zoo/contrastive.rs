@@ -69,8 +69,10 @@ impl<T: Float, E: Layer<T>> Contrastive<T, E> {
     /// The encoder with a projection of two layers and ReLU.
     pub fn new(encoder: E, config: &ContrastiveConfig, rng: &mut Rng) -> Self {
         let widths = vec![config.features, config.hidden, config.outputs];
-        let projection =
-            Mlp::new(&MlpConfig { widths, activation: Activation::Relu, ..MlpConfig::default() }, rng);
+        let projection = Mlp::with_config(
+            &MlpConfig { widths, activation: Activation::Relu, ..MlpConfig::default() },
+            rng,
+        );
         Contrastive { encoder, projection, temperature: config.temperature }
     }
 

@@ -35,7 +35,7 @@ impl Default for ForecasterConfig {
 /// use wengert_nn::dist::Distribution;
 /// use wengert_nn::zoo::{Forecaster, ForecasterConfig};
 /// use wengert_ops::{Tensor, random::Rng};
-/// let net = Forecaster::<f64>::new(&ForecasterConfig { horizon: 3, ..Default::default() }, &mut Rng::seed(0));
+/// let net = Forecaster::<f64>::with_config(&ForecasterConfig { horizon: 3, ..Default::default() }, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::new();
 /// let future = net.predict(tape.constant(Tensor::ones([5, 12, 1])));
 /// assert_eq!(*future.shape(), [5, 3]);
@@ -55,11 +55,11 @@ pub struct Forecaster<T: Float> {
 
 impl<T: Float> Forecaster<T> {
     /// A network with PyTorch's default weights.
-    pub fn new(config: &ForecasterConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &ForecasterConfig, rng: &mut Rng) -> Self {
         let recurrent =
             RecurrentConfig { layers: config.layers, ..RecurrentConfig::new(config.features, config.hidden) };
         Forecaster {
-            recurrent: Gru::new(&recurrent, rng),
+            recurrent: Gru::with_config(&recurrent, rng),
             head: Linear::new(config.hidden, 2 * config.horizon, rng),
             least_std: config.least_std,
         }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn gradients_are_right() {
         let config = ForecasterConfig { hidden: 4, layers: 2, horizon: 3, features: 2, ..Default::default() };
-        let mut net = Forecaster::<f64>::new(&config, &mut Rng::seed(0));
+        let mut net = Forecaster::<f64>::with_config(&config, &mut Rng::seed(0));
         let (x, y) = (
             Tensor::randn([3, 4, 2], &mut Rng::seed(1)).unwrap(),
             Tensor::<f64>::randn([3, 3], &mut Rng::seed(2)).unwrap(),
@@ -120,7 +120,7 @@ mod tests {
             (Tensor::from_vec(x, [n, past, 1]).unwrap(), Tensor::from_vec(y, [n, 1]).unwrap())
         };
         let config = ForecasterConfig { hidden: 16, ..Default::default() };
-        let mut net = Forecaster::<f64>::new(&config, &mut Rng::seed(0));
+        let mut net = Forecaster::<f64>::with_config(&config, &mut Rng::seed(0));
         let (mut adam, mut tape) = (Adam::new(0.01), Tape::train(0));
         let (train, test) = rows.split_at(450);
         let (x, y) = gather(train);

@@ -171,16 +171,16 @@ pub fn dcgan<T: Float>(config: &DcganConfig, rng: &mut Rng) -> (Sequential<T>, S
         .push(Reshape::new([2 * width, inner, inner]))
         .push(BatchNorm::new(2 * width))
         .push(Activation::Relu)
-        .push(ConvTranspose2d::with(2 * width, width, 4, double, rng).without_bias().init(normal, rng))
+        .push(ConvTranspose2d::with_config(2 * width, width, 4, double, rng).without_bias().init(normal, rng))
         .push(BatchNorm::new(width))
         .push(Activation::Relu)
-        .push(ConvTranspose2d::with(width, channels, 4, double, rng).init(normal, rng))
+        .push(ConvTranspose2d::with_config(width, channels, 4, double, rng).init(normal, rng))
         .push(Activation::Tanh);
     let half = ConvOptions::default().stride(2).padding(1);
     let discriminator = Sequential::new()
-        .push(Conv2d::with(channels, width, 4, half, rng).init(normal, rng))
+        .push(Conv2d::with_config(channels, width, 4, half, rng).init(normal, rng))
         .push(Activation::LeakyRelu(0.2))
-        .push(Conv2d::with(width, 2 * width, 4, half, rng).without_bias().init(normal, rng))
+        .push(Conv2d::with_config(width, 2 * width, 4, half, rng).without_bias().init(normal, rng))
         .push(BatchNorm::new(2 * width))
         .push(Activation::LeakyRelu(0.2))
         .push(Flatten)
@@ -294,7 +294,7 @@ mod tests {
             let mut rng = Rng::seed(7);
             let (mut generator, mut discriminator) = dense_gan::<f32>(&config, &mut rng);
             let adam = AdamConfig { learning_rate: 2e-3, beta1: 0.5, ..AdamConfig::default() };
-            let (mut g, mut d) = (Adam::with(adam), Adam::with(adam));
+            let (mut g, mut d) = (Adam::with_config(adam), Adam::with_config(adam));
             let mut tape = Tape::train(0);
             let radius = |x: &Tensor<f32>| {
                 let sizes: Vec<f32> = x.to_vec().chunks(2).map(|p| p[0].hypot(p[1])).collect();

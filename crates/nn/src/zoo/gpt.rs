@@ -43,7 +43,7 @@ impl Default for GptConfig {
 /// use wengert_nn::zoo::{Gpt, GptConfig, LanguageModel};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = GptConfig { vocabulary: 10, context: 8, width: 16, heads: 2, layers: 2, dropout: 0.0 };
-/// let model = Gpt::<f32>::new(&config, &mut Rng::seed(0));
+/// let model = Gpt::<f32>::with_config(&config, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// assert_eq!(model.logits(&tape, &Tensor::from([[1, 2, 3]])).shape(), [1, 3, 10]);
 /// ```
@@ -74,7 +74,7 @@ impl<T: Float> Default for GptMemory<T> {
 
 impl<T: Float> Gpt<T> {
     /// A model whose vectors have a standard deviation of 0.02.
-    pub fn new(config: &GptConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &GptConfig, rng: &mut Rng) -> Self {
         let tokens = Embedding::new(config.vocabulary, config.width, rng).init(Scheme::Normal(0.02), rng);
         let positions = LearnedPositions::new(config.context, config.width, rng);
         let blocks = blocks(config.width, config.heads, config.layers, config.dropout);
@@ -82,7 +82,7 @@ impl<T: Float> Gpt<T> {
             tokens,
             positions,
             dropout: Dropout::new(config.dropout),
-            blocks: TransformerEncoder::new(&blocks, rng),
+            blocks: TransformerEncoder::with_config(&blocks, rng),
         }
     }
 
@@ -144,7 +144,7 @@ mod tests {
 
     fn small(dropout: f64) -> Gpt<f64> {
         let config = GptConfig { vocabulary: 5, context: 6, width: 8, heads: 2, layers: 2, dropout };
-        Gpt::new(&config, &mut Rng::seed(1))
+        Gpt::with_config(&config, &mut Rng::seed(1))
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn it_learns_a_pattern_and_writes_it() {
         let config = GptConfig { vocabulary: 6, context: 12, width: 32, heads: 2, layers: 2, dropout: 0.0 };
-        let mut model = Gpt::<f32>::new(&config, &mut Rng::seed(2));
+        let mut model = Gpt::<f32>::with_config(&config, &mut Rng::seed(2));
         // 0 1 2 3 4 5 5 4 3 2 1 0, again and again: what follows depends on where one comes from.
         let wave: Vec<i64> = (0..48)
             .map(|i| {

@@ -54,7 +54,7 @@ impl Default for Decoding {
 /// ```
 /// use wengert_nn::zoo::{CharRnn, CharRnnConfig, Decoding, generate};
 /// use wengert_ops::random::Rng;
-/// let model = CharRnn::<f32>::new(&CharRnnConfig { vocabulary: 5, ..CharRnnConfig::default() }, &mut Rng::seed(0));
+/// let model = CharRnn::<f32>::with_config(&CharRnnConfig { vocabulary: 5, ..CharRnnConfig::default() }, &mut Rng::seed(0));
 /// let ids = generate(&model, &[1, 2], 10, Decoding::default(), &mut Rng::seed(1))?;
 /// assert_eq!((ids.len(), &ids[..2]), (12, &[1i64, 2][..]));
 /// # Ok::<(), wengert_tape::Error>(())

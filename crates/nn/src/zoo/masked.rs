@@ -65,7 +65,7 @@ impl Default for MaskedConfig {
 /// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = MaskedConfig { size: 8, patch: 2, width: 16, layers: 1, decoder_width: 8, ..Default::default() };
-/// let model = MaskedAutoencoder::<f32>::new(&config, &mut Rng::seed(0));
+/// let model = MaskedAutoencoder::<f32>::with_config(&config, &mut Rng::seed(0));
 /// let x = Tensor::rand([3, 1, 8, 8], &mut Rng::seed(1))?;
 /// let tape = wengert_tape::Tape::train(0);
 /// let guess = model.guess(tape.constant(&x), &tape)?;
@@ -78,7 +78,7 @@ impl Default for MaskedConfig {
 pub struct MaskedAutoencoder<T: Float> {
     /// A patch's numbers to features.
     pub embed: Linear<T>,
-    /// What a classifier will look at, `[1, 1, width]`.
+    /// What a classifier will read, `[1, 1, width]`.
     pub class: Param<T>,
     /// Of the class vector and of each patch, in the encoder.
     pub positions: LearnedPositions<T>,
@@ -125,7 +125,7 @@ impl<T: Float> MaskedAutoencoder<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &MaskedConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &MaskedConfig, rng: &mut Rng) -> Self {
         let MaskedConfig { channels, patch, width, heads, decoder_width, .. } = *config;
         let steps = (config.size / patch.max(1)).saturating_pow(2).saturating_add(1);
         let numbers = channels.saturating_mul(patch).saturating_mul(patch);
@@ -134,11 +134,14 @@ impl<T: Float> MaskedAutoencoder<T> {
             embed: Linear::new(numbers, width, rng),
             class: Param::new(small.sample(&[1, 1, width].into(), rng)),
             positions: sinusoids(steps, width),
-            encoder: TransformerEncoder::new(&blocks(width, heads, config.layers, 0.0), rng),
+            encoder: TransformerEncoder::with_config(&blocks(width, heads, config.layers, 0.0), rng),
             bridge: Linear::new(width, decoder_width, rng),
             mask: Param::new(small.sample(&[1, 1, decoder_width].into(), rng)),
             decoder_positions: sinusoids(steps, decoder_width),
-            decoder: TransformerEncoder::new(&blocks(decoder_width, heads, config.decoder_layers, 0.0), rng),
+            decoder: TransformerEncoder::with_config(
+                &blocks(decoder_width, heads, config.decoder_layers, 0.0),
+                rng,
+            ),
             pixels: Linear::new(decoder_width, numbers, rng),
             patch,
             hidden: config.hidden,
@@ -212,7 +215,7 @@ impl<T: Float> MaskedAutoencoder<T> {
     /// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
     /// use wengert_ops::{Tensor, random::Rng};
     /// let config = MaskedConfig { size: 4, patch: 2, width: 8, layers: 1, decoder_width: 8, ..Default::default() };
-    /// let model = MaskedAutoencoder::<f32>::new(&config, &mut Rng::seed(0));
+    /// let model = MaskedAutoencoder::<f32>::with_config(&config, &mut Rng::seed(0));
     /// let x = Tensor::rand([1, 1, 4, 4], &mut Rng::seed(1))?;
     /// let (filled, hidden) = model.fill(&x, &mut Rng::seed(2))?;
     /// let same = filled.to_vec().iter().zip(x.to_vec()).filter(|(a, b)| **a == *b).count();
@@ -309,7 +312,7 @@ mod tests {
             hidden: 0.5,
             ..MaskedConfig::default()
         };
-        MaskedAutoencoder::new(&config, &mut Rng::seed(1))
+        MaskedAutoencoder::with_config(&config, &mut Rng::seed(1))
     }
 
     fn images(n: usize, seed: u64) -> Tensor<f64> {

@@ -31,7 +31,7 @@ impl Default for MlpConfig {
 /// use wengert_nn::{Layer, Module};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = MlpConfig { widths: vec![1, 8, 8, 8, 1], ..MlpConfig::default() };
-/// let net = Mlp::<f64>::new(&config, &mut Rng::seed(0));
+/// let net = Mlp::<f64>::with_config(&config, &mut Rng::seed(0));
 /// // K hidden layers of D neurons, one input, one output: 3D + 1 + (K - 1) D (D + 1) parameters.
 /// assert_eq!(net.num_params(), 3 * 8 + 1 + 2 * 8 * 9);
 /// let tape = wengert_tape::Tape::eval();
@@ -48,8 +48,19 @@ pub struct Mlp<T: Float> {
 }
 
 impl<T: Float> Mlp<T> {
+    /// A network of these widths, from the inputs to the outputs, with ReLU in between.
+    ///
+    /// ```
+    /// use wengert_nn::{Module, zoo::Mlp};
+    /// let net = Mlp::<f32>::new([64, 128, 10], &mut wengert_ops::random::Rng::seed(0));
+    /// assert_eq!(net.num_params(), 64 * 128 + 128 + 128 * 10 + 10);
+    /// ```
+    pub fn new(widths: impl Into<Vec<usize>>, rng: &mut Rng) -> Self {
+        Self::with_config(&MlpConfig { widths: widths.into(), ..MlpConfig::default() }, rng)
+    }
+
     /// A network with Kaiming-uniform weights, the gain being that of its activation, and zero biases.
-    pub fn new(config: &MlpConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &MlpConfig, rng: &mut Rng) -> Self {
         let gain = match config.activation {
             Activation::Relu => Gain::Relu,
             Activation::LeakyRelu(slope) => Gain::LeakyRelu(slope),
@@ -95,7 +106,7 @@ mod tests {
     #[test]
     fn backpropagation_in_vector_form() {
         let config = MlpConfig { widths: vec![3, 5, 4, 2], activation: Activation::Tanh, dropout: 0.0 };
-        let net = Mlp::<f64>::new(&config, &mut Rng::seed(1));
+        let net = Mlp::<f64>::with_config(&config, &mut Rng::seed(1));
         let tape = Tape::new();
         let x: Tensor<f64> = Tensor::randn([1, 3], &mut Rng::seed(2)).unwrap();
         let z: Vec<_> = net.pre_activations(tape.constant(&x)).into_iter().map(Var::keep).collect();

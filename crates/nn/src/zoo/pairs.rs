@@ -47,9 +47,9 @@ pub(super) fn convolutional<T: Float>(
     let features = wide * inner * inner;
     let half = ConvOptions::default().stride(2).padding(1);
     let encoder = Sequential::new()
-        .push(Conv2d::with(channels, width, 4, half, rng))
+        .push(Conv2d::with_config(channels, width, 4, half, rng))
         .push(Activation::Relu)
-        .push(Conv2d::with(width, wide, 4, half, rng))
+        .push(Conv2d::with_config(width, wide, 4, half, rng))
         .push(Activation::Relu)
         .push(Flatten);
     let double = ConvTransposeOptions::default().stride(2).padding(1);
@@ -57,8 +57,8 @@ pub(super) fn convolutional<T: Float>(
         .push(Linear::new(latent, features, rng))
         .push(Activation::Relu)
         .push(Reshape::new([wide, inner, inner]))
-        .push(ConvTranspose2d::with(wide, width, 4, double, rng))
+        .push(ConvTranspose2d::with_config(wide, width, 4, double, rng))
         .push(Activation::Relu)
-        .push(ConvTranspose2d::with(width, channels, 4, double, rng));
+        .push(ConvTranspose2d::with_config(width, channels, 4, double, rng));
     Pair { encoder, features, decoder }
 }

@@ -62,7 +62,8 @@ pub fn linear_probe<T: Float>(
     let x = features.sub(&shift)?.mul(&scale)?;
     let mut head = Linear::new(width, classes, &mut Rng::seed(0));
     head.weight.update(|w| *w = Tensor::full_like(w, T::ZERO));
-    let mut lbfgs = Lbfgs::with(LbfgsConfig { max_iter: 200, max_eval: Some(400), ..LbfgsConfig::default() });
+    let mut lbfgs =
+        Lbfgs::with_config(LbfgsConfig { max_iter: 200, max_eval: Some(400), ..LbfgsConfig::default() });
     lbfgs.step(&mut head, |head, tape| {
         let logits = head.forward(tape.constant(&x));
         loss::cross_entropy(logits, labels) + penalty::l2(&head.weight, tape, decay)

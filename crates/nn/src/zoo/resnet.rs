@@ -102,7 +102,7 @@ impl<T: Float> Layer<T> for BasicBlock<T> {
 /// ```
 /// use wengert_nn::{Layer, Module, zoo::{ResNet, ResNetConfig}};
 /// use wengert_ops::{Tensor, random::Rng};
-/// let net = ResNet::<f32>::new(&ResNetConfig::cifar(3), &mut Rng::seed(0));       // ResNet-20
+/// let net = ResNet::<f32>::with_config(&ResNetConfig::cifar(3), &mut Rng::seed(0));       // ResNet-20
 /// assert_eq!(net.num_params(), 272_474);                                          // with 1 × 1 shortcuts
 /// let tape = wengert_tape::Tape::eval();
 /// assert_eq!(net.forward(tape.constant(Tensor::zeros([1, 3, 32, 32]))).shape(), [1, 10]);
@@ -119,7 +119,7 @@ pub struct ResNet<T: Float> {
 
 impl<T: Float> ResNet<T> {
     /// A network with Kaiming-normal convolutions.
-    pub fn new(config: &ResNetConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &ResNetConfig, rng: &mut Rng) -> Self {
         let first = config.widths.first().copied().unwrap_or(config.channels);
         let (kernel, stride) = if config.large { (7, 2) } else { (3, 1) };
         let mut stem = Sequential::new()

@@ -79,7 +79,7 @@ impl<T: Float> LatentClassifier<T> {
         widths.extend(&config.hidden);
         widths.push(config.classes);
         let head = MlpConfig { widths, activation: config.activation, dropout: config.dropout };
-        LatentClassifier { vae, head: Mlp::new(&head, rng) }
+        LatentClassifier { vae, head: Mlp::with_config(&head, rng) }
     }
 
     /// The mean of q(z|x) of each sample, `[n, latent]`.

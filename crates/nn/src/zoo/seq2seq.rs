@@ -37,7 +37,7 @@ impl Default for Seq2SeqConfig {
 /// ```
 /// use wengert_nn::zoo::{Seq2Seq, Seq2SeqConfig};
 /// use wengert_ops::{Tensor, random::Rng};
-/// let model = Seq2Seq::<f32>::new(&Seq2SeqConfig::default(), &mut Rng::seed(0));
+/// let model = Seq2Seq::<f32>::with_config(&Seq2SeqConfig::default(), &mut Rng::seed(0));
 /// let (x, y) = (Tensor::from([[5, 6, 7], [8, 9, 0]]), Tensor::from([[1, 4, 2, 0], [1, 3, 3, 2]]));
 /// let tape = wengert_tape::Tape::new();
 /// let logits = model.logits(&tape, &x, &y);                  // of the id after each of y's
@@ -77,15 +77,15 @@ struct Memory<'t, T: Float> {
 
 impl<T: Float> Seq2Seq<T> {
     /// A model with PyTorch's default weights.
-    pub fn new(config: &Seq2SeqConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &Seq2SeqConfig, rng: &mut Rng) -> Self {
         let Seq2SeqConfig { embedding, hidden, padding, .. } = *config;
         let both = RecurrentConfig { bidirectional: true, ..RecurrentConfig::new(embedding, hidden) };
         Seq2Seq {
             source: Embedding::new(config.source, embedding, rng),
             target: Embedding::new(config.target, embedding, rng),
-            encoder: Gru::new(&both, rng),
+            encoder: Gru::with_config(&both, rng),
             bridge: Linear::new(2 * hidden, hidden, rng),
-            decoder: Gru::new(&RecurrentConfig::new(embedding, hidden), rng),
+            decoder: Gru::with_config(&RecurrentConfig::new(embedding, hidden), rng),
             keys: Linear::new(2 * hidden, hidden, rng).without_bias(),
             combine: Linear::new(3 * hidden, hidden, rng),
             head: Linear::new(hidden, config.target, rng),
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn gradients_are_right_and_padding_has_no_influence() {
         let config = Seq2SeqConfig { source: 5, target: 6, embedding: 3, hidden: 4, padding: 0 };
-        let mut model = Seq2Seq::<f64>::new(&config, &mut Rng::seed(1));
+        let mut model = Seq2Seq::<f64>::with_config(&config, &mut Rng::seed(1));
         let (x, y) = (Tensor::from([[1, 2, 3], [4, 0, 0]]), Tensor::from([[1, 3, 4, 2], [1, 5, 2, 0]]));
         let report = gradcheck::check(&mut model, |m, tape| m.loss(tape, &x, &y), 3).unwrap();
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
@@ -221,7 +221,7 @@ mod tests {
         const BEGIN: i64 = 1;
         const END: i64 = 2;
         let config = Seq2SeqConfig { source: 8, target: 8, embedding: 16, hidden: 32, padding: 0 };
-        let mut model = Seq2Seq::<f32>::new(&config, &mut Rng::seed(0));
+        let mut model = Seq2Seq::<f32>::with_config(&config, &mut Rng::seed(0));
         let mut rng = Rng::seed(3);
         let (mut adam, mut tape) = (Adam::new(5e-3), Tape::train(0));
         let mut draw = |n: usize| {

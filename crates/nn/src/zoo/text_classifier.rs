@@ -65,7 +65,7 @@ impl Default for TextClassifierConfig {
 /// use wengert_nn::zoo::{TextClassifier, TextClassifierConfig};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let config = TextClassifierConfig { vocabulary: 9, classes: 3, width: 8, heads: 2, ..Default::default() };
-/// let model = TextClassifier::<f32>::new(&config, &mut Rng::seed(0));
+/// let model = TextClassifier::<f32>::with_config(&config, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// let logits = model.logits(&tape, &Tensor::from([[5, 6, 7, 8], [3, 4, 0, 0]]), &Tensor::from([4, 2]));
 /// assert_eq!(logits.shape(), [2, 3]);
@@ -92,7 +92,7 @@ pub struct TextClassifier<T: Float> {
 
 impl<T: Float> TextClassifier<T> {
     /// A model whose id, class and position vectors have a standard deviation of 0.02, as BERT's.
-    pub fn new(config: &TextClassifierConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &TextClassifierConfig, rng: &mut Rng) -> Self {
         let TextClassifierConfig { width, heads, layers, dropout, .. } = *config;
         let small = Scheme::Normal(0.02);
         let blocks = blocks(width, heads, layers, dropout);
@@ -106,7 +106,7 @@ impl<T: Float> TextClassifier<T> {
             class,
             positions: LearnedPositions::new(longest, width, rng),
             dropout: Dropout::new(dropout),
-            encoder: TransformerEncoder::new(&blocks, rng),
+            encoder: TransformerEncoder::with_config(&blocks, rng),
             head: Linear::new(width, config.classes, rng),
         }
     }
@@ -189,7 +189,7 @@ mod tests {
             dropout,
             pooling,
         };
-        TextClassifier::new(&config, &mut Rng::seed(1))
+        TextClassifier::with_config(&config, &mut Rng::seed(1))
     }
 
     #[test]

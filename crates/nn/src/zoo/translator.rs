@@ -58,7 +58,7 @@ impl Default for TranslatorConfig {
 /// ```
 /// use wengert_nn::zoo::{Translator, TranslatorConfig};
 /// use wengert_ops::{Tensor, random::Rng};
-/// let model = Translator::<f32>::new(&TranslatorConfig::default(), &mut Rng::seed(0));
+/// let model = Translator::<f32>::with_config(&TranslatorConfig::default(), &mut Rng::seed(0));
 /// let (x, y) = (Tensor::from([[5, 6, 7], [8, 9, 0]]), Tensor::from([[1, 4, 2, 0], [1, 3, 3, 2]]));
 /// let tape = wengert_tape::Tape::new();
 /// let logits = model.logits(&tape, &x, &y);                  // of the id after each of y's
@@ -88,7 +88,7 @@ impl<T: Float> Translator<T> {
     ///
     /// # Panics
     /// If a weight does not fit in memory.
-    pub fn new(config: &TranslatorConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &TranslatorConfig, rng: &mut Rng) -> Self {
         let TranslatorConfig { width, heads, hidden, layers, dropout, .. } = *config;
         let shape = TransformerConfig {
             width,
@@ -103,7 +103,7 @@ impl<T: Float> Translator<T> {
             source: Embedding::new(config.source, width, rng),
             target: Embedding::new(config.target, width, rng),
             dropout: Dropout::new(dropout),
-            transformer: Transformer::new(&shape, rng),
+            transformer: Transformer::with_config(&shape, rng),
             head: Linear::new(width, config.target, rng),
             padding: config.padding,
         }
@@ -162,7 +162,7 @@ impl<T: Float> Translator<T> {
     /// ```
     /// use wengert_nn::zoo::{Decoding, Translator, TranslatorConfig};
     /// use wengert_ops::random::Rng;
-    /// let model = Translator::<f32>::new(&TranslatorConfig::default(), &mut Rng::seed(0));
+    /// let model = Translator::<f32>::with_config(&TranslatorConfig::default(), &mut Rng::seed(0));
     /// let draw = |seed| model.sample(&[5, 6], 1, 2, 8, Decoding::default(), &mut Rng::seed(seed));
     /// assert_eq!(draw(3)?, draw(3)?);
     /// assert_ne!(draw(3)?, draw(4)?);
@@ -248,7 +248,7 @@ mod tests {
             dropout,
             padding: 0,
         };
-        Translator::new(&config, &mut Rng::seed(1))
+        Translator::with_config(&config, &mut Rng::seed(1))
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Default for VitConfig {
 /// ```
 /// use wengert_nn::{Layer, zoo::{Vit, VitConfig}};
 /// use wengert_ops::{Tensor, random::Rng};
-/// let net = Vit::<f32>::new(&VitConfig { layers: 1, ..VitConfig::default() }, &mut Rng::seed(0));
+/// let net = Vit::<f32>::with_config(&VitConfig { layers: 1, ..VitConfig::default() }, &mut Rng::seed(0));
 /// let tape = wengert_tape::Tape::eval();
 /// assert_eq!(net.forward(tape.constant(Tensor::zeros([2, 1, 28, 28]))).shape(), [2, 10]);
 /// ```
@@ -76,7 +76,7 @@ pub struct Vit<T: Float> {
 
 impl<T: Float> Vit<T> {
     /// A network with PyTorch's default weights, and positions of standard deviation 0.02.
-    pub fn new(config: &VitConfig, rng: &mut Rng) -> Self {
+    pub fn with_config(config: &VitConfig, rng: &mut Rng) -> Self {
         let patches = (config.size / config.patch.max(1)).pow(2);
         let blocks = blocks(config.width, config.heads, config.layers, config.dropout);
         Vit {
@@ -84,7 +84,7 @@ impl<T: Float> Vit<T> {
             class: Param::new(Scheme::Normal(0.02).sample(&[1, 1, config.width].into(), rng)),
             positions: LearnedPositions::new(patches + 1, config.width, rng),
             dropout: Dropout::new(config.dropout),
-            encoder: TransformerEncoder::new(&blocks, rng),
+            encoder: TransformerEncoder::with_config(&blocks, rng),
             head: Linear::new(config.width, config.classes, rng),
             patch: config.patch,
         }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_patch_that_divides_nothing_is_refused() {
         let config = VitConfig { size: 4, patch: 2, width: 4, heads: 2, layers: 1, ..VitConfig::default() };
-        let mut net = Vit::<f32>::new(&config, &mut Rng::seed(0));
+        let mut net = Vit::<f32>::with_config(&config, &mut Rng::seed(0));
         let tape = Tape::eval();
         for patch in [3, usize::MAX] {
             net.patch = patch;

@@ -65,14 +65,14 @@ impl Check {
         self.rtol(tolerance).atol(tolerance)
     }
 
-    /// The relative tolerance, 10⁻⁶ unless told otherwise.
+    /// The relative tolerance, 10⁻⁶ by default.
     #[must_use]
     pub fn rtol(mut self, rtol: f64) -> Self {
         self.tolerance.rtol = rtol;
         self
     }
 
-    /// The absolute tolerance, 10⁻⁶ unless told otherwise: for outputs whose derivatives are of size one or more. Where
+    /// The absolute tolerance, 10⁻⁶ by default: for outputs whose derivatives are of size one or more. Where
     /// they are smaller it shrinks with them.
     #[must_use]
     pub fn atol(mut self, atol: f64) -> Self {
@@ -80,7 +80,7 @@ impl Check {
         self
     }
 
-    /// The step of the differences that is tried first, for a coordinate of size one; 10⁻⁴ unless told otherwise. Where
+    /// The step of the differences that is tried first, for a coordinate of size one; 10⁻⁴ by default. Where
     /// it settles nothing, steps up to 10⁴ times larger and 10⁶ times smaller are tried.
     #[must_use]
     pub fn step(mut self, step: f64) -> Self {

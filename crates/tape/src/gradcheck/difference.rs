@@ -200,7 +200,7 @@ impl<'f> Differences<'f> {
         self
     }
 
-    /// The same differences of values that are sums of numbers as large as told: their rounding is that of the terms.
+    /// The same differences of values that are sums of numbers as large as given: their rounding is that of the terms.
     #[must_use]
     pub fn of_terms(mut self, size: f64) -> Self {
         self.rounded = if size.is_finite() { size } else { 0.0 };

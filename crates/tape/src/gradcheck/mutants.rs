@@ -235,7 +235,7 @@ impl<T: Float> Clone for Wrong<T> {
     }
 }
 
-/// What a wrong rule looks at.
+/// What a wrong rule reads.
 struct Situation<'a, T: Float> {
     x: &'a [Tensor<T>],
     cotangents: &'a [Option<Tensor<T>>],

@@ -166,7 +166,7 @@ impl Spec {
         self
     }
 
-    /// As accurate in single precision as told, in the units of [`Accuracy`].
+    /// As accurate in single precision as given, in the units of [`Accuracy`].
     #[must_use]
     pub fn accurate_to(mut self, value: f64, gradient: f64) -> Self {
         self.accuracy = Accuracy { value, gradient, ..self.accuracy };

@@ -80,7 +80,7 @@ impl<'t> Outcome<'t> {
 ///     Outcome::of(model.loss(tape.constant(&batch.inputs), future), n)
 /// });
 /// let config = ForecasterConfig { hidden: 8, ..ForecasterConfig::default() };
-/// let (mut model, mut adam) = (Forecaster::new(&config, &mut Rng::seed(0)), Adam::new(0.01));
+/// let (mut model, mut adam) = (Forecaster::with_config(&config, &mut Rng::seed(0)), Adam::new(0.01));
 /// let mut learner = Minimize::new(&mut model, &mut adam, likelihood);
 /// let config = FitConfig { epochs: 5, ..FitConfig::default() };
 /// let epochs = fit(&mut learner, &Loader::new(&train, 32, 0)?, &test, &config, &mut ())?.epochs;

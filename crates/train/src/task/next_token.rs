@@ -18,7 +18,7 @@ use wengert_tape::Tape;
 /// let text = Text::characters(&hamlet()?[..2000]);
 /// let n = text.vocabulary().len();
 /// let config = CharRnnConfig { vocabulary: n, hidden: 8, ..CharRnnConfig::default() };
-/// let model = CharRnn::new(&config, &mut Rng::seed(0));
+/// let model = CharRnn::with_config(&config, &mut Rng::seed(0));
 /// let scores = evaluate(&model, &NextToken, &text.windows(20, 20)?, 32)?;
 /// let perplexity = scores.get("perplexity").unwrap();
 /// assert!((perplexity.ln() - scores.loss()).abs() < 1e-12);

@@ -157,7 +157,7 @@ fn played(
     let (train, test) = (scaled(&train), scaled(&test));
     let (mut generator, mut discriminator) = new(0);
     let before = distance(&test, &made(&generator, 200));
-    let adam = || Adam::with(AdamConfig { learning_rate: rate, beta1: 0.5, ..AdamConfig::default() });
+    let adam = || Adam::with_config(AdamConfig { learning_rate: rate, beta1: 0.5, ..AdamConfig::default() });
     let (mut g, mut d) = (adam(), adam());
     let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
     let mut learner = Adversarial::new(players.0, players.1, game, LATENT).critic_steps(critics);

@@ -37,7 +37,7 @@ fn images() -> Classification {
 #[test]
 fn mlp() {
     let (data, config) = (digits().unwrap(), MlpConfig { dropout: 0.1, ..MlpConfig::default() });
-    let new = |seed| Mlp::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Mlp::<f32>::with_config(&config, &mut Rng::seed(seed));
     let model = learned(new(0), &data, 3e-3, 5, 0.94);
     survives(&model, new(1), logits(&data));
     trains_otherwise(&model, logits(&data));
@@ -69,7 +69,7 @@ fn resnet() {
     let data = images();
     let config =
         ResNetConfig { channels: 1, classes: 10, widths: vec![8, 16], blocks: vec![1, 1], large: false };
-    let new = |seed| ResNet::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| ResNet::<f32>::with_config(&config, &mut Rng::seed(seed));
     let model = learned(new(0), &data, 1e-2, 3, 0.94);
     survives(&model, new(1), logits(&data));
     trains_otherwise(&model, logits(&data));
@@ -87,7 +87,7 @@ fn vit() {
         dropout: 0.05,
         ..VitConfig::default()
     };
-    let new = |seed| Vit::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Vit::<f32>::with_config(&config, &mut Rng::seed(seed));
     let model = learned(new(0), &data, 1e-2, 8, 0.9);
     survives(&model, new(1), logits(&data));
     trains_otherwise(&model, logits(&data));

@@ -56,7 +56,7 @@ fn char_rnn(recurrence: Recurrence) {
         layers: 1,
         dropout: 0.05,
     };
-    let new = |seed| CharRnn::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| CharRnn::<f32>::with_config(&config, &mut Rng::seed(seed));
     let model = learned(new(0), 0.01, 3);
     survives(&model, new(1), logits);
     trains_otherwise(&model, logits);
@@ -81,7 +81,7 @@ fn gru() {
 fn gpt() {
     let vocabulary = text().0.vocabulary().len();
     let config = GptConfig { vocabulary, context: STEPS, width: 32, heads: 2, layers: 1, dropout: 0.05 };
-    let new = |seed| Gpt::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Gpt::<f32>::with_config(&config, &mut Rng::seed(seed));
     let model = learned(new(0), 5e-3, 6);
     survives(&model, new(1), logits);
     trains_otherwise(&model, logits);

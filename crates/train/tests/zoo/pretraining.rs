@@ -56,9 +56,9 @@ fn contrastive() {
     let new = |seed| {
         let rng = &mut Rng::seed(seed);
         let encoder = Sequential::<f32>::new()
-            .push(Conv2d::with(1, 16, 3, ConvOptions::default().padding(1), rng))
+            .push(Conv2d::with_config(1, 16, 3, ConvOptions::default().padding(1), rng))
             .push(Activation::Relu)
-            .push(Conv2d::with(16, 32, 4, half, rng))
+            .push(Conv2d::with_config(16, 32, 4, half, rng))
             .push(Activation::Relu)
             .push(Flatten)
             .push(Linear::new(32 * 16, 48, rng));
@@ -100,7 +100,7 @@ fn masked() {
         hidden: 0.25,
         ..MaskedConfig::default()
     };
-    let new = |seed| MaskedAutoencoder::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| MaskedAutoencoder::<f32>::with_config(&config, &mut Rng::seed(seed));
     let mut model = new(0);
     let raw = probed(&data, |x| model.features(x));
     descend(&mut model, 3e-3, 600, |model, tape, step| model.loss(tape.constant(batch(&data.all, step, 64))));
@@ -151,7 +151,7 @@ fn latent_classifier() {
         model.head = new(0).head;
         latent += from_few(&mut model, &data) / 4.0;
         let alone = MlpConfig { widths: vec![64, 64, 10], ..MlpConfig::default() };
-        pixels += from_few(&mut Mlp::new(&alone, &mut Rng::seed(0)), &data) / 4.0;
+        pixels += from_few(&mut Mlp::with_config(&alone, &mut Rng::seed(0)), &data) / 4.0;
     }
     assert!(latent > 0.65 && latent > pixels + 0.01, "{latent} from latents, {pixels} from pixels");
     let logits = |model: &LatentClassifier<f32>, tape: &Tape<f32>| {

@@ -29,7 +29,7 @@ fn a_language_model() {
         embedding: 8,
         ..CharRnnConfig::default()
     };
-    let (mut model, mut adam) = (CharRnn::new(&shape, &mut Rng::seed(0)), Adam::new(0.01));
+    let (mut model, mut adam) = (CharRnn::with_config(&shape, &mut Rng::seed(0)), Adam::new(0.01));
     let loader = Loader::new(&train.windows(20, 20).unwrap(), 16, 0).unwrap();
     let mut learner = Minimize::new(&mut model, &mut adam, NextToken).clip_norm(1.0);
     let fitted = fit(&mut learner, &loader, &test.windows(20, 20).unwrap(), &config(3), &mut ()).unwrap();
@@ -87,7 +87,7 @@ fn sequence_to_sequence_from_a_checkpoint() {
     let folder = std::env::temp_dir().join(format!("wengert-seq2seq-{}", std::process::id()));
     let checkpoints = Checkpoints::new(&folder, Every::Epochs(1)).keep(10);
     let run = |config: &FitConfig| {
-        let (mut model, mut adam) = (Seq2Seq::new(&shape, &mut Rng::seed(0)), Adam::new(0.01));
+        let (mut model, mut adam) = (Seq2Seq::with_config(&shape, &mut Rng::seed(0)), Adam::new(0.01));
         let mut learner = Minimize::new(&mut model, &mut adam, &translate);
         let fitted = fit(&mut learner, &Loader::new(&data, 8, 0).unwrap(), &data, config, &mut ()).unwrap();
         (fitted, wengert_nn::state::dict(&model))

@@ -52,7 +52,7 @@ fn seq2seq() {
     let (train, test) = reversed();
     let (source, target) = (train.source().len(), train.target().len());
     let config = Seq2SeqConfig { source, target, embedding: 16, hidden: 32, padding: PAD };
-    let new = |seed| Seq2Seq::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Seq2Seq::<f32>::with_config(&config, &mut Rng::seed(seed));
     let (mut model, batches) = (new(0), batches(&train));
     descend(&mut model, 5e-3, 400, |model, tape, step| {
         let batch = &batches[step % batches.len()];
@@ -81,7 +81,7 @@ fn translator() {
         dropout: 0.02,
         padding: PAD,
     };
-    let new = |seed| Translator::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Translator::<f32>::with_config(&config, &mut Rng::seed(seed));
     let (mut model, batches) = (new(0), batches(&train));
     descend(&mut model, 5e-3, 900, |model, tape, step| {
         let batch = &batches[step % batches.len()];
@@ -133,7 +133,7 @@ fn text_classifier() {
             dropout: 0.1,
             pooling,
         };
-        let new = |seed| TextClassifier::<f32>::new(&config, &mut Rng::seed(seed));
+        let new = |seed| TextClassifier::<f32>::with_config(&config, &mut Rng::seed(seed));
         let mut model = new(0);
         let n = train.0.shape()[0];
         descend(&mut model, 5e-3, 400, |model, tape, step| {

@@ -20,7 +20,7 @@ fn forecaster() {
     let windows = |series: &wengert_data::Series| fetch(series.windows(22, 1, 1).unwrap());
     let ((past, future), (new_past, new_future)) = (windows(&train), windows(&test));
     let config = ForecasterConfig { hidden: 12, ..ForecasterConfig::default() };
-    let new = |seed| Forecaster::<f32>::new(&config, &mut Rng::seed(seed));
+    let new = |seed| Forecaster::<f32>::with_config(&config, &mut Rng::seed(seed));
     let mut model = new(0);
     descend(&mut model, 0.01, 120, |model, tape, _| model.loss(tape.constant(&past), &future));
     let mean = |model: &Forecaster<f32>, tape: &Tape<f32>| {

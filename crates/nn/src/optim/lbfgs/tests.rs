@@ -24,7 +24,7 @@ fn numbers(model: &Two) -> Vec<f64> {
 /// PyTorch 2.15 in f64: loss before each step, evaluations so far, and where the last step led.
 #[track_caller]
 fn follows(config: LbfgsConfig, losses: [f64; 4], evaluations: [u64; 4], last: [f64; 3]) {
-    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(config));
     for (loss, evaluations) in losses.into_iter().zip(evaluations) {
         let found = lbfgs.step(&mut model, rosenbrock).unwrap();
         assert!((found - loss).abs() < 1e-9 * loss, "{found}, not {loss}");
@@ -54,10 +54,10 @@ fn steps_are_pytorchs() {
 #[test]
 fn a_resumed_run_gives_the_same_bits_and_ends_at_the_minimum() {
     let config = LbfgsConfig { history_size: 5, tolerance_change: 1e-14, ..LbfgsConfig::default() };
-    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(config));
     lbfgs.step(&mut model, rosenbrock).unwrap();
     let mut later = model.clone();
-    let mut resumed = Lbfgs::with(config);
+    let mut resumed = Lbfgs::with_config(config);
     let state = lbfgs.state(&model).unwrap();
     resumed.load_state(&later, &state).unwrap();
     for _ in 0..5 {
@@ -99,7 +99,7 @@ fn frozen_parameters_stay_and_a_start_that_is_not_finite_is_refused() {
     assert!(e.to_string().contains("NaN"), "{e}");
 }
 
-/// PyTorch: `max_eval = max_iter * 5 // 4` unless told otherwise.
+/// PyTorch: `max_eval = max_iter * 5 // 4` by default.
 #[test]
 fn evaluations_follow_the_iterations_unless_told_otherwise() {
     for (max_iter, most) in [(20, 25), (1000, 1250), (3, 3), (4, 5)] {
@@ -107,11 +107,11 @@ fn evaluations_follow_the_iterations_unless_told_otherwise() {
     }
     // A valley that takes more than 25 evaluations, in one step.
     let config = LbfgsConfig { max_iter: 1000, ..LbfgsConfig::default() };
-    let (mut model, mut lbfgs) = (start(), Lbfgs::with(config));
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(config));
     lbfgs.step(&mut model, rosenbrock).unwrap();
     assert!(lbfgs.evaluations() > 25, "{}", lbfgs.evaluations());
     assert!(numbers(&model).iter().all(|v| (v - 1.0).abs() < 1e-5), "{:?}", numbers(&model));
-    let (mut model, mut lbfgs) = (start(), Lbfgs::with(LbfgsConfig { max_eval: Some(25), ..config }));
+    let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(LbfgsConfig { max_eval: Some(25), ..config }));
     lbfgs.step(&mut model, rosenbrock).unwrap();
     assert!(lbfgs.evaluations() <= 26, "{}", lbfgs.evaluations());
 }
