@@ -13,12 +13,12 @@ impl<'t, T: Float> Var<'t, T> {
     /// The gradients of this scalar with respect to every leaf that it depends on.
     ///
     /// Every value recorded up to this one is freed as the sweep goes on, except leaves, rank-0 values, this output, and
-    /// what was [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`]) or use
+    /// what was [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward)) or use
     /// [`backward_retaining`](Var::backward_retaining) first. Parameters are handed back, so that an optimiser can update them in place.
     ///
     /// # Errors
     /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
-    /// that the tape records nothing; that the value depends on no [`var`](Tape::var) and no trainable parameter.
+    /// that the tape records nothing; that the value depends on no [`var`](crate::Tape::var) and no trainable parameter.
     #[track_caller]
     pub fn backward(self) -> Result<Grads<T>> {
         self.tape.backward(&[(self, self.one()?)], RetainGraph::Nothing)

@@ -214,7 +214,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`] of a sweep.
+    /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`](crate::Grads) of a sweep.
     #[doc(alias = "retain_grad")]
     pub fn keep(self) -> Self {
         // What cannot be computed again is reported when it is asked for.
