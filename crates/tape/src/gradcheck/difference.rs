@@ -193,7 +193,7 @@ impl<'f> Differences<'f> {
             let resolved = 1e3 * f64::EPSILON * self.at.abs();
             let steps: Vec<f64> = steps.into_iter().filter(|h| *h > resolved).collect();
             if !steps.is_empty() {
-                self.fine = 1e1 * self.step * spread;
+                self.fine = 1e2 * self.step * spread;
                 self.stencils = steps.into_iter().map(|h| (h, None)).collect();
             }
         }
