@@ -26,8 +26,6 @@ use wengert_tape::{Error, ErrorKind, Float, Tape, Var};
 /// # Errors
 /// If λ is negative or not finite.
 #[doc(alias = "weight_decay")]
-#[doc(alias = "L1Loss")]
-#[doc(alias = "l1_loss")]
 #[track_caller]
 pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> Var<'t, T> {
     if let Some(instead) = without("penalty::l1", tape, lambda) {

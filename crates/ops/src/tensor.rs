@@ -61,11 +61,6 @@ impl<T: Element> Tensor<T> {
     /// # Errors
     /// If a size is negative or the element count does not fit in memory.
     #[doc(alias = "full")]
-    #[doc(alias = "new_empty")]
-    #[doc(alias = "new_full")]
-    #[doc(alias = "new_ones")]
-    #[doc(alias = "new_tensor")]
-    #[doc(alias = "new_zeros")]
     pub fn try_full(shape: impl ToShape, value: T) -> Result<Self> {
         let shape = shape.to_shape("full")?;
         Ok(Self::from_buffer(Buffer::filled(shape.numel(), value), shape))

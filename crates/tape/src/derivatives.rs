@@ -39,7 +39,6 @@ fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_,
 ///
 /// # Errors
 /// If `f` fails at `x`, or `v` has another shape.
-#[doc(alias = "backward")]
 #[track_caller]
 pub fn vjp<T: Float>(
     f: impl for<'t> FnOnce(Var<'t, T>) -> Var<'t, T>,

@@ -5,14 +5,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::evaluating::Recent;
 use crate::node::{Borrowed, Node, ParamInfo, Paths, Slot, range};
 use crate::op::{ForwardOutput, Op, OpRef, Saves};
-use crate::param::{Param, ParamId};
+use crate::param::{IdHasher, Param, ParamId};
 use crate::real::Float;
 use crate::updates::Updates;
 use crate::var::Var;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,24 +76,6 @@ pub(crate) struct State<T: Float> {
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
 
-/// Parameter identities are consecutive numbers; multiplying spreads them well enough.
-#[derive(Default)]
-pub(crate) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &b in bytes {
-            self.write_u64(u64::from(b));
-        }
-    }
-    fn write_u64(&mut self, n: u64) {
-        self.0 = (self.0.rotate_left(29) ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
         Self::new()
@@ -123,8 +105,6 @@ impl<T: Float> Tape<T> {
     }
 
     /// A tape that records, on which layers behave as in evaluation.
-    #[doc(alias = "enable_grad")]
-    #[doc(alias = "set_grad_enabled")]
     pub fn new() -> Self {
         Self::with_mode(true, false, 0)
     }
@@ -132,7 +112,6 @@ impl<T: Float> Tape<T> {
     /// A tape that records, on which layers behave as in training; random layers draw from `seed`.
     ///
     /// Keep one tape for the whole training and [`reset`](Tape::reset) it at each step: the random stream goes on.
-    #[doc(alias = "eval")]
     pub fn train(seed: u64) -> Self {
         Self::with_mode(true, true, seed)
     }
@@ -155,7 +134,6 @@ impl<T: Float> Tape<T> {
     /// ```
     #[doc(alias = "inference_mode")]
     #[doc(alias = "no_grad")]
-    #[doc(alias = "train")]
     pub fn eval() -> Self {
         let tape = Self::scratch();
         tape.state.borrow_mut().recent = Some(Recent::default());

@@ -1,39 +1,13 @@
 //! What the tape says about memory, against what the allocator saw. Both count for the whole process, so this file has one
 //! test.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use wengert_ops::buffer;
 use wengert_ops::{Tensor, random};
 use wengert_tape::{Param, Tape, Var};
 
-/// The system's allocator, counting bytes in use and their peak.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it is; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[allow(dead_code, reason = "random numbers are for damaged files")]
+#[path = "../../data/tests/counting/mod.rs"]
+mod counting;
 
 fn normal(shape: [usize; 2], stream: u64) -> Tensor<f32> {
     random::normal(shape, 0.0, 0.1, random::Key { seed: 1, stream }).unwrap()
@@ -54,11 +28,10 @@ fn peak_of_a_step(w: &[Param<f32>], x: &Tensor<f32>, checkpoint: bool) -> (usize
     // What waits in the cache is in use for the allocator.
     buffer::clear_cache();
     buffer::reset_peak();
-    let (buffers, live) = (buffer::stats().live_bytes, LIVE.load(Relaxed));
-    PEAK.store(live, Relaxed);
+    let buffers = buffer::stats().live_bytes;
     let tape = Tape::train(1);
-    drop(network(&tape, w, x, checkpoint).backward().unwrap());
-    (buffer::stats().peak_bytes - buffers, PEAK.load(Relaxed) - live)
+    let ((), seen) = counting::peak(|| drop(network(&tape, w, x, checkpoint).backward().unwrap()));
+    (buffer::stats().peak_bytes - buffers, seen as usize)
 }
 
 #[test]
@@ -91,7 +64,7 @@ fn memory_is_what_the_tape_says_and_stays_flat() {
         drop(grads);
         tape.reset();
         if step % 1000 == 100 {
-            live.push(LIVE.load(Relaxed));
+            live.push(counting::live());
         }
     }
     let (least, most) = (live.iter().min().unwrap(), live.iter().max().unwrap());

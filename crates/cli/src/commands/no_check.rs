@@ -13,8 +13,8 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn run(self) -> Result<String> {
         bail!(
-            "this wengert was built without the table of gradient checks, which takes as long to compile as all the rest; build it \
-             with: cargo install wengert-cli --features check (in a checkout: cargo run --release --features check -- check)"
+            "this wengert was built without the table of gradient checks, which takes long to compile; build it with: \
+             cargo install wengert-cli --features check (in a checkout: cargo run --release --features check -- check)"
         )
     }
 }

@@ -1,6 +1,6 @@
 //! The options of contrastive learning.
 
-use super::latent::Represented;
+use super::represented::Represented;
 use super::{Experiment, Model, Usual};
 use crate::config::Config;
 use crate::data::{Data, IMAGES, Scale, augmentation};

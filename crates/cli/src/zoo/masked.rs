@@ -1,6 +1,6 @@
 //! The options of the masked autoencoder.
 
-use super::latent::Represented;
+use super::represented::Represented;
 use super::vae::side_by_side;
 use super::vit::{heads_fit, patch_of};
 use super::{Experiment, Model, SHOWN, Usual};

@@ -1,6 +1,6 @@
 //! The options of learning from few labels and many images.
 
-use super::latent::Represented;
+use super::represented::Represented;
 use super::vae::{elbo, laid_out, side_by_side};
 use super::{Experiment, Model, Picture, SHOWN, Sample, Usual};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! An allocator that counts, and random numbers: what all tests of damaged files share, those of other crates by its path.
+//! An allocator that counts, and random numbers: what tests of memory and of damaged files share, those of other crates by its path.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -31,9 +31,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Bytes in use.
+pub(crate) fn live() -> usize {
+    LIVE.load(Relaxed)
+}
+
 /// The most memory that a call takes beyond what was in use before.
 pub(crate) fn peak<V>(f: impl FnOnce() -> V) -> (V, u64) {
-    let before = LIVE.load(Relaxed);
+    let before = live();
     PEAK.store(before, Relaxed);
     let value = f();
     (value, (PEAK.load(Relaxed) - before) as u64)

@@ -16,7 +16,6 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// assert_eq!(d.log_prob(Tensor::from([-1.0, 0.0])).value()?.to_vec(), [f64::NEG_INFINITY, 2f64.ln()]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[doc(alias = "ExponentialLR")]
 #[derive(Debug, Clone, Copy)]
 pub struct Exponential<'t, T: Float> {
     rate: Var<'t, T>,

@@ -21,7 +21,6 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// assert_eq!(loss.backward()?.wrt(mean)?.to_vec(), [-0.25, 0.0]);       // (μ - x) / σ²
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[doc(alias = "normal_")]
 #[derive(Debug, Clone, Copy)]
 pub struct Normal<'t, T: Float> {
     mean: Var<'t, T>,

@@ -16,7 +16,6 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// assert_eq!(d.log_prob(Tensor::from([2.0, 4.0])).value()?.to_vec(), [-2f64.ln(), f64::NEG_INFINITY]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[doc(alias = "uniform_")]
 #[derive(Debug, Clone, Copy)]
 pub struct Uniform<'t, T: Float> {
     low: Var<'t, T>,

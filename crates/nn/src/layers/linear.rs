@@ -15,7 +15,6 @@ use wengert_tape::{Float, Param, Var};
 /// let tape = wengert_tape::Tape::eval();
 /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 3]))).shape(), [5, 2]);
 /// ```
-#[doc(alias = "LinearLR")]
 #[derive(Debug, Clone, Module)]
 pub struct Linear<T: Float> {
     /// `[outputs, inputs]`.

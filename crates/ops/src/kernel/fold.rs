@@ -20,6 +20,8 @@ const NARROW: usize = 8;
 
 /// A fold of elements by an associative operation; every function `#[inline(always)]`.
 pub trait Fold<T>: Sync {
+    /// Whether a fold of nothing has a value that users expect: a sum is 0, but there is no largest of nothing.
+    const OF_NOTHING: bool = true;
     /// The value of an empty fold.
     fn identity(&self) -> T;
     /// What an element contributes.
@@ -68,6 +70,7 @@ impl<T: Float> Fold<T> for Prod {
 }
 
 impl<T: Float> Fold<T> for Max {
+    const OF_NOTHING: bool = false;
     #[inline(always)]
     fn identity(&self) -> T {
         T::NEG_INFINITY
@@ -83,6 +86,7 @@ impl<T: Float> Fold<T> for Max {
 }
 
 impl<T: Float> Fold<T> for Min {
+    const OF_NOTHING: bool = false;
     #[inline(always)]
     fn identity(&self) -> T {
         T::INFINITY
@@ -279,19 +283,22 @@ fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Resul
 
 impl<T: Float> Tensor<T> {
     /// Folds the given axes, which stay with size 1 if `keepdim`.
-    fn folded(
+    fn folded<F: Fold<T>>(
         &self,
         op: &'static str,
-        fold: &impl Fold<T>,
+        fold: &F,
         axes: impl Axes,
         keepdim: bool,
-        empty: bool,
     ) -> Result<Tensor<T>> {
         let axes = axes.resolve(op, self.rank())?;
-        if !empty {
+        if !F::OF_NOTHING {
             non_empty(op, self, &axes)?;
         }
         Ok(fold_axes(fold, self, &axes, keepdim))
+    }
+
+    fn all_axes(&self) -> Vec<usize> {
+        (0..self.rank()).collect()
     }
 
     /// The sum of all elements, of shape `[]`.
@@ -304,14 +311,12 @@ impl<T: Float> Tensor<T> {
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     pub fn sum(&self) -> Tensor<T> {
-        let all: Vec<usize> = (0..self.rank()).collect();
-        fold_axes(&Sum, self, &all, false)
+        fold_axes(&Sum, self, &self.all_axes(), false)
     }
 
     /// The product of all elements, of shape `[]`.
     pub fn prod(&self) -> Tensor<T> {
-        let all: Vec<usize> = (0..self.rank()).collect();
-        fold_axes(&Prod, self, &all, false)
+        fold_axes(&Prod, self, &self.all_axes(), false)
     }
 
     /// The largest of all elements, of shape `[]`; NaN if there is one.
@@ -320,7 +325,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no element.
     #[doc(alias = "amax")]
     pub fn max(&self) -> Result<Tensor<T>> {
-        self.folded("max", &Max, (0..self.rank()).collect::<Vec<usize>>(), false, false)
+        self.folded("max", &Max, self.all_axes(), false)
     }
 
     /// The smallest of all elements, of shape `[]`; NaN if there is one.
@@ -329,7 +334,7 @@ impl<T: Float> Tensor<T> {
     /// If there is no element.
     #[doc(alias = "amin")]
     pub fn min(&self) -> Result<Tensor<T>> {
-        self.folded("min", &Min, (0..self.rank()).collect::<Vec<usize>>(), false, false)
+        self.folded("min", &Min, self.all_axes(), false)
     }
 
     /// The sum over the given axes; an empty sum is 0.
@@ -337,7 +342,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range or named twice.
     pub fn sum_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("sum_axes", &Sum, axes, false, true)
+        self.folded("sum_axes", &Sum, axes, false)
     }
 
     /// As [`sum_axes`](Tensor::sum_axes); the axes stay, with size 1.
@@ -345,7 +350,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range or named twice.
     pub fn sum_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("sum_keepdim", &Sum, axes, true, true)
+        self.folded("sum_keepdim", &Sum, axes, true)
     }
 
     /// The product over the given axes; an empty product is 1.
@@ -353,7 +358,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range or named twice.
     pub fn prod_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("prod_axes", &Prod, axes, false, true)
+        self.folded("prod_axes", &Prod, axes, false)
     }
 
     /// As [`prod_axes`](Tensor::prod_axes); the axes stay, with size 1.
@@ -361,7 +366,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range or named twice.
     pub fn prod_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("prod_keepdim", &Prod, axes, true, true)
+        self.folded("prod_keepdim", &Prod, axes, true)
     }
 
     /// The largest element over the given axes; NaN if there is one.
@@ -370,7 +375,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range, named twice, or empty.
     #[doc(alias = "amax")]
     pub fn max_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("max_axes", &Max, axes, false, false)
+        self.folded("max_axes", &Max, axes, false)
     }
 
     /// As [`max_axes`](Tensor::max_axes); the axes stay, with size 1.
@@ -378,7 +383,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
     pub fn max_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("max_keepdim", &Max, axes, true, false)
+        self.folded("max_keepdim", &Max, axes, true)
     }
 
     /// The smallest element over the given axes; NaN if there is one.
@@ -387,7 +392,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range, named twice, or empty.
     #[doc(alias = "amin")]
     pub fn min_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("min_axes", &Min, axes, false, false)
+        self.folded("min_axes", &Min, axes, false)
     }
 
     /// As [`min_axes`](Tensor::min_axes); the axes stay, with size 1.
@@ -395,7 +400,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
     pub fn min_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.folded("min_keepdim", &Min, axes, true, false)
+        self.folded("min_keepdim", &Min, axes, true)
     }
 
     /// Sums the axes along which `shape` would be broadcast to this tensor: the adjoint of broadcasting.

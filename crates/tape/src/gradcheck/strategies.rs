@@ -19,8 +19,6 @@ use std::ops::RangeInclusive;
 use wengert_ops::Tensor;
 
 /// A shape with a rank in the range and at most a few dozen elements; sizes 0 and 1 included.
-#[doc(alias = "batch_shape")]
-#[doc(alias = "event_shape")]
 pub fn shape(ranks: RangeInclusive<usize>) -> impl Strategy<Value = Vec<usize>> {
     let size = prop_oneof![1 => Just(0usize), 4 => Just(1usize), 8 => 2..=4usize];
     vec(size, ranks).prop_filter("too many elements", |s| s.iter().product::<usize>() <= 36)

@@ -264,7 +264,15 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(View::Unsqueeze(axis), &[self])
     }
 
-    /// The value repeated, without copying, to a shape that it broadcasts to.
+    /// The value repeated, without copying, to a shape that it broadcasts to. -1 keeps the size of an axis.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0], [2.0]]));
+    /// assert_eq!(x.expand([-1, 3]).sum().backward()?.wrt(x)?.to_vec(), [3.0, 3.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
     #[doc(alias = "broadcast_to")]
     #[track_caller]
     pub fn expand(self, shape: impl ToShape) -> Self {
