@@ -2,8 +2,10 @@
 
     python3 benches/circles.py            every crate
     python3 benches/circles.py tape cli   some
+    python3 benches/circles.py -v tape    with the edges inside each circle
 
-A file is a node (mod.rs and lib.rs stand for their folder), and `crate::a::b`, `super::b` or `use` of them an edge. Tests are left out.
+A file is a node (mod.rs and lib.rs stand for their folder), and a path that names something in another file is an edge to the file where
+that is written, also where a folder re-exports it. A re-export is no edge itself. Tests are left out.
 """
 
 import pathlib
@@ -20,33 +22,69 @@ def module(path, src):
     return tuple(parts)
 
 
-def paths(text):
-    """All paths that begin with crate, super or self, with the groups of `use` written out."""
-    for match in re.finditer(r"\b(crate|super)((?:::\w+|::\{[^;{}]*\})+)", text):
-        head, rest = match.groups()
-        groups = re.findall(r"::(\w+)|::\{([^}]*)\}", rest)
-        stems = [[head]]
-        for word, group in groups:
-            names = [word] if word else [n.strip().split("::")[0].split(" ")[0] for n in group.split(",") if n.strip()]
-            stems = [stem + [name] for stem in stems for name in names]
-        yield from stems
+def written_out(path):
+    """A path with its group of names written out: `a::{b, c::d}` is a::b and a::c::d."""
+    stem, brace, group = path.partition("{")
+    words = [w for w in stem.split("::") if w]
+    names = [n.strip().split(" ")[0] for n in group.rstrip("}").split(",")] if brace else [""]
+    return [words + [w for w in name.split("::") if w] for name in names if name or not brace]
+
+
+PATH = r"(?<![\w:])(\w+(?:::\w+)*(?:::\w+|::\{[^{}]*\}))"
 
 
 def edges(crate):
     src = ROOT / crate / "src"
     files = {module(p, src): p for p in src.rglob("*.rs") if "tests" not in p.relative_to(src).as_posix()}
-    graph = {m: set() for m in files}
-    for here, path in files.items():
-        text = re.sub(r"//[^\n]*", "", path.read_text().split("#[cfg(test)]")[0])
-        for words in paths(text):
-            at = () if words[0] == "crate" else here[:-1]
-            rest = words[1:]
-            while rest and rest[0] == "super":
-                at, rest = at[:-1], rest[1:]
+    texts = {m: re.sub(r"//[^\n]*", "", p.read_text().split("#[cfg(test)]")[0]) for m, p in files.items()}
+
+    def resolved(here, words):
+        """The module that a path starts from, and what is left of the path; nothing for what is not of this crate."""
+        if words[0] in imported[here]:
+            return imported[here][words[0]], words[1:]
+        at = {"crate": (), "super": here[:-1], "self": here}.get(words[0])
+        if at is None:
+            return (here, words) if here + (words[0],) in files else None
+        rest = words[1:]
+        while rest and rest[0] == "super":
+            at, rest = at[:-1], rest[1:]
+        return at, rest
+
+    # Modules that a file imports as such: `use crate::rules;`. What it takes from them are the edges.
+    imported = {m: {} for m in files}
+    for here, text in texts.items():
+        for path in re.findall(r"(?<!pub )\buse\s+(?:" + PATH + ")", text):
+            for words in written_out(path):
+                at, rest = resolved(here, words) or ((), [""])
+                if at + tuple(rest) in files and at + tuple(rest):
+                    imported[here][words[-1]] = at + tuple(rest)
+    exports = {}
+    for here, text in texts.items():
+        for path in re.findall(r"\bpub(?:\(\w+\))?\s+use\s+" + PATH, text):
+            for words in written_out(path):
+                if found := resolved(here, words):
+                    exports[here + (words[-1],)] = found
+
+    def home(at, rest):
+        """The file in which the item is written that a path names."""
+        for _ in range(8):
             while rest and at + (rest[0],) in files:
                 at, rest = at + (rest[0],), rest[1:]
-            if at and at != here and at in files:
-                graph[here].add(at)
+            if not rest or at + (rest[0],) not in exports:
+                break
+            base, words = exports[at + (rest[0],)]
+            at, rest = base, words + rest[1:]
+        return at
+
+    graph = {m: set() for m in files}
+    for here, text in texts.items():
+        text = re.sub(r"\bpub(?:\(\w+\))?\s+use\s[^;]*;", "", text)
+        for path in re.findall(PATH, text):
+            for words in written_out(path):
+                if words and (found := resolved(here, words)):
+                    at = home(*found)
+                    if at and at != here and at != imported[here].get(words[-1]):
+                        graph[here].add(at)
     return graph
 
 
@@ -78,9 +116,13 @@ def circles(graph):
     return found
 
 
-for crate in sys.argv[1:] or sorted(p.name for p in ROOT.iterdir() if (p / "src").is_dir()):
+verbose = "-v" in sys.argv
+for crate in [a for a in sys.argv[1:] if a != "-v"] or sorted(p.name for p in ROOT.iterdir() if (p / "src").is_dir()):
     graph = edges(crate)
     parts = circles(graph)
     print(f"{crate}: {len(graph)} files, {sum(map(len, graph.values()))} edges, {len(parts)} circles")
     for part in parts:
         print(f"  {len(part)} files: {', '.join('/'.join(m) for m in part)}")
+        for m in part if verbose else []:
+            inside = sorted("/".join(to) for to in graph[m] if to in part)
+            print(f"    {'/'.join(m)} -> {', '.join(inside)}")

@@ -6,10 +6,10 @@
 //! is a named function: Rust does not infer that a closure held in a variable works for any tape.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Float;
+use crate::number::Float;
 use crate::sweep::RetainGraph;
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::var::Var;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 

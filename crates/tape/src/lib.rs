@@ -9,49 +9,27 @@
 //! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
 #![forbid(unsafe_code)]
 
-mod backward;
-mod checkpoint;
-mod contract;
 pub mod derivatives;
 mod error;
-mod error_scope;
-mod evaluating;
 pub mod formula;
 pub mod gradcheck;
-mod grads;
-mod inspect;
-mod node;
-mod op;
-mod param;
-mod per_sample;
-mod pointwise;
-mod real;
+mod number;
 pub mod rules;
 pub mod scalar;
-mod scope;
 mod substitute;
 mod sweep;
 mod tape;
 mod term;
-mod updates;
-mod var;
 
 pub use error::{Error, ErrorKind, Result};
-pub use error_scope::ErrorScope;
 pub use formula::{Elementary, Expr};
-pub use grads::Grads;
-pub use inspect::{NodeInfo, SweepStep};
-pub use op::{BackwardContext, Cotangents, ForwardOutput, Op, Outputs, Saves, VjpContext, cotangents};
-pub use param::{Param, ParamId};
-pub use per_sample::{PerSample, per_sample};
-pub use pointwise::{Pointwise, Pointwise2};
-pub use real::{Float, Real};
+pub use number::{Float, Pointwise, Pointwise2, Real};
 pub use rules::Operand;
 pub use rules::RecurrenceOptions;
-pub use scope::{Scope, ScopeOutput};
 pub use substitute::Replay;
-pub use sweep::RetainGraph;
-pub use tape::Tape;
+pub use sweep::{Grads, NodeInfo, PerSample, RetainGraph, SweepStep, per_sample};
+pub use tape::{
+    BackwardContext, BufferId, BufferUpdate, Change, Cotangents, Dims, ErrorScope, ForwardOutput, Op,
+    Outputs, Param, ParamId, Saves, Scope, ScopeOutput, Tape, Updates, Var, VjpContext, cotangents,
+};
 pub use term::{Equation, Term};
-pub use updates::{BufferId, BufferUpdate, Change, Updates};
-pub use var::{Dims, Var};

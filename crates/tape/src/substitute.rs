@@ -1,10 +1,10 @@
 //! [`Replay`]: something else in a parameter's place, for as long as a layer runs.
 
 use crate::error::{Error, ErrorKind};
-use crate::param::{Param, ParamId};
-use crate::real::Float;
+use crate::number::Float;
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::param::{Param, ParamId};
+use crate::tape::var::Var;
 
 /// While this lives, its tape gives another value for a parameter; when it is dropped, the one before.
 #[must_use = "the substitution ends when this is dropped"]

@@ -2,7 +2,7 @@
 
 use super::Formula;
 use super::expr::{Arithmetic, Expr, Step, continued};
-use crate::real::{Float, Real};
+use crate::number::{Float, Real};
 
 /// ∂f/∂input `i`.
 pub(super) fn slope<T: Float>(f: &Formula<T>, i: usize) -> (Vec<Step<T>>, u32) {

@@ -1,6 +1,6 @@
 //! The functions of a number, for formulas and for anything generic over [`Real`].
 
-use crate::real::Real;
+use crate::number::Real;
 use crate::rules;
 
 macro_rules! elementary {

@@ -1,8 +1,8 @@
 //! [`Expr`]: the number that a closure is traced with.
 
 use super::Formula;
-use crate::pointwise::{Pointwise, Pointwise2, Value, Value2};
-use crate::real::{Float, Real};
+use crate::number::{Float, Real};
+use crate::number::{Pointwise, Pointwise2, Value, Value2};
 use crate::rules::scalar::{AddScalar, DivScalar, MulScalar, RDivScalar, RSubScalar};
 use crate::term::Term;
 use std::cell::RefCell;

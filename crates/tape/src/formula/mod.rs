@@ -13,7 +13,7 @@ mod program;
 pub use elementary::Elementary;
 pub use expr::{Condition, Expr};
 
-use crate::real::Float;
+use crate::number::Float;
 use expr::Step;
 use program::Program;
 use std::sync::{Arc, OnceLock};

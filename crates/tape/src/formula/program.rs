@@ -1,7 +1,7 @@
 //! A formula compiled to steps over a few registers, each a block of elements that stays in the first-level cache.
 
 use super::expr::{Arithmetic, Binary, Comparison, Step, Unary};
-use crate::real::Float;
+use crate::number::Float;
 use std::sync::Arc;
 use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 
@@ -181,7 +181,7 @@ impl<T: Float> Code<T> {
 #[cfg(test)]
 mod tests {
     use crate::formula::{Elementary, Formula};
-    use crate::real::Real;
+    use crate::number::Real;
 
     #[test]
     fn registers_are_used_again_and_dead_steps_left_out() {

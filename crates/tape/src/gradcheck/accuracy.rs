@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gradcheck::jacobian::{index_of, jacobian_of, random, second_jacobian_of};
 use crate::gradcheck::report::{Report, worse};
 use crate::gradcheck::spec::{Accuracy, Case, Run};
-use crate::real::Float;
+use crate::number::Float;
 use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use wengert_ops::Tensor;

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gradcheck::difference::Tolerance;
 use crate::gradcheck::report::Report;
 use crate::gradcheck::{demands, jacobian};
-use crate::var::Var;
+use crate::tape::var::Var;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wengert_ops::Tensor;
 

@@ -8,7 +8,7 @@ use crate::gradcheck::jacobian::{extent, index_of, input_name, largest, random, 
 use crate::gradcheck::layout::LayoutKind;
 use crate::gradcheck::report::Report;
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::var::Var;
 use wengert_ops::Tensor;
 
 /// Cotangents, one for each output, `None` for an output on which nothing depends.

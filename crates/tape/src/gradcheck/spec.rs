@@ -1,8 +1,8 @@
 //! [`Spec`]: an op enrolled for the property tests, with a generator of its valid inputs.
 
 use crate::gradcheck::generate::{Domain, Gen, Kind};
-use crate::real::Float;
-use crate::var::Var;
+use crate::number::Float;
+use crate::tape::var::Var;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 

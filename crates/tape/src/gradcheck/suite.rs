@@ -5,7 +5,7 @@ use crate::gradcheck::check::{Check, guarded};
 use crate::gradcheck::generate::Kind;
 use crate::gradcheck::report::{Report, literal, worse};
 use crate::gradcheck::spec::{Accuracy, Case, Order, Run, Spec};
-use crate::real::Float;
+use crate::number::Float;
 use crate::sweep::RetainGraph;
 use crate::tape::Tape;
 use std::fmt;

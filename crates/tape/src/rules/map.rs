@@ -3,7 +3,7 @@
 
 use super::prelude::*;
 use crate::formula::{Elementary, Expr, Formula};
-use crate::op::OpRef;
+use crate::tape::op::OpRef;
 use std::sync::Arc;
 use wengert_ops::kernel::pointwise::loops;
 

@@ -78,6 +78,7 @@ pub mod normal_pdf;
 mod operators;
 mod padding;
 mod patches;
+pub(crate) mod pointwise;
 mod pool;
 pub mod pow;
 pub mod prelu;

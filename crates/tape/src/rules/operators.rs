@@ -2,10 +2,10 @@
 
 use super::scalar::{AddScalar, MulScalar, RDivScalar, RSubScalar};
 use crate::error::{Error, ErrorKind};
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::{Float, Real};
+use crate::number::{Float, Real};
+use crate::number::{Pointwise, Pointwise2};
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::var::Var;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 use wengert_ops::Tensor;
 

@@ -4,12 +4,14 @@ pub(crate) use super::Operand;
 pub(crate) use crate::case;
 pub(crate) use crate::error::Result;
 pub(crate) use crate::gradcheck::{Domain, Order, Spec};
-pub(crate) use crate::op::{BackwardContext, Cotangents, ForwardOutput, Op, Saves, VjpContext, cotangents};
-pub(crate) use crate::pointwise::{Pointwise, Pointwise2};
-pub(crate) use crate::real::{Float, Real};
+pub(crate) use crate::number::{Float, Real};
+pub(crate) use crate::number::{Pointwise, Pointwise2};
 pub(crate) use crate::tape::Tape;
+pub(crate) use crate::tape::op::{
+    BackwardContext, Cotangents, ForwardOutput, Op, Saves, VjpContext, cotangents,
+};
+pub(crate) use crate::tape::var::Var;
 pub(crate) use crate::term::{Equation, Term};
-pub(crate) use crate::var::Var;
 pub(crate) use wengert_ops::{Axes, Shape, Tensor, ToShape};
 
 /// Indices in words: all of a few, the first of many.

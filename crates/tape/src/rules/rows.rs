@@ -3,8 +3,8 @@
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
-use crate::op::OpRef;
 use crate::scalar::{self, Dual, Function, Number};
+use crate::tape::op::OpRef;
 use std::sync::Arc;
 
 /// The program.

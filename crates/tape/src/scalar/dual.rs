@@ -1,8 +1,8 @@
 //! [`Dual`]: a number and its derivative in one direction. Forward mode; over a tape or over itself, higher orders.
 
 use super::number::Number;
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::Real;
+use crate::number::Real;
+use crate::number::{Pointwise, Pointwise2};
 use std::cmp::Ordering;
 use std::fmt;
 

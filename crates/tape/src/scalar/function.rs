@@ -5,7 +5,7 @@ use super::number::Number;
 use super::var::Var;
 use crate::derivatives;
 use crate::error::Result;
-use crate::real::Float;
+use crate::number::Float;
 use wengert_ops::{Tensor, ToShape};
 
 /// A scalar program from some numbers to others, written once for every [`Number`].

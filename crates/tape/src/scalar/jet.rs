@@ -5,8 +5,8 @@ use super::fused::Statement;
 use super::number::Number;
 use super::trace::Operation;
 use super::var::Var;
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::Real;
+use crate::number::Real;
+use crate::number::{Pointwise, Pointwise2};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::panic::Location;
 

@@ -1,8 +1,8 @@
 //! [`Lanes`]: several numbers at once, so that a node serves several inputs of the same program.
 
 use super::number::{Number, is_polynomial};
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::{Exact, Float, Real};
+use crate::number::{Exact, Float, Real};
+use crate::number::{Pointwise, Pointwise2};
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use wengert_ops::simd::with_fma;

@@ -2,8 +2,8 @@
 
 use super::trace::Operation;
 use super::var::Var;
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::{Exact, Float, Real};
+use crate::number::{Exact, Float, Real};
+use crate::number::{Pointwise, Pointwise2};
 use std::panic::Location;
 use wengert_ops::simd::with_fma;
 

@@ -7,8 +7,8 @@
 use super::number::Number;
 use super::tape::Tape;
 use super::var::{NOWHERE, Stands, Var};
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::{Float, Real};
+use crate::number::{Float, Real};
+use crate::number::{Pointwise, Pointwise2};
 use crate::term::{Equation, Term};
 use std::cmp::Ordering;
 use std::fmt;
@@ -127,12 +127,13 @@ impl<'t, T: Number> Operation<'t, T> {
     }
 
     pub(super) fn unary<P: Pointwise>(p: P, x: Var<'t, T>) -> Self {
-        let written = move |x: &[Term]| crate::pointwise::equation(&p, x[0].clone());
+        let written = move |x: &[Term]| crate::rules::pointwise::equation(&p, x[0].clone());
         Operation { name: Some(P::NAME), operands: vec![x], slopes: None, written: Box::new(written) }
     }
 
     pub(super) fn binary<P: Pointwise2>(p: P, a: Var<'t, T>, b: Var<'t, T>) -> Self {
-        let written = move |x: &[Term]| crate::pointwise::equation_of_two(&p, x[0].clone(), x[1].clone());
+        let written =
+            move |x: &[Term]| crate::rules::pointwise::equation_of_two(&p, x[0].clone(), x[1].clone());
         Operation { name: Some(P::NAME), operands: vec![a, b], slopes: None, written: Box::new(written) }
     }
 

@@ -3,8 +3,8 @@
 use super::number::Number;
 use super::tape::{Record, Tape};
 use super::trace::Operation;
-use crate::pointwise::{Pointwise, Pointwise2};
-use crate::real::Real;
+use crate::number::Real;
+use crate::number::{Pointwise, Pointwise2};
 use crate::rules;
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,11 +1,11 @@
 //! The gradient of every sample by itself, where [`backward`](crate::Var::backward) gives that of their mean.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::grads::Grads;
-use crate::param::Param;
-use crate::real::Float;
+use crate::number::Float;
+use crate::sweep::Grads;
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::param::Param;
+use crate::tape::var::Var;
 use std::panic::Location;
 use wengert_ops::{Tensor, parallel};
 

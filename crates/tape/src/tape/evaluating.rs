@@ -5,113 +5,14 @@
 //! the same bits. Leaves, which nothing can compute, and what was [`keep`](Var::keep)t stay.
 
 use crate::error::Result;
-use crate::node::{Borrowed, Gone, Node, Slot};
-use crate::real::Float;
-use crate::tape::{Tape, forward_of};
-use crate::var::Var;
-use std::collections::HashMap;
+use crate::number::Float;
+use crate::tape::Borrowed;
+use crate::tape::Tape;
+use crate::tape::forward::forward_of;
+use crate::tape::node::Node;
+use crate::tape::slot::{Gone, Slot};
+use crate::tape::var::Var;
 use wengert_ops::Tensor;
-
-/// So much is kept in any case.
-const BYTES: usize = 64 << 20;
-/// And as many values as large as the largest.
-const VALUES: usize = 16;
-
-/// When each value was used last, and how many bytes they may have together.
-#[derive(Default)]
-pub(crate) struct Recent {
-    /// The number of operations so far.
-    now: u64,
-    /// The operation that used a node last.
-    used: Vec<u64>,
-    /// Nodes that may hold a value which can be computed again.
-    live: Vec<u32>,
-    /// The bytes of these, or more.
-    held: usize,
-    largest: usize,
-}
-
-/// Handles of one buffer.
-struct Shared {
-    used: u64,
-    bytes: usize,
-    nodes: Vec<u32>,
-    /// Handles of it anywhere.
-    owners: usize,
-}
-
-impl Recent {
-    pub(crate) fn clear(&mut self) {
-        *self = Recent::default();
-    }
-
-    /// Takes note of an operation whose outputs are the nodes from `first` on.
-    pub(crate) fn record<T: Float>(&mut self, nodes: &mut [Node<T>], first: u32, inputs: &[u32]) {
-        self.now += 1;
-        self.used.resize(nodes.len(), self.now);
-        for &i in inputs {
-            self.used[i as usize] = self.now;
-        }
-        for id in first..nodes.len() as u32 {
-            self.hold(nodes, id, inputs);
-        }
-        if self.held > self.limit() {
-            self.drop_oldest(nodes);
-        }
-    }
-
-    fn limit(&self) -> usize {
-        BYTES.max(VALUES * self.largest)
-    }
-
-    fn hold<T: Float>(&mut self, nodes: &[Node<T>], id: u32, inputs: &[u32]) {
-        let Slot::Ready(t) = &nodes[id as usize].value else { return };
-        self.live.push(id);
-        let is_view = |&i: &u32| matches!(&nodes[i as usize].value, Slot::Ready(x) if x.shares_buffer(t));
-        if !inputs.iter().any(is_view) {
-            let bytes = t.buffer_len() * size_of::<T>();
-            self.held += bytes;
-            self.largest = self.largest.max(bytes);
-        }
-    }
-
-    /// Drops values until they have half the bytes that they may have.
-    fn drop_oldest<T: Float>(&mut self, nodes: &mut [Node<T>]) {
-        let mut buffers: HashMap<usize, Shared> = HashMap::new();
-        self.live.retain(|&id| {
-            let node = &nodes[id as usize];
-            let Slot::Ready(t) = &node.value else { return false };
-            if node.kept {
-                return false;
-            }
-            let used = self.used[id as usize];
-            let bytes = t.buffer_len() * size_of::<T>();
-            let buffer = buffers.entry(t.buffer_address()).or_insert_with(|| Shared {
-                used,
-                bytes,
-                nodes: Vec::new(),
-                owners: t.buffer_owners(),
-            });
-            buffer.used = buffer.used.max(used);
-            buffer.nodes.push(id);
-            true
-        });
-        // What a leaf or the user holds as well would not become free.
-        let mut buffers: Vec<_> = buffers.into_values().filter(|b| b.owners == b.nodes.len()).collect();
-        buffers.sort_unstable_by_key(|b| b.used);
-        self.held = buffers.iter().map(|b| b.bytes).sum();
-        for buffer in buffers {
-            if self.held <= self.limit() / 2 || buffer.used == self.now {
-                return;
-            }
-            self.held -= buffer.bytes;
-            for id in buffer.nodes {
-                let value = &mut nodes[id as usize].value;
-                *value = Slot::Gone(value.shape().clone(), Gone::Evaluating);
-            }
-        }
-    }
-}
 
 fn is_dropped<T: Float>(nodes: &[Node<T>], id: u32) -> bool {
     nodes.get(id as usize).is_some_and(|n| matches!(n.value, Slot::Gone(_, Gone::Evaluating)))
@@ -171,10 +72,7 @@ impl<T: Float> Tape<T> {
         drop(borrowed);
         let state = &mut *self.state.borrow_mut();
         if let Some(recent) = &mut state.recent {
-            for id in made {
-                recent.used[id as usize] = recent.now;
-                recent.hold(&state.nodes, id, &[]);
-            }
+            recent.restore(&state.nodes, made);
         }
         outcome
     }
@@ -190,6 +88,7 @@ impl<T: Float> Var<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::recent::BYTES;
     use super::*;
 
     const MIB: usize = 1 << 20;

@@ -1,12 +1,13 @@
 //! Looking at a tape: its nodes one by one, and what a reverse sweep does at each.
 
 use crate::error::Result;
-use crate::node::{Paths, Slot};
-use crate::real::Float;
-use crate::sweep::RetainGraph;
+use crate::number::Float;
+use crate::sweep::{RetainGraph, SweepStep};
 use crate::tape::Tape;
+use crate::tape::node::Paths;
+use crate::tape::slot::Slot;
+use crate::tape::var::Var;
 use crate::term::Equation;
-use crate::var::Var;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 
@@ -40,20 +41,6 @@ pub struct NodeInfo<T: Float> {
     pub arguments: Option<String>,
     /// What the operation computes, where it is elementwise.
     pub equation: Option<Equation>,
-}
-
-/// One step of a reverse sweep: the cotangents of an operation's outputs, and what it gave to each input.
-#[derive(Debug, Clone)]
-pub struct SweepStep<T: Float> {
-    /// The first output of the operation.
-    pub node: u32,
-    /// The cotangents of its outputs; nothing where nothing depends on one.
-    pub cotangents: Vec<Option<Tensor<T>>>,
-    /// The input, and what was added to its cotangent.
-    pub given: Vec<(u32, Tensor<T>)>,
-    /// The local derivatives, in the order of `given`: what the operation would give for a cotangent of ones. Only where it
-    /// is elementwise (it has an [`Equation`]); where an operand was broadcast, they are sums.
-    pub slopes: Vec<Tensor<T>>,
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -95,7 +82,7 @@ impl<T: Float> Tape<T> {
         let state = self.state.borrow();
         let nodes = &state.nodes;
         let paths = Paths::default().all(nodes);
-        let info = |(id, node): (usize, &crate::node::Node<T>)| {
+        let info = |(id, node): (usize, &crate::tape::node::Node<T>)| {
             let first = &nodes[node.first as usize];
             let own = node.param.as_ref().and_then(|p| p.name.as_deref());
             NodeInfo {

@@ -1,7 +1,7 @@
 //! [`ErrorScope`]: a function made of several operations, as whose their errors are reported.
 
 use crate::error::{Error, ErrorKind};
-use crate::real::Float;
+use crate::number::Float;
 use crate::tape::Tape;
 
 /// Names errors after a function; see [`Tape::error_scope`].

@@ -1,14 +1,39 @@
 //! [`Tape`]: the growing list of everything that was computed.
+//!
+//! Here is what the tape is made of. The one knot of the crate is `Tape`, [`Var`] (a handle with its tape), `Node` (an operation and where
+//! its values are) and [`Op`] (whose rule is written in `Var`s); the other files of this room are used by it or extend it.
 
-use crate::checkpoint::Region;
-use crate::error::{Error, ErrorKind, Result};
-use crate::evaluating::Recent;
-use crate::node::{Borrowed, Node, ParamInfo, Paths, Slot, range};
-use crate::op::{ForwardOutput, Op, OpRef, Saves};
-use crate::param::{IdHasher, Param, ParamId};
-use crate::real::Float;
-use crate::updates::Updates;
-use crate::var::Var;
+mod announce;
+mod checkpoint;
+mod error_scope;
+mod evaluating;
+pub(crate) mod forward;
+pub(crate) mod node;
+pub(crate) mod op;
+pub(crate) mod param;
+mod recent;
+pub(crate) mod region;
+mod scope;
+pub(crate) mod slot;
+mod updates;
+pub(crate) mod var;
+
+pub use error_scope::ErrorScope;
+pub use op::{BackwardContext, Cotangents, ForwardOutput, Op, Outputs, Saves, VjpContext, cotangents};
+pub use param::{Param, ParamId};
+pub use scope::{Scope, ScopeOutput};
+pub use updates::{BufferId, BufferUpdate, Change, Updates};
+pub use var::{Dims, Var};
+
+use crate::error::{Error, ErrorKind};
+use crate::number::Float;
+use forward::{Made, run};
+use node::{Node, ParamInfo, Paths};
+use op::OpRef;
+use param::IdHasher;
+use recent::Recent;
+use region::Region;
+use slot::Slot;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -120,8 +145,9 @@ impl<T: Float> Tape<T> {
     ///
     /// Its memory is bounded: when its values take more than 64 MiB (and more than 16 times the largest of them), those
     /// that have not been used for longest are dropped, and computed again, with the same bits, if they are asked for
-    /// after all. Leaves and what was [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped, as do some
-    /// hundred bytes for each operation: a program that serves requests makes a tape for each, or resets it.
+    /// after all. Leaves and what was [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped. So does what an
+    /// operation needs to run again: some hundred bytes, and the masks and indices that it was given. A program that serves
+    /// requests makes a tape for each, or resets it.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -322,8 +348,9 @@ impl<T: Float> Tape<T> {
 
     /// A leaf that holds a slot as it is.
     #[track_caller]
-    pub(crate) fn leaf_slot(&self, value: Slot<T>, needs: bool) -> u32 {
-        self.state.borrow_mut().push_leaf(value, needs, None, Location::caller())
+    pub(crate) fn place(&self, value: Slot<T>, needs: bool) -> Var<'_, T> {
+        let id = self.state.borrow_mut().push_leaf(value, needs, None, Location::caller());
+        Var { tape: self, id }
     }
 
     /// Records `op` on `inputs` and gives its only output.
@@ -439,59 +466,28 @@ impl<T: Float> Drop for Tape<T> {
     }
 }
 
+/// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it, and put
+/// back whatever happens.
+pub(crate) struct Borrowed<'t, T: Float> {
+    tape: &'t Tape<T>,
+    pub(crate) nodes: Vec<Node<T>>,
+}
+
+impl<'t, T: Float> Borrowed<'t, T> {
+    pub(crate) fn take(tape: &'t Tape<T>) -> Self {
+        Borrowed { tape, nodes: std::mem::take(&mut tape.state.borrow_mut().nodes) }
+    }
+}
+
+impl<T: Float> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        self.tape.state.borrow_mut().nodes = std::mem::take(&mut self.nodes);
+    }
+}
+
 fn next_serial() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-/// What an op made, and what of it has to be kept.
-struct Made<T: Float> {
-    forward: ForwardOutput<T>,
-    /// Whether a gradient flows through the op.
-    needs: bool,
-    saves: Saves,
-}
-
-/// Everything that is asked of an op when it is recorded, while the tape is not borrowed.
-fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> Result<Made<T>> {
-    let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
-    for &i in ids {
-        let Some(node) = nodes.get(i as usize) else {
-            return Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand is not on this tape"));
-        };
-        x.push(node.value.ready(op.name())?);
-    }
-    let forward = forward(op, &x)?;
-    if forward.outputs.is_empty() {
-        return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
-    }
-    if mode.anomaly
-        && let Some(y) = forward.outputs.iter().find(|y| y.has_non_finite())
-    {
-        let inputs = ids.iter().map(|&i| range(&nodes[i as usize].value)).collect::<Vec<_>>().join(", ");
-        let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
-        return Err(Error::new(ErrorKind::NonFinite, op.name(), detail));
-    }
-    let each: SmallVec<[bool; 4]> = ids.iter().map(|&i| nodes[i as usize].needs).collect();
-    let needs = mode.records && each.contains(&true);
-    let saves = if needs { op.saves(&each) } else { Saves::NOTHING };
-    Ok(Made { forward, needs, saves })
-}
-
-fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<ForwardOutput<T>> {
-    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x))?;
-    forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
-}
-
-/// What an op computes from the values of nodes, which have to be there.
-pub(crate) fn forward_of<T: Float>(
-    nodes: &[Node<T>],
-    op: &OpRef<T>,
-    inputs: &[u32],
-) -> Result<ForwardOutput<T>> {
-    let x: Result<SmallVec<[&Tensor<T>; 4]>> =
-        inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
-    forward(op, &x?)
 }
 
 impl Error {

@@ -1,10 +1,10 @@
 //! [`Grads`]: what a reverse sweep found.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::param::{Param, ParamId};
-use crate::real::Float;
-use crate::updates::Updates;
-use crate::var::Var;
+use crate::number::Float;
+use crate::tape::Updates;
+use crate::tape::param::{Param, ParamId};
+use crate::tape::var::Var;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! [`Param`]: a tensor that is learned, and that lives outside any tape.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Float;
+use crate::number::Float;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,14 +1,10 @@
-//! Checkpoints: regions of the tape whose values are computed again in the reverse sweep instead of being kept.
-//!
-//! A node is a recipe: an op with everything it needs, the position of a random stream included, and ops are
-//! deterministic. So a region can drop all its values but its results; when the sweep gets there, it runs the same ops again and
-//! has the same bits. Memory is then that of the results and of one region, for the price of one more forward pass.
+//! [`Region`]: nodes whose values a checkpoint dropped, and how a sweep computes them again.
 
+use super::forward::forward_of;
+use super::node::Node;
+use super::slot::{Gone, Slot};
 use crate::error::Result;
-use crate::node::{Gone, Node, Slot};
-use crate::real::Float;
-use crate::scope::{Scope, ScopeOutput};
-use crate::tape::{Tape, forward_of};
+use crate::number::Float;
 use smallvec::SmallVec;
 use std::panic::Location;
 
@@ -21,38 +17,6 @@ pub(crate) struct Region {
     wanted: Vec<u32>,
     /// Nodes whose values were kept.
     results: Vec<u32>,
-}
-
-impl<T: Float> Tape<T> {
-    /// Runs `f` and drops every value made inside except its result and what was [`keep`](crate::Var::keep)t; the
-    /// reverse sweep computes them again when it gets there. So a deep network needs the memory of one part at a time, for one more
-    /// forward pass. Values, gradients and random draws have the same bits as without.
-    ///
-    /// Checkpoints may be nested, and in an evaluating tape they are [`scope`](Tape::scope)s. A recorded sweep
-    /// ([`Tape::grad`]) brings the values back for good, since its result refers to them.
-    ///
-    /// ```
-    /// use wengert_ops::Tensor;
-    /// let tape = wengert_tape::Tape::new();
-    /// let x = tape.var(Tensor::<f64>::ones([1000]));
-    /// let y = tape.checkpoint(|| x.sin().exp().tanh());
-    /// assert!(tape.bytes() < 2 * 8 * 1000 + 100);              // x and y
-    /// let gradient = y.sum().backward()?.wrt(x)?;
-    /// let plain = x.sin().exp().tanh().sum().backward()?.wrt(x)?;
-    /// assert_eq!(gradient, plain);
-    /// # Ok::<(), wengert_tape::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn checkpoint<K: ScopeOutput>(&self, f: impl FnOnce() -> K) -> K {
-        let region = self.open_checkpoint();
-        region.close(f())
-    }
-
-    /// Opens a checkpoint that [`close`](Scope::close) ends, where a closure would hide the caller's line.
-    #[track_caller]
-    pub fn open_checkpoint(&self) -> Scope<'_, T> {
-        Scope::open(self, self.mode.records, Location::caller())
-    }
 }
 
 /// Drops the values of `nodes[start..]` that `stays` does not name, and says what it takes to have them again.

@@ -1,9 +1,9 @@
 //! [`Var`]: a `Copy` handle of a value on a tape.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::Slot;
-use crate::real::Float;
+use crate::number::Float;
 use crate::tape::Tape;
+use crate::tape::slot::Slot;
 use std::fmt;
 use std::ops::Index;
 use std::panic::Location;
@@ -128,7 +128,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// Whether this is a leaf, whether a gradient flows to it, and which parameter it is.
-    pub(crate) fn kind(self) -> (bool, bool, Option<crate::param::ParamId>) {
+    pub(crate) fn kind(self) -> (bool, bool, Option<crate::tape::param::ParamId>) {
         match self.tape.state.borrow().nodes.get(self.id as usize) {
             Some(n) => (n.op.is_none() && n.first == self.id, n.needs, n.param.as_ref().map(|p| p.id)),
             None => (false, false, None),
@@ -154,6 +154,12 @@ impl<'t, T: Float> Var<'t, T> {
     /// The number of elements.
     pub fn numel(self) -> usize {
         self.with(|slot| slot.shape().numel())
+    }
+
+    /// The error that made the value fail, if it has.
+    #[inline]
+    pub(crate) fn succeeded(self) -> Result<()> {
+        self.with(|slot| if let Slot::Failed(e) = slot { Err(e.clone()) } else { Ok(()) })
     }
 
     /// Whether the value has failed.

@@ -1,6 +1,6 @@
 //! [`Real`]: the number type in which pointwise formulas are written once.
 
-use crate::pointwise::{Pointwise, Pointwise2};
+use crate::number::{Pointwise, Pointwise2};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A number, or something that behaves like one: `f32`, `f64`, and [`Var`](crate::Var).

@@ -1,47 +1,82 @@
-//! The reverse sweep, in two forms: on plain tensors for the first order, recorded for the higher ones.
-//!
-//! Both walk the nodes from the last to the first, once, without recursion. A rule returns cotangents; only the sweep
-//! adds them up.
+//! The reverse sweep on plain tensors: [`Var::backward`] and its kin.
 
-use crate::checkpoint::Regions;
-use crate::contract;
+use super::contract;
+use super::grads::Grads;
+use super::{RetainGraph, SweepStep};
 use crate::error::{Error, ErrorKind, Result};
-use crate::grads::Grads;
-use crate::inspect::SweepStep;
-use crate::node::{Borrowed, Gone, Node, Slot, path_of, range};
-use crate::op::{BackwardContext, Cotangents, OpRef, VjpContext};
-use crate::real::Float;
-use crate::tape::Tape;
-use crate::var::Var;
+use crate::number::Float;
+use crate::tape::node::{Node, path_of};
+use crate::tape::op::{BackwardContext, Cotangents, OpRef, VjpContext};
+use crate::tape::region::Regions;
+use crate::tape::slot::{Gone, Slot, range};
+use crate::tape::var::Var;
+use crate::tape::{Borrowed, Tape};
 use smallvec::SmallVec;
 use std::panic::Location;
 use wengert_ops::kernel::update::{Update, update};
-use wengert_ops::{Shape, Tensor};
+use wengert_ops::{IntoTensor, Tensor};
 
-/// What a sweep leaves on the tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetainGraph {
-    /// Leaves, rank-0 values, the outputs asked for, and what was kept.
-    Nothing,
-    /// Every value.
-    Values,
-}
-
-/// `sum += g`, in place where nobody else holds the sum.
-struct Accumulate;
-impl<T: Float> Update<1, T> for Accumulate {
-    #[inline(always)]
-    fn call(&self, [sum]: [T; 1], g: T) -> [T; 1] {
-        [sum + g]
+impl<'t, T: Float> Var<'t, T> {
+    /// The gradients of this scalar with respect to every leaf that it depends on.
+    ///
+    /// Every value recorded up to this one is freed as the sweep goes on, except leaves, rank-0 values, this output, and
+    /// what was [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward)) or use
+    /// [`backward_retaining`](Var::backward_retaining) first. Parameters are handed back, so that an optimiser can update them in place.
+    ///
+    /// # Errors
+    /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
+    /// that the tape records nothing; that the value depends on no [`var`](crate::Tape::var) and no trainable parameter.
+    #[track_caller]
+    pub fn backward(self) -> Result<Grads<T>> {
+        self.tape.backward(&[(self, self.one()?)], RetainGraph::Nothing)
     }
-}
 
-fn accumulate<T: Float>(into: &mut Option<Tensor<T>>, g: Tensor<T>) -> Result<()> {
-    match into {
-        None => *into = Some(g),
-        Some(sum) => update("accumulate", [sum], &g, &Accumulate)?,
+    /// As [`backward`](Var::backward), but every value stays: a second sweep, or a look at the values, is possible.
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward).
+    #[doc(alias = "backward")]
+    #[doc(alias = "retain_graph")]
+    #[track_caller]
+    pub fn backward_retaining(self) -> Result<Grads<T>> {
+        self.tape.backward(&[(self, self.one()?)], RetainGraph::Values)
     }
-    Ok(())
+
+    /// As [`backward`](Var::backward) for an output of any shape: `seed` is its cotangent (the vector of the
+    /// vector-Jacobian product).
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let grads = x.square().backward_from(Tensor::from([1.0, 0.0, 10.0]))?;
+    /// assert_eq!(grads.wrt(x)?, Tensor::from([2.0, 0.0, 60.0]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`backward`](Var::backward), and if the seed's shape is not the value's.
+    #[doc(alias = "backward")]
+    #[track_caller]
+    pub fn backward_from(self, seed: impl IntoTensor<T>) -> Result<Grads<T>> {
+        self.tape.backward(&[(self, seed.into_tensor()?)], RetainGraph::Nothing)
+    }
+
+    /// The cotangent of a scalar: 1, of its shape.
+    #[track_caller]
+    pub(super) fn one(self) -> Result<Tensor<T>> {
+        let at = Location::caller();
+        let shape = self.with(|slot| match slot {
+            Slot::Failed(e) => Err(e.clone()),
+            other => Ok(other.shape().clone()),
+        })?;
+        if shape.numel() != 1 {
+            let detail =
+                format!("expected a scalar, found shape {shape}; give its cotangent to backward_from()");
+            return Err(Error::new(ErrorKind::NoGradient, "backward", detail).at(at));
+        }
+        Ok(Tensor::try_full(shape, T::ONE)?)
+    }
 }
 
 impl<T: Float> Tape<T> {
@@ -99,42 +134,23 @@ impl<T: Float> Tape<T> {
         }
         Ok(grads)
     }
+}
 
-    fn check_outputs<'a>(
-        &self,
-        outputs: impl Iterator<Item = (Var<'a, T>, wengert_ops::Shape)> + Clone,
-    ) -> Result<()>
-    where
-        T: 'a,
-    {
-        let error = |kind, detail: String| Err(Error::new(kind, "backward", detail));
-        // A value that failed says more than any other complaint.
-        for (y, _) in outputs.clone() {
-            y.with(|slot| match slot {
-                Slot::Failed(e) => Err(e.clone()),
-                _ => Ok(()),
-            })?;
-        }
-        if !self.is_recording() {
-            return error(
-                ErrorKind::NoGradient,
-                "an evaluating tape records nothing; use Tape::new() or Tape::train()".into(),
-            );
-        }
-        for (y, seed) in outputs {
-            if !std::ptr::eq(y.tape, self) {
-                return error(ErrorKind::ForeignTape, "an output belongs to another tape".into());
-            }
-            let shape = y.raw_shape();
-            if shape != seed {
-                return error(
-                    ErrorKind::Op(wengert_ops::ErrorKind::Shape),
-                    format!("the output has shape {shape}, its seed {seed}"),
-                );
-            }
-        }
-        Ok(())
+/// `sum += g`, in place where nobody else holds the sum.
+struct Accumulate;
+impl<T: Float> Update<1, T> for Accumulate {
+    #[inline(always)]
+    fn call(&self, [sum]: [T; 1], g: T) -> [T; 1] {
+        [sum + g]
     }
+}
+
+fn accumulate<T: Float>(into: &mut Option<Tensor<T>>, g: Tensor<T>) -> Result<()> {
+    match into {
+        None => *into = Some(g),
+        Some(sum) => update("accumulate", [sum], &g, &Accumulate)?,
+    }
+    Ok(())
 }
 
 struct Sweep<'a, T: Float> {
@@ -342,205 +358,4 @@ fn by_composite<T: Float>(op: &OpRef<T>, r: &BackwardContext<'_, T>) -> Result<C
             (true, g) => g.map(Some),
         })
         .collect()
-}
-
-/// Cotangents of a recorded sweep.
-struct Recorded<'t, T: Float> {
-    tape: &'t Tape<T>,
-    cotangents: Vec<Option<Var<'t, T>>>,
-    /// Whether a node depends on what the gradient is taken of.
-    active: Vec<bool>,
-}
-
-impl<T: Float> Tape<T> {
-    /// The gradients of Σ⟨seed, output⟩ with respect to `wrt`, recorded: each is a value of this tape that can be
-    /// differentiated again. Zeros where the outputs do not depend on a value.
-    ///
-    /// # Errors
-    /// As [`backward`](Tape::backward). Values that an earlier `backward` freed are gone here too.
-    #[track_caller]
-    pub fn grad<'t>(
-        &'t self,
-        outputs: &[(Var<'t, T>, Var<'t, T>)],
-        wrt: &[Var<'t, T>],
-    ) -> Result<Vec<Var<'t, T>>> {
-        let at = Location::caller();
-        // A seed that failed says more than that its shape is not the output's.
-        for (_, seed) in outputs {
-            seed.with(|slot| match slot {
-                Slot::Failed(e) => Err(e.clone()),
-                _ => Ok(()),
-            })?;
-        }
-        self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.raw_shape()))).map_err(|e| e.at(at))?;
-        let mut given = outputs.iter().map(|(_, seed)| seed).chain(wrt);
-        if let Some(foreign) = given.find(|x| !std::ptr::eq(x.tape, self)) {
-            let detail = format!("a value of shape {} belongs to another tape", foreign.shape());
-            return Err(Error::new(ErrorKind::ForeignTape, "grad", detail).at(at));
-        }
-        if let Some(frozen) = wrt.iter().find(|x| !x.kind().1) {
-            let what = match frozen.kind() {
-                (_, _, Some(_)) => "it is a frozen parameter",
-                (true, _, None) => "it is a constant; make it with var()",
-                (false, _, None) => "it was made of constants, frozen parameters or detached values",
-            };
-            let detail = format!("no gradient flows to this value of shape {}: {what}", frozen.shape());
-            return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
-        }
-        self.recompute_all().map_err(|e| e.at(at))?;
-        let len = self.len();
-        let mut sweep = Recorded { tape: self, cotangents: vec![None; len], active: vec![false; len] };
-        for x in wrt {
-            sweep.active[x.id as usize] = true;
-        }
-        sweep.spread(0..len);
-        for (y, seed) in outputs {
-            sweep.add(y.id as usize, *seed);
-        }
-        let wanted: Vec<u32> = wrt.iter().map(|x| x.id).collect();
-        let outcome = sweep.run(0..len, &wanted);
-        self.state.borrow_mut().speaks_for = None;
-        outcome?;
-        let grads: Vec<_> =
-            wrt.iter().map(|x| sweep.cotangents[x.id as usize].unwrap_or_else(|| x.zeros_like())).collect();
-        for g in &grads {
-            g.with(|slot| match slot {
-                Slot::Failed(e) => Err(e.clone()),
-                _ => Ok(()),
-            })?;
-        }
-        Ok(grads)
-    }
-
-    /// Brings back every value that a checkpoint dropped: what is recorded now refers to them.
-    fn recompute_all(&self) -> Result<()> {
-        if self.state.borrow().regions.is_empty() {
-            return Ok(());
-        }
-        let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
-        let mut nodes = Borrowed::take(self);
-        for id in (0..nodes.nodes.len()).rev() {
-            regions.before(id, &mut nodes.nodes, |_| true)?;
-        }
-        Ok(())
-    }
-
-    /// A node that holds a slot as it is.
-    fn place(&self, slot: Slot<T>, needs: bool) -> Var<'_, T> {
-        let v = self.leaf_slot(slot, needs);
-        Var { tape: self, id: v }
-    }
-}
-
-impl<'t, T: Float> Recorded<'t, T> {
-    /// Marks the nodes of a range that depend on an active one.
-    fn spread(&mut self, ids: std::ops::Range<usize>) {
-        let state = self.tape.state.borrow();
-        self.active.resize(self.active.len().max(ids.end), false);
-        self.cotangents.resize(self.active.len(), None);
-        for id in ids {
-            let first = state.nodes[id].first as usize;
-            let made_here = &state.nodes[first];
-            if made_here.op.is_some() && made_here.inputs.iter().any(|&i| self.active[i as usize]) {
-                self.active[id] = true;
-            }
-        }
-    }
-
-    /// That what a rule recorded has a value.
-    fn succeeded(
-        &self,
-        made: Var<'t, T>,
-        op: &OpRef<T>,
-        (x, y): (&[Var<'t, T>], &[Var<'t, T>]),
-        needs: &[bool],
-        at: &'static Location<'static>,
-    ) -> Result<()> {
-        let Err(e) = made.with(|slot| if let Slot::Failed(e) = slot { Err(e.clone()) } else { Ok(()) })
-        else {
-            return Ok(());
-        };
-        let slots = |all: &[Var<'t, T>]| all.iter().map(|v| v.with(Slot::clone)).collect::<Vec<_>>();
-        let (x, y) = (slots(x), slots(y));
-        let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
-        Err(contract::undeclared(e, op, needs, &x, &y).at(at))
-    }
-
-    fn add(&mut self, id: usize, g: Var<'t, T>) {
-        self.cotangents[id] = Some(match self.cotangents[id] {
-            None => g,
-            Some(sum) => sum + g,
-        });
-    }
-
-    /// Pulls back through the nodes of a range, from the last to the first.
-    fn run(&mut self, ids: std::ops::Range<usize>, wanted: &[u32]) -> Result<()> {
-        for id in ids.rev() {
-            let (op, inputs, outputs, at) = {
-                let state = self.tape.state.borrow();
-                let node = &state.nodes[id];
-                let live = node.first as usize == id && self.active[id];
-                let Some(op) = node.op.clone().filter(|_| live) else {
-                    continue;
-                };
-                (op, node.inputs.clone(), node.outputs as usize, node.at)
-            };
-            let gy: SmallVec<[Option<Var<'t, T>>; 1]> = (id..id + outputs)
-                .map(|o| {
-                    if wanted.contains(&(o as u32)) { self.cotangents[o] } else { self.cotangents[o].take() }
-                })
-                .collect();
-            if gy.iter().all(Option::is_none) {
-                continue;
-            }
-            let var = |i: usize| Var { tape: self.tape, id: i as u32 };
-            let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
-            let y: SmallVec<[Var<'t, T>; 1]> = (id..id + outputs).map(var).collect();
-            let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
-            self.tape.state.borrow_mut().speaks_for = Some(at);
-            let start = self.tape.len();
-            let shapes: SmallVec<[Shape; 4]> = x.iter().map(|x| x.raw_shape()).collect();
-            let guarded = |e: Error| e.at(at);
-            let composite = op.guarded("composite", shapes.iter(), || op.composite(&x)).map_err(guarded)?;
-            if let Some(again) = composite {
-                // The composite is recorded beside the fused op, and the sweep goes through it instead.
-                let end = self.tape.len();
-                self.spread(start..end);
-                // Nothing flows through a value that failed: without this its gradient would be zero.
-                for again in &again {
-                    self.succeeded(*again, &op, (&x, &y), &needs, at)?;
-                }
-                if !again.iter().map(|y| y.raw_shape()).eq(y.iter().map(|y| y.raw_shape())) {
-                    return Err(contract::other_outputs(&op).at(at));
-                }
-                for (y, g) in again.iter().zip(&gy) {
-                    if let Some(g) = g {
-                        self.add(y.id as usize, *g);
-                    }
-                }
-                self.run(start..end, &[])?;
-                continue;
-            }
-            let rule = VjpContext { inputs: &x, outputs: &y, cotangents: &gy, needs: &needs };
-            let gx = op.guarded("vjp", shapes.iter(), || op.vjp(rule)).map_err(guarded)?;
-            if gx.len() != inputs.len() {
-                return Err(contract::other_number(&op, gx.len(), inputs.len()).at(at));
-            }
-            let all = &x;
-            for ((g, x), needed) in gx.into_iter().zip(all).zip(&needs) {
-                if !needed {
-                    continue;
-                }
-                let Some(g) = g else {
-                    return Err(contract::missing(&op, &x.raw_shape()).at(at));
-                };
-                self.succeeded(g, &op, (all, &y), &needs, at)?;
-                if g.raw_shape() != x.raw_shape() {
-                    return Err(contract::misshapen(&op, &g.raw_shape(), &x.raw_shape()).at(at));
-                }
-                self.add(x.id as usize, g);
-            }
-        }
-        Ok(())
-    }
 }

@@ -4,8 +4,7 @@
 //! The announcements leave with the gradients, or by [`Tape::updates`], and an optimiser's step carries them out. Each is
 //! carried out once, however many copies of it there are and whoever offers it: they share a mark.
 
-use crate::real::Float;
-use crate::tape::Tape;
+use crate::number::Float;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wengert_ops::Tensor;
@@ -110,40 +109,5 @@ impl<T: Float> Updates<T> {
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
-    }
-}
-
-impl<T: Float> Tape<T> {
-    /// Announces how a buffer should change once this step is done; an optimiser's step on gradients of this tape carries
-    /// it out, once.
-    ///
-    /// ```
-    /// use wengert_tape::{BufferId, Change, Tape};
-    /// let tape = Tape::<f32>::train(0);
-    /// let steps = BufferId::fresh();
-    /// tape.announce(steps, Change::Count(1));
-    /// let (updates, again) = (tape.updates(), tape.updates());
-    /// assert!(updates.iter().all(|u| u.id() == steps && u.take().is_some()));
-    /// assert!(again.iter().all(|u| u.take().is_none()));               // carried out already
-    /// ```
-    pub fn announce(&self, id: BufferId, change: Change<T>) {
-        self.state.borrow_mut().updates.push(id, change, true);
-    }
-
-    /// As [`announce`](Tape::announce), for a layer whose parameters are frozen: a step of its own model carries the change out,
-    /// and nobody misses it if there is none.
-    pub fn announce_frozen(&self, id: BufferId, change: Change<T>) {
-        self.state.borrow_mut().updates.push(id, change, false);
-    }
-
-    /// How many changes of a buffer have been announced since the tape was made or reset.
-    pub fn announced(&self, id: BufferId) -> usize {
-        self.state.borrow().updates.iter().filter(|u| u.id() == id).count()
-    }
-
-    /// What has been announced since the tape was made or reset: for training that never asks for a gradient, or to
-    /// settle running statistics.
-    pub fn updates(&self) -> Updates<T> {
-        self.state.borrow().updates.clone()
     }
 }

@@ -1,10 +1,10 @@
 //! [`Op`]: what the tape records. An op of a user has exactly the powers of ours.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::Slot;
-use crate::real::Float;
+use crate::number::Float;
+use crate::tape::slot::Slot;
+use crate::tape::var::Var;
 use crate::term::Equation;
-use crate::var::Var;
 use smallvec::SmallVec;
 use std::sync::{Arc, LazyLock};
 use wengert_ops::{Shape, Tensor};

@@ -1,10 +1,10 @@
 //! Scopes: what was made inside and is no longer needed is freed when the scope ends.
 
-use crate::checkpoint::drop_values;
-use crate::node::{Gone, Slot};
-use crate::real::Float;
+use crate::number::Float;
 use crate::tape::Tape;
-use crate::var::Var;
+use crate::tape::region::drop_values;
+use crate::tape::slot::{Gone, Slot};
+use crate::tape::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
 

@@ -1,9 +1,9 @@
 //! What a rule owes the sweep, whichever of the two walks asks: the errors of one that does not keep to it.
 
 use crate::error::{Error, ErrorKind};
-use crate::node::Slot;
-use crate::op::OpRef;
-use crate::real::Float;
+use crate::number::Float;
+use crate::tape::op::OpRef;
+use crate::tape::slot::Slot;
 use wengert_ops::Shape;
 
 /// The error of an op that says in no way what its derivative is.

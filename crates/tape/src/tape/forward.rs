@@ -1,0 +1,60 @@
+//! An op runs on the values of nodes.
+
+use super::Mode;
+use super::node::Node;
+use super::op::{ForwardOutput, OpRef, Saves};
+use super::slot::range;
+use crate::error::{Error, ErrorKind, Result};
+use crate::number::Float;
+use smallvec::SmallVec;
+use wengert_ops::Tensor;
+
+/// What an op made, and what of it has to be kept.
+pub(super) struct Made<T: Float> {
+    pub(super) forward: ForwardOutput<T>,
+    /// Whether a gradient flows through the op.
+    pub(super) needs: bool,
+    pub(super) saves: Saves,
+}
+
+/// Everything that is asked of an op when it is recorded, while the tape is not borrowed.
+pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> Result<Made<T>> {
+    let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
+    for &i in ids {
+        let Some(node) = nodes.get(i as usize) else {
+            return Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand is not on this tape"));
+        };
+        x.push(node.value.ready(op.name())?);
+    }
+    let forward = forward(op, &x)?;
+    if forward.outputs.is_empty() {
+        return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
+    }
+    if mode.anomaly
+        && let Some(y) = forward.outputs.iter().find(|y| y.has_non_finite())
+    {
+        let inputs = ids.iter().map(|&i| range(&nodes[i as usize].value)).collect::<Vec<_>>().join(", ");
+        let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
+        return Err(Error::new(ErrorKind::NonFinite, op.name(), detail));
+    }
+    let each: SmallVec<[bool; 4]> = ids.iter().map(|&i| nodes[i as usize].needs).collect();
+    let needs = mode.records && each.contains(&true);
+    let saves = if needs { op.saves(&each) } else { Saves::NOTHING };
+    Ok(Made { forward, needs, saves })
+}
+
+fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<ForwardOutput<T>> {
+    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x))?;
+    forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
+}
+
+/// What an op computes from the values of nodes, which have to be there.
+pub(crate) fn forward_of<T: Float>(
+    nodes: &[Node<T>],
+    op: &OpRef<T>,
+    inputs: &[u32],
+) -> Result<ForwardOutput<T>> {
+    let x: Result<SmallVec<[&Tensor<T>; 4]>> =
+        inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
+    forward(op, &x?)
+}

@@ -1,0 +1,89 @@
+//! [`Slot`]: a value of the tape, or what is left of it.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::number::Float;
+use std::panic::Location;
+use wengert_ops::{Shape, Tensor};
+
+/// A value of the tape, or what is left of it.
+#[derive(Clone)]
+pub(crate) enum Slot<T: Float> {
+    Ready(Tensor<T>),
+    Gone(Shape, Gone),
+    Failed(Error),
+}
+
+/// Who freed a value.
+#[derive(Clone, Copy)]
+pub(crate) enum Gone {
+    Scope(&'static Location<'static>),
+    Checkpoint(&'static Location<'static>),
+    Backward,
+    Param,
+    /// An evaluating tape, which computes it again if somebody asks.
+    Evaluating,
+}
+
+impl<T: Float> Slot<T> {
+    #[inline]
+    pub(crate) fn shape(&self) -> &Shape {
+        static SCALAR: std::sync::LazyLock<Shape> = std::sync::LazyLock::new(Shape::scalar);
+        match self {
+            Slot::Ready(t) => t.shape(),
+            Slot::Gone(shape, _) => shape,
+            Slot::Failed(_) => &SCALAR,
+        }
+    }
+
+    /// The value, or why there is none; `op` is who asks.
+    #[inline]
+    pub(crate) fn ready(&self, op: &'static str) -> Result<&Tensor<T>> {
+        match self {
+            Slot::Ready(t) => Ok(t),
+            Slot::Failed(e) => Err(e.clone()),
+            Slot::Gone(shape, gone) => Err(Error::new(ErrorKind::Freed, op, gone.explain(shape))),
+        }
+    }
+}
+
+impl Gone {
+    #[cold]
+    fn explain(self, shape: &Shape) -> String {
+        match self {
+            Gone::Scope(at) => format!(
+                "this value of shape {shape} was freed at the end of the scope at {at}; return it from the scope, or keep() it"
+            ),
+            Gone::Checkpoint(at) => format!(
+                "this value of shape {shape} was dropped by the checkpoint at {at}; return it from there, or keep() it"
+            ),
+            Gone::Backward => format!(
+                "this value of shape {shape} was freed by backward(); keep() it before, or use backward_retaining()"
+            ),
+            Gone::Evaluating => {
+                format!(
+                    "this value of shape {shape} was dropped by the evaluating tape and cannot be computed again"
+                )
+            }
+            Gone::Param => format!(
+                "this parameter of shape {shape} was handed back by backward(); read it from the model, or ask tape.param again"
+            ),
+        }
+    }
+}
+
+/// A tensor's shape and range, for a report.
+pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
+    let Slot::Ready(t) = value else {
+        return format!("{} (freed)", value.shape());
+    };
+    let v = t.to_vec();
+    let finite = v.iter().filter(|v| v.is_finite()).map(|v| v.to_f64());
+    let (lo, hi) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(x), hi.max(x)));
+    let bad = v.iter().filter(|v| !v.is_finite()).count();
+    let bad = if bad > 0 { format!(", {bad} not finite") } else { String::new() };
+    if lo <= hi {
+        format!("{} in [{lo:.4e}, {hi:.4e}]{bad}", t.shape())
+    } else {
+        format!("{}{bad}", t.shape())
+    }
+}
