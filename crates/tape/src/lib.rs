@@ -30,6 +30,7 @@ pub use substitute::Replay;
 pub use sweep::{Grads, NodeInfo, PerSample, RetainGraph, SweepStep, per_sample};
 pub use tape::{
     BackwardContext, BufferId, BufferUpdate, Change, Cotangents, Dims, ErrorScope, ForwardOutput, Op,
-    Outputs, Param, ParamId, Saves, Scope, ScopeOutput, Tape, Updates, Var, VjpContext, cotangents,
+    Outputs, Param, ParamId, Saves, Scope, ScopeOutput, Selection, Tape, Updates, Var, VjpContext,
+    cotangents,
 };
 pub use term::{Equation, Term};

@@ -590,7 +590,11 @@ fn what_an_op_does_not_declare_or_say_is_its_own_mistake() {
     let x = tape.var(Tensor::from([2.0, 3.0]));
     let sum = tape.apply(Square(""), &[x]).sum();
     for e in [error(sum.backward_retaining()), error(sum.grad(x))] {
-        assert!(e.detail() == "the op has no rule: it needs one of vjp(), backward() and composite()", "{e}");
+        assert!(
+            e.detail()
+                == "the op has no rule: it needs one of vjp(), backward(), composite() and selection()",
+            "{e}"
+        );
     }
 }
 

@@ -539,3 +539,40 @@ fn a_long_tape_can_be_reset_and_used_again() {
         assert!(tape.is_empty() && tape.bytes() == 0);
     }
 }
+
+/// A way to take a value apart into n parts, whose elements are all of it.
+type Apart = fn(Var<'_, f64>, usize) -> Vec<Var<'_, f64>>;
+
+#[test]
+fn parts_of_a_value_cost_what_their_elements_do_to_every_order() {
+    let ways: [(&str, Apart); 7] = [
+        ("unbind", |x, _| x.unbind(0)),
+        ("split", |x, n| x.split(0, &vec![1; n])),
+        ("slice", |x, n| (0..n).map(|i| x.slice(0, i..i + 1)).collect()),
+        ("index_select", |x, n| (0..n).map(|i| x.index_select(0, &Tensor::from([i as i64]))).collect()),
+        ("take", |x, n| (0..n).map(|i| x.take(&Tensor::from([2 * i as i64, 2 * i as i64 + 1]))).collect()),
+        ("index_get", |x, n| (0..n).map(|i| x.index_get(&[Tensor::from([i as i64])])).collect()),
+        ("embedding", |x, n| (0..n).map(|i| x.embedding(&Tensor::from([i as i64]))).collect()),
+    ];
+    for (name, apart) in ways {
+        let bytes = |n: usize| {
+            let tape = Tape::<f64>::new();
+            let values: Vec<f64> = (0..2 * n).map(|i| 0.5 + (i % 7) as f64).collect();
+            let x = tape.var(Tensor::from_vec(values.clone(), [n, 2]).unwrap());
+            let parts = apart(x, n);
+            assert_eq!(parts.len(), n);
+            let whole = tape.stack(&parts, 0);
+            let y = (whole * whole * whole).sum();
+            let first = y.grad(x).unwrap();
+            let second = first.square().sum().grad(x).unwrap();
+            // x³ has the gradient 3x², whose square has the gradient 36x³.
+            let cubes: Vec<f64> = values.iter().map(|v| 36.0 * v * v * v).collect();
+            assert_eq!(second.value().unwrap().to_vec(), cubes, "{name}");
+            let swept = y.backward_retaining().unwrap().wrt(x).unwrap();
+            assert_eq!(swept, first.value().unwrap(), "{name}");
+            tape.bytes()
+        };
+        let (few, many) = (bytes(100), bytes(400));
+        assert!(many < 5 * few, "{name}: {few} bytes for 100 parts, {many} for 400");
+    }
+}

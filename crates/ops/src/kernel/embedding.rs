@@ -1,6 +1,5 @@
 //! The adjoint of a table look-up: rows added up by id.
 
-use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::index::checked;
@@ -8,28 +7,57 @@ use crate::parallel;
 use crate::shape::ToShape;
 use crate::tensor::Tensor;
 
+const OP: &str = "embedding";
+
 impl<T: Float> Tensor<T> {
     /// The gradient of a table of `n` rows from that of the rows looked up in it: for each row of the table,
     /// the sum of the rows `[ids.., d]` of this tensor whose id it is, added in their order; zeros for row
     /// `skip`.
     ///
-    /// The ids are sorted once, so each row of the table is written once, whichever thread does it.
+    /// Many ids are sorted once, so that each row of the table is written once, whichever thread does it.
     ///
     /// # Errors
     /// If this tensor is not of shape `[ids.., d]`, an id is not below `n`, or the table does not fit in memory.
     pub fn embedding_adjoint(&self, ids: &Tensor<i64>, n: usize, skip: Option<usize>) -> Result<Tensor<T>> {
-        const OP: &str = "embedding";
+        let d = self.shape().last().copied().unwrap_or(0);
+        Tensor::try_full([n, d].to_shape(OP)?, T::ZERO)?.into_embedding_add(ids, self, skip)
+    }
+
+    /// This table `[n, d]` with the rows `[ids.., d]` of `rows` added to those whose ids they have, in their order, except to
+    /// row `skip`. In this tensor's own buffer where nothing else shares it.
+    ///
+    /// # Errors
+    /// As [`embedding_adjoint`](Tensor::embedding_adjoint).
+    pub fn into_embedding_add(
+        mut self,
+        ids: &Tensor<i64>,
+        rows: &Tensor<T>,
+        skip: Option<usize>,
+    ) -> Result<Tensor<T>> {
+        let [n, d] = self.shape()[..] else {
+            return Err(Error::shape(OP, format!("expected a table of rank 2, found {}", self.shape())));
+        };
         let at = checked(OP, ids, n)?;
-        let d = match self.shape().split_last() {
-            Some((&d, lead)) if *lead == ids.shape()[..] => d,
-            _ => {
-                let detail = format!("expected shape {} and a row axis, found {}", ids.shape(), self.shape());
-                return Err(Error::shape(OP, detail));
+        if !matches!(rows.shape().split_last(), Some((&row, lead)) if row == d && *lead == ids.shape()[..]) {
+            let detail = format!("expected shape {} and a row axis, found {}", ids.shape(), rows.shape());
+            return Err(Error::shape(OP, detail));
+        }
+        if d == 0 {
+            return Ok(self);
+        }
+        let g = rows.contiguous();
+        let g = g.as_slice().unwrap_or_default();
+        let add = |row: &mut [T], k: usize| {
+            for (to, &v) in row.iter_mut().zip(&g[k * d..(k + 1) * d]) {
+                *to += v;
             }
         };
-        let shape = [n, d].to_shape(OP)?;
-        if d == 0 {
-            return Tensor::try_full(shape, T::ZERO);
+        let out = self.data_mut();
+        if !parallel::worth(g.len()) {
+            for (k, &i) in at.iter().enumerate().filter(|(_, i)| Some(**i) != skip) {
+                add(&mut out[i * d..(i + 1) * d], k);
+            }
+            return Ok(self);
         }
         // Counting sort: the places of row i are order[starts[i]..starts[i + 1]].
         let mut starts = vec![0usize; n + 1];
@@ -45,25 +73,16 @@ impl<T: Float> Tensor<T> {
             order[next[i]] = k;
             next[i] += 1;
         }
-        let g = self.contiguous();
-        let g = g.as_slice().unwrap_or_default();
-        let mut out = Buffer::unspecified(shape.numel());
         let piece = parallel::rows(d, 1) * d;
-        parallel::chunks_mut(&mut out, piece, 1, |start, rows| {
+        parallel::chunks_mut(out, piece, 1, |start, rows| {
             for (r, row) in rows.chunks_mut(d).enumerate() {
                 let i = start / d + r;
-                row.fill(T::ZERO);
-                if Some(i) == skip {
-                    continue;
-                }
-                for &k in &order[starts[i]..starts[i + 1]] {
-                    for (to, &v) in row.iter_mut().zip(&g[k * d..(k + 1) * d]) {
-                        *to += v;
-                    }
+                if Some(i) != skip {
+                    order[starts[i]..starts[i + 1]].iter().for_each(|&k| add(row, k));
                 }
             }
         });
-        Ok(Tensor::from_buffer(out, shape))
+        Ok(self)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
 use crate::shape::{Shape, normalize_axis};
 use crate::tensor::Tensor;
+use crate::view::Slice;
 
 /// Indices checked against an axis of size `n`.
 pub(crate) fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>> {
@@ -102,6 +103,52 @@ impl<T: Float> Tensor<T> {
                 *d += v;
             }
         })
+    }
+
+    /// This tensor with `src` added to one of its slices: the adjoint of [`slice`](Tensor::slice). In this tensor's own buffer
+    /// where nothing else shares it.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::<f64>::ones([4]).into_slice_add(0, 1..3, &Tensor::from([10.0, 20.0]))?;
+    /// assert_eq!(t, Tensor::from([1.0, 11.0, 21.0, 1.0]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range, the step is zero, or `src` does not have the shape of the slice.
+    pub fn into_slice_add(
+        mut self,
+        axis: isize,
+        range: impl Into<Slice>,
+        src: &Tensor<T>,
+    ) -> Result<Tensor<T>> {
+        const OP: &str = "slice_add";
+        let axis = normalize_axis(OP, axis, self.rank())?;
+        let (outer, n, inner) = around(self.shape(), axis);
+        let (start, count, step) = range.into().resolve(n)?;
+        let mut want = self.shape().clone();
+        want.dims_mut()[axis] = count;
+        if *src.shape() != want {
+            return Err(Error::shape(OP, format!("expected source of shape {want}, found {}", src.shape())));
+        }
+        if want.numel() == 0 {
+            return Ok(self);
+        }
+        // Neighbours along the axis are one run of elements.
+        let (runs, length) = if step == 1 { (1, count * inner) } else { (count, inner) };
+        let from = src.contiguous();
+        let mut rows = from.as_slice().expect("contiguous").chunks_exact(length);
+        let to = self.data_mut();
+        for o in 0..outer {
+            for (k, row) in (0..runs).zip(&mut rows) {
+                let at = (o * n + start).wrapping_add_signed(k as isize * step) * inner;
+                for (d, &v) in to[at..at + length].iter_mut().zip(row) {
+                    *d += v;
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// This tensor with the slices of `src` in the place of its own along `axis` at the given positions;
@@ -275,6 +322,33 @@ mod tests {
             .scatter_add(1, &Tensor::from([[1i64, 1]]), &Tensor::from([[5.0, 7.0]]))
             .unwrap();
         assert_eq!(s, Tensor::from([[0.0, 12.0, 0.0], [0.0, 0.0, 0.0]]));
+    }
+
+    #[test]
+    fn a_slice_is_added_where_it_was_taken_from() {
+        let t = Tensor::<f64>::arange(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap();
+        let ranges = [
+            Slice::from(1..3),
+            Slice::from(..),
+            Slice::from(2..2),
+            Slice::all().step(2),
+            Slice::all().step(-3),
+        ];
+        for base in [t.clone(), t.permute([0, 2, 1]).unwrap().contiguous().permute([0, 2, 1]).unwrap()] {
+            for (axis, range) in (0..3).flat_map(|a| ranges.map(|r| (a, r))) {
+                let part = base.slice(axis, range).unwrap();
+                let index: Vec<i64> = (0..base.shape()[axis as usize] as i64).collect();
+                let index = Tensor::from(index).slice(0, range).unwrap();
+                let got = base.clone().into_slice_add(axis, range, &part).unwrap();
+                assert_eq!(got, base.index_add(axis, &index, &part).unwrap(), "axis {axis}, {range}");
+            }
+        }
+        assert_eq!(
+            t,
+            Tensor::arange(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap(),
+            "what is shared is not written"
+        );
+        assert!(t.clone().into_slice_add(1, 0..2, &Tensor::zeros([3, 3, 5])).is_err());
     }
 
     #[test]

@@ -39,8 +39,18 @@ impl<T: Float> Op<T> for Embedding {
         };
         Some(add_up())
     }
+    /// With a row that gets no gradient, what comes back is not all that was taken.
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        self.padding.is_none().then_some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> Selection<T> for Embedding {
+    fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+        into.into_embedding_add(&self.ids, gy, None)
     }
 }
 

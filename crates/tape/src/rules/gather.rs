@@ -3,33 +3,65 @@
 
 use super::prelude::*;
 
+/// Slices of some neighbouring axes, which count as one, at positions of any shape.
 struct IndexSelect {
+    name: &'static str,
+    /// The first of the axes, and how many they are.
     axis: isize,
+    merged: usize,
+    /// The positions, and the shape that they have in the result.
     index: Tensor<i64>,
+    shape: Shape,
+}
+
+impl IndexSelect {
+    /// A shape with the axes merged into one of the given size.
+    fn with_axis(&self, shape: &Shape, size: Option<usize>) -> wengert_ops::Result<(isize, Shape)> {
+        let lead = match self.merged {
+            0 => 0,
+            _ => wengert_ops::normalize_axis(self.name, self.axis, shape.len())?,
+        };
+        let (before, rest) = shape.split_at(lead);
+        let (these, after) = rest.split_at(self.merged);
+        let size = size.unwrap_or(these.iter().product());
+        Ok((lead as isize, before.iter().chain([&size]).chain(after).copied().collect()))
+    }
 }
 
 impl<T: Float> Op<T> for IndexSelect {
     fn name(&self) -> &'static str {
-        "index_select"
+        self.name
     }
     fn arguments(&self) -> Option<String> {
-        Some(format!("axis {}, at {}", self.axis, listed(&self.index)))
+        let at = listed(&self.index);
+        Some(if self.merged == 1 { format!("axis {}, at {at}", self.axis) } else { format!("at {at}") })
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
-        Ok(x[0].index_select(self.axis, &self.index)?.into())
+        let (axis, rows) = self.with_axis(x[0].shape(), None)?;
+        let y = x[0].reshape(&rows)?.index_select(axis, &self.index).map_err(|e| e.in_op(self.name))?;
+        let mut shape: Vec<usize> = rows.to_vec();
+        shape.splice(axis as usize..axis as usize + 1, self.shape.iter().copied());
+        Ok(y.reshape(&shape[..])?.into())
     }
-    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        cotangents([Some(r.x(0).zeros_like().index_add(self.axis, &self.index, r.gy()))])
-    }
-    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
-        let put_back = || -> Result<_> {
-            let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
-            Ok(cotangents([Some(zeros.into_index_add(self.axis, &self.index, r.gy()?)?)]))
-        };
-        Some(put_back())
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        Some(self)
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> Selection<T> for IndexSelect {
+    fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+        let shape = into.shape().clone();
+        let (axis, rows) = self.with_axis(&shape, None)?;
+        let (_, taken) = self.with_axis(&shape, Some(self.index.numel()))?;
+        // In row-major order a reshape is free, and then nothing else may share the buffer.
+        let mut into = into;
+        into.data_mut();
+        let table = into.reshape(&rows)?;
+        drop(into);
+        table.into_index_add(axis, &self.index, &gy.reshape(&taken)?)?.reshape(&shape)
     }
 }
 
@@ -120,18 +152,17 @@ impl<T: Float> Op<T> for Gather {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].gather(self.axis, &self.index)?.into())
     }
-    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        cotangents([Some(r.x(0).zeros_like().scatter_add(self.axis, &self.index, r.gy()))])
-    }
-    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
-        let put_back = || -> Result<_> {
-            let zeros = Tensor::try_full(r.shape(0), T::ZERO)?;
-            Ok(cotangents([Some(zeros.into_scatter_add(self.axis, &self.index, r.gy()?)?)]))
-        };
-        Some(put_back())
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        Some(self)
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> Selection<T> for Gather {
+    fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+        into.into_scatter_add(self.axis, &self.index, gy)
     }
 }
 
@@ -169,7 +200,20 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn index_select(self, axis: isize, index: &Tensor<i64>) -> Self {
-        self.tape().apply(IndexSelect { axis, index: index.clone() }, &[self])
+        let (index, shape) = (index.clone(), index.shape().clone());
+        self.tape().apply(IndexSelect { name: "index_select", axis, merged: 1, index, shape }, &[self])
+    }
+
+    /// Slices of the axes `axis..axis + merged`, which count as one, at the given positions, of which `shape` is in the result.
+    #[track_caller]
+    pub(super) fn select_merged(
+        self,
+        name: &'static str,
+        (axis, merged): (usize, usize),
+        index: Tensor<i64>,
+        shape: Shape,
+    ) -> Self {
+        self.tape().apply(IndexSelect { name, axis: axis as isize, merged, index, shape }, &[self])
     }
 
     /// This value with the slices of `src` added along `axis` at the given positions.

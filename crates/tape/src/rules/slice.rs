@@ -1,4 +1,4 @@
-//! Slices along an axis, and their adjoint: a slice put back into zeros.
+//! Slices along an axis. The cotangent of a slice is added where the slice was taken from.
 
 use super::prelude::*;
 use wengert_ops::{Slice as Range, normalize_axis};
@@ -6,11 +6,6 @@ use wengert_ops::{Slice as Range, normalize_axis};
 struct Slice {
     axis: isize,
     range: Range,
-}
-
-/// The positions that a slice takes of an axis of size `n`.
-fn positions(n: usize, range: Range) -> wengert_ops::Result<Tensor<i64>> {
-    Tensor::from((0..n as i64).collect::<Vec<_>>()).slice(0, range)
 }
 
 impl<T: Float> Op<T> for Slice {
@@ -23,16 +18,17 @@ impl<T: Float> Op<T> for Slice {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].slice(self.axis, self.range)?.into())
     }
-    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        let x = r.x(0);
-        let n = x.dim(self.axis);
-        cotangents([Some(match positions(n, self.range) {
-            Ok(at) => x.zeros_like().index_add(self.axis, &at, r.gy()),
-            Err(e) => x.tape().failed(e.into()),
-        })])
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        Some(self)
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> Selection<T> for Slice {
+    fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+        into.into_slice_add(self.axis, self.range, gy)
     }
 }
 

@@ -51,7 +51,7 @@ impl<'t, T: Float> Var<'t, T> {
             return self;
         }
         match positions("take", &Shape::from([self.numel()]), std::slice::from_ref(index)) {
-            Ok((at, shape)) => self.flatten(0).index_select(0, &at).reshape(shape),
+            Ok((at, shape)) => self.select_merged("take", (0, self.rank()), at, shape),
             Err(e) => self.tape().failed(e.into()),
         }
     }
@@ -107,7 +107,7 @@ impl<'t, T: Float> Var<'t, T> {
                 if let Err(e) = taken.to_shape("index_get") {
                     return self.tape().failed(e.into());
                 }
-                self.reshape(merged(&shape, indices.len())).index_select(0, &at).reshape(taken)
+                self.select_merged("index_get", (0, indices.len()), at, common)
             }
             Err(e) => self.tape().failed(e.into()),
         }
@@ -163,7 +163,11 @@ impl<'t, T: Float> Var<'t, T> {
             return self;
         }
         match self.chosen("masked_select", mask.into_mask()) {
-            Ok((at, shape)) => self.expand(shape).flatten(0).index_select(0, &at),
+            Ok((at, shape)) => {
+                let wide = if shape == self.raw_shape() { self } else { self.expand(&shape) };
+                let count = Shape::from([at.numel()]);
+                wide.select_merged("masked_select", (0, shape.len()), at, count)
+            }
             Err(e) => self.tape().failed(e),
         }
     }

@@ -83,7 +83,9 @@ impl<T: Float> Var<'_, T> {
         }
         match matrix(self, "diagonal") {
             Ok((rows, columns)) => {
-                self.flatten(self.rank() - 2).index_select(-1, &positions(rows, columns, offset))
+                let at = positions(rows, columns, offset);
+                let count = Shape::from([at.numel()]);
+                self.select_merged("diagonal", (self.rank() - 2, 2), at, count)
             }
             Err(e) => self.tape().failed(e),
         }

@@ -6,7 +6,7 @@ use super::{RetainGraph, SweepStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use crate::tape::node::{Node, path_of};
-use crate::tape::op::{BackwardContext, Cotangents, OpRef, VjpContext};
+use crate::tape::op::{BackwardContext, Cotangents, OpRef, Selection, VjpContext, cotangents};
 use crate::tape::region::Regions;
 use crate::tape::slot::{Gone, Slot, range};
 use crate::tape::var::Var;
@@ -216,8 +216,14 @@ impl<T: Float> Sweep<'_, T> {
             saved: &node.saved,
             needs: &needs,
         };
-        let gx = pulled_back(op, &eager, &mut self.scratch);
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
+        if let (Some(selection), None) = (op.selection(), &self.log) {
+            let x = node.inputs.first().map_or(0, |&x| x as usize);
+            let sum = self.cotangents.get_mut(x).and_then(Option::take);
+            self.cotangents[x] = Some(scattered(op, selection, &eager, sum).map_err(located)?);
+            return Ok(());
+        }
+        let gx = pulled_back(op, &eager, &mut self.scratch);
         let gx = gx.map_err(|e| located(contract::undeclared(e, op, &needs, &slots, &outputs)))?;
         if gx.len() != node.inputs.len() {
             return Err(located(contract::other_number(op, gx.len(), node.inputs.len())));
@@ -307,8 +313,28 @@ fn pulled_back<T: Float>(
     r: &BackwardContext<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
+    if let Some(selection) = op.selection() {
+        return Ok(cotangents([Some(scattered(op, selection, r, None)?)]));
+    }
     let backward = op.guarded("backward", r.inputs.iter().map(|x| x.shape()), || op.backward(r))?;
     backward.unwrap_or_else(|| by_rule(op, r, scratch))
+}
+
+/// The cotangent of the input of a selection, added to what has come to it so far.
+fn scattered<T: Float>(
+    op: &OpRef<T>,
+    selection: &dyn Selection<T>,
+    r: &BackwardContext<'_, T>,
+    sum: Option<Tensor<T>>,
+) -> Result<Tensor<T>> {
+    contract::selects(op, r.inputs.len(), r.cotangents.len())?;
+    let sum = match sum {
+        Some(sum) => sum,
+        None => Tensor::try_full(r.shape(0), T::ZERO)?,
+    };
+    let gy = r.gy()?;
+    op.guarded("scatter_add", r.inputs.iter().map(|x| x.shape()), || selection.scatter_add(gy, sum))?
+        .map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
 /// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its

@@ -1,6 +1,6 @@
 //! What a rule owes the sweep, whichever of the two walks asks: the errors of one that does not keep to it.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use crate::tape::op::OpRef;
 use crate::tape::slot::Slot;
@@ -8,8 +8,17 @@ use wengert_ops::Shape;
 
 /// The error of an op that says in no way what its derivative is.
 pub(crate) fn no_rule<T: Float>(op: &OpRef<T>) -> Error {
-    let detail = "the op has no rule: it needs one of vjp(), backward() and composite()";
+    let detail = "the op has no rule: it needs one of vjp(), backward(), composite() and selection()";
     Error::new(ErrorKind::Rule, op.name(), detail)
+}
+
+/// That an op which is a selection has one input and one output.
+pub(crate) fn selects<T: Float>(op: &OpRef<T>, inputs: usize, outputs: usize) -> Result<()> {
+    if (inputs, outputs) == (1, 1) {
+        return Ok(());
+    }
+    let detail = format!("a selection has one input and one output, this op has {inputs} and {outputs}");
+    Err(Error::new(ErrorKind::Rule, op.name(), detail))
 }
 
 /// The error of a rule that gives not one cotangent for each input.

@@ -1,6 +1,7 @@
 //! The recorded reverse sweep: [`Var::grad`], whose results can be differentiated again.
 
 use super::contract;
+use super::parts::Parts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use crate::tape::op::{OpRef, VjpContext};
@@ -9,6 +10,7 @@ use crate::tape::slot::Slot;
 use crate::tape::var::Var;
 use crate::tape::{Borrowed, Tape};
 use smallvec::SmallVec;
+use std::collections::HashMap;
 use std::panic::Location;
 use wengert_ops::Shape;
 
@@ -39,6 +41,8 @@ impl<'t, T: Float> Var<'t, T> {
 struct Recorded<'t, T: Float> {
     tape: &'t Tape<T>,
     cotangents: Vec<Option<Var<'t, T>>>,
+    /// Cotangents of parts of a node's value, until the sweep comes to the node.
+    parts: HashMap<u32, Parts<'t, T>>,
     /// Whether a node depends on what the gradient is taken of.
     active: Vec<bool>,
 }
@@ -77,7 +81,12 @@ impl<T: Float> Tape<T> {
         }
         self.recompute_all().map_err(|e| e.at(at))?;
         let len = self.len();
-        let mut sweep = Recorded { tape: self, cotangents: vec![None; len], active: vec![false; len] };
+        let mut sweep = Recorded {
+            tape: self,
+            cotangents: vec![None; len],
+            parts: HashMap::new(),
+            active: vec![false; len],
+        };
         for x in wrt {
             sweep.active[x.id as usize] = true;
         }
@@ -87,6 +96,7 @@ impl<T: Float> Tape<T> {
         }
         let wanted: Vec<u32> = wrt.iter().map(|x| x.id).collect();
         let outcome = sweep.run(0..len, &wanted);
+        wanted.iter().for_each(|&x| sweep.add_parts(x));
         self.state.borrow_mut().speaks_for = None;
         outcome?;
         let grads: Vec<_> =
@@ -151,6 +161,15 @@ impl<'t, T: Float> Recorded<'t, T> {
         });
     }
 
+    /// Adds up what has come to a node from selections.
+    #[track_caller]
+    fn add_parts(&mut self, id: u32) {
+        let shape = || Var { tape: self.tape, id }.raw_shape();
+        if let Some(sum) = self.parts.remove(&id).and_then(|parts| parts.sum(shape())) {
+            self.add(id as usize, sum);
+        }
+    }
+
     /// Pulls back through the nodes of a range, from the last to the first.
     fn run(&mut self, ids: std::ops::Range<usize>, wanted: &[u32]) -> Result<()> {
         for id in ids.rev() {
@@ -163,6 +182,8 @@ impl<'t, T: Float> Recorded<'t, T> {
                 };
                 (op, node.inputs.clone(), node.outputs as usize, node.at)
             };
+            self.tape.state.borrow_mut().speaks_for = Some(at);
+            (id..id + outputs).for_each(|o| self.add_parts(o as u32));
             let gy: SmallVec<[Option<Var<'t, T>>; 1]> = (id..id + outputs)
                 .map(|o| {
                     if wanted.contains(&(o as u32)) { self.cotangents[o] } else { self.cotangents[o].take() }
@@ -171,11 +192,15 @@ impl<'t, T: Float> Recorded<'t, T> {
             if gy.iter().all(Option::is_none) {
                 continue;
             }
+            if op.selection().is_some() {
+                let x = inputs.first().copied().unwrap_or(0);
+                self.parts.entry(x).or_default().push(&op, &gy, inputs.len()).map_err(|e| e.at(at))?;
+                continue;
+            }
             let var = |i: usize| Var { tape: self.tape, id: i as u32 };
             let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
             let y: SmallVec<[Var<'t, T>; 1]> = (id..id + outputs).map(var).collect();
             let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
-            self.tape.state.borrow_mut().speaks_for = Some(at);
             let start = self.tape.len();
             let shapes: SmallVec<[Shape; 4]> = x.iter().map(|x| x.raw_shape()).collect();
             let guarded = |e: Error| e.at(at);

@@ -9,6 +9,7 @@ mod contract;
 mod grad;
 mod grads;
 mod inspect;
+mod parts;
 mod per_sample;
 
 pub use grads::Grads;

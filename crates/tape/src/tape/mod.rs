@@ -19,7 +19,9 @@ mod updates;
 pub(crate) mod var;
 
 pub use error_scope::ErrorScope;
-pub use op::{BackwardContext, Cotangents, ForwardOutput, Op, Outputs, Saves, VjpContext, cotangents};
+pub use op::{
+    BackwardContext, Cotangents, ForwardOutput, Op, Outputs, Saves, Selection, VjpContext, cotangents,
+};
 pub use param::{Param, ParamId};
 pub use scope::{Scope, ScopeOutput};
 pub use updates::{BufferId, BufferUpdate, Change, Updates};

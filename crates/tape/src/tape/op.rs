@@ -67,7 +67,8 @@ impl<T: Float> From<Vec<Tensor<T>>> for ForwardOutput<T> {
 /// - [`vjp`](Op::vjp), the rule: the cotangents of the inputs from those of the outputs, in operations on [`Var`].
 ///   The first-order sweep runs it without recording, `grad` records it, so one rule gives every order;
 /// - [`composite`](Op::composite), the same function in other ops, for a fused op that has its own
-///   [`backward`](Op::backward) and no wish to write a second rule.
+///   [`backward`](Op::backward) and no wish to write a second rule;
+/// - [`selection`](Op::selection), for an op whose output is some elements of its only input: where their cotangents are added.
 ///
 /// A rule returns cotangents, one per input and of the input's shape; only the sweep adds them up. `examples/custom_op.rs`
 /// shows a whole op with its gradient check.
@@ -101,6 +102,13 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// How to add the cotangent of the output to that of the input, for an op whose output is some elements of its only input.
+    /// It is the whole rule: the sweeps add the cotangents of all parts of a tensor into one buffer, so that taking many parts
+    /// costs no more than their elements, to every order.
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        None
+    }
+
     /// What the op was told besides its inputs, in words for whoever looks at the tape: `axis 2, 0..3`.
     fn arguments(&self) -> Option<String> {
         None
@@ -116,6 +124,17 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         let _ = needs;
         Saves::ALL
     }
+}
+
+/// An op whose output is some elements of its only input, in an order of its own; an element may be taken more than once. So
+/// the op is linear, and what it does to a cotangent of the second order is its own [`forward`](Op::forward).
+pub trait Selection<T: Float> {
+    /// `into`, which has the shape of the input, with each element of `gy` added to the element that it was taken from. What
+    /// nothing else shares is written in place (see [`Tensor::into_slice_add`], [`Tensor::into_index_add`]).
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>>;
 }
 
 /// What a rule works with, as values of a tape.
