@@ -1,7 +1,7 @@
-//! The batches of one epoch, prepared on the calling thread or ahead of it.
+//! The batches of one epoch, prepared on the calling thread or ahead of it on other threads.
 //!
-//! Batch k is prepared by thread k modulo their number, and each thread sends through a bounded channel of its own. That is
-//! all the synchronization there is: a full channel holds its thread back, a channel without a receiver ends it, and taking
+//! Thread `k % threads` prepares batch `k`, and each thread sends its batches through its own bounded channel. No other
+//! synchronization is needed: a full channel blocks its thread, a channel without a receiver ends it, and receiving
 //! from the channels in turn gives the batches in order.
 
 use crate::dataset::Dataset;
@@ -30,7 +30,7 @@ impl<D: Dataset + ?Sized> Plan<D> {
         self.order.len().div_ceil(self.batch_size)
     }
 
-    /// Batch `k`, which there is.
+    /// Batch `k`, which must exist.
     fn batch(&self, k: usize) -> Result<D::Batch> {
         let rest = &self.order[k * self.batch_size..];
         self.data.fetch_in(self.epoch, &rest[..rest.len().min(self.batch_size)])
@@ -49,15 +49,15 @@ struct Worker<B> {
 }
 
 impl<B: Send + 'static> Worker<B> {
-    /// Starts a thread that prepares every `step`-th batch from `first` on, and keeps up to `depth` of them, at least 1,
-    /// ready.
+    /// Starts a thread that prepares every `step`-th batch from `first` on, and keeps up to `depth` of them (at least
+    /// 1) ready.
     fn start<D: Dataset<Batch = B> + ?Sized>(
         plan: Plan<D>,
         first: usize,
         step: usize,
         depth: usize,
     ) -> std::io::Result<Self> {
-        // The thread holds one batch while it waits to send it, so the channel need hold only the others.
+        // The thread holds one batch while it waits to send it, so the channel needs to hold only the others.
         let (sender, receiver) = sync_channel(depth.saturating_sub(1));
         let thread = Builder::new().name("batches".into()).spawn(move || {
             for k in (first..plan.count()).step_by(step) {
@@ -72,14 +72,14 @@ impl<B: Send + 'static> Worker<B> {
     }
 }
 
-/// Starts threads that together keep up to `depth` batches ready, `first` being the next one that is wanted.
+/// Starts threads that together keep up to `depth` batches ready; `first` is the next batch to be taken.
 fn start<D: Dataset + ?Sized>(
     plan: &Plan<D>,
     first: usize,
     threads: usize,
     depth: usize,
 ) -> Option<Vec<Worker<D::Batch>>> {
-    // More than there are would only reserve memory.
+    // A depth above the number of batches would only reserve memory.
     let depth = depth.min(plan.count() - first);
     let threads = threads.min(depth).max(1);
     let mut workers = Vec::with_capacity(threads);
@@ -96,14 +96,14 @@ fn start<D: Dataset + ?Sized>(
     Some(workers)
 }
 
-/// Ends the threads, which finish the batches they are at, and waits for them. Of their panics, that of worker `first` is
-/// told before others.
+/// Stops the threads, which first finish their current batches, and waits for them. If several panicked, the panic of
+/// worker `first` is reported before those of the others.
 fn stop<B>(mut workers: Vec<Worker<B>>, first: usize) -> Result<()> {
     workers.rotate_left(first);
-    // First the receivers, or a thread that waits to send would wait for ever.
+    // Drop the receivers first: a thread that waits to send would otherwise wait for ever.
     let threads: Vec<JoinHandle<()>> = workers.into_iter().map(|worker| worker.thread).collect();
     let panics = threads.into_iter().filter_map(|thread| thread.join().err());
-    // All are waited for before the first is told.
+    // Wait for all threads before the first panic is reported.
     let panics: Vec<_> = panics.collect();
     panics.first().map_or(Ok(()), |panic| Err(Error::Worker { message: message_of(&**panic) }))
 }
@@ -122,7 +122,7 @@ enum Source<B> {
     Done,
 }
 
-/// The batches of one epoch: what [`Loader::epoch`](crate::Loader::epoch) gives.
+/// The batches of one epoch: what [`Loader::epoch`](crate::Loader::epoch) returns.
 ///
 /// An error is the last item. A panic in [`Dataset::fetch`] is an [`Error::Worker`] where batches are prepared ahead,
 /// and stays a panic where they are prepared on the calling thread. Dropping the iterator ends its threads.
@@ -139,7 +139,7 @@ enum Source<B> {
 #[must_use = "batches are prepared to be iterated over"]
 pub struct Batches<D: Dataset + ?Sized> {
     plan: Plan<D>,
-    /// Where the first batch of this iterator is, and the next one.
+    /// The number of the first batch of this iterator, then that of the next one.
     first: usize,
     state: State,
     source: Source<D::Batch>,
@@ -150,14 +150,14 @@ impl<D: Dataset + ?Sized> Batches<D> {
         let first = state.batch.min(plan.count());
         let source = match (workers, prefetch) {
             (0, _) | (_, 0) => Source::Here,
-            // A system that gives no thread slows the epoch down, but need not end it.
+            // If the system cannot start a thread, the epoch is slower, but it need not fail.
             _ => start(&plan, first, workers, prefetch.max(workers)).map_or(Source::Here, Source::Ahead),
         };
         Batches { plan, first, state, source }
     }
 
-    /// Where the epoch stands: what [`Loader::resume`](crate::Loader::resume) takes to go on with the next batch. Batches
-    /// that were prepared and not yet taken do not count.
+    /// The position in the epoch: [`Loader::resume`](crate::Loader::resume) takes it to continue with the next batch.
+    /// Batches that were prepared but not yet taken do not count.
     ///
     /// ```
     /// use wengert_data::{Loader, Result, digits};
@@ -202,7 +202,7 @@ impl<D: Dataset + ?Sized> Iterator for Batches<D> {
             Source::Done => return None,
             Source::Ahead(workers) => match workers[self.turn(workers.len())].receiver.recv() {
                 Ok(batch) => batch,
-                // The thread is over before its batches are: a panic.
+                // The thread ended before its batches did: it panicked.
                 Err(_) => {
                     let message = "a thread ended early".to_owned();
                     return Some(Err(self.stop().err().unwrap_or(Error::Worker { message })));
@@ -212,7 +212,7 @@ impl<D: Dataset + ?Sized> Iterator for Batches<D> {
         match &batch {
             Ok(_) => self.state.batch += 1,
             Err(_) => {
-                // The error is what is told, not a panic in a batch after it.
+                // Report the error, not a panic in a later batch.
                 let _ = self.stop();
                 self.source = Source::Done;
             }
@@ -221,7 +221,7 @@ impl<D: Dataset + ?Sized> Iterator for Batches<D> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // An error may come before the other batches have.
+        // An error may come before the remaining batches.
         let most = match self.source {
             Source::Done => 0,
             _ => self.plan.count().saturating_sub(self.state.batch),
@@ -234,7 +234,7 @@ impl<D: Dataset + ?Sized> std::iter::FusedIterator for Batches<D> {}
 
 impl<D: Dataset + ?Sized> Drop for Batches<D> {
     fn drop(&mut self) {
-        // A panic in batches that nobody asked for has nowhere to go.
+        // There is nobody to report a panic to in batches that were not taken.
         let _ = self.stop();
     }
 }
@@ -251,7 +251,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    /// What fetching a bad sample does.
+    /// How fetching a bad sample fails.
     #[derive(Clone, Copy)]
     enum Bad {
         Panics,
@@ -352,7 +352,7 @@ mod tests {
             let (data, mut batches) = in_order(None, depth);
             assert!(batches.by_ref().take(used).all(|b| b.is_ok()));
             drop(batches);
-            // The threads' handles on the data went with them.
+            // The threads' handles on the data are dropped.
             assert_eq!(Arc::strong_count(&data), 1);
         }
     }

@@ -4,10 +4,10 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor, ToShape};
 
-/// Tables with an entry for each class must fit in memory, whatever number a caller makes up.
+/// Tables with an entry per class must fit in memory, whatever number of classes a caller gives.
 const MOST_CLASSES: usize = 1 << 24;
 
-/// Inputs and a class label for each. Axis 0 of the inputs counts the samples; labels count the classes from 0.
+/// Inputs with a class label for each. Axis 0 of the inputs is the samples; labels are counted from 0.
 ///
 /// ```
 /// use wengert_data::Classification;
@@ -35,11 +35,11 @@ pub struct Classification<T: Float = f32> {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<T: Float = f32> {
-    /// The inputs; axis 0 counts the samples.
+    /// The inputs; axis 0 is the samples.
     pub inputs: Tensor<T>,
-    /// The class of each sample.
+    /// The class of each sample, `[samples]`.
     pub labels: Tensor<i64>,
-    /// Where each sample stands in the dataset.
+    /// The position of each sample in the dataset.
     pub indices: Vec<usize>,
 }
 
@@ -56,7 +56,7 @@ impl<T: Float> Batch<T> {
 }
 
 impl<T: Float> Classification<T> {
-    /// Inputs whose axis 0 counts the samples, and a label below `classes` for each.
+    /// Inputs, whose axis 0 is the samples, and a label below `classes` for each.
     ///
     /// ```
     /// use wengert_data::Classification;
@@ -69,8 +69,8 @@ impl<T: Float> Classification<T> {
     /// ```
     ///
     /// # Errors
-    /// If the inputs have no axis, the labels are not one for each sample, a label is out of range, or the number of
-    /// classes is not from 1 to 2^24.
+    /// If the inputs are a scalar, the number of labels is not the number of samples, a label is out of range, or the
+    /// number of classes is not from 1 to 2^24.
     pub fn new(inputs: Tensor<T>, labels: Tensor<i64>, classes: usize) -> Result<Self> {
         const CALL: &str = "classification";
         let Some(&n) = inputs.shape().first() else {
@@ -87,7 +87,7 @@ impl<T: Float> Classification<T> {
             let expected = format!("from 1 to {MOST_CLASSES} classes");
             return Err(Error::argument(CALL, expected, classes));
         }
-        // Fetching gathers rows, which for a view would copy the whole of it each time: it is laid out once, here.
+        // Fetching gathers rows, which would copy the whole of a view each time: it is made contiguous once, here.
         let (inputs, labels) = (inputs.contiguous(), labels.contiguous());
         let in_range = |&label: &i64| usize::try_from(label).is_ok_and(|label| label < classes);
         let values = labels.as_slice().unwrap_or_default();
@@ -122,7 +122,7 @@ impl<T: Float> Classification<T> {
         self.len() == 0
     }
 
-    /// The inputs; axis 0 counts the samples.
+    /// The inputs; axis 0 is the samples.
     ///
     /// ```
     /// assert_eq!(*wengert_data::digits()?.inputs().shape(), [1797, 64]);
@@ -167,7 +167,7 @@ impl<T: Float> Classification<T> {
         counts
     }
 
-    /// The labels as positions in a table of classes, which `new` has checked that they are.
+    /// The labels as positions in a table of classes; `new` has checked their range.
     pub(crate) fn class_of_each(&self) -> impl Iterator<Item = usize> {
         let labels = self.labels.as_slice().unwrap_or_default();
         labels.iter().map(|&label| label as usize)
@@ -201,7 +201,7 @@ impl<T: Float> Classification<T> {
         Classification { inputs: self.inputs.cast(), labels: self.labels.clone(), classes: self.classes }
     }
 
-    /// The same samples, each input in another shape: rows of pixels as images, or images as rows.
+    /// The same samples with each input in another shape: rows of pixels as images, or images as rows.
     ///
     /// ```
     /// let images = wengert_data::digits()?.reshaped([1, 8, 8])?;
@@ -211,14 +211,14 @@ impl<T: Float> Classification<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shape has another number of elements than a sample.
+    /// If a sample has a different number of elements than the shape.
     pub fn reshaped(&self, sample: impl ToShape) -> Result<Self> {
         let sample = sample.to_shape("reshaped")?;
         let shape: Vec<usize> = std::iter::once(self.len()).chain(sample.iter().copied()).collect();
         self.with_inputs(self.inputs.reshape(shape)?)
     }
 
-    /// The same labels with other inputs, for instance normalised ones.
+    /// The same labels with other inputs, such as normalised ones.
     ///
     /// ```
     /// let digits = wengert_data::digits()?;
@@ -228,7 +228,7 @@ impl<T: Float> Classification<T> {
     /// ```
     ///
     /// # Errors
-    /// If there is not an input for each label.
+    /// If the number of inputs is not the number of labels.
     pub fn with_inputs<U: Float>(&self, inputs: Tensor<U>) -> Result<Classification<U>> {
         Classification::new(inputs, self.labels.clone(), self.classes)
     }

@@ -1,9 +1,9 @@
-//! What a loader needs of its data.
+//! What a loader needs from its data.
 
 use crate::error::Result;
 use std::sync::Arc;
 
-/// Samples that can be counted and fetched in batches. A loader fetches from a thread of its own.
+/// Samples that can be counted and fetched in batches. A loader fetches from its own threads.
 ///
 /// ```
 /// use wengert_data::{Dataset, Loader, Result};
@@ -32,7 +32,7 @@ use std::sync::Arc;
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
 pub trait Dataset: Send + Sync + 'static {
-    /// Some samples, put together.
+    /// Some samples as one batch.
     type Batch: Send + 'static;
 
     /// The number of samples.
@@ -44,8 +44,8 @@ pub trait Dataset: Send + Sync + 'static {
     /// If a position is out of range or its sample cannot be read.
     fn fetch(&self, indices: &[usize]) -> Result<Self::Batch>;
 
-    /// As [`fetch`](Dataset::fetch), for an epoch: what a loader calls. A dataset whose samples differ from epoch to epoch
-    /// implements this; others leave it as it is.
+    /// The same as [`fetch`](Dataset::fetch), for an epoch: this is what a loader calls. A dataset whose samples differ
+    /// between epochs implements it; others keep the default.
     ///
     /// ```
     /// use wengert_data::{Dataset, digits};
@@ -54,7 +54,7 @@ pub trait Dataset: Send + Sync + 'static {
     /// ```
     ///
     /// # Errors
-    /// As [`fetch`](Dataset::fetch).
+    /// The same as [`fetch`](Dataset::fetch).
     fn fetch_in(&self, epoch: u64, indices: &[usize]) -> Result<Self::Batch> {
         let _ = epoch;
         self.fetch(indices)
@@ -66,8 +66,8 @@ pub trait Dataset: Send + Sync + 'static {
     }
 }
 
-/// What a loader can be made from: a reference to a dataset, which is cloned (cheap where it holds tensors, which
-/// share their buffers), or a dataset in an [`Arc`], which is shared.
+/// What a loader can be made from: a reference to a dataset, which is cloned (this is cheap for datasets that hold
+/// tensors, since clones share their buffers), or a dataset in an [`Arc`], which is shared.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Data that could not be read, or a call that could not be done. What is shown of it has no control characters, whatever
-/// a file holds or is called: a message must not steer the terminal that it is printed on.
+/// Data that could not be read, or a call that failed. Messages contain no control characters, whatever a file or its
+/// name contains: a message must not steer the terminal that it is printed on.
 ///
 /// ```
 /// use wengert_data::{Error, digits};
@@ -17,26 +17,26 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An argument outside its domain.
+    /// An argument out of its range.
     #[error("{call}: expected {}, found {}", Printable(expected), Printable(found))]
     Argument {
         /// The call.
         call: &'static str,
         /// What the call takes.
         expected: String,
-        /// What it was given.
+        /// What it got.
         found: String,
     },
-    /// A file that was read but does not hold what its format asks for.
+    /// A file that was read but does not hold what its format requires.
     #[error("{}{at}: expected {}, found {}", shown(path), Printable(expected), Printable(found))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// The place in the file.
         at: Location,
-        /// What the format asks for.
+        /// What the format requires.
         expected: String,
-        /// What stands there.
+        /// What the file has there.
         found: String,
     },
     /// A file that could not be read or decompressed.
@@ -55,12 +55,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Data that has to be on this machine and is not.
+    /// Data that must be on this machine and is not.
     #[error("{} is not here: looked for {}; {}", Printable(what), list(looked), Printable(advice))]
     Missing {
-        /// The data.
+        /// The missing data.
         what: String,
-        /// Where it was looked for.
+        /// The paths where it was looked for.
         looked: Vec<PathBuf>,
         /// How to get it.
         advice: String,
@@ -76,7 +76,7 @@ pub enum Error {
     },
 }
 
-/// Where in a file something stands.
+/// A place in a file.
 ///
 /// ```
 /// use wengert_data::Location;
@@ -86,7 +86,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
-    /// Nowhere in particular.
+    /// The file as a whole.
     Whole,
     /// A line, counted from 1.
     Line(usize),

@@ -1,4 +1,4 @@
-//! Cross-validation, bootstrap samples, and few labels of each class: which samples, by their positions.
+//! Cross-validation, bootstrap samples, and few labels per class: samples chosen by position.
 
 use crate::classification::Classification;
 use crate::error::{Error, Result};
@@ -35,11 +35,11 @@ fn check(call: &'static str, k: usize, samples: usize) -> Result<()> {
     Ok(())
 }
 
-/// `k` parts of `n` samples, of sizes that differ by one at most; each fold tests on one part and trains on the others.
+/// `k` parts of `n` samples, whose sizes differ by at most one; each fold tests on one part and trains on the others.
 /// See [`Fold`] for an example.
 ///
 /// # Errors
-/// If there are not from 2 to `n` folds, or less than two samples.
+/// If `k` is not from 2 to `n`, or `n` is less than 2.
 pub fn k_fold(n: usize, k: usize, seed: u64) -> Result<Vec<Fold>> {
     check("k_fold", k, n)?;
     let order = permutation(n, Key::of(seed, Purpose::Split, 0));
@@ -47,7 +47,7 @@ pub fn k_fold(n: usize, k: usize, seed: u64) -> Result<Vec<Fold>> {
     Ok(folds(&order, k, &(0..n).map(part).collect::<Vec<_>>()))
 }
 
-/// The folds of samples in an order, the part of each of which is given.
+/// The folds of samples in the given order; `parts` is the part of each.
 fn folds(order: &[usize], k: usize, parts: &[usize]) -> Vec<Fold> {
     let of = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
         order.iter().zip(parts).filter(|&(_, &part)| keep(part)).map(|(&i, _)| i).collect()
@@ -56,7 +56,7 @@ fn folds(order: &[usize], k: usize, parts: &[usize]) -> Vec<Fold> {
 }
 
 impl<T: Float> Classification<T> {
-    /// As [`k_fold`], but each part has its proportion of every class, to within one sample.
+    /// The same as [`k_fold`], but each part has its proportion of every class, to within one sample.
     ///
     /// ```
     /// let digits = wengert_data::digits()?;
@@ -67,14 +67,15 @@ impl<T: Float> Classification<T> {
     /// ```
     ///
     /// # Errors
-    /// If there are not from 2 to as many folds as samples, or less than two samples.
+    /// If `k` is not from 2 to the number of samples, or there are fewer than 2 samples.
     pub fn stratified_k_fold(&self, k: usize, seed: u64) -> Result<Vec<Fold>> {
         check("stratified_k_fold", k, self.len())?;
         let mut rng = Key::of(seed, Purpose::Split, 0).generator();
         let classes: Vec<usize> = self.class_of_each().collect();
         let mut order: Vec<usize> = (0..self.len()).collect();
         shuffle(&mut order, &mut rng);
-        // Dealt out class by class, going on where the class before stopped, so that the parts' sizes differ by one at most.
+        // Samples are dealt to the parts class by class. Each class continues at the part where the one before stopped,
+        // so that the sizes of the parts differ by at most one.
         order.sort_by_key(|&i| classes[i]);
         let mut dealt: Vec<(usize, usize)> =
             order.into_iter().enumerate().map(|(at, i)| (i, at % k)).collect();
@@ -114,16 +115,16 @@ impl<T: Float> Classification<T> {
     }
 }
 
-/// Some samples, and all others, in random order: what [`Classification::labelled`] gives.
+/// Some samples and all others, in random order: what [`Classification::labelled`] returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subset {
-    /// The samples chosen.
+    /// The chosen samples.
     pub chosen: Vec<usize>,
-    /// The others.
+    /// The other samples.
     pub rest: Vec<usize>,
 }
 
-/// A bootstrap sample: as many draws with replacement as there are samples, and those never drawn.
+/// A bootstrap sample of `n` samples: `n` draws with replacement, and the samples that were never drawn.
 ///
 /// ```
 /// use wengert_data::{bootstrap, digits};
@@ -136,13 +137,13 @@ pub struct Subset {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// The samples drawn, of which some occur more than once.
+    /// The drawn samples; some occur more than once.
     pub drawn: Vec<usize>,
     /// The samples that were not drawn, in order: about 1/e of all.
     pub out_of_bag: Vec<usize>,
 }
 
-/// Bootstrap sample number `index` of `n` samples, for one of the models that are averaged (bagging, Breiman 1996). See
+/// Bootstrap sample number `index` of `n` samples, for one of the models that bagging averages (Breiman 1996). See
 /// [`Bootstrap`] for an example.
 pub fn bootstrap(n: usize, seed: u64, index: u64) -> Bootstrap {
     let mut rng = Key::of(seed, Purpose::Sample, index).generator();

@@ -1,7 +1,8 @@
 //! Datasets, file formats, transforms, splits and minibatches.
 //!
-//! A [`Dataset`] is a number of samples and a way to fetch some of them; a [`Loader`] visits each sample once an
-//! epoch, in an order that its seed fixes, and prepares batches on threads of its own while earlier ones are used.
+//! A [`Dataset`] has a number of samples and a method that fetches some of them. A [`Loader`] visits each sample once
+//! per epoch, in an order that its seed determines, and prepares batches on its own threads while earlier ones are
+//! used.
 //!
 //! ```
 //! use wengert_data::{Loader, digits};
@@ -21,7 +22,7 @@
 //! | data | item |
 //! |---|---|
 //! | inputs with class labels | [`Classification`]; embedded: [`digits`], [`fashion_sample`], [`iris`], [`wine`] |
-//! | the same, on your machine | [`fashion_mnist`], [`mnist`] |
+//! | inputs with class labels, from files on your machine | [`fashion_mnist`], [`mnist`] |
 //! | text | [`Text`], [`Vocabulary`]; embedded: [`hamlet`] |
 //! | pairs of texts | [`Pairs`]; embedded: [`country_and_language_names`] |
 //! | time series | [`Series`]; embedded: [`sunspots`], [`co2`], [`nile`] |

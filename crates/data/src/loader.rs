@@ -1,4 +1,4 @@
-//! The loader: which samples make up each batch of an epoch, and who prepares them.
+//! The loader: which samples are in each batch of an epoch, and which threads prepare them.
 
 use crate::batches::{Batches, Plan};
 use crate::dataset::{Dataset, IntoDataset};
@@ -7,11 +7,11 @@ use crate::sampler::Sampler;
 use crate::state::State;
 use std::sync::Arc;
 
-/// Minibatches without replacement: an epoch visits each sample once, in an order that the seed and the epoch's
-/// number fix.
+/// Minibatches without replacement: an epoch visits each sample once, in an order that the seed and the number of the
+/// epoch determine.
 ///
-/// Batches are prepared on threads of their own, a bounded number ahead of use. Neither their order nor their contents
-/// depend on how many. A [`Sampler`] visits samples in another order, or some more often than others.
+/// Threads prepare batches ahead of use, up to a bounded number. Neither the order of batches nor their contents depend
+/// on the number of threads. A [`Sampler`] visits samples in another order, or visits some more often than others.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -39,7 +39,8 @@ impl<D: ?Sized> Clone for Loader<D> {
 }
 
 impl<D: Dataset + ?Sized> Loader<D> {
-    /// A loader of batches of `batch_size` samples, from `&data` (whose clone it keeps) or an [`Arc`] of it.
+    /// A loader of batches of `batch_size` samples from `&data`, which is cloned, or from an [`Arc`] of it, which is
+    /// shared.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -68,8 +69,8 @@ impl<D: Dataset + ?Sized> Loader<D> {
         })
     }
 
-    /// The same loader without the smaller batch that an epoch may end with: its samples, which differ from epoch to
-    /// epoch, are left out.
+    /// The same loader without the smaller last batch of an epoch. Its samples, which differ from epoch to epoch, are
+    /// left out.
     ///
     /// ```
     /// use wengert_data::{Loader, digits};
@@ -83,8 +84,8 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
-    /// The same loader with up to `depth` batches prepared ahead of use (2 unless this is called), or, with 0, each
-    /// prepared on the calling thread when it is asked for.
+    /// The same loader with up to `depth` batches prepared ahead of use (by default 2). With 0, each batch is prepared
+    /// on the calling thread when it is requested.
     ///
     /// ```
     /// use wengert_data::{Loader, Result, digits};
@@ -99,8 +100,8 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
-    /// The same loader with batches prepared by this many threads (1 unless this is called) or, with 0, on the calling
-    /// thread. With more threads than [`prefetch`](Loader::prefetch) has batches, each keeps one ready.
+    /// The same loader with batches prepared by this number of threads (by default 1) or, with 0, on the calling
+    /// thread. If there are more threads than [`prefetch`](Loader::prefetch) has batches, each keeps one ready.
     ///
     /// ```
     /// use wengert_data::{Loader, Result, digits};
@@ -115,7 +116,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
-    /// The same loader with another order than a new shuffle each epoch.
+    /// The same loader with another order than a new shuffle per epoch.
     ///
     /// ```
     /// use wengert_data::{Loader, Sampler, digits};
@@ -132,7 +133,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         Ok(self)
     }
 
-    /// The data.
+    /// The dataset.
     ///
     /// ```
     /// use wengert_data::{Loader, digits};
@@ -161,7 +162,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         if self.drop_last { n - n % self.batch_size } else { n }
     }
 
-    /// The batches of one epoch. Training goes through epochs 0, 1, 2, …; any can be had again by its number.
+    /// The batches of one epoch. Training uses epochs 0, 1, 2, …; any of them can be repeated by its number.
     ///
     /// ```
     /// use wengert_data::{Loader, digits};
@@ -175,7 +176,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self.from(epoch, 0)
     }
 
-    /// The batches that remained when [`Batches::state`] was asked for.
+    /// The batches that remained when [`Batches::state`] was called.
     ///
     /// ```
     /// use wengert_data::{Loader, State, digits};
@@ -191,7 +192,8 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// ```
     ///
     /// # Errors
-    /// If the state is that of a loader with another seed, batch size or number of samples, or lies beyond the epoch's end.
+    /// If the state comes from a loader with another seed, batch size or number of samples, or is past the end of the
+    /// epoch.
     pub fn resume(&self, state: &State) -> Result<Batches<D>> {
         let own = self.state(state.epoch, state.batch);
         if own != *state {
@@ -224,7 +226,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Samples that are their own positions.
+    /// Samples whose values are their positions.
     #[derive(Clone)]
     struct Numbers(usize);
 
@@ -256,7 +258,7 @@ mod tests {
             sorted.sort_unstable();
             prop_assert!(sorted.into_iter().eq(0..n));
 
-            // Without the last batch, the same but for it.
+            // Without the last batch, the loader is otherwise the same.
             let full = loader.drop_last();
             prop_assert_eq!(full.num_batches(), n / size);
             prop_assert_eq!(&batches(&full, epoch).concat()[..], &order[..n / size * size]);

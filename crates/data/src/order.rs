@@ -1,13 +1,13 @@
-//! Random orders: the shuffle of Fisher and Yates over the library's own generator.
+//! Random orders: the Fisher–Yates shuffle with the library's own generator.
 //!
-//! The bounded draw is written here, and not taken from a library, so that an order depends on its key alone and
-//! stays the same when dependencies change.
+//! The bounded draw is written here and not taken from a library, so that an order depends on its key alone and stays
+//! the same when dependencies change.
 
 use rand::Rng;
 use wengert_ops::random::Key;
 
-/// A uniform integer below `bound`, which is not 0, by the method of Lemire (2019): the high half of a product,
-/// redrawn where the low half would favour some values.
+/// A uniform integer below `bound`, which is not 0, by the method of Lemire (2019): the high half of a product, redrawn
+/// when the low half would favour some values.
 pub(crate) fn below(bound: u64, rng: &mut impl Rng) -> u64 {
     let unfair = bound.wrapping_neg() % bound;
     loop {
@@ -30,7 +30,7 @@ pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
     }
 }
 
-/// The numbers `0..n` in the random order that `key` names.
+/// The numbers `0..n` in the random order that `key` determines.
 ///
 /// ```
 /// use wengert_data::permutation;
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_order_is_pinned() {
-        // Recorded from this code: a change here changes the course of every training run that was seeded before.
+        // Recorded from this code: a change here changes every training run with a fixed seed.
         let order = permutation(8, Key { seed: 0, stream: 0 });
         assert_eq!(order, [7, 2, 1, 6, 0, 4, 3, 5]);
     }

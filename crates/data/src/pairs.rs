@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use wengert_ops::{Element, Tensor};
 
-/// The token that fills up shorter sequences.
+/// The token that pads shorter sequences.
 pub const PAD: i64 = 0;
 /// The token that begins a sequence.
 pub const BEGIN: i64 = 1;
 /// The token that ends a sequence.
 pub const END: i64 = 2;
 
-/// Sequences one below the other, the shorter ones filled up at their ends, and their lengths.
+/// Sequences as rows, the shorter ones padded at their ends, and their lengths.
 ///
 /// ```
 /// use wengert_data::pad;
@@ -41,13 +41,13 @@ pub fn pad<T: Element>(sequences: &[impl AsRef<[T]>], value: T) -> Result<(Tenso
     Ok((rows, lengths.into()))
 }
 
-/// The memory that a line of a file needs: its entry, and the beginning and the end of its target.
+/// The memory that a line of a file needs: its entry, and the begin and end tokens of its target.
 const COST_OF_A_LINE: u64 = 64;
-/// The memory that a byte of it needs: itself while it is read, and its number, of targets twice.
+/// The memory that a byte of a file needs: the byte while it is read, and its token, twice for targets.
 const COST_OF_A_BYTE: u64 = 10;
 
-/// Pairs of a source and a target text, by characters. The vocabularies have [`PAD`], [`BEGIN`] and [`END`] before the
-/// characters.
+/// Pairs of a source and a target text, by characters. In the vocabularies, [`PAD`], [`BEGIN`] and [`END`] come before
+/// the characters.
 ///
 /// ```
 /// use wengert_data::{BEGIN, Dataset, END, Loader, PAD, Pairs, Sampler};
@@ -58,7 +58,7 @@ const COST_OF_A_BYTE: u64 = 10;
 /// assert_eq!((target[0], target[6], target[13]), (BEGIN, END, PAD));
 /// assert_eq!(batch.target_lengths.to_vec(), [7, 6]);
 /// assert_eq!(pairs.target().decode(&target[1..6])?, "Katze");
-/// // With pairs of like length in a batch:
+/// // With pairs of similar length in a batch:
 /// let loader = Loader::new(&pairs, 2, 7)?.sampler(Sampler::buckets(&pairs.lengths(), 10)?)?;
 /// assert_eq!(loader.epoch(0).count(), 2);
 /// # Ok::<(), wengert_data::Error>(())
@@ -73,20 +73,20 @@ pub struct Pairs {
 /// Some pairs of texts. See [`Pairs`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PairBatch {
-    /// The sources, filled up with [`PAD`]: `[pairs, longest]`.
+    /// The sources, padded with [`PAD`]: `[pairs, longest]`.
     pub source: Tensor<i64>,
-    /// The number of tokens of each source, `[pairs]`, as recurrent layers take it.
+    /// The number of tokens of each source, `[pairs]`: the lengths that recurrent layers take.
     pub source_lengths: Tensor<i64>,
-    /// The targets, each after [`BEGIN`] and before [`END`], filled up with [`PAD`]: `[pairs, longest]`.
+    /// The targets, each after [`BEGIN`] and before [`END`], padded with [`PAD`]: `[pairs, longest]`.
     pub target: Tensor<i64>,
-    /// The number of tokens of each target, `[pairs]`, with [`BEGIN`] and [`END`].
+    /// The number of tokens of each target, `[pairs]`, including [`BEGIN`] and [`END`].
     pub target_lengths: Tensor<i64>,
-    /// Where each pair stands in the dataset.
+    /// The position of each pair in the dataset.
     pub indices: Vec<usize>,
 }
 
 impl Pairs {
-    /// Pairs with the characters that occur as vocabularies. See [`Pairs`] for an example.
+    /// Pairs whose vocabularies are the characters that occur. See [`Pairs`] for an example.
     ///
     /// # Errors
     /// If a source is empty.
@@ -114,8 +114,8 @@ impl Pairs {
         Ok(Pairs { pairs: Arc::new(tokens), source: Arc::new(source), target: Arc::new(target) })
     }
 
-    /// Reads a file with a source, a tab and its target on each line, gzip-compressed or not. A byte order mark at its beginning
-    /// is left out.
+    /// Reads a file with a source, a tab and its target on each line, gzip-compressed or not. A byte order mark at the
+    /// beginning is skipped.
     ///
     /// ```
     /// use wengert_data::{Dataset, Pairs};
@@ -130,8 +130,8 @@ impl Pairs {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line has not one tab
-    /// with something before it.
+    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line does
+    /// not have exactly one tab with text before it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (text, mut budget) = text::read(path, text::UNPACKING)?;
@@ -166,7 +166,7 @@ impl Pairs {
         self.pairs.iter().map(|(source, _)| source.len()).collect()
     }
 
-    /// The pairs at the given positions, with the same vocabularies: a part to train or to test on.
+    /// The pairs at the given positions, with the same vocabularies: a part to train or test on.
     ///
     /// ```
     /// use wengert_data::{Dataset, Pairs, k_fold};

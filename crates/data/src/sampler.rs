@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wengert_ops::Float;
 use wengert_ops::random::{Key, Purpose};
 
-/// The order in which an epoch visits samples: what [`Loader::sampler`](crate::Loader::sampler) takes. The loader's seed and
-/// the epoch's number fix it.
+/// The order in which an epoch visits samples: what [`Loader::sampler`](crate::Loader::sampler) takes. The loader's
+/// seed and the number of the epoch determine it.
 ///
 /// ```
 /// use wengert_data::{Loader, Sampler, digits};
@@ -35,11 +35,11 @@ enum Kind {
     Buckets { lengths: Arc<[usize]>, pool: usize },
 }
 
-/// An epoch's order must fit in memory, whatever number a caller makes up.
+/// An epoch's order must fit in memory, whatever number of draws a caller gives.
 const MOST_DRAWS: usize = 1 << 32;
 
 impl Sampler {
-    /// Each sample once, in a new random order each epoch: what a loader does by default.
+    /// Each sample once, in a new random order per epoch: the default of a loader.
     ///
     /// ```
     /// use wengert_data::{Loader, Sampler, digits};
@@ -64,7 +64,7 @@ impl Sampler {
         Sampler(Kind::Sequential)
     }
 
-    /// `draws` samples with replacement, each drawn with a probability in proportion to its weight.
+    /// `draws` samples with replacement, each drawn with a probability proportional to its weight.
     ///
     /// ```
     /// use wengert_data::{Loader, Sampler, digits};
@@ -75,7 +75,8 @@ impl Sampler {
     /// ```
     ///
     /// # Errors
-    /// If a weight is negative or not finite, their sum is 0 or not finite, or there are more than 2³² draws.
+    /// If a weight is negative or not finite, the sum of the weights is 0 or not finite, or there are more than 2³²
+    /// draws.
     pub fn weighted(weights: &[f64], draws: usize) -> Result<Self> {
         const CALL: &str = "weighted";
         let good = |weight: f64| weight.is_finite() && weight >= 0.0;
@@ -100,7 +101,8 @@ impl Sampler {
         Ok(Sampler(Kind::Weighted { sums, draws }))
     }
 
-    /// `draws` samples with replacement, each class with samples being equally likely. See [`Sampler`] for an example.
+    /// `draws` samples with replacement, with equal probability for each class that has samples. See [`Sampler`] for an
+    /// example.
     ///
     /// # Errors
     /// If there are no samples.
@@ -110,9 +112,9 @@ impl Sampler {
         Sampler::weighted(&weights, draws)
     }
 
-    /// Each sample once, with samples of like length in a batch, so that little is padded: a random order is cut into pools
-    /// of `pool` batches, each pool is sorted by length, and the batches are visited in random order (a smaller one last).
-    /// The larger the pools, the less padding and the less random the batches.
+    /// Each sample once, with samples of similar length in a batch, so that little is padded. A random order is cut
+    /// into pools of `pool` batches, each pool is sorted by length, and the batches are visited in random order (a
+    /// smaller batch last). Larger pools give less padding and less random batches.
     ///
     /// ```
     /// use wengert_data::{Dataset, Loader, Sampler, digits};
@@ -125,7 +127,7 @@ impl Sampler {
     /// ```
     ///
     /// # Errors
-    /// If the pools have no batches.
+    /// If `pool` is 0.
     pub fn buckets(lengths: &[usize], pool: usize) -> Result<Self> {
         if pool == 0 {
             return Err(Error::argument("buckets", "pools of at least one batch", pool));
@@ -145,7 +147,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// How many samples an epoch visits.
+    /// The number of samples that an epoch visits.
     pub(crate) fn count(&self, samples: usize) -> usize {
         match self.0 {
             Kind::Weighted { draws, .. } => draws,
@@ -153,7 +155,7 @@ impl Sampler {
         }
     }
 
-    /// The samples of an epoch in order. `check` has been called.
+    /// The samples of an epoch in order. `check` must have been called.
     pub(crate) fn order(&self, samples: usize, batch_size: usize, seed: u64, epoch: u64) -> Vec<usize> {
         let key = Key::of(seed, Purpose::Order, epoch);
         match &self.0 {
@@ -162,7 +164,7 @@ impl Sampler {
             Kind::Weighted { sums, draws } => {
                 let mut rng = Key::of(seed, Purpose::Sample, epoch).generator();
                 let total = sums.last().copied().unwrap_or(0.0);
-                // Rounding may lift the product to the sum: then the last sample that has a weight.
+                // Rounding may lift the product to the sum; the result is then the last sample with a positive weight.
                 let last = sums.partition_point(|&sum| sum < total);
                 let draw = |_| {
                     let at = unit(&mut rng) * total;

@@ -1,4 +1,4 @@
-//! Time series and windows of them: a stretch to look at, and the values after it.
+//! Time series and windows of them: a number of points as input, and the points after them as target.
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ pub struct Series<T: Float = f32> {
 }
 
 impl<T: Float> Series<T> {
-    /// Values of shape `[time, variables]` or `[time]`.
+    /// A series with values of shape `[time, variables]` or `[time]`.
     ///
     /// ```
     /// use wengert_data::Series;
@@ -36,7 +36,7 @@ impl<T: Float> Series<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shape is another or a value is not finite.
+    /// If the shape is different or a value is not finite.
     pub fn new(values: Tensor<T>) -> Result<Self> {
         let values = match values.shape()[..] {
             [time] => values.reshape([time, 1])?,
@@ -54,7 +54,7 @@ impl<T: Float> Series<T> {
         self.values.shape()[0]
     }
 
-    /// Whether there are none. See [`new`](Series::new) for an example.
+    /// Whether there are no points in time. See [`new`](Series::new) for an example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -64,8 +64,8 @@ impl<T: Float> Series<T> {
         &self.values
     }
 
-    /// The earlier part, to train on, and the later one, of `test_fraction` of the points to the nearest. See [`Series`] for
-    /// an example.
+    /// The earlier part, to train on, and the later part, which has the fraction `test_fraction` of the points, rounded
+    /// to the nearest whole number. See [`Series`] for an example.
     ///
     /// # Errors
     /// If the fraction is not from 0 to 1.
@@ -78,7 +78,7 @@ impl<T: Float> Series<T> {
         Ok((part(0..at)?, part(at..self.len())?))
     }
 
-    /// Mean and standard deviation of each variable. See [`Series`] for an example.
+    /// The mean and the standard deviation of each variable. See [`Series`] for an example.
     ///
     /// # Errors
     /// If there are no values.
@@ -89,7 +89,7 @@ impl<T: Float> Series<T> {
     /// The same series, normalised. See [`Series`] for an example.
     ///
     /// # Errors
-    /// If the series has another number of variables.
+    /// If the series has a different number of variables.
     pub fn normalized(&self, normalize: &Normalize) -> Result<Self> {
         Series::new(normalize.apply(&self.values)?)
     }
@@ -106,11 +106,11 @@ impl<T: Float> Series<T> {
         Series { values: self.values.cast() }
     }
 
-    /// Windows of `input` points followed by `horizon` points to be predicted, each beginning `stride` points after the one
-    /// before, as a dataset. See [`Series`] for an example.
+    /// Windows of `input` points followed by `horizon` points to be predicted, as a dataset. Each window begins
+    /// `stride` points after the previous one. See [`Series`] for an example.
     ///
     /// # Errors
-    /// If one of them is 0, or the series is shorter than a window.
+    /// If `input`, `horizon` or `stride` is 0, or the series is shorter than a window.
     pub fn windows(&self, input: usize, horizon: usize, stride: usize) -> Result<SeriesWindows<T>> {
         if input == 0 || horizon == 0 || stride == 0 {
             let found = format!("{input}, {horizon} and {stride}");
@@ -124,7 +124,7 @@ impl<T: Float> Series<T> {
     }
 }
 
-/// Windows of a series: what [`Series::windows`] gives.
+/// Windows of a series: what [`Series::windows`] returns.
 #[derive(Debug, Clone)]
 pub struct SeriesWindows<T: Float = f32> {
     series: Series<T>,
@@ -133,14 +133,14 @@ pub struct SeriesWindows<T: Float = f32> {
     stride: usize,
 }
 
-/// Some windows of a series and the points after each. See [`Series`] for an example.
+/// Some windows of a series and the points after each window. See [`Series`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesBatch<T: Float = f32> {
-    /// What is to be looked at: `[windows, input, variables]`.
+    /// The points of each window: `[windows, input, variables]`.
     pub inputs: Tensor<T>,
-    /// What comes next: `[windows, horizon, variables]`.
+    /// The points after each window: `[windows, horizon, variables]`.
     pub targets: Tensor<T>,
-    /// Which windows they are.
+    /// The position of each window in the dataset.
     pub indices: Vec<usize>,
 }
 

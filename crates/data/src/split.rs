@@ -1,4 +1,4 @@
-//! Cutting a dataset into a part to train on and a part to test on.
+//! Splitting a dataset into a part to train on and a part to test on.
 
 use crate::classification::Classification;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::order::{permutation, shuffle};
 use wengert_ops::Float;
 use wengert_ops::random::{Key, Purpose};
 
-/// The nearest whole number of test samples.
+/// The number of test samples, to the nearest whole number.
 pub(crate) fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Result<usize> {
     if !(0.0..=1.0).contains(&test_fraction) {
         return Err(Error::argument(call, "a test fraction from 0 to 1", test_fraction));
@@ -14,9 +14,9 @@ pub(crate) fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Re
     Ok(((n as f64 * test_fraction).round() as usize).min(n))
 }
 
-/// How many of some samples are for testing: `test_fraction` of them, to the nearest, as in
-/// [`Classification::split`], but neither none nor all. Whoever needs both parts asks here first; the splits themselves give
-/// parts without samples where that is the nearest.
+/// The number of samples to test on: the fraction `test_fraction` of them, to the nearest whole number, as in
+/// [`Classification::split`], but neither 0 nor all. Callers that need both parts call this first; the splits
+/// themselves return a part without samples if that is nearest.
 ///
 /// ```
 /// use wengert_data::held_out;
@@ -27,14 +27,15 @@ pub(crate) fn test_count(call: &'static str, n: usize, test_fraction: f64) -> Re
 /// ```
 ///
 /// # Errors
-/// If the fraction is not between 0 and 1, or there are too few samples for a part of that fraction and another.
+/// If the fraction is not between 0 and 1, or there are too few samples for two parts.
 pub fn held_out(samples: usize, test_fraction: f64) -> Result<usize> {
     const CALL: &str = "split";
     let parts = |n: usize| test_count(CALL, n, test_fraction).map(|test| (1..n).contains(&test));
     if parts(samples)? {
         return test_count(CALL, samples, test_fraction);
     }
-    // About half a sample has to be left for the smaller part; rounding decides which number is the first.
+    // The smaller part needs at least about half a sample; rounding decides which number is the first that is
+    // sufficient.
     let least = (0.5 / test_fraction.min(1.0 - test_fraction)).floor();
     if least.is_infinite() {
         return Err(Error::argument(CALL, "a test fraction between 0 and 1", test_fraction));
@@ -46,11 +47,11 @@ pub fn held_out(samples: usize, test_fraction: f64) -> Result<usize> {
     Err(Error::argument(CALL, expected, samples))
 }
 
-/// Shares `total` out over the counts in proportion to them, by largest remainder (ties go to the first): each share
+/// Distributes `total` over the counts in proportion to them, by largest remainder (ties go to the first): each share
 /// is the exact one rounded down or up. `total` must not exceed the sum of the counts.
 fn shares(counts: &[usize], total: usize) -> Vec<usize> {
     let n = counts.iter().sum::<usize>().max(1) as u128;
-    // Integers, so that no rounding decides who gets the last sample.
+    // Integers, so that rounding does not decide who gets the last sample.
     let exact = |count: usize| count as u128 * total as u128;
     let mut shares: Vec<usize> = counts.iter().map(|&c| (exact(c) / n) as usize).collect();
     let left = total - shares.iter().sum::<usize>();
@@ -63,8 +64,8 @@ fn shares(counts: &[usize], total: usize) -> Vec<usize> {
 }
 
 impl<T: Float> Classification<T> {
-    /// A random train part and test part: `test_fraction` of the samples, to the nearest, are for testing. Both come
-    /// shuffled; the seed fixes which samples go where and in what order.
+    /// A random train part and test part: the test part has the fraction `test_fraction` of the samples, to the nearest
+    /// whole number. Both are shuffled; the seed determines the samples of each part and their order.
     ///
     /// ```
     /// let digits = wengert_data::digits()?;
@@ -83,8 +84,8 @@ impl<T: Float> Classification<T> {
         Ok((self.select(train)?, self.select(test)?))
     }
 
-    /// As [`split`](Classification::split), but each class has its proportion of the test part, to within one sample:
-    /// what rounding leaves over goes to the classes with the largest remainders.
+    /// The same as [`split`](Classification::split), but each class has its proportion of the test part, to within one
+    /// sample: what rounding leaves goes to the classes with the largest remainders.
     ///
     /// ```
     /// use wengert_data::Classification;
@@ -111,8 +112,8 @@ impl<T: Float> Classification<T> {
             *wanted -= usize::from(take);
             take
         });
-        // The first of each class went to the test part, which leaves rare classes late in one part and early in the
-        // other: shuffling again makes every order as likely as any.
+        // The first samples of each class went to the test part, so rare classes come late in one part and early in the
+        // other: shuffling again makes every order equally likely.
         shuffle(&mut train, &mut rng);
         shuffle(&mut test, &mut rng);
         Ok((self.select(&train)?, self.select(&test)?))
@@ -125,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
     use wengert_ops::Tensor;
 
-    /// Samples that carry their own number, so that it can be told where each went.
+    /// Samples whose inputs are their positions, so that a test can follow each of them.
     fn numbered(labels: &[i64], classes: usize) -> Classification {
         let n = labels.len();
         let inputs = Tensor::from((0..n).map(|i| i as f32).collect::<Vec<_>>());

@@ -1,12 +1,13 @@
-//! Where a loader stands in an epoch, to be saved and taken up again.
+//! The position of a loader in an epoch, to be saved and resumed.
 
 use crate::error::{Error, quoted};
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a loader stands, and of what kind it is, so that another is not resumed by mistake.
+/// The position of a loader in an epoch, and the loader's options, so that a different loader is not resumed by
+/// mistake.
 ///
-/// Its text form is what [`FromStr`] reads back.
+/// [`FromStr`] reads its text form.
 ///
 /// ```
 /// use wengert_data::State;
@@ -17,15 +18,15 @@ use std::str::FromStr;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// The epoch.
+    /// The number of the epoch.
     pub epoch: u64,
     /// The next batch of the epoch, counted from 0.
     pub batch: usize,
     /// The loader's seed.
     pub seed: u64,
-    /// The number of samples of a batch.
+    /// The number of samples in a batch.
     pub batch_size: usize,
-    /// The number of samples of an epoch.
+    /// The number of samples in an epoch.
     pub samples: usize,
 }
 

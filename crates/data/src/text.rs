@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 
-/// The memory that a byte of text needs: itself while it is read, and its number.
+/// The memory that a byte of text needs: the byte while it is read, and its token.
 const COST: u64 = 10;
 
 /// A text as the numbers of its tokens.
@@ -32,12 +32,12 @@ pub struct Text {
 }
 
 impl Text {
-    /// A text by characters, with those that occur as its vocabulary. See [`Text`] for an example.
+    /// A text split into characters; its vocabulary is the characters that occur. See [`Text`] for an example.
     pub fn characters(text: &str) -> Self {
         Text::with_own(text, Vocabulary::characters(text))
     }
 
-    /// A text by words, with the `most` frequent ones as its vocabulary.
+    /// A text split into words; its vocabulary is the `most` frequent words.
     ///
     /// ```
     /// use wengert_data::{Text, hamlet};
@@ -49,13 +49,13 @@ impl Text {
         Text::with_own(text, Vocabulary::words(text, most))
     }
 
-    /// A text whose every token its vocabulary has.
+    /// A text whose tokens are all in its vocabulary.
     fn with_own(text: &str, vocabulary: Vocabulary) -> Self {
         let tokens = vocabulary.encode(text).unwrap_or_default();
         Text { tokens: Arc::new(tokens), vocabulary: Arc::new(vocabulary) }
     }
 
-    /// A text with a given vocabulary, for instance that of a trained model.
+    /// A text with a given vocabulary, such as that of a trained model.
     ///
     /// ```
     /// use wengert_data::{Text, Vocabulary};
@@ -65,12 +65,12 @@ impl Text {
     /// ```
     ///
     /// # Errors
-    /// If a character is not in it.
+    /// If a character is not in the vocabulary.
     pub fn with_vocabulary(text: &str, vocabulary: Vocabulary) -> Result<Self> {
         Ok(Text { tokens: Arc::new(vocabulary.encode(text)?), vocabulary: Arc::new(vocabulary) })
     }
 
-    /// A file by characters, gzip-compressed or not. A byte order mark at its beginning is left out.
+    /// A file split into characters, gzip-compressed or not. A byte order mark at the beginning is skipped.
     ///
     /// ```
     /// assert!(wengert_data::Text::read("no/such/file.txt").is_err());
@@ -96,7 +96,7 @@ impl Text {
         self.tokens.is_empty()
     }
 
-    /// The tokens' numbers. See [`with_vocabulary`](Text::with_vocabulary) for an example.
+    /// The numbers of the tokens. See [`with_vocabulary`](Text::with_vocabulary) for an example.
     pub fn tokens(&self) -> &[i64] {
         &self.tokens
     }
@@ -106,8 +106,8 @@ impl Text {
         &self.vocabulary
     }
 
-    /// The beginning, to train on, and the end, of `validation_fraction` of the tokens to the nearest. See [`Text`] for an
-    /// example.
+    /// The beginning, to train on, and the end, which has the fraction `validation_fraction` of the tokens, to the
+    /// nearest whole number. See [`Text`] for an example.
     ///
     /// # Errors
     /// If the fraction is not from 0 to 1.
@@ -121,11 +121,11 @@ impl Text {
         Ok((part(train), part(validation)))
     }
 
-    /// Windows of `length` tokens, each beginning `stride` tokens after the one before, as a dataset. What is left at the
-    /// end is in no window. See [`Text`] for an example.
+    /// Windows of `length` tokens, as a dataset. Each window begins `stride` tokens after the previous one; the tokens
+    /// that remain at the end are in no window. See [`Text`] for an example.
     ///
     /// # Errors
-    /// If the length or the stride is 0, or the text has no more than `length` tokens.
+    /// If `length` or `stride` is 0, or the text has no more than `length` tokens.
     pub fn windows(&self, length: usize, stride: usize) -> Result<Windows> {
         if length == 0 || stride == 0 {
             let found = format!("{length} and {stride}");
@@ -139,7 +139,7 @@ impl Text {
     }
 }
 
-/// Windows of a text: what [`Text::windows`] gives.
+/// Windows of a text: what [`Text::windows`] returns.
 #[derive(Debug, Clone)]
 pub struct Windows {
     tokens: Arc<Vec<i64>>,
@@ -147,14 +147,14 @@ pub struct Windows {
     stride: usize,
 }
 
-/// Some windows of a text and the token that follows each of theirs. See [`Text`] for an example.
+/// Some windows of a text and the token after each of their tokens. See [`Text`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenBatch {
     /// The tokens: `[windows, length]`.
     pub inputs: Tensor<i64>,
-    /// The token after each: `[windows, length]`.
+    /// The token after each of the inputs: `[windows, length]`.
     pub targets: Tensor<i64>,
-    /// Which windows they are.
+    /// The position of each window in the dataset.
     pub indices: Vec<usize>,
 }
 
@@ -162,7 +162,7 @@ impl Dataset for Windows {
     type Batch = TokenBatch;
 
     fn len(&self) -> usize {
-        // A window and the token after it.
+        // A window needs its tokens and the token after the last.
         (self.tokens.len() - self.length - 1) / self.stride + 1
     }
 

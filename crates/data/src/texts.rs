@@ -14,12 +14,13 @@ use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, Purpose};
 
-/// The memory that a line of a file needs: its entry, and the name of a class of its own.
+/// The memory that a line of a file needs: its entry, and the name of a class that occurs only there.
 const COST_OF_A_LINE: u64 = 100;
-/// The memory that a byte of it needs: itself while it is read, and its number.
+/// The memory that a byte of a file needs: the byte while it is read, and its token.
 const COST_OF_A_BYTE: u64 = 10;
 
-/// Texts by characters, each of a class. The vocabulary has [`PAD`] before the characters; classes are numbered in alphabetical order.
+/// Texts split into characters, with a class for each text. In the vocabulary, [`PAD`] comes before the characters;
+/// classes are numbered in alphabetical order.
 ///
 /// ```
 /// use wengert_data::{Dataset, Texts};
@@ -40,13 +41,13 @@ pub struct Texts {
 /// Some texts. See [`Texts`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextsBatch {
-    /// The characters, filled up with [`PAD`]: `[texts, longest]`.
+    /// The characters, padded with [`PAD`]: `[texts, longest]`.
     pub ids: Tensor<i64>,
-    /// The number of characters of each, `[texts]`.
+    /// The number of characters of each text, `[texts]`.
     pub lengths: Tensor<i64>,
-    /// The class of each, `[texts]`.
+    /// The class of each text, `[texts]`.
     pub labels: Tensor<i64>,
-    /// Where each stands in the dataset.
+    /// The position of each text in the dataset.
     pub indices: Vec<usize>,
 }
 
@@ -76,8 +77,8 @@ impl Texts {
         Ok(Texts { texts: Arc::new(numbered), vocabulary: Arc::new(vocabulary), classes: classes.into() })
     }
 
-    /// Reads a file with a text, a tab and the name of its class on each line, gzip-compressed or not. A byte order mark at its
-    /// beginning is left out.
+    /// Reads a file with a text, a tab and the name of its class on each line, gzip-compressed or not. A byte order
+    /// mark at the beginning is skipped.
     ///
     /// ```
     /// let path = std::env::temp_dir().join(format!("wengert-texts-{}.tsv", std::process::id()));
@@ -91,8 +92,8 @@ impl Texts {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line has not one tab
-    /// with something on both sides.
+    /// If the file cannot be read, is not UTF-8, takes [too much memory](crate::format::MOST_PER_BYTE), or a line does
+    /// not have exactly one tab with text on both sides.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (text, mut budget) = text::read(path, text::UNPACKING)?;
@@ -119,7 +120,7 @@ impl Texts {
         &self.classes
     }
 
-    /// The characters of the longest text.
+    /// The number of characters of the longest text.
     ///
     /// ```
     /// assert_eq!(wengert_data::Texts::new(&[("ab", "x"), ("abc", "y")])?.longest(), 3);
@@ -129,8 +130,8 @@ impl Texts {
         self.texts.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0)
     }
 
-    /// A random part to train on and the other, of `test_fraction` of the texts to the nearest, to test on. Equal texts are in the
-    /// same part.
+    /// A random part to train on and the other part to test on, which has the fraction `test_fraction` of the texts, to
+    /// the nearest whole number. Equal texts are in the same part.
     ///
     /// ```
     /// use wengert_data::{Dataset, Texts};

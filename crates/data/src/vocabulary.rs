@@ -1,18 +1,18 @@
-//! Vocabularies: which number stands for which character or word.
+//! Vocabularies: the numbers of characters or words.
 
 use crate::error::{Error, Result, quoted};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What text is cut into.
+/// The unit that a text is split into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Characters (Unicode scalar values).
     Character,
-    /// Words: runs of letters, digits and apostrophes; any other character that is not blank is a word of its own.
+    /// Words: runs of letters, digits and apostrophes; any other non-blank character is a word of its own.
     Word,
 }
 
-/// The numbers of characters or words, from 0.
+/// Characters or words and their numbers, from 0.
 ///
 /// ```
 /// use wengert_data::Vocabulary;
@@ -31,17 +31,17 @@ pub struct Vocabulary {
     unknown: Option<i64>,
 }
 
-/// What stands for words that are not in a vocabulary.
+/// The token of words that are not in a vocabulary.
 pub const UNKNOWN: &str = "<unk>";
 
 impl Vocabulary {
-    /// The characters that occur in a text, in their own order. See [`Vocabulary`] for an example.
+    /// The characters that occur in a text, sorted. See [`Vocabulary`] for an example.
     pub fn characters(text: &str) -> Self {
         Vocabulary::with_specials(&[], text.chars())
     }
 
-    /// The words that occur in a text, the most frequent first (of equally frequent ones, in alphabetical order), but no
-    /// more than `most`; [`UNKNOWN`] is number 0 and stands for all others.
+    /// The `most` most frequent words of a text, the most frequent first, equally frequent ones in alphabetical order;
+    /// [`UNKNOWN`] is number 0 and is the token of all other words.
     ///
     /// ```
     /// use wengert_data::Vocabulary;
@@ -62,7 +62,7 @@ impl Vocabulary {
         Vocabulary::of(Unit::Word, tokens.map(str::to_owned).collect(), Some(0))
     }
 
-    /// The characters that occur after the given special tokens, which occur in no text.
+    /// The characters that occur, after the given special tokens, which occur in no text.
     pub(crate) fn with_specials(specials: &[&str], text: impl Iterator<Item = char>) -> Self {
         let characters: BTreeSet<char> = text.collect();
         let tokens = specials.iter().map(|&s| s.to_owned()).chain(characters.into_iter().map(String::from));
@@ -94,7 +94,7 @@ impl Vocabulary {
         &self.tokens
     }
 
-    /// What the text is cut into.
+    /// The unit that a text is split into.
     ///
     /// ```
     /// use wengert_data::{Unit, Vocabulary};
@@ -104,10 +104,10 @@ impl Vocabulary {
         self.unit
     }
 
-    /// The numbers of a text's tokens. See [`Vocabulary`] for an example.
+    /// The numbers of the tokens of a text. See [`Vocabulary`] for an example.
     ///
     /// # Errors
-    /// If a character is not in the vocabulary. Words that are not become [`UNKNOWN`].
+    /// If a character is not in the vocabulary. Words that are not in it become [`UNKNOWN`].
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         match self.unit {
             Unit::Character => {

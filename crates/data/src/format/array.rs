@@ -4,8 +4,8 @@ use super::budget::tensor_bytes;
 use crate::error::{Error, Result};
 use wengert_ops::{DType, Element, Float, Shape, Tensor};
 
-/// A tensor of any element type: what a file holds. Narrower integers and floating-point numbers than those of
-/// [`DType`] are widened when they are read.
+/// A tensor of any element type: the contents of a file. Integers and floating-point numbers narrower than those of
+/// [`DType`] are widened on reading.
 ///
 /// ```
 /// use wengert_data::format::Array;
@@ -52,7 +52,7 @@ impl Array {
         }
     }
 
-    /// The bytes that it takes in memory, at most.
+    /// An upper bound of its bytes in memory.
     pub(crate) fn bytes(&self) -> u64 {
         let size = match self {
             Array::Bool(_) | Array::U8(_) => 1,
@@ -73,7 +73,7 @@ impl Array {
         }
     }
 
-    /// The same integers; floating-point numbers are refused.
+    /// The same integers; floating-point numbers are an error.
     ///
     /// ```
     /// use wengert_data::format::Array;

@@ -1,10 +1,10 @@
-//! How much memory the reading of a file may take: a few bytes can stand for very many.
+//! How much memory reading a file may take: a few bytes can expand to a very large array.
 
 use crate::error::{Error, Location, Result};
 use std::path::Path;
 
-/// Reading a file takes no more memory than this many times its length, or [`MOST_FOR_ANY_FILE`] if that is more. Files that
-/// would take more are refused, by what their headers say, before memory is reserved.
+/// Reading a file takes no more memory than this many times its length, or [`MOST_FOR_ANY_FILE`] if that is more. A
+/// file whose header asks for more is refused before memory is reserved.
 ///
 /// ```
 /// use wengert_data::format::{MOST_FOR_ANY_FILE, MOST_PER_BYTE};
@@ -12,17 +12,17 @@ use std::path::Path;
 /// ```
 pub const MOST_PER_BYTE: u64 = 40;
 
-/// The memory in bytes that reading any file may take, however short it is. See [`MOST_PER_BYTE`].
+/// The memory in bytes that reading any file may take, even a short one. See [`MOST_PER_BYTE`].
 pub const MOST_FOR_ANY_FILE: u64 = 1 << 29;
 
-/// What is left of the memory that reading a file may take.
+/// The remaining memory that reading a file may take.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
     left: u64,
 }
 
 impl Budget {
-    /// For a file of this many bytes, which are in memory.
+    /// For a file of this length in bytes, all of which are in memory.
     pub(crate) fn of(length: usize) -> Self {
         let length = length as u64;
         Budget {
@@ -32,7 +32,7 @@ impl Budget {
         }
     }
 
-    /// For files of these lengths together, of which each may take another `each`, whatever its length.
+    /// For files with this total length, each of which may take another `each` bytes, whatever its length.
     pub(crate) fn of_all(lengths: u64, files: usize, each: u64) -> Self {
         let more = each.saturating_mul(files as u64);
         Budget { left: lengths.saturating_mul(MOST_PER_BYTE).max(MOST_FOR_ANY_FILE.saturating_add(more)) }
@@ -42,7 +42,7 @@ impl Budget {
         self.left
     }
 
-    /// Takes off what is about to be reserved for `what`.
+    /// Subtracts the bytes that are about to be reserved for `what`.
     pub(crate) fn spend(&mut self, bytes: u64, what: &str, path: &Path, at: Location) -> Result<()> {
         let Some(left) = self.left.checked_sub(bytes) else {
             let expected = format!("{what} that take at most {} bytes of memory ({})", self.left, limit());
@@ -53,13 +53,13 @@ impl Budget {
     }
 }
 
-/// The rule in words.
+/// The limit in words.
 pub(crate) fn limit() -> String {
     let any = MOST_FOR_ANY_FILE >> 20;
     format!("reading a file takes at most {MOST_PER_BYTE} times its length or, if that is more, {any} MiB")
 }
 
-/// What a tensor takes: its buffer's size is rounded up by at most a quarter.
+/// The memory of a tensor: the size of its buffer is rounded up by at most a quarter.
 pub(crate) fn tensor_bytes(elements: u64, size: usize) -> u64 {
     let bytes = elements.saturating_mul(size as u64);
     bytes.saturating_add(bytes / 4).saturating_add(1 << 10)

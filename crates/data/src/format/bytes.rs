@@ -1,4 +1,4 @@
-//! Bytes of a file, compressed or not, taken in order, with positions in the errors.
+//! The bytes of a file, compressed or not, read in order, with positions in the errors.
 
 use super::budget::limit;
 use crate::error::{Error, Location, Result};
@@ -6,10 +6,10 @@ use flate2::bufread::GzDecoder;
 use std::io::Read;
 use std::path::Path;
 
-/// DEFLATE never expands a byte to more than this many, so a file's length bounds what can come out of it.
+/// DEFLATE expands a byte to at most this many, so the length of a file bounds its decompressed length.
 pub(crate) const MOST_EXPANSION: u64 = 1032;
 
-/// What is reserved before the first byte has been read.
+/// The bytes that are reserved before the first byte is read.
 const FIRST_RESERVE: u64 = 1 << 20;
 
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
@@ -20,19 +20,19 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(Error::write(path))
 }
 
-/// The number of bytes of an array, if one of that shape can be had: sizes beside a 0 must fit in memory too.
+/// The number of bytes of an array, if that shape is possible: the sizes next to a 0 must also fit in memory.
 pub(crate) fn checked_bytes(shape: &[usize], size: usize) -> Option<u64> {
     let most = shape.iter().try_fold(size, |n, &d| n.checked_mul(d.max(1)))?;
     isize::try_from(most).ok()?;
     Some(if shape.contains(&0) { 0 } else { most as u64 })
 }
 
-/// Whether the bytes begin as a gzip file does.
+/// Whether the bytes begin with the magic number of gzip.
 pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// The contents of a gzip file of at most `most` bytes: a damaged asset must not fill the memory.
+/// The contents of a gzip file of at most `most` bytes: a damaged file must not fill the memory.
 pub(crate) fn gunzip(gz: &[u8], most: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut source = Source::new(gz, path);
@@ -60,7 +60,7 @@ impl Read for Reader<'_> {
     }
 }
 
-/// The bytes of a file in order, decompressed if they begin as a gzip file does.
+/// The bytes of a file in order, decompressed if they begin with the magic number of gzip.
 pub(crate) struct Source<'a> {
     path: &'a Path,
     reader: Reader<'a>,
@@ -80,12 +80,12 @@ impl<'a> Source<'a> {
         Source { path, reader, at: 0, most }
     }
 
-    /// Where the next byte stands.
+    /// The position of the next byte.
     pub(crate) fn place(&self) -> Location {
         Location::Byte(self.at)
     }
 
-    /// Whether the file can hold another `n` bytes, which are `what`; otherwise an error.
+    /// Returns an error unless the file can hold another `n` bytes, which are `what`.
     pub(crate) fn check(&self, n: u64, what: &str) -> Result<()> {
         let left = self.most.saturating_sub(self.at);
         if n <= left {
@@ -106,7 +106,8 @@ impl<'a> Source<'a> {
     /// The next `n` bytes, which are `what`.
     pub(crate) fn take(&mut self, n: u64, what: &str) -> Result<Vec<u8>> {
         self.check(n, what)?;
-        // A compressed file may break its promise: what is reserved grows with what has come out of it.
+        // The contents of a compressed file may be shorter than its header says: the buffer grows with the bytes that
+        // are decompressed.
         let mut bytes = Vec::new();
         let mut room = match self.reader {
             Reader::Plain(_) => n,
@@ -127,7 +128,7 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// As [`take`](Source::take), for a number of bytes that is known here.
+    /// The same as [`take`](Source::take), for a number of bytes that is known at compile time.
     pub(crate) fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         let bytes = self.take(N as u64, what)?;
         let mut array = [0; N];
@@ -135,7 +136,7 @@ impl<'a> Source<'a> {
         Ok(array)
     }
 
-    /// Refuses bytes after the last. This also makes a gzip file check its sum.
+    /// Returns an error if bytes follow the last one. This also makes a gzip file check its checksum.
     pub(crate) fn end(mut self) -> Result<()> {
         let mut one = [0];
         let more = self.reader.read(&mut one).map_err(Error::read(self.path))?;

@@ -22,7 +22,7 @@ pub(super) enum Colour {
 }
 
 impl Colour {
-    /// The samples of a pixel in the file.
+    /// The number of samples of a pixel in the file.
     pub(super) fn samples(self) -> usize {
         match self {
             Colour::Gray | Colour::Indexed => 1,
@@ -44,10 +44,10 @@ pub(super) struct Picture<'a> {
     pub(super) interlaced: bool,
     /// Red, green and blue of each entry; not empty if the colours are indexed.
     pub(super) palette: &'a [[u8; 3]],
-    /// The contents of the chunk tRNS: the opacity of the palette's first entries, or the samples of the one colour that is
-    /// transparent.
+    /// The contents of the chunk tRNS: the opacity of the first entries of the palette, or the samples of the one
+    /// transparent colour.
     pub(super) transparency: Option<&'a [u8]>,
-    /// Where the compressed pixels begin.
+    /// The position of the compressed pixels.
     pub(super) at: usize,
     /// The compressed pixels, in pieces.
     pub(super) data: Vec<&'a [u8]>,
@@ -87,7 +87,7 @@ impl<'a> Picture<'a> {
                 b"PLTE" => {
                     has_palette = true;
                     let palette = chunk.palette(path)?;
-                    // To true colours it is a hint, in gray images it has no place; neither looks at it.
+                    // For true colours the palette is a hint, in gray images it is not allowed; neither uses it.
                     if picture.colour == Colour::Indexed {
                         picture.palette = palette;
                     }
@@ -124,7 +124,7 @@ struct Chunks<'a> {
     bytes: &'a [u8],
     at: usize,
     path: &'a Path,
-    /// The kind of the chunk before.
+    /// The kind of the previous chunk.
     before: [u8; 4],
 }
 

@@ -1,9 +1,9 @@
-//! Files with two columns and a tab between them.
+//! Files with two columns separated by a tab.
 
 use crate::error::{Error, Location, Result, quoted};
 use std::path::Path;
 
-/// Whether there must be something in the second column. In the first there must.
+/// Whether the second column may be empty. The first may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Second {
     MayBeEmpty,

@@ -1,4 +1,4 @@
-//! Tables in CSV files: comma-separated values, quoted where they hold a comma, a quote or a line feed (RFC 4180).
+//! Tables in CSV files: comma-separated values, quoted if they contain a comma, a quote or a line feed (RFC 4180).
 
 use super::budget::Budget;
 use super::text;
@@ -15,11 +15,11 @@ pub enum Header {
     /// The names of the columns.
     #[default]
     Names,
-    /// A row like any other.
+    /// A row like the others.
     Absent,
 }
 
-/// How a table is written.
+/// The syntax of a table.
 ///
 /// ```
 /// use wengert_data::format::csv::{Header, TableConfig};
@@ -32,7 +32,7 @@ pub struct TableConfig {
     pub header: Header,
     /// The character between fields.
     pub delimiter: u8,
-    /// The character that begins lines to be left out.
+    /// The character at the beginning of lines that are skipped.
     pub comment: Option<u8>,
 }
 
@@ -42,17 +42,17 @@ impl Default for TableConfig {
     }
 }
 
-/// What to do about a number that is missing: an empty field, `?`, `NA`, `N/A`, `NaN` or `null` in any case.
+/// What to do with a missing number: an empty field, `?`, `NA`, `N/A`, `NaN` or `null` in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Missing {
-    /// An error that names line and column.
+    /// Return an error with line and column.
     #[default]
     Refuse,
-    /// This number in its place.
+    /// Replace it by this number.
     Value(f64),
-    /// The mean of the column's other numbers.
+    /// Replace it by the mean of the other numbers of the column.
     Mean,
-    /// The median of the column's other numbers.
+    /// Replace it by the median of the other numbers of the column.
     Median,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Column {
     }
 }
 
-/// A table as text, from which columns are taken as numbers or as classes.
+/// A table as text, whose columns can be read as numbers or as classes.
 ///
 /// ```
 /// use wengert_data::format::csv::{Missing, Table, TableConfig};
@@ -116,16 +116,16 @@ pub struct Table {
     path: PathBuf,
     names: Option<Vec<String>>,
     width: usize,
-    /// All fields, one after the other, row by row.
+    /// All fields, concatenated row by row.
     fields: String,
-    /// Where each field ends, counted from the beginning of its row.
+    /// The end of each field, relative to the beginning of its row.
     ends: Vec<u32>,
     rows: Vec<Row>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
-    /// Where its fields begin.
+    /// The beginning of its fields.
     at: usize,
     line: usize,
 }
@@ -139,15 +139,15 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read, takes [too much memory](super::MOST_PER_BYTE), or as [`parse`](Table::parse).
+    /// If the file cannot be read or takes [too much memory](super::MOST_PER_BYTE), and as [`parse`](Table::parse).
     pub fn read(path: impl AsRef<Path>, config: &TableConfig) -> Result<Self> {
         let path = path.as_ref();
         let (text, budget) = text::read(path, text::UNPACKING)?;
         Table::parse_within(&text, path, config, budget)
     }
 
-    /// A table in memory; `path` is for the messages. Blank lines are left out; so are blanks around fields and
-    /// a byte order mark.
+    /// A table in memory; `path` is for error messages. Blank lines, blanks around fields and a byte order mark are
+    /// skipped.
     ///
     /// ```
     /// use wengert_data::format::csv::{Table, TableConfig};
@@ -159,8 +159,8 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If rows have different numbers of fields or one of 4 GiB, there is no header where one was asked for, or a quote is not
-    /// closed.
+    /// If rows have different numbers of fields or a row has 4 GiB or more, a header is expected and there is none, or
+    /// a quote is not closed.
     pub fn parse(text: &str, path: impl AsRef<Path>, config: &TableConfig) -> Result<Self> {
         Table::parse_within(text, path.as_ref(), config, Budget::of(text.len()))
     }
@@ -178,7 +178,7 @@ impl Table {
             rows: Vec::with_capacity(survey.rows),
         };
         let uneven = table.fill(text, config)?;
-        // The parser closes what the text leaves open.
+        // The parser closes a quote that the text leaves open.
         if let Some(line) = survey.open {
             return Err(Error::malformed(
                 path,
@@ -206,7 +206,8 @@ impl Table {
         Ok(table)
     }
 
-    /// Adds the text's rows, up to the first with another number of fields than the first row: its line, and their number.
+    /// Adds the rows of the text up to the first one whose number of fields differs from that of the first row; returns
+    /// the line of that row and its number of fields.
     fn fill(&mut self, text: &str, config: &TableConfig) -> Result<Option<(usize, usize)>> {
         let mut parser = ReaderBuilder::new().delimiter(config.delimiter).comment(config.comment).build();
         let (mut rest, mut buffer, mut filled) = (text.as_bytes(), vec![0; 1 << 10], 0);
@@ -226,7 +227,7 @@ impl Table {
             let refuse = |expected: &str, found: &str| {
                 Err(Error::malformed(&self.path, Location::Line(row.line), expected, found))
             };
-            // Only a delimiter that is no character of its own can cut one in two.
+            // Only a delimiter that is not ASCII can cut a character in two.
             let Ok(field) = std::str::from_utf8(&buffer[..filled]) else {
                 return refuse("fields in UTF-8", "the delimiter inside of a character");
             };
@@ -287,7 +288,7 @@ impl Table {
         self.width
     }
 
-    /// The names of the columns, if the table has a header. See [`parse`](Table::parse) for an example.
+    /// The names of the columns, if there is a header. See [`parse`](Table::parse) for an example.
     pub fn names(&self) -> Option<&[String]> {
         self.names.as_deref()
     }
@@ -342,8 +343,8 @@ impl Table {
     /// Columns of numbers: `[rows, columns]`. See [`Table`] for an example.
     ///
     /// # Errors
-    /// If there is no such column, a field is not a finite number, or one is missing and that is refused (or nothing is
-    /// there to take a mean or median of).
+    /// If a column does not exist, a field is not a finite number, or a number is missing and that is an error or its
+    /// column has no numbers to take a mean or median of.
     pub fn numbers<T: Float, C: Into<Column>>(
         &self,
         columns: impl IntoIterator<Item = C>,
@@ -371,7 +372,7 @@ impl Table {
     }
 
     fn column(&self, column: usize, missing: Missing) -> Result<Vec<f64>> {
-        // What is missing is NaN until it is filled.
+        // Missing numbers are NaN until they are replaced.
         let mut values = Vec::with_capacity(self.len());
         for (row, field) in self.fields(column).enumerate() {
             values.push(match field.parse::<f64>() {
@@ -408,7 +409,7 @@ impl Table {
         Error::malformed(&self.path, self.place(row, column), expected, found)
     }
 
-    /// A column as classes: the class of each row, and the names of the classes. They are in alphabetical order or, where
+    /// A column as classes: the class of each row, and the names of the classes. They are in alphabetical order or, if
     /// all are whole numbers, in numerical order.
     ///
     /// ```
@@ -420,14 +421,14 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If there is no such column or a field is missing.
+    /// If the column does not exist or a field is missing.
     pub fn classes(&self, column: impl Into<Column>) -> Result<(Vec<i64>, Vec<String>)> {
         let at = self.position(&column.into())?;
         if let Some(row) = self.fields(at).position(is_missing) {
             return Err(self.refuse(row, at, "a class"));
         }
         let mut order: Vec<usize> = (0..self.len()).collect();
-        // Numbers with equal values and different spellings stay different classes, next to each other.
+        // Equal numbers with different spellings remain different classes, next to each other.
         let number = |field: &str| field.parse::<i128>().ok();
         let name = |row: usize| self.field(row, at);
         if self.fields(at).all(|field| number(field).is_some()) {
@@ -449,7 +450,7 @@ impl Table {
     /// example.
     ///
     /// # Errors
-    /// As [`numbers`](Table::numbers) and [`classes`](Table::classes), or if there are no rows.
+    /// As [`numbers`](Table::numbers) and [`classes`](Table::classes), and if there are no rows.
     pub fn classification<T: Float, C: Into<Column>>(
         &self,
         inputs: impl IntoIterator<Item = C>,
@@ -466,7 +467,7 @@ fn is_missing(field: &str) -> bool {
     ["", "?", "na", "n/a", "nan", "null"].iter().any(|missing| field.eq_ignore_ascii_case(missing))
 }
 
-/// The line on which the next row begins: blank lines and comments precede it.
+/// The line of the next row, after blank lines and comments.
 fn begin(rest: &[u8], mut line: usize, config: &TableConfig) -> usize {
     let mut comment = false;
     for &byte in rest {
@@ -481,14 +482,14 @@ fn begin(rest: &[u8], mut line: usize, config: &TableConfig) -> usize {
     line
 }
 
-/// What is known of a table before it is parsed.
+/// What is known about a table before it is parsed.
 struct Survey {
-    /// The line of a quote that nothing closes.
+    /// The line of a quote that is not closed.
     open: Option<usize>,
-    /// The most fields and rows that there can be.
+    /// Upper bounds of the numbers of fields and of rows.
     fields: usize,
     rows: usize,
-    /// The fields of the first row.
+    /// The number of fields of the first row.
     width: usize,
 }
 
@@ -521,14 +522,14 @@ impl Survey {
         Survey { open, fields, rows, width: width.unwrap_or(fields) }
     }
 
-    /// The memory that the table needs beside its text, with the names of its columns.
+    /// The memory that the table needs in addition to its text, including the names of its columns.
     fn cost(&self, text: &str) -> u64 {
         let names = size_of::<String>() * self.width;
         (2 * text.len() + size_of::<u32>() * self.fields + size_of::<Row>() * self.rows + names) as u64
     }
 }
 
-/// The most names that a message lists.
+/// The largest number of names that a message lists.
 const MOST_LISTED: usize = 20;
 
 /// Names for a message.

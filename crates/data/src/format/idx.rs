@@ -1,5 +1,5 @@
-//! IDX, the format of MNIST and its relatives: a magic number with element type and rank, the sizes, the elements, all
-//! big-endian. Files whose contents are gzip-compressed are read and (by the name `.gz`) written too.
+//! IDX, the format of MNIST and similar datasets: a magic number with element type and rank, the sizes, the elements,
+//! all big-endian. Gzip-compressed files can be read, and written if their names end in `.gz`.
 //!
 //! Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, section "File formats".
 
@@ -37,7 +37,7 @@ pub enum Kind {
 impl Kind {
     const ALL: [Kind; 6] = [Kind::U8, Kind::I8, Kind::I16, Kind::I32, Kind::F32, Kind::F64];
 
-    /// The number of bytes of an element. See [`Kind`] for an example.
+    /// The number of bytes of an element in a file. See [`Kind`] for an example.
     pub fn size(self) -> usize {
         match self {
             Kind::U8 | Kind::I8 => 1,
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// The number of bytes of an element once it has been read.
+    /// The number of bytes of an element in memory.
     fn size_in_memory(self) -> usize {
         match self {
             Kind::U8 => 1,
@@ -88,7 +88,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array> {
     decode(&read_file(path)?, path)
 }
 
-/// As [`read`], for contents in memory; `path` is for the messages.
+/// The same as [`read`], for contents in memory; `path` is for error messages.
 ///
 /// ```
 /// use wengert_data::format::idx;
@@ -100,7 +100,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array> {
 /// ```
 ///
 /// # Errors
-/// As [`read`], but for reading.
+/// As [`read`], except that nothing is read.
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     let mut source = Source::new(bytes, path);
@@ -153,11 +153,11 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks::<N>().0.iter().copied()
 }
 
-/// Writes a file, compressed if its name ends in `.gz`: bytes as they are, integers as 32-bit ones, floating-point numbers
-/// in their own width. See [`read`] for an example.
+/// Writes a file, compressed if its name ends in `.gz`: bytes as bytes, integers as 32-bit integers, floating-point
+/// numbers in their own width. See [`read`] for an example.
 ///
 /// # Errors
-/// If the file cannot be written, or as [`encode`].
+/// If the file cannot be written, and as [`encode`].
 pub fn write(path: impl AsRef<Path>, array: impl Into<Array>) -> Result<()> {
     let array = array.into();
     let kind = match array {
@@ -169,7 +169,7 @@ pub fn write(path: impl AsRef<Path>, array: impl Into<Array>) -> Result<()> {
     write_as(path, &array, kind)
 }
 
-/// As [`write`](fn@write), in the given element type.
+/// The same as [`write`](fn@write), in the given element type.
 ///
 /// ```
 /// use wengert_data::format::idx::{self, Kind};
@@ -182,7 +182,7 @@ pub fn write(path: impl AsRef<Path>, array: impl Into<Array>) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be written, or as [`encode`].
+/// If the file cannot be written, and as [`encode`].
 pub fn write_as(path: impl AsRef<Path>, array: impl Into<Array>, kind: Kind) -> Result<()> {
     let path = path.as_ref();
     let mut bytes = encode(array, kind)?;
@@ -194,7 +194,7 @@ pub fn write_as(path: impl AsRef<Path>, array: impl Into<Array>, kind: Kind) -> 
     write_file(path, &bytes)
 }
 
-/// The bytes of a file, not compressed.
+/// The bytes of a file, uncompressed.
 ///
 /// ```
 /// use wengert_data::format::idx::{self, Kind};
@@ -204,8 +204,8 @@ pub fn write_as(path: impl AsRef<Path>, array: impl Into<Array>, kind: Kind) -> 
 /// ```
 ///
 /// # Errors
-/// If an integer is out of the type's range, floating-point numbers are to be written as integers, the rank is not from 1
-/// to 255, or a size does not fit in 32 bits.
+/// If an integer is out of range of the type, the elements are floating-point numbers and the type is not, the rank is
+/// not from 1 to 255, or a size does not fit in 32 bits.
 pub fn encode(array: impl Into<Array>, kind: Kind) -> Result<Vec<u8>> {
     const CALL: &str = "idx";
     let array = array.into();
@@ -308,12 +308,12 @@ mod tests {
             let mut bytes = vec![0, 0, 14, rank];
             bytes.extend(vec![255; 4 * rank as usize]);
             assert!(decode(&bytes, "f").is_err());
-            // Their product is 0, yet no tensor has such a shape.
+            // The product of the sizes is 0, but no tensor can have this shape.
             bytes.extend([0; 4]);
             bytes[3] = rank.wrapping_add(1).max(1);
             let _ = decode(&bytes, "f");
         }
-        // Compressed: what a header promises is bounded by the compressed length.
+        // Compressed: the compressed length bounds the sizes that a header may give.
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&[0, 0, 8, 1, 255, 255, 255, 255]).unwrap();
         assert!(decode(&encoder.finish().unwrap(), "f").is_err());

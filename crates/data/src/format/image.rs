@@ -1,7 +1,7 @@
-//! PNG images: read alone or as folders with a subfolder for each class, and written, alone or many in a grid.
+//! PNG images: read one by one or from folders with a subfolder per class, and written alone or several in a grid.
 //!
-//! Images are tensors `[C, H, W]` with elements from 0 (black) to 1, where C is 1 for gray, 2 for gray with opacity, 3 for
-//! red, green and blue, and 4 with opacity.
+//! Images are tensors `[C, H, W]` with elements from 0 (black) to 1. C is 1 for gray, 2 for gray with opacity, 3 for
+//! red, green and blue, and 4 for these with opacity.
 
 use super::budget::{Budget, tensor_bytes};
 use super::bytes::{read_file, write_file};
@@ -14,24 +14,24 @@ use png::{BitDepth, ColorType};
 use std::path::{Path, PathBuf};
 use wengert_ops::{Float, Tensor};
 
-/// What an image of a folder may take in memory, whatever the length of its file.
+/// The memory that an image of a folder may take, whatever the length of its file.
 const MOST_FOR_ANY_IMAGE: u64 = 1 << 22;
 
-/// Which channels an image is to have.
+/// The channels of the images that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Channels {
-    /// Those of the file.
+    /// The channels of the file.
     #[default]
     AsStored,
-    /// Gray; of colours, 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601). Opacity is left out.
+    /// Gray; colours become 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601). Opacity is dropped.
     Gray,
-    /// Red, green and blue; gray gives three equal ones. Opacity is left out.
+    /// Red, green and blue; gray becomes three equal channels. Opacity is dropped.
     Rgb,
-    /// Red, green, blue and opacity, which is 1 where the file has none.
+    /// Red, green, blue and opacity, which is 1 if the file has none.
     Rgba,
 }
 
-/// Reads a PNG file of 1, 2, 4, 8 or 16 bits, gray, in colours or with a palette: `[C, H, W]`, from 0 to 1.
+/// Reads a PNG file with 1, 2, 4, 8 or 16 bits, in gray, in colours or with a palette: `[C, H, W]`, from 0 to 1.
 ///
 /// ```
 /// use wengert_data::format::image::{self, Channels};
@@ -53,7 +53,7 @@ pub fn read<T: Float>(path: impl AsRef<Path>, channels: Channels) -> Result<Tens
     decode(&read_file(path)?, path, channels)
 }
 
-/// As [`read`], for contents in memory; `path` is for the messages.
+/// The same as [`read`], for contents in memory; `path` is for error messages.
 ///
 /// ```
 /// use wengert_data::format::image::{self, Channels};
@@ -62,14 +62,14 @@ pub fn read<T: Float>(path: impl AsRef<Path>, channels: Channels) -> Result<Tens
 /// ```
 ///
 /// # Errors
-/// As [`read`], but for reading.
+/// As [`read`], except that nothing is read.
 pub fn decode<T: Float>(bytes: &[u8], path: impl AsRef<Path>, channels: Channels) -> Result<Tensor<T>> {
     let path = path.as_ref();
     let picture = Picture::parse(bytes, path)?;
     pixels::decode(&picture, channels, path, Budget::of(bytes.len()))
 }
 
-/// How [`folder`] reads.
+/// The options of [`folder`].
 ///
 /// ```
 /// use wengert_data::format::image::{Channels, FolderConfig};
@@ -78,25 +78,26 @@ pub fn decode<T: Float>(bytes: &[u8], path: impl AsRef<Path>, channels: Channels
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FolderConfig {
-    /// Which channels the images are to have.
+    /// The channels of the images.
     pub channels: Channels,
-    /// The height and width to bring images to, by bilinear interpolation; without it they must all be of one size.
+    /// The height and width to resize images to, by bilinear interpolation. If it is not given, all images must have
+    /// the same size.
     pub size: Option<(usize, usize)>,
 }
 
-/// What [`folder`] gives.
+/// What [`folder`] returns.
 #[derive(Debug, Clone)]
 pub struct Folder<T: Float = f32> {
-    /// The images `[N, C, H, W]`, from 0 to 1, and the number of the subfolder of each.
+    /// The images, `[N, C, H, W]`, from 0 to 1, and the number of the subfolder of each.
     pub data: Classification<T>,
     /// The names of the subfolders, in alphabetical order.
     pub names: Vec<String>,
-    /// Where each image came from.
+    /// The path of each image.
     pub files: Vec<PathBuf>,
 }
 
-/// Reads a folder with a subfolder of PNG files for each class. Classes and files are in the order of their names; what
-/// begins with a dot is left out.
+/// Reads a folder with a subfolder of PNG files per class. Classes and files are sorted by name; names that begin with
+/// a dot are skipped.
 ///
 /// ```
 /// use wengert_data::format::image::{self, FolderConfig};
@@ -114,8 +115,8 @@ pub struct Folder<T: Float = f32> {
 ///
 /// # Errors
 /// If the folder cannot be read, has no subfolder, a subfolder holds anything but PNG files, images differ in size or
-/// channels, or one of them takes [too much memory](super::MOST_PER_BYTE). So may all together: for images as they are stored,
-/// 4 MiB a file is allowed beyond that.
+/// channels, or one image or all of them together take [too much memory](super::MOST_PER_BYTE). For all images as they
+/// are stored, 4 MiB per file is allowed in addition to that limit.
 pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result<Folder<T>> {
     let root = root.as_ref();
     let (mut labels, mut names, mut files, mut lengths) = (Vec::new(), Vec::new(), Vec::new(), 0u64);
@@ -149,7 +150,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
             Some(all) => all,
             all => {
                 let whole: Vec<usize> = std::iter::once(files.len()).chain(shape.iter().copied()).collect();
-                // A size that was asked for is the caller's affair.
+                // A size that the caller gave is not limited.
                 if config.size.is_none() {
                     let pixels = (files.len() as u64).saturating_mul(image.numel() as u64);
                     let mut budget = Budget::of_all(lengths, files.len(), MOST_FOR_ANY_IMAGE);
@@ -179,7 +180,7 @@ pub fn folder<T: Float>(root: impl AsRef<Path>, config: &FolderConfig) -> Result
     Ok(Folder { data, names, files })
 }
 
-/// What a folder holds, by name, without what begins with a dot.
+/// The entries of a folder, sorted by name, without those that begin with a dot.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::read(folder))? {
@@ -192,16 +193,16 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Writes an image `[C, H, W]` with 8 bits a channel, where C is 1, 2, 3 or 4. Elements below 0 are written as 0 (as NaN
-/// is), those above 1 as 1. See [`read`] for an example.
+/// Writes an image `[C, H, W]` with 8 bits per channel, where C is 1, 2, 3 or 4. Elements below 0 and NaN are written
+/// as 0, those above 1 as 1. See [`read`] for an example.
 ///
 /// # Errors
-/// If the file cannot be written, or as [`encode`].
+/// If the file cannot be written, and as [`encode`].
 pub fn write<T: Float>(path: impl AsRef<Path>, image: &Tensor<T>) -> Result<()> {
     write_file(path.as_ref(), &encode(image)?)
 }
 
-/// The bytes of a PNG file, as [`write`](fn@write) writes it.
+/// The bytes of the PNG file that [`write`](fn@write) writes.
 ///
 /// ```
 /// use wengert_data::format::image;
@@ -213,7 +214,7 @@ pub fn write<T: Float>(path: impl AsRef<Path>, image: &Tensor<T>) -> Result<()> 
 /// ```
 ///
 /// # Errors
-/// If the shape is not that of an image.
+/// If the tensor does not have the shape of an image.
 pub fn encode<T: Float>(image: &Tensor<T>) -> Result<Vec<u8>> {
     let refuse =
         || Error::argument("image", "shape [C, H, W] with 1 to 4 channels and no empty axis", image.shape());
@@ -238,7 +239,7 @@ pub fn encode<T: Float>(image: &Tensor<T>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How [`grid`] lays images out.
+/// The layout of [`grid`].
 ///
 /// ```
 /// use wengert_data::format::image::GridConfig;
@@ -246,11 +247,11 @@ pub fn encode<T: Float>(image: &Tensor<T>) -> Result<Vec<u8>> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GridConfig {
-    /// The number of images side by side.
+    /// The number of images in a row.
     pub columns: usize,
     /// The number of pixels around each image.
     pub margin: usize,
-    /// The shade between the images.
+    /// The value of the pixels between the images.
     pub background: f64,
 }
 
@@ -272,7 +273,7 @@ impl Default for GridConfig {
 /// ```
 ///
 /// # Errors
-/// If the shape is another, there are no columns, or the result does not fit in memory.
+/// If the shape is different, there are no columns, or the result does not fit in memory.
 pub fn grid<T: Float>(images: &Tensor<T>, config: &GridConfig) -> Result<Tensor<T>> {
     const CALL: &str = "grid";
     let &[n, c, h, w] = &images.shape()[..] else {
@@ -513,7 +514,7 @@ mod tests {
         refused(&long, "byte 33: expected 4294967295 bytes of a chunk \"IEND\" and its sum, found at most 4");
     }
 
-    /// As the decoder of the crate `png` reads it: 8 or 16 bits a sample.
+    /// As the crate `png` decodes it: 8 or 16 bits per sample.
     fn reference(bytes: &[u8]) -> Vec<f64> {
         let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
         decoder.set_transformations(png::Transformations::EXPAND);
@@ -642,7 +643,7 @@ mod tests {
         let config = FolderConfig { channels: Channels::Gray, size: Some((2, 2)) };
         let images = folder::<f32>(&root, &config).unwrap();
         assert_eq!(*images.data.inputs().shape(), [4, 1, 2, 2]);
-        // Pixels in few bytes: each image may be read, all of them together may not.
+        // A few bytes hold many pixels: each image may be read, all of them together may not.
         let large = root.join("large/class");
         std::fs::create_dir_all(&large).unwrap();
         let rows = zlib(&vec![0; 4096 * 513]);

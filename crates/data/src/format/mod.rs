@@ -1,6 +1,6 @@
-//! File formats. Every reader takes a file whole or refuses it whole, and checks sizes against the file's length before
-//! it allocates: at most [`MOST_PER_BYTE`] times that length or, if that is more, [`MOST_FOR_ANY_FILE`] bytes. What is refused
-//! for that in a compressed file can still be read from one that is not compressed.
+//! File formats. A reader accepts or refuses a file as a whole, and checks sizes against the length of the file before
+//! it allocates: at most [`MOST_PER_BYTE`] times that length or, if that is more, [`MOST_FOR_ANY_FILE`] bytes. If a
+//! compressed file is refused for this reason, the same file can still be read uncompressed.
 
 mod array;
 mod budget;

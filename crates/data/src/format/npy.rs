@@ -1,7 +1,7 @@
 //! NumPy's `.npy`: a magic number, a version, a header that is a Python dictionary, the elements.
 //!
-//! Versions 1, 2 and 3, either byte order, C and Fortran order, booleans, integers and floating-point numbers. Files are
-//! written as version 1, little-endian, in C order.
+//! Versions 1, 2 and 3, both byte orders, C and Fortran order, booleans, integers and floating-point numbers are
+//! supported. Files are written as version 1, little-endian, in C order.
 //!
 //! Source: `numpy.lib.format`, NEP 1.
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use wengert_ops::{DType, Element, Shape, Tensor};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// The headers of plain arrays have some hundred bytes.
+/// The headers of plain arrays have about a hundred bytes.
 const LONGEST_HEADER: u64 = 1 << 16;
 /// NumPy's own limit.
 const MOST_AXES: usize = 64;
@@ -32,14 +32,14 @@ const MOST_AXES: usize = 64;
 /// ```
 ///
 /// # Errors
-/// If the file cannot be read, is not `.npy`, holds elements that are not numbers or booleans (or integers above those of
-/// `i64`), is longer or shorter than its header says, or takes [too much memory](super::MOST_PER_BYTE).
+/// If the file cannot be read, is not `.npy`, has elements that are not numbers or booleans, or integers above the
+/// range of `i64`, is longer or shorter than its header says, or takes [too much memory](super::MOST_PER_BYTE).
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
 }
 
-/// As [`read`], for contents in memory; `path` is for the messages.
+/// The same as [`read`], for contents in memory; `path` is for error messages.
 ///
 /// ```
 /// use wengert_data::format::npy;
@@ -52,12 +52,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<Array> {
 /// ```
 ///
 /// # Errors
-/// As [`read`], but for reading.
+/// As [`read`], except that nothing is read.
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Array> {
     decode_within(bytes, path.as_ref(), &mut Budget::of(bytes.len()))
 }
 
-/// As [`decode`], for a file that may be a part of another.
+/// The same as [`decode`], for a file that may be part of another.
 pub(super) fn decode_within(bytes: &[u8], path: &Path, budget: &mut Budget) -> Result<Array> {
     let mut source = Source::new(bytes, path);
     let refuse =
@@ -115,7 +115,7 @@ impl Kind {
         }
     }
 
-    /// The number of bytes of an element once it has been read.
+    /// The number of bytes of an element in memory.
     fn size_in_memory(self) -> usize {
         match self {
             Kind::Bool | Kind::Unsigned(1) => 1,
@@ -219,7 +219,7 @@ impl Header {
     }
 }
 
-/// Half precision: a sign, five bits of exponent with bias 15, ten of fraction.
+/// Half precision: a sign bit, five bits of exponent with bias 15, ten bits of fraction.
 fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
@@ -290,7 +290,7 @@ impl<'a> Scan<'a> {
         self.eat('(')?;
         while !self.is_next(')') {
             let found = self.found();
-            // Python 2 wrote long integers with an L.
+            // Python 2 wrote long integers with a final L.
             let size = self.word().trim_end_matches('L').parse();
             sizes.push(size.map_err(|_| ("a size".to_owned(), found))?);
             if sizes.len() > MOST_AXES {

@@ -1,5 +1,4 @@
-//! NumPy's `.npz`: a zip archive of `.npy` files, stored (as `numpy.savez` does) or compressed (as
-//! `numpy.savez_compressed` does).
+//! NumPy's `.npz`: a zip archive of `.npy` files, stored (`numpy.savez`) or compressed (`numpy.savez_compressed`).
 //!
 //! Source: PKWARE, *APPNOTE.TXT*, sections 4.3 and 4.5.3 (the sizes of zip64); archives above 4 GiB are refused.
 
@@ -17,11 +16,11 @@ use std::path::{Path, PathBuf};
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
-/// The end record's length without its comment.
+/// The length of the end record without its comment.
 const END_SIZE: usize = 22;
 const LONGEST_COMMENT: usize = u16::MAX as usize;
 
-/// Reads all arrays of an archive, with their names, in the archive's order.
+/// Reads all arrays of an archive with their names, in the order of the archive.
 ///
 /// ```
 /// use wengert_data::format::{Array, npz};
@@ -35,14 +34,14 @@ const LONGEST_COMMENT: usize = u16::MAX as usize;
 /// ```
 ///
 /// # Errors
-/// If the file cannot be read, is not a zip archive of `.npy` files with names of their own, is encrypted or damaged, takes
-/// [too much memory](super::MOST_PER_BYTE), or one of its members is refused by [`npy::decode`].
+/// If the file cannot be read, is not a zip archive of `.npy` files with distinct names, is encrypted or damaged, takes
+/// [too much memory](super::MOST_PER_BYTE), or [`npy::decode`] refuses one of its members.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
 }
 
-/// As [`read`], for contents in memory; `path` is for the messages.
+/// The same as [`read`], for contents in memory; `path` is for error messages.
 ///
 /// ```
 /// use wengert_data::format::npz;
@@ -54,12 +53,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
 /// ```
 ///
 /// # Errors
-/// As [`read`], but for reading.
+/// As [`read`], except that nothing is read.
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
     let path = path.as_ref();
     let zip = Zip { bytes, path };
     let (mut arrays, mut names) = (Vec::new(), HashSet::new());
-    // Members may share their bytes: it is what they come to together that is bounded.
+    // Members may share their bytes, so the bound is on their total memory.
     let mut budget = Budget::of(bytes.len());
     let members = zip.members()?;
     for member in &members {
@@ -82,7 +81,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array
     Ok(arrays)
 }
 
-/// A member's path, for the messages. Names that begin with a slash are no others.
+/// The path of a member, for error messages. A leading slash makes no difference.
 fn inside(path: &Path, name: &str) -> PathBuf {
     let mut inside = path.as_os_str().to_owned();
     inside.push("/");
@@ -146,7 +145,7 @@ impl<'a> Zip<'a> {
         Ok(members)
     }
 
-    /// Where the record is that ends every archive.
+    /// The position of the record that ends every archive.
     fn end(&self) -> Result<usize> {
         let last = self.bytes.len().checked_sub(END_SIZE);
         let last = last.ok_or_else(|| self.refuse(0, "a zip archive", "less than its shortest"))?;
@@ -178,7 +177,7 @@ impl<'a> Zip<'a> {
         Ok((member, at + 46 + tail.len()))
     }
 
-    /// Takes the sizes that do not fit in 32 bits from the field that has them.
+    /// Takes the sizes that do not fit in 32 bits from the zip64 field.
     fn widen(&self, member: &mut Member, mut extra: &[u8], at: usize) -> Result<()> {
         let wide = |v: u64| v == u64::from(u32::MAX);
         if !(wide(member.size) || wide(member.compressed) || wide(member.offset)) {
@@ -221,7 +220,7 @@ impl<'a> Zip<'a> {
         if member.size > most {
             return Err(refuse(format!("at most {most} bytes"), member.size.to_string()));
         }
-        // What comes out of a compressed member is gathered in a buffer that doubles.
+        // A compressed member is decompressed into a buffer that doubles.
         let cost = member.size.saturating_mul(if member.method == 0 { 1 } else { 3 });
         budget.spend(cost, "members", self.path, Location::Member(member.name.clone()))?;
         let contents = match member.method {
@@ -263,10 +262,10 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
-/// Writes an archive, stored and not compressed. See [`read`] for an example.
+/// Writes an archive, stored without compression. See [`read`] for an example.
 ///
 /// # Errors
-/// If the file cannot be written, or as [`encode`].
+/// If the file cannot be written, and as [`encode`].
 pub fn write(path: impl AsRef<Path>, arrays: &[(&str, Array)]) -> Result<()> {
     write_file(path.as_ref(), &encode(arrays)?)
 }
@@ -369,7 +368,7 @@ mod tests {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= bit;
                 if let Ok(read) = decode(&damaged, "f") {
-                    // Times, attributes and the name's copy in the member's header do not matter.
+                    // Times, attributes and the copy of the name in the member's header do not matter.
                     assert!(read.iter().zip(&good).all(|(a, b)| a.1 == b.1), "byte {at}");
                 }
             }

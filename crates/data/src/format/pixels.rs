@@ -1,4 +1,4 @@
-//! The pixels of a PNG file, row by row: inflated, with the filters undone, and put where they belong.
+//! The pixels of a PNG file, row by row: decompressed, with the filters undone, and moved to their positions.
 //!
 //! Source: W3C, *Portable Network Graphics (PNG) Specification (Third Edition)*, sections 7 to 9.
 
@@ -12,11 +12,11 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 use wengert_ops::{Float, Tensor};
 
-/// First column, first row, and the steps to the next ones, of each pass over an interlaced image.
+/// First column, first row, and the steps to the next ones, for each pass over an interlaced image.
 const PASSES: [[u32; 4]; 7] =
     [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
 const ONE_PASS: [[u32; 4]; 1] = [[0, 0, 1, 1]];
-/// What the decompressor takes, rounded up.
+/// The memory of the decompressor, rounded up.
 const DECOMPRESSOR: u64 = 1 << 17;
 
 /// The pixels as a tensor `[C, H, W]`, from 0 to 1.
@@ -95,7 +95,7 @@ fn channel(pixel: &[f64], c: usize, channels: Channels) -> f64 {
 }
 
 impl Picture<'_> {
-    /// The channels of the pixel at `i` of a row, from 0 to 1; the last are 0 where there are fewer than four.
+    /// The channels of the pixel at `i` in a row, from 0 to 1; if there are fewer than four, the last are 0.
     fn pixel(&self, row: &[u8], i: usize) -> Result<[f64; 4], (String, String)> {
         let mut pixel = [0.0; 4];
         if self.colour == Colour::Indexed {
@@ -124,7 +124,7 @@ impl Picture<'_> {
         Ok(pixel)
     }
 
-    /// The sample at `i` of a row.
+    /// The sample at `i` in a row.
     fn sample(&self, row: &[u8], i: usize) -> u16 {
         match self.depth {
             16 => u16::from_be_bytes([row[2 * i], row[2 * i + 1]]),
@@ -136,18 +136,18 @@ impl Picture<'_> {
         }
     }
 
-    /// A sample of the transparent colour, of which only the bits of the depth count.
+    /// A sample of the transparent colour, of which only the bits of the depth are used.
     fn sample_of_colour(&self, colour: &[u8], c: usize) -> u16 {
         u16::from_be_bytes([colour[2 * c], colour[2 * c + 1]]) & (u16::MAX >> (16 - self.depth))
     }
 }
 
-/// The rows of an image, one after the other.
+/// The rows of an image in order.
 struct Rows<'a> {
     decoder: ZlibDecoder<Pieces<'a>>,
     path: &'a Path,
     at: u64,
-    /// The bytes of a pixel, at least one.
+    /// The number of bytes of a pixel, at least one.
     step: usize,
     above: Vec<u8>,
     row: Vec<u8>,
@@ -195,7 +195,7 @@ impl<'a> Rows<'a> {
         Ok(&self.row)
     }
 
-    /// Refuses what is left over.
+    /// Returns an error if data remains.
     fn end(mut self) -> Result<()> {
         let more = self.decoder.read(&mut [0]).map_err(|e| self.refuse("compressed image data", e))?;
         let pieces = self.decoder.get_ref();
@@ -206,8 +206,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Adds to each byte of a row what its filter predicts of the byte a pixel to the left, the one above, and the one to the left
-/// of that. No if there is no such filter.
+/// Adds to each byte of a row the prediction of its filter, from the byte one pixel to the left, the one above, and the
+/// one above and to the left. Returns `false` if there is no such filter.
 fn unfilter(filter: u8, row: &mut [u8], above: &[u8], step: usize) -> bool {
     let predict: fn(u8, u8, u8) -> u8 = match filter {
         0 => return true,
@@ -224,7 +224,7 @@ fn unfilter(filter: u8, row: &mut [u8], above: &[u8], step: usize) -> bool {
     true
 }
 
-/// Which of the three is nearest to left + up − corner; of two that are equally near, the first.
+/// The one of the three that is nearest to left + up − corner; of equally near ones the first.
 fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     let (a, b, c) = (i16::from(left), i16::from(up), i16::from(corner));
     let (to_left, to_up, to_corner) = ((b - c).abs(), (a - c).abs(), (a + b - 2 * c).abs());
@@ -237,7 +237,7 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     }
 }
 
-/// Pieces of bytes, read one after the other.
+/// Slices of bytes, read one after the other.
 struct Pieces<'a> {
     first: &'a [u8],
     rest: &'a [&'a [u8]],

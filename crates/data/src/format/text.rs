@@ -1,25 +1,25 @@
-//! Text files: decompressed if need be, in UTF-8, without a byte order mark.
+//! Text files: decompressed if necessary, in UTF-8, without a byte order mark.
 
 use super::budget::Budget;
 use super::bytes::{gunzip, is_gzip, read_file};
 use crate::error::{Error, Location, Result};
 use std::path::Path;
 
-/// The mark that some programs begin a text in UTF-8 with. It is no part of the text.
+/// The mark that some programs write at the beginning of a text in UTF-8. It is not part of the text.
 pub(crate) const MARK: char = '\u{feff}';
 
-/// The memory that a byte of compressed text needs while the buffer grows that it is written to.
+/// The memory per byte of a compressed text while its buffer grows.
 pub(crate) const UNPACKING: u64 = 4;
 
-/// A file's text. `cost` is how many bytes of memory are needed for a byte of text, with what is to be made of it; where the
-/// file is compressed, this bounds its text.
+/// The text of a file. `cost` is the number of bytes of memory that a byte of text needs, including what is made of it;
+/// if the file is compressed, this bounds its text.
 pub(crate) fn read(path: &Path, cost: u64) -> Result<(String, Budget)> {
     let bytes = read_file(path)?;
     let budget = Budget::of(bytes.len());
     Ok((decode(bytes, path, budget.left() / cost)?, budget))
 }
 
-/// The text of a file's contents, of at most `most` bytes if they are compressed.
+/// The text of the contents of a file, of at most `most` bytes if they are compressed.
 fn decode(mut bytes: Vec<u8>, path: &Path, most: u64) -> Result<String> {
     if is_gzip(&bytes) {
         bytes = gunzip(&bytes, most, path)?;

@@ -15,8 +15,8 @@ const CLASSES: usize = 10;
 /// Several times the decompressed size: a damaged asset must not fill the memory.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// 1797 images of handwritten digits: inputs of shape [1797, 64], each 8 rows of 8 pixels from 0 (paper) to 1 (ink),
-/// and the digits as labels.
+/// 1797 images of handwritten digits: inputs of shape `[1797, 64]`, each with 8 rows of 8 pixels from 0 (paper) to 1
+/// (ink), and the digits as labels.
 ///
 /// They are the test part of *Optical Recognition of Handwritten Digits* (E. Alpaydin and C. Kaynak, 1998, UCI Machine
 /// Learning Repository, [DOI 10.24432/C50P49](https://doi.org/10.24432/C50P49), CC BY 4.0), as distributed with
@@ -87,7 +87,7 @@ mod tests {
         let counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180];
         assert_eq!(digits.class_counts(), counts);
         assert_eq!(*digits.inputs().shape(), [1797, 64]);
-        // A middle row of the first image, a zero: ink at both sides of a hollow.
+        // A middle row of the first image, a zero: ink on both sides of a gap.
         let pixels: Vec<f32> = digits.inputs().to_vec().iter().map(|p| p * 16.0).collect();
         assert_eq!(pixels[32..40], [0.0, 5.0, 8.0, 0.0, 0.0, 9.0, 8.0, 0.0]);
         assert_eq!(pixels.iter().sum::<f32>(), 561_718.0);
@@ -98,7 +98,7 @@ mod tests {
         for cut in [0, 5, 100, ASSET.len() / 2, ASSET.len() - 1] {
             assert!(decode(&ASSET[..cut]).is_err(), "cut to {cut} bytes");
         }
-        // Past the header, whose time and flags do not matter to the contents, any change is noticed.
+        // After the header, whose time and flags do not affect the contents, every change is noticed.
         for at in (40..ASSET.len()).step_by(997) {
             let mut damaged = ASSET.to_vec();
             damaged[at] ^= 0x10;

@@ -1,4 +1,4 @@
-//! Fashion-MNIST and MNIST, looked for on the machine, and 500 images that come with the crate.
+//! Fashion-MNIST and MNIST, read from files on the machine, and 500 images that come with the crate.
 
 use crate::classification::Classification;
 use crate::error::{Error, Location, Result};
@@ -24,15 +24,15 @@ pub const FASHION_CLASSES: [&str; 10] = [
     "ankle boot",
 ];
 
-/// Where Debian's package puts the files.
+/// The folder of Debian's package.
 const DEBIAN: &str = "/usr/share/datasets/fashion-mnist";
 const SIDE: usize = 28;
 
 /// The 60,000 training and the 10,000 test images of Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf 2017, MIT licence):
 /// inputs of shape `[N, 1, 28, 28]` from 0 (background) to 1, and the classes of [`FASHION_CLASSES`].
 ///
-/// They are looked for in the folder given and, without one, where Debian's package `dataset-fashion-mnist` puts them. The
-/// folder has to hold four files in IDX format, compressed (`.gz`) or not: `train-images-idx3-ubyte`,
+/// They are read from the given folder or, by default, from the folder of Debian's package `dataset-fashion-mnist`. The
+/// folder must contain four files in IDX format, compressed (`.gz`) or not: `train-images-idx3-ubyte`,
 /// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`.
 ///
 /// ```
@@ -45,18 +45,18 @@ const SIDE: usize = 28;
 /// ```
 ///
 /// # Errors
-/// If a file is missing (the error says how to get it), damaged, or not of this kind.
+/// If a file is missing (the error says how to get it), damaged, or does not contain such images or labels.
 #[doc(alias = "FashionMNIST")]
 pub fn fashion_mnist(folder: Option<&Path>) -> Result<(Classification, Classification)> {
-    let advice = "install Debian's package (apt-get install dataset-fashion-mnist), or name a folder with the four files \
-                  of https://github.com/zalandoresearch/fashion-mnist, to be had from \
+    let advice = "install Debian's package (apt-get install dataset-fashion-mnist), or give a folder with the four files \
+                  of https://github.com/zalandoresearch/fashion-mnist, which are at \
                   http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/ as train-images-idx3-ubyte.gz, \
                   train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz";
     load("Fashion-MNIST", folder.unwrap_or(Path::new(DEBIAN)), advice)
 }
 
-/// The 60,000 training and the 10,000 test images of handwritten digits of MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), in
-/// the form of [`fashion_mnist`], from a folder that holds its four files under the same names.
+/// The 60,000 training and the 10,000 test images of handwritten digits of MNIST (Y. LeCun, C. Cortes, C. J. C.
+/// Burges), in the form of [`fashion_mnist`], from a folder with its four files under the same names.
 ///
 /// ```
 /// let e = wengert_data::mnist("no/such/folder").unwrap_err();
@@ -64,10 +64,10 @@ pub fn fashion_mnist(folder: Option<&Path>) -> Result<(Classification, Classific
 /// ```
 ///
 /// # Errors
-/// If a file is missing, damaged, or not of this kind.
+/// If a file is missing, damaged, or does not contain such images or labels.
 #[doc(alias = "MNIST")]
 pub fn mnist(folder: impl AsRef<Path>) -> Result<(Classification, Classification)> {
-    let advice = "name a folder with the files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
+    let advice = "give a folder with the files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, \
                   t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz";
     load("MNIST", folder.as_ref(), advice)
 }
@@ -81,7 +81,7 @@ fn load(what: &str, folder: &Path, advice: &str) -> Result<(Classification, Clas
     Ok((part("train")?, part("t10k")?))
 }
 
-/// The file of this name, compressed or not.
+/// The path of the file with this name, compressed or not.
 fn find(what: &str, folder: &Path, name: &str, advice: &str) -> Result<PathBuf> {
     let looked = vec![folder.join(name), folder.join(format!("{name}.gz"))];
     if let Some(path) = looked.iter().find(|path| path.is_file()) {
@@ -114,8 +114,8 @@ fn put_together(
     Classification::new(inputs, labels, FASHION_CLASSES.len())
 }
 
-/// The first 50 test images of each class of [`fashion_mnist`], in the form of it: enough to try a program on, not to
-/// judge a model.
+/// The first 50 test images of each class of [`fashion_mnist`], in the same form: enough to try a program, not to judge
+/// a model.
 ///
 /// ```
 /// let sample = wengert_data::fashion_sample()?;
@@ -127,7 +127,7 @@ fn put_together(
 /// # Errors
 /// If the copy in the crate is damaged.
 pub fn fashion_sample() -> Result<Classification> {
-    // One below the other in one picture, which compresses better.
+    // All images are in one column of one picture, which compresses better.
     let path = Path::new("assets/fashion-mnist-500.png");
     let column: Tensor<f32> = decode(IMAGES, path, Channels::AsStored)?;
     let labels = idx::decode(LABELS, "assets/fashion-mnist-500-labels.idx1.gz")?.to_i64()?;
@@ -207,7 +207,7 @@ mod tests {
         let pixels: Vec<f64> =
             sample.inputs().to_vec().iter().map(|&v| (f64::from(v) * 255.0).round()).collect();
         assert_eq!(sample.labels().to_vec()[..10], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]);
-        // Where Debian's package is installed, its first image is the sample's.
+        // If Debian's package is installed, its first image equals that of the sample.
         if let Ok((_, test)) = fashion_mnist(None) {
             let first: Vec<f64> =
                 test.inputs().to_vec()[..784].iter().map(|&v| (f64::from(v) * 255.0).round()).collect();

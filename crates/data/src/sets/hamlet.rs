@@ -5,8 +5,8 @@ use crate::error::Result;
 
 static ASSET: &[u8] = include_bytes!("../../assets/hamlet.txt.gz");
 
-/// *Hamlet, Prince of Denmark* by William Shakespeare: 173,942 characters, 65 different ones. The text, in the public
-/// domain, is Project Gutenberg's as distributed with the Python package `shakespeare` 0.6.
+/// *Hamlet, Prince of Denmark* by William Shakespeare: 173,942 characters, 65 of them distinct. The text is in the
+/// public domain; it comes from Project Gutenberg, as distributed with the Python package `shakespeare` 0.6.
 ///
 /// ```
 /// let play = wengert_data::hamlet()?;

@@ -1,5 +1,4 @@
-//! Data sets: those that come with the crate, compressed until they are asked for, and those that are looked for on the
-//! machine.
+//! Data sets: some come with the crate and are decompressed on request, the others are read from files on the machine.
 
 mod digits;
 mod fashion;
@@ -19,7 +18,7 @@ use crate::error::{Error, Location, Result};
 use crate::format::gunzip;
 use std::path::Path;
 
-/// Several times the decompressed size of any text asset: a damaged one must not fill the memory.
+/// Several times the decompressed size of any text asset: a damaged asset must not fill the memory.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// The text of a compressed asset.

@@ -8,8 +8,8 @@ static ASSET: &[u8] = include_bytes!("../../assets/names-en-de.tsv.gz");
 const PATH: &str = "assets/names-en-de.tsv.gz";
 const PAIRS: usize = 939;
 
-/// 939 names of countries, regions and languages in English and in German, 387 of them equal in both, from the Unicode
-/// Common Locale Data Repository 48.2 (Unicode License v3).
+/// 939 names of countries, regions and languages in English and in German, of which 387 are equal in both, from the
+/// Unicode Common Locale Data Repository 48.2 (Unicode License v3).
 ///
 /// ```
 /// use wengert_data::{Pairs, country_and_language_names};

@@ -27,7 +27,7 @@ pub fn sunspots() -> Result<Series> {
 
 /// The concentration of carbon dioxide in the air at Mauna Loa, Hawaii, in parts per million by volume, in each of the
 /// 2284 weeks from 29 March 1958 to 29 December 2001 (C. D. Keeling and T. P. Whorf 2004). The 59 weeks without a
-/// measurement are filled by straight lines between those around them.
+/// measurement are interpolated linearly.
 ///
 /// ```
 /// let co2 = wengert_data::co2()?;
@@ -57,7 +57,7 @@ pub fn nile() -> Result<Series> {
     Series::new(values.into_iter().flatten().map(|v| v as f32).collect::<Vec<_>>().into())
 }
 
-/// A column of a table with a known number of rows; what is missing is `None`.
+/// A column of a table with a known number of rows; missing values are `None`.
 fn column(gz: &[u8], path: &str, name: &str, rows: usize) -> Result<Vec<Option<f64>>> {
     let table = Table::parse(&asset_text(gz, path)?, path, &TableConfig::default())?;
     if table.len() != rows {
@@ -68,7 +68,7 @@ fn column(gz: &[u8], path: &str, name: &str, rows: usize) -> Result<Vec<Option<f
     Ok(values.to_vec().into_iter().map(|v| (v >= 0.0).then_some(v)).collect())
 }
 
-/// Straight lines across what is missing; before the first and after the last value, that value.
+/// Interpolates missing values linearly; before the first and after the last value it repeats that value.
 fn interpolated(values: &[Option<f64>]) -> Vec<f64> {
     let known: Vec<(usize, f64)> = values.iter().enumerate().filter_map(|(i, v)| v.map(|v| (i, v))).collect();
     let at = |i: usize| {

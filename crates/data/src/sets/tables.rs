@@ -31,9 +31,9 @@ pub const WINE_FEATURES: [&str; 13] = [
     "proline",
 ];
 
-/// The measures of 150 flowers of three kinds of iris: [`IRIS_FEATURES`] and [`IRIS_CLASSES`] (R. A. Fisher 1936, UCI Machine
-/// Learning Repository, [DOI 10.24432/C56C76](https://doi.org/10.24432/C56C76), CC BY 4.0), as distributed with
-/// scikit-learn.
+/// The measurements of 150 flowers of three species of iris: [`IRIS_FEATURES`] and [`IRIS_CLASSES`] (R. A. Fisher 1936,
+/// UCI Machine Learning Repository, [DOI 10.24432/C56C76](https://doi.org/10.24432/C56C76), CC BY 4.0), as distributed
+/// with scikit-learn.
 ///
 /// ```
 /// let iris = wengert_data::iris()?;
@@ -48,9 +48,9 @@ pub fn iris() -> Result<Classification> {
     table(IRIS, "assets/iris.csv.gz", 150, IRIS_FEATURES.len())
 }
 
-/// Chemical measures of 178 wines from three growers: [`WINE_FEATURES`] (S. Aeberhard and M. Forina 1992, UCI Machine
-/// Learning Repository, [DOI 10.24432/C5PC7J](https://doi.org/10.24432/C5PC7J), CC BY 4.0), as distributed with
-/// scikit-learn. The columns are of very different size: normalise them.
+/// Chemical measurements of 178 wines from three growers: [`WINE_FEATURES`] (S. Aeberhard and M. Forina 1992, UCI
+/// Machine Learning Repository, [DOI 10.24432/C5PC7J](https://doi.org/10.24432/C5PC7J), CC BY 4.0), as distributed with
+/// scikit-learn. The scales of the columns differ widely: normalise them.
 ///
 /// ```
 /// use wengert_data::transform::Normalize;
@@ -67,7 +67,7 @@ pub fn wine() -> Result<Classification> {
     table(WINE, "assets/wine.csv.gz", 178, WINE_FEATURES.len())
 }
 
-/// A table whose first line says how large it is, and whose last column is the class.
+/// A table whose first line gives its size and whose last column is the class.
 fn table(gz: &[u8], path: &str, rows: usize, features: usize) -> Result<Classification> {
     let text = asset_text(gz, path)?;
     let (first, rest) = text.split_once('\n').unwrap_or_default();
@@ -99,7 +99,7 @@ mod tests {
             let values = data.inputs().to_vec();
             (0..width).map(|c| values.iter().skip(c).step_by(width).map(|&v| f64::from(v)).sum()).collect()
         };
-        // From numpy.
+        // Computed with NumPy.
         let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
         assert!(near(&sums(iris()), &[876.5, 458.6, 563.7, 179.9]), "{:?}", sums(iris()));
         assert!(near(&sums(wine())[..3], &[2314.11, 415.87, 421.24]), "{:?}", sums(wine()));

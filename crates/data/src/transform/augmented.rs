@@ -1,4 +1,4 @@
-//! A dataset whose inputs go through a transform when they are fetched.
+//! A dataset whose inputs are transformed when they are fetched.
 
 use super::{Compose, Draw, Transform};
 use crate::classification::Batch;
@@ -7,8 +7,8 @@ use crate::error::Result;
 use std::sync::Arc;
 use wengert_ops::Float;
 
-/// A dataset of images whose every batch goes through a transform, on the thread that prepares it. The same sample comes
-/// out differently in each epoch, and alike whenever an epoch is gone through again.
+/// A dataset of images whose batches are transformed on the thread that prepares them. A sample is transformed
+/// differently in each epoch, and in the same way whenever an epoch is repeated.
 ///
 /// ```
 /// use wengert_data::transform::{Augmented, Noise};
@@ -33,7 +33,7 @@ impl<D: ?Sized, T: Float> Clone for Augmented<D, T> {
 }
 
 impl<T: Float, D: Dataset<Batch = Batch<T>> + ?Sized> Augmented<D, T> {
-    /// The data, from `&data` (whose clone it keeps) or an [`Arc`] of it, under a transform. See [`Augmented`] for an
+    /// The dataset, from `&data`, which is cloned, or from an [`Arc`] of it, with a transform. See [`Augmented`] for an
     /// example.
     pub fn new(data: impl IntoDataset<Dataset = D>, transform: impl Transform<T>, seed: u64) -> Self {
         Augmented { data: data.into_dataset(), transform: Compose::new().then(transform), seed }

@@ -1,11 +1,11 @@
-//! Transforms one after the other.
+//! Several transforms in sequence.
 
 use super::{Draw, Transform};
 use crate::error::Result;
 use std::sync::Arc;
 use wengert_ops::{Float, Tensor};
 
-/// Transforms one after the other. Each draws from where the one before it stopped.
+/// Applies transforms one after the other. They share one sequence of random numbers per sample.
 ///
 /// ```
 /// use wengert_data::transform::{Compose, Flip, Noise, apply};
@@ -21,12 +21,12 @@ pub struct Compose<T: Float> {
 }
 
 impl<T: Float> Compose<T> {
-    /// No transform yet. See [`Compose`] for an example.
+    /// An empty sequence of transforms. See [`Compose`] for an example.
     pub fn new() -> Self {
         Compose { steps: Vec::new() }
     }
 
-    /// The same with another transform at the end. See [`Compose`] for an example.
+    /// The same sequence with another transform at the end. See [`Compose`] for an example.
     #[must_use]
     pub fn then(mut self, transform: impl Transform<T>) -> Self {
         self.steps.push(Arc::new(transform));

@@ -4,7 +4,7 @@ use super::{Draw, Sizes, Transform, each_plane, finite};
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor};
 
-/// A random part of the image after padding: all positions are equally likely.
+/// A random part of the padded image: all positions are equally likely.
 ///
 /// ```
 /// use wengert_data::transform::{Crop, apply};
@@ -22,14 +22,14 @@ pub struct Crop {
     fill: f64,
 }
 
-/// More padding than any image has.
+/// More padding than any image needs.
 const MOST_PADDING: usize = 1 << 20;
 
 impl Crop {
-    /// A part of the image's own size, after `padding` pixels were put around it. See [`Crop`] for an example.
+    /// A part as large as the image, after padding with `padding` pixels on each side. See [`Crop`] for an example.
     ///
     /// # Errors
-    /// If the padding is above 2²⁰.
+    /// If `padding` is above 2²⁰.
     pub fn padded(padding: usize) -> Result<Self> {
         if padding > MOST_PADDING {
             return Err(Error::argument("crop", format!("a padding up to {MOST_PADDING}"), padding));
@@ -37,10 +37,11 @@ impl Crop {
         Ok(Crop { size: None, padding, fill: 0.0 })
     }
 
-    /// A part of the given height and width, after `padding` pixels were put around the image. See [`Crop`] for an example.
+    /// A part with the given height and width, after padding with `padding` pixels on each side. See [`Crop`] for an
+    /// example.
     ///
     /// # Errors
-    /// If a side is 0 or the padding is above 2²⁰.
+    /// If a side is 0 or `padding` is above 2²⁰.
     pub fn to(size: (usize, usize), padding: usize) -> Result<Self> {
         if size.0 == 0 || size.1 == 0 {
             return Err(Error::argument("crop", "sides of at least one pixel", format!("{size:?}")));
@@ -48,7 +49,7 @@ impl Crop {
         Ok(Crop { size: Some(size), ..Crop::padded(padding)? })
     }
 
-    /// The same with another value than 0 in the padding.
+    /// The same with a value other than 0 in the padding.
     ///
     /// ```
     /// use wengert_data::transform::{Crop, apply};
@@ -98,7 +99,7 @@ impl<T: Float> Transform<T> for Crop {
     }
 }
 
-/// The part of a plane whose corner is at (top, left), which may lie outside.
+/// The part of a plane whose upper left corner is at (top, left); it may extend beyond the plane.
 pub(super) fn window<T: Float>(
     plane: &[T],
     (h, w): (usize, usize),
@@ -114,7 +115,7 @@ pub(super) fn window<T: Float>(
         else {
             continue;
         };
-        // Columns of the row that lie inside the plane: left <= x < left + width and 0 <= x < w.
+        // The columns of the row that lie inside the plane: left <= x < left + width and 0 <= x < w.
         let begin = left.clamp(0, w as isize);
         let end = left.saturating_add_unsigned(width).clamp(begin, w as isize);
         let line = &plane[from * w + begin as usize..from * w + end as usize];

@@ -1,12 +1,12 @@
-//! Rectangles taken out of images.
+//! Rectangles that are cut out of images.
 
 use super::{Draw, Sizes, Transform, each_image, finite, probability};
 use crate::error::{Error, Result};
 use std::ops::Range;
 use wengert_ops::{Float, Tensor};
 
-/// Fills a square whose centre is a random pixel; what lies outside of the image is cut off (DeVries and Taylor 2017,
-/// *Improved Regularization of Convolutional Neural Networks with Cutout*).
+/// Fills a square whose centre is a random pixel and whose part outside of the image is ignored (DeVries and Taylor
+/// 2017, *Improved Regularization of Convolutional Neural Networks with Cutout*).
 ///
 /// ```
 /// use wengert_data::transform::{Cutout, apply};
@@ -56,9 +56,9 @@ fn fill<T: Float>(image: &mut [T], sizes: Sizes, rows: Range<usize>, columns: Ra
     }
 }
 
-/// Fills, with some probability, a rectangle of random area, shape and position (Zhong et al. 2020, *Random Erasing Data
-/// Augmentation*): from 2 to 33 % of the image, with sides in a ratio from 0.3 to 1/0.3. The rectangle lies inside; if none
-/// does in ten tries, the image stays as it is.
+/// Fills, with a given probability, a rectangle of random area, shape and position (Zhong et al. 2020, *Random Erasing
+/// Data Augmentation*): from 2 to 33 % of the image, with a ratio of the sides from 0.3 to 1/0.3. The rectangle lies
+/// inside the image; if ten tries give none that does, the image is not changed.
 ///
 /// ```
 /// use wengert_data::transform::{Erase, apply};
@@ -76,12 +76,12 @@ pub struct Erase {
     fill: f64,
 }
 
-/// The narrowest and the widest rectangle: width to height.
+/// The smallest and the largest ratio of width to height.
 const RATIO: (f64, f64) = (0.3, 1.0 / 0.3);
 const TRIES: usize = 10;
 
 impl Erase {
-    /// With probability `p`; filled with 0. See [`Erase`] for an example.
+    /// Erases with probability `p`, filling with 0. See [`Erase`] for an example.
     ///
     /// # Errors
     /// If `p` is not from 0 to 1.
@@ -89,7 +89,7 @@ impl Erase {
         Ok(Erase { p: probability("erase", p)?, area: (0.02, 0.33), fill: 0.0 })
     }
 
-    /// The same with other bounds for the part of the image that is erased.
+    /// The same with other bounds of the erased fraction of the image.
     ///
     /// ```
     /// use wengert_data::transform::{Erase, apply};
@@ -101,7 +101,7 @@ impl Erase {
     /// ```
     ///
     /// # Errors
-    /// If they are not in order and from 0 to 1.
+    /// If the bounds are not in order or not from 0 to 1.
     pub fn area(self, least: f64, most: f64) -> Result<Self> {
         if !(0.0 <= least && least <= most && most <= 1.0) {
             let found = format!("{least} and {most}");
@@ -110,7 +110,7 @@ impl Erase {
         Ok(Erase { area: (least, most), ..self })
     }
 
-    /// The same with another value than 0 in the rectangle.
+    /// The same with a value other than 0 in the rectangle.
     ///
     /// ```
     /// use wengert_data::transform::{Erase, apply};
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::transform::apply;
 
-    /// The rows and columns of an image of ones where something was taken out.
+    /// The rows and columns that were cut out of an image of ones.
     fn hole(image: &[f64], w: usize) -> (Vec<usize>, Vec<usize>) {
         let at: Vec<usize> = (0..image.len()).filter(|&i| image[i] != 1.0).collect();
         let collect = |f: &dyn Fn(usize) -> usize| {

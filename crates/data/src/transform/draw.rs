@@ -19,14 +19,14 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// The source of a sample in an epoch. Sources differ for samples below 2³² and epochs below 2²⁴. See [`Draw`] for an
-    /// example.
+    /// The random numbers of a sample in an epoch. They differ between samples below 2³² and epochs below 2²⁴. See
+    /// [`Draw`] for an example.
     pub fn of(seed: u64, epoch: u64, sample: usize) -> Self {
         let index = epoch << 32 | (sample as u64 & u64::from(u32::MAX));
         Draw { rng: Key::of(seed, Purpose::Augment, index).generator() }
     }
 
-    /// The sources of several samples.
+    /// The random numbers of several samples, one `Draw` for each.
     ///
     /// ```
     /// use wengert_data::transform::Draw;
@@ -62,7 +62,7 @@ impl Draw {
         self.unit() < p
     }
 
-    /// A uniform number below `n`; 0 if `n` is 0.
+    /// A uniform integer below `n`; 0 if `n` is 0.
     ///
     /// ```
     /// use wengert_data::transform::Draw;
@@ -72,7 +72,7 @@ impl Draw {
         if n == 0 { 0 } else { order::below(n as u64, &mut self.rng) as usize }
     }
 
-    /// Standard normal, by the transform of Box and Muller.
+    /// A standard normal number, by the Box–Muller transform.
     ///
     /// ```
     /// use wengert_data::transform::Draw;
@@ -84,15 +84,15 @@ impl Draw {
         self.normals()[0]
     }
 
-    /// Two independent standard normal numbers, which the transform gives at the cost of one.
+    /// Two independent standard normal numbers: the transform computes both at the cost of one.
     pub(super) fn normals(&mut self) -> [f64; 2] {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         let (sin, cos) = (TAU * self.unit()).sin_cos();
         [radius * cos, radius * sin]
     }
 
-    /// The logarithm of a number from the gamma distribution of the given shape and scale 1, by the method of Marsaglia
-    /// and Tsang (2000); below shape 1, G(a) = G(a + 1) U^(1/a). The logarithm does not underflow for small shapes.
+    /// The logarithm of a gamma-distributed number with the given shape and scale 1, by the method of Marsaglia and
+    /// Tsang (2000); for shapes below 1, G(a) = G(a + 1) U^(1/a). The logarithm does not underflow for small shapes.
     fn ln_gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.ln_gamma(shape + 1.0) + (1.0 - self.unit()).ln() / shape;
@@ -109,8 +109,8 @@ impl Draw {
         }
     }
 
-    /// From the beta distribution, which is uniform for a = b = 1 and close to 0 or 1 for small a = b. Both must be
-    /// positive.
+    /// A beta-distributed number. The distribution is uniform for a = b = 1; for small a = b, its numbers are close to
+    /// 0 or 1. Both parameters must be positive.
     ///
     /// ```
     /// use wengert_data::transform::Draw;

@@ -6,13 +6,13 @@ use wengert_ops::{Float, Tensor};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
-    /// Left and right change places.
+    /// Exchanges left and right.
     Horizontal,
-    /// Top and bottom change places.
+    /// Exchanges top and bottom.
     Vertical,
 }
 
-/// Mirrors an image with some probability.
+/// Mirrors an image with a given probability.
 ///
 /// ```
 /// use wengert_data::transform::{Flip, apply, flip_horizontal};
@@ -31,7 +31,7 @@ pub struct Flip {
 }
 
 impl Flip {
-    /// Left and right change places with probability `p`. See [`Flip`] for an example.
+    /// Exchanges left and right with probability `p`. See [`Flip`] for an example.
     ///
     /// # Errors
     /// If `p` is not from 0 to 1.
@@ -39,7 +39,7 @@ impl Flip {
         Ok(Flip { side: Side::Horizontal, p: probability("flip", p)? })
     }
 
-    /// Top and bottom change places with probability `p`. See [`Flip`] for an example.
+    /// Exchanges top and bottom with probability `p`. See [`Flip`] for an example.
     ///
     /// # Errors
     /// If `p` is not from 0 to 1.
@@ -65,7 +65,7 @@ fn flip<T: Float>(image: &mut [T], sizes: Sizes, side: Side) {
         Side::Horizontal => image.chunks_exact_mut(sizes.w).for_each(<[T]>::reverse),
         Side::Vertical => {
             for plane in image.chunks_exact_mut(sizes.h * sizes.w) {
-                // Turning a plane by half a turn mirrors it both ways.
+                // Rotating a plane by 180 degrees mirrors it both ways.
                 plane.reverse();
                 plane.chunks_exact_mut(sizes.w).for_each(<[T]>::reverse);
             }
@@ -73,7 +73,7 @@ fn flip<T: Float>(image: &mut [T], sizes: Sizes, side: Side) {
     }
 }
 
-/// Images `[N, C, H, W]` with left and right in each other's place.
+/// Images `[N, C, H, W]` with left and right exchanged.
 ///
 /// ```
 /// use wengert_data::transform::flip_horizontal;
@@ -84,13 +84,13 @@ fn flip<T: Float>(image: &mut [T], sizes: Sizes, side: Side) {
 /// ```
 ///
 /// # Errors
-/// If the shape is another.
+/// If the images do not have four axes.
 pub fn flip_horizontal<T: Float>(images: &Tensor<T>) -> Result<Tensor<T>> {
     let sizes = Sizes::of("flip", images)?;
     Ok(each_image(images.clone(), sizes, |_, image| flip(image, sizes, Side::Horizontal)))
 }
 
-/// Images `[N, C, H, W]` with top and bottom in each other's place.
+/// Images `[N, C, H, W]` with top and bottom exchanged.
 ///
 /// ```
 /// use wengert_data::transform::flip_vertical;
@@ -101,7 +101,7 @@ pub fn flip_horizontal<T: Float>(images: &Tensor<T>) -> Result<Tensor<T>> {
 /// ```
 ///
 /// # Errors
-/// If the shape is another.
+/// If the images do not have four axes.
 pub fn flip_vertical<T: Float>(images: &Tensor<T>) -> Result<Tensor<T>> {
     let sizes = Sizes::of("flip", images)?;
     Ok(each_image(images.clone(), sizes, |_, image| flip(image, sizes, Side::Vertical)))

@@ -18,11 +18,11 @@ use wengert_ops::{Float, Tensor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SoftBatch<T: Float = f32> {
-    /// The inputs; axis 0 counts the samples.
+    /// The inputs; axis 0 is the samples.
     pub inputs: Tensor<T>,
     /// The probability of each class: `[samples, classes]`.
     pub targets: Tensor<T>,
-    /// Where the first sample of each pair stands in the dataset.
+    /// The position of the first sample of each pair in the dataset.
     pub indices: Vec<usize>,
 }
 
@@ -41,7 +41,7 @@ impl<T: Float> SoftBatch<T> {
 /// Mixes each sample with another of its batch: λ x + (1 - λ) x′ and λ y + (1 - λ) y′, with λ from Beta(α, α) for each
 /// pair (Zhang et al. 2018, *mixup: Beyond Empirical Risk Minimization*).
 ///
-/// What comes out depends on seed, epoch and the samples of the batch.
+/// The result depends on the seed, the epoch and the samples of the batch.
 ///
 /// ```
 /// use wengert_data::transform::Mixup;
@@ -69,10 +69,11 @@ impl<D: ?Sized> Clone for Mixup<D> {
 }
 
 impl<D: Dataset + ?Sized> Mixup<D> {
-    /// The data, from `&data` (whose clone it keeps) or an [`Arc`] of it, mixed. See [`Mixup`] for an example.
+    /// The dataset, from `&data`, which is cloned, or from an [`Arc`] of it, with mixed samples. See [`Mixup`] for an
+    /// example.
     ///
     /// # Errors
-    /// If there are no classes, or α is not positive and finite.
+    /// If `classes` is 0, or `alpha` is not positive and finite.
     pub fn new(data: impl IntoDataset<Dataset = D>, classes: usize, alpha: f64, seed: u64) -> Result<Self> {
         if !(alpha > 0.0 && alpha.is_finite()) {
             return Err(Error::argument("mixup", "a positive alpha", alpha));
@@ -97,7 +98,7 @@ impl<T: Float, D: Dataset<Batch = Batch<T>> + ?Sized> Dataset for Mixup<D> {
 
     fn fetch_in(&self, epoch: u64, indices: &[usize]) -> Result<SoftBatch<T>> {
         let batch = self.data.fetch_in(epoch, indices)?;
-        // Another seed than an augmentation's below, which draws for the same samples.
+        // A different seed than that of an augmentation inside, which draws for the same samples.
         let mut draws = Draw::batch(!self.seed, epoch, indices);
         let pairs =
             draws.iter_mut().map(|draw| (draw.below(indices.len()), draw.beta(self.alpha, self.alpha)));
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn inputs_and_targets_are_mixed_alike() {
-        // Inputs that are their own one-hot labels.
+        // Inputs that equal their one-hot labels.
         let labels: Vec<i64> = (0..60).map(|i| i % 3).collect();
         let inputs = Tensor::<f64>::one_hot(&labels.clone().into(), 3).unwrap();
         let data = crate::Classification::new(inputs, labels.into(), 3).unwrap();
@@ -155,7 +156,7 @@ mod tests {
         };
         assert!(epoch(1) == epoch(3));
         assert!(Mixup::new(&digits, 0, 0.2, 1).is_err() && Mixup::new(&digits, 10, 0.0, 1).is_err());
-        // Labels beyond the classes.
+        // Labels that are not below the number of classes.
         assert!(Mixup::new(&digits, 3, 0.2, 1).unwrap().fetch(&[0, 9]).is_err());
     }
 }

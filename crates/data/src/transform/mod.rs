@@ -1,7 +1,7 @@
-//! Transforms of image batches `[N, C, H, W]`: normalisation, and random changes that make more of the same images.
+//! Transforms of image batches `[N, C, H, W]`: normalisation and random augmentation.
 //!
-//! A random transform draws for each sample from a sequence that seed, epoch and the sample's position name. What comes
-//! out does not depend on the batch a sample is in, or on which thread prepares it.
+//! The random numbers of a transform depend on the seed, the epoch and the position of the sample. The result does not
+//! depend on the batch of the sample, or on the thread that prepares it.
 //!
 //! ```
 //! use wengert_data::transform::{Augmented, Compose, Crop, Flip};
@@ -74,10 +74,10 @@ use wengert_ops::{Float, Tensor};
 /// # Ok::<(), wengert_data::Error>(())
 /// ```
 pub trait Transform<T: Float>: fmt::Debug + Send + Sync + 'static {
-    /// The images after the transform; `draws` has a source of random numbers for each image.
+    /// The transformed images; `draws` has the random numbers of each image.
     ///
     /// # Errors
-    /// If the images are not of a shape that the transform takes.
+    /// If the transform does not take images of this shape.
     fn apply(&self, images: Tensor<T>, draws: &mut [Draw]) -> Result<Tensor<T>>;
 }
 
@@ -113,7 +113,7 @@ impl Sizes {
         }
     }
 
-    /// As `of`, and a draw for each image.
+    /// The same as `of`, with a check that there is a draw for each image.
     fn drawn<T: Float>(call: &'static str, images: &Tensor<T>, draws: &[Draw]) -> Result<Self> {
         let sizes = Sizes::of(call, images)?;
         if draws.len() != sizes.n {
@@ -124,7 +124,7 @@ impl Sizes {
     }
 }
 
-/// Changes images in place, one after the other: the function gets an image's planes, one after the other, and its number.
+/// Changes images in place, in order: the function gets the planes of an image and its number.
 fn each_image<T: Float>(
     mut images: Tensor<T>,
     sizes: Sizes,
@@ -137,7 +137,8 @@ fn each_image<T: Float>(
     images
 }
 
-/// Images of another size, plane by plane: the function gets the image's number, the plane before and the plane after.
+/// Images of another size, plane by plane: the function gets the number of the image, the plane before and the plane
+/// after.
 fn each_plane<T: Float>(
     images: &Tensor<T>,
     sizes: Sizes,
@@ -154,7 +155,7 @@ fn each_plane<T: Float>(
     Ok(out)
 }
 
-/// A value of a transform's option that has to be finite.
+/// Checks that the value of an option is finite.
 fn finite(call: &'static str, what: &str, value: f64) -> Result<f64> {
     if value.is_finite() { Ok(value) } else { Err(Error::argument(call, format!("a finite {what}"), value)) }
 }
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
     use crate::digits;
 
-    /// Every transform, with options that make it do something.
+    /// Every transform, with options that change the images.
     fn all() -> Vec<Box<dyn Transform<f32>>> {
         vec![
             Box::new(Compose::new().then(Crop::padded(2).unwrap()).then(Flip::horizontal(0.5).unwrap())),

@@ -4,7 +4,7 @@ use super::{Draw, Sizes, Transform, each_image};
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor};
 
-/// Adds normal noise of mean 0 to every element, independently.
+/// Adds independent normal noise with mean 0 to every element.
 ///
 /// ```
 /// use wengert_data::transform::{Noise, apply};
@@ -21,10 +21,10 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Noise of the given standard deviation. See [`Noise`] for an example.
+    /// Noise with the given standard deviation. See [`Noise`] for an example.
     ///
     /// # Errors
-    /// If it is negative or not finite.
+    /// If the standard deviation is negative or not finite.
     pub fn new(std: f64) -> Result<Self> {
         if !(std >= 0.0 && std.is_finite()) {
             return Err(Error::argument("noise", "a finite standard deviation of at least 0", std));

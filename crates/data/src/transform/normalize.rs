@@ -26,7 +26,8 @@ pub struct Normalize {
 }
 
 impl Normalize {
-    /// The means and standard deviations given, one a channel. A channel whose deviation is 0 is not divided.
+    /// The given means and standard deviations, one per channel. A channel whose standard deviation is 0 is not
+    /// divided.
     ///
     /// ```
     /// use wengert_data::transform::Normalize;
@@ -35,7 +36,8 @@ impl Normalize {
     /// ```
     ///
     /// # Errors
-    /// If there is not one of each for every channel, one is not finite, or a deviation is negative.
+    /// If the numbers of means and of standard deviations differ, one is not finite, or a standard deviation is
+    /// negative.
     pub fn new(mean: &[f64], std: &[f64]) -> Result<Self> {
         const CALL: &str = "normalize";
         if mean.len() != std.len() {
@@ -51,11 +53,11 @@ impl Normalize {
         Ok(Normalize { mean: mean.to_vec(), std: std.to_vec() })
     }
 
-    /// Those of the data (dividing by the number of elements, not by one less), in two passes of `f64`. See [`Normalize`]
-    /// for an example.
+    /// The means and standard deviations of the data (dividing by the number of elements, not by one less), computed in
+    /// two passes in `f64`. See [`Normalize`] for an example.
     ///
     /// # Errors
-    /// If the data has less than two axes, no element in a channel, or an element that is not finite.
+    /// If the data has fewer than two axes, a channel has no element, or an element is not finite.
     pub fn fit<T: Float>(data: &Tensor<T>) -> Result<Self> {
         let (channels, inner) = channels(data)?;
         let count = data.numel() / channels.max(1);
@@ -85,15 +87,15 @@ impl Normalize {
     /// (x - mean) / std. See [`Normalize`] for an example.
     ///
     /// # Errors
-    /// If the data has another number of channels.
+    /// If the data has a different number of channels.
     pub fn apply<T: Float>(&self, data: &Tensor<T>) -> Result<Tensor<T>> {
         self.each_channel(data, |x, mean, std| (x - mean) / std)
     }
 
-    /// x · std + mean: back to what [`apply`](Normalize::apply) was given. See [`Normalize`] for an example.
+    /// x · std + mean, the inverse of [`apply`](Normalize::apply). See [`Normalize`] for an example.
     ///
     /// # Errors
-    /// If the data has another number of channels.
+    /// If the data has a different number of channels.
     pub fn invert<T: Float>(&self, data: &Tensor<T>) -> Result<Tensor<T>> {
         self.each_channel(data, |x, mean, std| x * std + mean)
     }
@@ -118,7 +120,7 @@ impl Normalize {
     }
 }
 
-/// The number of channels, and of elements that follow each other in one.
+/// The number of channels, and the number of consecutive elements of a channel.
 fn channels<T: Float>(data: &Tensor<T>) -> Result<(usize, usize)> {
     match &data.shape()[..] {
         [_, c, rest @ ..] => Ok((*c, rest.iter().product())),
@@ -148,7 +150,7 @@ mod tests {
             Tensor::from_vec((0..120).map(|i| f64::from(i * i % 37) + 1e6).collect(), [4, 3, 2, 5]).unwrap();
         let out = Normalize::fit(&data).unwrap().apply(&data).unwrap();
         let again = Normalize::fit(&out).unwrap();
-        // A mean of a million is known to 1e-10.
+        // A mean of a million has an error of about 1e-10.
         assert!(again.mean().iter().all(|m| m.abs() < 1e-10), "{again:?}");
         assert!(again.std().iter().all(|s| (s - 1.0).abs() < 1e-12), "{again:?}");
     }

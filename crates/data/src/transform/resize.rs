@@ -4,17 +4,17 @@ use super::{Draw, Sizes, Transform, each_plane};
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor, ToShape};
 
-/// How pixels of another grid are found.
+/// How the pixels of the new image are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// The pixel that the new one's upper left corner lies in.
+    /// The old pixel that contains the upper left corner of the new pixel.
     Nearest,
-    /// Between the four pixels whose centres surround the new one's centre. There is no smoothing before an image is made
-    /// smaller.
+    /// Interpolation between the four old pixels whose centres surround the centre of the new pixel. Images are not
+    /// smoothed before they are made smaller.
     Bilinear,
 }
 
-/// Brings images to a height and width.
+/// Resizes images to a height and a width.
 ///
 /// ```
 /// use wengert_data::transform::{Filter, Resize, apply};
@@ -30,7 +30,7 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// To the given height and width. See [`Resize`] for an example.
+    /// Resizes to the given height and width. See [`Resize`] for an example.
     ///
     /// # Errors
     /// If a side is 0.
@@ -53,8 +53,8 @@ fn check(size: (usize, usize)) -> Result<()> {
     Ok(())
 }
 
-/// Images `[N, C, H, W]` in the given height and width. The corners of the old and the new grid coincide (not the centres
-/// of the corner pixels, "align corners" elsewhere).
+/// Images `[N, C, H, W]` with the given height and width. The corners of the old and the new grid coincide, not the
+/// centres of the corner pixels ("align corners" in other libraries).
 ///
 /// ```
 /// use wengert_data::transform::{Filter, resize};
@@ -66,7 +66,7 @@ fn check(size: (usize, usize)) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// If the shape is another, a side is 0 before or after, or the result does not fit in memory.
+/// If the images do not have four axes, an old or new side is 0, or the result does not fit in memory.
 pub fn resize<T: Float>(images: &Tensor<T>, size: (usize, usize), filter: Filter) -> Result<Tensor<T>> {
     let sizes = Sizes::of("resize", images)?;
     check(size)?;
@@ -89,7 +89,7 @@ pub fn resize<T: Float>(images: &Tensor<T>, size: (usize, usize), filter: Filter
     })
 }
 
-/// For each new position, the two old ones it lies between and how far from the first.
+/// For each new position, the two old positions around it and the distance from the first.
 fn taps(old: usize, new: usize, filter: Filter) -> Vec<(usize, usize, f64)> {
     let last = old.saturating_sub(1);
     let tap = |i: usize| match filter {

@@ -1,10 +1,10 @@
-//! Images turned about their centre.
+//! Images rotated about their centre.
 
 use super::{Draw, Sizes, Transform, each_plane, finite};
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor};
 
-/// Turns each image about its centre by a random angle, uniform between two bounds.
+/// Rotates each image about its centre by a random angle, uniform between two bounds.
 ///
 /// ```
 /// use wengert_data::transform::{Rotate, apply};
@@ -22,7 +22,8 @@ pub struct Rotate {
 }
 
 impl Rotate {
-    /// By up to `most` degrees either way; outside is 0. See [`Rotate`] for an example.
+    /// Rotates by up to `most` degrees in both directions; pixels from outside of the image are 0. See [`Rotate`] for
+    /// an example.
     ///
     /// # Errors
     /// If `most` is not from 0 to 180.
@@ -33,7 +34,7 @@ impl Rotate {
         Ok(Rotate { most, fill: 0.0 })
     }
 
-    /// The same with another value than 0 outside.
+    /// The same with a value other than 0 for pixels from outside of the image.
     ///
     /// ```
     /// use wengert_data::transform::{Rotate, apply};
@@ -59,8 +60,9 @@ impl<T: Float> Transform<T> for Rotate {
     }
 }
 
-/// Images `[N, C, H, W]`, turned about their centre by an angle in degrees, counter-clockwise, by bilinear interpolation
-/// between pixels and `fill` outside. Multiples of 90 degrees are exact for square images; those of 180 for all.
+/// Images `[N, C, H, W]`, rotated about their centre by an angle in degrees, counter-clockwise, with bilinear
+/// interpolation between pixels and `fill` outside. Multiples of 90 degrees are exact for square images, multiples of
+/// 180 for all.
 ///
 /// ```
 /// use wengert_data::transform::rotate;
@@ -72,7 +74,7 @@ impl<T: Float> Transform<T> for Rotate {
 /// ```
 ///
 /// # Errors
-/// If the shape is another, or the angle is not finite.
+/// If the images do not have four axes, or the angle is not finite.
 pub fn rotate<T: Float>(images: &Tensor<T>, degrees: f64, fill: f64) -> Result<Tensor<T>> {
     let sizes = Sizes::of("rotate", images)?;
     let degrees = finite("rotate", "angle", degrees)?;
@@ -95,14 +97,14 @@ fn rotated<T: Float>(
         };
         for (at, out) in place.iter_mut().enumerate() {
             let (dy, dx) = ((at / w) as f64 - cy, (at % w) as f64 - cx);
-            // Where this pixel came from: turned back. Rows are counted downwards.
+            // The position of this pixel in the old image, by the inverse rotation. Rows are counted downwards.
             let (y, x) = (cy + sin * dx + cos * dy, cx + cos * dx - sin * dy);
             let (top, left) = (y.floor(), x.floor());
             let (fy, fx) = (y - top, x - left);
             let mut value = 0.0;
             for (row, weight_y) in [(top, 1.0 - fy), (top + 1.0, fy)] {
                 for (column, weight_x) in [(left, 1.0 - fx), (left + 1.0, fx)] {
-                    // A pixel without weight must not bring in its infinity.
+                    // A pixel with weight 0 must not contribute its infinity.
                     if weight_y * weight_x > 0.0 {
                         value += weight_y * weight_x * pixel(row, column);
                     }

@@ -1,11 +1,11 @@
-//! Images moved by whole pixels.
+//! Images shifted by whole pixels.
 
 use super::crop::window;
 use super::{Draw, Sizes, Transform, each_plane, finite};
 use crate::error::{Error, Result};
 use wengert_ops::{Float, Tensor};
 
-/// Moves each image by up to some whole pixels in each direction; all moves are equally likely.
+/// Shifts each image by a random whole number of pixels in each direction; all shifts are equally likely.
 ///
 /// ```
 /// use wengert_data::transform::{Shift, apply};
@@ -23,7 +23,7 @@ pub struct Shift {
 const MOST: usize = 1 << 20;
 
 impl Shift {
-    /// By up to `most` pixels; 0 comes in from outside. See [`Shift`] for an example.
+    /// Shifts by up to `most` pixels; pixels from outside of the image are 0. See [`Shift`] for an example.
     ///
     /// # Errors
     /// If `most` is above 2²⁰.
@@ -34,7 +34,7 @@ impl Shift {
         Ok(Shift { most, fill: 0.0 })
     }
 
-    /// The same with another value than 0 coming in from outside.
+    /// The same with a value other than 0 for pixels from outside of the image.
     ///
     /// ```
     /// use wengert_data::transform::{Shift, apply};
@@ -65,8 +65,8 @@ impl<T: Float> Transform<T> for Shift {
     }
 }
 
-/// Images `[N, C, H, W]`, moved down and to the right by whole pixels (negative: up and to the left); `fill` comes in from
-/// outside.
+/// Images `[N, C, H, W]`, shifted down and to the right by whole pixels (negative: up and to the left); pixels from
+/// outside of the image are `fill`.
 ///
 /// ```
 /// use wengert_data::transform::shift;
@@ -77,10 +77,10 @@ impl<T: Float> Transform<T> for Shift {
 /// ```
 ///
 /// # Errors
-/// If the shape is another.
+/// If the images do not have four axes.
 pub fn shift<T: Float>(images: &Tensor<T>, (down, right): (isize, isize), fill: f64) -> Result<Tensor<T>> {
     let sizes = Sizes::of("shift", images)?;
-    // Beyond the image's size nothing is left of it.
+    // A shift by the size of the image or more leaves nothing of it.
     let most = |side: usize| side.min(isize::MAX as usize) as isize;
     let by = (down.clamp(-most(sizes.h), most(sizes.h)), right.clamp(-most(sizes.w), most(sizes.w)));
     shifted(images, sizes, |_| by, T::from_f64(fill))

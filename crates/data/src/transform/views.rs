@@ -7,8 +7,9 @@ use crate::error::Result;
 use std::sync::Arc;
 use wengert_ops::{Float, Tensor};
 
-/// A dataset of images each of which comes in two versions, changed by a transform with draws of their own: what contrastive
-/// learning compares. The same sample comes out differently in each epoch, and alike whenever an epoch is gone through again.
+/// A dataset of images that returns each image in two versions, transformed with independent random numbers: the input
+/// of contrastive learning. A sample is transformed differently in each epoch, and in the same way whenever an epoch is
+/// repeated.
 ///
 /// ```
 /// use wengert_data::transform::{Noise, Views};
@@ -30,15 +31,15 @@ pub struct Views<D: ?Sized, T: Float = f32> {
 /// Some samples, each in two versions. See [`Views`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ViewBatch<T: Float = f32> {
-    /// One version of each: `[N, ..]`.
+    /// The first version of each sample: `[N, ..]`.
     pub first: Tensor<T>,
-    /// The other: `[N, ..]`.
+    /// The second version of each sample: `[N, ..]`.
     pub second: Tensor<T>,
-    /// The samples as they are: `[N, ..]`.
+    /// The samples without the transform: `[N, ..]`.
     pub plain: Tensor<T>,
-    /// The class of each, `[N]`, which contrastive learning does without.
+    /// The class of each sample, `[N]`, which contrastive learning does not use.
     pub labels: Tensor<i64>,
-    /// Where each stands in the dataset.
+    /// The position of each sample in the dataset.
     pub indices: Vec<usize>,
 }
 
@@ -48,7 +49,7 @@ impl<T: Float> ViewBatch<T> {
         self.indices.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
@@ -61,7 +62,8 @@ impl<D: ?Sized, T: Float> Clone for Views<D, T> {
 }
 
 impl<T: Float, D: Dataset<Batch = Batch<T>> + ?Sized> Views<D, T> {
-    /// The data, from `&data` (whose clone it keeps) or an [`Arc`] of it, and what changes them. See [`Views`] for an example.
+    /// The dataset, from `&data`, which is cloned, or from an [`Arc`] of it, and the transform. See [`Views`] for an
+    /// example.
     pub fn new(data: impl IntoDataset<Dataset = D>, transform: impl Transform<T>, seed: u64) -> Self {
         Views { data: data.into_dataset(), transform: Compose::new().then(transform), seed }
     }
@@ -80,7 +82,7 @@ impl<T: Float, D: Dataset<Batch = Batch<T>> + ?Sized> Dataset for Views<D, T> {
 
     fn fetch_in(&self, epoch: u64, indices: &[usize]) -> Result<ViewBatch<T>> {
         let Batch { inputs, labels, indices } = self.data.fetch_in(epoch, indices)?;
-        // The second version goes on with the draws where the first one stopped.
+        // The second version continues the random numbers of the first.
         let mut draws = Draw::batch(self.seed, epoch, &indices);
         let first = self.transform.apply(inputs.clone(), &mut draws)?;
         let second = self.transform.apply(inputs.clone(), &mut draws)?;
