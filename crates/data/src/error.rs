@@ -123,9 +123,9 @@ fn shown(path: &Path) -> Printable<std::path::Display<'_>> {
     Printable(path.display())
 }
 
-/// Shows a text with escapes for what is not printed as itself, such as control characters and marks of direction: what a file
-/// holds must not steer the terminal on which an error is printed. Quotes and backslashes stay, so that what is escaped already is
-/// not escaped again.
+/// Shows a text with escapes for characters that are not printed as themselves, such as control characters and marks of
+/// direction: the contents of a file must not steer the terminal on which an error is printed. Quotes and backslashes
+/// are kept, so that text that is already escaped is not escaped again.
 ///
 /// ```
 /// use wengert_data::Printable;
