@@ -1,4 +1,4 @@
-//! [`Builder`]: a trace from plain numbers, for the scalar tape and for engines other than ours.
+//! [`Builder`]: makes a trace from plain numbers, for the scalar tape and for other engines.
 
 use crate::error::Error;
 use crate::file::readable;
@@ -7,10 +7,10 @@ use crate::trace::{Contribution, Kind, Node, Trace};
 use crate::value::Value;
 use wengert_tape::Equation;
 
-/// Makes a [`Trace`] line by line from numbers, values and local derivatives: the way in for any engine.
+/// Makes a [`Trace`] line by line from numbers, values and local derivatives; any engine can use it.
 ///
-/// The reverse sweep is the builder's own: cotangent times local derivative, from the last line to the first, inputs in
-/// order.
+/// The builder computes the reverse sweep itself: cotangent times local derivative, from the last line to the first,
+/// inputs in order.
 ///
 /// ```
 /// use wengert_trace::{Builder, Math};
@@ -30,7 +30,7 @@ pub struct Builder {
     /// The local derivatives of each node by its inputs, as numbers and as formulas.
     slopes: Vec<Vec<f64>>,
     derivatives: Vec<Vec<Option<Math>>>,
-    /// What a sweep that was done elsewhere has given.
+    /// The steps of a sweep that was done elsewhere.
     reverse: Vec<Contribution>,
 }
 
@@ -74,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// Any line; what its derivatives are is said by the other functions.
+    /// Any line; other methods set its derivatives.
     pub fn push(&mut self, node: Node) -> usize {
         self.derivatives.push(vec![None; node.inputs.len()]);
         self.slopes.push(Vec::new());
@@ -90,7 +90,7 @@ impl Builder {
         self
     }
 
-    /// Gives the cotangent of a line a name of its own, such as `δ_1^(2)`.
+    /// Gives the cotangent of a line its own name, such as `δ_1^(2)`.
     pub fn cotangent_named(&mut self, node: usize, name: impl Into<String>) -> &mut Self {
         if let Some(n) = self.nodes.get_mut(node) {
             n.cotangent_name = Some(name.into());
@@ -98,7 +98,7 @@ impl Builder {
         self
     }
 
-    /// Where in a program a line was made, as `file:line:column`.
+    /// The place in a program where a line was made, as `file:line:column`.
     pub fn source(&mut self, node: usize, source: impl Into<String>) -> &mut Self {
         if let Some(n) = self.nodes.get_mut(node) {
             n.source = Some(source.into());
@@ -106,14 +106,14 @@ impl Builder {
         self
     }
 
-    /// What a line computes and its derivatives, as formulas of the tape.
+    /// The formula of a line and its derivatives, as formulas of the tape.
     pub fn equation(&mut self, node: usize, equation: &Equation) -> &mut Self {
         let Some(inputs) = self.nodes.get(node).map(|n| n.inputs.clone()) else { return self };
         self.nodes[node].formula = readable(Math::of(&equation.value, &inputs, node));
         self.derivatives(node, equation.slopes.iter().map(|t| Math::of(t, &inputs, node)))
     }
 
-    /// What a line computes.
+    /// The formula of a line.
     pub fn formula(&mut self, node: usize, formula: Math) -> &mut Self {
         if let Some(n) = self.nodes.get_mut(node) {
             n.formula = readable(formula);
@@ -134,13 +134,13 @@ impl Builder {
         self.derivatives.get(node).and_then(|all| all.get(input)).and_then(Option::as_ref)
     }
 
-    /// A step of a sweep that was done elsewhere; the builder then does none of its own.
+    /// A step of a sweep that was done elsewhere; the builder then does no sweep of its own.
     pub fn given(&mut self, given: Contribution) -> &mut Self {
         self.reverse.push(given);
         self
     }
 
-    /// Sets the cotangent with which a sweep that was done elsewhere left a node.
+    /// Sets the final cotangent of a node in a sweep that was done elsewhere.
     pub fn gradient(&mut self, node: usize, gradient: Value) -> &mut Self {
         if let Some(n) = self.nodes.get_mut(node) {
             n.gradient = Some(gradient);
@@ -153,10 +153,10 @@ impl Builder {
         &self.nodes
     }
 
-    /// The trace, with the reverse sweep from a line of numbers unless one was given.
+    /// The trace, with the reverse sweep from the line `output`, a number, unless steps were given.
     ///
     /// # Errors
-    /// If the lines do not fit together, or if a line lacks its local derivatives.
+    /// If the lines are inconsistent, or the local derivatives of a line are missing.
     pub fn finish(mut self, output: usize) -> Result<Trace, Error> {
         let plain = |text: &mut String| *text = text.replace(char::is_control, " ");
         plain(&mut self.title);

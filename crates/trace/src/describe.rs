@@ -1,4 +1,4 @@
-//! What happens in a step, in words and equations: the same for the terminal, the page and a screen reader.
+//! What happens in a step, in words and equations: the same text for the terminal, the page and screen readers.
 
 use crate::math::{Markup, Math};
 use crate::trace::{Step, Trace};
@@ -9,23 +9,23 @@ use crate::value::Value;
 pub struct Description {
     /// A sentence.
     pub title: String,
-    /// Equations, each a caption with the sides that are equal.
+    /// Equations, each with a caption and the sides that are equal.
     pub equations: Vec<(String, Vec<Side>)>,
 }
 
-/// One side of an equation: a formula, with names or with numbers put in.
+/// One side of an equation: a formula, written with names or with numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Side {
     /// The formula.
     pub math: Math,
-    /// Whether numbers are put in.
+    /// Whether the formula is written with numbers.
     pub numbers: bool,
 }
 
-/// Local derivatives up to which a forward step shows all; of more, it shows a few.
+/// The largest number of local derivatives of which a forward step shows all, and the number that it shows of more.
 const DERIVATIVES: (usize, usize) = (6, 3);
 
-/// A step that the trace does not have.
+/// The description of a step that does not exist.
 fn nothing() -> Description {
     Description { title: "there is no such step".into(), equations: Vec::new() }
 }
@@ -73,18 +73,18 @@ impl Trace {
         }
     }
 
-    /// The sides of each equation with equals signs between them, as text.
+    /// The sides of each equation joined by equals signs, as text.
     pub fn equations(&self, d: &Description) -> Vec<String> {
         d.equations.iter().map(|(_, sides)| self.equation(sides, Markup::Text)).collect()
     }
 
-    /// Sides with equals signs between them.
+    /// Sides joined by equals signs.
     pub fn equation(&self, sides: &[Side], markup: Markup) -> String {
         let equals = if markup == Markup::MathMl { "<mo>=</mo>" } else { " = " };
         self.sides(sides, markup).join(equals)
     }
 
-    /// The sides of an equation; what is the same twice in a row stands once.
+    /// The sides of an equation; equal consecutive sides are written once.
     pub fn sides(&self, sides: &[Side], markup: Markup) -> Vec<String> {
         let mut written: Vec<String> = sides.iter().map(|s| self.write(&s.math, markup, s.numbers)).collect();
         written.dedup();
@@ -97,7 +97,7 @@ impl Trace {
         let mut sides = vec![named(Math::Node(i))];
         if let Some(formula) = &n.formula {
             sides.push(named(formula.clone()));
-            // An operation that is only a name says no more with numbers in it.
+            // For an operation without a formula, numbers add nothing.
             sides.push(with_numbers(formula.clone()));
         }
         sides.extend(n.value.as_ref().map(value));
@@ -146,7 +146,7 @@ impl Trace {
         let before =
             before.or_else(|| if g.to == self.output { self.nodes[g.to].gradient.as_ref() } else { None });
         let mut sum = vec![named(Math::Cotangent(g.to))];
-        // Two summaries have no sum that could be read off them.
+        // No sum can be read off two summaries.
         if let Some(before) = before.filter(|b| b.fits_a_formula()) {
             let value = |v: &Value| Box::new(Math::Value(v.clone()));
             sum.push(named(Math::Add(value(before), value(&g.adds))));

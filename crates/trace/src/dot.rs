@@ -4,10 +4,11 @@ use crate::math::Markup;
 use crate::trace::{Kind, Trace};
 use std::fmt::Write;
 
-/// Columns up to which a value stands whole in a box.
+/// The largest number of columns of a value that is shown whole in a box.
 const LINE: usize = 40;
 
-/// The graph: a box for every node with equation, value and cotangent, an arrow for every input with its local derivative.
+/// The graph: a box for each node with equation, value and cotangent, and an arrow for each input with its local
+/// derivative.
 ///
 /// ```
 /// use wengert_trace::expression::Expression;
@@ -52,7 +53,7 @@ pub fn graph(trace: &Trace) -> String {
     out + "}"
 }
 
-/// A string of the language; a line break is a line break in the box.
+/// A string of the Graphviz language; line breaks are kept in the box.
 fn quoted(text: &str) -> String {
     let safe: String = text
         .chars()

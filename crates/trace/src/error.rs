@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The errors of this crate.
 
 /// An error of this crate.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -10,26 +10,26 @@ pub enum Error {
     /// An expression that cannot be read.
     #[error(transparent)]
     Expression(#[from] crate::expression::Mistake),
-    /// A trace that does not fit together.
+    /// A trace whose parts are inconsistent.
     #[error("the trace is damaged: {}", printable(.0))]
     Damaged(String),
-    /// A name that nothing has.
+    /// A name that does not exist.
     #[error("there is no {what} {}{}", printable(name), printable(&suggestion(.like)))]
     Unknown {
-        /// What was looked for.
+        /// The kind of thing that was looked for.
         what: &'static str,
         /// The name.
         name: String,
-        /// Names like it.
+        /// Similar names.
         like: Vec<String>,
     },
-    /// A request that makes no sense.
+    /// A request that is not possible.
     #[error("{}", printable(.0))]
     Refused(String),
 }
 
-/// A text with escapes for what is not printed as itself: what stands in a file must not steer the terminal on which an error is
-/// printed. Quotes and backslashes stay.
+/// A text with escapes for characters that are not printed as themselves: the contents of a file must not steer the
+/// terminal on which an error is printed. Quotes and backslashes are kept.
 pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '"' | '\'' | '\\' => c.to_string(),
@@ -46,7 +46,7 @@ fn suggestion(like: &[String]) -> String {
     }
 }
 
-/// Up to three of the names that are spelt most like this one.
+/// Up to three of the names with the most similar spelling.
 pub(crate) fn like(name: &str, all: impl IntoIterator<Item = String>) -> Vec<String> {
     let most = 1 + name.chars().count() / 3;
     let mut near: Vec<(usize, String)> =
@@ -59,7 +59,7 @@ pub(crate) fn like(name: &str, all: impl IntoIterator<Item = String>) -> Vec<Str
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-/// How many letters are to be changed, added, taken away or swapped with the next.
+/// The number of letters to change, insert, delete or swap with the next letter.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -1,4 +1,4 @@
-//! Why a gradient has its value: the terms that were added up to it, and the paths from the output that contribute most.
+//! Why a gradient has its value: the terms whose sum it is, and the paths from the output that contribute most.
 
 use crate::Error;
 use crate::math::Markup;
@@ -9,23 +9,24 @@ use crate::value::Value;
 use wengert_tape::scalar::{self, Traced};
 use wengert_tape::{Float, Tape, Var};
 
-/// How many paths are kept.
+/// The number of paths that are kept.
 const KEPT: usize = 5;
-/// How many nodes of each end of a long path are named.
+/// The number of nodes that are named at each end of a long path.
 const ENDS: usize = 6;
 
-/// Why a gradient has its value; it prints as text.
+/// Why a gradient has its value; its `Display` is text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// The node.
+    /// The explained node.
     pub node: usize,
-    /// Its gradient; nothing if the output does not depend on it.
+    /// Its gradient; `None` if the output does not depend on it.
     pub gradient: Option<Value>,
-    /// What each node that uses it added, the largest share first.
+    /// What each node that reads it added, the largest share first.
     pub terms: Vec<Term>,
-    /// The paths from the output that contribute most, the largest first; only where everything on the way is a number.
+    /// The paths from the output that contribute most, the largest first; empty unless all values on the paths are
+    /// numbers.
     pub paths: Vec<Path>,
-    /// How many paths there are.
+    /// The number of paths.
     pub path_count: f64,
     text: String,
 }
@@ -33,23 +34,23 @@ pub struct Explanation {
 /// What one node added to a gradient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Term {
-    /// The node that uses the value.
+    /// The node that reads the value.
     pub from: usize,
-    /// What it added.
+    /// The added value.
     pub adds: Value,
-    /// Its part of the whole: ⟨adds, gradient⟩ / ‖gradient‖². All parts add up to 1; NaN for a gradient of zero, or of a
-    /// value that is summarised.
+    /// Its share of the gradient: ⟨adds, gradient⟩ / ‖gradient‖². All shares add up to 1; NaN if the gradient is zero
+    /// or the value is summarised.
     pub share: f64,
 }
 
 /// A path from the output to the node, and the product of the local derivatives along it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path {
-    /// The nodes, from the output to the one explained.
+    /// The nodes, from the output to the explained node.
     pub nodes: Vec<usize>,
     /// The local derivatives between them.
     pub slopes: Vec<f64>,
-    /// Their product: what the path contributes to the gradient.
+    /// The product of the slopes: the contribution of the path to the gradient.
     pub product: f64,
 }
 
@@ -76,7 +77,7 @@ pub fn explain<V: Traceable>(output: V, wrt: V) -> Result<Explanation, Error> {
 
 /// [`explain`] as a method of the tape, of tensors or of traced numbers.
 pub trait Explain {
-    /// The tape's values.
+    /// The values of the tape.
     type Value<'t>: Traceable
     where
         Self: 't;
@@ -127,8 +128,8 @@ impl Trace {
         Ok(why)
     }
 
-    /// The paths from the output to a node with the largest products of derivatives: a node keeps the best that reach it,
-    /// so that the work is in proportion to the edges, not to the paths.
+    /// The paths from the output to a node with the largest products of derivatives. Each node keeps the best paths
+    /// that reach it, so the work is proportional to the number of edges, not of paths.
     fn best_paths(&self, node: usize) -> (Vec<Path>, f64) {
         let on_the_way = self.paths(node);
         let start = Path { nodes: vec![self.output], slopes: Vec::new(), product: 1.0 };
@@ -161,7 +162,7 @@ impl Trace {
     fn say(&self, why: &Explanation, name: &str) -> String {
         let whole = format!("∂{}/∂{name}", self.name(self.output, Markup::Text));
         let Some(gradient) = &why.gradient else {
-            return format!("{whole} is not there: no gradient reaches {name}");
+            return format!("{whole} does not exist: no gradient reaches {name}");
         };
         if why.node == self.output {
             return format!("{whole} = {gradient}: it is what the sweep starts from");
@@ -177,7 +178,7 @@ impl Trace {
         };
         if why.terms.len() > 1 {
             for t in why.terms.iter().take(KEPT) {
-                // Of a summary only the size is known.
+                // Only the size of a summary is known.
                 let weight = match &t.adds.summary {
                     Some(s) => format!("norm {}", shown(s.norm)),
                     None => percent(t.share),
@@ -230,7 +231,7 @@ impl Trace {
         text
     }
 
-    /// The way back to the output through the largest term at each node; of a long one, both ends.
+    /// The path back to the output through the largest term at each node; of a long path, both ends.
     fn largest_way(&self, node: usize) -> Option<String> {
         let mut way = vec![node];
         let mut at = node;
@@ -240,7 +241,7 @@ impl Trace {
             way.push(at);
         }
         way.reverse();
-        // A node that nobody named is known by its operation.
+        // A node without a name is described by its operation.
         let said = |&i: &usize| match &self.nodes[i] {
             n if n.name.is_some() => self.name(i, Markup::Text),
             n => format!("{} {}", self.name(i, Markup::Text), n.op.as_deref().unwrap_or("")),
@@ -276,7 +277,7 @@ impl std::fmt::Display for Explanation {
 mod tests {
     use super::*;
 
-    /// 2^40 paths, of which the largest are found without walking them all.
+    /// There are 2^40 paths; the largest are found without visiting all of them.
     #[test]
     fn the_best_of_very_many_paths() {
         let tape = Tape::<f64>::new();

@@ -6,17 +6,17 @@ use crate::trace::{Contribution, Kind, Node, Trace};
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
-/// The version that is written.
+/// The version of files that are written.
 const VERSION: u32 = 1;
-/// How deep and how large a formula may be to be kept.
+/// The largest depth and size of a formula that is kept.
 const DEEPEST: usize = 40;
 const LARGEST: usize = 200;
 
-/// The trace as it stands in a file.
+/// The contents of a file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
-    /// What kind of file it is.
+    /// The kind of the file.
     format: String,
     version: u32,
     title: String,
@@ -49,7 +49,7 @@ struct Line {
     module: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     formula: Option<Math>,
-    /// The formula written out for other programs; when a trace is read it is made anew.
+    /// The formula written out for other programs; it is computed again when a trace is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     equation: Option<Written>,
 }
@@ -108,7 +108,7 @@ impl From<Trace> for File {
 impl TryFrom<File> for Trace {
     type Error = Error;
 
-    /// Refuses what does not fit together, so that whoever shows a trace need not check anything.
+    /// Refuses an inconsistent trace, so that code that shows a trace need not check it.
     fn try_from(file: File) -> Result<Self, Error> {
         let bad = |what: String| Err(Error::Damaged(what));
         if file.format != "wengert trace" {
@@ -120,7 +120,7 @@ impl TryFrom<File> for Trace {
         let mut nodes = Vec::with_capacity(file.nodes.len());
         for (i, n) in file.nodes.into_iter().enumerate() {
             if n.number != i {
-                return bad(format!("node {} stands where node {i} should", n.number));
+                return bad(format!("node {} is where node {i} should be", n.number));
             }
             nodes.push(Node {
                 name: n.name,
@@ -148,7 +148,7 @@ impl Trace {
     /// The trace as JSON.
     ///
     /// # Errors
-    /// If it cannot be written, which does not happen to a trace that was made by this crate.
+    /// If it cannot be written, which does not happen for a trace that was made by this crate.
     pub fn to_json(&self) -> Result<String, Error> {
         serde_json::to_string_pretty(self).map_err(|e| Error::Damaged(e.to_string()))
     }
@@ -166,11 +166,11 @@ impl Trace {
     /// ```
     ///
     /// # Errors
-    /// If the text is no JSON, has another version, or does not fit together; the message says what is wrong.
+    /// If the text is not JSON, has another version, or is inconsistent; the message says what is wrong.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let said = |e: serde_json::Error| {
             let what = e.to_string();
-            // Our own messages have no place in the text; serde appends one.
+            // The place in the text is meaningless for our own messages; serde appends one.
             match what.strip_prefix("the trace is damaged: ") {
                 Some(own) => own.split(" at line ").next().unwrap_or(own).to_owned(),
                 None => what,
@@ -179,7 +179,7 @@ impl Trace {
         serde_json::from_str(text).map_err(|e| Error::Damaged(said(e)))
     }
 
-    /// What does not fit together.
+    /// What is inconsistent in the trace.
     pub(crate) fn fault(&self) -> Option<String> {
         let count = self.nodes.len();
         if self.output >= count {
@@ -204,13 +204,13 @@ impl Trace {
                     return Some(fault);
                 }
                 if let Some(i) = missing {
-                    return Some(format!("a formula speaks of node {i}, and there are {count} nodes"));
+                    return Some(format!("a formula refers to node {i}, and there are {count} nodes"));
                 }
                 open.extend(m.parts());
             }
             None
         };
-        // What is printed must not steer a terminal.
+        // Printed text must not steer a terminal.
         let texts = |n: &Node| {
             let all = [&n.name, &n.cotangent_name, &n.op, &n.source, &n.module];
             all.into_iter().flatten().any(|t| t.chars().any(char::is_control))
@@ -256,7 +256,7 @@ impl Trace {
     }
 }
 
-/// A formula, unless it is too large for anybody to read.
+/// A formula, unless it is too large to be readable.
 pub(crate) fn readable(m: Math) -> Option<Math> {
     let (depth, parts) = m.size();
     (depth <= DEEPEST && parts <= LARGEST).then_some(m)

@@ -1,33 +1,34 @@
-//! Where the nodes of a graph go: in layers, inputs before what reads them, with few crossings and short edges (the method
-//! of Sugiyama, Tagawa and Toda, 1981).
+//! Positions for the nodes of a graph: in layers, inputs before the nodes that read them, with few crossings and short
+//! edges (the method of Sugiyama, Tagawa and Toda, 1981).
 
-/// From, to, and the points between.
+/// An edge: from, to, and the points between.
 pub(crate) type Edge = (usize, usize, Vec<(f64, f64)>);
 
-/// A place for every node, and a line for every edge.
+/// A position for every node, and a line for every edge.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
-    /// The middle of each node, in units of one layer and one place.
+    /// The centre of each node, in units of one layer and one place.
     pub(crate) at: Vec<(f64, f64)>,
-    /// Each edge, from an input to its reader, with the points it passes through, both ends included.
+    /// Each edge, from an input to the node that reads it, with the points it passes through, including both ends.
     pub(crate) edges: Vec<Edge>,
-    /// How many layers, and how many places in the longest.
+    /// The number of layers, and the number of places in the longest layer.
     pub(crate) size: (f64, f64),
 }
 
-/// Sweeps over the layers, there and back.
+/// The number of sweeps over the layers, forwards and backwards.
 const SWEEPS: usize = 12;
-/// Points of long edges up to which they are led around nodes; in a graph with more, edges are straight.
+/// The largest number of points of long edges for which edges are led around nodes; in a graph with more, edges are
+/// straight.
 const POINTS: usize = 20_000;
 
-/// Lays a graph out, given what each node reads; inputs come first.
+/// Lays out a graph, given the nodes that each node reads; inputs come first.
 pub(crate) fn layered(inputs: &[Vec<usize>]) -> Layout {
     let count = inputs.len();
     let mut layer = vec![0usize; count];
     for i in 0..count {
         layer[i] = inputs[i].iter().map(|&x| layer[x] + 1).max().unwrap_or(0);
     }
-    // A leaf stands just before the first that reads it.
+    // A leaf is in the layer just before its first reader.
     let mut first_reader = vec![usize::MAX; count];
     for (i, all) in inputs.iter().enumerate() {
         all.iter().for_each(|&x| first_reader[x] = first_reader[x].min(layer[i]));
@@ -37,7 +38,7 @@ pub(crate) fn layered(inputs: &[Vec<usize>]) -> Layout {
             layer[i] = first_reader[i] - 1;
         }
     }
-    // An edge over several layers has a point in each of them.
+    // An edge across several layers has a point in each of them.
     let spans = inputs.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |&x| (i, x)));
     let led = spans.map(|(i, x)| layer[i] - layer[x] - 1).sum::<usize>() <= POINTS;
     let mut graph = Graph { layer, before: vec![Vec::new(); count], after: vec![Vec::new(); count] };
@@ -94,7 +95,7 @@ impl Graph {
         self.before[b].push(a);
     }
 
-    /// The nodes of each layer in the order with the fewest crossings that was found.
+    /// The nodes of each layer, in the order with the fewest crossings that was found.
     fn ordered(&self) -> Vec<Vec<usize>> {
         let depth = self.layer.iter().max().map_or(0, |d| d + 1);
         let mut layers: Vec<Vec<usize>> = vec![Vec::new(); depth];
@@ -137,7 +138,7 @@ impl Graph {
                 ends.extend(self.before[b].iter().map(|&a| (place[a], place[b])));
             }
             ends.sort_unstable();
-            // How many ends before each lie beyond it, counted in a tree of sums.
+            // The number of ends of earlier edges beyond this one, counted in a tree of sums.
             let mut tree = vec![0usize; layers[l].len() + 1];
             for (seen, &(_, b)) in ends.iter().enumerate() {
                 let mut at = b + 1;
@@ -157,7 +158,8 @@ impl Graph {
         crossings
     }
 
-    /// Places along each layer: near to the neighbours, in order, at a distance of one for nodes and less for edges.
+    /// The place of each node in its layer: near its neighbours, in order, at a distance of one for nodes and less for
+    /// edges.
     fn places(&self, layers: &[Vec<usize>], nodes: usize) -> Vec<f64> {
         let half = |i: usize| if i < nodes { 0.5 } else { 0.2 };
         let mut y = vec![0.0; self.layer.len()];
@@ -194,8 +196,8 @@ impl Graph {
     }
 }
 
-/// The places nearest to the wanted ones (in the mean square) that keep their order and these distances: neighbours that
-/// push each other move as one block.
+/// The places nearest to the wanted ones (in the mean square) that keep their order and these distances: neighbours
+/// that would overlap move as one block.
 fn apart(wanted: &[f64], gaps: &[f64]) -> Vec<f64> {
     let mut offset = vec![0.0];
     gaps.iter().for_each(|g| offset.push(offset[offset.len() - 1] + g));
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_inputs_come_first() {
-        // A diamond with a long edge, and a node that reads one twice.
+        // A diamond with a long edge, and a node that reads another node twice.
         let inputs = vec![vec![], vec![], vec![0, 1], vec![2, 2], vec![3], vec![4, 0], vec![5, 3]];
         let layout = layered(&inputs);
         for (i, all) in inputs.iter().enumerate() {

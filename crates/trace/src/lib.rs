@@ -1,11 +1,11 @@
-//! Seeing a tape step: traces of a computation and its reverse sweep, to be read, stepped through, and explained.
+//! Traces of a computation on a tape and its reverse sweep, to be read, stepped through, and explained.
 //!
-//! - [`Trace`]: every node and every step, as data that can be saved; [`Trace::of`] a value of a tape, or by a [`Builder`]
-//!   from plain numbers;
+//! - [`Trace`]: every node and every step, as data that can be saved; made by [`Trace::of`] from a value of a tape, or
+//!   by a [`Builder`] from plain numbers;
 //! - [`explain()`]: why a gradient has its value, by terms and by paths;
-//! - [`text`], [`dot`], [`page`]: a table for the terminal, a graph for Graphviz, a page to click through;
-//! - [`expression`]: formulas that a user types, `tanh(w*x + b)^2`;
-//! - [`network`]: a multilayer perceptron in the scalar and in the vector notation of the textbooks.
+//! - [`text`], [`dot`], [`page`]: a table for the terminal, a graph for Graphviz, an interactive page for a browser;
+//! - [`expression`]: formulas that a user types, such as `tanh(w*x + b)^2`;
+//! - [`network`]: a multilayer perceptron in the scalar and in the vector notation of textbooks.
 //!
 //! ```
 //! use wengert_trace::{Trace, expression::Expression};

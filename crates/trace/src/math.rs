@@ -1,4 +1,4 @@
-//! [`Math`]: a formula over the nodes of a trace, to be written with their names or with their numbers put in.
+//! [`Math`]: a formula over the nodes of a trace, written with their names or with their numbers.
 
 use crate::number::{self, shown};
 use crate::value::Value;
@@ -7,15 +7,16 @@ use wengert_tape::Term;
 
 /// A formula over nodes.
 ///
-/// Leaves are nodes, so that one tree is written with names or with numbers; see [`Trace::text`](crate::Trace::text).
+/// Leaves are nodes, so that the same tree can be written with names or with numbers; see
+/// [`Trace::text`](crate::Trace::text).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Math {
     /// The value of a node.
     Node(usize),
-    /// The cotangent of a node: the derivative of the output by it.
+    /// The cotangent of a node: the derivative of the output with respect to it.
     Cotangent(usize),
-    /// The derivative of the first node by the second.
+    /// The derivative of the first node with respect to the second.
     Slope(usize, usize),
     /// A number.
     Number(#[serde(with = "number::one")] f64),
@@ -23,9 +24,9 @@ pub enum Math {
     Value(Value),
     /// A function of some arguments.
     Call(String, Vec<Math>),
-    /// What a function was told besides values, in words.
+    /// An option of a function, in words.
     Words(String),
-    /// The opposite.
+    /// The negative.
     Neg(Box<Math>),
     /// A sum.
     Add(Box<Math>, Box<Math>),
@@ -45,13 +46,13 @@ pub enum Math {
     Transpose(Box<Math>),
     /// A sum over elements.
     Sum(Box<Math>),
-    /// A comparison, by its sign.
+    /// A comparison, with its sign.
     Compare(String, Box<Math>, Box<Math>),
-    /// The second where the first holds, else the third.
+    /// The second if the first holds, otherwise the third.
     Select(Box<Math>, Box<Math>, Box<Math>),
 }
 
-/// How a formula is marked up.
+/// The markup of a formula.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Markup {
     /// Unicode text.
@@ -62,17 +63,17 @@ pub enum Markup {
     MathMl,
 }
 
-/// How tightly the outermost sign of a formula binds.
+/// How tightly the outermost operator of a formula binds.
 const LOOSE: u8 = 0;
 const SUM: u8 = 1;
 pub(crate) const PRODUCT: u8 = 2;
 const POWER: u8 = 3;
 const ATOM: u8 = 4;
 
-/// What the leaves are written as.
+/// How the leaves are written.
 pub(crate) type Leaves<'a> = dyn Fn(&Math) -> Written + 'a;
 
-/// A formula written down, and how tightly it binds.
+/// A written formula, and how tightly it binds.
 pub(crate) struct Written {
     pub(crate) text: String,
     pub(crate) binding: u8,
@@ -83,14 +84,14 @@ impl Written {
         Written { text, binding: ATOM }
     }
 
-    /// What takes no exponent without brackets.
+    /// Text that needs brackets before an exponent.
     pub(crate) fn raised(text: String) -> Self {
         Written { text, binding: POWER }
     }
 }
 
 impl Math {
-    /// A formula of the tape, its inputs and its output being these nodes.
+    /// A formula of the tape whose inputs and output are these nodes.
     pub fn of(term: &Term, inputs: &[usize], output: usize) -> Math {
         let of = |t: &Term| Box::new(Math::of(t, inputs, output));
         match term {
@@ -111,7 +112,7 @@ impl Math {
         }
     }
 
-    /// A cotangent times a derivative, without what changes nothing.
+    /// A cotangent times a derivative, without factors that change nothing.
     pub(crate) fn times(self, slope: Math, elementwise: bool) -> Math {
         match slope {
             Math::Number(1.0) => self,
@@ -123,7 +124,7 @@ impl Math {
         }
     }
 
-    /// The parts.
+    /// The subformulas.
     pub(crate) fn parts(&self) -> Vec<&Math> {
         match self {
             Math::Node(_)
@@ -146,7 +147,7 @@ impl Math {
         }
     }
 
-    /// How deep it is nested, and of how many parts it is made.
+    /// The nesting depth, and the number of parts.
     pub(crate) fn size(&self) -> (usize, usize) {
         let inner = self.parts().into_iter().map(Math::size);
         let (depth, parts) = inner.fold((0, 0), |(d, n), (depth, parts)| (d.max(depth), n + parts));
@@ -248,8 +249,7 @@ impl Math {
         }
     }
 
-    /// The terms of a sum from the left to the right, each with the sign before it: pieces between which a line may be
-    /// broken.
+    /// The terms of a sum from left to right, each with the sign before it: a line may be broken between them.
     pub(crate) fn terms(&self) -> Vec<(&'static str, &Math)> {
         match self {
             Math::Add(a, b) | Math::Sub(a, b) => {
@@ -288,7 +288,7 @@ fn latex_sign(sign: &str) -> &str {
     }
 }
 
-/// A number, which below zero binds like a difference.
+/// A number; a negative number binds like a difference.
 pub(crate) fn number_in(m: Markup, c: f64) -> Written {
     let binding = if c < 0.0 { SUM } else { ATOM };
     let text = shown(c);
@@ -305,7 +305,7 @@ pub(crate) fn number_in(m: Markup, c: f64) -> Written {
     Written { text, binding: if exponent && binding == ATOM { PRODUCT } else { binding } }
 }
 
-/// A value put into a formula.
+/// A value in a formula.
 pub(crate) fn value_in(m: Markup, v: &Value) -> Written {
     if let Some(c) = v.as_number() {
         return number_in(m, c);
@@ -318,7 +318,7 @@ pub(crate) fn value_in(m: Markup, v: &Value) -> Written {
             Markup::MathMl => format!("<mtext>{}</mtext>", escaped(&text)),
         });
     }
-    // A vector stands as a column.
+    // A vector is written as a column.
     let columns = if v.shape.len() == 2 { v.shape[1] } else { 1 };
     let rows = v.numbers.chunks(columns.max(1)).map(|r| r.iter().map(|c| number_in(m, *c).text));
     Written::atom(match m {
@@ -358,7 +358,7 @@ fn call(m: Markup, f: &str, x: &[String]) -> String {
     }
 }
 
-/// Digits raised.
+/// Digits as superscripts.
 fn raised(digits: &str) -> String {
     let up = |d: char| match d.to_digit(10) {
         Some(d) => "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(d as usize).unwrap_or(' '),
@@ -367,7 +367,7 @@ fn raised(digits: &str) -> String {
     digits.chars().map(up).collect()
 }
 
-/// Text that stands in a page without being taken for markup.
+/// Text escaped for HTML, so that it is not taken for markup.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,8 +1,8 @@
-//! Names as they are written: w_21^(1) is w₂₁⁽¹⁾ in text, `w_{21}^{(1)}` in LaTeX, and a letter with indices in MathML.
+//! The written form of names: w_21^(1) is w₂₁⁽¹⁾ in text, `w_{21}^{(1)}` in LaTeX, and a letter with indices in MathML.
 
 use crate::math::{Markup, escaped};
 
-/// A name taken apart.
+/// A name split into its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Name {
     base: String,
@@ -11,7 +11,7 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// One letter with indices (`w_21^(1)`, `x1`), or else a word that stands for itself (`layers.0.weight`).
+    /// A single letter with indices (`w_21^(1)`, `x1`), otherwise a word that is written as it is (`layers.0.weight`).
     pub(crate) fn of(text: &str) -> Self {
         let word = || Name { base: text.to_owned(), sub: String::new(), sup: String::new() };
         let mut letters = text.chars();
@@ -34,17 +34,17 @@ impl Name {
         }
     }
 
-    /// Whether it is a single letter, with indices or without.
+    /// Whether it is a single letter, with or without indices.
     pub(crate) fn is_letter(&self) -> bool {
         self.base.chars().count() == 1
     }
 
-    /// Whether something stands where an exponent would.
+    /// Whether it has a superscript, at the position of an exponent.
     pub(crate) fn is_raised(&self) -> bool {
         !self.sup.is_empty()
     }
 
-    /// The name, with a bar on it for a cotangent, in bold type for a vector.
+    /// The name, with a bar over it for a cotangent, in bold type for a vector.
     pub(crate) fn write(&self, markup: Markup, bar: bool, bold: bool) -> String {
         match markup {
             Markup::Text => {
@@ -87,7 +87,7 @@ impl Name {
     }
 }
 
-/// A letter that has a form with a bar, or else the letter and a bar to be set on it.
+/// A letter that has a form with a bar, otherwise the letter and a bar to be placed over it.
 fn barred(base: &str) -> (String, &'static str) {
     let (plain, with_bar) = ("aegiouyAEGIOU", "āēḡīōūȳĀĒḠĪŌŪ");
     match plain.chars().zip(with_bar.chars()).find(|(c, _)| base.chars().eq([*c])) {
@@ -118,7 +118,7 @@ fn latex_word(word: &str) -> String {
     format!("\\mathrm{{{safe}}}")
 }
 
-/// The letters lowered or raised, if there is a character for each.
+/// The letters as subscripts or superscripts, if there is a character for each.
 fn indices(text: &str, raised: bool) -> Option<String> {
     let (from, to) = match raised {
         true => ("0123456789()+-nijkTL", "⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻ⁿⁱʲᵏᵀᴸ"),

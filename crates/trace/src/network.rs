@@ -1,9 +1,9 @@
-//! A multilayer perceptron seen in the notation of the textbooks: scalar (w_ji, z_j, h_j, δ_j, every number a node) and
-//! vector (W, z, h, δ).
+//! A multilayer perceptron in the notation of textbooks: scalar (w_ji, z_j, h_j, δ_j, every number a node) and vector
+//! (W, z, h, δ).
 //!
-//! z_j⁽ˡ⁾ = Σ_i w_ji⁽ˡ⁾ h_i⁽ˡ⁻¹⁾ + b_j⁽ˡ⁾ and h_j⁽ˡ⁾ = σ(z_j⁽ˡ⁾), the output layer being linear, with the loss
-//! L = Σ_k (z_k⁽ᴸ⁾ - y_k)². In the reverse sweep δ_j⁽ˡ⁾ = ∂L/∂z_j⁽ˡ⁾ = σ′(z_j⁽ˡ⁾) Σ_k w_kj⁽ˡ⁺¹⁾ δ_k⁽ˡ⁺¹⁾,
-//! ∂L/∂w_ji⁽ˡ⁾ = δ_j⁽ˡ⁾ h_i⁽ˡ⁻¹⁾, ∂L/∂b_j⁽ˡ⁾ = δ_j⁽ˡ⁾.
+//! z_j⁽ˡ⁾ = Σ_i w_ji⁽ˡ⁾ h_i⁽ˡ⁻¹⁾ + b_j⁽ˡ⁾ and h_j⁽ˡ⁾ = σ(z_j⁽ˡ⁾), with a linear output layer and the loss L = Σ_k
+//! (z_k⁽ᴸ⁾ - y_k)². In the reverse sweep δ_j⁽ˡ⁾ = ∂L/∂z_j⁽ˡ⁾ = σ′(z_j⁽ˡ⁾) Σ_k w_kj⁽ˡ⁺¹⁾ δ_k⁽ˡ⁺¹⁾, ∂L/∂w_ji⁽ˡ⁾ = δ_j⁽ˡ⁾
+//! h_i⁽ˡ⁻¹⁾, ∂L/∂b_j⁽ˡ⁾ = δ_j⁽ˡ⁾.
 
 use crate::error::Error;
 use crate::trace::{Kind, Trace};
@@ -11,7 +11,7 @@ use wengert_ops::Tensor;
 use wengert_tape::scalar::{self, Traced, affine};
 use wengert_tape::{Elementary, Tape, Var};
 
-/// A network with its weights, its input, and what its output should be.
+/// A network with its weights, its input, and its target.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -52,7 +52,7 @@ pub type OnTensors<'a> = dyn for<'t> Fn(Var<'t, f64>) -> Var<'t, f64> + 'a;
 pub type OnNumbers<'a> = dyn for<'t> Fn(scalar::Var<'t, Traced>) -> scalar::Var<'t, Traced> + 'a;
 
 impl Network {
-    /// What does not fit together.
+    /// Checks that the shapes are consistent.
     fn check(&self) -> Result<(), Error> {
         let mut width = self.input.shape().to_vec();
         let wrong = |what: &str, l: usize, found: &[usize], expected: &[usize]| {
@@ -86,11 +86,11 @@ impl Network {
         format!("multilayer perceptron {}, {form} form", widths.join("-"))
     }
 
-    /// The trace of the scalar tape, in the scalar notation: every weight, bias, pre-activation and activation is a node, and
-    /// the cotangent of z_j⁽ˡ⁾ is called δ_j⁽ˡ⁾.
+    /// The trace on the scalar tape, in scalar notation: every weight, bias, pre-activation and activation is a node,
+    /// and the cotangent of z_j⁽ˡ⁾ is named δ_j⁽ˡ⁾.
     ///
     /// # Errors
-    /// If the shapes do not fit together.
+    /// If the shapes are inconsistent.
     pub fn scalar(&self, activation: &OnNumbers<'_>) -> Result<Trace, Error> {
         self.check()?;
         let tape = scalar::Tape::<Traced>::default();
@@ -101,11 +101,11 @@ impl Network {
         }
         for (l, (w, b)) in self.weights.iter().zip(&self.biases).enumerate() {
             let (layer, from) = (l + 1, h.len());
-            // All leaves of a layer stand before what is computed from them.
+            // All leaves of a layer come before the values that are computed from them.
             let mut weights = Vec::new();
             for (at, w) in w.to_vec().into_iter().enumerate() {
                 let (j, i) = (at / from + 1, at % from + 1);
-                // Above nine, indices need a comma.
+                // Indices above nine need a comma.
                 let comma = if from > 9 || b.numel() > 9 { "," } else { "" };
                 weights.push(tape.var(Traced(w)).named(format!("w_{j}{comma}{i}^({layer})")));
             }
@@ -131,7 +131,7 @@ impl Network {
             let error = (*z - y).named(format!("e_{}", k + 1));
             squares.push(error.square().named(format!("q_{}", k + 1)));
         }
-        // Of one square there is no sum.
+        // A single square needs no sum.
         let loss = match squares[..] {
             [only] => only,
             _ => squares.iter().sum(),
@@ -142,11 +142,11 @@ impl Network {
         Ok(trace)
     }
 
-    /// The trace of the tensor tape, in the vector notation: W⁽ˡ⁾, b⁽ˡ⁾, z⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = σ(z⁽ˡ⁾), and δ⁽ˡ⁾ for the cotangent
-    /// of z⁽ˡ⁾.
+    /// The trace on the tensor tape, in vector notation: W⁽ˡ⁾, b⁽ˡ⁾, z⁽ˡ⁾ = W⁽ˡ⁾ h⁽ˡ⁻¹⁾ + b⁽ˡ⁾, h⁽ˡ⁾ = σ(z⁽ˡ⁾), and
+    /// δ⁽ˡ⁾ for the cotangent of z⁽ˡ⁾.
     ///
     /// # Errors
-    /// If the shapes do not fit together.
+    /// If the shapes are inconsistent.
     pub fn vector(&self, activation: &OnTensors<'_>) -> Result<Trace, Error> {
         self.check()?;
         let tape = Tape::<f64>::new();
@@ -167,12 +167,12 @@ impl Network {
     }
 }
 
-/// δ for the cotangents of pre-activations, ∂L/∂w for the rest, which are parameters if they are leaves; no lines of a program,
-/// which are those of this file.
+/// Sets the notation: δ for the cotangents of pre-activations, ∂L/∂w for the others; leaves with a derivative are
+/// parameters. Lines of the program are removed, since they are lines of this file.
 fn notation(trace: &mut Trace) {
     for n in &mut trace.nodes {
         n.source = None;
-        // What has a derivative here is a weight or a bias.
+        // Leaves with a derivative are weights and biases here.
         if n.kind == Kind::Input {
             n.kind = Kind::Parameter;
         }

@@ -1,4 +1,4 @@
-//! Numbers as they are shown, and as they stand in a file.
+//! Numbers as they are shown, and as they are saved in files.
 
 /// A number in at most six significant digits.
 ///
@@ -28,7 +28,7 @@ pub fn shown(c: f64) -> String {
     trimmed(&format!("{c:.decimals$}"))
 }
 
-/// A number in two significant digits, where there is little room.
+/// A number in two significant digits, for narrow places.
 pub(crate) fn rough(c: f64) -> String {
     if c == 0.0 || !c.is_finite() {
         return shown(c);
@@ -37,7 +37,7 @@ pub(crate) fn rough(c: f64) -> String {
     shown(rounded)
 }
 
-/// Numbers in JSON, which has no words for what is not finite.
+/// Numbers in JSON, which cannot represent numbers that are not finite.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -77,7 +77,7 @@ impl From<Written> for f64 {
     }
 }
 
-/// A number that may be anything, for `#[serde(with)]`.
+/// Any number, finite or not, for `#[serde(with)]`.
 pub(crate) mod one {
     use super::Written;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -92,7 +92,7 @@ pub(crate) mod one {
     }
 }
 
-/// A list of them.
+/// A list of such numbers.
 pub(crate) mod many {
     use super::Written;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -1,5 +1,5 @@
-//! A trace from a value of the tensor tape: the sweep is the tape's own, and so is every number.
-//! [`Traceable`] is what has a trace, here and in `scalar.rs`.
+//! A trace from a value of the tensor tape: the sweep is that of the tape, and so is every number. [`Traceable`] is
+//! implemented here and in `scalar.rs`.
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -12,8 +12,8 @@ use std::panic::Location;
 use wengert_ops::Tensor;
 use wengert_tape::{Float, NodeInfo, Var};
 
-/// A value of a tape, of which [`Trace::of`] makes a trace: of the tensor tape, or of the scalar tape if that traces
-/// ([`Traced`](wengert_tape::scalar::Traced)).
+/// A value of a tape from which [`Trace::of`] makes a trace: a value of the tensor tape, or of a scalar tape that
+/// traces ([`Traced`](wengert_tape::scalar::Traced)).
 pub trait Traceable: Copy {
     /// See [`Trace::of`].
     ///
@@ -21,16 +21,16 @@ pub trait Traceable: Copy {
     /// As [`Trace::of`].
     fn trace(self) -> Result<Trace, Error>;
 
-    /// The number that another value has in the trace of this.
+    /// The number of the node of another value in the trace of this value.
     ///
     /// # Errors
-    /// If this was not computed from it.
+    /// If this value was not computed from the other.
     fn number_of(self, other: Self) -> Result<usize, Error>;
 }
 
 impl Trace {
-    /// The trace of everything that `output` was computed from, and of the reverse sweep from it, whose seed is ones. The
-    /// tape stays as it is.
+    /// The trace of everything that `output` was computed from, and of the reverse sweep from it with a seed of ones.
+    /// The tape is not changed.
     ///
     /// ```
     /// use wengert_tape::Elementary;
@@ -51,14 +51,14 @@ impl Trace {
     ///
     /// # Errors
     /// As the sweep of the tape, [`Tape::backward`](wengert_tape::Tape::backward) or
-    /// [`Tape::gradient`](wengert_tape::scalar::Tape::gradient): if the value has failed, for instance.
+    /// [`Tape::gradient`](wengert_tape::scalar::Tape::gradient): for example, if the value has failed.
     #[track_caller]
     pub fn of(output: impl Traceable) -> Result<Trace, Error> {
         output.trace()
     }
 }
 
-/// Which of `count` nodes stand in the trace of `output`, `inputs` being those of a node.
+/// Which of `count` nodes are in the trace of `output`; `inputs` returns the inputs of a node.
 pub(crate) fn ancestors(count: usize, output: usize, inputs: impl Fn(usize) -> Vec<usize>) -> Vec<bool> {
     let mut wanted = vec![false; count];
     wanted[output] = true;
@@ -70,7 +70,7 @@ pub(crate) fn ancestors(count: usize, output: usize, inputs: impl Fn(usize) -> V
     wanted
 }
 
-/// The number that a node has among those that are wanted.
+/// The number of a node among the wanted ones.
 pub(crate) fn number_among(wanted: &[bool], node: usize) -> Result<usize, Error> {
     match wanted.get(node) {
         Some(true) => Ok(wanted[..node].iter().filter(|w| **w).count()),
@@ -78,7 +78,7 @@ pub(crate) fn number_among(wanted: &[bool], node: usize) -> Result<usize, Error>
     }
 }
 
-/// The line of the program; none for what stands inside a library of the language.
+/// The line of the program; `None` for lines in Rust's own library.
 pub(crate) fn source(at: &Location<'_>) -> Option<String> {
     let inside = at.file().starts_with("/rustc/");
     (!inside).then(|| format!("{}:{}:{}", at.file(), at.line(), at.column()))
@@ -103,7 +103,7 @@ impl<T: Float> Traceable for Var<'_, T> {
         let steps = tape.sweep_steps(output)?;
         let all = tape.nodes();
         let wanted = wanted(&all, output);
-        // What a sweep starts an operation of several outputs from is its first.
+        // A sweep starts at the first output of an operation with several outputs.
         let mut number = vec![usize::MAX; all.len()];
         let mut list = Builder::new(String::new());
         for (i, n) in all.iter().enumerate().filter(|(i, _)| wanted[*i]) {
@@ -141,7 +141,7 @@ impl<T: Float> Traceable for Var<'_, T> {
                     input,
                     cotangent: Value::of(g),
                     derivative,
-                    // That of a broadcast operand is a sum, which no formula here stands for.
+                    // The local derivative of a broadcast operand is a sum, for which there is no formula here.
                     slope: step.slopes.get(k).filter(|s| s.shape() == g.shape()).map(Value::of),
                     by,
                     adds: Value::of(adds),
@@ -184,13 +184,13 @@ fn line<T: Float>(n: &NodeInfo<T>, inputs: Vec<usize>) -> Node {
     }
 }
 
-/// How what a node gives to an input is computed.
+/// The formula of what a node adds to the cotangent of an input.
 fn contribution(list: &Builder, from: usize, to: usize, input: usize, derivative: Option<&Math>) -> Math {
     let (nodes, g) = (list.nodes(), Math::Cotangent(from));
     let (shape, target) = (&nodes[from].shape, &nodes[to].shape);
     if let Some(derivative) = derivative {
         let product = g.times(derivative.clone(), !shape.is_empty());
-        // Where the operand was broadcast, the axes that were added are summed over.
+        // If the operand was broadcast, the added axes are summed over.
         return if shape == target { product } else { Math::Sum(Box::new(product)) };
     }
     let op = nodes[from].op.as_deref().unwrap_or("");

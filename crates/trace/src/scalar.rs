@@ -8,7 +8,7 @@ use crate::value::Value;
 use wengert_tape::Float;
 use wengert_tape::scalar::{NodeInfo, Number, Traced, Var};
 
-/// The lines of a value's tape, and its own place among them.
+/// The lines of the value's tape, and the position of the value among them.
 fn lines<T: Float + Number>(of: Var<'_, Traced<T>>) -> Result<(Vec<NodeInfo<T>>, usize), Error> {
     match (of.tape(), of.id()) {
         (Some(tape), Some(place)) => Ok((tape.nodes(), place)),
@@ -34,7 +34,7 @@ impl<T: Float + Number> Traceable for Var<'_, Traced<T>> {
     fn trace(self) -> Result<Trace, Error> {
         let (all, output) = lines(self)?;
         if let Some(tape) = self.tape() {
-            // What makes a sweep fail is an error here too.
+            // Whatever makes a sweep fail is an error here too.
             tape.gradient(self)?;
         }
         let wanted = wanted(&all, output);

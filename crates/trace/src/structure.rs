@@ -1,5 +1,5 @@
-//! Formulas of operations that are not elementwise: products, sums, affine maps. What is not known here is written as a
-//! function, and its cotangents as (∂y/∂x)ᵀ ȳ.
+//! Formulas of operations that are not elementwise: products, sums, affine maps. Other operations are written as
+//! functions, and their cotangents as (∂y/∂x)ᵀ ȳ.
 
 use crate::math::Math;
 use crate::trace::Node;
@@ -16,7 +16,7 @@ fn sum(a: Math) -> Math {
     Math::Sum(Box::new(a))
 }
 
-/// What an operation computes from its inputs, having been told this besides.
+/// The formula of an operation; `told` is its options in words.
 pub(crate) fn formula(op: &str, inputs: &[usize], told: Option<&str>, nodes: &[Node]) -> Option<Math> {
     if inputs.is_empty() {
         return None;
@@ -39,7 +39,7 @@ pub(crate) fn formula(op: &str, inputs: &[usize], told: Option<&str>, nodes: &[N
     })
 }
 
-/// What an operation gives to one of its inputs, if it is known here.
+/// The formula of what an operation adds to the cotangent of one of its inputs, if there is one here.
 pub(crate) fn contribution(op: &str, from: usize, input: usize, nodes: &[Node]) -> Option<Math> {
     let g = Math::Cotangent(from);
     let inputs = &nodes[from].inputs;
@@ -54,9 +54,9 @@ pub(crate) fn contribution(op: &str, from: usize, input: usize, nodes: &[Node]) 
         ("linear", _, 2) => sum(g),
         ("matmul", 2, 0) if rank(0) == 2 && rank(1) <= 2 => product(g, transposed(x(1))),
         ("matmul", 2, 1) if rank(0) == 2 && rank(1) <= 2 => product(transposed(x(0)), g),
-        // Each element is given the cotangent of the sum it went into.
+        // Each element gets the cotangent of the sum that it is part of.
         ("sum", 1, 0) => Math::Call("broadcast".into(), vec![g]),
-        // The same axes exchanged once more, and the shape as it was.
+        // The same axes exchanged again, or the original shape.
         ("transpose" | "t", 1, 0) => match &nodes[from].formula {
             Some(Math::Call(f, x)) => {
                 Math::Call(f.clone(), [g].into_iter().chain(x[1..].iter().cloned()).collect())

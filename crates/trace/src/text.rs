@@ -1,13 +1,13 @@
-//! A trace as text: the list, the sweep, and the gradients, in columns where there is room for them.
+//! A trace as text: the list, the sweep, and the gradients, in columns if they fit.
 
 use crate::math::Markup;
 use crate::trace::{Kind, Step, Trace};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The widest that a table becomes.
+/// The largest width of a table.
 const WIDEST: usize = 160;
 
-/// The trace as a text of at most so many columns.
+/// The trace as a text of at most `width` columns.
 ///
 /// ```
 /// use wengert_trace::expression::Expression;
@@ -74,7 +74,7 @@ fn gradients(trace: &Trace) -> Vec<Vec<String>> {
     leaves.map(row).collect()
 }
 
-/// Rows in columns; where they do not fit, one line for each cell.
+/// Rows in columns; if they do not fit, one line for each cell.
 fn grid(heads: &[&str], rows: &[Vec<String>], width: usize) -> String {
     let columns = heads.len();
     let measure = |c: usize| {
@@ -103,7 +103,7 @@ fn grid(heads: &[&str], rows: &[Vec<String>], width: usize) -> String {
     out
 }
 
-/// A text broken into lines at spaces, and inside a word that is longer than a line.
+/// A text broken into lines at spaces, and inside words that are longer than a line.
 pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let room = width.saturating_sub(indent.width()).max(8);
     let mut out = String::new();

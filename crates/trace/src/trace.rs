@@ -1,4 +1,4 @@
-//! [`Trace`]: a computation and its reverse sweep, written down step by step.
+//! [`Trace`]: a computation and its reverse sweep, recorded step by step.
 
 use crate::file::File;
 use crate::math::{Markup, Math, Written, value_in};
@@ -6,11 +6,11 @@ use crate::name::Name;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
 
-/// A computation and the reverse sweep from one of its values, as data: nothing of the tape is needed any more.
+/// A computation and the reverse sweep from one of its values, as data: the tape is not needed any more.
 ///
-/// It is made by [`Trace::of`] from a value of a tape, or by a [`Builder`](crate::Builder) from plain numbers, and it is
-/// serialisable: [`to_json`](Trace::to_json), [`from_json`](Trace::from_json). Both check that it fits together; whoever
-/// changes a field keeps it so.
+/// [`Trace::of`] makes it from a value of a tape, a [`Builder`](crate::Builder) from plain numbers. It can be
+/// serialised with [`to_json`](Trace::to_json) and [`from_json`](Trace::from_json). All of them check that it is
+/// consistent; code that changes a field must keep it so.
 ///
 /// ```
 /// use wengert_trace::{Step, Trace};
@@ -32,32 +32,32 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "File", into = "File")]
 #[non_exhaustive]
 pub struct Trace {
-    /// What is computed, in a line.
+    /// A one-line description of the computation.
     pub title: String,
     /// The nodes in the order in which they were computed.
     pub nodes: Vec<Node>,
-    /// What the sweep starts from.
+    /// The node from which the sweep starts.
     pub output: usize,
-    /// What the reverse sweep did, in order.
+    /// The steps of the reverse sweep, in order.
     pub reverse: Vec<Contribution>,
 }
 
 /// A line of the list.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Node {
-    /// The user's name, or the path of a parameter; without one it is called v and its number.
+    /// The user's name, or the path of a parameter; without one, the name is v and the number of the node.
     pub name: Option<String>,
-    /// What its cotangent is called, where that is not a matter of course: `δ_1^(2)`.
+    /// The name of its cotangent, if it is not the usual one: `δ_1^(2)`.
     pub cotangent_name: Option<String>,
-    /// What it is.
+    /// The kind of node.
     pub kind: Kind,
-    /// The operation; nothing for a leaf.
+    /// The operation; `None` for a leaf.
     pub op: Option<String>,
     /// The nodes that the operation read.
     pub inputs: Vec<usize>,
     /// The sizes of its axes.
     pub shape: Vec<usize>,
-    /// Its value, unless it was freed before anybody looked.
+    /// Its value, unless it was freed before the trace was made.
     pub value: Option<Value>,
     /// The line of the program, as `file:line:column`.
     pub source: Option<String>,
@@ -65,11 +65,11 @@ pub struct Node {
     pub module: Option<String>,
     /// What the operation computes.
     pub formula: Option<Math>,
-    /// The derivative of the output by this node, at the end of the sweep.
+    /// The derivative of the output with respect to this node, at the end of the sweep.
     pub gradient: Option<Value>,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -84,27 +84,27 @@ pub enum Kind {
     Constant,
 }
 
-/// One step of the reverse sweep: a node gives to the cotangent of one of its inputs.
+/// One step of the reverse sweep: a node adds to the cotangent of one of its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contribution {
     /// The node whose cotangent is complete.
     pub from: usize,
-    /// The node whose cotangent grows.
+    /// The node whose cotangent is added to.
     pub to: usize,
-    /// Which input of the operation that is.
+    /// The position of that input among the inputs of the operation.
     pub input: usize,
     /// The cotangent of `from`.
     pub cotangent: Value,
-    /// The local derivative ∂from/∂to, where it can be said elementwise.
+    /// The local derivative ∂from/∂to, if it is elementwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derivative: Option<Math>,
-    /// Its value.
+    /// The value of the local derivative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slope: Option<Value>,
-    /// How what is added is computed.
+    /// The formula of the added value.
     pub by: Math,
-    /// What is added.
+    /// The added value.
     pub adds: Value,
     /// The cotangent of `to` after this step.
     pub sum: Value,
@@ -117,7 +117,7 @@ pub enum Step {
     Forward(usize),
     /// The cotangent of the output is set to one.
     Seed,
-    /// This entry of [`Trace::reverse`] happens.
+    /// This entry of [`Trace::reverse`] is added.
     Reverse(usize),
 }
 
@@ -130,18 +130,18 @@ impl Trace {
         forward.chain([Step::Seed]).chain(reverse).collect()
     }
 
-    /// What the nodes are called, in text.
+    /// The names of the nodes, as text.
     pub fn names(&self) -> Vec<String> {
         (0..self.nodes.len()).map(|i| self.name(i, Markup::Text)).collect()
     }
 
-    /// What a node is called.
+    /// The name of a node.
     pub fn name(&self, node: usize, markup: Markup) -> String {
         let (name, bold) = self.parsed(node);
         name.write(markup, false, bold)
     }
 
-    /// What the cotangent of a node is called: v̄₃, or ∂L/∂loss where a bar does not fit.
+    /// The name of the cotangent of a node: v̄₃, or ∂L/∂loss if the name is not a letter that takes a bar.
     pub fn cotangent_name(&self, node: usize, markup: Markup) -> String {
         let (name, bold) = self.parsed(node);
         if let Some(own) = self.nodes.get(node).and_then(|n| n.cotangent_name.as_deref()) {
@@ -182,12 +182,12 @@ impl Trace {
         self.write(m, Markup::Text, false)
     }
 
-    /// A formula marked up, with names or with numbers put in.
+    /// A formula with markup, written with names or with numbers.
     pub fn write(&self, m: &Math, markup: Markup, numbers: bool) -> String {
         self.written(m, markup, numbers).text
     }
 
-    /// A term of a sum in MathML, in brackets where a sign before it needs them.
+    /// A term of a sum in MathML, in brackets if the sign before it needs them.
     pub(crate) fn term(&self, m: &Math, numbers: bool, signed: bool) -> String {
         let Written { text, binding } = self.written(m, Markup::MathMl, numbers);
         if signed && binding < crate::math::PRODUCT {
@@ -219,10 +219,10 @@ impl Trace {
         m.write(markup, &leaves)
     }
 
-    /// The number of a node, by its name as it was given or as it is shown, or by its number.
+    /// The number of a node, given its name as the user wrote it or as it is shown, or its number.
     ///
     /// # Errors
-    /// If there is none; the message names those that are like it.
+    /// If there is no such node; the message lists similar names.
     pub fn find(&self, name: &str) -> Result<usize, crate::Error> {
         let own = |n: &Node| n.name.as_deref() == Some(name);
         let at = |text: &str| text.parse::<usize>().ok().filter(|&i| i < self.nodes.len());
@@ -235,7 +235,7 @@ impl Trace {
         })
     }
 
-    /// The nodes between this one and the output, both included: what its gradient goes through.
+    /// Which nodes are on a path from this node to the output, both included: its gradient passes through them.
     pub fn paths(&self, from: usize) -> Vec<bool> {
         let mut above = vec![false; self.nodes.len()];
         if let Some(first) = above.get_mut(from) {
@@ -254,7 +254,8 @@ impl Trace {
         above.iter().zip(below).map(|(a, b)| *a && b).collect()
     }
 
-    /// Every node's cotangent after so many of the [`steps`](Trace::steps), and whether its value is there yet.
+    /// The cotangent of every node after the first `steps` of the [`steps`](Trace::steps), and whether its value has
+    /// been computed by then.
     pub fn after(&self, steps: usize) -> Vec<(bool, Option<&Value>)> {
         let mut state: Vec<_> = self.nodes.iter().map(|n| (n.op.is_none(), None)).collect();
         for step in self.steps().into_iter().take(steps) {

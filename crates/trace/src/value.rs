@@ -1,4 +1,4 @@
-//! [`Value`]: a number or a tensor of a trace, whole if it is small and summarised if it is large.
+//! [`Value`]: a number or a tensor of a trace, stored whole if it is small and summarised if it is large.
 
 use crate::number::{self, rough, shown};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
-/// Elements up to which a value is kept whole.
+/// The largest number of elements of a value that is stored whole.
 pub const WHOLE: usize = 64;
 
 /// A number or a tensor.
@@ -24,24 +24,24 @@ pub const WHOLE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Value {
-    /// The sizes of the axes; none for a number.
+    /// The sizes of the axes; empty for a number.
     pub shape: Vec<usize>,
-    /// The elements, row by row; none of a value that is summarised.
+    /// The elements, row by row; empty for a value that is summarised.
     #[serde(with = "number::many", default, skip_serializing_if = "Vec::is_empty")]
     pub numbers: Vec<f64>,
-    /// What is kept of a large value.
+    /// The summary of a large value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
 }
 
-/// What is kept of a large value.
+/// The summary of a large value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// The smallest finite element; NaN without one.
+    /// The smallest finite element; NaN if there is none.
     #[serde(with = "number::one")]
     pub min: f64,
-    /// The largest finite element; NaN without one.
+    /// The largest finite element; NaN if there is none.
     #[serde(with = "number::one")]
     pub max: f64,
     /// The mean of all elements.
@@ -50,7 +50,7 @@ pub struct Summary {
     /// The root of the sum of squares of all elements.
     #[serde(with = "number::one")]
     pub norm: f64,
-    /// How many elements are NaN or infinite.
+    /// The number of elements that are NaN or infinite.
     pub not_finite: usize,
 }
 
@@ -60,7 +60,7 @@ impl Value {
         Value { shape: Vec::new(), numbers: vec![c], summary: None }
     }
 
-    /// A tensor, whole if it has at most [`WHOLE`] elements.
+    /// A tensor, stored whole if it has at most [`WHOLE`] elements.
     pub fn of<T: Float>(t: &Tensor<T>) -> Self {
         let all: Vec<f64> = t.to_vec().into_iter().map(T::to_f64).collect();
         let shape = t.shape().to_vec();
@@ -78,17 +78,17 @@ impl Value {
         Value { shape, numbers: Vec::new(), summary: Some(summary) }
     }
 
-    /// The number, if it is one.
+    /// The number, if the value is one.
     pub fn as_number(&self) -> Option<f64> {
         if self.shape.is_empty() { self.numbers.first().copied() } else { None }
     }
 
-    /// Whether the elements are few enough to stand in a formula.
+    /// Whether the value is small enough to be written in a formula.
     pub(crate) fn fits_a_formula(&self) -> bool {
         self.summary.is_none() && self.numbers.len() <= 12 && self.shape.len() <= 2
     }
 
-    /// The value in about so many columns: whole if it fits, or else its sizes, and its range in two digits.
+    /// The value in about `columns` columns: whole if it fits, otherwise its sizes, and its range in two digits.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -107,7 +107,7 @@ impl Value {
         format!("[{}] {}", sizes.join("×"), self.range())
     }
 
-    /// The range of the elements in two digits, or a number itself.
+    /// The range of the elements in two digits, or the number itself.
     ///
     /// ```
     /// use wengert_trace::Value;
@@ -145,7 +145,7 @@ impl Value {
         }
     }
 
-    /// What does not fit together in a value that was read from a file.
+    /// What is inconsistent in a value that was read from a file.
     pub(crate) fn fault(&self) -> Option<String> {
         let size = self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         match (size, &self.summary) {
@@ -179,7 +179,7 @@ impl std::fmt::Display for Value {
         if self.numbers.is_empty() {
             return write!(f, "{:?}, empty", self.shape);
         }
-        // Brackets close where an axis ends.
+        // Brackets close at the end of an axis.
         let ends = |i: usize| {
             let mut block = 1;
             self.shape

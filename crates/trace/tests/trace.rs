@@ -249,13 +249,13 @@ fn a_file_comes_back_whole_or_is_refused() {
         ("\"version\": 1", "\"version\": 2", "its version is 2, this program reads 1"),
         ("\"wengert trace\"", "\"other\"", "its format is \"other\""),
         ("\"output\": 5", "\"output\": 50", "the output is node 50, and there are 6 nodes"),
-        ("\"number\": 3", "\"number\": 4", "node 4 stands where node 3 should"),
+        ("\"number\": 3", "\"number\": 4", "node 4 is where node 3 should be"),
         ("\"from\": 5", "\"from\": 4", "does not read"),
         ("\"kind\": \"input\"", "\"kind\": \"sofa\"", "unknown variant `sofa`"),
         ("\"title\"", "\"titel\"", "unknown field `titel`"),
         ("\"shape\": []", "\"shape\": [2]", "shape"),
         ("\"select\"", "\"\\u001b[2J\"", "control characters"),
-        ("\"node\": 3", "\"node\": 300", "speaks of node 300"),
+        ("\"node\": 3", "\"node\": 300", "refers to node 300"),
     ] {
         assert!(json.contains(from), "{from} in {json}");
         let refused = Trace::from_json(&json.replacen(from, to, 1)).unwrap_err().to_string();

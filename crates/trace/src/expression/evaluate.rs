@@ -1,4 +1,4 @@
-//! Evaluating expressions, on anything that behaves like a number.
+//! Evaluating expressions with any type that behaves like a number.
 
 use super::functions::{CONSTANTS, binary, unary};
 use super::{Expression, Tree};
@@ -16,7 +16,7 @@ enum Known<R> {
 }
 
 impl Expression {
-    /// The value for these values of the variables: numbers, values of a tape, or anything else that is [`Real`].
+    /// The result for these values of the variables: numbers, values of a tape, or any other [`Real`].
     ///
     /// ```
     /// use wengert_trace::expression::Expression;
@@ -30,12 +30,12 @@ impl Expression {
     /// ```
     ///
     /// # Errors
-    /// If there are not as many values as variables, or no variables at all.
+    /// If the number of values is not the number of variables, or there are no variables.
     pub fn evaluate<R: Real>(&self, at: &[R]) -> Result<R, Error> {
         self.evaluate_named(at, &mut |value, _| value)
     }
 
-    /// As [`evaluate`](Expression::evaluate); every part that has a name goes through `named`.
+    /// The same as [`evaluate`](Expression::evaluate), but every part with a name goes through `named`.
     ///
     /// # Errors
     /// As [`evaluate`](Expression::evaluate).
@@ -50,7 +50,7 @@ impl Expression {
         let mut parts: Vec<Known<R>> = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             let value = walk(&part.tree, at, &parts);
-            // A variable under another name stays what it is called.
+            // A variable under another name keeps its own name.
             let renamed = matches!(part.tree, Tree::Variable(_) | Tree::Part(_));
             parts.push(match (value, &part.name) {
                 (Known::Value(v), Some(name)) if !renamed => Known::Value(named(v, name)),
@@ -67,7 +67,8 @@ impl Expression {
     /// The trace of the expression on the scalar tape.
     ///
     /// # Errors
-    /// If a variable has no value, or a value no variable; the message names them. If the expression has no variable.
+    /// If a variable has no value, a value has no variable (the message gives their names), or the expression has no
+    /// variable.
     pub fn trace(&self, at: &[(&str, f64)]) -> Result<Trace, Error> {
         let values = self.values(at)?;
         let tape = Tape::<Traced>::default();
@@ -76,7 +77,7 @@ impl Expression {
         let y = self.evaluate_named(&vars, &mut |v, name| v.named(name))?;
         let mut trace = Trace::of(y)?;
         trace.title.clone_from(&self.source);
-        // The lines of the program are those of this file, which say nothing to the user.
+        // The lines of the program are lines of this file, which mean nothing to the user.
         trace.nodes.iter_mut().for_each(|n| n.source = None);
         Ok(trace)
     }
@@ -84,7 +85,7 @@ impl Expression {
     /// The values in the order of the variables.
     ///
     /// # Errors
-    /// If a variable has no value, or a value no variable.
+    /// If a variable has no value, or a value has no variable.
     pub fn values(&self, at: &[(&str, f64)]) -> Result<Vec<f64>, Error> {
         if let Some((name, _)) = at.iter().find(|(name, _)| !self.variables.iter().any(|v| v == name)) {
             if let Some((_, c)) = CONSTANTS.iter().find(|(c, _)| c == name) {

@@ -1,4 +1,4 @@
-//! The functions that expressions know: those of [`Elementary`], by name.
+//! The functions of expressions: those of [`Elementary`], by name.
 
 use wengert_tape::{Elementary, Real};
 
@@ -13,7 +13,7 @@ pub(crate) const CONSTANTS: [(&str, f64); 4] = [
 /// Functions of two arguments.
 pub(crate) const BINARY: [&str; 5] = ["pow", "max", "min", "hypot", "atan2"];
 
-/// Other names in use for the same.
+/// Other names of the same functions.
 const ALIASES: [(&str, &str); 8] = [
     ("ln", "log"),
     ("arcsin", "asin"),
@@ -30,7 +30,7 @@ macro_rules! functions {
         /// Functions of one argument.
         pub(crate) const UNARY: &[&str] = &[$(stringify!($name)),*];
 
-        /// A function of one argument, if it is known.
+        /// A function of one argument, if there is one with this name.
         pub(crate) fn unary<R: Real>(name: &str, x: R) -> Option<R> {
             Some(match name {
                 $(stringify!($name) => Elementary::$name(x),)*
@@ -44,7 +44,7 @@ functions! {
     acosh atanh erf erfc sigmoid softplus log_sigmoid relu silu gelu
 }
 
-/// A function of two arguments, if it is known.
+/// A function of two arguments, if there is one with this name.
 pub(crate) fn binary<R: Real>(name: &str, a: R, b: R) -> Option<R> {
     Some(match name {
         "pow" => a.power_of(b),
@@ -56,14 +56,14 @@ pub(crate) fn binary<R: Real>(name: &str, a: R, b: R) -> Option<R> {
     })
 }
 
-/// The function of that name, and how many arguments it has.
+/// The function with this name, and its number of arguments.
 pub(crate) fn known(name: &str) -> Option<(&'static str, usize)> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, to)| to);
     let among = |all: &[&'static str]| all.iter().copied().find(|f| *f == name);
     among(UNARY).map(|f| (f, 1)).or_else(|| among(&BINARY).map(|f| (f, 2)))
 }
 
-/// Every name of a function.
+/// The names of all functions.
 pub(crate) fn names() -> impl Iterator<Item = String> {
     UNARY.iter().chain(&BINARY).copied().chain(ALIASES.iter().map(|(alias, _)| *alias)).map(str::to_owned)
 }

@@ -1,7 +1,7 @@
-//! Formulas that a user types: `tanh(w*x + b)^2`, also with parts that have names, `z = w*x + b; tanh(z)^2`.
+//! Formulas that a user types: `tanh(w*x + b)^2`, also with named parts, `z = w*x + b; tanh(z)^2`.
 //!
 //! Precedence is that of mathematics: powers, from right to left; then signs, so that -x^2 is -(x^2); then products and
-//! quotients; then sums. A mistake is shown at its column, with what was expected there.
+//! quotients; then sums. An error shows its column and what was expected there.
 
 mod evaluate;
 mod functions;
@@ -9,7 +9,7 @@ mod parse;
 
 pub use parse::Mistake;
 
-/// An expression that was read.
+/// A parsed expression.
 ///
 /// ```
 /// use wengert_trace::expression::Expression;
@@ -29,11 +29,11 @@ pub use parse::Mistake;
 pub struct Expression {
     pub(crate) source: String,
     pub(crate) variables: Vec<String>,
-    /// The parts in the order in which they are computed, the last being the result.
+    /// The parts in the order in which they are computed; the last is the result.
     pub(crate) parts: Vec<Part>,
 }
 
-/// What is between two semicolons.
+/// The expression between two semicolons.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part {
     pub(crate) name: Option<String>,
@@ -52,12 +52,12 @@ pub(crate) enum Tree {
 }
 
 impl Expression {
-    /// The variables in the order in which they first stand.
+    /// The variables in the order of their first occurrence.
     pub fn variables(&self) -> &[String] {
         &self.variables
     }
 
-    /// The text that was read.
+    /// The text of the expression.
     pub fn source(&self) -> &str {
         &self.source
     }

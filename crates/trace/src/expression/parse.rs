@@ -1,17 +1,17 @@
-//! Reading expressions.
+//! Parsing expressions.
 
 use super::functions::{CONSTANTS, known, names};
 use super::{Expression, Part, Tree};
 use crate::error::printable;
 use unicode_width::UnicodeWidthStr;
 
-/// How deep brackets may nest.
+/// The largest depth of nested brackets.
 const DEEPEST: usize = 100;
-/// How long an expression may be, in characters.
+/// The largest length of an expression, in characters.
 const LONGEST: usize = 4_000;
 
-/// What is wrong with an expression, and where. It prints as three lines: the message, the expression, and a caret below
-/// the column.
+/// An error in an expression, with its place. It is printed as three lines: the message, the expression, and a caret
+/// below the column.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("column {column}: {message}\n  {source_line}\n  {:>below$}", '^')]
 pub struct Mistake {
@@ -20,7 +20,7 @@ pub struct Mistake {
     /// What was expected and what was found.
     pub message: String,
     source_line: String,
-    /// The column on the screen, where some letters are two wide.
+    /// The column on the screen, where some characters are two columns wide.
     below: usize,
 }
 
@@ -44,12 +44,12 @@ impl Token {
 }
 
 impl Expression {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// A [`Mistake`], which says at which column what was expected.
+    /// A [`Mistake`], with the column and what was expected there.
     pub fn parse(source: &str) -> Result<Self, Mistake> {
-        // A caret needs one line.
+        // A caret needs the expression on one line.
         let source: String = source.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
         let mut p = Parser {
             source: &source,
@@ -74,7 +74,7 @@ impl Expression {
             match p.here() {
                 Token::End => break,
                 Token::Sign(';') => p.at += 1,
-                // A semicolon at the end is no mistake.
+                // A semicolon at the end is allowed.
                 found => {
                     return Err(p.wrong(&format!("expected an operator or the end, found {}", found.said())));
                 }
@@ -89,7 +89,7 @@ impl Expression {
 
 struct Parser<'s> {
     source: &'s str,
-    /// Each with its column.
+    /// The tokens, each with its column.
     tokens: Vec<(usize, Token)>,
     at: usize,
     depth: usize,
@@ -99,8 +99,8 @@ struct Parser<'s> {
 
 impl Parser<'_> {
     fn mistake(&self, column: usize, message: impl Into<String>) -> Mistake {
-        // A long expression is shown around the place.
-        // What cannot be seen must not steer the terminal, and has its place.
+        // Of a long expression, the part around the place is shown. Invisible characters are replaced, since they must
+        // not steer the terminal and need a column each.
         let seen =
             |c: char| if printable(&c.to_string()).starts_with('\\') && c != '\\' { '\u{fffd}' } else { c };
         let all: Vec<char> = self.source.chars().map(seen).collect();
@@ -197,7 +197,7 @@ impl Parser<'_> {
         Ok(tokens)
     }
 
-    /// Whether a part may have this name.
+    /// Returns an error unless a part may have this name.
     fn may_be_named(&self, name: &str) -> Result<(), Mistake> {
         if known(name).is_some() || CONSTANTS.iter().any(|(c, _)| *c == name) {
             return Err(self.wrong(&format!("expected a new name before =, {name} has a meaning already")));

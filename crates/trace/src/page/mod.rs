@@ -1,5 +1,5 @@
-//! A trace as one page for a browser: the graph, every step forward and back, equations with numbers put in. It holds
-//! everything it needs, asks no network for anything, and opens from a file.
+//! A trace as one page for a browser: the graph, every step forward and back, equations with numbers. It contains
+//! everything it needs, makes no network requests, and opens from a file.
 
 use crate::describe::Side;
 use crate::layout::{Layout, layered};
@@ -10,15 +10,16 @@ use serde::Serialize;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
-/// The size of a box and of the space it stands in.
+/// The size of a box and of its cell.
 const BOX: (f64, f64) = (190.0, 66.0);
 const CELL: (f64, f64) = (240.0, 82.0);
 const MARGIN: f64 = 16.0;
-/// Nodes up to which each is explained in the page.
+/// The largest number of nodes for which the page explains each.
 const EXPLAINED: usize = 1000;
-/// How many letters of a line fit into a box; and how wide, in its units, a letter of the name and one of the operation are.
+/// The number of letters of a line that fit into a box. `LETTERS` is the width of a letter of the name and of one of
+/// the operation, in units of the box.
 const COLUMNS: usize = 22;
-/// How many letters of an equation fit into a row of the table.
+/// The number of letters of an equation that fit into a row of the table.
 const ROW: usize = 140;
 const LETTERS: (f64, f64) = (8.5, 7.3);
 
@@ -41,7 +42,7 @@ struct PageNode {
     math: Option<String>,
 }
 
-/// A value as it is shown in the table and in the graph, and in full where it is a number.
+/// A value as it is shown in the table and in the graph, and in full if it is a number.
 #[derive(Serialize, Default)]
 struct Number {
     text: String,
@@ -52,29 +53,29 @@ struct Number {
 #[derive(Serialize)]
 struct PageStep {
     kind: &'static str,
-    /// The node that something happens to.
+    /// The node that changes in the step.
     node: usize,
-    /// The node that gives.
+    /// The node that adds to its cotangent.
     from: Option<usize>,
     /// Its cotangent after the step.
     sum: Option<Number>,
     title: String,
-    /// Captions with equations: pieces of markup, and the whole as text.
+    /// Equations with captions: pieces of markup, and the whole as text.
     equations: Vec<(String, Vec<String>, String)>,
 }
 
 impl Number {
     fn of(v: Option<&Value>) -> Self {
         v.map_or_else(Number::default, |v| Number {
-            // A row is a few lines high.
+            // A row has only a few lines.
             text: if v.summary.is_some() { v.to_string() } else { v.brief(ROW / 2) },
             label: shortened(&v.brief(COLUMNS), COLUMNS),
-            // As JavaScript reads it.
+            // In JavaScript's notation.
             exact: v.as_number().map(|c| format!("{c:?}").replace("inf", "Infinity")),
         })
     }
 
-    /// A cotangent, with its name where there is room for it.
+    /// A cotangent, with its name if there is room for it.
     fn cotangent(name: &str, v: &Value) -> Self {
         let whole = v.summary.is_none().then(|| [format!("{name} = {v}"), format!("∂ = {v}")]);
         let range = [format!("{name}: {}", v.range()), format!("∂: {}", v.range())];
@@ -96,7 +97,7 @@ impl Number {
 pub fn html(trace: &Trace) -> String {
     let inputs: Vec<Vec<usize>> = trace.nodes.iter().map(|n| n.inputs.clone()).collect();
     let layout = layered(&inputs);
-    // Inside a script element, no text may look like its end.
+    // Inside a script element, no text may look like its end tag.
     let data = serde_json::to_string(&data(trace)).unwrap_or_else(|_| "null".into()).replace('<', "\\u003c");
     let mut page = String::with_capacity(data.len() + 40_000);
     let _ = write!(
@@ -110,7 +111,7 @@ pub fn html(trace: &Trace) -> String {
         escaped(&trace.title),
         include_str!("page.css")
     );
-    // What comes from the trace is put between pieces of the frame, so that nothing in it is taken for a place to fill.
+    // Text of the trace is inserted between pieces of the frame, so that none of it is taken for a placeholder.
     let frame = include_str!("page.html");
     let (before, rest) = frame.split_once("{{graph}}").unwrap_or((frame, ""));
     let (between, after) = rest.split_once("{{rows}}").unwrap_or((rest, ""));
@@ -144,7 +145,7 @@ fn data(trace: &Trace) -> Data {
             about.push(("shape", format!("{:?}", n.shape)));
         }
         about.extend(n.source.clone().map(|s| ("source", s)));
-        // A parameter is called by its path.
+        // A parameter is named by its path.
         about.extend(
             n.module.clone().filter(|m| !m.is_empty() && Some(m) != n.name.as_ref()).map(|m| ("module", m)),
         );
@@ -209,7 +210,7 @@ fn pieces(trace: &Trace, sides: &[Side]) -> Vec<String> {
         }
         before = whole;
         let equals = if i > 0 { "=" } else { "" };
-        // A summary is a sentence.
+        // A summary is text, not a formula.
         if let Math::Value(v) = &side.math
             && !v.fits_a_formula()
         {
@@ -227,7 +228,7 @@ fn pieces(trace: &Trace, sides: &[Side]) -> Vec<String> {
     pieces
 }
 
-/// The graph as SVG, its values and cotangents to be filled in by the script.
+/// The graph as SVG; the script fills in its values and cotangents.
 fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
     let place = |(x, y): (f64, f64)| (MARGIN + x * CELL.0, MARGIN + y * CELL.1);
     let size = (
@@ -248,7 +249,8 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
         let last = points.len() - 1;
         let middle = |i: usize| {
             let (x, y) = points[i];
-            // An edge leaves a box on the right, enters one on the left, and passes straight through the points between.
+            // An edge leaves a box on the right, enters the next on the left, and passes straight through the points
+            // between.
             (
                 if i == 0 { x + BOX.0 } else { x },
                 if i == 0 || i == last { x } else { x + BOX.0 },
@@ -287,7 +289,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
             Kind::Constant => "constant",
         };
         let name = trace.name(i, Markup::Text);
-        // The kind of a leaf is seen by its colour, and gives way to a long name.
+        // The kind of a leaf is shown by its colour, and is left out if the name is long.
         let leaf = n.op.is_none();
         let op = if leaf && name.width() > 11 { "" } else { n.op.as_deref().unwrap_or(class) };
         let name_columns = if op.is_empty() { COLUMNS - 2 } else { 12 };
@@ -310,7 +312,7 @@ fn drawing(page: &mut String, trace: &Trace, layout: &Layout) {
     page.push_str("</g>\n</g>\n</svg>\n");
 }
 
-/// A text cut where the box ends.
+/// A text, cut off at the end of the box.
 fn shortened(text: &str, most: usize) -> String {
     if text.width() <= most {
         return text.to_owned();
@@ -325,7 +327,7 @@ fn shortened(text: &str, most: usize) -> String {
     cut + "…"
 }
 
-/// A name whose beginning is cut off: of a path, the end says more.
+/// A name with its beginning cut off: the end of a path is more informative.
 fn ending(name: &str, most: usize) -> String {
     if name.width() <= most {
         return name.to_owned();
@@ -340,7 +342,7 @@ fn ending(name: &str, most: usize) -> String {
     format!("…{}", cut.into_iter().rev().collect::<String>())
 }
 
-/// Text that may be broken after the parts of a path.
+/// Text in which a line may be broken after each part of a path.
 fn breakable(name: &str) -> String {
     escaped(name).replace('.', ".<wbr>").replace('_', "_<wbr>")
 }

@@ -9,8 +9,8 @@
   const rows = nodes.map((_, i) => by("r" + i));
   const labels = box.map((g) => ({ value: g.querySelector(".value"), cotangent: g.querySelector(".cotangent") }));
   const cells = rows.map((r) => ({ value: r.querySelector(".value"), cotangent: r.querySelector(".cotangent") }));
-  // What has happened after so many steps: which values are there, which step wrote each cotangent last, and how often
-  // each edge was walked back. A step changes one entry, so that a step of a large graph costs what one of a small does.
+  // The state after a number of steps: which values are computed, which step wrote each cotangent last, and how often
+  // each edge was traversed backwards. A step changes one entry, so its cost does not depend on the size of the graph.
   const known = nodes.map((n) => n.leaf);
   const written = nodes.map(() => -1);
   const walked = new Map();
@@ -46,7 +46,7 @@
     setText(cells[i].cotangent, c ? cotangent + " = " + c.text : "", c && c.exact);
   }
 
-  // Does or undoes the steps between here and there, and writes what they changed.
+  // Does or undoes the steps between the current and the new position, and writes what they changed.
   function move(to) {
     const changed = new Set(position < 0 ? nodes.keys() : []);
     const edges = new Set();
@@ -110,7 +110,7 @@
     }
   }
 
-  // The step's row, where the table scrolls by itself.
+  // Scrolls to the row of the step if the table has its own scroll bar.
   const list = by("list");
   function bringRow(row) {
     if (row.hidden || list.scrollHeight <= list.clientHeight) return;
@@ -138,14 +138,14 @@
       const equation = document.createElement("div");
       equation.className = "equation";
       equation.setAttribute("data-text", text);
-      // Made by the program that wrote this page, from trees; names in it are escaped there.
+      // Markup from the program that wrote this page, made from trees; names in it are escaped there.
       equation.innerHTML = pieces.join("");
       room.append(name, equation);
     }
     const slider = by("slider");
     slider.value = to;
     slider.setAttribute("aria-valuetext", s ? phase + s.title : "before the first step");
-    // A slider that is moved says so itself.
+    // A screen reader already announces a slider that is moved.
     if (document.activeElement !== slider) {
       const spoken = s ? s.equations.map((e) => e[0] + ": " + e[2]).join("; ") : "";
       by("live").textContent = "step " + to + " of " + last + (s ? ". " + phase + s.title + ". " + spoken : "");
@@ -155,7 +155,7 @@
     by("next").disabled = by("last").disabled = to === last;
     if (!s) return;
     bringIntoView(s.node, s.from ?? undefined);
-    // From here on the layout is read, once. An equation that is still too wide is scrolled, by the keyboard too.
+    // From here on the layout is read, once. An equation that is still too wide can be scrolled, also by keyboard.
     for (const equation of [...room.querySelectorAll(".equation")].filter((e) => e.scrollWidth > e.clientWidth)) {
       const ariaLabel = equation.previousElementSibling.textContent;
       Object.assign(equation, { tabIndex: 0, role: "group", ariaLabel });
@@ -188,11 +188,12 @@
     markStep();
   }
 
-  // The part of the drawing that is seen.
+  // The visible part of the drawing.
   const whole = svg.viewBox.baseVal;
   const full = { x: whole.x, y: whole.y, w: whole.width, h: whole.height };
   let view = { ...full };
-  // Its size is that of the view box, its place a shift of all: a view box that moves is laid out anew, nodes and all.
+  // The view box sets the size, and a translation of the whole drawing sets the position: moving the view box would lay out
+  // all nodes again.
   let size = "";
   const show = () => {
     cull();
@@ -200,7 +201,7 @@
     if (now !== size) svg.setAttribute("viewBox", size = now);
     by("world").setAttribute("transform", "translate(" + -view.x + " " + -view.y + ")");
   };
-  // Where nodes and edges are; of a large graph, what is far from the view is not drawn.
+  // The positions of nodes and edges; parts of a large graph that are far from the view are not drawn.
   const areas = box.map((g) => {
     const { e, f } = g.transform.baseVal.consolidate().matrix;
     const { width, height } = g.querySelector("rect");
@@ -235,7 +236,7 @@
     show();
   }
   function fit() {
-    // Text stays readable: of a large graph a part is shown, from its inputs.
+    // Text stays readable: of a large graph only a part is shown, beginning at its inputs.
     view = { ...full };
     const room = { w: svg.clientWidth || 800, h: svg.clientHeight || 500 };
     const [wide, high] = [full.w / room.w, full.h / room.h];
@@ -249,7 +250,7 @@
     const s0 = steps[position - 1];
     if (s0) bringIntoView(s0.node, s0.from ?? undefined);
   }
-  // Moves until a node is seen, and another beside it if there is room for both.
+  // Moves until a node is visible, and another one as well if there is room for both.
   function bringIntoView(...wanted) {
     let all = areas[wanted[0]];
     if (wanted[1] !== undefined) {
@@ -309,11 +310,11 @@
     const node = Number(button.dataset.node);
     select(node);
     bringIntoView(node);
-    // On a small screen, what is said of the node is far above.
+    // On a small screen, the details of the node are far above.
     if (list.scrollHeight <= list.clientHeight) by("about").scrollIntoView({ block: "nearest" });
   });
 
-  // Rows with this text in their name, operation or equation.
+  // The rows that contain this text in their name, operation or equation.
   function find() {
     const sought = by("find").value.trim().toLowerCase();
     const has = (row) => [...row.cells].slice(0, 3).some((c) => c.textContent.toLowerCase().includes(sought));
@@ -352,7 +353,7 @@
   const pan = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
-    // The slider moves by itself.
+    // The slider handles its own keys.
     if (e.target.id === "slider" && /^(Arrow|Home|End)/.test(e.key)) return;
     if (e.target.id === "find") {
       if (e.key === "Escape") { e.target.value = ""; find(); }
