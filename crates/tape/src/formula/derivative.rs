@@ -1,4 +1,4 @@
-//! The derivative of a formula, by a reverse sweep over its steps that writes down more steps.
+//! The derivative of a formula, by a reverse sweep over its steps that appends more steps.
 
 use super::Formula;
 use super::expr::{Arithmetic, Expr, Step, continued};
@@ -9,13 +9,14 @@ pub(super) fn slope<T: Float>(f: &Formula<T>, i: usize) -> (Vec<Step<T>>, u32) {
     continued(&f.steps, |at| sweep(f, i, at, at(0).like(1.0)))
 }
 
-/// g ∂f/∂input `i`, where g is one more input.
+/// g ∂f/∂input `i`, where g is an additional input.
 pub(super) fn adjoint<T: Float>(f: &Formula<T>, i: usize) -> (Vec<Step<T>>, u32) {
     continued(&f.steps, |at| sweep(f, i, at, at(0).push(Step::Input(f.inputs))))
 }
 
-/// What a step has been given: its cotangent, and in how many of the branches that were taken it is used, where not in all of
-/// the formula. A cotangent of zero alone does not say that the step is unused: its own derivative need not be zero.
+/// What a step has received: its cotangent, and the number of taken branches that use it, or `None` if the formula
+/// always uses it. A cotangent of zero alone does not mean that the step is unused: its own derivative need not be
+/// zero.
 #[derive(Clone, Copy)]
 struct Cotangent<'e, T: Float> {
     g: Expr<'e, T>,
@@ -34,7 +35,7 @@ fn sweep<'e, T: Float>(
     at: &dyn Fn(u32) -> Expr<'e, T>,
     seed: Expr<'e, T>,
 ) -> Expr<'e, T> {
-    // Only what lies between the input and the output.
+    // Only the steps between the input and the output.
     let mut active = vec![false; f.steps.len()];
     for (id, step) in f.steps.iter().enumerate() {
         active[id] = match step {
@@ -56,7 +57,7 @@ fn sweep<'e, T: Float>(
             }
         };
         let mut give = |to: u32, g: &dyn Fn() -> Expr<'e, T>| add(to, &|| Cotangent { g: g(), live });
-        // A product of zero with a pole would be NaN where no branch leads to.
+        // The product of zero and a pole would be NaN on a branch that is not taken.
         let times = |g: Expr<'e, T>, slope: Expr<'e, T>| match live {
             None => g * slope,
             Some(live) => Expr::select(live.greater(0.0), g * slope, g.like(0.0)),

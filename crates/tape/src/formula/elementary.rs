@@ -1,13 +1,15 @@
-//! The functions of a number, for formulas and for anything generic over [`Real`].
+//! The functions of a number, for formulas and for code that is generic over [`Real`].
 
 use crate::number::Real;
 use crate::rules;
 
 macro_rules! elementary {
     ($($(#[$doc:meta])* $name:ident = $rule:expr;)*) => {
-        /// The usual functions, for every [`Real`]: numbers, [`Expr`](super::Expr)essions in formulas, and values of a tape.
+        /// The usual functions, for every [`Real`]: numbers, [`Expr`](super::Expr)essions in formulas, and values of a
+        /// tape.
         ///
-        /// A function written over `R: Real` can be evaluated on numbers and handed to [`Var::map`](crate::Var::map):
+        /// A function that is generic over `R: Real` can be evaluated on numbers and given to
+        /// [`Var::map`](crate::Var::map):
         ///
         /// ```
         /// use wengert_ops::Tensor;
@@ -34,14 +36,14 @@ macro_rules! elementary {
                 self.apply($rule)
             })*
 
-            /// This to the power of a number.
+            /// This number to the power of a constant.
             #[inline(always)]
             #[track_caller]
             fn power(self, p: f64) -> Self {
                 self.apply(rules::pow::Powf(p))
             }
 
-            /// This to the power of another.
+            /// This number to the power of another.
             #[inline(always)]
             #[track_caller]
             fn power_of(self, p: Self) -> Self {
@@ -129,7 +131,7 @@ elementary! {
     atanh = rules::atanh::Atanh;
     /// Error function.
     erf = rules::erf::Erf;
-    /// 1 - erf(x), accurate far out.
+    /// 1 - erf(x), accurate for large x.
     erfc = rules::erfc::Erfc;
     /// The standard normal distribution function Φ.
     normal_cdf = rules::normal_cdf::NormalCdf;

@@ -1,4 +1,4 @@
-//! [`Expr`]: the number that a closure is traced with.
+//! [`Expr`]: the number with which a closure is traced.
 
 use super::Formula;
 use crate::number::{Float, Real};
@@ -12,8 +12,8 @@ use wengert_ops::kernel::pointwise::{Elementwise, SliceKernel};
 
 /// A number inside a formula: an input, a constant, or something computed from them.
 ///
-/// Arithmetic with other `Expr`s and with `f64` works as with numbers; [`Elementary`](super::Elementary) gives the
-/// functions, [`select`](Expr::select) the branches. An `Expr` has no value: the closure that it is handed to runs once,
+/// Arithmetic with other `Expr`s and with `f64` works as with numbers; [`Elementary`](super::Elementary) has the
+/// functions, [`select`](Expr::select) the branches. An `Expr` has no value: the closure that gets it runs once,
 /// whatever the number of elements.
 pub struct Expr<'e, T: Float> {
     trace: &'e Trace<T>,
@@ -32,7 +32,7 @@ pub(super) struct Trace<T: Float> {
     steps: RefCell<Vec<Step<T>>>,
 }
 
-/// One step of a formula; numbers are those of earlier steps.
+/// One step of a formula; operands are numbers of earlier steps.
 pub(super) enum Step<T: Float> {
     Input(usize),
     Constant(T),
@@ -40,9 +40,9 @@ pub(super) enum Step<T: Float> {
     Binary(Arc<dyn Binary<T>>, [u32; 2]),
     /// Arithmetic, whose derivatives need no function.
     Arithmetic(Arithmetic, [u32; 2]),
-    /// 1 where the comparison holds, else 0.
+    /// 1 if the comparison holds, otherwise 0.
     Compare(Comparison, [u32; 2]),
-    /// The second where the first is not 0, else the third.
+    /// The second if the first is not 0, otherwise the third.
     Select([u32; 3]),
 }
 
@@ -135,8 +135,8 @@ impl<T: Float> Formula<T> {
 }
 
 impl<T: Float> Formula<T> {
-    /// The formula as it is written, its inputs being these; nothing if that is longer than anybody reads. (What a formula
-    /// computes once and uses twice is written twice, so that the length may double with every step.)
+    /// The formula in written form with these inputs; `None` if it is too long to be read. (A step that is computed
+    /// once and used twice is written twice, so the length may double with every step.)
     pub(crate) fn term(&self, inputs: &[Term]) -> Option<Term> {
         const LONGEST: usize = 500;
         let mut all: Vec<Term> = Vec::with_capacity(self.steps.len());
@@ -175,7 +175,7 @@ impl<T: Float> Formula<T> {
     }
 }
 
-/// Steps that go on from those of a formula: where its derivative is written.
+/// Steps that continue those of a formula: its derivative is appended to them.
 pub(super) fn continued<T: Float>(
     steps: &[Step<T>],
     more: impl for<'e> FnOnce(&dyn Fn(u32) -> Expr<'e, T>) -> Expr<'e, T>,
@@ -208,8 +208,8 @@ impl<'e, T: Float> Expr<'e, T> {
         Condition(self.push(Step::Compare(c, [self.id, o.id])))
     }
 
-    /// `yes` where the condition holds, else `no`. The branch not taken has no influence, on the value or on any
-    /// derivative, not even where it is NaN or infinite.
+    /// `yes` if the condition holds, otherwise `no`. The branch that is not taken has no influence on the value or on
+    /// any derivative, even if it is NaN or infinite.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -225,13 +225,13 @@ impl<'e, T: Float> Expr<'e, T> {
         condition.0.push(Step::Select([condition.0.id, yes.id, no.id]))
     }
 
-    /// Where this is less than a number.
+    /// The condition that this is less than another number.
     pub fn less(self, o: impl Into<Bound<'e, T>>) -> Condition<'e, T> {
         let o = self.bound(o.into());
         self.compare(Comparison::Less, o)
     }
 
-    /// Where this is greater than a number.
+    /// The condition that this is greater than another number.
     pub fn greater(self, o: impl Into<Bound<'e, T>>) -> Condition<'e, T> {
         self.bound(o.into()).compare(Comparison::Less, self)
     }
@@ -244,7 +244,7 @@ impl<'e, T: Float> Expr<'e, T> {
     }
 }
 
-/// What an [`Expr`] can be compared with: another, or a number.
+/// What an [`Expr`] can be compared with: another `Expr`, or a number.
 pub enum Bound<'e, T: Float> {
     /// A number.
     Number(f64),
@@ -264,7 +264,7 @@ impl<'e, T: Float> From<Expr<'e, T>> for Bound<'e, T> {
     }
 }
 
-/// The outcome of a comparison inside a formula.
+/// The result of a comparison inside a formula.
 #[derive(Clone, Copy)]
 pub struct Condition<'e, T: Float>(Expr<'e, T>);
 
@@ -274,7 +274,7 @@ macro_rules! operator {
             type Output = Self;
             fn $method(self, o: Self) -> Self {
                 match Arithmetic::$trait {
-                    // Derivatives are full of factors 1.
+                    // Derivatives contain many factors of 1.
                     Arithmetic::Mul if self.is_one() => o,
                     Arithmetic::Mul | Arithmetic::Div if o.is_one() => self,
                     op => self.arithmetic(op, o),

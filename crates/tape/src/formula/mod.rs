@@ -1,9 +1,9 @@
-//! Formulas written as plain closures: traced once, differentiated symbolically, and run block by block.
+//! Formulas written as closures: traced once, differentiated symbolically, and run block by block.
 //!
-//! `x.map(|s| s * s.sin())` calls the closure a single time, with an [`Expr`] in place of a number. What the closure does to
-//! it is written down as steps (`expr.rs`). The derivative of the steps is again a formula, found by a reverse sweep over
-//! them (`derivative.rs`), so there is no order at which it ends. A formula runs as a small program over blocks of elements
-//! in cache (`program.rs`): however long it is, only its inputs and its output are in memory.
+//! `x.map(|s| s * s.sin())` calls the closure a single time, with an [`Expr`] in place of a number. The operations of
+//! the closure are recorded as steps (`expr.rs`). The derivative of the steps, found by a reverse sweep over them
+//! (`derivative.rs`), is again a formula, so derivatives of every order exist. A formula runs as a small program over
+//! blocks of elements in cache (`program.rs`): however long it is, only its inputs and its output are in memory.
 
 mod derivative;
 mod elementary;
@@ -24,9 +24,9 @@ pub(crate) struct Formula<T: Float> {
     steps: Vec<Step<T>>,
     output: u32,
     pub(crate) program: Program<T>,
-    /// The derivative in the direction of each input, found when it is first asked for.
+    /// The derivative with respect to each input, computed on first use.
     slopes: OnceLock<Vec<Arc<Formula<T>>>>,
-    /// Each derivative times one more input, the cotangent: the first-order kernels.
+    /// Each derivative times an additional input, the cotangent: the first-order kernels.
     adjoints: OnceLock<Vec<Program<T>>>,
 }
 
@@ -48,7 +48,7 @@ impl<T: Float> Formula<T> {
         &self.slopes.get_or_init(all)[i]
     }
 
-    /// The cotangent of input `i`: a program of the inputs and, after them, the cotangent of the output.
+    /// The cotangent of input `i`: a program of the inputs, followed by the cotangent of the output.
     pub(crate) fn adjoint(&self, i: usize) -> &Program<T> {
         let all = || {
             let with_respect_to = |i| {

@@ -1,14 +1,14 @@
-//! A formula compiled to steps over a few registers, each a block of elements that stays in the first-level cache.
+//! A formula compiled to steps over a few registers, each of which is a block of elements in the first-level cache.
 
 use super::expr::{Arithmetic, Binary, Comparison, Step, Unary};
 use crate::number::Float;
 use std::sync::Arc;
 use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 
-/// Elements in a block.
+/// The number of elements in a block.
 const BLOCK: usize = 512;
 
-/// Steps in order; results are in registers, which are used again once their value is no longer needed.
+/// Steps in order; results are in registers, which are reused once their value is no longer needed.
 pub(crate) struct Program<T: Float> {
     lines: Vec<Line<T>>,
     constants: Vec<T>,
@@ -38,7 +38,7 @@ enum Code<T: Float> {
 }
 
 impl<T: Float> Program<T> {
-    /// Compiles what the output depends on; the rest of the steps is left out.
+    /// Compiles the steps on which the output depends; the others are left out.
     pub(super) fn compile(steps: &[Step<T>], output: u32) -> Self {
         let mut last_use = vec![None; steps.len()];
         last_use[output as usize] = Some(usize::MAX);
@@ -84,7 +84,7 @@ impl<T: Float> Program<T> {
                 Step::Select(x) => Code::Select(x.each_ref().map(place)),
             };
             program.cost += code.cost();
-            // A register that a step reads is free only after it.
+            // A register that a step reads is free only after that step.
             let to = free.pop().unwrap_or(program.registers);
             program.registers = program.registers.max(to + 1);
             places[id] = Place::Register(to);

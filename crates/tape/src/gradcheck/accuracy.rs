@@ -1,4 +1,4 @@
-//! How exact single precision is: values and gradients of a call against those in double precision.
+//! The accuracy of single precision: values and gradients of a call compared with those in double precision.
 
 use crate::error::Result;
 use crate::gradcheck::jacobian::{index_of, jacobian_of, random, second_jacobian_of};
@@ -11,10 +11,10 @@ use wengert_ops::Tensor;
 
 type Numbers = Vec<f64>;
 
-/// One unit: the distance from 1 to the next number.
+/// One unit: the distance from 1 to the next larger number.
 const UNIT: f64 = f32::EPSILON as f64;
 
-/// Compares; gives the largest errors of values and of gradients, in units of the conditioned result.
+/// Compares values and gradients; returns their largest errors, in units of the conditioned result.
 pub(crate) fn hold(case: &Case, bound: Accuracy, seed: u64, report: &mut Report) -> Result<Accuracy> {
     let single: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
     let double: Vec<Tensor<f64>> = single.iter().map(Tensor::cast).collect();
@@ -55,7 +55,7 @@ pub(crate) fn hold(case: &Case, bound: Accuracy, seed: u64, report: &mut Report)
     let sizes = y.iter().zip(&rows).map(|(y, row)| y.abs() + conditioned(row, &flat));
     let moved: f64 = sizes.zip(&weights).map(|(y, u)| (y * u).abs()).filter(|t| t.is_finite()).sum();
     for (i, x) in double.iter().enumerate() {
-        // Terms of the size of y / x, or of what y is added up from, may cancel in a gradient.
+        // Terms of the size of y / x, or of the summands of y, may cancel in a gradient.
         let size = match extent(&flat[i]) {
             (size, spread) if spread > 0.0 => size.min(spread),
             (size, _) => size,
@@ -80,7 +80,7 @@ pub(crate) fn hold(case: &Case, bound: Accuracy, seed: u64, report: &mut Report)
     Ok(worst)
 }
 
-/// |got - want| in units of `scale`; nothing where single precision cannot hold the result.
+/// |got - want| in units of `scale`; `None` if single precision cannot hold the result.
 fn units(got: f64, want: f64, scale: f64) -> Option<f64> {
     let held = |v: f64| v.is_finite() && (v.abs() as f32).is_finite();
     if !(held(want) && held(scale)) {
@@ -91,17 +91,17 @@ fn units(got: f64, want: f64, scale: f64) -> Option<f64> {
         .map(|u| if got.is_nan() { f64::NAN } else { u })
 }
 
-/// The largest size among some numbers, and how far they lie apart.
+/// The largest absolute value of some numbers, and the difference between the largest and the smallest number.
 fn extent(x: &[f64]) -> (f64, f64) {
     let high = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let low = x.iter().copied().fold(f64::INFINITY, f64::min);
     (high.abs().max(low.abs()), high - low)
 }
 
-/// Σ |∂y/∂x| |x - c|, with c = 0 unless y does not change when all elements of an input move together.
+/// Σ |∂y/∂x| |x - c|, with c = 0 unless y does not change when the same number is added to all elements of an input.
 fn conditioned(row: &[Numbers], x: &[Numbers]) -> f64 {
     let each = row.iter().zip(x).map(|(row, x)| {
-        // What is infinite counts for nothing: it would allow everything.
+        // Infinite terms are left out: they would allow any error.
         let about = |c: f64| {
             let terms = row.iter().zip(x).map(|(d, x)| (d * (x - c)).abs());
             terms.filter(|t| t.is_finite()).sum::<f64>()

@@ -1,4 +1,4 @@
-//! [`Check`]: one function at one point, against finite differences.
+//! [`Check`]: compares the derivatives of one function at one point with finite differences.
 
 use crate::error::Result;
 use crate::gradcheck::difference::Tolerance;
@@ -10,16 +10,17 @@ use wengert_ops::Tensor;
 
 /// A gradient check of one function at one point.
 ///
-/// What is checked, and has to hold for a check to pass:
-/// - the derivatives by the tape are those by finite differences, in the first order, and in the second unless
-///   [`first_order`](Check::first_order) is said;
-/// - the swept gradient is the recorded one;
-/// - it is the same for cotangents in every memory layout (transposed, stepped, reversed, a part, stride 0), it is linear
-///   in the cotangent, and zero for a cotangent of zero;
-/// - it is the same for each input when others are constants, and for each output when others have no cotangent;
+/// A check passes if all of these hold:
+/// - the derivatives by the tape equal those by finite differences, to first order, and to second order unless
+///   [`first_order`](Check::first_order) is set;
+/// - the swept gradient equals the recorded one;
+/// - the gradient is the same for cotangents in every memory layout (transposed, stepped, reversed, a part, stride 0),
+///   linear in the cotangent, and zero for a cotangent of zero;
+/// - it is the same for each input when other inputs are constants, and for each output when other outputs have no
+///   cotangent;
 /// - a second evaluation and a second sweep give the same bits.
 ///
-/// A derivative that cannot be compared is a failure unless it was [allowed](Check::allow_non_finite), and so is a check
+/// A derivative that cannot be compared is a failure unless it is [allowed](Check::allow_non_finite), and so is a check
 /// that compared nothing. A panic inside the function is a failure with its message.
 #[doc(alias = "gradcheck")]
 #[doc(alias = "gradgradcheck")]
@@ -35,14 +36,14 @@ pub struct Check {
     pub(crate) allow_non_finite: bool,
     pub(crate) allow_empty: bool,
     pub(crate) demands: bool,
-    /// Outputs are made of numbers of at least this size.
+    /// Outputs are computed from terms of at least this size.
     pub(crate) floor: f64,
 }
 
 pub(crate) type Function<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + 'f;
 
 impl Check {
-    /// A check of first and second order with the usual tolerance.
+    /// A check of first and second order with the default tolerance.
     pub fn new(name: impl Into<String>) -> Self {
         Check {
             name: name.into(),
@@ -59,65 +60,65 @@ impl Check {
         }
     }
 
-    /// The relative and the absolute tolerance at once; see [`Tolerance`].
+    /// Sets the relative and the absolute tolerance to the same value; see [`Tolerance`].
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         self.rtol(tolerance).atol(tolerance)
     }
 
-    /// The relative tolerance, 10⁻⁶ by default.
+    /// Sets the relative tolerance, 10⁻⁶ by default.
     #[must_use]
     pub fn rtol(mut self, rtol: f64) -> Self {
         self.tolerance.rtol = rtol;
         self
     }
 
-    /// The absolute tolerance, 10⁻⁶ by default: for outputs whose derivatives are of size one or more. Where
-    /// they are smaller it shrinks with them.
+    /// Sets the absolute tolerance, 10⁻⁶ by default: for outputs whose derivatives have a size of one or more. For
+    /// smaller derivatives it shrinks in proportion.
     #[must_use]
     pub fn atol(mut self, atol: f64) -> Self {
         self.tolerance.atol = atol;
         self
     }
 
-    /// The step of the differences that is tried first, for a coordinate of size one; 10⁻⁴ by default. Where
-    /// it settles nothing, steps up to 10⁴ times larger and 10⁶ times smaller are tried.
+    /// Sets the step of the differences that is tried first, for a coordinate of size one; 10⁻⁴ by default. If it
+    /// decides nothing, steps up to 10⁴ times larger and 10⁶ times smaller are tried.
     #[must_use]
     pub fn step(mut self, step: f64) -> Self {
         self.step = step;
         self
     }
 
-    /// Only the first order.
+    /// Checks the first order only.
     #[must_use]
     pub fn first_order(mut self) -> Self {
         self.order = 1;
         self
     }
 
-    /// `n` random directions instead of the full Jacobian, for functions of many numbers: compares ⟨u, J v⟩ by
-    /// finite differences along v with ⟨Jᵀu, v⟩ by the tape. A wrong element is then searched for.
+    /// Checks `n` random directions instead of the full Jacobian, for functions of many numbers: compares ⟨u, J v⟩ by
+    /// finite differences along v with ⟨Jᵀu, v⟩ by the tape. If they differ, it then searches for a wrong element.
     #[must_use]
     pub fn directions(mut self, n: usize) -> Self {
         self.directions = [n; 2];
         self
     }
 
-    /// As [`directions`](Check::directions), for the second order alone.
+    /// The same as [`directions`](Check::directions), for the second order only.
     #[must_use]
     pub(crate) fn second_order_directions(mut self, n: usize) -> Self {
         self.directions[1] = n;
         self
     }
 
-    /// The seed of directions and cotangents.
+    /// Sets the seed of directions and cotangents.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// What the inputs are called in the report, in their order.
+    /// Sets the names of the inputs in the report, in order.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -135,27 +136,27 @@ impl Check {
     }
 
     /// Derivatives that cannot be compared, since the function is NaN or infinite at the point or on both sides of it,
-    /// are counted as skipped and are no failure.
+    /// are counted as skipped and are not failures.
     #[must_use]
     pub fn allow_non_finite(mut self) -> Self {
         self.allow_non_finite = true;
         self
     }
 
-    /// A check that compares nothing, since an input or the output has no elements, is no failure.
+    /// A check that compares nothing, since an input or the output has no elements, is not a failure.
     #[must_use]
     pub fn allow_empty(mut self) -> Self {
         self.allow_empty = true;
         self
     }
 
-    /// Outputs that are smaller than this are made of numbers of this size, and rounded as these are.
+    /// Outputs smaller than `size` are computed from terms of this size, and have their rounding errors.
     pub(crate) fn floor(mut self, size: f64) -> Self {
         self.floor = size;
         self
     }
 
-    /// Only the derivatives, without the other properties.
+    /// Checks only the derivatives, not the other properties.
     pub(crate) fn derivatives_only(mut self) -> Self {
         self.demands = false;
         self

@@ -1,6 +1,6 @@
-//! Every kind of cotangent that a rule can be handed, and everything that can be asked of it: the gradient must not
-//! depend on how a cotangent lies in memory, on which inputs are constants, on which outputs something depends on, or on
-//! how often it was asked for.
+//! Every kind of cotangent that a rule can get, and every request for a gradient: the gradient must not depend on the
+//! memory layout of a cotangent, on which inputs are constants, on which outputs are used, or on how often it is
+//! computed.
 
 use crate::error::Result;
 use crate::gradcheck::check::{Check, Function};
@@ -11,7 +11,7 @@ use crate::tape::Tape;
 use crate::tape::var::Var;
 use wengert_ops::Tensor;
 
-/// Cotangents, one for each output, `None` for an output on which nothing depends.
+/// Cotangents, one for each output; `None` for an unused output.
 type Seeds = Vec<Option<Tensor<f64>>>;
 
 pub(crate) fn hold(
@@ -42,7 +42,7 @@ pub(crate) fn hold(
         return Ok(());
     }
     here.repeated(f, inputs, &seeds, &expected, report)?;
-    // Both ways round in their own manner: each is compared with itself.
+    // Swept and recorded gradients are each compared with those of the same kind.
     let expected = [expected, recorded];
     here.layouts(&g, &expected, report)?;
     here.combinations(&g, &expected, report)?;
@@ -70,18 +70,18 @@ struct Here<'c, 't> {
     tape: &'t Tape<f64>,
     x: Vec<Var<'t, f64>>,
     y: Vec<Var<'t, f64>>,
-    /// For each input the size of what may have cancelled in its gradient.
+    /// For each input, the size of the terms that may cancel in its gradient.
     terms: Vec<f64>,
 }
 
-/// Gradients of all inputs: swept, and recorded.
+/// The gradients of all inputs: swept, and recorded.
 type Expected = [Vec<Option<Tensor<f64>>>; 2];
 
-/// What was computed from the same numbers in the same way may differ by rounding.
+/// Gradients that are computed from the same numbers in the same way may differ by rounding.
 const ROUNDING: f64 = 1e-9;
 
 impl<'t> Here<'_, 't> {
-    /// The gradients with respect to the inputs that are wanted; nothing for the others.
+    /// The gradients with respect to the wanted inputs; `None` for the others.
     fn by(&self, how: How, seeds: &Seeds, wanted: &[bool]) -> Result<Vec<Option<Tensor<f64>>>> {
         let pairs = self.y.iter().zip(seeds).filter_map(|(y, g)| Some((*y, g.clone()?)));
         let pairs: Vec<_> = pairs.filter(|(y, _)| y.kind().1).collect();
@@ -98,7 +98,7 @@ impl<'t> Here<'_, 't> {
         Ok(wanted.iter().map(|w| if *w { gradients.next() } else { None }).collect())
     }
 
-    /// Compares gradients element by element; where one of them was not asked for there is nothing to compare.
+    /// Compares gradients element by element; where one of them was not requested, nothing is compared.
     fn same(
         &self,
         first: &str,
@@ -113,7 +113,7 @@ impl<'t> Here<'_, 't> {
             let shape = a.shape();
             let (a, b) = (a.to_vec(), b.to_vec());
             let finite = a.iter().chain(&b).filter(|v| v.is_finite());
-            // Below the smallest normal number there are fewer digits.
+            // Numbers below the smallest normal number have fewer digits.
             let size = finite.fold((1e-5 * self.terms[i]).max(f64::MIN_POSITIVE), |m, v| m.max(v.abs()));
             let wrong = |(a, b): (&f64, &f64)| {
                 let close = (a - b).abs() <= tolerance * size;
@@ -135,7 +135,7 @@ impl<'t> Here<'_, 't> {
         }
     }
 
-    /// A second evaluation, and a second sweep, give the same bits.
+    /// A second evaluation and a second sweep give the same bits.
     fn repeated(
         &self,
         f: &Function<'_>,
@@ -172,7 +172,7 @@ impl<'t> Here<'_, 't> {
         Ok(())
     }
 
-    /// The same cotangents lying otherwise in memory.
+    /// The same cotangents in other memory layouts.
     fn layouts(&self, g: &[Tensor<f64>], expected: &Expected, report: &mut Report) -> Result<()> {
         let all = vec![true; self.x.len()];
         for kind in &LayoutKind::ALL[1..] {
@@ -187,11 +187,11 @@ impl<'t> Here<'_, 't> {
                 for (how, expected) in BOTH.into_iter().zip(expected) {
                     let got = self.by(how, &seeds, &all)?;
                     let second = format!("with a cotangent of strides {strides:?} {}", how.word());
-                    self.same("with a dense cotangent", expected, &second, &got, ROUNDING, report);
+                    self.same("with a contiguous cotangent", expected, &second, &got, ROUNDING, report);
                 }
             }
         }
-        // Stride 0: what a sum hands back.
+        // Stride 0: the cotangent of a sum.
         for whole in [true, false] {
             let expanded: Vec<_> = g.iter().map(|g| expand(g, whole)).collect::<Result<_>>()?;
             if expanded.iter().all(Tensor::is_contiguous) {
@@ -204,13 +204,13 @@ impl<'t> Here<'_, 't> {
                 let expected = self.by(how, &dense, &all)?;
                 let got = self.by(how, &seeds, &all)?;
                 let second = format!("with a cotangent of strides {strides:?} {}", how.word());
-                self.same("with a dense cotangent", &expected, &second, &got, ROUNDING, report);
+                self.same("with a contiguous cotangent", &expected, &second, &got, ROUNDING, report);
             }
         }
         Ok(())
     }
 
-    /// Zero gives zero, and g(Σ) = Σ g: one element of the cotangent apart from the others.
+    /// Zero gives zero, and g(Σ) = Σ g, with one element of the cotangent separated from the others.
     fn combinations(&self, g: &[Tensor<f64>], expected: &Expected, report: &mut Report) -> Result<()> {
         let all = vec![true; self.x.len()];
         let zeros: Seeds = g.iter().map(|g| Some(Tensor::full_like(g, 0.0))).collect();
@@ -247,7 +247,7 @@ impl<'t> Here<'_, 't> {
                     continue;
                 };
                 let mut sum_of_both = a.add(b)?;
-                // Where a slope is infinite, that of a cotangent of zero is no number.
+                // Where a derivative is infinite, its product with a cotangent of zero is NaN.
                 if let Some(whole) = &expected[i] {
                     for (s, &w) in sum_of_both.data_mut().iter_mut().zip(&whole.to_vec()) {
                         *s = if w.is_infinite() && s.is_nan() { w } else { *s };
@@ -256,7 +256,7 @@ impl<'t> Here<'_, 't> {
                 sum.push(Some(sum_of_both));
             }
             let second = format!("{} as the sum of two", how.word());
-            self.same("with a dense cotangent", expected, &second, &sum, ROUNDING, report);
+            self.same("with a contiguous cotangent", expected, &second, &sum, ROUNDING, report);
         }
         Ok(())
     }
@@ -279,7 +279,7 @@ impl<'t> Here<'_, 't> {
         let mut demands: Vec<_> = one_constant.chain(one_variable).collect();
         demands.dedup();
         for wanted in demands {
-            // The recorded sweep can also be asked for some of the variables.
+            // The recorded sweep can also be limited to some of the variables.
             let got = self.by(How::Recorded, seeds, &wanted)?;
             let names = |of: bool| {
                 let chosen = (0..n).filter(|i| wanted[*i] == of).map(|i| input_name(self.check, i));
@@ -303,7 +303,7 @@ impl<'t> Here<'_, 't> {
         Ok(())
     }
 
-    /// Each output alone, and each left out: the same as a cotangent of zero for those that are missing.
+    /// Each output alone, and each left out: the result equals that with cotangents of zero for the missing outputs.
     fn outputs(&self, g: &[Tensor<f64>], report: &mut Report) -> Result<()> {
         let n = g.len();
         if n < 2 {
@@ -328,7 +328,7 @@ impl<'t> Here<'_, 't> {
     }
 }
 
-/// One number, or one row, of `g` in the place of all, with strides of 0.
+/// One number, or one row, of `g`, expanded to its whole shape with strides of 0.
 fn expand(g: &Tensor<f64>, whole: bool) -> Result<Tensor<f64>> {
     if g.numel() == 0 || g.rank() == 0 {
         return Ok(g.clone());

@@ -1,31 +1,31 @@
-//! [`Differences`]: a derivative from values alone, and how far it can be trusted.
+//! [`Differences`]: a derivative computed from values alone, with its uncertainty.
 //!
-//! A difference quotient has two errors that pull its step in opposite directions: truncation, which shrinks with the
-//! step, and the rounding of the function, which grows. No single step suits 1/x at 10⁻³, sin(10⁴ x) and 10⁸ + x. So
-//! the derivative is estimated with several steps, each estimate comes with its uncertainty, and what decides is an
-//! estimate that is certain enough.
+//! A difference quotient has two errors that depend on the step in opposite ways: truncation, which shrinks with the
+//! step, and the rounding of the function, which grows as the step shrinks. No single step suits 1/x at 10⁻³, sin(10⁴
+//! x) and 10⁸ + x. Therefore the derivative is estimated with several steps, each estimate has an uncertainty, and an
+//! estimate that is certain enough decides.
 
 use crate::error::Result;
 
-/// How close is equal: |tape - differences| ≤ `rtol` |differences| + `atol` min(1, scale), besides the uncertainty of
-/// the differences. The scale is that of the derivatives of the same output, so that a function of size 10⁻⁸ is held to
-/// as many digits as one of size 1.
+/// The condition for equality: |tape - differences| ≤ `rtol` |differences| + `atol` min(1, scale), plus the uncertainty
+/// of the differences. The scale is that of the derivatives of the same output, so that a function of size 10⁻⁸ needs
+/// as many correct digits as one of size 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
     /// The relative tolerance.
     pub rtol: f64,
-    /// The absolute tolerance, for functions whose derivatives are of size one or more.
+    /// The absolute tolerance, for functions whose derivatives have a size of one or more.
     pub atol: f64,
 }
 
 impl Default for Tolerance {
-    /// 10⁻⁶ both.
+    /// 10⁻⁶ for both.
     fn default() -> Self {
         Tolerance { rtol: 1e-6, atol: 1e-6 }
     }
 }
 
-/// Below this, numbers have fewer digits than others.
+/// Numbers below this have fewer digits than others.
 const SUBNORMAL: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 
 /// A tolerance for one derivative.
@@ -47,25 +47,26 @@ impl Tolerance {
     }
 }
 
-/// What a derivative turned out to be beside its differences.
+/// The result of comparing a derivative with its differences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
-    /// Equal, with the relative error that is left.
+    /// Equal, with the remaining relative error.
     Equal(f64),
-    /// The function has a kink here, and the derivative lies between those from the left and from the right.
+    /// The function has a kink here, and the derivative is between those from the left and from the right.
     Kink,
-    /// Another number: the derivatives by differences from the left and from the right, equal away from kinks.
+    /// Different, with the derivatives by differences from the left and from the right, which are equal away from
+    /// kinks.
     Different(f64, f64),
-    /// Nothing can be said.
+    /// The comparison is not possible.
     Unknown(Unknown),
 }
 
-/// Why differences say nothing about a derivative.
+/// The reason why differences say nothing about a derivative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     /// The function is NaN or infinite at the point.
     Value,
-    /// It is finite at the point, and on neither side of it.
+    /// The function is finite at the point, but on neither side of it.
     Neighbourhood,
     /// The differences are too rough to tell a right derivative from a wrong one.
     Rough,
@@ -83,18 +84,18 @@ impl std::fmt::Display for Unknown {
 
 type Values = Vec<f64>;
 
-/// The values of a function along a line, f(t) for small t, computed as they are needed.
+/// The values of a function along a line, f(t) for small t, computed on demand.
 pub struct Differences<'f> {
     f: Box<dyn FnMut(f64) -> Result<Values> + 'f>,
     /// f(0).
     y: Values,
-    /// The usual step for a coordinate of size one.
+    /// The default step for a coordinate of size one.
     step: f64,
-    /// The largest step at which a function has no fourth differences beside its noise.
+    /// The largest step at which the fourth differences of a function are only noise.
     fine: f64,
-    /// Where on its axis the line passes through 0: the steps are rounded to what can be added to it.
+    /// The coordinate at t = 0: steps are rounded so that they can be added to it exactly.
     at: f64,
-    /// The size of what is rounded on the way to a value, where that is larger than the value.
+    /// The size of the numbers that are rounded on the way to a value, if they are larger than the value.
     rounded: f64,
     stencils: Vec<(f64, Option<Stencil>)>,
 }
@@ -105,19 +106,20 @@ struct Stencil {
     at: [(Values, Values); 3],
 }
 
-/// A number and how far it can be off.
+/// A number and its uncertainty.
 #[derive(Clone, Copy)]
 struct Estimate {
     value: f64,
     error: f64,
-    /// Whether smaller steps change it little: at a step as large as the function's own scale it says nothing of the point.
+    /// Whether smaller steps change it little: with a step as large as the scale of the function it says nothing about
+    /// the point.
     settled: bool,
 }
 
 impl Estimate {
     const NONE: Estimate = Estimate { value: f64::NAN, error: f64::INFINITY, settled: false };
 
-    /// With the errors of its truncation and of rounding.
+    /// An estimate with the given errors of truncation and of rounding.
     fn new(value: f64, truncation: f64, rounding: f64) -> Estimate {
         let settled = truncation <= (0.1 * value.abs()).max(rounding);
         Estimate { value, error: truncation + rounding, settled }
@@ -147,7 +149,8 @@ struct Sides {
 impl Sides {
     const NONE: Sides = Sides { central: Estimate::NONE, left: Estimate::NONE, right: Estimate::NONE };
 
-    /// Whether the two sides differ by more than they are uncertain: a kink, or something that looks like one at this step.
+    /// Whether the two sides differ by more than their uncertainty: a kink, or something that looks like one at this
+    /// step.
     fn are_apart(&self, absolute: f64) -> bool {
         let Sides { left, right, .. } = self;
         let size = left.value.abs().max(right.value.abs());
@@ -158,17 +161,18 @@ impl Sides {
 
 impl<'f> Differences<'f> {
     /// The differences of `f` around 0, where its values are `y`. `at` is the coordinate that is moved (0 for a
-    /// direction), `step` the usual step for a coordinate of size one.
+    /// direction), `step` the default step for a coordinate of size one.
     pub fn new(f: impl FnMut(f64) -> Result<Values> + 'f, y: Values, at: f64, step: f64) -> Self {
         let base = 1.0 + at.abs();
-        // The usual step, smaller ones for what varies fast, steps relative to a small coordinate, larger ones for
-        // what is lost in the rounding of a large value.
+        // The default step, smaller steps for functions that vary fast, steps relative to a small coordinate, and
+        // larger steps for derivatives that are lost in the rounding of a large value.
         let mut steps: Vec<f64> = [1.0, 1e-2, 1e-4, 1e-6].map(|s| s * step * base).to_vec();
         if at != 0.0 && at.abs() < 0.1 {
             steps.extend([1.0, 1e-2].map(|s| s * step * at.abs()));
         }
         steps.extend([1e2, 1e4].map(|s| s * step * base));
-        // Far out, what varies on the scale of one has the steps of a coordinate of size one that can still be resolved.
+        // At a large coordinate, a function that varies on the scale of one needs a step for that scale that can still
+        // be resolved.
         if at.abs() > 1e5 {
             steps.push(1e3 * step);
         }
@@ -184,8 +188,9 @@ impl<'f> Differences<'f> {
         }
     }
 
-    /// The same differences for a coordinate among others at a large common offset, `spread` apart: what varies with their
-    /// differences varies on that scale, and a step on the scale of the offset sees another function.
+    /// The same differences for a coordinate among others that have a large common offset and differ by `spread`: a
+    /// function of their differences varies on the scale of `spread`, so a step on the scale of the offset would
+    /// measure something else.
     #[must_use]
     pub(crate) fn among(mut self, spread: f64) -> Self {
         if spread.is_finite() && spread > 0.0 && spread <= 1e-5 * self.at.abs() {
@@ -200,7 +205,8 @@ impl<'f> Differences<'f> {
         self
     }
 
-    /// The same differences of values that are sums of numbers as large as given: their rounding is that of the terms.
+    /// The same differences of values that are sums of numbers of the given size: the values have the rounding errors
+    /// of these terms.
     #[must_use]
     pub fn of_terms(mut self, size: f64) -> Self {
         self.rounded = if size.is_finite() { size } else { 0.0 };
@@ -208,7 +214,7 @@ impl<'f> Differences<'f> {
     }
 
     /// Compares the derivative of value `j` with the tape's `got`. `scale` is the largest derivative of that value in
-    /// any direction; `rounding` is what `got` may be off by where its terms cancel.
+    /// any direction; `rounding` is the possible error of `got` from terms that cancel.
     ///
     /// # Errors
     /// If the function fails.
@@ -234,12 +240,12 @@ impl<'f> Differences<'f> {
             e.is_known() && certain && off <= allowed.beside(e.value) + 2.0 * e.error
         };
         let digit = f64::EPSILON * y.abs().max(self.rounded);
-        // The usual step's derivative.
+        // The derivative with the default step.
         let mut usual: Option<(bool, f64)> = None;
         for s in 0..self.stencils.len() {
             let sides = self.sides(s, j)?;
-            // That the value does not move says something where its digits could show it, and, at a small step, where
-            // the usual one saw nothing certain, or so much that it would be seen here as well.
+            // A constant value is evidence only if its digits could show a change, and, at a small step, only if the
+            // default step gave nothing certain, or a derivative so large that it would be seen here as well.
             let h = self.stencils[s].0;
             let open = usual.is_none_or(|(known, slope)| !known || slope * h >= 100.0 * digit);
             let flat = open && digit <= 1e-6 * h && sides.central.value == 0.0 && self.constant(s, j);
@@ -252,7 +258,7 @@ impl<'f> Differences<'f> {
                     sides.central.is_known() && !sides.are_apart(absolute) && value.abs() > 10.0 * error;
                 (known, value.abs())
             });
-            // Where only the second derivative jumps, each side is exact and the two together are not.
+            // Where only the second derivative jumps, each one-sided derivative is exact and the central one is not.
             if near(sides.left, 1e-6) && near(sides.right, 1e-6) {
                 let error = relative(sides.left.value, got, scale.max(absolute));
                 return Ok(Verdict::Equal(error.max(relative(sides.right.value, got, scale.max(absolute)))));
@@ -261,7 +267,7 @@ impl<'f> Differences<'f> {
         self.decide(j, got, scale, allowed)
     }
 
-    /// The verdict where no step makes the derivative right beyond doubt.
+    /// The verdict if no step confirms the derivative beyond doubt.
     fn decide(&mut self, j: usize, got: f64, scale: f64, allowed: Allowed) -> Result<Verdict> {
         let mut all = Vec::new();
         for s in 0..self.stencils.len() {
@@ -278,11 +284,12 @@ impl<'f> Differences<'f> {
         }
         let usual = self.stencils[0].0;
         let central = best_of(&all, usual, |s| s.central);
-        // One side alone is no better than the function is straight: a long way off it may be flat.
+        // A one-sided derivative is only as good as the function is straight: at a large distance the function may be
+        // flat.
         all.retain(|(h, _)| *h <= 100.0 * usual);
         let (left, right) = (best_of(&all, usual, |s| s.left), best_of(&all, usual, |s| s.right));
-        // A kink is what is left of the difference between the sides at the smallest steps that resolve them. A difference
-        // that goes with the step is only a jump of the second derivative.
+        // There is a kink if a difference between the sides remains at the smallest steps that resolve them. A
+        // difference proportional to the step is only a jump of the second derivative.
         let resolved = |s: &&Sides| {
             let size = s.left.value.abs().max(s.right.value.abs());
             let blur = s.left.error + s.right.error;
@@ -306,8 +313,8 @@ impl<'f> Differences<'f> {
                 return Ok(if between { Verdict::Kink } else { Verdict::Different(left.value, right.value) });
             }
         }
-        // So close to a jump of the second derivative that no step fits in between, the sides differ by a millionth of
-        // how steeply the function goes on.
+        // The point is so close to a jump of the second derivative that no step fits in between: the sides differ by at
+        // most a millionth of the steepest slope nearby.
         let (low, high) = (left.value.min(right.value), left.value.max(right.value));
         let slack = allowed.beside(high.abs().max(low.abs()));
         let between = low - slack <= got && got <= high + slack;
@@ -315,7 +322,7 @@ impl<'f> Differences<'f> {
             return Ok(Verdict::Kink);
         }
         let expected = match (left.is_known(), right.is_known()) {
-            // The edge of the domain.
+            // The point is on the edge of the domain.
             (true, false) if !central.is_known() => left,
             (false, true) if !central.is_known() => right,
             (false, false) if !central.is_known() => {
@@ -330,8 +337,8 @@ impl<'f> Differences<'f> {
             return Ok(Verdict::Different(expected.value, expected.value));
         }
         let certain = 1e-3 * expected.value.abs().max(got.abs());
-        // More than the rounding of the value lets differences see, nobody can ask; nor more than a small part of how
-        // steeply the function goes on from here, where the slope is zero.
+        // Differences cannot be more accurate than the rounding of the value allows. Where the derivative is zero, a
+        // small part of the steepest slope nearby is accurate enough.
         let flat = expected.error * (1.0 + self.at.abs()) <= 1e-9 * self.y[j].abs().max(self.rounded)
             || expected.error <= 1e-6 * self.steepest(j);
         if expected.error <= certain.max(allowed.absolute) || flat {
@@ -341,22 +348,23 @@ impl<'f> Differences<'f> {
         }
     }
 
-    /// The size of a number whose rounding is as large as the noise of value `j`, measured: what is left at small steps when a
-    /// parabola is taken away. A value can be much less exact than its size says, where large terms cancel inside.
+    /// The size of a number whose rounding errors are as large as the noise of value `j`: the noise is measured as what
+    /// remains at small steps when a parabola is subtracted. A value can be much less exact than its size suggests if
+    /// large terms cancel in its computation.
     fn noise(&self, j: usize) -> f64 {
         let fine = self.stencils.iter().filter(|(h, _)| *h <= self.fine).filter_map(|(_, s)| s.as_ref());
         let noise = fine.flat_map(|stencil| {
             let [half, one, two] = stencil.at.each_ref().map(|(l, r)| (l[j], r[j]));
-            // Fourth differences of noise of size 1 are of size √70.
+            // Fourth differences of noise of size 1 have a size of √70.
             [(half, one), (one, two)].map(|(near, far)| {
                 (far.0 - 4.0 * near.0 + 6.0 * self.y[j] - 4.0 * near.1 + far.1).abs() / 70f64.sqrt()
             })
         });
-        // Measured, it need not be taken for as many units as where it is only estimated.
+        // The noise is measured, so it needs fewer units of margin than an estimated one.
         noise.filter(|n| n.is_finite()).fold(0.0, f64::max) / (8.0 * f64::EPSILON)
     }
 
-    /// The steepest way from the point to any other that was evaluated, the usual step away or further.
+    /// The steepest slope from the point to any evaluated point at the distance of the default step or more.
     fn steepest(&self, j: usize) -> f64 {
         let usual = self.stencils[0].0;
         let far = self.stencils.iter().filter(|(h, _)| *h >= usual);
@@ -367,7 +375,7 @@ impl<'f> Differences<'f> {
         ways.filter(|w| w.is_finite()).fold(0.0, f64::max)
     }
 
-    /// Whether value `j` is the same number everywhere on a stencil.
+    /// Whether value `j` is the same number at all points of a stencil.
     fn constant(&self, s: usize, j: usize) -> bool {
         let stencil = self.stencils[s].1.as_ref();
         stencil.is_some_and(|s| s.at.iter().all(|(l, r)| l[j] == self.y[j] && r[j] == self.y[j]))
@@ -376,7 +384,7 @@ impl<'f> Differences<'f> {
     fn sides(&mut self, s: usize, j: usize) -> Result<Sides> {
         let (step, stencil) = &mut self.stencils[s];
         if stencil.is_none() {
-            // A step that the coordinate can be moved by exactly.
+            // A step by which the coordinate can be moved exactly.
             let h = (self.at + *step) - self.at;
             let h = if h > 0.0 { h } else { *step };
             let mut pair = |d: f64| Ok::<_, crate::Error>(((self.f)(-d)?, (self.f)(d)?));
@@ -395,24 +403,24 @@ impl Stencil {
         let [half, one, two] = [0, 1, 2].map(|i| (self.at[i].0[j], self.at[i].1[j]));
         let largest =
             [half, one, two].iter().fold(y.abs().max(rounded), |m, (l, r)| m.max(l.abs()).max(r.abs()));
-        // The rounding of the function, a few units in its last place, is divided by the step; the rounding of the
-        // moved coordinate is a relative error of the step.
+        // The rounding error of the function, a few units in its last place, is divided by the step; the rounding error
+        // of the moved coordinate is a relative error of the step.
         let rounding = |value: f64, ulps: f64| {
             ulps * f64::EPSILON * largest / h + 4.0 * f64::EPSILON * (at.abs() / h) * value.abs()
         };
-        // Quotients that come no closer as the step is halved, as truncation does by 1/4 for both sides together and 1/2 for
-        // one, differ by noise.
+        // When the step is halved, truncation errors shrink to 1/4 for the central quotient and to 1/2 for one-sided
+        // ones. Quotients that do not come closer at this rate differ by noise.
         let stray = |a: f64, b: f64, c: f64, most: f64| {
             if (a - b).abs() > most * (b - c).abs() { 2.0 * (a - b).abs() } else { 0.0 }
         };
         let central = |(l, r): (f64, f64), h: f64| (r - l) / (2.0 * h);
         let (a, b, c) = (central(half, h / 2.0), central(one, h), central(two, 2.0 * h));
-        // Richardson: errors in h² and h⁴ cancel.
+        // Richardson extrapolation: errors in h² and h⁴ cancel.
         let (ab, bc) = (a + (a - b) / 3.0, b + (b - c) / 3.0);
         let value = ab + (ab - bc) / 15.0;
         let truncation = 4.0 * (value - ab).abs() + (ab - bc).abs() / 4.0 + stray(a, b, c, 0.35);
         let central = Estimate::new(value, truncation, rounding(value, 32.0));
-        // And here, in h and h².
+        // Here, errors in h and h² cancel.
         let side = |f: [f64; 3]| {
             let (a, b, c) = ((f[0] - y) / (0.5 * h), (f[1] - y) / h, (f[2] - y) / (2.0 * h));
             let (ab, bc) = (a + (a - b), b + (b - c));
@@ -428,9 +436,10 @@ impl Stencil {
     }
 }
 
-/// The most certain of the estimates that another one, of about its certainty, agrees with. A step so large that the function is
-/// another one there, or so small that its value does not move, claims a certainty that it does not have, and stands alone. Where
-/// all do, the one nearest to the usual step.
+/// The most certain estimate with which another estimate of similar certainty agrees. If a step is so large that the
+/// function behaves differently there, or so small that its value does not change, the estimate claims a certainty that
+/// it does not have, and no other agrees with it. If no two agree, the estimate with the step nearest to the default is
+/// returned.
 fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> Estimate {
     let mut known: Vec<(f64, Estimate)> =
         by_step.iter().map(|(h, s)| (*h, of(s))).filter(|(_, e)| e.is_known()).collect();
@@ -440,7 +449,8 @@ fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> 
     if known.iter().any(|(_, e)| e.settled) {
         known.retain(|(_, e)| e.settled);
     }
-    // What a larger step sees is no news of this point where a smaller one has digits, and others.
+    // An estimate with a larger step says nothing about this point if a smaller step gives accurate digits that differ
+    // from it.
     known.sort_by(|a, b| a.0.total_cmp(&b.0));
     let sharp = |e: &Estimate| e.error <= 0.1 * e.value.abs();
     let nearest = known.iter().position(|(_, e)| sharp(e));
@@ -453,7 +463,7 @@ fn best_of(by_step: &[(f64, Sides)], usual: f64, of: fn(&Sides) -> Estimate) -> 
     }
     let seconded = |i: usize| {
         let e = known[i].1;
-        // Rounding grows by as much as a step shrinks, a hundredfold.
+        // Rounding errors grow by the factor by which a step shrinks, a hundredfold.
         let as_certain = 300.0 * e.error.max(1e-9 * e.value.abs());
         known.iter().enumerate().any(|(j, (_, o))| j != i && o.error <= as_certain && !e.contradicts(*o))
     };
@@ -473,7 +483,7 @@ pub(crate) fn relative(a: f64, b: f64, scale: f64) -> f64 {
     if a == b { 0.0 } else { (a - b).abs() / a.abs().max(scale.min(1.0)).max(f64::MIN_POSITIVE) }
 }
 
-/// Whether the slope grows in the direction of `got` without an end in sight as the step shrinks.
+/// Whether the slope grows towards `got` without limit as the step shrinks.
 fn diverges(by_step: &[(f64, Sides)], got: f64) -> bool {
     let grows = |of: fn(&Sides) -> Estimate| {
         let slopes: Vec<f64> = by_step.iter().map(|(_, s)| of(s).value * got.signum()).collect();
@@ -513,7 +523,7 @@ mod tests {
         right(|x| (1e4 * x).sin(), 0.0, 1e4);
         right(|x| (1e4 * x).sin(), 1.0, 1e4 * 1e4f64.cos());
         right(|x| 1e8 + x, 0.5, 1.0);
-        // Here only the largest step moves the value.
+        // Only the largest step changes the value here.
         let far = judge(|x| 1e13 + x, 0.5, 0.0);
         assert!(matches!(far, Verdict::Different(..)), "{far:?}");
         right(|x| 1e8 + x.sin(), 0.5, 0.5f64.cos());
@@ -527,7 +537,8 @@ mod tests {
 
     #[test]
     fn noise_far_beyond_the_rounding_of_the_value_is_measured() {
-        // 10⁸ times a standardised number, the mean and the deviation of two: large terms cancel inside.
+        // 10⁸ times a standardised number, with the mean and the deviation of two numbers: large terms cancel in the
+        // computation.
         let f = |x: f64| {
             let other = -99999997.98196755;
             let mean = (x + other) / 2.0;

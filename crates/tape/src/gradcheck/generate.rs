@@ -1,11 +1,11 @@
-//! Inputs for property tests: shapes, layouts, and values that are meant to hurt.
+//! Inputs for property tests: shapes, layouts, and difficult values.
 
 use crate::gradcheck::layout::LayoutKind;
 use rand::{Rng as _, RngExt};
 use wengert_ops::Tensor;
 use wengert_ops::random::Key;
 
-/// Which numbers an op accepts, away from its poles.
+/// The numbers that an op accepts, away from its poles.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Domain {
     /// Any number: normal values, mixed with zeros, ones, ties and values of other sizes.
@@ -14,9 +14,9 @@ pub enum Domain {
     Kinks(&'static [f64]),
     /// Multiples of a quarter: ties are frequent, near ties impossible.
     Grid,
-    /// Numbers between the two bounds, drawn evenly.
+    /// Numbers between the two bounds, uniformly distributed.
     Between(f64, f64),
-    /// Numbers of either sign whose size is between the two bounds.
+    /// Numbers of either sign whose absolute value is between the two bounds.
     Away(f64, f64),
 }
 
@@ -26,7 +26,7 @@ impl Domain {
     /// Numbers of either sign, away from zero.
     pub const NON_ZERO: Domain = Domain::Away(0.3, 3.0);
 
-    /// Whether a named point may be taken: it is accepted, and differences do not straddle a kink.
+    /// Whether a named point may be used: it is accepted, and differences do not straddle a kink.
     fn takes(self, v: f64) -> bool {
         match self {
             Domain::Real => true,
@@ -38,18 +38,18 @@ impl Domain {
     }
 }
 
-/// What a case is meant to show.
+/// The purpose of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Small tensors of moderate numbers: the full Jacobian is compared.
     Usual,
-    /// A tensor without elements, where the op takes one.
+    /// A tensor without elements, if the op accepts one.
     Empty,
-    /// Up to 10⁴ elements, in sizes around the blocks of kernels; compared along random directions.
+    /// Up to 10⁴ elements, in sizes around the block sizes of kernels; compared along random directions.
     Large,
     /// Values at the ends of the range: large common offsets, tiny and huge numbers, the points that the op names.
     Extreme,
-    /// Offsets and scales at which single precision loses digits if a formula is careless.
+    /// Offsets and scales at which a careless formula loses digits in single precision.
     Scaled,
 }
 
@@ -66,7 +66,7 @@ impl Kind {
     }
 }
 
-/// What is done to the numbers of a case.
+/// The transformation of the numbers of a case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Transform {
     None,
@@ -79,7 +79,8 @@ enum Transform {
     Spikes(&'static [f64]),
 }
 
-/// ln of the largest numbers of both precisions and what lies around it, underflow, subnormal numbers, both zeros.
+/// The logarithms of the largest numbers of both precisions and numbers around them, underflow, subnormal numbers, both
+/// zeros.
 const SPIKES: &[f64] = &[
     709.0, 709.78, -709.0, -745.0, 88.0, 88.7, -87.0, -103.0, 40.0, -40.0, 1e8, -1e8, 1e-8, -1e-8, 1e-160,
     -1e-310, 5e-324, -0.0, 0.0,
@@ -96,13 +97,13 @@ pub struct Gen {
     rng: Box<dyn rand::Rng + Send>,
     pub(crate) kind: Kind,
     transform: Transform,
-    /// Numbers that the op under test names as worth a look.
+    /// Numbers that the op under test names as worth testing.
     pub(crate) points: &'static [f64],
-    /// How many tensors have been drawn.
+    /// The number of tensors that have been drawn.
     drawn: usize,
-    /// How many more sizes of a large case may be large.
+    /// The number of further axes of a large case that may be large.
     large_sizes: usize,
-    /// What this case has in it, for the statistics of a run.
+    /// What this case contains, for the statistics of a run.
     pub(crate) broadcast: bool,
     pub(crate) empty: bool,
     pub(crate) strided: bool,
@@ -111,13 +112,13 @@ pub struct Gen {
     pub(crate) empties: bool,
 }
 
-/// At most this many elements a tensor: the full Jacobian is computed.
+/// The largest number of elements of a tensor: the full Jacobian is computed.
 const MOST: usize = 24;
-/// And this many in a large case.
+/// The same for a large case.
 const LARGEST: usize = 10_000;
 
 impl Gen {
-    /// The source with the given seed, for a case of usual kind.
+    /// The source with the given seed, for a case of kind `Usual`.
     pub fn seeded(seed: u64) -> Self {
         Self::of_kind(seed, Kind::Usual)
     }
@@ -158,17 +159,17 @@ impl Gen {
         g
     }
 
-    /// A whole number in the range.
+    /// An integer in the range.
     pub fn within(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
         self.rng.random_range(range)
     }
 
-    /// True once in `n` times.
+    /// True with probability 1/`n`.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.within(1..=n) == 1
     }
 
-    /// One of the given things.
+    /// One of the given values.
     pub fn pick<V: Copy>(&mut self, of: &[V]) -> V {
         let i = self.within(0..=of.len().saturating_sub(1));
         of[i]
@@ -184,13 +185,14 @@ impl Gen {
         self.pick(&[1, 1, 2, 2, 3, 3, 4, 5])
     }
 
-    /// The size of an axis in the range; in a large case it can be one around the blocks of kernels instead, for at most two
-    /// axes. For generators that do not draw whole shapes.
+    /// The size of an axis in the range; in a large case, for at most two axes, it can be a size around the blocks of
+    /// kernels instead. For generators that do not draw whole shapes.
     pub fn dim(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
         self.around(range, &BLOCKS[..12])
     }
 
-    /// As [`dim`](Gen::dim), with the sizes of a large case given: those around the blocks of the op's own kernel.
+    /// The same as [`dim`](Gen::dim), with the given sizes for a large case: those around the blocks of the op's own
+    /// kernel.
     pub fn around(&mut self, range: std::ops::RangeInclusive<usize>, blocks: &[usize]) -> usize {
         if self.is_large() && self.large_sizes > 0 && self.once_in(2) {
             self.large_sizes -= 1;
@@ -199,24 +201,24 @@ impl Gen {
         self.within(range)
     }
 
-    /// As [`dim`](Gen::dim), beside axes that make `rest` elements together: in a large case any size around the blocks of
-    /// kernels that keeps the tensor moderate.
+    /// The same as [`dim`](Gen::dim), for a tensor whose other axes have `rest` elements together: in a large case, any
+    /// size around the blocks of kernels that keeps the tensor moderate.
     pub fn beside(&mut self, range: std::ops::RangeInclusive<usize>, rest: usize) -> usize {
         let fitting = BLOCKS.iter().take_while(|b| **b <= LARGEST / rest.max(1)).count();
         if fitting == 0 { self.within(range) } else { self.around(range, &BLOCKS[..fitting]) }
     }
 
-    /// Whether this is a large case, for what is well conditioned only in small ones.
+    /// Whether this is a large case, for ops that are well conditioned only in small ones.
     pub fn is_large(&self) -> bool {
         self.kind == Kind::Large
     }
 
-    /// Whether the case is one of those that are without elements wherever the op can be.
+    /// Whether this is one of the cases without elements, if the op accepts them.
     pub(crate) fn is_empty(&self) -> bool {
         self.kind == Kind::Empty
     }
 
-    /// A shape of a rank in the range, of moderate element count, sometimes with none.
+    /// A shape whose rank is in the range, with a moderate number of elements, sometimes with none.
     pub fn shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         self.empties |= *ranks.end() > 0;
         let must_be_empty = self.is_empty();
@@ -229,7 +231,7 @@ impl Gen {
         shape
     }
 
-    /// As [`shape`](Gen::shape), never empty.
+    /// The same as [`shape`](Gen::shape), but never empty.
     pub fn full_shape(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         let large = self.kind == Kind::Large;
         let least = if large { 1.min(*ranks.end()) } else { 0 };
@@ -250,18 +252,18 @@ impl Gen {
         shape
     }
 
-    /// An axis of a tensor of the given rank, counted from either end.
+    /// An axis of a tensor with the given rank, counted from either end.
     pub fn axis(&mut self, rank: usize) -> isize {
         let a = self.within(0..=rank.max(1) - 1) as isize;
         if self.once_in(2) { a - rank as isize } else { a }
     }
 
-    /// Some of the axes, possibly none, possibly all.
+    /// Some of the axes, possibly none or all.
     pub fn axes(&mut self, rank: usize) -> Vec<usize> {
         (0..rank).filter(|_| self.once_in(2)).collect()
     }
 
-    /// A shape that broadcasts to `shape`: leading axes dropped, sizes set to one.
+    /// A shape that broadcasts to `shape`: leading axes are dropped, sizes are set to one.
     pub fn broadcastable(&mut self, shape: &[usize]) -> Vec<usize> {
         let skip = if self.once_in(3) { self.within(0..=shape.len()) } else { 0 };
         let out: Vec<usize> = shape[skip..].iter().map(|&d| if self.once_in(4) { 1 } else { d }).collect();
@@ -280,8 +282,8 @@ impl Gen {
     /// Values of a domain.
     pub fn values(&mut self, n: usize, domain: Domain) -> Vec<f64> {
         if self.kind == Kind::Large && domain == Domain::Grid {
-            // A direction through ties leads nowhere in particular: all different, in random order.
-            // Tensors differ by a fraction of the spacing, and none has a round number in it.
+            // Along a direction through ties nothing can be compared: all values are different, in random order.
+            // Tensors differ by a fraction of the spacing, and none contains a round number.
             let shift = 0.125 * (1 + self.drawn % 7) as f64 - (n / 2) as f64;
             return self.permutation(n).into_iter().map(|i| (i as f64 + shift) / 4096.0).collect();
         }
@@ -343,8 +345,8 @@ impl Gen {
         }
     }
 
-    /// Near a kink, but not on it, differences straddle it: such a number is moved onto it; and away from it in a large case,
-    /// where a direction through many kinks has derivatives that bound nothing.
+    /// Differences straddle a kink that is near: a number near a kink is moved onto it. In a large case it is moved
+    /// away from it, since a direction through many kinks has one-sided derivatives that bound nothing.
     fn off_kinks(&self, v: f64, domain: Domain) -> f64 {
         let Domain::Kinks(points) = domain else { return v };
         let near = points.iter().copied().find(|p| (v - p).abs() < 0.01);
@@ -355,12 +357,12 @@ impl Gen {
         }
     }
 
-    /// A tensor with values of a domain, in a layout drawn at random: dense, transposed, stepped, reversed, a part of
-    /// a larger one.
+    /// A tensor with values of a domain, in a random layout: contiguous, transposed, stepped, reversed, or a part of a
+    /// larger tensor.
     pub fn tensor(&mut self, shape: &[usize], domain: Domain) -> Tensor<f64> {
         self.drawn += 1;
         if self.kind == Kind::Scaled && self.drawn > 1 {
-            // One offset is enough to lose digits; two would only hide each other's.
+            // One offset is enough to lose digits; a second one could hide the loss.
             self.transform = Transform::None;
         }
         let n = shape.iter().product();
@@ -372,7 +374,7 @@ impl Gen {
         t
     }
 
-    /// The same tensor in a layout drawn at random.
+    /// The same tensor in a random layout.
     fn lay_out(&mut self, dense: &Tensor<f64>) -> wengert_ops::Result<Tensor<f64>> {
         let rank = dense.rank();
         if rank == 0 {
@@ -389,13 +391,13 @@ impl Gen {
         kind.of(dense, axis)
     }
 
-    /// Indices below `n`, duplicates included, of the given shape.
+    /// Indices below `n` with the given shape; they may repeat.
     pub fn indices(&mut self, shape: &[usize], n: usize) -> Tensor<i64> {
         let values = (0..shape.iter().product()).map(|_| self.within(0..=n.max(1) - 1) as i64).collect();
         Tensor::from_vec(values, shape).expect("the shape was made for these values")
     }
 
-    /// Booleans of the given shape.
+    /// Booleans with the given shape.
     pub fn mask(&mut self, shape: &[usize]) -> Tensor<bool> {
         let values = (0..shape.iter().product()).map(|_| self.once_in(2)).collect();
         Tensor::from_vec(values, shape).expect("the shape was made for these values")
@@ -411,7 +413,7 @@ impl Gen {
         order
     }
 
-    /// A seed for something else.
+    /// A seed for another generator.
     pub fn seed(&mut self) -> u64 {
         self.rng.next_u64()
     }

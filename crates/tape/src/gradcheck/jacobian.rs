@@ -1,4 +1,4 @@
-//! The tape's derivatives against differences: all of them, or along random directions.
+//! The tape's derivatives compared with differences: all of them, or along random directions.
 
 use crate::error::Result;
 use crate::gradcheck::check::{Check, Function};
@@ -12,7 +12,7 @@ use std::ops::Range;
 use wengert_ops::Tensor;
 use wengert_ops::random::{Key, normal};
 
-/// A function under test, already evaluated: its outputs, flattened, as numbers.
+/// The outputs of an evaluated function, flattened, as numbers.
 pub(crate) type Numbers = Vec<f64>;
 type Fallible<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>> + 'f;
 
@@ -21,8 +21,8 @@ pub(crate) fn random(shape: &wengert_ops::Shape, seed: u64, stream: usize) -> Re
     Ok(normal(shape, 0.0, 1.0, Key { seed, stream: stream as u64 })?)
 }
 
-/// Compares derivatives of one order; the inputs from `own` on are cotangents. `sizes` are those of the outputs before
-/// their terms cancelled, where that is known.
+/// Compares derivatives of one order; the inputs from `own` on are cotangents. `sizes` are the sizes of the terms of
+/// the outputs, if known.
 pub(crate) fn compare(
     check: &Check,
     order: u8,
@@ -39,7 +39,7 @@ pub(crate) fn compare(
     }
 }
 
-/// The gradient itself, as a function of the inputs and of the outputs' cotangents, is checked like any function.
+/// The gradient itself, as a function of the inputs and of the cotangents of the outputs, is checked like any function.
 pub(crate) fn second_order(
     check: &Check,
     f: &Function<'_>,
@@ -61,12 +61,12 @@ pub(crate) fn second_order(
     compare(check, 2, &|x| gradient_of(f, x, n), &extended, n, &sizes, report)
 }
 
-/// The size of a tensor's numbers where they are smaller than one.
+/// The largest absolute value of a tensor's numbers, but at least 10⁻³ and at most one.
 pub(crate) fn extent(x: &Tensor<f64>) -> f64 {
     largest(&x.to_vec()).clamp(1e-3, 1.0)
 }
 
-/// What may be left of terms that cancel, relative to their size.
+/// The possible remainder of terms that cancel, relative to their size.
 const CANCELLED: f64 = 64.0 * f64::EPSILON;
 
 struct Comparison<'a> {
@@ -100,7 +100,8 @@ impl Comparison<'_> {
                 let mut differences = differences.of_terms(terms).among(spread);
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
-                    // A cotangent of zero times a slope that is infinite with its value: the number of no derivative.
+                    // A cotangent of zero times an infinite slope of an infinite value: this is not the number of any
+                    // derivative.
                     let beyond = |(row, y): (&Vec<Numbers>, &f64)| !y.is_finite() && !row[i][k].is_finite();
                     let verdict = if got.is_nan() && jacobian.iter().zip(&y).any(beyond) {
                         Verdict::Unknown(Unknown::Value)
@@ -142,7 +143,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Input and element of a place among all elements of all inputs.
+    /// The input and the element at a position among all elements of all inputs.
     fn place(&self, mut place: usize) -> (usize, usize) {
         for (i, x) in self.inputs.iter().enumerate() {
             if place < x.numel() {
@@ -218,12 +219,12 @@ impl Comparison<'_> {
     }
 }
 
-/// What the check calls an input.
+/// The name of an input in the check.
 pub(crate) fn input_name(check: &Check, input: usize) -> String {
     check.inputs.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
 }
 
-/// The indices of an element by its number.
+/// The indices of an element, given its number.
 pub(crate) fn index_of(element: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = element;
     let mut index: Vec<usize> = shape
@@ -239,7 +240,7 @@ pub(crate) fn index_of(element: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// A function of many numbers reduced to one of one number: ⟨u, f(x + t v)⟩, on the elements of a range.
+/// A function of many numbers reduced to a function of one number: ⟨u, f(x + t v)⟩, on the elements of a range.
 struct Line<'a> {
     at: &'a Comparison<'a>,
     /// u.
@@ -250,11 +251,11 @@ struct Line<'a> {
     size: f64,
 }
 
-/// A verdict, the tape's number, and the place of the element that it is about.
+/// A verdict, the tape's number, and the position of the element that it is about.
 type Judged = (Verdict, f64, usize);
 
 impl Line<'_> {
-    /// All elements together; if that is wrong, the element that is wrong alone.
+    /// Judges all elements together; if they are wrong, searches for an element that is wrong alone.
     fn judge_all(&self) -> Result<Judged> {
         let (verdict, got) = self.judge(0..self.v.len())?;
         if matches!(verdict, Verdict::Equal(_) | Verdict::Kink) {
@@ -263,13 +264,13 @@ impl Line<'_> {
         let mut kinks = false;
         match self.search(0..self.v.len(), &mut kinks)? {
             Some(found) => Ok(found),
-            // The sides of several kinks bound nothing together, but each does alone.
+            // Together, the sides of several kinks bound nothing, but those of each kink alone do.
             None if kinks => Ok((Verdict::Kink, got, 0)),
             None => Ok((verdict, got, 0)),
         }
     }
 
-    /// An element that is wrong alone, by halving what is wrong.
+    /// An element that is wrong alone, found by repeatedly halving a wrong range.
     fn search(&self, range: Range<usize>, kinks: &mut bool) -> Result<Option<Judged>> {
         if range.len() == 1 {
             let (verdict, got) = self.judge(range.clone())?;
@@ -325,18 +326,18 @@ impl Line<'_> {
             let y = evaluate(f, &inputs)?;
             Ok(vec![y.iter().zip(&self.weights).map(|(y, u)| y * u).sum()])
         };
-        // What is rounded: the terms of the sum, and the coordinates that are moved.
+        // The numbers that are rounded: the terms of the sum, and the coordinates that are moved.
         let terms = evaluate(f, inputs)?.iter().zip(&self.weights).map(|(y, u)| (y * u).abs()).sum::<f64>();
         let all = inputs.iter().flat_map(Tensor::to_vec).skip(range.start).take(range.len());
         let coordinates =
             self.gradient[range.clone()].iter().zip(all).map(|(g, x)| (g * x).abs()).sum::<f64>();
-        // On the edge of what numbers can hold, a product on the way to the gradient has overflowed and the sum of values not.
+        // Near the largest number, a product on the way to the gradient has overflowed, and the sum of values has not.
         if got.is_infinite() && terms > f64::MAX / 1e3 {
             return Ok((Verdict::Unknown(Unknown::Value), got));
         }
         let y = moved(0.0)?;
         let rounding = CANCELLED * self.size.max(terms) * moving;
-        // One element among many has to show in the sum of all.
+        // One wrong element among many must be visible in the sum of all.
         let rtol = check.tolerance.rtol / (range.len() as f64).sqrt();
         let tolerance = Tolerance { rtol, ..check.tolerance };
         let differences = Differences::new(moved, y, 0.0, check.step);
@@ -346,7 +347,7 @@ impl Line<'_> {
     }
 }
 
-/// The largest finite size.
+/// The largest finite absolute value.
 pub(crate) fn largest<'a>(of: impl IntoIterator<Item = &'a f64>) -> f64 {
     of.into_iter().filter(|v| v.is_finite()).fold(0.0, |m, v| m.max(v.abs()))
 }
@@ -362,7 +363,7 @@ fn gradient_of<'t>(f: &Function<'_>, x: &[Var<'t, f64>], n: usize) -> Result<Vec
     }
 }
 
-/// The gradients with respect to `x` by one sweep; zeros where nothing was reached.
+/// The gradients with respect to `x` by one sweep; zeros for inputs that the sweep did not reach.
 pub(crate) fn swept<'t>(
     tape: &'t Tape<f64>,
     seeds: &[(Var<'t, f64>, Tensor<f64>)],
@@ -402,12 +403,12 @@ fn jacobian(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Ve
     Ok((y, rows))
 }
 
-/// As [`jacobian`], of a function that cannot fail but on the tape.
+/// The same as [`jacobian`], for a function that fails only on the tape.
 pub(crate) fn jacobian_of(f: &Function<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
     jacobian(&|x| Ok(f(x)), inputs)
 }
 
-/// The gradient of Σ⟨u, output⟩, and its Jacobian by inputs and cotangents.
+/// The gradient of Σ⟨u, output⟩, and its Jacobian with respect to inputs and cotangents.
 pub(crate) fn second_jacobian_of(
     f: &Function<'_>,
     inputs: &[Tensor<f64>],

@@ -1,24 +1,24 @@
-//! Ways in which the same tensor can lie in memory.
+//! The different memory layouts of the same tensor.
 
 use wengert_ops::{Slice, Tensor};
 
-/// How a tensor lies in memory.
+/// The memory layout of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayoutKind {
     /// Row-major.
     Dense,
     /// First and last axis exchanged.
     Transposed,
-    /// An axis backwards: a negative stride.
+    /// An axis in reverse order: a negative stride.
     Reversed,
-    /// Every second place along an axis.
+    /// Every second position along an axis.
     Stepped,
-    /// A part of a longer tensor: what lies before is different, so that a forgotten offset shows.
+    /// A part of a longer tensor: the elements before it are different, so that a forgotten offset is noticed.
     Part,
 }
 
 impl LayoutKind {
-    /// All of them.
+    /// All layouts.
     pub const ALL: [LayoutKind; 5] = [
         LayoutKind::Dense,
         LayoutKind::Transposed,
@@ -27,7 +27,7 @@ impl LayoutKind {
         LayoutKind::Part,
     ];
 
-    /// The same tensor in this layout, along `axis` where the layout is one of an axis; a scalar stays as it is.
+    /// The same tensor in this layout, along `axis` for layouts that affect one axis; a scalar is not changed.
     ///
     /// ```
     /// use wengert_ops::Tensor;

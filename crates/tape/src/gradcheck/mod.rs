@@ -1,6 +1,6 @@
-//! Gradient checks: finite differences are the oracle, to second order.
+//! Gradient checks: comparisons with finite differences, to second order.
 //!
-//! [`Check`] compares the full Jacobian that the tape gives with one that differences give, in `f64`:
+//! [`Check`] compares the full Jacobian from the tape with the one from differences, in `f64`:
 //!
 //! ```
 //! use wengert_ops::Tensor;
@@ -11,13 +11,13 @@
 //! assert!(report.passed(), "{report}");
 //! ```
 //!
-//! [`Spec`] enrols an op together with a generator of valid inputs; [`suite::run`] puts an enrolled op through all
-//! property tests, and [`mutants`] finds out what those would miss. Our own ops are enrolled in
-//! [`rules::table`](crate::rules::table).
+//! [`Spec`] enrols an op together with a generator of valid inputs; [`suite::run`] runs all property tests on an
+//! enrolled op, and [`mutants`] measures which wrong rules these tests would miss. The ops of this crate are enrolled
+//! in [`rules::table`](crate::rules::table).
 //!
-//! # How equal is equal
-//! See [`Tolerance`] and [`Differences`]: several steps, each with its uncertainty. Where the one-sided derivatives
-//! differ however small the step, there is a kink, and any value between them is right.
+//! # When two derivatives are equal
+//! See [`Tolerance`] and [`Differences`]: several steps are used, each with its uncertainty. If the one-sided
+//! derivatives differ at every step, however small, there is a kink, and any value between them is correct.
 
 mod accuracy;
 mod check;

@@ -1,8 +1,8 @@
-//! Mutation testing of the gradient checks: an op with its rule made wrong on purpose has to fail.
+//! Mutation testing of the gradient checks: an op whose rule is wrong on purpose must fail.
 //!
-//! [`run`] wraps an enrolled op in every [`Mutation`], one at a time, and puts the wrong op through the
-//! [suite] until a case fails. A mutation that changes no number in any case (the second input of a
-//! function of one) has no effect, and says nothing about the checks; one that does and is not noticed has survived.
+//! [`run`] wraps an enrolled op in every [`Mutation`], one at a time, and runs the [suite] on the wrong op until a case
+//! fails. A mutation that changes no number in any case (such as one of the second input for a function of one) has no
+//! effect, and says nothing about the checks; a mutation that changes a number and is not noticed has survived.
 
 use crate::gradcheck::generate::Kind;
 use crate::gradcheck::report::Report;
@@ -21,14 +21,14 @@ use wengert_ops::{Slice, Tensor};
 
 macro_rules! mutations {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
-        /// A way in which an op can be wrong.
+        /// A way in which a rule can be wrong.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Mutation {
             $($(#[doc = $doc])+ $name,)*
         }
 
         impl Mutation {
-            /// All of them.
+            /// All mutations.
             pub const ALL: &'static [Mutation] = &[$(Mutation::$name,)*];
 
             /// A short name, for tables.
@@ -42,53 +42,53 @@ macro_rules! mutations {
 }
 
 mutations! {
-    /// The gradient with the other sign.
+    /// The gradient with the opposite sign.
     Sign = "sign",
-    /// Too large by one part in 10⁴.
+    /// The gradient, too large by one part in 10⁴.
     Factor = "factor 1.0001",
     /// Twice the gradient.
     Doubled = "doubled",
     /// Zero for every input.
     Zero = "zero",
-    /// 10⁻³ too large, whatever the cotangent.
+    /// The gradient plus 10⁻³, whatever the cotangent.
     Offset = "plus 0.001",
     /// The absolute value.
     Absolute = "absolute value",
-    /// Cut off at ± 0.01.
+    /// Clipped at ± 0.01.
     Clipped = "clipped",
     /// Zero for the first of several inputs.
     DropsFirst = "first input dropped",
     /// Zero for the last of several inputs.
     DropsLast = "last input dropped",
-    /// The gradients of the first two inputs of equal shape exchanged.
+    /// The gradients of the first two inputs of equal shape are exchanged.
     Swapped = "inputs swapped",
-    /// The mean over what was broadcast instead of the sum.
+    /// The mean over the broadcast axes instead of the sum.
     BroadcastMean = "broadcast averaged",
     /// Wrong in the last slice of the first axis.
     LastSlice = "last slice",
     /// Too large by one part in 10³ in the last element.
     LastElement = "last element",
-    /// The last axis backwards.
+    /// The last axis in reverse order.
     Reversed = "last axis reversed",
-    /// Rows and columns of a square matrix exchanged.
+    /// Rows and columns of a square matrix are exchanged.
     Transposed = "square transposed",
     /// Wrong where the argument is negative.
     Negative = "x < 0",
-    /// Wrong where the argument is above 3 in size.
+    /// Wrong where the absolute value of the argument is above 3.
     Far = "|x| > 3",
-    /// Wrong where the argument is below 10⁻³ in size, and not zero, where there may be a kink.
+    /// Wrong where the absolute value of the argument is below 10⁻³ and not zero; at zero there may be a kink.
     Near = "|x| < 0.001",
-    /// Wrong where the argument is above 50 in size.
+    /// Wrong where the absolute value of the argument is above 50.
     Huge = "|x| > 50",
     /// NaN where the argument is 0, 1 or -1.
     NanAtPoints = "NaN at 0 and ±1",
     /// Infinite in the last element.
     Infinite = "infinite element",
-    /// Wrong for inputs that do not lie in row-major order.
+    /// Wrong for inputs that are not in row-major order.
     StridedInput = "strided input",
-    /// Wrong for cotangents that do not lie in row-major order.
+    /// Wrong for cotangents that are not in row-major order.
     StridedCotangent = "strided cotangent",
-    /// Wrong for cotangents with a stride of 0, as a sum hands back.
+    /// Wrong for cotangents with a stride of 0, such as those of a sum.
     ExpandedCotangent = "expanded cotangent",
     /// Wrong when another input is a constant.
     ConstantInput = "another input constant",
@@ -96,13 +96,13 @@ mutations! {
     SomeOutputs = "another output unused",
     /// Wrong from the 65th element on.
     Large = "above 64 elements",
-    /// Wrong in what is left after the last whole block of 32 elements.
+    /// Wrong for the elements after the last whole block of 32 elements.
     Tail = "tail of a block",
     /// Too large by one part in 10³ in single precision.
     Single = "f32 only",
-    /// The fast kernel alone is too large, by one part in 10⁴.
+    /// Only the fast kernel is too large, by one part in 10⁴.
     Swept = "swept only",
-    /// The recorded rule alone is too large, by one part in 10⁴.
+    /// Only the recorded rule is too large, by one part in 10⁴.
     Recorded = "recorded only",
     /// The inputs are constants in the recorded rule.
     DetachedInputs = "second order: inputs cut",
@@ -114,24 +114,24 @@ mutations! {
     Stale = "stale state",
     /// The value changes from one evaluation to the next.
     Random = "value not deterministic",
-    /// The value is wrong for inputs that do not lie in row-major order.
+    /// The value is wrong for inputs that are not in row-major order.
     StridedValue = "value, strided input",
     /// The value is too large by one part in 10³ in single precision.
     SingleValue = "value, f32 only",
 }
 
-/// What became of a mutation of an op.
+/// The result of a mutation of an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The case of this seed failed.
+    /// The case with this seed failed.
     Caught(u64),
-    /// It changed numbers, and no case failed.
+    /// It changed numbers, but no case failed.
     Survived,
     /// It changed no number in any case.
     NoEffect,
 }
 
-/// Puts an op through the suite once for each mutation, on up to `cases` cases drawn from `seed`, until one fails.
+/// Runs the suite on an op once for each mutation, on up to `cases` cases drawn from `seed`, until one fails.
 ///
 /// ```
 /// use wengert_tape::gradcheck::mutants::{self, Fate, Mutation};
@@ -162,7 +162,7 @@ fn fate(spec: &Spec, mutation: Mutation, seed: u64, cases: usize) -> Fate {
 }
 
 impl Mutation {
-    /// Whether it can show in a case: cases in which it cannot are not evaluated.
+    /// Whether the mutation can have an effect in a case; other cases are not evaluated.
     fn concerns(self, case: &Case, kind: Kind) -> bool {
         use Mutation::{
             BroadcastMean, ConstantInput, DropsFirst, DropsLast, Large, Single, SingleValue, StridedInput,
@@ -194,7 +194,7 @@ fn special(x: f64) -> bool {
     x == 0.0 || x.abs() == 1.0
 }
 
-/// The case with a wrong op in the place of the call.
+/// The case with a wrong op instead of the call.
 fn wrap(case: Case, mutation: Mutation, acted: &Arc<AtomicBool>) -> Result<Case> {
     let outputs = {
         let tape = Tape::eval();
@@ -214,7 +214,7 @@ fn wrap(case: Case, mutation: Mutation, acted: &Arc<AtomicBool>) -> Result<Case>
     ))
 }
 
-/// A call as an op, whose gradient is that of the call until a mutation changes it.
+/// A call as an op whose gradient is that of the call, changed by a mutation.
 struct Wrong<T: Float> {
     call: Arc<Run<T>>,
     mutation: Mutation,
@@ -249,7 +249,7 @@ impl<T: Float> Wrong<T> {
         self.acted.store(true, Ordering::Relaxed);
     }
 
-    /// What the gradient of input `i` is multiplied by, element by element.
+    /// The factors of the gradient of input `i`, element by element.
     fn factors(&self, i: usize, g: &Tensor<T>, at: &Situation<'_, T>) -> Option<Vec<f64>> {
         use Mutation as M;
         let x: Vec<f64> = at.x[i].to_vec().into_iter().map(T::to_f64).collect();
@@ -306,7 +306,7 @@ impl<T: Float> Wrong<T> {
         }
     }
 
-    /// Moves elements of gradients, by operations that tensors and values of a tape have alike.
+    /// Moves elements of gradients, by operations that both tensors and values of a tape have.
     fn rearranged(&self, shapes: &[Vec<usize>]) -> Option<Rearranged> {
         match self.mutation {
             Mutation::Swapped => {
@@ -319,7 +319,7 @@ impl<T: Float> Wrong<T> {
         }
     }
 
-    /// Notes whether the numbers differ so much from what they were that it can be seen beside the others.
+    /// Notes whether the mutation changed the numbers enough to be noticeable among the others.
     fn note(&self, before: &[Option<Tensor<T>>], after: &[Option<Tensor<T>>]) {
         let numbers = |t: &Tensor<T>| t.to_vec().into_iter().map(T::to_f64).collect::<Vec<_>>();
         let differ = |a: &Tensor<T>, b: &Tensor<T>| {
@@ -448,7 +448,7 @@ impl<T: Float> Op<T> for Wrong<T> {
 }
 
 impl<T: Float> Wrong<T> {
-    /// The gradients of the call from inputs that may be cut off from those of the op.
+    /// The gradients of the call with respect to inputs that may be detached from those of the op.
     fn pulled_back<'s>(
         &self,
         tape: &'s Tape<T>,
@@ -497,7 +497,7 @@ impl<T: Float> Wrong<T> {
             }
         }
         if self.mutation == Mutation::SecondOrder {
-            // The same value: only what the inputs do to it counts a thousandth more.
+            // The same value, but its dependence on the inputs is a thousandth larger.
             let constant = self.pulled_back(tape, r, true, |g| g)?;
             for (g, c) in wrong.iter_mut().zip(constant) {
                 if let (Some(g), Some(c)) = (g, c) {

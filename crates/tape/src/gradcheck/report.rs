@@ -1,28 +1,28 @@
-//! What a check found.
+//! The results of a check.
 
 use std::fmt;
 use wengert_ops::{Element, Tensor};
 
-/// One derivative that is wrong.
+/// A wrong derivative.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
-    /// First or second order.
+    /// The order, 1 or 2.
     pub order: u8,
-    /// Which input: its number. In the second order the cotangents of the outputs follow the inputs.
+    /// The number of the input. In the second order, the cotangents of the outputs follow the inputs.
     pub input: usize,
-    /// What the input is called: the name that the check was given, or `input 0`, `cotangent 0`.
+    /// The name of the input: the name that was given to the check, or `input 0`, `cotangent 0`.
     pub name: String,
-    /// Which element of it, in row-major order.
+    /// The position of the element in the input, in row-major order.
     pub element: usize,
-    /// The same element by its indices.
+    /// The indices of the same element.
     pub index: Vec<usize>,
     /// The value of that element.
     pub at: f64,
     /// The strides of the input.
     pub strides: Vec<isize>,
-    /// Which element of the outputs, all outputs counted through; `None` for a random combination of all.
+    /// The position of the element among those of all outputs; `None` for a random combination of all.
     pub output: Option<usize>,
-    /// The derivatives by differences from the left and from the right, equal away from kinks.
+    /// The derivatives by differences from the left and from the right, which are equal away from kinks.
     pub differences: (f64, f64),
     /// The derivative by the tape.
     pub tape: f64,
@@ -62,7 +62,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// As many digits as differences can have.
+/// The number with as many digits as differences can determine.
 fn digits(v: f64) -> String {
     match v.abs() {
         0.0 => "0".to_owned(),
@@ -71,7 +71,7 @@ fn digits(v: f64) -> String {
     }
 }
 
-/// A tensor as it can be written in a test, with all digits, and how it lies in memory. Of a large one only shape and
+/// A tensor as it can be written in a test, with all digits, and its memory layout. For a large tensor only shape and
 /// strides.
 pub(crate) fn literal<T: Element + fmt::Debug>(t: &Tensor<T>) -> String {
     let (shape, dense) = (t.shape().to_vec(), t.is_contiguous());
@@ -82,19 +82,19 @@ pub(crate) fn literal<T: Element + fmt::Debug>(t: &Tensor<T>) -> String {
     format!("Tensor::from_vec(vec!{:?}, {shape:?}){lies}", t.to_vec())
 }
 
-/// What a check found: how much was compared, the worst error, and every mismatch.
+/// The results of a check: the numbers of comparisons, the worst error, and every mismatch.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The name of what was checked.
+    /// The name of the checked function.
     pub name: String,
-    /// How many derivatives were compared.
+    /// The number of derivatives that were compared.
     pub compared: usize,
-    /// How many of them were at a kink.
+    /// The number of compared derivatives at a kink.
     pub kinks: usize,
-    /// How many could not be compared, since the function is not finite or too rough around the point. That is a
-    /// failure unless it was allowed.
+    /// The number of derivatives that could not be compared, since the function is not finite or too rough around the
+    /// point. They are failures unless they are allowed.
     pub skipped: usize,
-    /// The largest relative error away from kinks; NaN if there was one.
+    /// The largest relative error away from kinks; NaN if an error is NaN.
     pub worst: f64,
     /// The derivatives that are wrong.
     pub mismatches: Vec<Mismatch>,
@@ -107,7 +107,7 @@ impl Report {
         Report { name: name.to_owned(), ..Report::default() }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there is no mismatch and no failure.
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty() && self.failures.is_empty()
     }
@@ -116,7 +116,7 @@ impl Report {
         self.worst = worse(self.worst, relative);
     }
 
-    /// Takes in another report on the same subject.
+    /// Adds another report on the same subject.
     pub fn merge(&mut self, o: Report) {
         self.compared += o.compared;
         self.kinks += o.kinks;
@@ -126,7 +126,7 @@ impl Report {
         self.failures.extend(o.failures);
     }
 
-    /// The line that says how it went.
+    /// A one-line summary.
     pub(crate) fn summary(&self) -> String {
         let Report { name, compared, skipped, kinks, worst, .. } = self;
         let verdict = if self.passed() { "passed" } else { "FAILED" };
@@ -135,7 +135,7 @@ impl Report {
         )
     }
 
-    /// What is wrong, a line each.
+    /// What is wrong, one line for each.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.failures.iter().take(10).cloned().collect();
         lines.extend(self.mismatches.iter().take(10).map(ToString::to_string));
@@ -147,7 +147,7 @@ impl Report {
     }
 }
 
-/// The larger number; NaN is larger than all.
+/// The larger number; NaN is larger than all others.
 pub(crate) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }

@@ -6,19 +6,19 @@ use crate::tape::var::Var;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 
-/// To which order an op is checked.
+/// The order to which an op is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The op is linear between kinks, or its derivative jumps: the second order is zero almost everywhere.
+    /// The op is linear between kinks, or its derivative jumps: the second derivative is zero almost everywhere.
     First,
-    /// First and second.
+    /// The first and the second.
     Second,
 }
 
-/// A call on values of a tape; several outputs where the op has several.
+/// A call on values of a tape; it returns several outputs if the op has several.
 pub(crate) type Run<T> = Box<dyn for<'t> Fn(&[Var<'t, T>]) -> Vec<Var<'t, T>> + Send + Sync>;
 
-/// What a call may give: one value, or several.
+/// What a call may return: one value, or several.
 pub trait IntoOutputs<'t, T: Float> {
     /// The values.
     fn into_outputs(self) -> Vec<Var<'t, T>>;
@@ -83,8 +83,8 @@ impl Case {
     }
 }
 
-/// Makes a [`Case`](crate::gradcheck::Case): inputs, then what the call captures (cloned for each element type), then
-/// the call, which gives one value or several (an array, a pair or a vector).
+/// Makes a [`Case`](crate::gradcheck::Case) from the inputs, the values that the call captures (cloned for each element
+/// type), and the call, which returns one value or several (an array, a pair or a vector).
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -105,33 +105,34 @@ macro_rules! case {
 
 /// An op enrolled for the property tests.
 pub struct Spec {
-    /// The op's name: that of the public method which its cases call.
+    /// The name of the op: that of the public method that its cases call.
     pub name: &'static str,
-    /// To which order it is checked.
+    /// The order to which it is checked.
     pub order: Order,
-    /// Whether derivatives that cannot be compared are no failure.
+    /// Whether derivatives that cannot be compared are allowed.
     pub allow_non_finite: bool,
-    /// How exact single precision is.
+    /// The accuracy of single precision.
     pub accuracy: Accuracy,
-    /// Numbers that are worth a look: where formulas change, overflow or cancel.
+    /// Numbers worth testing: where formulas change, overflow or cancel.
     pub points: &'static [f64],
     /// Makes one valid call.
     pub sample: Box<dyn Fn(&mut Gen) -> Case + Send + Sync>,
 }
 
-/// How far the result of a call in single precision may be from that of the same call in double precision, in units of
-/// 2⁻²³ of the conditioned result: |y| + Σ |∂y/∂x| |x|. Where y does not change when a number is added to all elements of
-/// an input, x is counted from the element that makes the sum smallest, so that a common offset is no excuse.
+/// The largest difference between a call in single precision and the same call in double precision, in units of 2⁻²³ of
+/// the conditioned result: |y| + Σ |∂y/∂x| |x|. If y does not change when a number is added to all elements of an
+/// input, x is measured from the element that makes the sum smallest, so that a common offset does not increase the
+/// allowed error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Accuracy {
     /// For values.
     pub value: f64,
     /// For swept and recorded gradients.
     pub gradient: f64,
-    /// The size of what is added up on the way, where that is larger than the result: a result of 10⁻¹⁰ is held to the
+    /// The size of the terms that are added, if it is larger than the result: a result of 10⁻¹⁰ then needs only the
     /// digits that numbers of this size have.
     pub floor: f64,
-    /// The same for gradients alone.
+    /// The same for gradients only.
     pub gradient_floor: f64,
 }
 
@@ -143,7 +144,7 @@ impl Default for Accuracy {
 }
 
 impl Spec {
-    /// An op under its name.
+    /// An op with its name.
     pub fn new(
         name: &'static str,
         order: Order,
@@ -159,44 +160,45 @@ impl Spec {
         }
     }
 
-    /// Derivatives that cannot be compared, since the op is NaN or infinite around a point, are counted and no failure.
+    /// Derivatives that cannot be compared, since the op is NaN or infinite around a point, are counted and are not
+    /// failures.
     #[must_use]
     pub fn allow_non_finite(mut self) -> Self {
         self.allow_non_finite = true;
         self
     }
 
-    /// As accurate in single precision as given, in the units of [`Accuracy`].
+    /// Sets the accuracy in single precision, in the units of [`Accuracy`].
     #[must_use]
     pub fn accurate_to(mut self, value: f64, gradient: f64) -> Self {
         self.accuracy = Accuracy { value, gradient, ..self.accuracy };
         self
     }
 
-    /// Gradients smaller than this are held to the digits that numbers of this size have in single precision, where a rule finds
-    /// them from a value that is rounded.
+    /// Gradients smaller than `size` need only the digits that numbers of this size have in single precision, for a
+    /// rule that computes them from a rounded value.
     #[must_use]
     pub fn gradient_in_units_of(mut self, floor: f64) -> Self {
         self.accuracy.gradient_floor = floor;
         self
     }
 
-    /// Results smaller than this are held to the digits that numbers of this size have in single precision: a probability beside
-    /// another of one.
+    /// Results smaller than `size` need only the digits that numbers of this size have in single precision: such as a
+    /// probability next to another of one.
     #[must_use]
     pub fn in_units_of(mut self, floor: f64) -> Self {
         self.accuracy.floor = floor;
         self
     }
 
-    /// Numbers that cases should contain more often than chance would have it, where they lie in the domain.
+    /// Numbers that cases contain more often than chance would have it, if they are in the domain.
     #[must_use]
     pub fn at(mut self, points: &'static [f64]) -> Self {
         self.points = points;
         self
     }
 
-    /// The call that is drawn from a seed.
+    /// The call that is drawn with a seed.
     pub fn draw(&self, seed: u64) -> (Case, Gen) {
         let mut g = Gen::of_kind(seed, Kind::of(seed));
         g.points = self.points;
@@ -216,7 +218,7 @@ impl Spec {
         })
     }
 
-    /// Ops that share a generator, which is told the place of the op's name among `names`.
+    /// Ops that share a generator, which gets the position of the op's name among `names`.
     pub fn family(
         names: &[&'static str],
         order: Order,
@@ -230,7 +232,7 @@ impl Spec {
         names.iter().enumerate().map(each).collect()
     }
 
-    /// Checked to the second order in spite of its kinks.
+    /// The op is checked to the second order in spite of its kinks.
     #[must_use]
     pub fn second_order(mut self) -> Self {
         self.order = Order::Second;
@@ -238,7 +240,7 @@ impl Spec {
     }
 }
 
-/// One entry, where a file may enrol several.
+/// A single entry; a file may enrol several.
 impl IntoIterator for Spec {
     type Item = Spec;
     type IntoIter = std::iter::Once<Spec>;

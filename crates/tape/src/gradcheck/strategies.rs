@@ -1,4 +1,4 @@
-//! Proptest strategies for shapes, layouts and values that are meant to hurt, for a user's own property tests.
+//! Proptest strategies for shapes, layouts and difficult values, for a user's own property tests.
 //!
 //! ```
 //! use proptest::prelude::*;
@@ -18,13 +18,13 @@ use proptest::prelude::*;
 use std::ops::RangeInclusive;
 use wengert_ops::Tensor;
 
-/// A shape with a rank in the range and at most a few dozen elements; sizes 0 and 1 included.
+/// A shape with a rank in the range and at most a few dozen elements, including sizes 0 and 1.
 pub fn shape(ranks: RangeInclusive<usize>) -> impl Strategy<Value = Vec<usize>> {
     let size = prop_oneof![1 => Just(0usize), 4 => Just(1usize), 8 => 2..=4usize];
     vec(size, ranks).prop_filter("too many elements", |s| s.iter().product::<usize>() <= 36)
 }
 
-/// A number of a domain; zeros, ones, tiny and large ones are more frequent than chance would have them.
+/// A number of a domain; zeros, ones, tiny and large numbers are more frequent than chance would have it.
 pub fn value(domain: Domain) -> BoxedStrategy<f64> {
     let real = || prop_oneof![6 => -2.5..2.5f64, 1 => Just(0.0), 1 => Just(1.0), 1 => -12.0..12.0f64];
     match domain {
@@ -50,7 +50,7 @@ pub fn tensor_of(shape: Vec<usize>, domain: Domain) -> impl Strategy<Value = Ten
     })
 }
 
-/// A tensor of any shape with a rank in the range.
+/// A tensor of any shape whose rank is in the range.
 pub fn tensor(ranks: RangeInclusive<usize>, domain: Domain) -> impl Strategy<Value = Tensor<f64>> {
     shape(ranks).prop_flat_map(move |s| tensor_of(s, domain))
 }

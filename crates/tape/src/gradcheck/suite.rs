@@ -11,42 +11,42 @@ use crate::tape::Tape;
 use std::fmt;
 use wengert_ops::{Tensor, parallel};
 
-/// What a run over an op's cases found, and what the cases were like.
+/// The results of a run over the cases of an op, and statistics of the cases.
 ///
-/// A count is `None` where it does not apply: an op of one input has nothing to broadcast, and there is no maximum of an
-/// empty axis.
+/// A count is `None` if it does not apply: an op with one input has nothing to broadcast, and an empty axis has no
+/// maximum.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// Everything that was compared.
+    /// The results of all comparisons.
     pub report: Report,
-    /// The seed of the first case; case `i` is drawn from `seed + i`.
+    /// The seed of the first case; case `i` is drawn with seed `seed + i`.
     pub seed: u64,
-    /// How many cases were drawn.
+    /// The number of cases.
     pub cases: usize,
-    /// How many had operands of different shapes.
+    /// The number of cases with operands of different shapes.
     pub broadcast: Option<usize>,
-    /// How many had a tensor without elements.
+    /// The number of cases with a tensor without elements.
     pub empty: Option<usize>,
-    /// How many had a tensor that does not lie in row-major order.
+    /// The number of cases with a tensor that is not in row-major order.
     pub strided: usize,
-    /// How many met a kink.
+    /// The number of cases with a kink.
     pub kinked: Option<usize>,
     /// The number of elements of the largest input.
     pub largest: usize,
-    /// How far single precision was off at most, where it was looked at.
+    /// The largest error of single precision, if it was measured.
     pub accuracy: Option<Accuracy>,
     /// The first cases that failed.
     pub failed: Vec<FailedCase>,
 }
 
-/// A case that failed: enough to find it again.
+/// A failed case, with what is needed to reproduce it.
 #[derive(Debug, Clone)]
 pub struct FailedCase {
-    /// Drawing one case from this seed gives the same.
+    /// The seed with which the same case can be drawn again.
     pub seed: u64,
-    /// What it was meant to show.
+    /// The purpose of the case.
     pub kind: Kind,
-    /// The inputs, as they lie in memory.
+    /// The inputs in their memory layouts.
     pub inputs: Vec<Tensor<f64>>,
     /// What is wrong.
     pub report: Report,
@@ -61,11 +61,11 @@ impl fmt::Display for FailedCase {
     }
 }
 
-/// So many failed cases are kept.
+/// The number of failed cases that are kept.
 const KEPT: usize = 3;
 
 impl Outcome {
-    /// Whether nothing is wrong.
+    /// Whether there is no failure.
     pub fn passed(&self) -> bool {
         self.report.passed()
     }
@@ -91,22 +91,22 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Puts `cases` calls of an op, drawn from `seed`, through every property:
-/// - all that [`Check`] demands, to the second order where the op is smooth; large cases along random directions;
+/// Runs every property test on `cases` calls of an op, drawn from `seed`:
+/// - all that [`Check`] requires, to the second order if the op is smooth; large cases along random directions;
 /// - every input used twice, with cotangents that differ from element to element;
-/// - the layouts drawn against dense ones: equal values, equal gradients;
+/// - the drawn layouts against contiguous ones: equal values, equal gradients;
 /// - `f32` against `f64`, within the bound that the op [states](Accuracy);
-/// - an evaluating tape against a recording one: equal bits;
+/// - a tape that only evaluates against one that records: equal bits;
 /// - one thread against three, with the work in pieces of a few elements: equal bits.
 ///
-/// What a case is meant to show is a matter of its seed, see [`Kind`]. In extreme cases, derivatives that overflow are skipped;
-/// everywhere else a derivative that cannot be compared is a failure, unless the op [allows](Spec::allow_non_finite) it.
-/// A generator that can make broadcast or empty cases must have made some, once there are forty cases.
+/// The seed of a case determines its purpose, see [`Kind`]. In extreme cases, derivatives that overflow are skipped; in
+/// all others, a derivative that cannot be compared is a failure, unless the op [allows](Spec::allow_non_finite) it. A
+/// generator that can make broadcast or empty cases must have made some if there are at least forty cases.
 pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
     run_until(spec, seed, cases, usize::MAX)
 }
 
-/// As [`run`], which ends when so many cases have failed.
+/// The same as [`run`], but it ends after `failures` failed cases.
 pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -> Outcome {
     let mut outcome = Outcome { seed, cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
@@ -130,9 +130,9 @@ pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -
     outcome
 }
 
-/// Runs the suite over several ops on all threads, in their order; `done` hears of each as it is finished.
+/// Runs the suite on several ops on all threads, in their order; `done` is called with each when it is finished.
 ///
-/// This is a whole test of a crate with ops of its own:
+/// This is a complete test of a crate with its own ops:
 ///
 /// ```
 /// use wengert_tape::case;
@@ -157,7 +157,7 @@ pub fn run_all(
     parallel::collect(specs.len(), one)
 }
 
-/// Draws the case of a seed, and puts it through all properties of its kind.
+/// Draws the case of a seed, and runs all property tests of its kind.
 fn one(spec: &Spec, seed: u64, outcome: &mut Outcome) {
     let mut report = Report::named(spec.name);
     let mut drawn = None;
@@ -193,7 +193,7 @@ fn one(spec: &Spec, seed: u64, outcome: &mut Outcome) {
     outcome.report.merge(report);
 }
 
-/// All the Jacobians of the second order are computed in one case of so many; in the others, two directions.
+/// All the Jacobians of the second order are computed in one of this number of cases; in the others, two directions.
 const FULL_SECOND_ORDER: u64 = 5;
 
 pub(crate) fn properties(
@@ -214,7 +214,7 @@ pub(crate) fn properties(
         });
     }
     let mut check = Check::new(spec.name).seed(seed).allow_empty().floor(spec.accuracy.floor);
-    // Large cases keep away from kinks, and between them there is a second order too.
+    // Large cases keep away from kinks, and between kinks there is a second order as well.
     if spec.order == Order::First && kind != Kind::Large {
         check = check.first_order();
     }
@@ -230,9 +230,9 @@ pub(crate) fn properties(
     };
     report.merge(check.run_many(|x| (case.double)(x), &case.inputs));
     if !report.passed() || kind == Kind::Scaled {
-        return; // what follows would only repeat it
+        return; // the next checks would only repeat it
     }
-    // Each input counts twice, with cotangents that differ from element to element.
+    // Each input is used twice, with cotangents that differ from element to element.
     let twice = check.first_order().directions(1).derivatives_only();
     report.merge(twice.run_many(
         |x| {
@@ -250,7 +250,7 @@ pub(crate) fn properties(
     if kind != Kind::Extreme {
         guarded("f32", report, |report| {
             let failures = precision(case)?;
-            // What is conditioned badly is judged as it is conditioned.
+            // A badly conditioned case is judged by its conditioning.
             if failures.is_empty() || many {
                 report.failures.extend(failures);
             } else {
@@ -268,7 +268,7 @@ fn extend(report: &mut Report, failures: crate::Result<Vec<String>>) -> crate::R
     Ok(())
 }
 
-/// Values, and gradients of the sum of squares, of a call.
+/// The values of a call, and the gradients of the sum of their squares.
 fn value_and_gradients<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::Result<[Vec<Tensor<T>>; 2]> {
     let tape = Tape::new();
     let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
@@ -283,7 +283,7 @@ fn value_and_gradients<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::
     Ok([values, gradients.collect::<crate::Result<_>>()?])
 }
 
-/// Whether every number is within `tolerance` of the other's, relative to the largest; NaN equals NaN.
+/// Whether all numbers are within `tolerance` of each other, relative to the largest; NaN equals NaN.
 fn close(a: &[f64], b: &[f64], tolerance: f64) -> bool {
     let size = b.iter().filter(|v| v.is_finite()).fold(1.0f64, |m, v| m.max(v.abs()));
     a.len() == b.len()
@@ -306,8 +306,14 @@ fn layouts(case: &Case) -> crate::Result<Vec<String>> {
         case.inputs.iter().map(|t| Tensor::from_vec(t.to_vec(), t.shape())).collect::<Result<_, _>>()?;
     let [y, gradients] = value_and_gradients(&case.double, &case.inputs)?;
     let [want, want_gradients] = value_and_gradients(&case.double, &dense)?;
-    let mut failures = compare("layout: value", "with dense inputs", &y, &want, 1e-12);
-    failures.extend(compare("layout: gradient", "with dense inputs", &gradients, &want_gradients, 1e-12));
+    let mut failures = compare("layout: value", "with contiguous inputs", &y, &want, 1e-12);
+    failures.extend(compare(
+        "layout: gradient",
+        "with contiguous inputs",
+        &gradients,
+        &want_gradients,
+        1e-12,
+    ));
     Ok(failures)
 }
 
@@ -317,7 +323,7 @@ fn precision(case: &Case) -> crate::Result<Vec<String>> {
     let [y, gradients] = value_and_gradients(&case.single, &single)?;
     let [want, want_gradients] = value_and_gradients(&case.double, &double)?;
     let wide = |t: Vec<Tensor<f32>>| t.iter().map(Tensor::cast).collect::<Vec<_>>();
-    // The rounding errors of a sum add up with the root of the number of its terms.
+    // The rounding errors of a sum grow with the square root of the number of its terms.
     let terms = (case.inputs.iter().map(Tensor::numel).fold(256, usize::max) as f64 / 256.0).sqrt();
     let mut failures = compare("f32: value", "in f64", &wide(y), &want, 2e-5 * terms);
     failures.extend(compare("f32: gradient", "in f64", &wide(gradients), &want_gradients, 2e-4 * terms));
