@@ -1,4 +1,4 @@
-//! `#[derive(Module)]`: a struct's fields as the parts of a module, under their names.
+//! `#[derive(Module)]`: makes the fields of a struct the parts of a module, under their names.
 #![forbid(unsafe_code)]
 
 use proc_macro::TokenStream;
@@ -9,8 +9,8 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Index, Member, Result, parse_
 
 /// Implements `wengert::Module`: every field is visited under its name (its number in a tuple struct).
 ///
-/// Fields of plain types (numbers, strings, …) hold nothing and are passed over; `#[module(skip)]` passes over any
-/// other field that is not a module. An enum visits the fields of the variant that it is.
+/// Fields of plain types (numbers, strings, …) have no parameters and are skipped; `#[module(skip)]` skips any other
+/// field that is not a module. An enum visits the fields of its current variant.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -56,7 +56,7 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
     })
 }
 
-/// One match arm each for `visit` and `visit_mut`, and the types that have to be modules.
+/// One match arm each for `visit` and `visit_mut`, and the types that must be modules.
 fn arm(
     pattern: Tokens,
     fields: &Fields,
