@@ -1,5 +1,5 @@
-//! Attention that can be looked at: a model of one attention layer learns to copy, to turn around and to sort a sequence, and its
-//! map shows where each output looks. For the first two it is known where that has to be.
+//! Attention maps: a model with one attention layer learns to copy, rotate and sort a sequence, and its map shows which
+//! inputs each output attends to. For the first two tasks, these inputs are known.
 //!
 //! `cargo run --release --example attention_maps`
 
@@ -11,7 +11,7 @@ const LENGTH: usize = 10;
 const SYMBOLS: usize = 12;
 const WIDTH: usize = 32;
 
-/// Output t attends, knowing only t, to symbols and their places, and says a symbol.
+/// Output t knows only t, attends to symbols and their positions, and predicts a symbol.
 #[derive(Module)]
 struct Reader {
     symbols: Embedding<f32>,
@@ -32,7 +32,7 @@ impl Reader {
         })
     }
 
-    /// Queries and keys `[n, LENGTH, WIDTH]` for symbols `[n, LENGTH]`.
+    /// Queries and keys `[n, LENGTH, WIDTH]` of symbols `[n, LENGTH]`.
     fn sides<'t>(&self, tape: &'t Tape<f32>, x: &Tensor<i64>) -> (Var<'t, f32>, Var<'t, f32>) {
         let keys = self.places.forward(self.symbols.forward(tape, x));
         (tape.param(&self.asked).expand([x.shape()[0], LENGTH, WIDTH]), keys)
@@ -44,7 +44,7 @@ impl Reader {
         self.head.forward(self.attention.attend(queries, keys, keys, &AttentionMask::new()))
     }
 
-    /// How much output t attends to input s, `[n][t][s]`.
+    /// The attention of output t to input s, `[n][t][s]`.
     fn map(&self, x: &Tensor<i64>) -> Result<Vec<Vec<Vec<f64>>>, Error> {
         let tape = Tape::eval();
         let (queries, keys) = self.sides(&tape, x);
@@ -65,7 +65,7 @@ fn stack(sequences: &[Vec<i64>]) -> Result<Tensor<i64>, Error> {
     Ok(Tensor::from_vec(sequences.concat(), [sequences.len(), LENGTH])?)
 }
 
-/// A trained model and its share of right symbols on new sequences.
+/// A trained model and its fraction of correct symbols on new sequences.
 fn train(task: fn(&[i64]) -> Vec<i64>, steps: usize) -> Result<(Reader, f64), Failure> {
     let mut rng = Rng::seed(3);
     let mut model = Reader::new(&mut rng)?;

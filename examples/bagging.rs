@@ -1,4 +1,4 @@
-//! Bagging: networks trained on bootstrap samples, and their averaged prediction, which is better than the mean of its members.
+//! Bagging: networks are trained on bootstrap samples, and their averaged prediction is better than the average member.
 //!
 //! `cargo run --release --example bagging`
 
@@ -13,7 +13,7 @@ fn predict(net: &Mlp<f32>, x: &Tensor<f32>) -> Result<Tensor<f32>, Error> {
     net.forward(tape.constant(x)).softmax(-1).value()
 }
 
-/// The share of wrong guesses, and the mean of -log p(label).
+/// The fraction of wrong predictions, and the mean of -log p(label).
 fn score(probabilities: &Tensor<f32>, labels: &Tensor<i64>) -> Result<(f64, f64), Error> {
     let wrong = probabilities.argmax(-1)?.ne(labels)?.to_vec().into_iter().filter(|w| *w).count();
     let tape = Tape::eval();
@@ -21,7 +21,7 @@ fn score(probabilities: &Tensor<f32>, labels: &Tensor<i64>) -> Result<(f64, f64)
     Ok((wrong as f64 / labels.numel() as f64, f64::from(nll)))
 }
 
-/// A network trained on a part of the data, as given by positions, with repetitions.
+/// A network trained on a part of the data, given by positions, which may repeat.
 fn train(data: &Classification, positions: &[usize], seed: u64, steps: usize) -> Result<Mlp<f32>, Failure> {
     let part = data.select(positions)?;
     let config = MlpConfig { widths: vec![64, 64, 10], ..MlpConfig::default() };
@@ -57,7 +57,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         let p = predict(&net, test.inputs())?;
         scores.push(score(&p, test.labels())?);
         predictions.push(p);
-        // Samples that a member has not seen are test samples for it.
+        // Samples that a member has not seen are its test samples.
         let unseen = data.select(&sample.out_of_bag)?;
         let p = predict(&net, unseen.inputs())?.to_vec();
         for (&i, p) in sample.out_of_bag.iter().zip(p.chunks(10)) {
@@ -77,11 +77,11 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         100.0 * estimate
     );
     println!("test loss: members {:.3} on average, their ensemble {ensemble_loss:.3}", mean(&losses));
-    // -log is convex: the loss of a mean is at most the mean of the losses, whatever the members.
+    // -log is convex: the loss of a mean is at most the mean of the losses, for any members.
     assert!(ensemble_loss < mean(&losses), "{ensemble_loss} {losses:?}");
     assert!(ensemble_error < 0.85 * mean(&errors), "{ensemble_error} {errors:?}");
 
-    // Ensembles of the first k members, starting anywhere: the mean over starts.
+    // Ensembles of k consecutive members, for every start: the mean over the starts.
     let sizes: Vec<usize> =
         [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].into_iter().filter(|k| *k <= members as usize).collect();
     let (mut by_error, mut by_loss) = (Vec::new(), Vec::new());

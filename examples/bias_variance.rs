@@ -1,5 +1,5 @@
-//! Bias and variance: the expected squared error of a network trained on a random data set is bias² + variance + noise, each of
-//! which is measured by training on many data sets.
+//! Bias and variance: the expected squared error of a network that is trained on a random data set is bias² + variance
+//! + noise. Each term is measured by training on many data sets.
 //!
 //! `cargo run --release --example bias_variance`
 
@@ -11,7 +11,7 @@ use wengert_examples::{
 
 /// The standard deviation of y around f(x).
 const NOISE: f64 = 0.3;
-/// Samples in a data set.
+/// The number of samples in a data set.
 const SAMPLES: usize = 16;
 
 fn truth(x: f64) -> f64 {
@@ -47,7 +47,7 @@ impl Networks {
     }
 }
 
-/// What the networks predict at `grid`, `[sets][grid]`.
+/// The predictions of the networks at `grid`, `[sets][grid]`.
 fn predictions(
     width: usize,
     sets: usize,
@@ -85,7 +85,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         let at = |i: usize| all.iter().map(|f| f[i]).collect::<Vec<_>>();
         let average: Vec<f64> = (0..grid.len()).map(|i| mean(&at(i))).collect();
         let bias = mean(&grid.iter().zip(&average).map(|(x, f)| (truth(*x) - f).powi(2)).collect::<Vec<_>>());
-        // n - 1: the average is that of the same networks.
+        // Division by n - 1, since the average is that of the same networks.
         let spread =
             |i: usize| at(i).iter().map(|f| (f - average[i]).powi(2)).sum::<f64>() / (sets - 1) as f64;
         let variance = mean(&(0..grid.len()).map(spread).collect::<Vec<_>>());
@@ -93,8 +93,8 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         let bias = bias - variance / sets as f64;
         let noise = NOISE * NOISE;
 
-        // The error, measured apart from all that: on new, noisy samples, for each network. It differs from the sum by what the
-        // noise of these samples happens to be.
+        // The error, measured independently on new, noisy samples for each network. It differs from the sum by the
+        // random noise of these samples.
         let (mut errors, mut by_chance) = (Vec::new(), Vec::new());
         for f in &all {
             let fresh: Vec<f64> = Tensor::randn([grid.len()], &mut rng)?.to_vec();

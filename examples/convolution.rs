@@ -1,5 +1,5 @@
-//! Convolution: an input that is moved gives an output that is moved, and nothing else changes; and what one output of a stack of
-//! layers sees, measured by its gradient, is what the formula says.
+//! Convolution: if the input is shifted, the output is shifted and does not change otherwise; and the receptive field
+//! of one output of a stack of layers, measured by its gradient, equals that of the formula.
 //!
 //! `cargo run --release --example convolution`
 
@@ -25,7 +25,7 @@ fn pool(kernel: usize) -> Step {
     Step { kernel, stride: kernel, dilation: 1, is_pool: true }
 }
 
-/// How far content is moved in the input, and in the output.
+/// The shift of the content in the input, and in the output.
 fn moved_alike(
     options: ConvOptions<2>,
     kernel: [usize; 2],
@@ -35,7 +35,7 @@ fn moved_alike(
     const SIZE: usize = 32;
     let layer = Conv2d::<f64>::with_config(2, 3, kernel, options, rng);
     let patch: Tensor<f64> = Tensor::randn([1, 2, 6, 6], rng)?;
-    // The patch in the middle of nothing, and the same patch further down and to the right.
+    // The patch in the middle of an empty image, and the same patch further down and to the right.
     let image = |[down, right]: [usize; 2]| {
         let (top, left) = (11 + down, 11 + right);
         patch.pad(&[(0, 0), (0, 0), (top, SIZE - 6 - top), (left, SIZE - 6 - left)], 0.0)
@@ -44,13 +44,14 @@ fn moved_alike(
     let [stride_y, stride_x] = options.stride;
     let there = layer.forward(tape.constant(image([by[0] * stride_y, by[1] * stride_x])?));
     let moved = layer.forward(tape.constant(image([0, 0])?)).roll(2, by[0] as isize).roll(3, by[1] as isize);
-    // t(f(x)) = f(t(x)), where the output's edge is as the rest: what comes around is the answer to nothing, the bias.
+    // t(f(x)) = f(t(x)), if the edge of the output is like the rest: what wraps around is the output for an empty
+    // input, the bias.
     assert_eq!(there.value()?, moved.value()?, "{options:?}, kernel {kernel:?} by {by:?}");
     Ok(())
 }
 
-/// The gradient of one output in the middle with respect to the input, `[size][size]`; every kernel element is one, so that
-/// nothing cancels.
+/// The gradient of one output in the middle with respect to the input, `[size][size]`; every kernel element is one, so
+/// that nothing cancels.
 fn seen(stack: &[Step], size: usize) -> Result<Vec<Vec<f64>>, Failure> {
     let mut net = Sequential::<f64>::new();
     let mut rng = Rng::seed(0);
@@ -112,7 +113,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         println!("{name}: {formula} by the formula, {} × {} by the gradient", bottom - top, right - left);
         assert_eq!([bottom - top, right - left], [formula; 2], "{name}");
         let largest = seen.iter().flatten().fold(0.0, |m: f64, v| m.max(*v));
-        // What is not seen is left white.
+        // Pixels outside of the receptive field are white.
         let shade = |v: f64| if v == 0.0 { f64::NAN } else { v / largest };
         let relative = seen.into_iter().map(|row| row.into_iter().map(shade).collect()).collect();
         let (top, bottom, left, right) = (top as f64, bottom as f64, left as f64, right as f64);

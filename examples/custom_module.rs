@@ -1,4 +1,4 @@
-//! A model of your own, trained on the digits: two layers with a skip connection, and a learned temperature.
+//! A custom model, trained on the digits: two layers with a skip connection, and a learned temperature.
 //!
 //! `cargo run --release --example custom_module`
 

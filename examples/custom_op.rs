@@ -1,4 +1,4 @@
-//! An operation of your own, with its gradient checked: x ↦ x · exp(-|x|²/2) for each row x of a matrix.
+//! A custom operation, with its gradient checked: x ↦ x · exp(-|x|²/2) for each row x of a matrix.
 //!
 //! `cargo run --example custom_op`
 
@@ -21,7 +21,7 @@ impl<T: Float> Op<T> for Damp {
         Ok(x[0].mul(&w)?.into())
     }
 
-    /// gx = w (gy - x ⟨gy, x⟩). Written in operations on `Var`, the rule can be differentiated again.
+    /// gx = w (gy - x ⟨gy, x⟩). The rule consists of operations on `Var`, so it can be differentiated again.
     fn vjp<'s>(&self, rule: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, gy) = (rule.x(0), rule.gy());
         let w = (x.square().sum_keepdim(-1) * -0.5).exp();
@@ -29,7 +29,7 @@ impl<T: Float> Op<T> for Damp {
     }
 }
 
-/// The operation as a method, which is how it is used.
+/// The operation as a method of `Var`.
 trait DampExt<'t, T: Float> {
     fn damp(self) -> Var<'t, T>;
 }
@@ -48,7 +48,7 @@ fn main() -> Result<(), Error> {
     println!("y =\n{}", y.value()?);
     println!("gradient of Σ y =\n{}", y.sum().backward()?.wrt(x)?);
 
-    // First and second order against finite differences, over shapes, layouts and awkward values.
+    // First and second order against finite differences, over shapes, layouts and difficult values.
     let mut generate = Gen::seeded(0);
     let mut compared = 0;
     for _ in 0..50 {
@@ -61,7 +61,7 @@ fn main() -> Result<(), Error> {
     println!("{compared} entries of Jacobians agree with finite differences");
     assert!(compared > 1000);
 
-    // A vector has rows of one number; a scalar has none, which is an error with this file's line.
+    // A vector has rows of one number; a scalar has none, which is an error with a line of this file.
     let error = tape.var(Tensor::scalar(1.0)).damp().value().unwrap_err();
     println!("{error}");
     assert!(error.location().is_some_and(|at| at.file().ends_with("custom_op.rs")));

@@ -1,5 +1,5 @@
-//! Backpropagation in vector form: the tape's gradients of a multilayer perceptron are those of the recursion, term by term,
-//! and the error term δ of every layer can be looked at.
+//! Backpropagation in vector form: the tape's gradients of a multilayer perceptron equal those of the recursion, term
+//! by term, and the error term δ of every layer is shown.
 //!
 //! `cargo run --release --example deltas`
 
@@ -21,7 +21,7 @@ fn rows(t: &Tensor<f64>) -> Vec<Vec<f64>> {
 }
 
 fn analyse(run: &Run) -> Result<(), Failure> {
-    // One image of each digit, and a network that was trained for a moment.
+    // One image of each digit, and a network that has been trained for a few steps.
     let data = digits()?.cast::<f64>();
     let first = |class: i64| data.labels().to_vec().iter().position(|l| *l == class);
     let batch = data.select(&(0..10).filter_map(first).collect::<Vec<_>>())?;
@@ -35,7 +35,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         adam.step(&mut net, &loss.backward()?)?;
     }
 
-    // The tape: z of every layer is kept, so that its gradient δ = ∂L/∂z can be asked for.
+    // The tape: z of every layer is kept, so that its gradient δ = ∂L/∂z can be read.
     tape.reset();
     let z: Vec<_> = net.pre_activations(tape.constant(x)).into_iter().map(Var::keep).collect();
     let last = z.len() - 1;
@@ -43,7 +43,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let values: Vec<Tensor<f64>> = z.iter().map(|z| z.value()).collect::<Result<_, _>>()?;
     let grads = loss.backward()?;
 
-    // The recursion, in products of matrices; a row is a sample. It begins with δ = (softmax(z) - y) / n.
+    // The recursion, in products of matrices; each row is a sample. It begins with δ = (softmax(z) - y) / n.
     let mut delta = values[last].softmax(-1)?.sub(&Tensor::one_hot(labels, 10)?)?.scale(0.1);
     let (mut worst, mut deltas) = (0.0f64, Vec::new());
     for l in (0..=last).rev() {

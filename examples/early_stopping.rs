@@ -1,5 +1,5 @@
-//! Early stopping and dropout: learning curves of a network that is too large for its data, with and without, and where training
-//! would have ended.
+//! Early stopping and dropout: learning curves of a network that is too large for its data, with and without dropout,
+//! and the epochs where early stopping ends training.
 //!
 //! `cargo run --release --example early_stopping`
 
@@ -26,7 +26,7 @@ fn train(
 fn analyse(run: &Run) -> Result<(), Failure> {
     let (rest, test) = digits()?.stratified_split(0.4, 0)?;
     let data = rest.select(&rest.labelled(15, 0)?.chosen)?;
-    // Some labels are wrong, as they are: the network learns them by heart, if it is given the time.
+    // Some labels are wrong, as in real data: the network memorises them if training continues for long enough.
     let noisy: Vec<i64> = data
         .labels()
         .to_vec()

@@ -1,5 +1,5 @@
-//! Few labels and many images: a classifier of the latents of an autoencoder that has seen all images, against the same classifier of
-//! pixels, by the number of labels.
+//! Few labels and many images: a classifier on the latents of an autoencoder that was trained on all images, compared
+//! with the same classifier on pixels, by the number of labels.
 //!
 //! `cargo run --release --example few_labels`
 
@@ -8,7 +8,7 @@ use wengert::nn::zoo::{LatentClassifier, LatentClassifierConfig, Mlp, MlpConfig,
 use wengert::prelude::*;
 use wengert_examples::{BLUE, Failure, ORANGE, Plot, Run, mean, standard_error};
 
-/// Trains on the labelled samples alone, and gives the accuracy on test samples.
+/// Trains on the labelled samples only, and returns the accuracy on test samples.
 fn accuracy(model: &mut dyn Layer<f32>, few: &Classification, test: &Classification) -> Result<f64, Failure> {
     let (mut adam, mut tape) = (Adam::new(0.005), Tape::train(0));
     for _ in 0..400 {
@@ -35,7 +35,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             adam.step(&mut vae, &loss.backward()?)?;
         }
     }
-    // Labels have taken no part so far. From now on the autoencoder is frozen.
+    // No labels have been used so far. From here on the autoencoder is frozen.
     let head = LatentClassifierConfig::default();
     let mut on_latents = LatentClassifier::new(vae, &head, &mut Rng::seed(1));
     let (mut on_z, mut on_pixels) = (Vec::new(), Vec::new());
@@ -52,7 +52,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         }
         let [z, pixels] = [0, 1].map(|i| (mean(&scores[i]), standard_error(&scores[i])));
         let labels = 10 * per_class;
-        // The same samples have labels for both, so it is their difference that has an error.
+        // Both use the same labelled samples, so the standard error is that of their difference.
         let gains: Vec<f64> = scores[0].iter().zip(&scores[1]).map(|(z, pixels)| z - pixels).collect();
         let (gain, error) = (mean(&gains), standard_error(&gains));
         println!(

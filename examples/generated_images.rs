@@ -1,5 +1,5 @@
-//! How good are generated images? The inception score and the Fréchet distance of an adversarial network while it learns the digits,
-//! over the probabilities and the features of a classifier of the real ones.
+//! The quality of generated images: the inception score and the Fréchet distance of an adversarial network while it
+//! learns the digits, computed from the probabilities and the features of a classifier of the real ones.
 //!
 //! `cargo run --release --example generated_images`
 
@@ -17,7 +17,7 @@ const LATENT: usize = 16;
 
 fn analyse(run: &Run) -> Result<(), Failure> {
     let (train, test) = digits()?.stratified_split(0.4, 0)?;
-    // Who judges: a classifier, whose last hidden layer gives the features.
+    // The judge is a classifier; its last hidden layer gives the features.
     let mut rng = Rng::seed(0);
     let widths = vec![64, 64, 10];
     let mut judge =

@@ -1,10 +1,10 @@
-//! The sensitivities ("Greeks") of a call option on the scalar tape: one formula, written once over any kind of number, is
-//! evaluated, differentiated to the second order, traced, and compared with a simulation of eight paths to a node.
+//! The sensitivities ("Greeks") of a call option on the scalar tape: one formula, written once over any kind of number,
+//! is evaluated, differentiated to the second order, traced, and compared with a simulation with eight paths per node.
 //!
 //! The formula is that of Black and Scholes (1973): C = S Φ(d₁) - K e^(-rT) Φ(d₂), d₁ = (ln(S/K) + (r + σ²/2) T) / (σ √T),
 //! d₂ = d₁ - σ √T.
 //!
-//! `cargo run --release --example greeks`, or with a folder in which a page to step through is written
+//! `cargo run --release --example greeks`, or with a folder into which an interactive page of the steps is written
 
 use std::path::PathBuf;
 use wengert::prelude::*;
@@ -29,7 +29,7 @@ fn call<R: Real>([spot, rate, vol, time]: [R; 4]) -> R {
 const LANES: usize = 8;
 const STEPS: usize = 12;
 
-/// The discounted payoff of a path, from normal deviates: a program over any number, here one of eight lanes.
+/// The discounted payoff of a path, from normal deviates: a program over any number, here one with eight lanes.
 fn path<R: Number>([spot, rate, vol, time]: [R; 4], deviates: &[R]) -> R {
     let dt = time.scale(1.0 / deviates.len() as f64);
     let (drift, step) = ((rate - vol.square().scale(0.5)) * dt, vol * dt.sqrt());
@@ -41,7 +41,7 @@ fn path<R: Number>([spot, rate, vol, time]: [R; 4], deviates: &[R]) -> R {
     (-rate * time).exp() * payoff
 }
 
-/// Sums over one batch of paths: price and derivatives, and their squares. The seed is that of the batch.
+/// Sums over one batch of paths: price and derivatives, and their squares. Each batch has its own seed.
 fn batch(seed: u64, paths: usize) -> Result<[[f64; 5]; 2], Error> {
     let z = Tensor::<f64>::randn([paths, STEPS, LANES], &mut Rng::seed(seed))?.to_vec();
     let (mut sums, mut tape) = ([[0.0; 5]; 2], Tape::<Lanes<LANES>>::default());
@@ -61,8 +61,8 @@ fn batch(seed: u64, paths: usize) -> Result<[[f64; 5]; 2], Error> {
     Ok(sums)
 }
 
-/// Means and standard errors over batches, each on a thread with a tape of its own. They are added up in order, so that the
-/// result does not depend on how the threads run.
+/// Means and standard errors over batches, each on a thread with its own tape. They are added in order, so that the
+/// result does not depend on the scheduling of the threads.
 fn simulate(batches: usize, paths: usize) -> Result<[[f64; 5]; 2], Error> {
     let all: Vec<Result<_, Error>> = std::thread::scope(|s| {
         let started: Vec<_> = (0..batches).map(|b| s.spawn(move || batch(b as u64, paths))).collect();
@@ -80,12 +80,12 @@ fn simulate(batches: usize, paths: usize) -> Result<[[f64; 5]; 2], Error> {
 }
 
 fn analyse(folder: Option<PathBuf>, paths: usize) -> Result<(), Failure> {
-    // First order: one sweep for all four. Second order: a sweep of dual numbers for each input.
+    // First order: one sweep for all four inputs. Second order: a sweep of dual numbers for each input.
     let (price, greeks) = gradient(|x| call([x[0], x[1], x[2], x[3]]), &MARKET)?;
     let second = hessian(|x| call([x[0], x[1], x[2], x[3]]), &MARKET)?;
     let (gamma, vanna) = (second[0][0], second[0][2]);
 
-    // The textbook's formulas, in plain numbers.
+    // The textbook's formulas, with plain numbers.
     let [spot, rate, vol, time] = MARKET;
     let d1 = ((spot / STRIKE).ln() + (rate + vol * vol / 2.0) * time) / (vol * time.sqrt());
     let d2 = d1 - vol * time.sqrt();

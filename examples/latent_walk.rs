@@ -1,5 +1,5 @@
-//! A walk through latent space: a variational autoencoder of two latent dimensions on the digits, what it decodes over a grid, and
-//! its evidence lower bound beside tighter bounds of the same likelihood.
+//! Latent space: a variational autoencoder with two latent dimensions on the digits, its decoded images over a grid,
+//! and its evidence lower bound compared with tighter bounds of the same likelihood.
 //!
 //! `cargo run --release --example latent_walk`
 
@@ -12,7 +12,7 @@ use wengert_examples::{
     BLACK, BLUE, Color, Corner, Failure, GRAY, GREEN, ORANGE, PURPLE, Plot, Run, SKY, YELLOW, mean,
 };
 
-/// The number that a standard normal variable is below with probability `q`.
+/// The `q` quantile of the standard normal distribution.
 fn normal_quantile(q: f64) -> Result<f64, Error> {
     let tape = Tape::<f64>::eval();
     (tape.constant(2.0 * q - 1.0).erfinv() * std::f64::consts::SQRT_2).item()
@@ -43,7 +43,8 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         }
     }
 
-    // log p(x) ≥ the bound of k draws ≥ that of fewer, in expectation; with one it is the evidence lower bound.
+    // log p(x) ≥ the bound with k draws ≥ the bound with fewer draws, in expectation; with one draw it is the evidence
+    // lower bound.
     let x = test.inputs();
     let mut bounds = Vec::new();
     for k in [1usize, 2, 5, 10, 50] {
@@ -65,7 +66,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     assert!(bounds.windows(2).all(|w| w[0].1 < w[1].1) && elbo < bounds[4].1, "{elbo} {bounds:?}");
     assert!(elbo > run.pick(-24.0, -30.0), "{elbo}");
 
-    // The grid is even in probability: quantiles of the prior.
+    // The grid is uniform in probability: quantiles of the prior.
     const SIDE: usize = 15;
     let mut z = Vec::new();
     for i in 0..SIDE {
@@ -80,7 +81,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let grid = GridConfig { columns: SIDE, margin: 1, background: 1.0 };
     image::write_grid(run.path("latent-walk.png")?, &images, &grid)?;
 
-    // Where the test images are.
+    // The positions of the test images.
     let tape = Tape::eval();
     let means = vae.encode(tape.constant(x)).mean().value()?.to_vec();
     let labels = test.labels().to_vec();

@@ -1,6 +1,6 @@
-//! What the analyses share: [`Run`], where pictures go and how much is done, and [`Plot`], what is in them.
+//! Shared code of the analyses: [`Run`] decides where pictures go and how much is computed, and [`Plot`] draws them.
 //!
-//! The other examples are the files beside this one.
+//! The other examples are the files next to this one.
 
 mod plot;
 
@@ -8,7 +8,7 @@ pub use plot::{BLACK, BLUE, Color, Corner, GRAY, GREEN, ORANGE, PURPLE, Palette,
 
 use std::path::PathBuf;
 
-/// What can go wrong in an example.
+/// The error of an example.
 pub type Failure = Box<dyn std::error::Error>;
 
 /// One run of an analysis: as a program, or as a test, which may do less.
@@ -19,26 +19,26 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that draws into the folder that the program was given, or else into `target/pictures`.
+    /// A run that draws into the folder given on the command line, by default `target/pictures`.
     pub fn from_args() -> Self {
         let folder = std::env::args_os().nth(1).map_or_else(|| target().join("pictures"), PathBuf::from);
         Run { folder, is_test: false }
     }
 
-    /// A run that draws into a folder of the tests' own.
+    /// A run that draws into a folder for tests.
     pub fn test() -> Self {
         Run { folder: target().join("pictures/tests"), is_test: true }
     }
 
-    /// How much to do.
+    /// The amount of work: one value for the program, one for the test.
     pub fn pick<N>(&self, program: N, test: N) -> N {
         if self.is_test { test } else { program }
     }
 
-    /// The place of a file in the folder, which is made if it is not there.
+    /// The path of a file in the folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn path(&self, name: &str) -> Result<PathBuf, Failure> {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(name);
@@ -73,7 +73,7 @@ pub fn standard_error(values: &[f64]) -> f64 {
     (values.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt()
 }
 
-/// The value that a share `q` of the values is below, by linear interpolation: the median for `q` = 0.5.
+/// The value below which a fraction `q` of the values lies, by linear interpolation: the median for `q` = 0.5.
 pub fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

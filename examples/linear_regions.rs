@@ -1,5 +1,5 @@
-//! The linear regions of a ReLU network with one input, counted exactly from its kinks: at most D + 1 with one hidden layer of D
-//! units, at most (D + 1)ᴷ with K of them, and a network that attains it.
+//! The linear regions of a ReLU network with one input, counted exactly from its kinks: at most D + 1 with one hidden
+//! layer of D units, at most (D + 1)ᴷ with K hidden layers, and a network that reaches this bound.
 //!
 //! `cargo run --release --example linear_regions`
 
@@ -15,7 +15,7 @@ struct Affine {
     offset: f64,
 }
 
-/// What the network's output is from `start` on, to where the next piece starts.
+/// The output of the network from `start` to the start of the next piece.
 #[derive(Debug, Clone, PartialEq)]
 struct Piece {
     start: f64,
@@ -24,8 +24,9 @@ struct Piece {
 
 /// The output of a ReLU network of one input as a list of affine pieces, from left to right; neighbours differ.
 ///
-/// The kinks are walked layer by layer, without a grid. On a piece every unit of a layer is affine in x, so every unit of the
-/// next has at most one zero there, which is known: the piece is cut at these, and the ReLU is 0 or the identity on each part. Only the numbers are rounded.
+/// The kinks are found layer by layer, without a grid. On a piece, every unit of a layer is affine in x, so every unit
+/// of the next layer has at most one zero there, which can be computed: the piece is cut at these zeros, and on each
+/// part the ReLU is 0 or the identity. Nothing is approximated except by rounding.
 fn pieces(net: &Mlp<f64>) -> Vec<Piece> {
     let identity = Affine { slope: 1.0, offset: 0.0 };
     let mut all = vec![Piece { start: f64::NEG_INFINITY, units: vec![identity] }];
@@ -56,7 +57,7 @@ fn pieces(net: &Mlp<f64>) -> Vec<Piece> {
         }
         all = next;
     }
-    // A unit's kink is none of the output's if all that listen to it are off.
+    // A kink of a unit is not a kink of the output if all units that read it are off.
     all.dedup_by(|b, a| a.units == b.units);
     all
 }
@@ -71,7 +72,8 @@ fn apply(layer: &Linear<f64>, h: &[Affine]) -> Vec<Affine> {
     w.chunks(h.len()).enumerate().map(row).collect()
 }
 
-/// A number between two, of which either may be infinite: in the middle for t = 1/2, close to either for t near 0 or 1.
+/// A number between two others, of which either may be infinite: in the middle for t = 1/2, close to one end for t near
+/// 0 or 1.
 fn inside(a: f64, b: f64, t: f64) -> f64 {
     let away = |from: f64, t: f64| t / (1.0 - t) * from.abs().max(1.0);
     match (a.is_finite(), b.is_finite()) {
@@ -91,16 +93,17 @@ fn network(width: usize, depth: usize, rng: &mut Rng) -> Mlp<f64> {
     net
 }
 
-/// A network with (D + 1)ᴷ linear regions. Every layer computes a zigzag u(x) = Σ cⱼ hⱼ + c₀ whose D + 1 pieces each cover [0, 1],
-/// in which all D kinks are: so each piece of what came before is cut D + 1 times.
+/// A network with (D + 1)ᴷ linear regions. Every layer computes a zigzag u(x) = Σ cⱼ hⱼ + c₀ whose D + 1 pieces each
+/// cover [0, 1], which contains all D kinks: therefore each piece of the previous layer is cut into D + 1 pieces.
 ///
-/// With units that all look to the right, hⱼ = max(0, x - tⱼ), the leftmost piece would be constant, and covers nothing.
-/// So the second and the third look to the left, hⱼ = max(0, tⱼ - x); it takes three units to do so and still turn at each
-/// kink. Weights and kinks are sums of few powers of two: nothing is rounded.
+/// If all units opened to the right, hⱼ = max(0, x - tⱼ), the leftmost piece would be constant and cover nothing.
+/// Therefore the second and the third open to the left, hⱼ = max(0, tⱼ - x); this needs at least three units to still
+/// turn at each kink. Weights and kinks are sums of few powers of two: nothing is rounded.
 fn zigzag(width: usize, depth: usize) -> Result<Mlp<f64>, Error> {
     assert!(width >= 3, "two units cannot turn three times");
     let m = (width + 1).next_power_of_two() as f64;
-    // The slopes of the pieces: up and down by 1/m at a time, the fourth twice as steep, so that Σ_left -Δ gives the first.
+    // The slopes of the pieces: alternately m and -m, each over a width of 1/m; the fourth is twice as steep, so that
+    // Σ_left -Δ gives the first.
     let slope = |i: usize| if i == 3 { -2.0 * m } else { m * if i.is_multiple_of(2) { 1.0 } else { -1.0 } };
     let mut kinks = vec![1.0 / m];
     for i in 1..width {
@@ -128,8 +131,8 @@ fn zigzag(width: usize, depth: usize) -> Result<Mlp<f64>, Error> {
     Ok(net)
 }
 
-/// The pieces are the network: near both ends of each, and in its middle, the tape's values and gradients are theirs, so that no
-/// kink is missing.
+/// The pieces equal the network: near both ends of each piece, and in its middle, they agree with values and gradients
+/// of the tape, so that no kink is missing.
 fn agrees(net: &Mlp<f64>, pieces: &[Piece]) -> Result<(), Error> {
     let end = |i: usize| pieces.get(i + 1).map_or(f64::INFINITY, |p| p.start);
     let points =
@@ -205,7 +208,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             let end = found.get(i + 1).map_or(high, |p| p.start);
             let Affine { slope, offset } = piece.units[0];
             let at = |x: f64| (x, slope * x + offset);
-            // Where it is within the picture.
+            // The part that is within the picture.
             let (one, other) = ((bottom - offset) / slope, (top - offset) / slope);
             let (from, to) = (piece.start.max(low).max(one.min(other)), end.min(high).min(one.max(other)));
             if from < to {

@@ -17,7 +17,7 @@ struct Bell {
 
 const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
 
-/// What gradient descent went through, and the loss at each step.
+/// The parameters and the loss at each step of gradient descent.
 fn fit_normal(x: &Tensor<f64>, start: (f64, f64), steps: usize) -> Result<Vec<(f64, f64)>, Error> {
     let mut bell =
         Bell { mean: Param::new(Tensor::scalar(start.0)), log_std: Param::new(Tensor::scalar(start.1.ln())) };
@@ -33,7 +33,7 @@ fn fit_normal(x: &Tensor<f64>, start: (f64, f64), steps: usize) -> Result<Vec<(f
     Ok(path)
 }
 
-/// The fitted probabilities, of logits that begin at 0.
+/// The fitted probabilities, from logits that begin at 0.
 fn fit_categorical(letters: &Tensor<i64>, classes: usize, steps: usize) -> Result<Vec<f64>, Error> {
     let mut logits: Param<f64> = Param::new(Tensor::zeros([classes]));
     let (mut descent, mut tape, n) = (Sgd::new(2.0), Tape::new(), letters.numel());
@@ -47,7 +47,7 @@ fn fit_categorical(letters: &Tensor<i64>, classes: usize, steps: usize) -> Resul
 }
 
 fn analyse(run: &Run) -> Result<(), Failure> {
-    // In 10¹⁰ m³ a year.
+    // In 10¹⁰ m³ per year.
     let volumes: Vec<f64> = nile()?.values().to_vec().into_iter().map(|v| f64::from(v) / 100.0).collect();
     let n = volumes.len() as f64;
     let mean = volumes.iter().sum::<f64>() / n;
@@ -71,7 +71,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     println!("categorical: {found:.4?}, shares {shares:.4?}");
     assert!(found.iter().zip(&shares).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?} {shares:?}");
 
-    // -1/N Σ log p over (μ, σ), less its least value.
+    // -1/N Σ log p over (μ, σ), minus its minimum.
     let loss = |m: f64, s: f64| s.ln() + (std * std + (mean - m).powi(2)) / (2.0 * s * s);
     let least = loss(mean, std);
     let cell = |low: f64, high: f64, n: usize| {
@@ -79,7 +79,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
         linspace(low + half, high - half, n)
     };
     let surface = cell(1.0, 5.0, 28).into_iter().map(|s| {
-        // The colour goes with the square root, so that the valley can be seen, in steps of 1/8.
+        // The colour depends on the square root, in steps of 1/8, so that the valley is visible.
         cell(5.0, 13.0, 40)
             .into_iter()
             .map(|m| -((loss(m, s) - least).sqrt().min(2.0) * 8.0).round() / 8.0)

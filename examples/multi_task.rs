@@ -1,5 +1,5 @@
-//! Multi-task learning: a trunk with two heads and a joint loss. Few images have the label that is wanted, which digit it is;
-//! many have a cheap one, whether the digit is even. The second task shapes what the first one sees.
+//! Multi-task learning: a trunk with two heads and a joint loss. Few images have the wanted label, the digit; many have
+//! a cheap one, whether the digit is even. The second task shapes the trunk that both use.
 //!
 //! `cargo run --release --example multi_task`
 
@@ -25,7 +25,8 @@ impl TwoHeads {
     }
 }
 
-/// Accuracy on the digits after training on `few` images with digits and `many` with parity: loss = L_digit + λ L_parity.
+/// Accuracy on the digits after training on `few` images with digits and `many` with parity: loss = L_digit + λ
+/// L_parity.
 fn accuracy(
     few: &Classification,
     many: &Classification,

@@ -1,4 +1,5 @@
-//! [`Plot`]: lines, bands, dots, bars, words and heat maps in one coordinate system; [`figure`] puts several side by side.
+//! [`Plot`]: lines, bands, dots, bars, words and heat maps in one coordinate system; [`figure`] arranges several in
+//! rows.
 
 mod axis;
 mod heat;
@@ -16,7 +17,7 @@ use std::ops::Range;
 /// Red, green and blue.
 pub type Color = RGBColor;
 
-// Colours that colour-blind readers tell apart (Okabe and Ito 2008).
+// Colours that colour-blind readers can distinguish (Okabe and Ito 2008).
 pub const BLUE: Color = RGBColor(0, 114, 178);
 pub const ORANGE: Color = RGBColor(213, 94, 0);
 pub const GREEN: Color = RGBColor(0, 158, 115);
@@ -26,12 +27,12 @@ pub const YELLOW: Color = RGBColor(230, 159, 0);
 pub const BLACK: Color = RGBColor(0, 0, 0);
 pub const GRAY: Color = RGBColor(120, 120, 120);
 
-/// The size of a panel, in half pixels: coordinates are whole numbers, and lines would be jagged in whole pixels.
+/// The size of a panel, in half pixels: coordinates are integers, and lines would be jagged in whole pixels.
 const SIZE: (u32, u32) = (860, 680);
-/// Room for a heat map's colour bar.
+/// The width of a heat map's colour bar.
 const BAR: u32 = 132;
 
-/// Where the legend is.
+/// The position of the legend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corner {
     UpperLeft,
@@ -50,7 +51,7 @@ enum Mark {
     Cells { x: Range<f64>, y: Range<f64>, rows: Vec<Vec<f64>>, palette: Palette },
 }
 
-/// What is drawn in one coordinate system.
+/// A drawing in one coordinate system.
 #[derive(Debug, Clone)]
 pub struct Plot {
     title: String,
@@ -67,13 +68,13 @@ impl Plot {
         Plot { title: title.into(), x, y, marks: Vec::new(), legend: Corner::UpperRight }
     }
 
-    /// What the horizontal axis is.
+    /// The name of the horizontal axis.
     pub fn x(mut self, name: impl Into<String>) -> Self {
         self.x.name = name.into();
         self
     }
 
-    /// What the vertical axis is.
+    /// The name of the vertical axis.
     pub fn y(mut self, name: impl Into<String>) -> Self {
         self.y.name = name.into();
         self
@@ -91,37 +92,37 @@ impl Plot {
         self
     }
 
-    /// From where to where the horizontal axis goes.
+    /// The range of the horizontal axis.
     pub fn x_range(mut self, low: f64, high: f64) -> Self {
         self.x.range = Some((low, high));
         self
     }
 
-    /// From where to where the vertical axis goes; downwards if the first is the larger.
+    /// The range of the vertical axis; it points downwards if the first number is the larger one.
     pub fn y_range(mut self, low: f64, high: f64) -> Self {
         self.y.range = Some((low, high));
         self
     }
 
-    /// What is written at the horizontal axis, and where.
+    /// The labels of the horizontal axis, and their positions.
     pub fn x_ticks<S: ToString>(mut self, ticks: impl IntoIterator<Item = (f64, S)>) -> Self {
         self.x.ticks = Some(ticks.into_iter().map(|(at, s)| (at, s.to_string())).collect());
         self
     }
 
-    /// What is written at the vertical axis, and where.
+    /// The labels of the vertical axis, and their positions.
     pub fn y_ticks<S: ToString>(mut self, ticks: impl IntoIterator<Item = (f64, S)>) -> Self {
         self.y.ticks = Some(ticks.into_iter().map(|(at, s)| (at, s.to_string())).collect());
         self
     }
 
-    /// Where the legend is, if there are names.
+    /// The position of the legend, which is drawn if there are names.
     pub fn legend(mut self, corner: Corner) -> Self {
         self.legend = corner;
         self
     }
 
-    /// A line; with an empty name, not in the legend.
+    /// A line; it is not in the legend if its name is empty.
     pub fn line(self, color: Color, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.mark(Mark::Line {
             color,
@@ -175,7 +176,8 @@ impl Plot {
         self.mark(Mark::Words { color, words, size: 26 })
     }
 
-    /// A heat map of numbers in rows, the first row at the beginning of `y`, NaN being left white, with a bar that says which colour is which number.
+    /// A heat map of numbers in rows, the first row at the beginning of `y`, with a bar that shows the number of each
+    /// colour. NaN is white.
     pub fn cells(self, x: Range<f64>, y: Range<f64>, rows: Vec<Vec<f64>>, palette: Palette) -> Self {
         self.mark(Mark::Cells { x, y, rows, palette })
     }
@@ -199,7 +201,7 @@ impl Plot {
         self
     }
 
-    /// Every x, or every y.
+    /// All x, or all y.
     fn numbers(&self, is_x: bool) -> Vec<f64> {
         let pick = |x: f64, y: f64| if is_x { x } else { y };
         let of = |mark: &Mark| -> Vec<f64> {
@@ -341,7 +343,7 @@ impl Plot {
     }
 }
 
-/// The room that a legend leaves for a name is a little narrow.
+/// The legend reserves too little width for a name.
 fn padded(name: &str) -> String {
     format!("{name}  ")
 }
@@ -368,7 +370,8 @@ pub fn figure(rows: &[&[Plot]]) -> Result<String, Failure> {
         }
         area.present()?;
     }
-    // In pixels, with edges of rectangles on whole ones, so that neighbours touch, and without what is so anyway.
+    // In pixels, with the edges of rectangles on whole pixels, so that neighbours touch, and without attributes that
+    // are the default.
     let (outer, inner) = ((size.0 / 2, size.1 / 2), format!("width=\"{}\" height=\"{}\"", size.0, size.1));
     let svg = svg.replacen(&inner, &format!("width=\"{}\" height=\"{}\"", outer.0, outer.1), 1);
     let svg =

@@ -1,4 +1,4 @@
-//! Second order: the product of an MLP's Hessian with a vector, without ever forming the Hessian, checked two ways.
+//! Second order: the product of an MLP's Hessian with a vector, without forming the Hessian, checked in two ways.
 //!
 //! H v is the gradient of ⟨∇L, v⟩: the gradient is recorded, so it can be differentiated again.
 //!
@@ -29,7 +29,7 @@ fn main() -> Result<(), Error> {
     let hv: Vec<f64> = flat(&hv)?;
     println!("‖H v‖ = {:.6} over {} parameters", norm(&hv), hv.len());
 
-    // The same by the change of the gradient along v.
+    // The same product from the change of the gradient along v.
     let h = 1e-5;
     let mut gradient_at = |t: f64| -> Result<Vec<f64>, Error> {
         let mut directions = v.iter();
@@ -53,7 +53,7 @@ fn main() -> Result<(), Error> {
     println!("relative difference to finite differences: {error:.1e}");
     assert!(error < 1e-8, "{error}");
 
-    // H is symmetric: ⟨u, H v⟩ = ⟨H u, v⟩ for any u; here with u the gradient itself.
+    // H is symmetric: ⟨u, H v⟩ = ⟨H u, v⟩ for any u; here u is the gradient itself.
     let u: Vec<_> = gradient.iter().map(|g| g.detach()).collect();
     let seeds: Vec<_> = gradient.iter().copied().zip(u.iter().copied()).collect();
     let hu = flat(&tape.grad(&seeds, &params)?)?;

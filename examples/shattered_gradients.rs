@@ -1,5 +1,5 @@
-//! Shattered gradients: how the gradients at two inputs are related, against the distance between the inputs, in a shallow
-//! network, in a deep one, and in a deep one with identity paths (Balduzzi et al. 2017, figures 1 and 2).
+//! Shattered gradients: the correlation of the gradients at two inputs, by the distance between the inputs, in a
+//! shallow network, in a deep one, and in a deep one with identity paths (Balduzzi et al. 2017, figures 1 and 2).
 //!
 //! `cargo run --release --example shattered_gradients`
 
@@ -11,7 +11,7 @@ use wengert_examples::{BLACK, BLUE, Failure, GREEN, ORANGE, PURPLE, Plot, Run, l
 const WIDTH: usize = 100;
 const INPUTS: usize = 256;
 
-/// How a layer gets from h to the next; f(h) = W relu(norm(h)) + b.
+/// How a layer computes the next h; f(h) = W relu(norm(h)) + b.
 #[derive(Clone, Copy)]
 enum Path {
     /// f(h).
@@ -20,7 +20,7 @@ enum Path {
     Identity(f64),
 }
 
-/// dy/dx at evenly spaced inputs from -2 to 2, of a network x ↦ y with random weights.
+/// dy/dx at evenly spaced inputs from -2 to 2, for a network x ↦ y with random weights.
 fn gradients(blocks: usize, path: Path, seed: u64) -> Result<Vec<f64>, Error> {
     let mut rng = Rng::seed(seed);
     let he = Scheme::KaimingNormal(Gain::Relu);
@@ -44,13 +44,14 @@ fn gradients(blocks: usize, path: Path, seed: u64) -> Result<Vec<f64>, Error> {
     }
     let net = net.push(layer(WIDTH, 1));
     let tape = Tape::train(0);
-    // The batch goes on a little on both sides: a unit that is on for the outermost inputs alone is blown up by its norm.
+    // The batch extends a little beyond both ends: normalisation would give a unit that is on only for the outermost
+    // inputs very large values.
     let x = tape.var(Tensor::from(linspace(-2.5, 2.5, INPUTS + 64)).unsqueeze(1)?);
     let all = net.forward(x).sum().backward()?.wrt(x)?.to_vec();
     Ok(all[32..32 + INPUTS].to_vec())
 }
 
-/// The correlation of the values with those `lag` further on.
+/// The correlation of the values with those `lag` positions later.
 fn autocorrelation(values: &[f64], lag: usize) -> f64 {
     let m = mean(values);
     let product = |lag: usize| values.iter().zip(&values[lag..]).map(|(a, b)| (a - m) * (b - m)).sum::<f64>();

@@ -1,5 +1,6 @@
-//! Transfer learning: a trunk that has learned the digits 0 to 4 is frozen, and a new head on it learns 5 to 9 from a few labels.
-//! The same network trained from scratch has more that it can change, and does worse as long as labels are few.
+//! Transfer learning: a trunk that has learned the digits 0 to 4 is frozen, and a new head on it learns 5 to 9 from a
+//! few labels. The same network, trained from scratch, has more parameters to train, and is worse as long as there are
+//! few labels.
 //!
 //! `cargo run --release --example transfer`
 
@@ -11,9 +12,9 @@ use wengert_examples::{BLUE, Corner, Failure, GREEN, ORANGE, Plot, Run, mean, st
 
 /// Height and width of the images.
 const SIZE: usize = 14;
-/// Features that the head sees.
+/// The number of features that the head reads.
 const FEATURES: usize = 96;
-/// The head's name in the network; all before it is the trunk.
+/// The name of the head in the network; everything before it is the trunk.
 const HEAD: &str = "9";
 
 /// Images `[n, 1, SIZE, SIZE]` → logits `[n, 5]`.
@@ -32,7 +33,7 @@ fn network(rng: &mut Rng) -> Sequential<f32> {
         .push(Linear::new(FEATURES, 5, rng))
 }
 
-/// The 8 × 8 images at random places of larger ones: a network has to learn that the place does not matter.
+/// The 8 × 8 images at random positions in larger images: a network must learn that the position does not matter.
 fn placed(data: &Classification) -> Result<Classification, Failure> {
     let room = SIZE - 8 + 1;
     let places: Vec<f64> = Tensor::rand([2 * data.len()], &mut Rng::seed(5))?.to_vec();
@@ -101,7 +102,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             for (way, scores) in scores.iter_mut().enumerate().take(run.pick(3, 2)) {
                 let mut net = network(&mut Rng::seed(1 + seed));
                 if way == 0 {
-                    // Everything but the head, which stays as it is drawn.
+                    // Everything but the head, which keeps its random initialisation.
                     let mut learned = state::dict(&old);
                     learned.retain(|name, _| !name.starts_with(HEAD));
                     assert_eq!(state::transfer(&mut net, &learned).loaded.len(), 6);

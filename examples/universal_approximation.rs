@@ -1,4 +1,5 @@
-//! Universal approximation: how well a network with one hidden layer fits continuous functions on [-1, 1], against its width.
+//! Universal approximation: how well a network with one hidden layer fits continuous functions on [-1, 1], by its
+//! width.
 //!
 //! `cargo run --release --example universal_approximation`
 
@@ -9,19 +10,20 @@ use wengert_examples::{BLACK, BLUE, Corner, Failure, GREEN, ORANGE, Plot, Run, l
 
 type Function = fn(f64) -> f64;
 
-/// Name, formula, and what part of the vertical axis is drawn.
+/// Name, formula, and the range of the vertical axis.
 const FUNCTIONS: [(&str, Function, f64, f64); 3] = [
     ("sin 3πx", |x| (3.0 * std::f64::consts::PI * x).sin(), -1.4, 2.2),
     ("√|x|", |x| x.abs().sqrt(), -0.1, 1.6),
     ("a saw's sum", takagi, -0.1, 1.2),
 ];
 
-/// Σ 2⁻ᵏ s(2ᵏ x) with s the distance to the nearest whole number: continuous, and without a derivative anywhere if it went on.
+/// Σ 2⁻ᵏ s(2ᵏ x), where s is the distance to the nearest whole number: the infinite sum is continuous and nowhere
+/// differentiable.
 fn takagi(x: f64) -> f64 {
     (0..10).map(|k| 2f64.powi(k)).map(|two| (two * x - (two * x).round()).abs() / two).sum()
 }
 
-/// y(x) = Σ vⱼ max(0, wⱼ x + bⱼ) + c through the function at D + 1 evenly spaced points: no training, only a construction.
+/// y(x) = Σ vⱼ max(0, wⱼ x + bⱼ) + c through the function at D + 1 evenly spaced points: constructed, not trained.
 fn interpolate(f: Function, width: usize) -> Result<Mlp<f64>, Error> {
     let knots = linspace(-1.0, 1.0, width + 1);
     let slope = |i: usize| (f(knots[i + 1]) - f(knots[i])) / (knots[i + 1] - knots[i]);
@@ -65,7 +67,7 @@ fn train(f: Function, width: usize, steps: usize, seed: u64) -> Result<Mlp<f64>,
     Ok(net)
 }
 
-/// The network on 1001 points.
+/// The output of the network at 1001 points.
 fn curve(net: &Mlp<f64>) -> Result<Vec<(f64, f64)>, Error> {
     let x = linspace(-1.0, 1.0, 1001);
     let tape = Tape::eval();
@@ -73,7 +75,7 @@ fn curve(net: &Mlp<f64>) -> Result<Vec<(f64, f64)>, Error> {
     Ok(x.into_iter().zip(y).collect())
 }
 
-/// The largest distance.
+/// The largest error at these points.
 fn sup_error(net: &Mlp<f64>, f: Function) -> Result<f64, Error> {
     Ok(curve(net)?.into_iter().map(|(x, y)| (y - f(x)).abs()).fold(0.0, f64::max))
 }
@@ -115,7 +117,8 @@ fn analyse(run: &Run) -> Result<(), Failure> {
             widths[widths.len() - 1]
         );
         assert!(last < 0.35 * first && last < 0.2, "{name}: {median:?}");
-        // Between two points of the function the construction is off by at most what the function varies between them.
+        // Between two points of the function, the error of the construction is at most the variation of the function
+        // between them.
         let bounded = |&(d, error): &(f64, f64)| error <= modulus(f, 2.0 / d) + 1e-12;
         assert!(constructed.iter().all(bounded), "{name}: {constructed:?}");
         errors = errors.band(color, spread).line(color, name, median.clone()).dots(color, "", median);

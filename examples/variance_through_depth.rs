@@ -1,5 +1,5 @@
-//! Initialisation: the variance of activations on their way up through fifty layers, and of gradients on their way down, with
-//! weights of the right variance, and of one that is too small or too large.
+//! Initialisation: the variance of activations forwards through fifty layers, and of gradients backwards, with weights
+//! of the right variance, and of a variance that is too small or too large.
 //!
 //! `cargo run --release --example variance_through_depth`
 
@@ -35,7 +35,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
     let tanh = Activation::Tanh;
     let (half, twice) = (Gain::Value(2f64.sqrt() * 0.5f64.sqrt()), Gain::Value(2f64.sqrt() * 2f64.sqrt()));
     type Case<'c> = (&'c str, Scheme, Activation, [f64; 2]);
-    // With D inputs and as many outputs; the range in which the last moment has to be, relative to the first.
+    // With D inputs and D outputs; the range that must contain the last moment, relative to the first.
     let cases: [Case<'_>; 6] = [
         ("He, 2/D", Scheme::KaimingNormal(Gain::Relu), relu, [0.02, 20.0]),
         ("half of it, 1/D", Scheme::KaimingNormal(half), relu, [1e-17, 1e-11]),

@@ -1,4 +1,4 @@
-//! Noise in training, on inputs, on activations and on weights, against the error on test images when labels are few.
+//! Noise in training, on inputs, on activations and on weights, and the error on test images if there are few labels.
 //!
 //! `cargo run --release --example weight_noise`
 
@@ -7,7 +7,7 @@ use wengert::nn::{GaussianNoise, NoisyWeights};
 use wengert::prelude::*;
 use wengert_examples::{BLACK, BLUE, Color, Corner, Failure, GREEN, ORANGE, Plot, Run, mean, standard_error};
 
-/// Where noise is added.
+/// The values to which noise is added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Inputs,
@@ -27,7 +27,7 @@ fn network(place: Place, std: f64, rng: &mut Rng) -> Sequential<f32> {
     net.push(NoisyWeights::new(Linear::new(64, 10, rng), at(Place::Weights)))
 }
 
-/// The test error in percent, without noise, of a network trained with it.
+/// The test error in percent, without noise, of a network that was trained with noise.
 fn error(
     data: &Classification,
     test: &Classification,
@@ -43,7 +43,7 @@ fn error(
         let loss = loss::cross_entropy(net.forward(tape.constant(data.inputs())), data.labels());
         adam.step(&mut net, &loss.backward()?)?;
     }
-    // On a tape for evaluation, the layers add nothing.
+    // On a tape for evaluation, the layers add no noise.
     let tape = Tape::eval();
     let guesses = net.forward(tape.constant(test.inputs())).argmax(-1)?;
     let wrong = guesses.ne(test.labels())?.to_vec().into_iter().filter(|w| *w).count();
@@ -86,7 +86,7 @@ fn analyse(run: &Run) -> Result<(), Failure> {
                     "{name}: {gains:?}"
                 );
             } else if std == good {
-                // No gain to rely on, but no harm.
+                // There is no reliable gain, but no harm.
                 assert!(mean(&gains) > -1.5, "{name}: {gains:?}");
             }
         }

@@ -1,4 +1,4 @@
-//! What a mistake looks like: a layer that is too narrow, and the one error that says where.
+//! An error message: a layer that is too narrow, and the one error that tells where.
 //!
 //! `cargo run --example wrong_width`
 

@@ -32,7 +32,7 @@ impl Span {
                 (low / margin, high * margin)
             } else {
                 let margin = if high > low { 0.04 * (high - low) } else { 0.5 };
-                // What begins at 0 is drawn from there.
+                // Data that begins at 0 is drawn from there.
                 (if low == 0.0 { 0.0 } else { low - margin }, high + margin)
             }
         });
@@ -66,7 +66,7 @@ impl ValueFormatter<f64> for Span {
     }
 }
 
-/// Round numbers, up to about eight of them.
+/// Round numbers, about eight of them at most.
 fn ticks(low: f64, high: f64, is_log: bool) -> Vec<(f64, String)> {
     if is_log {
         let (first, last) = (low.log10().ceil() as i32, high.log10().floor() as i32);

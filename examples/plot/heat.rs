@@ -1,4 +1,4 @@
-//! Heat maps: from numbers to colours.
+//! Heat maps: numbers as colours.
 
 use super::Color;
 use crate::Failure;
@@ -10,12 +10,12 @@ use std::ops::Range;
 /// The number of colours.
 const STEPS: usize = 40;
 
-/// How the numbers of a heat map become colours.
+/// The palette of a heat map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Palette {
-    /// Dark for the least number, or for 0 if there is none below, bright for the largest (viridis).
+    /// Dark for the smallest number, or for 0 if there is no smaller one, bright for the largest (viridis).
     Rising,
-    /// White for 0, blue below and orange above, both ends as far from 0.
+    /// White for 0, blue below and orange above, both ends at the same distance from 0.
     Signed,
 }
 
@@ -49,7 +49,7 @@ impl Palette {
         RGBColor(mixed(0), mixed(1), mixed(2))
     }
 
-    /// The least and the largest number that have a colour.
+    /// The smallest and the largest number that have a colour.
     pub(super) fn range(self, values: &[Vec<f64>]) -> (f64, f64) {
         let all = values.iter().flatten().copied().filter(|v| v.is_finite());
         let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
@@ -92,7 +92,7 @@ pub(super) fn tiles(
     tiles
 }
 
-/// A bar that says which colour is which number.
+/// A bar that shows the number of each colour.
 pub(super) fn color_bar(
     area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
     (low, high): (f64, f64),

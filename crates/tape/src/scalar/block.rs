@@ -1,4 +1,5 @@
-//! Parts of a program with a derivative of their own: given by the user, found at once, or found by running them again.
+//! Parts of a program with their own derivative: given by the user, computed immediately, or computed by running the
+//! part again.
 
 use super::fused::Statement;
 use super::number::Number;
@@ -10,19 +11,19 @@ use crate::error::{Error, ErrorKind, Result};
 use std::panic::Location;
 use std::sync::Arc;
 
-/// The cotangents of a block's inputs from those of its outputs. The tape is empty, for whoever needs one.
+/// The cotangents of a block's inputs from those of its outputs. The tape is empty, for pullbacks that need one.
 type Pullback<T> = dyn Fn(&Tape<T>, &[T]) -> Result<Vec<T>> + Send + Sync;
 
 /// Outputs on the tape that depend on earlier numbers through a function.
 pub(super) struct Block<T: Number> {
-    /// Derivative and index of the node that each input depends on.
+    /// The derivative and the index of the node that each input depends on.
     inputs: Vec<(T, u32)>,
     pullback: Arc<Pullback<T>>,
     at: &'static Location<'static>,
 }
 
-/// Numbers that come from elsewhere: a solver, a table, a tensor program. `outputs` are their values, and `pullback` gives
-/// the cotangents of the inputs from those of the outputs, in a sweep.
+/// Numbers that are computed elsewhere: by a solver, a table, a tensor program. `outputs` are their values; in a sweep,
+/// `pullback` computes the cotangents of the inputs from those of the outputs.
 ///
 /// ```
 /// use wengert_tape::scalar::{Tape, block};
@@ -40,8 +41,8 @@ pub(super) struct Block<T: Number> {
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
-/// A pullback that gives another number of cotangents than there are inputs is an error of the sweep. Of inputs that are
-/// all constants the outputs are constants.
+/// If the pullback returns a different number of cotangents than there are inputs, the sweep returns an error. If all
+/// inputs are constants, so are the outputs.
 #[track_caller]
 pub fn block<'t, T: Number>(
     inputs: &[Var<'t, T>],
@@ -51,7 +52,7 @@ pub fn block<'t, T: Number>(
     record(inputs, outputs, Arc::new(move |_: &Tape<T>, g: &[T]| Ok(pullback(g))))
 }
 
-/// [`block`] with a pullback that may fail.
+/// The same as [`block`], with a pullback that may fail.
 #[track_caller]
 pub(super) fn fallible_block<'t, T: Number>(
     inputs: &[Var<'t, T>],
@@ -61,11 +62,11 @@ pub(super) fn fallible_block<'t, T: Number>(
     record(inputs, outputs, Arc::new(move |_: &Tape<T>, g: &[T]| pullback(g)))
 }
 
-/// A part of a program that is computed now and recorded only in a sweep, by running it again: memory for one part at a
-/// time, at the price of computing it twice.
+/// A part of a program that is computed now and recorded only in a sweep, by running it again. It needs memory for one
+/// part at a time, and computes each part twice.
 ///
-/// `f` gets the inputs as handles of another tape and may use nothing else that depends on variables; the compiler sees to
-/// it. It must give the same result each time. Checkpoints nest.
+/// `f` gets the inputs as handles of another tape and may use nothing else that depends on variables, which the
+/// compiler checks. It must give the same result each time. Checkpoints can be nested.
 ///
 /// ```
 /// use wengert_tape::scalar::{Tape, checkpoint};
@@ -95,7 +96,7 @@ pub fn checkpoint<'t, T: Number + Send + Sync + 'static>(
         return f(inputs);
     }
     let values: Vec<T> = inputs.iter().map(|x| x.value).collect();
-    // Of constants nothing is recorded.
+    // Nothing is recorded for constants.
     let constants: Vec<Var<'_, T>> = values.iter().map(|&v| Var::constant(v)).collect();
     let outputs: Vec<T> = f(&constants).iter().map(|y| y.value).collect();
     let again = move |tape: &Tape<T>, g: &[T]| {
@@ -111,12 +112,12 @@ pub fn checkpoint<'t, T: Number + Send + Sync + 'static>(
     record(inputs, &outputs, Arc::new(again))
 }
 
-/// A part of a program with few inputs, reduced at once to its derivatives: the tape gets a statement for each output,
-/// with an edge for each input, and forgets how they came about. It saves memory and sweeping where there are many more
-/// operations than inputs.
+/// A part of a program with few inputs, reduced immediately to its derivatives: the tape gets one statement per output,
+/// with one edge per input, and no record of the operations between. It saves memory and sweep time if there are many
+/// more operations than inputs.
 ///
-/// `f` gets the inputs as handles of another tape and may use nothing else that depends on variables; the compiler sees to
-/// it.
+/// `f` gets the inputs as handles of another tape and may use nothing else that depends on variables, which the
+/// compiler checks.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -208,7 +209,7 @@ fn record<'t, T: Number>(
         let y = tape.handle(value, Place::on(first + i as u32));
         T::note(y, line, || {
             let unit: Vec<T> = (0..outputs.len()).map(|k| T::of(f64::from(k == i))).collect();
-            // What fails here fails in every sweep.
+            // An error here is an error of every sweep as well.
             let slopes = pullback(&Tape::default(), &unit).unwrap_or_default();
             Operation::opaque("block", inputs, &slopes)
         })
@@ -235,7 +236,7 @@ impl<T: Number> Tape<T> {
         self.log.borrow_mut().inner = Some(inner);
     }
 
-    /// Pulls the cotangents of a block's outputs back to its inputs.
+    /// Computes the cotangents of a block's inputs from those of its outputs.
     pub(super) fn run_block<A: Cotangent<T>>(
         &self,
         at: u32,

@@ -1,4 +1,4 @@
-//! Gradient and Hessian of a function in one call.
+//! The gradient and the Hessian of a function in one call.
 
 use super::dual::Dual;
 use super::tape::Tape;
@@ -8,7 +8,7 @@ use crate::error::Result;
 /// The value of a function and its gradient.
 ///
 /// # Errors
-/// If the function mixes in a handle of another tape.
+/// If the function uses a handle of another tape.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -25,10 +25,10 @@ pub fn gradient(f: impl for<'t> FnOnce(&[Var<'t>]) -> Var<'t>, x: &[f64]) -> Res
     Ok((y.value(), tape.gradient(y)?.of(&x)?))
 }
 
-/// The Hessian of a function, row by row: a sweep of a tape of dual numbers for each input.
+/// The Hessian of a function, row by row: one sweep of a tape of dual numbers per input.
 ///
 /// # Errors
-/// If the function mixes in a handle of another tape.
+/// If the function uses a handle of another tape.
 ///
 /// ```
 /// use wengert_tape::Elementary;

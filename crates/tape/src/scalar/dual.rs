@@ -1,4 +1,5 @@
-//! [`Dual`]: a number and its derivative in one direction. Forward mode; over a tape or over itself, higher orders.
+//! [`Dual`]: a number and its derivative in one direction. This is forward mode; over a tape or over itself it gives
+//! higher orders.
 
 use super::number::Number;
 use crate::number::Real;
@@ -8,9 +9,9 @@ use std::fmt;
 
 /// `value + tangent ε` with ε² = 0.
 ///
-/// Over `f64` it is forward mode. Over the scalar tape's [`Var`](super::Var) the tangent is recorded too, so its gradient
-/// is the Hessian times the direction. A tape of duals gives the same the other way round, and duals of duals the second
-/// derivative in two directions; they nest to any depth.
+/// Over `f64` it is forward mode. Over the scalar tape's [`Var`](super::Var) the tangent is recorded too, so its
+/// gradient is the Hessian times the direction. A tape of duals gives the same product in the other order, and duals of
+/// duals give the second derivative in two directions; they nest to any depth.
 ///
 /// ```
 /// use wengert_tape::scalar::{Dual, Tape, Var};
@@ -33,12 +34,12 @@ use std::fmt;
 pub struct Dual<R> {
     /// The value.
     pub value: R,
-    /// The derivative in the direction chosen.
+    /// The derivative in the chosen direction.
     pub tangent: R,
 }
 
 impl<R: Number> Dual<R> {
-    /// A value that moves along `tangent`.
+    /// A value with the derivative `tangent`.
     ///
     /// ```
     /// use wengert_tape::scalar::Dual;
@@ -50,7 +51,7 @@ impl<R: Number> Dual<R> {
         Dual { value, tangent }
     }
 
-    /// A value that does not move.
+    /// A value with the derivative 0.
     ///
     /// ```
     /// use wengert_tape::scalar::Dual;
@@ -92,7 +93,7 @@ impl<R: Number> Real for Dual<R> {
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
         let (a, b) = (self.value, o.value);
         let y = a.value_of_two(b, &p);
-        // A derivative that nothing moves along is not computed: on a tape it would be recorded.
+        // A derivative along a zero tangent is not computed: on a tape it would be recorded.
         let part = |t: R, slope: &dyn Fn() -> R| if t.is_zero() { t } else { t.pull(slope()) };
         let tangent = part(self.tangent, &|| p.da(a, b, y)) + part(o.tangent, &|| p.db(a, b, y));
         Dual { value: y, tangent }

@@ -1,4 +1,5 @@
-//! Bridges: [`Function`], a scalar program for the tensor tape, and [`tensor_block`], a tensor program for this one.
+//! Bridges: [`Function`], a scalar program for the tensor tape, and [`tensor_block`], a tensor program for the scalar
+//! tape.
 
 use super::block::fallible_block;
 use super::number::Number;
@@ -8,9 +9,9 @@ use crate::error::Result;
 use crate::number::Float;
 use wengert_ops::{Tensor, ToShape};
 
-/// A scalar program from some numbers to others, written once for every [`Number`].
+/// A scalar program from numbers to numbers, written once for every [`Number`].
 ///
-/// [`Var::rows`](crate::Var::rows) applies it to each row of a tensor and differentiates it with a scalar tape inside.
+/// [`Var::rows`](crate::Var::rows) applies it to each row of a tensor and differentiates it with a scalar tape.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -37,7 +38,7 @@ use wengert_ops::{Tensor, ToShape};
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 pub trait Function: Send + Sync + 'static {
-    /// How many numbers it gives for so many inputs.
+    /// The number of outputs for this number of inputs.
     fn outputs(&self, inputs: usize) -> usize;
 
     /// The program.
@@ -45,10 +46,10 @@ pub trait Function: Send + Sync + 'static {
 }
 
 /// A program on tensors inside a scalar program: the inputs fill a tensor of the given shape, and the elements of the
-/// result are the outputs. Nothing of it is recorded; a sweep runs it again on a tensor tape.
+/// result are the outputs. The program is not recorded; a sweep runs it again on a tensor tape.
 ///
 /// # Errors
-/// If the shape does not hold as many elements as there are inputs, or the program fails.
+/// If the number of elements of the shape is not the number of inputs, or the program fails.
 ///
 /// ```
 /// use wengert_ops::Tensor;

@@ -1,4 +1,4 @@
-//! Statements with many edges: one cotangent for all of them, and half the records of a chain of sums.
+//! Statements with many edges: one cotangent for all of them, and half the number of records of a chain of sums.
 
 use super::number::Number;
 use super::tape::{Record, Tape};
@@ -8,17 +8,17 @@ use std::array;
 use std::iter::{Product, Sum};
 use std::panic::Location;
 
-/// A sum that is being written, two edges a record.
+/// A sum that is being written, two edges per record.
 ///
-/// What is on the tape is a whole statement at any time. So nothing is wrong with other records between those of this one,
-/// as when the terms of a sum are computed while it is written.
+/// At any time, the tape contains a whole statement. Therefore there may be other records between those of this one,
+/// for example if the terms of a sum are computed while it is written.
 ///
-/// The fields are plain numbers, not options, so that they stay in registers through a loop.
+/// The fields are plain numbers, not options, so that they stay in registers in a loop.
 pub(super) struct Statement<'t, T: Number> {
     tape: Option<&'t Tape<T>>,
-    /// An edge that waits for another; at `NOWHERE` there is none.
+    /// An edge that waits for another one; none if its index is `NOWHERE`.
     waiting: (T, u32),
-    /// The index of what has been written; at `NOWHERE` that is nothing.
+    /// The index of the last written record; `NOWHERE` if there is none.
     written: u32,
     foreign: Option<&'t Tape<T>>,
 }
@@ -29,7 +29,7 @@ impl<'t, T: Number> Statement<'t, T> {
         Statement { tape: None, waiting: none(), written: NOWHERE, foreign: None }
     }
 
-    /// Notes whose tape it is.
+    /// Stores the tape of an operand.
     #[inline(always)]
     fn admit(&mut self, x: Var<'t, T>) {
         if !x.same_tape(self.tape) {
@@ -41,7 +41,7 @@ impl<'t, T: Number> Statement<'t, T> {
         }
     }
 
-    /// Writes two edges, when none is waiting.
+    /// Writes two edges when none is waiting.
     #[inline(always)]
     fn write(&mut self, first: (T, u32), second: (T, u32)) {
         let Some(tape) = self.tape else { return };
@@ -52,14 +52,14 @@ impl<'t, T: Number> Statement<'t, T> {
             self.waiting = none();
             record(first, second).continuing()
         } else {
-            // Something else came between: another statement, which begins with what this one has come to.
+            // Other records came between: this starts a new statement, whose first edge is the statement so far.
             self.waiting = second;
             record((T::of(1.0), self.written), first)
         };
         self.written = tape.push(record);
     }
 
-    /// The derivative by `x` is `slope`.
+    /// Adds an edge: the derivative with respect to `x` is `slope`.
     #[inline(always)]
     pub(super) fn edge(&mut self, x: Var<'t, T>, slope: T) {
         if x.index() == NOWHERE {
@@ -74,7 +74,7 @@ impl<'t, T: Number> Statement<'t, T> {
         }
     }
 
-    /// The derivatives by `a` and `b`.
+    /// Adds the derivatives with respect to `a` and `b`.
     #[inline(always)]
     fn pair(&mut self, a: Var<'t, T>, da: T, b: Var<'t, T>, db: T) {
         if a.index() != NOWHERE && b.index() != NOWHERE && self.waiting.1 == NOWHERE {
@@ -87,7 +87,7 @@ impl<'t, T: Number> Statement<'t, T> {
         }
     }
 
-    /// The handle of the statement, whose value is given.
+    /// The handle of the statement, with the given value.
     #[inline(always)]
     #[track_caller]
     pub(super) fn finish(mut self, value: T) -> Var<'t, T> {
@@ -110,10 +110,11 @@ impl<'t, T: Number> Statement<'t, T> {
 }
 
 impl<'t, T: Number> Statement<'t, T> {
-    /// A statement of `N` edges.
+    /// A statement with `N` edges.
     ///
-    /// The records of a long one are written together, with a single look at whether all inputs are of one tape and there
-    /// is room. A short one gains nothing by that, and would hold its derivatives back until the last is known.
+    /// The records of a long statement are written together, with a single check that all inputs are on one tape and
+    /// there is room. A short one gains nothing from that, and would have to wait with its derivatives until the last
+    /// is known.
     #[inline(always)]
     #[track_caller]
     pub(super) fn of<const N: usize>(inputs: [Var<'t, T>; N], value: T, slopes: [T; N]) -> Var<'t, T> {
@@ -123,8 +124,8 @@ impl<'t, T: Number> Statement<'t, T> {
         match Self::at_once(&inputs, value, &slopes) {
             Some(y) => y,
             None => {
-                // What a call gets and returns is in memory. Inputs are copied for it, and of what it returns the value is
-                // not taken unless it is NaN, so that the usual case has all of this in registers.
+                // Arguments and results of a call are in memory. The inputs are copied for the call, and the value of
+                // its result is used only if it is NaN, so that everything stays in registers in the usual case.
                 let (inputs, slopes) =
                     (array::from_fn::<_, N, _>(|i| inputs[i]), array::from_fn(|i| slopes[i]));
                 let y = Self::not_at_once(inputs, value, slopes);
@@ -150,7 +151,7 @@ impl<'t, T: Number> Statement<'t, T> {
         Some(tape.handle(value, Place::on(index)))
     }
 
-    /// With constants, or across the end of a chunk of records.
+    /// For constants among the inputs, or across the end of a chunk of records.
     #[cold]
     #[inline(never)]
     #[track_caller]
@@ -180,7 +181,8 @@ fn record<T>((da, a): (T, u32), (db, b): (T, u32)) -> Record<T> {
     Record::new(da, a, db, b)
 }
 
-/// Σ aᵢ bᵢ as one statement: a record for each product, where operators would write two, and one cotangent for all.
+/// Σ aᵢ bᵢ as one statement: one record per product, where operators would write two, and one cotangent for all of
+/// them.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -289,7 +291,7 @@ pub fn weighted_sum<'t, T: Number>(c: &[f64], x: &[Var<'t, T>]) -> Var<'t, T> {
 }
 
 /// A function of `N` numbers as one statement, from its value and its derivatives: for an expression whose derivatives
-/// are known, or found by [`Dual`](super::Dual) numbers.
+/// are known or computed with [`Dual`](super::Dual) numbers.
 ///
 /// ```
 /// use wengert_tape::scalar::{Tape, statement};
@@ -311,7 +313,7 @@ pub fn statement<'t, T: Number, const N: usize>(
 }
 
 impl<'t, T: Number> Sum for Var<'t, T> {
-    /// One statement, however many terms.
+    /// One statement for any number of terms.
     #[inline]
     #[track_caller]
     fn sum<I: Iterator<Item = Self>>(terms: I) -> Self {

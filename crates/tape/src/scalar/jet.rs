@@ -1,5 +1,5 @@
-//! [`Jet`]: a number with its derivatives by several others, in an array; and [`fuse`], which makes an expression one
-//! statement of the tape by way of it.
+//! [`Jet`]: a number with its derivatives with respect to several others, in an array; and [`fuse`], which uses it to
+//! make an expression a single statement of the tape.
 
 use super::fused::Statement;
 use super::number::Number;
@@ -10,7 +10,8 @@ use crate::number::{Pointwise, Pointwise2};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::panic::Location;
 
-/// A number and its derivatives by `N` others: forward mode in several directions at once, in vector instructions.
+/// A number and its derivatives with respect to `N` others: forward mode in several directions at once, in vector
+/// instructions.
 ///
 /// ```
 /// use wengert_tape::scalar::Jet;
@@ -28,7 +29,7 @@ pub struct Jet<const N: usize, T = f64> {
 }
 
 impl<const N: usize, T: Number> Jet<N, T> {
-    /// The numbers by which is differentiated.
+    /// The numbers with respect to which derivatives are computed.
     #[inline(always)]
     pub fn variables(values: [T; N]) -> [Self; N] {
         let unit = |i| std::array::from_fn(|k| T::of(if i == k { 1.0 } else { 0.0 }));
@@ -47,8 +48,8 @@ impl<const N: usize, T: Number> Jet<N, T> {
     }
 }
 
-/// An expression of a few numbers as a single statement: its derivatives are computed on the spot, and one node is written,
-/// with an edge for each input, however long the expression is.
+/// An expression of a few numbers as a single statement: its derivatives are computed immediately, and one node is
+/// written, with one edge per input, however long the expression is.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -70,7 +71,7 @@ pub fn fuse<'t, T: Number, const N: usize>(
     y
 }
 
-/// [`fuse`] for several results of the same inputs, a statement each.
+/// The same as [`fuse`] for several results of the same inputs, one statement for each.
 ///
 /// ```
 /// use wengert_tape::scalar::{Tape, fuse_all};

@@ -1,4 +1,4 @@
-//! [`Lanes`]: several numbers at once, so that a node serves several inputs of the same program.
+//! [`Lanes`]: several numbers at once, so that one node serves several inputs of the same program.
 
 use super::number::{Number, is_polynomial};
 use crate::number::{Exact, Float, Real};
@@ -7,9 +7,9 @@ use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use wengert_ops::simd::with_fma;
 
-/// `N` numbers that go through a program side by side. Arithmetic is on plain arrays, which compile to vector
-/// instructions; a [`Tape`](super::Tape) of lanes records one node for all of them, which is where most of the time is
-/// saved. Branches are [`Real::select`], lane by lane.
+/// `N` numbers that go through a program together. Arithmetic is on plain arrays, which compile to vector instructions;
+/// a [`Tape`](super::Tape) of lanes records one node for all of them, which saves most of the time. Branches are
+/// written with [`Real::select`], which chooses for each lane separately.
 ///
 /// ```
 /// use wengert_tape::scalar::{Lanes, Tape};
@@ -139,7 +139,7 @@ impl<const N: usize, T: Float> Number for Lanes<N, T> {
         if P::HAS_ROUGH && self.0.iter().any(|&x| p.is_rough(x)) {
             return rough(self, p);
         }
-        // Lane by lane, so that each loop is short enough to become one vector operation after another.
+        // One loop per step over the lanes, each short enough to become a vector operation.
         let both = || {
             let y = Lanes(self.map(|x| p.f(x)));
             (y, p.df(self, y))
@@ -153,7 +153,7 @@ impl<const N: usize, T: Float> Number for Lanes<N, T> {
     }
 }
 
-/// A function where the fast form is not accurate in some lane.
+/// A function whose fast form is not accurate in some lane.
 #[cold]
 #[inline(never)]
 fn rough<const N: usize, T: Float, P: Pointwise>(x: Lanes<N, T>, p: &P) -> (Lanes<N, T>, Lanes<N, T>) {

@@ -1,8 +1,8 @@
-//! The scalar tape: derivatives of programs on single numbers, for pricing, physics, statistics, and for learning how a
-//! tape works.
+//! The scalar tape: derivatives of programs on single numbers, for pricing, physics and statistics, and for learning
+//! how a tape works.
 //!
-//! [`Tape`] and [`Var`] are the same idea as the tensor tape at its smallest: a node is two derivatives and two positions,
-//! and handles carry an edge, so that most operations write nothing at all.
+//! [`Tape`] and [`Var`] are the tensor tape's idea in its smallest form: a node is two derivatives and two positions,
+//! and handles carry an edge, so that most operations write nothing.
 //!
 //! ```
 //! use wengert_tape::Elementary;
@@ -28,13 +28,13 @@
 //! | bound memory | [`checkpoint`], [`preaccumulate`], [`Tape::accumulate`] |
 //! | write fewer nodes | [`fuse`] for long expressions; [`dot`], [`affine`], [`weighted_sum`], `iter.sum()` |
 //! | run several inputs at once | [`Lanes`] |
-//! | have second and higher orders, or forward mode | [`Dual`], [`Jet`], [`hessian`] |
+//! | compute second and higher orders, or forward mode | [`Dual`], [`Jet`], [`hessian`] |
 //! | put a derivative of your own on the tape | [`block`] |
-//! | see what a program does, step by step | [`Traced`] |
+//! | look at what a program does, step by step | [`Traced`] |
 //! | use a scalar program on tensors, and tensors in a scalar program | [`Function`], [`tensor_block`] |
 //!
-//! Any function over [`Real`](crate::Real) or [`Number`] runs on all of these and on plain numbers, where it costs nothing
-//! extra.
+//! Any function that is generic over [`Real`](crate::Real) or [`Number`] runs on all of these and on plain numbers,
+//! where it has no extra cost.
 
 mod block;
 mod derivatives;

@@ -1,4 +1,4 @@
-//! [`Number`]: what a scalar tape computes with, and what carries its derivatives.
+//! [`Number`]: the numbers of a scalar tape, which also carry its derivatives.
 
 use super::trace::Operation;
 use super::var::Var;
@@ -7,12 +7,12 @@ use crate::number::{Pointwise, Pointwise2};
 use std::panic::Location;
 use wengert_ops::simd::with_fma;
 
-/// A [`Real`] that can stand on its own, without another value to take its constants from.
+/// A [`Real`] whose constants can be made without another value.
 ///
 /// It is implemented by `f64` and `f32`, by [`Lanes`](super::Lanes) of them, by [`Dual`](super::Dual) numbers over any
-/// `Number`, and by the scalar tape's [`Var`] itself. A [`Tape`](super::Tape) holds any of them, so they nest: a tape of
-/// duals gives second derivatives, a tape of lanes several inputs at once. A tape of [`Traced`](super::Traced) numbers can
-/// be seen to step.
+/// `Number`, and by the scalar tape's [`Var`] itself. A [`Tape`](super::Tape) works with any of them, so they nest: a
+/// tape of duals gives second derivatives, a tape of lanes several inputs at once. A tape of [`Traced`](super::Traced)
+/// numbers can be shown step by step.
 ///
 /// ```
 /// use wengert_tape::scalar::{Dual, Number};
@@ -31,21 +31,21 @@ pub trait Number: Real {
     /// The constant `c`.
     fn of(c: f64) -> Self;
 
-    /// Whether this is zero and stays so: no derivative of it is looked at.
+    /// Whether this is zero and remains so: no derivative of it is used.
     fn is_zero(self) -> bool;
 
-    /// This cotangent (or tangent) times a derivative. Zero stays zero, whatever the derivative: a branch that was not
-    /// taken has no influence, even where its derivative is infinite or NaN.
+    /// This cotangent (or tangent) times a derivative. Zero remains zero, whatever the derivative: a branch that is not
+    /// taken has no influence, even if its derivative is infinite or NaN.
     #[inline(always)]
     #[track_caller]
     fn pull(self, slope: Self) -> Self {
         if self.is_zero() { self } else { self * slope }
     }
 
-    /// What all lanes of a mask agree on, `None` if they differ.
+    /// The value of a mask if all lanes agree, `None` if they differ.
     fn agree(mask: &Self::Mask) -> Option<bool>;
 
-    /// A pointwise function here, and its derivative.
+    /// The value of a pointwise function, and its derivative.
     #[inline(always)]
     #[track_caller]
     fn value_and_slope<P: Pointwise>(self, p: &P) -> (Self, Self) {
@@ -60,7 +60,7 @@ pub trait Number: Real {
         self.apply2(o, p.clone())
     }
 
-    /// What becomes of a result on a tape that traces; on others it is left as it is, and `op` is not looked at.
+    /// Records a result on a tape that traces; on other tapes the result is not changed, and `op` is not called.
     #[doc(hidden)]
     #[inline(always)]
     fn note<'t>(
@@ -72,7 +72,7 @@ pub trait Number: Real {
     }
 }
 
-/// Whether functions of this cost are made of fused multiply-adds, not of arithmetic or the C library's functions.
+/// Whether functions of this cost consist of fused multiply-adds, not of arithmetic or of functions of the C library.
 pub(super) const fn is_polynomial(cost: usize) -> bool {
     3 < cost && cost < 20
 }

@@ -62,7 +62,7 @@ impl<T: Number> Neg for Var<'_, T> {
     }
 }
 
-/// Arithmetic of a variable, or a dual number, `x` and the constant `c`.
+/// Arithmetic of a variable or dual number `x` with the constant `c`.
 macro_rules! with_number {
     ($($trait:ident $method:ident $assign:ident $assign_method:ident;)*) => {$(
         impl<T: Number> $trait<f64> for Var<'_, T> {

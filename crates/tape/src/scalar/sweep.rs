@@ -46,7 +46,7 @@ impl<T: Number> Cotangent<T> for T {
     }
     #[inline(always)]
     fn plus_pulled(self, g: Self, slope: T) -> Self {
-        // The sweep leaves out zeros as a whole; lanes have to look at each.
+        // The sweep skips a cotangent that is zero as a whole; lanes must check each of their numbers.
         if T::HAS_LANES { self + g.pull(slope) } else { self + g * slope }
     }
     #[inline(always)]
@@ -61,7 +61,7 @@ impl<T: Number> Cotangent<T> for T {
     }
 }
 
-/// Cotangents of several outputs, swept together.
+/// Cotangents of several outputs that are swept together.
 #[derive(Clone, Copy)]
 pub struct CotangentArray<T, const M: usize>([T; M]);
 
@@ -91,22 +91,23 @@ impl<T: Number, const M: usize> Cotangent<T> for CotangentArray<T, M> {
 
 /// The state of a sweep between two records.
 ///
-/// What is to be added to the cotangents of the next two indices stays in registers, so that a chain of nodes does not wait
-/// for its own stores: two, since between a sum and the one before it often stands the product that was added.
+/// The values to be added to the cotangents of the next two indices stay in registers, so that a chain of nodes does
+/// not wait for its own stores. They are two, since a sum and the sum before it are often separated by the product that
+/// was added.
 #[derive(Clone, Copy)]
 struct Running<A> {
     /// The cotangent of the statement in progress.
     current: A,
-    /// What is to be added to that of the index below.
+    /// The value to be added to the cotangent of the index below.
     below: A,
-    /// What is to be added to that of the index below that.
+    /// The value to be added to the cotangent of the second index below.
     second: A,
-    /// Whether the next record is still of the statement in progress.
+    /// Whether the next record belongs to the statement in progress.
     continues: bool,
 }
 
 impl<A> Running<A> {
-    /// Adds what a derivative makes of the current cotangent to that of `to`, an index below `index`.
+    /// Adds the current cotangent times a derivative to the cotangent of `to`, an index below `index`.
     #[inline(always)]
     fn pull<T: Number>(&mut self, index: u32, to: u32, slope: T, all: &[Cell<A>])
     where
@@ -142,7 +143,7 @@ fn run<T: Number, A: Cotangent<T>>(
             run.current = own.replace(A::zero()).plus(run.below);
         }
         run.continues = record.a & CONTINUES != 0;
-        // Nothing depends on the index of a record inside of a statement, so that nothing is lost.
+        // No edge leads to the index of a record inside a statement, so that nothing is lost.
         (run.below, run.second) = (run.second, A::zero());
         if run.current.is_zero() {
             continue;
@@ -166,7 +167,7 @@ impl<T: Number> Tape<T> {
             run(&records[skip as usize..], index + (first - from), adjoints, &mut state);
             end = first;
         }
-        // The records below of the same statement are a whole one by themselves, with the same cotangent.
+        // The records of this statement below the range are a statement of their own, with the same cotangent.
         let below = if state.continues { state.below.plus(state.current) } else { state.below };
         for (under, g) in [(1, below), (2, state.second)] {
             if let Some(at) = (index as usize).checked_sub(under) {
@@ -175,11 +176,11 @@ impl<T: Number> Tape<T> {
         }
     }
 
-    /// Sweeps everything after a position. What is before it has its cotangents then.
+    /// Sweeps everything after a position, and adds to the cotangents of what is before it.
     pub(super) fn sweep_down<A: Cotangent<T>>(&self, to: (u32, u32), adjoints: &mut [A]) -> Result<()> {
         self.seal();
         let (mut record, mut i) = (self.records.len(), self.log.borrow().events.len());
-        // Events are read one at a time: a block may run a program of its own.
+        // Events are read one at a time, since a block may run its own program.
         while i > 0 {
             let event: Event = self.log.borrow().events[i - 1];
             if event.index + event.count <= to.1 {
@@ -210,7 +211,7 @@ impl<T: Number> Tape<T> {
         Ok(())
     }
 
-    /// Zeroes the cotangents of variables and kept values from an index on.
+    /// Sets the cotangents of variables and kept values to zero, from an index on.
     fn clear<A: Cotangent<T>>(&self, from: u32, adjoints: &mut [A]) {
         self.seal();
         adjoints[NOWHERE as usize] = A::zero();
@@ -226,12 +227,12 @@ impl<T: Number> Tape<T> {
         }
     }
 
-    /// Vectors of zeros for every index.
+    /// A vector of zeros for every index.
     pub(super) fn fresh<A: Cotangent<T>>(&self) -> Vec<A> {
         let mut all = A::take_spare(self);
         let len = self.end() as usize;
         if all.len() < len {
-            // Twice as many as needed now, so that a growing tape does not pay at each sweep.
+            // Twice the size that is needed now, so that a growing tape does not allocate in each sweep.
             all.reserve_exact((2 * len).saturating_sub(all.len()).min(len));
             all.resize(len, A::zero());
         }
@@ -262,13 +263,13 @@ impl<T: Number> Tape<T> {
         }
     }
 
-    /// The derivatives of one output. A constant has zeros.
+    /// The derivatives of one output. Those of a constant are zero.
     ///
-    /// The sweep takes a vector of cotangents from the tape and gives it back when the [`Gradient`] is dropped, so that
-    /// after the first time nothing is allocated. The tape can be swept again and recorded further.
+    /// The sweep takes a vector of cotangents from the tape and returns it when the [`Gradient`] is dropped, so that
+    /// only the first sweep allocates. The tape can be swept again and recorded further.
     ///
     /// # Errors
-    /// If an operation mixed this tape with another, or the output is of another tape.
+    /// If an operation used handles of this tape and another, or the output is of another tape.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -332,7 +333,7 @@ impl<T: Number> Tape<T> {
         self.swept(all)
     }
 
-    /// The Jacobian, a row for each output, swept for four outputs at a time.
+    /// The Jacobian, one row per output; four outputs are swept at a time.
     ///
     /// # Errors
     /// As [`gradient`](Tape::gradient) and [`Gradient::wrt`].
@@ -356,8 +357,8 @@ impl<T: Number> Tape<T> {
         Ok(rows)
     }
 
-    /// Sweeps what was recorded after a position, and adds what arrives before it to `cotangents`. So a long
-    /// computation that many short ones build on is swept once, not once for each:
+    /// Sweeps the records after a position, and adds the cotangents of what is before it to `cotangents`. A long
+    /// computation that many short ones depend on is then swept once, not once for each:
     ///
     /// # Errors
     /// As [`gradient`](Tape::gradient), and if the position is stale or `cotangents` belongs to another tape.
@@ -401,16 +402,16 @@ impl<T: Number> Tape<T> {
         let swept = swept.and_then(|()| self.sweep_down((after.record, after.index), all));
         match swept {
             Ok(()) => self.clear(after.index, all),
-            // A sweep that stopped half-way leaves nothing that could be used.
+            // The result of a sweep that stopped early is of no use.
             Err(_) => *cotangents = Cotangents::default(),
         }
         swept
     }
 
-    /// Sweeps the rest of the tape from cotangents that have been accumulated.
+    /// Sweeps the rest of the tape from accumulated cotangents.
     ///
     /// # Errors
-    /// If the cotangents belong to another tape, or the tape has been rewound to before where they are.
+    /// If the cotangents belong to another tape, or the tape has been rewound to before their position.
     #[track_caller]
     pub fn finish(&self, cotangents: Cotangents<T>) -> Result<Gradient<'_, T>> {
         if let Some(at) = cotangents.position {
@@ -424,7 +425,7 @@ impl<T: Number> Tape<T> {
         self.swept(all)
     }
 
-    /// The whole sweep. What fails leaves cotangents about, so that its vector is not used again.
+    /// The whole sweep. If it fails, the vector contains remaining cotangents and is not used again.
     #[inline]
     fn swept<A: Cotangent<T>>(&self, mut adjoints: Vec<A>) -> Result<Gradient<'_, T, A>> {
         if let Some(e) = self.error() {
@@ -435,7 +436,7 @@ impl<T: Number> Tape<T> {
     }
 }
 
-/// Cotangents on their way back; see [`Tape::accumulate`].
+/// Cotangents that have been swept part of the way; see [`Tape::accumulate`].
 ///
 /// ```
 /// use wengert_tape::scalar::{Cotangents, Tape};
@@ -470,7 +471,7 @@ impl<T: Number> Cotangents<T> {
     }
 }
 
-/// The derivatives that a sweep found.
+/// The derivatives that a sweep computed.
 ///
 /// ```
 /// # use wengert_tape::scalar::Tape;
@@ -491,7 +492,7 @@ impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
     fn at(&self, x: Var<'_, T>) -> Result<A> {
         match x.tape {
             Some(tape) if x.stands() == Stands::ForNode && std::ptr::eq(tape, self.tape) => {
-                // What was recorded after the sweep has no influence on its output.
+                // Nodes that were recorded after the sweep have no influence on its output.
                 Ok(self.adjoints.get(x.index() as usize).copied().unwrap_or(A::zero()))
             }
             tape => Err(no_derivative(x.is_constant(), tape.is_some_and(|t| !std::ptr::eq(t, self.tape)))),
@@ -500,10 +501,11 @@ impl<T: Number, A: Cotangent<T>> Gradient<'_, T, A> {
 }
 
 impl<T: Number> Gradient<'_, T> {
-    /// The derivative by a variable or a kept value; zero if the output does not depend on it.
+    /// The derivative with respect to a variable or a kept value; zero if the output does not depend on it.
     ///
     /// # Errors
-    /// If `x` is of another tape, a constant, or a value that is not a node: [`keep`](Var::keep) it before it is used.
+    /// If `x` is of another tape, a constant, or a value that is not a node: call [`keep`](Var::keep) on it before it
+    /// is used.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -520,7 +522,7 @@ impl<T: Number> Gradient<'_, T> {
         self.at(x)
     }
 
-    /// The derivatives by several variables.
+    /// The derivatives with respect to several variables.
     ///
     /// # Errors
     /// As [`wrt`](Gradient::wrt).
@@ -535,7 +537,7 @@ impl<T: Number> Gradient<'_, T> {
 }
 
 impl<T: Number, const M: usize> Gradient<'_, T, CotangentArray<T, M>> {
-    /// The derivatives of all outputs by a variable.
+    /// The derivatives of all outputs with respect to a variable.
     ///
     /// # Errors
     /// As [`wrt`](Gradient::wrt).

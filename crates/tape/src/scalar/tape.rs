@@ -10,10 +10,10 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wengert_ops::arena::Arena;
 
-/// A node: the derivatives by two earlier ones.
+/// A node: the derivatives with respect to two earlier ones.
 ///
-/// A statement with more than two edges is several records, of which all but the first have the flag [`CONTINUES`]. The
-/// handle of the result is the last one, and they share its cotangent.
+/// A statement with more than two edges consists of several records, of which all but the first have the flag
+/// [`CONTINUES`]. The handle of the result refers to the last record; all records share its cotangent.
 #[derive(Clone, Copy)]
 pub(super) struct Record<T> {
     pub(super) da: T,
@@ -22,7 +22,7 @@ pub(super) struct Record<T> {
     pub(super) b: u32,
 }
 
-/// Set in `a` of a record that continues the statement of the one before.
+/// A flag in `a` of a record that continues the statement of the previous record.
 pub(super) const CONTINUES: u32 = 1 << 31;
 
 impl<T> Record<T> {
@@ -38,14 +38,14 @@ impl<T> Record<T> {
     }
 }
 
-/// What interrupts the plain run of records.
+/// An interruption of the sequence of records.
 #[derive(Clone, Copy)]
 pub(super) struct Event {
-    /// How many records came before it.
+    /// The number of records before it.
     pub(super) record: u32,
-    /// The first index that it takes.
+    /// The first of its indices.
     pub(super) index: u32,
-    /// How many indices it takes.
+    /// The number of its indices.
     pub(super) count: u32,
     pub(super) kind: Kind,
 }
@@ -64,18 +64,18 @@ pub(super) struct Log<T: Number> {
     pub(super) events: Vec<Event>,
     pub(super) blocks: Vec<Block<T>>,
     error: Option<Error>,
-    /// Rewinds, each with its number and the index it went back to; the indices increase.
+    /// Rewinds, each with its number and the index to which it went back; the indices increase.
     rewinds: Vec<(u64, u32)>,
     rewind_count: u64,
-    /// Vectors of cotangents for the next sweep, all zero.
+    /// Vectors of cotangents for the next sweep; all their elements are zero.
     pub(super) spare: Vec<Vec<T>>,
     /// The tape on which regions are recorded.
     pub(super) inner: Option<Box<Tape<T>>>,
-    /// What happened, if the tape traces.
+    /// The operations, if the tape traces.
     pub(super) lines: Lines<T>,
 }
 
-/// A Wengert list for scalar programs: two derivatives a node, and nothing on the heap per operation.
+/// A Wengert list for scalar programs: two derivatives per node, and no heap allocation per operation.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -93,9 +93,9 @@ pub(super) struct Log<T: Number> {
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
-/// Handles hold `&Tape`, so a handle kept over [`reset`](Tape::reset) is a compile error. An operation on handles of two
-/// tapes gives NaN and leaves an error on both; every sweep of either then returns it, until the tape is reset. A tape
-/// belongs to one thread at a time; any number can be used at once.
+/// Handles borrow the tape, so using a handle after [`reset`](Tape::reset) is a compile error. An operation on handles
+/// of two tapes gives NaN and stores an error on both; every sweep of either tape then returns it, until the tape is
+/// reset. A tape belongs to one thread at a time; any number of tapes can be used at once.
 pub struct Tape<T: Number = f64> {
     pub(super) records: Arena<Record<T>>,
     /// The index of record `r` is `r + shift`: variables have indices but no records.
@@ -103,14 +103,14 @@ pub struct Tape<T: Number = f64> {
     /// The index after the last run of variables.
     leaves_end: Cell<u32>,
     serial: u64,
-    /// How many records there were when a position was last taken. No statement reaches across it, as a sweep may end there.
+    /// The number of records when a position was last taken. No statement crosses it, since a sweep may end there.
     pub(super) mark: Cell<u32>,
-    /// Where the first operation was that mixed tapes.
+    /// The location of the first operation that mixed tapes.
     foreign: Cell<Option<&'static Location<'static>>>,
     pub(super) log: RefCell<Log<T>>,
 }
 
-/// A place on a tape to go back to; see [`Tape::position`].
+/// A position on a tape that it can be rewound to; see [`Tape::position`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     pub(super) serial: u64,
@@ -130,8 +130,8 @@ pub struct VarId<T> {
 }
 
 impl Tape {
-    /// An empty tape of `f64`. It takes no memory before its first node. Tapes of other numbers come from
-    /// [`default`](Tape::default).
+    /// An empty tape of `f64`. It takes no memory before its first node. Use [`default`](Tape::default) for tapes of
+    /// other numbers.
     ///
     /// ```
     /// use wengert_tape::scalar::Tape;
@@ -172,7 +172,7 @@ impl<T: Number> Default for Tape<T> {
 }
 
 impl<T: Number> Tape<T> {
-    /// A variable, whose derivative can be asked for.
+    /// A variable: derivatives with respect to it can be computed.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -219,8 +219,8 @@ impl<T: Number> Tape<T> {
         })
     }
 
-    /// A number that needs no derivative; the same as [`Var::constant`], but for a tape that traces
-    /// ([`Traced`](super::Traced)), where it is a node, to be shown.
+    /// A number that needs no derivative. It is the same as [`Var::constant`], except on a tape that traces
+    /// ([`Traced`](super::Traced)), where it is a node, so that it is shown.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -236,7 +236,7 @@ impl<T: Number> Tape<T> {
         Var::constant(value)
     }
 
-    /// The number of nodes, variables included. What handles carry is not among them.
+    /// The number of nodes, including variables. Edges that handles carry do not count.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -257,7 +257,7 @@ impl<T: Number> Tape<T> {
         self.len() == 0
     }
 
-    /// The bytes of memory held, used or not.
+    /// The allocated memory in bytes, used or not.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -275,7 +275,8 @@ impl<T: Number> Tape<T> {
         self.records.capacity_bytes() + spare + log.events.capacity() * size_of::<Event>() + inner
     }
 
-    /// Forgets everything, errors included, and keeps the memory. It takes constant time (and that of dropping blocks).
+    /// Removes everything, including errors, and keeps the memory. It takes constant time, plus the time to drop
+    /// blocks.
     ///
     /// ```compile_fail
     /// let mut tape = wengert_tape::scalar::Tape::new();
@@ -290,7 +291,7 @@ impl<T: Number> Tape<T> {
         self.foreign.set(None);
     }
 
-    /// Where the tape stands now, for [`rewind`](Tape::rewind).
+    /// The current end of the tape, for [`rewind`](Tape::rewind).
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -311,7 +312,7 @@ impl<T: Number> Tape<T> {
         Position { serial: self.serial, rewinds, record: self.records.len(), index: self.end() }
     }
 
-    /// Forgets what was recorded after a position. Anchors from before it stay good.
+    /// Removes what was recorded after a position. Anchors from before it remain valid.
     ///
     /// # Errors
     /// If the position is of another tape, or the tape has been rewound or reset to before it.
@@ -323,10 +324,10 @@ impl<T: Number> Tape<T> {
 
     /// The handle of an anchor.
     ///
-    /// A handle borrows the tape, so none outlives a rewind; an anchor does.
+    /// A handle borrows the tape, so it cannot exist across a rewind; an anchor can.
     ///
     /// # Errors
-    /// If the anchor is of another tape, or its node was rewound.
+    /// If the anchor is of another tape, or its node has been removed by a rewind.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -369,7 +370,7 @@ impl<T: Number> Tape<T> {
         self.log.borrow().error.clone().or(foreign).or_else(|| (!has_room).then(full))
     }
 
-    /// The index that comes next.
+    /// The next index.
     #[inline(always)]
     pub(super) fn end(&self) -> u32 {
         self.records.len() + self.shift.get()
@@ -382,13 +383,13 @@ impl<T: Number> Tape<T> {
         self.handle(value, Place::on(index))
     }
 
-    /// The handle of what is at a place.
+    /// The handle of the node at a place.
     #[inline(always)]
     pub(super) fn handle(&self, value: T, place: Place) -> Var<'_, T> {
         Var { tape: Some(self), value, partial: T::of(1.0), place }
     }
 
-    /// Adds a record and gives its index.
+    /// Adds a record and returns its index.
     #[inline(always)]
     pub(super) fn push(&self, record: Record<T>) -> u32 {
         self.records.push(record) + self.shift.get()
@@ -400,7 +401,7 @@ impl<T: Number> Tape<T> {
         index + 1 == self.end() && self.mark.get() != self.records.len()
     }
 
-    /// Adds records and gives the index of the last, if there is room for all of them without growing.
+    /// Adds records and returns the index of the last, if there is room for all of them without growing.
     #[inline(always)]
     pub(super) fn push_all(&self, records: &[Record<T>]) -> Option<u32> {
         self.records.push_all(records).map(|at| at + self.shift.get())
@@ -413,12 +414,12 @@ impl<T: Number> Tape<T> {
         self.leaves_end.set(index + count);
     }
 
-    /// Notes an event, and moves the indices past it; a kept record moves them itself.
+    /// Adds an event, and moves the indices past it; a kept record moves them itself.
     pub(super) fn event(&self, event: Event) {
         self.seal();
         self.leaves_end.set(NOWHERE);
         let count = if event.kind == Kind::Kept { 0 } else { event.count };
-        // Positions stay within 31 bits.
+        // Indices must fit in 31 bits.
         if self.end() as usize + count as usize >= CONTINUES as usize {
             self.fail(full());
             return;
@@ -427,7 +428,7 @@ impl<T: Number> Tape<T> {
         self.shift.set(self.shift.get() + count);
     }
 
-    /// Writes down how far the last run of variables has come.
+    /// Stores the current length of the last run of variables.
     pub(super) fn seal(&self) {
         let end = self.leaves_end.get();
         if end != NOWHERE
@@ -458,7 +459,7 @@ impl<T: Number> Tape<T> {
                 }
                 log.events.pop();
             } else {
-                // A run of variables may have begun before the position and gone on after it.
+                // A run of variables may have begun before the position and continued after it.
                 last.count = last.count.min(to.index - last.index);
                 break;
             }
@@ -470,7 +471,7 @@ impl<T: Number> Tape<T> {
         log.rewinds.push((log.rewind_count, to.index));
     }
 
-    /// Whether everything before a position is still there.
+    /// Checks that everything before a position still exists.
     #[track_caller]
     pub(super) fn check(&self, at: &Position, op: &'static str) -> Result<()> {
         let fail = |kind, why: &str| Err(Error::new(kind, op, why).at(Location::caller()));
@@ -486,7 +487,7 @@ impl<T: Number> Tape<T> {
         Ok(())
     }
 
-    /// Keeps the first error.
+    /// Stores the error if it is the first.
     #[cold]
     pub(super) fn fail(&self, e: Error) {
         if self.foreign.get().is_none() {
@@ -494,15 +495,15 @@ impl<T: Number> Tape<T> {
         }
     }
 
-    /// Keeps where tapes were mixed first; [`error`](Tape::error) makes an error of it. Two stores and no call: around a
-    /// call nothing stays in the vector registers.
+    /// Stores the first location where tapes were mixed; [`error`](Tape::error) makes an error of it. It takes two
+    /// stores and no call: no value stays in the vector registers across a call.
     #[inline(always)]
     pub(super) fn note_foreign(&self, at: &'static Location<'static>) {
         self.foreign.set(Some(self.foreign.get().unwrap_or(at)));
     }
 }
 
-/// What is wrong with a tape that has no more room.
+/// The error of a tape that is full.
 fn full() -> Error {
     let detail = "the tape has 2³¹ nodes and is full; record in parts, with checkpoint or rewind";
     Error::new(ErrorKind::Rule, "scalar", detail)

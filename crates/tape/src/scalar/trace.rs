@@ -1,8 +1,8 @@
-//! [`Traced`]: numbers with which a tape writes down everything, for whoever wants to see it step.
+//! [`Traced`]: numbers with which a tape records every operation, so that it can be shown step by step.
 //!
-//! The tape hands every result to its number type, [`Number::note`], with a closure that says what was done. For every type
-//! but `Traced` that is nothing at all, and the compiler removes it. For `Traced` the result becomes a node of its own, so
-//! that its cotangent can be asked for, and a line is added to the tape's log.
+//! The tape gives every result to its number type, in [`Number::note`], with a closure that describes the operation.
+//! For every type but `Traced` this does nothing, and the compiler removes it. For `Traced`, the result becomes a node
+//! of its own, so that its cotangent can be read, and a line is added to the tape's log.
 
 use super::number::Number;
 use super::tape::Tape;
@@ -17,10 +17,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// A number with which a tape traces: every operation is a node with its name, its operands, its local derivatives, its
-/// equation and the line of the program, and nothing is fused or carried in a handle.
+/// equation and the line of the program. Nothing is fused or carried in a handle.
 ///
-/// Any program over [`Number`] or [`Real`] runs on it. Values and gradients are those of the tape without it, to rounding;
-/// time and memory are not: a line takes some hundred bytes.
+/// Any program over [`Number`] or [`Real`] runs on it. Values and gradients are the same as without it, up to rounding;
+/// time and memory are not: a line takes about a hundred bytes.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -45,18 +45,18 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Traced<T = f64>(pub T);
 
-/// What a tape that traces knows of a node.
+/// A node of a tape that traces.
 #[derive(Debug, Clone)]
 pub struct NodeInfo<T: Float> {
-    /// The operation that made it; nothing for a leaf.
+    /// The name of its operation; `None` for a leaf.
     pub op: Option<&'static str>,
-    /// The nodes that the operation read, by their places in the list.
+    /// The nodes that the operation read, by their positions in the list.
     pub inputs: Vec<usize>,
-    /// The derivative by each of them.
+    /// The derivative with respect to each of them.
     pub slopes: Vec<T>,
     /// The value.
     pub value: T,
-    /// What the user called it; see [`Var::named`].
+    /// The name that the user gave it; see [`Var::named`].
     pub name: Option<String>,
     /// The part of the program in which it was made; see [`Tape::module`].
     pub module: Option<String>,
@@ -64,7 +64,7 @@ pub struct NodeInfo<T: Float> {
     pub is_constant: bool,
     /// The line of the user's program.
     pub location: &'static Location<'static>,
-    /// What the operation computes; nothing where that is not known, as for a [`block`](super::block).
+    /// The equation of the operation; `None` if it is not known, as for a [`block`](super::block).
     pub equation: Option<Equation>,
 }
 
@@ -82,10 +82,10 @@ pub(super) struct Line<T> {
     equation: Option<Equation>,
 }
 
-/// What the log holds beside the lines.
+/// The lines of the log and their state.
 pub(super) struct Lines<T> {
     pub(super) all: Vec<Line<T>>,
-    /// The path of the part of the program that is running.
+    /// The path of the running part of the program.
     module: Option<Arc<str>>,
 }
 
@@ -96,7 +96,7 @@ impl<T> Default for Lines<T> {
 }
 
 impl<T> Lines<T> {
-    /// Forgets the lines of all nodes from an index on.
+    /// Removes the lines of all nodes from an index on.
     pub(super) fn go_back(&mut self, index: u32) {
         while self.all.last().is_some_and(|line| line.index >= index) {
             self.all.pop();
@@ -108,20 +108,20 @@ impl<T> Lines<T> {
     }
 }
 
-/// How an operation is written, its operands being these.
+/// How an operation is written with these operands.
 type Written = Box<dyn FnOnce(&[Term]) -> Option<Equation>>;
 
-/// An operation, as it is told to [`Number::note`].
+/// The description of an operation for [`Number::note`].
 pub struct Operation<'t, T: Number> {
     name: Option<&'static str>,
     operands: Vec<Var<'t, T>>,
-    /// The derivatives by the operands, unless the handle of the result tells.
+    /// The derivatives with respect to the operands, unless the handle of the result has them.
     slopes: Option<Vec<T>>,
     written: Written,
 }
 
 impl<'t, T: Number> Operation<'t, T> {
-    /// Nothing was done: a variable, or a constant that is shown.
+    /// No operation: a variable, or a constant that is shown.
     pub(super) fn leaf() -> Self {
         Operation { name: None, operands: Vec::new(), slopes: None, written: Box::new(|_| None) }
     }
@@ -148,7 +148,7 @@ impl<'t, T: Number> Operation<'t, T> {
         Operation { name: Some(name), operands: vec![a, b], slopes: None, written: Box::new(written) }
     }
 
-    /// Σ aᵢ bᵢ, then the others added.
+    /// Σ aᵢ bᵢ, plus the others.
     pub(super) fn products(
         name: &'static str,
         pairs: &[(Var<'t, T>, Var<'t, T>)],
@@ -182,7 +182,7 @@ impl<'t, T: Number> Operation<'t, T> {
         Operation { name, operands, slopes: Some(slopes), written: Box::new(written) }
     }
 
-    /// Something of which only the derivatives are known.
+    /// An operation of which only the derivatives are known.
     pub(super) fn opaque(name: &'static str, operands: &[Var<'t, T>], slopes: &[T]) -> Self {
         let slopes = Some(slopes.to_vec());
         Operation { name: Some(name), operands: operands.to_vec(), slopes, written: Box::new(|_| None) }
@@ -190,8 +190,8 @@ impl<'t, T: Number> Operation<'t, T> {
 }
 
 impl<T: Number> Tape<T> {
-    /// Runs a part of a program under a name, which nodes made in it have as their module if the tape traces ([`Traced`]).
-    /// Parts nest: the name of the outer one comes first, before a dot.
+    /// Runs a part of a program under a name. On a tape that traces ([`Traced`]), this is the module of the nodes that
+    /// are made in it. Parts nest: the name of the outer part comes first, followed by a dot.
     ///
     /// ```
     /// use wengert_tape::scalar::{Tape, Traced};
@@ -213,7 +213,7 @@ impl<T: Number> Tape<T> {
         result
     }
 
-    /// Makes a node of a result, and writes down how it came about.
+    /// Makes a node of a result, and records its operation.
     fn note<'t>(
         &'t self,
         y: Var<'t, T>,
@@ -224,7 +224,7 @@ impl<T: Number> Tape<T> {
         let active = |x: &&Var<'t, T>| x.index() != NOWHERE;
         let slopes = match op.slopes {
             Some(all) => all,
-            // Two active operands have made a record; one is in the handle.
+            // Two active operands have made a record; one active operand is in the handle.
             None if op.operands.iter().filter(active).count() == 2 => {
                 let (_, records) = self.records.slice_ending(self.records.len());
                 records.last().map_or_else(Vec::new, |r| vec![r.da, r.db])
@@ -297,7 +297,7 @@ impl<T: Float + Number> Tape<Traced<T>> {
 }
 
 impl<'t, T: Number> Var<'t, T> {
-    /// Gives the value a name, for whoever looks at the tape; it does something only where the tape traces ([`Traced`]).
+    /// Gives the value a name, for traces of the tape; it has an effect only if the tape traces ([`Traced`]).
     ///
     /// ```
     /// use wengert_tape::scalar::{Tape, Traced};
@@ -318,14 +318,14 @@ impl<'t, T: Number> Var<'t, T> {
         self
     }
 
-    /// The tape on which this is; none for a constant.
+    /// The tape of the value; `None` for a constant.
     pub fn tape(self) -> Option<&'t Tape<T>> {
         self.tape
     }
 }
 
 impl<T: Float + Number> Var<'_, Traced<T>> {
-    /// The place among the [`nodes`](Tape::nodes); none for a constant that is no node.
+    /// The position among the [`nodes`](Tape::nodes); `None` for a constant that is not a node.
     pub fn id(self) -> Option<usize> {
         self.tape?.log.borrow().lines.place(self.index())
     }

@@ -1,4 +1,4 @@
-//! [`Var`]: a number that remembers how it depends on one node of a tape.
+//! [`Var`]: a number with its derivative with respect to one node of a tape.
 
 use super::number::Number;
 use super::tape::{Record, Tape};
@@ -10,15 +10,15 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::panic::Location;
 
-/// The place of what depends on nothing. Its cotangent is never looked at.
+/// The place of a number that depends on nothing. Its cotangent is never used.
 pub(super) const NOWHERE: u32 = 0;
 
-/// A number of a scalar program, with its derivative by one node of the tape.
+/// A number of a scalar program, with its derivative with respect to one node of the tape.
 ///
-/// A handle is `Copy` and carries an edge: its value, a node, and the derivative by that node. So a function of one
-/// number, and arithmetic with a constant, change the handle and write nothing; only an operation on two numbers that
-/// depend on different nodes adds a node. Arithmetic works with `f64` on either side, comparisons go by value, and the
-/// functions come from [`Elementary`](crate::Elementary) and from the methods here.
+/// A handle is `Copy` and carries an edge: its value, a node, and the derivative with respect to that node. Therefore a
+/// function of one number, and arithmetic with a constant, change the handle and write nothing; only an operation on
+/// two numbers that depend on different nodes adds a node. Arithmetic works with `f64` on either side, comparisons
+/// compare values, and the functions are those of [`Elementary`](crate::Elementary) and the methods here.
 ///
 /// ```
 /// use wengert_tape::Elementary;
@@ -34,19 +34,19 @@ pub(super) const NOWHERE: u32 = 0;
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
-/// A plain number becomes a constant with `Var::from`, so that sums and products over iterators work too.
+/// `Var::from` makes a constant of a plain number, so that sums and products over iterators work too.
 #[must_use]
 pub struct Var<'t, T: Number = f64> {
-    /// Constants have none.
+    /// `None` for constants.
     pub(super) tape: Option<&'t Tape<T>>,
     pub(super) value: T,
-    /// Derivative by the node at the place.
+    /// The derivative with respect to the node at the place.
     pub(super) partial: T,
     pub(super) place: Place,
 }
 
-/// An index, and what the handle is. They are one number: two would be copied one by one, and if both are then read at once,
-/// that has to wait until they have left the store buffer.
+/// An index, and the kind of handle. They are one number: if there were two, they would be copied one by one, and
+/// reading both at once after that would wait until they have left the store buffer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place(u64);
 
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-/// What a handle is.
+/// The kind of a handle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stands {
     /// A value with an edge from a node, or a constant.
@@ -136,7 +136,7 @@ impl<'t, T: Number> Var<'t, T> {
         self.index() == NOWHERE || self.stands() == Stands::ForConstant
     }
 
-    /// The same value as a constant: no derivative flows through it.
+    /// The same value as a constant: its derivative is zero.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -149,8 +149,8 @@ impl<'t, T: Number> Var<'t, T> {
         Var::constant(self.value)
     }
 
-    /// The same value as a node of its own, whose cotangent can be asked for. A handle that merely carries an edge has
-    /// none.
+    /// The same value as a node of its own, whose cotangent can be read. A handle that only carries an edge has no
+    /// cotangent.
     ///
     /// ```
     /// use wengert_tape::Elementary;
@@ -170,7 +170,7 @@ impl<'t, T: Number> Var<'t, T> {
         }
     }
 
-    /// The node it has an edge from, or is.
+    /// The node that its edge comes from, or that it is.
     #[inline(always)]
     pub(super) fn index(self) -> u32 {
         self.place.index()
@@ -181,13 +181,14 @@ impl<'t, T: Number> Var<'t, T> {
         self.place.stands()
     }
 
-    /// A handle with the same node and another value: `slope` is the derivative by this.
+    /// A handle with the same node and another value; `slope` is the derivative of the value with respect to this
+    /// number.
     #[inline(always)]
     pub(super) fn edge(self, value: T, slope: T) -> Self {
         Var { tape: self.tape, value, partial: slope.pull(self.partial), place: Place::on(self.index()) }
     }
 
-    /// A function of this and another; its derivatives are computed if they are needed.
+    /// A function of this number and another; its derivatives are computed only if they are needed.
     #[inline(always)]
     #[track_caller]
     pub(super) fn join(self, o: Self, value: T, da: impl FnOnce() -> T, db: impl FnOnce() -> T) -> Self {
@@ -202,14 +203,14 @@ impl<'t, T: Number> Var<'t, T> {
         }
     }
 
-    /// Whether this is of the given tape.
+    /// Whether this is a number of the given tape.
     #[inline(always)]
     pub(super) fn same_tape(self, tape: Option<&'t Tape<T>>) -> bool {
         self.tape.map_or(std::ptr::null(), std::ptr::from_ref)
             == tape.map_or(std::ptr::null(), std::ptr::from_ref)
     }
 
-    /// What comes of operands from two tapes: NaN, and an error on both.
+    /// The result of operands from two tapes: NaN, and an error on both.
     #[inline(always)]
     #[track_caller]
     pub(super) fn refuse(self, o: Self) -> Self {
@@ -219,7 +220,7 @@ impl<'t, T: Number> Var<'t, T> {
         Var::constant(T::of(f64::NAN))
     }
 
-    /// This to an integer power.
+    /// This number to an integer power.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -240,7 +241,7 @@ impl<'t, T: Number> Var<'t, T> {
         }
     }
 
-    /// This to a constant power.
+    /// This number to a constant power.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -256,7 +257,7 @@ impl<'t, T: Number> Var<'t, T> {
         self.apply(rules::pow::Powf(p))
     }
 
-    /// Natural logarithm, by the name that Rust's numbers give it.
+    /// Natural logarithm, under the name that it has for Rust's numbers.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -271,7 +272,7 @@ impl<'t, T: Number> Var<'t, T> {
         self.apply(rules::log::Log)
     }
 
-    /// The larger of two, NaN if either is; of equals, each has half of the derivative.
+    /// The larger of two numbers, NaN if either is; if they are equal, each has half of the derivative.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
@@ -286,7 +287,7 @@ impl<'t, T: Number> Var<'t, T> {
         self.apply2(o.into(), rules::maximum::Pick::<true>)
     }
 
-    /// The smaller of two, NaN if either is; of equals, each has half of the derivative.
+    /// The smaller of two numbers, NaN if either is; if they are equal, each has half of the derivative.
     ///
     /// ```
     /// # use wengert_tape::scalar::Tape;
