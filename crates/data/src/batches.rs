@@ -49,8 +49,8 @@ struct Worker<B> {
 }
 
 impl<B: Send + 'static> Worker<B> {
-    /// Starts a thread that prepares every `step`-th batch from `first` on, and keeps up to `depth` of them (at least
-    /// 1) ready.
+    /// Starts a thread that prepares every `step`-th batch from `first` on, and keeps up to `depth` of them ready, at
+    /// least one.
     fn start<D: Dataset<Batch = B> + ?Sized>(
         plan: Plan<D>,
         first: usize,
