@@ -1,5 +1,5 @@
-//! Bias and variance: the expected squared error of a network that is trained on a random data set is bias² + variance
-//! + noise. Each term is measured by training on many data sets.
+//! Bias and variance: the expected squared error of a network that is trained on a random data set is
+//! bias² + variance + noise. Each term is measured by training on many data sets.
 //!
 //! `cargo run --release --example bias_variance`
 

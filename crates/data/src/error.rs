@@ -56,7 +56,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Data that must be on this machine and is not.
-    #[error("{} is not here: looked for {}; {}", Printable(what), list(looked), Printable(advice))]
+    #[error("{} was not found: looked for {}; {}", Printable(what), list(looked), Printable(advice))]
     Missing {
         /// The missing data.
         what: String,
@@ -146,10 +146,10 @@ impl<T: fmt::Display> fmt::Display for Printable<T> {
     }
 }
 
-/// The most characters that a message repeats of a file.
+/// The largest number of characters of a file that a message repeats.
 const MOST_QUOTED: usize = 60;
 
-/// What stands in a file, for a message: in quotes, with escapes, and only its beginning if it is long.
+/// The contents of a file, for a message: in quotes, with escapes, and only the beginning if they are long.
 pub(crate) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MOST_QUOTED) {
         Some((end, _)) => format!("{:?}.. ({} bytes)", &text[..end], text.len()),
@@ -157,7 +157,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-/// The beginning of a name, and the whole of it if it is short.
+/// The beginning of a name, or the whole name if it is short.
 pub(crate) fn shortened(name: &str) -> std::borrow::Cow<'_, str> {
     match name.char_indices().nth(MOST_QUOTED) {
         Some((end, _)) => format!("{}.. ({} bytes)", &name[..end], name.len()).into(),
@@ -190,7 +190,7 @@ impl Error {
         Error::Malformed { path: path.into(), at, expected: expected.into(), found: found.to_string() }
     }
 
-    /// What turns the system's error into one that names the file.
+    /// Turns the system's error into one that contains the path of the file.
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
         move |source| Error::Read { path: path.into(), source }
     }

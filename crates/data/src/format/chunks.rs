@@ -233,7 +233,7 @@ impl<'a> Chunk<'a> {
             Colour::Indexed => {
                 let entries = picture.palette.len();
                 let expected =
-                    format!("a chunk tRNS of 1 to {entries} bytes, after a palette of as many entries");
+                    format!("a chunk tRNS of 1 to {entries} bytes, after a palette of {entries} entries");
                 (expected, (1..=entries).contains(&self.data.len()))
             }
             Colour::GrayOpacity | Colour::RgbOpacity => {

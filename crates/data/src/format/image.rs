@@ -438,7 +438,7 @@ mod tests {
             refused(
                 &long,
                 &format!(
-                    "expected a chunk tRNS of 1 to {entries} bytes, after a palette of as many entries, found"
+                    "expected a chunk tRNS of 1 to {entries} bytes, after a palette of {entries} entries, found"
                 ),
             );
         }

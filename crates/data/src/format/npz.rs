@@ -69,7 +69,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<Vec<(String, Array
             return Err(refuse("a name that ends in .npy", "another"));
         };
         if !names.insert(name) {
-            return Err(refuse("a name of its own", "two of this name"));
+            return Err(refuse("a unique name", "two members with this name"));
         }
         let mut own = budget.clone();
         let contents = zip.contents(member, &mut own)?;

@@ -60,7 +60,7 @@ pub fn fashion_mnist(folder: Option<&Path>) -> Result<(Classification, Classific
 ///
 /// ```
 /// let e = wengert_data::mnist("no/such/folder").unwrap_err();
-/// assert!(e.to_string().starts_with("MNIST is not here: looked for no/such/folder/train-images-idx3-ubyte"));
+/// assert!(e.to_string().starts_with("MNIST was not found: looked for no/such/folder/train-images-idx3-ubyte"));
 /// ```
 ///
 /// # Errors
