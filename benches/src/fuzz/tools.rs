@@ -9,7 +9,6 @@ use wengert::tape::gradcheck::{
     Case, Check, Differences, Domain, Kind, LayoutKind, Mismatch, Order, Report, Spec, Tolerance, outputs,
     suite,
 };
-use wengert::tape::rules;
 use wengert::tape::{Float, Var};
 
 /// A small input in double precision.
@@ -129,9 +128,6 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "tape::spec" {
             outputs: { let tape = wengert::tape::Tape::<f64>::new(); outputs([tape.var(a.number()); 2]).len() };
-        }
-        "tape::rules" {
-            table: done(rules::table().len());
         }
     }
 }
