@@ -39,10 +39,29 @@ conformance *ARGS:
 parity *ARGS:
     python3 benches/parity.py {{ARGS}}
 
-# A million calls of the public functions with random arguments, none of which may panic: `just fuzz`,
-# `just fuzz --function Var::softmax --calls 100000`
+# A million calls of the public functions with random arguments, none of which may panic: `just fuzz`, `just fuzz --function Var::softmax`
 fuzz *ARGS:
     cargo run --release -p wengert-benches --bin fuzz -- {{ARGS}}
+
+# The file of a new elementwise op and its line in every table: `just new-op gaussian`, `just new-op softmin --pytorch F.softmin`
+new-op NAME *ARGS:
+    python3 benches/new.py op {{NAME}} {{ARGS}}
+
+# The file of a new layer and its line in every table: `just new-layer scale`
+new-layer NAME *ARGS:
+    python3 benches/new.py layer {{NAME}} {{ARGS}}
+
+# Both in a copy of the tree, which then has to pass fmt, clippy and its tests: `just new-test`, `just new-test --quick`
+new-test *ARGS:
+    python3 benches/new.py test {{ARGS}}
+
+# The workspace with the minimum of Rust that Cargo.toml states (`rustup toolchain install 1.89 --profile minimal`)
+minimum:
+    cargo +$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --workspace --target-dir target/minimum
+
+# Buffers and arena in Miri (`rustup toolchain install nightly --profile minimal --component miri,rust-src`)
+miri *ARGS="buffer:: arena::":
+    cargo +nightly miri test -p wengert-ops --lib --target-dir target/miri -- {{ARGS}}
 
 # Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w2,w3,w4,w5,w6,w7,w8,w9,w10 1`
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
