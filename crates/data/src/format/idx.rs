@@ -2,6 +2,8 @@
 //! all big-endian. Gzip-compressed files can be read, and written if their names end in `.gz`.
 //!
 //! Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*, section "File formats".
+//!
+//! Read here, not by a crate: sizes are held against the file's length before memory is reserved, and an error names the byte.
 
 use super::array::{Array, collect};
 use super::budget::{Budget, tensor_bytes};

@@ -4,6 +4,8 @@
 //! supported. Files are written as version 1, little-endian, in C order.
 //!
 //! Source: `numpy.lib.format`, NEP 1.
+//!
+//! Read here, not by a crate: sizes are held against the file's length before memory is reserved, and an error names the byte.
 
 use super::array::{Array, collect};
 use super::budget::{Budget, tensor_bytes};

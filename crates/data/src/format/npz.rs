@@ -1,6 +1,9 @@
 //! NumPy's `.npz`: a zip archive of `.npy` files, stored (`numpy.savez`) or compressed (`numpy.savez_compressed`).
 //!
 //! Source: PKWARE, *APPNOTE.TXT*, sections 4.3 and 4.5.3 (the sizes of zip64); archives above 4 GiB are refused.
+//!
+//! Read here, not by a crate for zip: one budget of memory, by the length of the archive, holds for all members together and is spent
+//! before one is inflated; an error names the member or the byte.
 
 use super::array::Array;
 use super::budget::Budget;
