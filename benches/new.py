@@ -49,7 +49,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
-    /// let x = tape.var(Tensor::from([0.0, 1.0]));
+    /// let x = tape.var(Tensor::from([0.0f64, 1.0]));
     /// let y = x.@name@();
     /// assert!((y.value()?.to_vec()[1] - 0.36787944117144233).abs() < 1e-15);
     /// let slope = y.sum().backward()?.wrt(x)?;
@@ -81,7 +81,7 @@ use wengert_tape::{Float, Param, Var};
 /// use wengert_nn::{Layer, @Type@};
 /// use wengert_ops::Tensor;
 /// use wengert_tape::{Param, Tape};
-/// let layer = @Type@ { weight: Param::new(Tensor::from([1.0, 2.0, 3.0])) };
+/// let layer = @Type@ { weight: Param::new(Tensor::from([1.0f64, 2.0, 3.0])) };
 /// let y = layer.forward(Tape::eval().constant(Tensor::from([[1.0, 1.0, 1.0], [0.0, 2.0, 4.0]])));
 /// assert_eq!(y.value()?, Tensor::from([[1.0, 2.0, 3.0], [0.0, 4.0, 12.0]]));
 /// # Ok::<(), wengert_tape::Error>(())
