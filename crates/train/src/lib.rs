@@ -32,7 +32,6 @@
 
 mod adversarial;
 mod checkpoints;
-mod crc;
 mod curves;
 mod epoch;
 mod error;

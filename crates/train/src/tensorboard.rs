@@ -4,7 +4,6 @@
 //! contents are protocol buffers: an `Event` (event.proto) with a `Summary` (summary.proto) of one value. Both are small enough to
 //! be written by hand.
 
-use crate::crc::Crc;
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::observer::{Gradients, Observer, RunPlan, Step};
@@ -67,7 +66,7 @@ impl Message {
 
 /// The checksum of a record, as the format masks it.
 fn masked(bytes: &[u8]) -> u32 {
-    Crc::of(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn record(contents: &[u8]) -> Vec<u8> {

@@ -32,14 +32,13 @@ use crate::number::Float;
 use forward::{Made, run};
 use node::{Node, ParamInfo, Paths};
 use op::OpRef;
-use param::IdHasher;
 use recent::Recent;
 use region::Region;
 use slot::Slot;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,7 +84,7 @@ pub(crate) struct Mode {
 pub(crate) struct State<T: Float> {
     pub(crate) nodes: Vec<Node<T>>,
     error: Option<Error>,
-    pub(crate) params: HashMap<(ParamId, u64), u32, BuildHasherDefault<IdHasher>>,
+    pub(crate) params: FxHashMap<(ParamId, u64), u32>,
     rng: Rng,
     /// What users call their values.
     pub(crate) names: HashMap<u32, String>,
@@ -117,7 +116,7 @@ impl<T: Float> Tape<T> {
             state: RefCell::new(State {
                 nodes: Vec::new(),
                 error: None,
-                params: HashMap::default(),
+                params: FxHashMap::default(),
                 rng: Rng::at(Key::of(seed, Purpose::Layers, 0)),
                 names: HashMap::new(),
                 regions: Vec::new(),
