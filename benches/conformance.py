@@ -44,6 +44,7 @@ EXPLAINED = {
     "conv_transpose1d": (BOUND, "output padding below the stride: PyTorch takes it below the dilation too"),
     "conv_transpose2d": (BOUND, "output padding below the stride: PyTorch takes it below the dilation too"),
     "margin_ranking": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
+    "hinge_embedding": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
     "triplet_margin": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
     "cosine_embedding": (BOUND, "apart from the margin: there the gradient is 0 here, PyTorch's passes"),
 }

@@ -127,6 +127,31 @@ fn classes<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) 
     (a.of(&[n, k]), a.index_of(&[n], k))
 }
 
+/// Scores, and labels of the same shape that end at a -1, or not.
+fn labels<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
+    let [n, k] = a.sizes::<2>();
+    let less = i64::from(a.flag());
+    (a.of(&[n, k]), a.index_of(&[n, k], k + less as usize).map(|y| y - less))
+}
+
+/// Log-probabilities of frames, labels, and how many of each there are.
+fn labelled<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, Vec<usize>, Vec<usize>) {
+    let [n, time, k] = a.sizes::<3>();
+    let most = a.below(3);
+    let x = a.of(&[n, time, k]);
+    let x = if a.once_in(4) { x } else { x.log_sigmoid() };
+    let labels = a.index_of(&[n, if k < 2 { 0 } else { most }], k.saturating_sub(1)).map(|y| y + 1);
+    let lengths = |a: &mut Arguments<'t, T>, most: usize| (0..n).map(|_| a.below(most + 1)).collect();
+    let frames = lengths(a, time);
+    (x, labels, frames, lengths(a, most))
+}
+
+/// Variances of the shape of what was drawn last.
+fn variances<T: Float>(a: &mut Arguments<'_, T>) -> wengert::ops::Result<Tensor<T>> {
+    let shape = a.shape.clone();
+    a.like(&shape).mul(&a.like(&[])).map(|v| v.map(|v| v.abs()))
+}
+
 /// A prediction and a target of the same shape, or not.
 fn pair<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, crate::arguments::Given<'t, T>) {
     let x = a.var();
@@ -237,30 +262,50 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             mse_with: { let (x, t) = pair(a); loss::mse_with(x, t, reduction(a)) };
             l1: { let (x, t) = pair(a); loss::l1(x, t) };
             l1_with: { let (x, t) = pair(a); loss::l1_with(x, t, reduction(a)) };
+            huber: { let (x, t) = pair(a); loss::huber(x, t) };
+            huber_with: { let (x, t) = pair(a); loss::huber_with(x, t, reduction(a)) };
+            smooth_l1: { let (x, t) = pair(a); loss::smooth_l1(x, t) };
+            smooth_l1_with: { let (x, t) = pair(a); loss::smooth_l1_with(x, t, reduction(a)) };
+            poisson_nll: { let (x, t) = pair_in(a, |x| x, |t| t.softplus()); loss::poisson_nll(x, t) };
+            poisson_nll_with: { let (x, t) = pair_in(a, |x| x, |t| t.softplus()); loss::poisson_nll_with(x, t, reduction(a)) };
+            gaussian_nll: { let (x, t) = pair(a); let v = variances(a); loss::gaussian_nll(x, t, v) };
+            gaussian_nll_with: { let (x, t) = pair(a); let v = variances(a); loss::gaussian_nll_with(x, t, v, reduction(a)) };
             bce: { let (x, t) = pair_in(a, |x| x.sigmoid(), |t| t.sigmoid()); loss::bce(x, t) };
             bce_with: { let (x, t) = pair_in(a, |x| x.sigmoid(), |t| t.sigmoid()); loss::bce_with(x, t, reduction(a)) };
             bce_with_logits: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::bce_with_logits(x, t) };
             bce_with_logits_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::bce_with_logits_with(x, t, reduction(a)) };
+            multilabel_soft_margin: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::multilabel_soft_margin(x, t) };
+            multilabel_soft_margin_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::multilabel_soft_margin_with(x, t, reduction(a)) };
             cross_entropy_soft: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::cross_entropy_soft(x, t) };
-            cross_entropy_soft_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid());
-                loss::cross_entropy_soft_with(x, t, reduction(a)) };
-            kl: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl(x, t) };
-            kl_with: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_with(x, t, reduction(a)) };
-            huber: { let (x, t) = pair(a); loss::huber(x, t, a.positive()) };
-            huber_with: { let (x, t) = pair(a); loss::huber_with(x, t, a.positive(), reduction(a)) };
+            cross_entropy_soft_with: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); loss::cross_entropy_soft_with(x, t, reduction(a)) };
             cross_entropy: { let (x, t) = classes(a); loss::cross_entropy(x, &t) };
             cross_entropy_with: { let (x, t) = classes(a); loss::cross_entropy_with(x, &t, reduction(a)) };
             nll: { let (x, t) = classes(a); loss::nll(x.log_sigmoid(), &t) };
             nll_with: { let (x, t) = classes(a); loss::nll_with(x.log_sigmoid(), &t, reduction(a)) };
+            margin_ranking: { let (x, y) = pair(a); let t = signs(a.same()); loss::margin_ranking(x, y, t) };
+            margin_ranking_with: { let (x, y) = pair(a); let t = signs(a.same()); loss::margin_ranking_with(x, y, t, reduction(a)) };
+            hinge_embedding: { let (x, t) = pair_in(a, |x| x, signs); loss::hinge_embedding(x, t) };
+            hinge_embedding_with: { let (x, t) = pair_in(a, |x| x, signs); loss::hinge_embedding_with(x, t, reduction(a)) };
+            multi_margin: { let (x, t) = classes(a); loss::multi_margin(x, &t) };
+            multi_margin_with: { let (x, t) = classes(a); loss::multi_margin_with(x, &t, reduction(a)) };
+            triplet_margin: { let [n, d] = a.sizes(); let (x, y, z) = (a.of(&[n, d]), a.operand(&[n, d]), a.operand(&[n, d])); loss::triplet_margin(x, y, z) };
+            triplet_margin_with: { let [n, d] = a.sizes(); let (x, y, z) = (a.of(&[n, d]), a.operand(&[n, d]), a.operand(&[n, d])); loss::triplet_margin_with(x, y, z, reduction(a)) };
+            cosine_embedding: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d])); let t = signs(a.more(&[n])); loss::cosine_embedding(x, y, t) };
+            cosine_embedding_with: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d])); let t = signs(a.more(&[n])); loss::cosine_embedding_with(x, y, t, reduction(a)) };
+            info_nce: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d])); loss::info_nce(x, y) };
+            info_nce_with: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d])); loss::info_nce_with(x, y, reduction(a)) };
+        }
+        "nn::categorical" {
+            kl: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl(x, t) };
+            kl_with: { let (x, t) = pair_in(a, |x| x.log_sigmoid(), |t| t.log_sigmoid()); loss::kl_with(x, t, reduction(a)) };
         }
         "nn::regression" {
-            smooth_l1: { let (x, t) = pair(a); loss::smooth_l1(x, t, a.positive()) };
-            smooth_l1_with: { let (x, t) = pair(a); loss::smooth_l1_with(x, t, a.positive(), reduction(a)) };
             log_cosh: { let (x, t) = pair(a); loss::log_cosh(x, t) };
             log_cosh_with: { let (x, t) = pair(a); loss::log_cosh_with(x, t, reduction(a)) };
         }
         "nn::masked" {
             masked_mse: { let (x, t) = pair(a); loss::masked_mse(x, t, a.mask()) };
+            masked_mse_with: { let (x, t) = pair(a); loss::masked_mse_with(x, t, a.mask(), reduction(a)) };
         }
         "nn::margin" {
             hinge: { let (x, t) = pair_in(a, |x| x, signs); loss::hinge(x, t) };
@@ -269,18 +314,71 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             squared_hinge_with: { let (x, t) = pair_in(a, |x| x, signs); loss::squared_hinge_with(x, t, reduction(a)) };
             soft_margin: { let (x, t) = pair_in(a, |x| x, signs); loss::soft_margin(x, t) };
             soft_margin_with: { let (x, t) = pair_in(a, |x| x, signs); loss::soft_margin_with(x, t, reduction(a)) };
-            margin_ranking: { let (x, y) = pair(a); let t = signs(a.same());
-                loss::margin_ranking(x, y, t, a.positive()) };
-            multi_margin: { let (x, t) = classes(a); loss::multi_margin(x, &t, a.number()) };
-            cosine_embedding: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
-                let t = signs(a.more(&[n])); loss::cosine_embedding(x, y, t, a.probability()) };
-            info_nce: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
-                loss::info_nce(x, y, a.positive()) };
+            multilabel_margin: { let (x, t) = labels(a); loss::multilabel_margin(x, &t) };
+            multilabel_margin_with: { let (x, t) = labels(a); loss::multilabel_margin_with(x, &t, reduction(a)) };
+        }
+        "nn::ctc" {
+            ctc: { let (x, t, frames, counts) = labelled(a); loss::ctc(x, &t, &frames, &counts) };
+            ctc_with: { let (x, t, frames, counts) = labelled(a); loss::ctc_with(x, &t, &frames, &counts, reduction(a)) };
+        }
+        "nn::Huber" {
+            of: { let (x, t) = pair(a); loss::Huber { delta: a.number(), reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::SmoothL1" {
+            of: { let (x, t) = pair(a); loss::SmoothL1 { beta: a.number(), reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::Bce" {
+            of: { let (x, t) = pair_in(a, |x| x.sigmoid(), |t| t.sigmoid()); let w = a.once_in(2).then(|| a.beside_tensor());
+                loss::Bce { weight: w, reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::MultilabelSoftMargin" {
+            of: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); let w = a.once_in(2).then(|| a.beside_tensor());
+                loss::MultilabelSoftMargin { weight: w, reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::CrossEntropySoft" {
+            of: { let (x, t) = pair_in(a, |x| x, |t| t.sigmoid()); let k = a.shape.last().copied().unwrap_or(0);
+                loss::CrossEntropySoft { weight: a.once_in(2).then(|| a.like(&[k])),
+                    label_smoothing: a.probability(), reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::Nll" {
+            of: { let (x, t) = classes(a); let k = a.shape.last().copied().unwrap_or(0);
+                let options = loss::Nll { weight: a.once_in(2).then(|| a.like(&[k])),
+                    ignore_index: a.once_in(2).then_some(0),
+                    label_smoothing: a.probability(), reduction: reduction(a) };
+                options.of(x.log_sigmoid(), &t) };
+        }
+        "nn::MarginRanking" {
+            of: { let (x, y) = pair(a); let t = signs(a.same());
+                loss::MarginRanking { margin: a.number(), reduction: reduction(a) }.of(x, y, t) };
+        }
+        "nn::HingeEmbedding" {
+            of: { let (x, t) = pair_in(a, |x| x, signs);
+                loss::HingeEmbedding { margin: a.number(), reduction: reduction(a) }.of(x, t) };
+        }
+        "nn::MultiMargin" {
+            of: { let (x, t) = classes(a); let k = a.shape.last().copied().unwrap_or(0);
+                let options = loss::MultiMargin { p: if a.flag() { 1 } else { 2 }, margin: a.number(),
+                    weight: a.once_in(2).then(|| a.like(&[k])), reduction: reduction(a) };
+                options.of(x, &t) };
+        }
+        "nn::CosineEmbedding" {
+            of: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
+                let t = signs(a.more(&[n]));
+                loss::CosineEmbedding { margin: a.probability(), reduction: reduction(a) }.of(x, y, t) };
+        }
+        "nn::InfoNce" {
+            of: { let [n, d] = a.sizes(); let (x, y) = (a.of(&[n, d]), a.operand(&[n, d]));
+                loss::InfoNce { temperature: a.positive(), reduction: reduction(a) }.of(x, y) };
+        }
+        "nn::Ctc" {
+            of: { let (x, t, frames, counts) = labelled(a);
+                loss::Ctc { blank: a.below(3), zero_infinity: a.flag(), reduction: reduction(a) }
+                    .of(x, &t, &frames, &counts) };
         }
         "nn::BceWithLogits" {
             of: { let (x, t) = pair(a); let (p, w) = (a.once_in(2).then(|| a.beside_tensor()),
                 a.once_in(2).then(|| a.beside_tensor()));
-                loss::BceWithLogits { positive: p, weight: w, reduction: reduction(a) }.of(x, t) };
+                loss::BceWithLogits { pos_weight: p, weight: w, reduction: reduction(a) }.of(x, t) };
         }
         "nn::CrossEntropy" {
             of: { let (x, t) = classes(a); let k = a.shape.last().copied().unwrap_or(0);
@@ -293,7 +391,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             of: { let [n, d] = a.sizes();
                 let (x, y, z) = (a.of(&[n, d]), a.operand(&[n, d]), a.operand(&[n, d]));
                 loss::TripletMargin { margin: a.positive(), p: if a.once_in(2) { 2.0 } else { a.number() },
-                    swap: a.flag(),
+                    swap: a.flag(), eps: a.number(),
                     reduction: reduction(a) }.of(x, y, z) };
         }
         "nn::PoissonNll" {
@@ -301,8 +399,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 eps: a.number(), reduction: reduction(a) }.of(x, t) };
         }
         "nn::GaussianNll" {
-            of: { let (x, t) = pair(a); let shape = a.shape.clone();
-                let v = a.like(&shape).mul(&a.like(&[])).map(|v| v.map(|v| v.abs()));
+            of: { let (x, t) = pair(a); let v = variances(a);
                 loss::GaussianNll { full: a.flag(), eps: a.positive(), reduction: reduction(a) }.of(x, t,
                     v) };
         }

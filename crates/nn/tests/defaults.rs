@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use wengert_nn::loss::{BceWithLogits, CrossEntropy, GaussianNll, PoissonNll, TripletMargin};
+use wengert_nn::loss::{
+    Bce, BceWithLogits, CosineEmbedding, CrossEntropy, CrossEntropySoft, Ctc, GaussianNll, HingeEmbedding,
+    Huber, InfoNce, MarginRanking, MultiMargin, MultilabelSoftMargin, Nll, PoissonNll, SmoothL1,
+    TripletMargin,
+};
 use wengert_nn::optim::*;
 use wengert_nn::zoo::*;
 use wengert_nn::{AttentionConfig, RecurrentConfig, Rotary, TransformerConfig};
@@ -27,10 +31,22 @@ fn in_code() -> BTreeMap<String, String> {
         RadamConfig,
         RmspropConfig,
         SgdConfig,
+        Bce<f64>,
         BceWithLogits<f64>,
+        CosineEmbedding,
         CrossEntropy<f64>,
+        CrossEntropySoft<f64>,
+        Ctc,
         GaussianNll,
+        HingeEmbedding,
+        Huber,
+        InfoNce,
+        MarginRanking,
+        MultiMargin<f64>,
+        MultilabelSoftMargin<f64>,
+        Nll<f64>,
         PoissonNll,
+        SmoothL1,
         TripletMargin,
         Rotary,
         TransformerConfig,

@@ -2,7 +2,9 @@
 
 use wengert_nn::dist::{Bernoulli, Categorical, Distribution, Mixture, Normal, kl};
 use wengert_nn::loss::{
-    self, BceWithLogits, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin,
+    self, Bce, BceWithLogits, CosineEmbedding, CrossEntropy, CrossEntropySoft, GaussianNll, HingeEmbedding,
+    Huber, InfoNce, MarginRanking, MultiMargin, MultilabelSoftMargin, Nll, PoissonNll, Reduction, SmoothL1,
+    TripletMargin,
 };
 use wengert_ops::Tensor;
 use wengert_tape::gradcheck::Check;
@@ -63,25 +65,27 @@ fn losses() -> [(&'static str, Loss); 20] {
         ("bce", |x, y, _| loss::bce_with_logits(x, y.sigmoid())),
         ("bce weighted", |x, y, _| {
             let weight = Some(probabilities());
-            BceWithLogits { positive: class_weights(), weight, ..Default::default() }.of(x, y.sigmoid())
+            BceWithLogits { pos_weight: class_weights(), weight, ..Default::default() }.of(x, y.sigmoid())
         }),
-        ("smooth l1", |x, y, _| loss::smooth_l1(x, y, 0.7)),
+        ("smooth l1", |x, y, _| SmoothL1 { beta: 0.7, ..Default::default() }.of(x, y)),
         ("poisson", |x, _, _| PoissonNll::default().of(x, counts())),
         ("poisson full", |_, y, _| {
             PoissonNll { log_input: false, full: true, ..Default::default() }.of(y.sigmoid(), counts())
         }),
         ("gaussian", |x, y, _| GaussianNll::default().of(x, y, y.sigmoid())),
         ("gaussian full", |x, y, _| GaussianNll { full: true, ..Default::default() }.of(x, y, y.sigmoid())),
-        ("margin ranking", |x, y, _| loss::margin_ranking(x, y, signs(&values(2.3)), 0.4)),
+        ("margin ranking", |x, y, _| {
+            MarginRanking { margin: 0.4, ..Default::default() }.of(x, y, signs(&values(2.3)))
+        }),
         ("soft margin", |x, _, _| loss::soft_margin(x, signs(&values(1.1)))),
-        ("multi margin", |x, _, _| loss::multi_margin(x, &targets(), 1.0)),
-        ("cosine", |x, y, _| loss::cosine_embedding(x, y, row_signs(), 0.1)),
+        ("multi margin", |x, _, _| loss::multi_margin(x, &targets())),
+        ("cosine", |x, y, _| CosineEmbedding { margin: 0.1, ..Default::default() }.of(x, y, row_signs())),
         ("triplet", |x, y, z| TripletMargin::default().of(x, y, z)),
         ("triplet swap", |x, y, z| {
             TripletMargin { margin: 2.0, swap: true, ..Default::default() }.of(x, y, z)
         }),
         ("triplet 3", |x, y, z| TripletMargin { margin: 2.0, p: 3.0, ..Default::default() }.of(x, y, z)),
-        ("info_nce", |x, y, _| loss::info_nce(x, y, 0.5)),
+        ("info_nce", |x, y, _| InfoNce { temperature: 0.5, ..Default::default() }.of(x, y)),
     ]
 }
 
@@ -127,6 +131,393 @@ fn values_are_pytorchs_and_gradients_those_of_the_values() {
     for (name, f) in smooth {
         let report = Check::new(name).run(|x| f(x[0], x[1], x[2]), &x);
         assert!(report.passed(), "{name}: {report}");
+    }
+}
+
+fn nll_with_everything(reduction: Reduction) -> Nll<f64> {
+    let CrossEntropy { weight, ignore_index, label_smoothing, reduction } = with_everything(reduction);
+    Nll { weight, ignore_index, label_smoothing, reduction }
+}
+
+fn labels() -> Tensor<i64> {
+    Tensor::from([[0, 2, -1], [1, -1, 0], [-1, 0, 1], [2, 1, 0]])
+}
+
+type Reduced = for<'t> fn([Var<'t, f64>; 3], Reduction) -> Var<'t, f64>;
+
+/// Every loss that PyTorch has, by default and with all options; of PyTorch 2.15, in double precision, the mean, the sum, and
+/// of the losses without a reduction the sum of the first, twice the second, three times the third and so on.
+fn reduced() -> Vec<(&'static str, Reduced, [f64; 3])> {
+    vec![
+        (
+            "mse",
+            |[x, y, _], r| loss::mse_with(x, y, r),
+            [1.3427821825878545, 16.113386191054254, 120.88298461436074],
+        ),
+        (
+            "l1",
+            |[x, y, _], r| loss::l1_with(x, y, r),
+            [0.8333527570704321, 10.000233084845185, 67.66952638036324],
+        ),
+        (
+            "huber",
+            |[x, y, _], r| loss::huber_with(x, y, r),
+            [0.5143020013410238, 6.171624016092285, 44.12947713293685],
+        ),
+        (
+            "huber 0.7",
+            |[x, y, _], r| Huber { delta: 0.7, reduction: r }.of(x, y),
+            [0.4158471920571503, 4.990166304685804, 35.052638723103996],
+        ),
+        (
+            "smooth l1",
+            |[x, y, _], r| loss::smooth_l1_with(x, y, r),
+            [0.5143020013410238, 6.171624016092285, 44.12947713293685],
+        ),
+        (
+            "smooth l1 0.7",
+            |[x, y, _], r| SmoothL1 { beta: 0.7, reduction: r }.of(x, y),
+            [0.5940674172245005, 7.128809006694006, 50.07519817586286],
+        ),
+        (
+            "poisson",
+            |[x, y, _], r| loss::poisson_nll_with(x, y.abs(), r),
+            [2.0093896101495106, 24.11267532179413, 163.7300562012744],
+        ),
+        (
+            "gaussian",
+            |[x, y, z], r| loss::gaussian_nll_with(x, y, z.sigmoid(), r),
+            [1.1548658465936297, 13.858390159123557, 106.1075660519579],
+        ),
+        (
+            "gaussian, a variance a row",
+            |[x, y, z], r| loss::gaussian_nll_with(x, y, z.slice(1, 0..1).sigmoid(), r),
+            [2.802288120245238, 33.627457442942855, 267.12769685033265],
+        ),
+        (
+            "bce",
+            |[x, y, _], r| loss::bce_with(x.sigmoid(), y.sigmoid(), r),
+            [0.7273310199964925, 8.72797223995791, 57.36991742956551],
+        ),
+        (
+            "bce weighted",
+            |[x, y, _], r| Bce { weight: class_weights(), reduction: r }.of(x.sigmoid(), y.sigmoid()),
+            [0.8605592960548352, 10.326711552658022, 72.68672692767879],
+        ),
+        (
+            "bce with logits",
+            |[x, y, _], r| loss::bce_with_logits_with(x, y.sigmoid(), r),
+            [0.7273310199964925, 8.72797223995791, 57.36991742956551],
+        ),
+        (
+            "bce with logits weighted",
+            |[x, y, _], r| {
+                BceWithLogits { pos_weight: class_weights(), weight: Some(probabilities()), reduction: r }
+                    .of(x, y.sigmoid())
+            },
+            [0.4446793831586991, 5.336152597904389, 40.16718888756253],
+        ),
+        (
+            "multilabel soft margin",
+            |[x, y, _], r| loss::multilabel_soft_margin_with(x, y.sigmoid(), r),
+            [0.7273310199964925, 2.90932407998597, 7.301762693474208],
+        ),
+        (
+            "multilabel soft margin weighted",
+            |[x, y, _], r| MultilabelSoftMargin { weight: class_weights(), reduction: r }.of(x, y.sigmoid()),
+            [0.8605592960548352, 3.4422371842193407, 8.733249552276893],
+        ),
+        (
+            "cross entropy",
+            |[x, ..], r| loss::cross_entropy_with(x, &targets(), r),
+            [1.3714251030220694, 5.485700412088278, 14.726324456513277],
+        ),
+        (
+            "cross entropy with everything",
+            |[x, ..], r| with_everything(r).of(x, &some_ignored()),
+            [1.7817796722003734, 6.2362288527013074, 21.159589207302854],
+        ),
+        (
+            "cross entropy soft",
+            |[x, y, _], r| loss::cross_entropy_soft_with(x, y.softmax(-1), r),
+            [1.287060527473831, 5.148242109895324, 13.229856648016566],
+        ),
+        (
+            "cross entropy soft with everything",
+            |[x, y, _], r| {
+                CrossEntropySoft { weight: class_weights(), label_smoothing: 0.1, reduction: r }
+                    .of(x, y.softmax(-1))
+            },
+            [1.660657166704273, 6.642628666817092, 19.753733049936518],
+        ),
+        (
+            "nll",
+            |[x, ..], r| loss::nll_with(x.log_softmax(-1), &targets(), r),
+            [1.3714251030220694, 5.485700412088278, 14.726324456513277],
+        ),
+        (
+            "nll weighted, some ignored",
+            |[x, ..], r| {
+                Nll { label_smoothing: 0.0, ..nll_with_everything(r) }.of(x.log_softmax(-1), &some_ignored())
+            },
+            [1.83628659064437, 6.427003067255295, 22.044532094525177],
+        ),
+        (
+            "nll with everything",
+            |[x, ..], r| nll_with_everything(r).of(x.log_softmax(-1), &some_ignored()),
+            [1.7817796722003734, 6.2362288527013074, 21.159589207302854],
+        ),
+        (
+            "margin ranking",
+            |[x, y, _], r| loss::margin_ranking_with(x, y, signs(&values(2.3)), r),
+            [0.14139798095236952, 1.6967757714284342, 15.071352130186161],
+        ),
+        (
+            "margin ranking 0.4",
+            |[x, y, _], r| MarginRanking { margin: 0.4, reduction: r }.of(x, y, signs(&values(2.3))),
+            [0.35303168304075977, 4.236380196489117, 34.24521482296869],
+        ),
+        (
+            "hinge embedding",
+            |[x, ..], r| loss::hinge_embedding_with(x, signs(&values(1.1)), r),
+            [0.8127983769225593, 9.753580523070712, 70.60526120236302],
+        ),
+        (
+            "hinge embedding 0.4",
+            |[x, ..], r| HingeEmbedding { margin: 0.4, reduction: r }.of(x, signs(&values(1.1))),
+            [0.6981344731426168, 8.377613677711402, 61.6773606662851],
+        ),
+        (
+            "soft margin",
+            |[x, ..], r| loss::soft_margin_with(x, signs(&values(1.1)), r),
+            [0.6398837210718715, 7.678604652862458, 44.90065000697337],
+        ),
+        (
+            "multi margin",
+            |[x, ..], r| loss::multi_margin_with(x, &targets(), r),
+            [0.7434206347118281, 2.9736825388473123, 7.38811709447079],
+        ),
+        (
+            "multi margin with everything",
+            |[x, ..], r| {
+                MultiMargin { p: 2, margin: 0.7, weight: class_weights(), reduction: r }.of(x, &targets())
+            },
+            [1.5852741998816642, 6.341096799526657, 22.5949625732394],
+        ),
+        (
+            "multilabel margin",
+            |[x, ..], r| loss::multilabel_margin_with(x, &labels(), r),
+            [0.4185983578688948, 1.6743934314755793, 2.2525054072212303],
+        ),
+        (
+            "triplet margin",
+            |[x, y, z], r| loss::triplet_margin_with(x, y, z, r),
+            [0.6281615153763834, 2.5126460615055337, 4.66164064790693],
+        ),
+        (
+            "triplet margin with everything",
+            |[x, y, z], r| {
+                TripletMargin { margin: 2.0, p: 3.0, swap: true, eps: 0.01, reduction: r }.of(x, y, z)
+            },
+            [1.5706975167822297, 6.282790067128919, 15.132941677632555],
+        ),
+        (
+            "cosine embedding",
+            |[x, y, _], r| loss::cosine_embedding_with(x, y, row_signs(), r),
+            [0.8903383367012309, 3.5613533468049234, 8.045314099767783],
+        ),
+        (
+            "cosine embedding 0.1",
+            |[x, y, _], r| CosineEmbedding { margin: 0.1, reduction: r }.of(x, y, row_signs()),
+            [0.8403383367012309, 3.3613533468049237, 7.445314099767782],
+        ),
+        (
+            "ctc",
+            |[x, y, _], r| {
+                let log_probs = x.tape().stack(&[x, y], 0).log_softmax(-1);
+                loss::ctc_with(log_probs, &Tensor::from([[1, 2], [2, -1]]), &[4, 3], &[2, 1], r)
+            },
+            [1.1295432038862527, 3.798652448880478, 4.518172815545011],
+        ),
+    ]
+}
+
+#[test]
+fn every_reduction_and_option_is_pytorchs_and_each_loss_has_its_gradients() {
+    let x = [values(0.2), values(1.1), values(2.3)];
+    for (name, f, want) in reduced() {
+        let tape = Tape::new();
+        let v = x.each_ref().map(|x| tape.var(x));
+        let each = f(v, Reduction::None).value().unwrap().to_vec();
+        let marked: f64 = each.iter().enumerate().map(|(i, l)| (i + 1) as f64 * l).sum();
+        let [mean, sum] = [Reduction::Mean, Reduction::Sum].map(|r| f(v, r).item().unwrap());
+        for (found, want) in [mean, sum, marked].into_iter().zip(want) {
+            assert!((found - want).abs() < 1e-9 * (1.0 + want.abs()), "{name}: {found}, expected {want}");
+        }
+        let total: f64 = each.iter().sum();
+        assert!(
+            (total - sum).abs() < 1e-12 * (1.0 + sum.abs()),
+            "{name}: {each:?} add up to {total}, not {sum}"
+        );
+        for reduction in [Reduction::Mean, Reduction::None] {
+            let report = Check::new(name).run(|x| f([x[0], x[1], x[2]], reduction), &x);
+            assert!(report.passed(), "{name}, {reduction:?}: {report}");
+        }
+    }
+}
+
+/// Those that PyTorch does not have.
+#[test]
+fn other_losses_have_every_reduction() {
+    let x = [values(0.2), values(1.1), values(2.3)];
+    let mask = || Tensor::from([[true], [false], [true], [true]]);
+    let others: [(&str, Reduced, usize); 6] = [
+        ("log_cosh", |[x, y, _], r| loss::log_cosh_with(x, y, r), 12),
+        ("hinge", |[x, ..], r| loss::hinge_with(x, signs(&values(1.1)), r), 12),
+        ("squared_hinge", |[x, ..], r| loss::squared_hinge_with(x, signs(&values(1.1)), r), 12),
+        ("kl", |[x, y, _], r| loss::kl_with(x.log_softmax(-1), y.log_softmax(-1), r), 4),
+        ("info_nce", |[x, y, _], r| loss::info_nce_with(x, y, r), 4),
+        ("info_nce 0.5", |[x, y, _], r| InfoNce { temperature: 0.5, reduction: r }.of(x, y), 4),
+    ];
+    for (name, f, count) in others {
+        let tape = Tape::new();
+        let v = x.each_ref().map(|x| tape.var(x));
+        let each = f(v, Reduction::None).value().unwrap().to_vec();
+        let total: f64 = each.iter().sum();
+        let [mean, sum] = [Reduction::Mean, Reduction::Sum].map(|r| f(v, r).item().unwrap());
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12 * (1.0 + b.abs());
+        assert!(
+            each.len() == count && near(total, sum) && near(sum / count as f64, mean),
+            "{name}: {each:?}"
+        );
+        let report = Check::new(name).run(|x| f([x[0], x[1], x[2]], Reduction::None), &x);
+        assert!(report.passed(), "{name}: {report}");
+    }
+    let tape = Tape::new();
+    let v = x.each_ref().map(|x| tape.var(x));
+    let each = loss::masked_mse_with(v[0], v[1], mask(), Reduction::None).value().unwrap();
+    assert_eq!(each.slice(0, 1..2).unwrap().to_vec(), [0.0; 3]);
+    let [mean, sum] = [Reduction::Mean, Reduction::Sum]
+        .map(|r| loss::masked_mse_with(v[0], v[1], mask(), r).item().unwrap());
+    let total: f64 = each.to_vec().iter().sum();
+    assert!((total - sum).abs() < 1e-12 && (mean - sum / 9.0).abs() < 1e-12, "{each:?}, {sum}, {mean}");
+}
+
+#[test]
+fn labels_of_a_row_end_at_the_first_minus_one_and_count_as_often_as_they_are_there() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([[0.5, 0.25, 2.0], [0.5, 0.25, 2.0], [0.5, 0.25, 2.0]]));
+    let labels = Tensor::from([[0, -1, 1], [-1, 0, 1], [0, 0, -1]]);
+    let each = loss::multilabel_margin_with(x, &labels, Reduction::None).value().unwrap().to_vec();
+    // Of 0 alone 1 - (0.5 - 0.25) and 1 - (0.5 - 2); nothing; and 0 twice. PyTorch 2.15 has the same.
+    assert_eq!(each, [3.25 / 3.0, 0.0, 6.5 / 3.0]);
+    // One row without an axis of rows; no labels at all; no classes at all.
+    let row = loss::multilabel_margin(x.select(0, 0), &Tensor::from([0, -1, 1]));
+    assert_eq!(row.item().unwrap(), 3.25 / 3.0);
+    let none = loss::multilabel_margin(x, &Tensor::try_full([3, 3], -1).unwrap());
+    assert_eq!(none.item().unwrap(), 0.0);
+    assert_eq!(none.backward().unwrap().wrt(x).unwrap(), Tensor::zeros([3, 3]));
+    let empty = tape.var(Tensor::<f64>::zeros([2, 0]));
+    let labels = Tensor::<i64>::from_vec(vec![], [2, 0]).unwrap();
+    assert_eq!(loss::multilabel_margin(empty, &labels).item().unwrap(), 0.0);
+}
+
+#[test]
+fn options_and_labels_that_do_not_fit_are_refused() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([[0.25, 0.5], [0.75, 0.5]]));
+    let (one, t) = (tape.var(-0.5), Tensor::from([[1.0, 0.0], [0.0, 1.0]]));
+    let classes = Tensor::from([0, 1]);
+    refuses(loss::hinge_embedding(x, &t), "hinge_embedding", "a target 1 or -1, found 0 at [0, 1]");
+    let far = HingeEmbedding { margin: f64::NAN, ..Default::default() };
+    refuses(far.of(x, signs(&t)), "hinge_embedding", "a finite margin, found NaN");
+    refuses(loss::hinge_embedding(x, row_signs()), "hinge_embedding", "[2, 2]");
+    refuses(
+        loss::multilabel_soft_margin(x, t.map(|t| 2.0 * t)),
+        "multilabel_soft_margin",
+        "found 2 at [0, 0]",
+    );
+    refuses(loss::multilabel_soft_margin(one, 0.5), "multilabel_soft_margin", "[.., classes], found []");
+    let three = || Some(Tensor::from([1.0, 1.0, 1.0]));
+    refuses(
+        MultilabelSoftMargin { weight: three(), ..Default::default() }.of(x, &t),
+        "multilabel_soft_margin",
+        "[3]",
+    );
+    refuses(Bce { weight: three(), ..Default::default() }.of(x, &t), "bce", "[3]");
+    let weight = Some(Tensor::from([1.0, f64::INFINITY]));
+    refuses(
+        Bce { weight, ..Default::default() }.of(x, &t),
+        "bce",
+        "a weight that is a finite number, found inf at [0, 1]",
+    );
+    refuses(loss::multilabel_margin(x, &classes), "multilabel_margin", "shape [2, 2], the labels [2]");
+    refuses(
+        loss::multilabel_margin(x, &Tensor::from([[0, -1], [-1, 2]])),
+        "multilabel_margin",
+        "labels from 0 to 1, or -1 after the last, found 2 at [1, 1]",
+    );
+    refuses(
+        loss::multilabel_margin(x, &Tensor::from([[0, -1], [-2, 0]])),
+        "multilabel_margin",
+        "found -2 at [1, 0]",
+    );
+    refuses(loss::multilabel_margin(one, &Tensor::scalar(0)), "multilabel_margin", "[.., classes], found []");
+    let cubes = MultiMargin { p: 3, ..Default::default() };
+    refuses(cubes.of(x, &classes), "multi_margin", "p of 1 or 2, found 3");
+    let logs = x.log_softmax(-1);
+    for weight in [Tensor::from([1.0, 1.0, 1.0]), Tensor::from([1.0, -1.0])] {
+        let detail =
+            if weight.numel() == 3 { "class weights [2]" } else { "at least 0 and finite, found -1 at [1]" };
+        let weight = Some(weight);
+        let margin = MultiMargin { weight: weight.clone(), ..Default::default() };
+        refuses(margin.of(x, &classes), "multi_margin", detail);
+        let nll = Nll { weight: weight.clone(), ..Default::default() };
+        refuses(nll.of(logs, &classes), "nll", detail);
+        let soft = CrossEntropySoft { weight, ..Default::default() };
+        refuses(soft.of(x, &t), "cross_entropy_soft", detail);
+    }
+    for label_smoothing in [-0.1, 1.5, f64::NAN] {
+        let detail = format!("label smoothing between 0 and 1, found {label_smoothing}");
+        refuses(Nll { label_smoothing, ..Default::default() }.of(logs, &classes), "nll", &detail);
+        let soft = CrossEntropySoft { label_smoothing, ..Default::default() };
+        refuses(soft.of(x, &t), "cross_entropy_soft", &detail);
+    }
+    refuses(loss::nll(logs, &Tensor::from([0, -100])), "nll", "found -100 at [1]");
+    let triplet = TripletMargin { eps: f64::INFINITY, ..Default::default() };
+    refuses(triplet.of(x, x, x), "triplet_margin", "a finite ε, found inf");
+    refuses(loss::gaussian_nll(x, x, x.slice(0, 0..1)), "gaussian_nll", "the variance [1, 2]");
+    refuses(loss::poisson_nll(x, t.map(|t| -t)), "poisson_nll", "a count of at least 0, found -1 at [0, 0]");
+    refuses(
+        loss::masked_mse(x, x, Tensor::from([true; 3])),
+        "masked_mse",
+        "a mask that broadcasts to [2, 2]",
+    );
+    refuses(
+        loss::ctc(x, &Tensor::from([[1], [1]]), &[1, 1], &[1, 1]),
+        "ctc",
+        "[batch, time, classes], found [2, 2]",
+    );
+    // A failed value stays what it was.
+    let failed = x.reshape([3]);
+    for y in [
+        loss::huber(failed, 0.0),
+        loss::bce(failed, 0.0),
+        loss::nll(failed, &classes),
+        loss::cross_entropy_soft(failed, 0.0),
+        loss::margin_ranking(failed, 0.0, 1.0),
+        loss::hinge_embedding(failed, 1.0),
+        loss::multi_margin(failed, &classes),
+        loss::multilabel_margin(failed, &classes),
+        loss::multilabel_soft_margin(failed, 1.0),
+        loss::triplet_margin(failed, 1.0, 1.0),
+        loss::cosine_embedding(failed, 1.0, 1.0),
+        loss::info_nce(failed, 1.0),
+        loss::masked_mse(failed, 1.0, Tensor::from([true])),
+        loss::gaussian_nll(failed, 1.0, 1.0),
+        loss::ctc(failed, &classes, &[], &[]),
+    ] {
+        assert_eq!(y.value().unwrap_err().op(), "reshape");
     }
 }
 
@@ -181,7 +572,7 @@ fn at_the_margin_the_derivative_is_zero_and_equal_rows_have_one() {
     assert!(g.to_vec().iter().all(|g| g.is_finite()));
     // Zeros have cosine 0, with a finite gradient.
     let x = tape.var(Tensor::from([[0.0, 0.0]]));
-    let l = loss::cosine_embedding(x, Tensor::from([[1.0, 0.0]]), Tensor::from([1.0]), 0.0);
+    let l = loss::cosine_embedding(x, Tensor::from([[1.0, 0.0]]), Tensor::from([1.0]));
     assert_eq!(l.item().unwrap(), 1.0);
     assert!(l.backward().unwrap().wrt(x).unwrap().to_vec().iter().all(|g| g.is_finite()));
 }
@@ -197,13 +588,13 @@ fn what_does_not_fit_is_refused_by_name() {
         assert!(e.location().is_some_and(|at| at.file().ends_with("losses.rs")), "{e}");
     };
     refused(loss::hinge(x, row()), "hinge");
-    refused(loss::smooth_l1(x, x, -1.0), "smooth_l1");
+    refused(SmoothL1 { beta: -1.0, ..Default::default() }.of(x, x), "smooth_l1");
     refused(loss::log_cosh(x, row()), "log_cosh");
-    refused(loss::margin_ranking(x, x, row(), 0.0), "margin_ranking");
-    refused(loss::multi_margin(x, &Tensor::from([0, 1]), 1.0), "multi_margin");
-    refused(loss::cosine_embedding(x, x, row(), 0.0), "cosine_embedding");
-    refused(loss::info_nce(x, row(), 1.0), "info_nce");
-    refused(loss::info_nce(x, x, 0.0), "info_nce");
+    refused(loss::margin_ranking(x, x, row()), "margin_ranking");
+    refused(loss::multi_margin(x, &Tensor::from([0, 1])), "multi_margin");
+    refused(loss::cosine_embedding(x, x, row()), "cosine_embedding");
+    refused(loss::info_nce(x, row()), "info_nce");
+    refused(InfoNce { temperature: 0.0, ..Default::default() }.of(x, x), "info_nce");
     refused(TripletMargin { p: 0.0, ..Default::default() }.of(x, x, x), "triplet_margin");
     refused(TripletMargin::default().of(x, x, row()), "triplet_margin");
     refused(GaussianNll::default().of(x, x, row()), "gaussian_nll");
@@ -389,8 +780,8 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
     swept_and_recorded("binary without weight", y, 2f64.ln() / 2.0, &[0.0, -0.25]);
     let y = found::<f64>(
         |x| {
-            let positive = Some(Tensor::from([0.0, 1.0]));
-            BceWithLogits { positive, ..Default::default() }.of(x, Tensor::from([1.0, 1.0]))
+            let pos_weight = Some(Tensor::from([0.0, 1.0]));
+            BceWithLogits { pos_weight, ..Default::default() }.of(x, Tensor::from([1.0, 1.0]))
         },
         &Tensor::from([-INF, 0.0]),
     );
@@ -465,7 +856,7 @@ fn impossible_data_are_refused_with_value_and_index() {
     refuses(loss::bce(-p, row(1.0, 0.0)), "bce", "found -0.25 at [0]");
     refuses(loss::bce(p, row(1.0, 2.0)), "bce", "a target between 0 and 1, found 2 at [1]");
     refuses(loss::bce_with_logits(x, row(-1.0, 1.0)), "bce_with_logits", "found -1 at [0]");
-    let both = BceWithLogits { positive: Some(row(1.0, -2.0)), ..Default::default() };
+    let both = BceWithLogits { pos_weight: Some(row(1.0, -2.0)), ..Default::default() };
     refuses(
         both.of(x, row(0.0, 1.0)),
         "bce_with_logits",
@@ -480,15 +871,16 @@ fn impossible_data_are_refused_with_value_and_index() {
     ] {
         refuses(y, name, "a target 1 or -1, found 0 at [1]");
     }
-    refuses(loss::margin_ranking(x, p, row(0.5, 1.0), 0.0), "margin_ranking", "found 0.5 at [0]");
-    refuses(loss::margin_ranking(x, p, row(1.0, 1.0), f64::NAN), "margin_ranking", "margin, found NaN");
+    refuses(loss::margin_ranking(x, p, row(0.5, 1.0)), "margin_ranking", "found 0.5 at [0]");
+    let ranking = MarginRanking { margin: f64::NAN, ..Default::default() };
+    refuses(ranking.of(x, p, row(1.0, 1.0)), "margin_ranking", "margin, found NaN");
     let rows = tape.var(Tensor::from([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]]));
     let logs = rows.log_softmax(-1);
     let classes = |a: i64, b: i64| Tensor::from([a, b]);
     type OfClasses = for<'t> fn(Var<'t, f64>, &Tensor<i64>) -> Var<'t, f64>;
     let of_classes: [(&str, OfClasses); 4] = [
         ("cross_entropy", |x, t| loss::cross_entropy(x, t)),
-        ("multi_margin", |x, t| loss::multi_margin(x, t, 1.0)),
+        ("multi_margin", |x, t| loss::multi_margin(x, t)),
         ("nll", |x, t| loss::nll(x.log_softmax(-1), t)),
         ("categorical", |x, t| Categorical::new(x).log_prob_of(t)),
     ];
@@ -504,7 +896,8 @@ fn impossible_data_are_refused_with_value_and_index() {
         "cross_entropy",
         "class weights at least 0 and finite, found -0.5 at [1]",
     );
-    refuses(loss::multi_margin(rows, &classes(0, 1), INF), "multi_margin", "finite margin, found inf");
+    let infinite = MultiMargin { margin: INF, ..Default::default() };
+    refuses(infinite.of(rows, &classes(0, 1)), "multi_margin", "finite margin, found inf");
     refuses(loss::nll(rows, &classes(0, 1)), "nll", "at most 0, found 0.1 at [0, 0]");
     refuses(
         loss::cross_entropy_soft(rows, rows * 3.0),
@@ -517,9 +910,9 @@ fn impossible_data_are_refused_with_value_and_index() {
         "a prediction that is a log-probability, at most 0, found 0.1 at [0, 0]",
     );
     refuses(loss::kl(logs, rows), "kl", "a target that is a log-probability, at most 0, found 0.1 at [0, 0]");
-    refuses(loss::cosine_embedding(rows, rows, row(1.0, 0.0), 0.0), "cosine_embedding", "found 0 at [1]");
+    refuses(loss::cosine_embedding(rows, rows, row(1.0, 0.0)), "cosine_embedding", "found 0 at [1]");
     refuses(
-        loss::cosine_embedding(rows, rows, row(1.0, 1.0), 1.5),
+        CosineEmbedding { margin: 1.5, ..Default::default() }.of(rows, rows, row(1.0, 1.0)),
         "cosine_embedding",
         "from -1 to 1, found 1.5",
     );
@@ -532,9 +925,10 @@ fn impossible_data_are_refused_with_value_and_index() {
         );
     }
     for delta in [0.0, -1.0, f64::NAN] {
-        refuses(loss::huber(x, p, delta), "huber", &format!("δ of more than 0, found {delta}"));
+        let huber = Huber { delta, ..Default::default() };
+        refuses(huber.of(x, p), "huber", &format!("δ of more than 0, found {delta}"));
     }
-    refuses(loss::smooth_l1(x, p, INF), "smooth_l1", "found inf");
+    refuses(SmoothL1 { beta: INF, ..Default::default() }.of(x, p), "smooth_l1", "found inf");
     refuses(
         PoissonNll::default().of(x, row(3.0, -1.0)),
         "poisson_nll",
@@ -562,7 +956,7 @@ fn impossible_data_are_refused_with_value_and_index() {
     refuses(loss::nll(one, &Tensor::scalar(0)), "nll", "[.., classes], found []");
     refuses(loss::cross_entropy_soft(one, 1.0), "cross_entropy_soft", "[.., classes], found []");
     refuses(loss::kl(one, -0.5), "kl", "[.., classes], found []");
-    refuses(loss::cosine_embedding(one, -0.5, 1.0, 0.0), "cosine_embedding", "[.., d], found []");
+    refuses(loss::cosine_embedding(one, -0.5, 1.0), "cosine_embedding", "[.., d], found []");
     refuses(TripletMargin::default().of(one, 1.0, 2.0), "triplet_margin", "[.., d], found []");
 }
 
@@ -591,7 +985,7 @@ fn nan_makes_a_loss_that_is_nan() {
         ("bce_with_logits", loss::bce_with_logits(x, &t)),
         ("hinge", loss::hinge(x, &t)),
         ("soft_margin", loss::soft_margin(x, &t)),
-        ("huber", loss::huber(x, &t, 1.0)),
+        ("huber", loss::huber(x, &t)),
         ("poisson_nll", rates.of(x, &t)),
         ("gaussian_nll", normal.of(tape.var(&good), &t, x)),
         ("cross_entropy", loss::cross_entropy(x, &Tensor::from([1]))),

@@ -1,6 +1,6 @@
-//! Binary cross-entropy from probabilities and from logits, each in one pass, the latter with weights.
+//! Binary cross-entropy from probabilities and from logits, each in one pass, with weights; and that of several labels.
 
-use super::{Reduction, TARGET, each, same_shape, weights};
+use super::{Reduction, TARGET, each, rows, same_shape, weights};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::Tensor;
@@ -10,14 +10,14 @@ use wengert_tape::{Float, Operand, Pointwise, Pointwise2, Real, Var};
 /// a t log(1 + e⁻ˣ) + b (1 - t) log(1 + eˣ), each term 0 where its factor is, though x be infinite. Derivatives:
 /// b (1 - t) σ(x) - a t σ(-x), and a log(1 + e⁻ˣ) - b log(1 + eˣ).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BinaryCrossEntropy {
+struct BinaryCrossEntropy {
     a: f64,
     b: f64,
 }
 
 impl BinaryCrossEntropy {
     /// Both terms.
-    pub(super) const BOTH: Self = BinaryCrossEntropy { a: 1.0, b: 1.0 };
+    const BOTH: Self = BinaryCrossEntropy { a: 1.0, b: 1.0 };
     const POSITIVE: Self = BinaryCrossEntropy { a: 1.0, b: 0.0 };
     const NEGATIVE: Self = BinaryCrossEntropy { a: 0.0, b: 1.0 };
 }
@@ -55,7 +55,7 @@ impl Pointwise2 for BinaryCrossEntropy {
 
 /// -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)). Derivatives: those of the floored logarithms, and their difference.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OfProbabilities;
+struct OfProbabilities;
 
 impl Pointwise2 for OfProbabilities {
     const NAME: &'static str = "bce";
@@ -116,15 +116,75 @@ impl Pointwise for FlooredLogOfRest {
     }
 }
 
-/// Binary cross-entropy from logits with weights: w (-p t log σ(x) - (1 - t) log(1 - σ(x))). The mean is over all
-/// elements, whatever the weights, as in PyTorch.
+/// Binary cross-entropy from probabilities: w (-t log p - (1 - t) log(1 - p)). Each logarithm is kept above -100, as in
+/// PyTorch, so that a certain and wrong prediction has a finite loss. The mean is over all elements, whatever the weights,
+/// as in PyTorch.
+///
+/// ```
+/// use wengert_nn::loss::Bce;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let p = tape.var(Tensor::from([0.5, 0.5]));
+/// let loss = Bce { weight: Some(Tensor::from([1.0, 3.0])), ..Default::default() };
+/// assert_eq!(loss.of(p, Tensor::from([1.0, 0.0])).item()?, 2.0 * std::f64::consts::LN_2);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "BCELoss")]
+#[doc(alias = "binary_cross_entropy")]
+#[derive(Debug, Clone)]
+pub struct Bce<T: Float> {
+    /// How much each element counts, w; broadcast to the prediction's shape. Any finite number. Default: `None`.
+    pub weight: Option<Tensor<T>>,
+    /// What becomes of the elements' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl<T: Float> Default for Bce<T> {
+    fn default() -> Self {
+        Bce { weight: None, reduction: Reduction::Mean }
+    }
+}
+
+impl<T: Float> Bce<T> {
+    /// The loss of probabilities p and targets t between 0 and 1, of the same shape, whatever it is.
+    ///
+    /// # Errors
+    /// If a prediction is not a probability, a target is not between 0 and 1 (but for rounding), or a weight is not finite or
+    /// does not broadcast to the prediction's shape.
+    #[track_caller]
+    pub fn of<'t>(&self, p: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "bce";
+        let t = same_shape(OP, p, target);
+        let p = each(OP, "a prediction that is", p, Domain::Probability);
+        let losses = p.pointwise2(each(OP, TARGET, t, Domain::RoundedProbability), OfProbabilities);
+        self.reduction.of(weigh_elements(OP, p, &self.weight, losses))
+    }
+}
+
+/// Losses times the weights of the elements of a prediction, if there are any.
+#[track_caller]
+fn weigh_elements<'t, T: Float>(
+    op: &'static str,
+    x: Var<'t, T>,
+    weight: &Option<Tensor<T>>,
+    losses: Var<'t, T>,
+) -> Var<'t, T> {
+    match weight {
+        Some(w) => weighed(each(op, "a weight that is", weights(op, x, w), Domain::Finite), losses),
+        None => losses,
+    }
+}
+
+/// Binary cross-entropy from logits with weights: w (-p t log σ(x) - (1 - t) log(1 - σ(x))), stable at any size. An infinite
+/// logit that is right costs nothing (PyTorch has NaN there). The mean is over all elements, whatever the weights, as in
+/// PyTorch.
 ///
 /// ```
 /// use wengert_nn::loss::BceWithLogits;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
 /// let x = tape.var(Tensor::from([0.0, 0.0]));
-/// let loss = BceWithLogits { positive: Some(Tensor::from([3.0])), ..Default::default() };
+/// let loss = BceWithLogits { pos_weight: Some(Tensor::from([3.0])), ..Default::default() };
 /// assert_eq!(loss.of(x, Tensor::from([1.0, 0.0])).item()?, 2.0 * std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
@@ -134,7 +194,7 @@ impl Pointwise for FlooredLogOfRest {
 pub struct BceWithLogits<T: Float> {
     /// How much a positive example counts more than a negative one, p, 0 or more; broadcast to the prediction's shape (a
     /// number a class, along the last axis). Default: `None`.
-    pub positive: Option<Tensor<T>>,
+    pub pos_weight: Option<Tensor<T>>,
     /// How much each element counts, w; broadcast to the prediction's shape. Any finite number: a negative one, such as an
     /// advantage, turns the element's loss around. Default: `None`.
     pub weight: Option<Tensor<T>>,
@@ -144,21 +204,22 @@ pub struct BceWithLogits<T: Float> {
 
 impl<T: Float> Default for BceWithLogits<T> {
     fn default() -> Self {
-        BceWithLogits { positive: None, weight: None, reduction: Reduction::Mean }
+        BceWithLogits { pos_weight: None, weight: None, reduction: Reduction::Mean }
     }
 }
 
 impl<T: Float> BceWithLogits<T> {
-    /// The loss of logits x and targets t between 0 and 1, of the same shape.
+    /// The loss of logits x and targets t between 0 and 1, of the same shape, whatever it is.
     ///
     /// # Errors
-    /// If a target is not between 0 and 1 (but for rounding), a weight of positive examples is negative or not finite, or a
-    /// weight of an element is not finite.
+    /// If a target is not between 0 and 1 (but for rounding; the loss would have no least value), a weight of positive
+    /// examples is negative or not finite, a weight of an element is not finite, or weights do not broadcast to the
+    /// prediction's shape.
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "bce_with_logits";
         let t = each(OP, TARGET, same_shape(OP, x, target), Domain::RoundedProbability);
-        let mut losses = match &self.positive {
+        let losses = match &self.pos_weight {
             None => x.pointwise2(t, BinaryCrossEntropy::BOTH),
             Some(p) => {
                 let positive = x.pointwise2(t, BinaryCrossEntropy::POSITIVE);
@@ -166,9 +227,52 @@ impl<T: Float> BceWithLogits<T> {
                 weighed(p, positive) + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
             }
         };
-        if let Some(w) = &self.weight {
-            losses = weighed(each(OP, "a weight that is", weights(OP, x, w), Domain::Finite), losses);
-        }
-        self.reduction.of(losses)
+        self.reduction.of(weigh_elements(OP, x, &self.weight, losses))
+    }
+}
+
+/// Binary cross-entropy from logits of several labels, `[.., classes]`: of each row the mean over classes of
+/// w (-t log σ(x) - (1 - t) log(1 - σ(x))), as in PyTorch. Unlike [`BceWithLogits`], it has one loss a row.
+///
+/// ```
+/// use wengert_nn::loss::{MultilabelSoftMargin, Reduction};
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([[0.0, 0.0], [0.0, 1000.0]]));
+/// let each = MultilabelSoftMargin { weight: Some(Tensor::from([1.0, 3.0])), reduction: Reduction::None };
+/// let ln2 = std::f64::consts::LN_2;
+/// assert_eq!(each.of(x, Tensor::from([[1.0, 0.0], [1.0, 1.0]])).value()?.to_vec(), [2.0 * ln2, ln2 / 2.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "MultiLabelSoftMarginLoss")]
+#[doc(alias = "multilabel_soft_margin_loss")]
+#[derive(Debug, Clone)]
+pub struct MultilabelSoftMargin<T: Float> {
+    /// How much each class counts, w, `[classes]`; or any shape that broadcasts to the prediction's. Any finite number.
+    /// Default: `None`.
+    pub weight: Option<Tensor<T>>,
+    /// What becomes of the rows' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl<T: Float> Default for MultilabelSoftMargin<T> {
+    fn default() -> Self {
+        MultilabelSoftMargin { weight: None, reduction: Reduction::Mean }
+    }
+}
+
+impl<T: Float> MultilabelSoftMargin<T> {
+    /// The loss of logits and targets between 0 and 1, both `[.., classes]`.
+    ///
+    /// # Errors
+    /// If a target is not between 0 and 1 (but for rounding), or a weight is not finite or does not broadcast to the
+    /// prediction's shape.
+    #[track_caller]
+    pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "multilabel_soft_margin";
+        let x = rows(OP, x, "classes");
+        let t = each(OP, TARGET, same_shape(OP, x, target), Domain::RoundedProbability);
+        let losses = x.pointwise2(t, BinaryCrossEntropy::BOTH);
+        self.reduction.of(weigh_elements(OP, x, &self.weight, losses).mean_axes(-1))
     }
 }

@@ -1,10 +1,11 @@
-//! Categorical cross-entropy from class indices, with class weights, rows to ignore, and label smoothing.
+//! Categorical cross-entropy and negative log-likelihood, with class weights, rows to ignore, and label smoothing; and
+//! Kullback-Leibler divergence.
 
-use super::{Reduction, classes, refused};
+use super::{Reduction, TARGET, classes, each, option, refused, rows, same_shape};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
-use wengert_tape::{Float, Result, Var};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// Categorical cross-entropy with options, of logits `[.., classes]` and class indices `[..]`. With class weights w and
 /// smoothing ε over K classes, a row's loss is
@@ -22,6 +23,7 @@ use wengert_tape::{Float, Result, Var};
 /// assert_eq!(loss.of(x, &Tensor::from([0, -100])).item()?, std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "CrossEntropyLoss")]
 #[doc(alias = "cross_entropy")]
 #[derive(Debug, Clone)]
 pub struct CrossEntropy<T: Float> {
@@ -42,22 +44,106 @@ impl<T: Float> Default for CrossEntropy<T> {
 }
 
 impl<T: Float> CrossEntropy<T> {
-    /// The loss of logits and class indices.
+    /// The loss of logits `[.., classes]` and class indices `[..]`.
     ///
     /// # Errors
     /// If a target is neither a class nor the one to ignore, a class weighs less than 0 or is not finite, or the smoothing does
     /// not lie between 0 and 1.
     #[track_caller]
     pub fn of<'t>(&self, logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
-        const OP: &str = "cross_entropy";
-        if logits.is_failed() {
-            return logits;
+        let CrossEntropy { weight, ignore_index, label_smoothing, reduction } = self;
+        OfClasses {
+            op: "cross_entropy",
+            weight: weight.as_ref(),
+            ignore_index: *ignore_index,
+            label_smoothing: *label_smoothing,
+            reduction: *reduction,
+        }
+        .of(logits, targets, Scores::Logits)
+    }
+}
+
+/// Negative log-likelihood with options, of log-probabilities `[.., classes]` and class indices `[..]`. It is
+/// [`CrossEntropy`], of the same weights, ignored rows and smoothing, after `log_softmax(-1)`.
+///
+/// ```
+/// use wengert_nn::loss::Nll;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let log_p = tape.var(Tensor::from([[0.5, 0.5], [0.25, 0.75f64]])).log();
+/// let loss = Nll { weight: Some(Tensor::from([3.0, 1.0])), ..Default::default() };
+/// let want = (3.0 * 4f64.ln() + 2f64.ln()) / 4.0;
+/// assert!((loss.of(log_p, &Tensor::from([1, 0])).item()? - want).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "NLLLoss")]
+#[doc(alias = "nll_loss")]
+#[derive(Debug, Clone)]
+pub struct Nll<T: Float> {
+    /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
+    pub weight: Option<Tensor<T>>,
+    /// The target of rows that do not count. (PyTorch's is -100 by default; here none is.) Default: `None`.
+    pub ignore_index: Option<i64>,
+    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
+    pub label_smoothing: f64,
+    /// What becomes of the rows' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl<T: Float> Default for Nll<T> {
+    fn default() -> Self {
+        Nll { weight: None, ignore_index: None, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+impl<T: Float> Nll<T> {
+    /// The loss of log-probabilities `[.., classes]` and class indices `[..]`.
+    ///
+    /// # Errors
+    /// If a target is neither a class nor the one to ignore; if a prediction is more than 0 (but for rounding), as logits or
+    /// probabilities are: those have [`cross_entropy`](super::cross_entropy), and `log()`; if a class weighs less than 0 or is
+    /// not finite; or if the smoothing does not lie between 0 and 1.
+    #[track_caller]
+    pub fn of<'t>(&self, log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
+        const OP: &str = "nll";
+        let Nll { weight, ignore_index, label_smoothing, reduction } = self;
+        let log_probs = each(OP, LOG_PROBABILITY, log_probs, Domain::LogProbability);
+        OfClasses {
+            op: OP,
+            weight: weight.as_ref(),
+            ignore_index: *ignore_index,
+            label_smoothing: *label_smoothing,
+            reduction: *reduction,
+        }
+        .of(log_probs, targets, Scores::LogProbabilities)
+    }
+}
+
+/// What the scores of classes are.
+#[derive(Clone, Copy)]
+enum Scores {
+    Logits,
+    LogProbabilities,
+}
+
+/// The options that [`CrossEntropy`] and [`Nll`] have in common.
+struct OfClasses<'w, T: Float> {
+    op: &'static str,
+    weight: Option<&'w Tensor<T>>,
+    ignore_index: Option<i64>,
+    label_smoothing: f64,
+    reduction: Reduction,
+}
+
+impl<T: Float> OfClasses<'_, T> {
+    #[track_caller]
+    fn of<'t>(&self, x: Var<'t, T>, targets: &Tensor<i64>, scores: Scores) -> Var<'t, T> {
+        let op = self.op;
+        if x.is_failed() {
+            return x;
         }
         let smoothing = self.label_smoothing;
-        if !(0.0..=1.0).contains(&smoothing) {
-            let detail = format!("expected label smoothing between 0 and 1, found {smoothing}");
-            return refused(logits, OP, OpErrorKind::Argument, detail);
-        }
+        let x = option(op, x, (0.0..=1.0).contains(&smoothing), "label smoothing between 0 and 1", smoothing);
         let ignored = self.ignore_index.map(|i| targets.map(|t| t == i));
         let ignored = ignored.filter(|mask| mask.to_vec().contains(&true));
         // What does not count is looked up as any class there is.
@@ -65,21 +151,23 @@ impl<T: Float> CrossEntropy<T> {
             Some(_) => targets.map(|t| if Some(t) == self.ignore_index { 0 } else { t }),
             None => targets.clone(),
         };
-        let classes = match classes(OP, logits, &named) {
+        let classes = match classes(op, x, &named) {
             Ok(classes) => classes,
             Err(refused) => return refused,
         };
-        let dims = logits.shape();
-        if let Some(w) = self.weight.as_ref().filter(|w| *w.shape() != [classes]) {
-            let detail = format!("expected class weights [{classes}] for logits {dims}, found {}", w.shape());
-            return refused(logits, OP, OpErrorKind::Shape, detail);
+        if let Some(w) = self.weight
+            && let Some(refused) = wrong_weights(op, x, w, classes)
+        {
+            return refused;
         }
-        if let Some(found) = self.weight.as_ref().and_then(|w| Domain::Weight.outside(w, true)) {
-            let detail = format!("expected class weights {}, found {found}", Domain::Weight.words());
-            return refused(logits, OP, OpErrorKind::Argument, detail);
-        }
-        let tape = logits.tape();
-        let mut losses = logits.cross_entropy(&named);
+        let tape = x.tape();
+        let mut losses = match scores {
+            Scores::Logits => x.cross_entropy(&named),
+            Scores::LogProbabilities => match named.unsqueeze(-1) {
+                Ok(at) => -x.gather(-1, &at).squeeze(-1),
+                Err(e) => return tape.failed(e.in_op(op).into()),
+            },
+        };
         if losses.is_failed() {
             return losses;
         }
@@ -92,8 +180,11 @@ impl<T: Float> CrossEntropy<T> {
             losses = weighed(tape.constant(c), losses);
         }
         if smoothing > 0.0 {
-            let surprise = -logits.log_softmax(-1);
-            let spread = match &self.weight {
+            let surprise = match scores {
+                Scores::Logits => -x.log_softmax(-1),
+                Scores::LogProbabilities => -x,
+            };
+            let spread = match self.weight {
                 Some(w) => weighed(tape.constant(w), surprise).sum_axes(-1),
                 None => surprise.sum_axes(-1),
             };
@@ -121,16 +212,162 @@ impl<T: Float> CrossEntropy<T> {
         if self.weight.is_none() && ignored.is_none() {
             return Ok(None);
         }
-        let classes = self.weight.as_ref().map(Tensor::to_vec);
-        // Targets out of range have been refused by the cross-entropy itself.
-        let weigh = |t: i64| match &classes {
-            Some(w) => usize::try_from(t).ok().and_then(|t| w.get(t).copied()).unwrap_or(T::ZERO),
-            None => T::ONE,
+        let counts = match self.weight {
+            Some(w) => weights_of(w, targets),
+            None => targets.map(|_| T::ONE),
         };
-        let counts = targets.map(weigh);
         Ok(Some(match ignored {
             Some(mask) => Tensor::scalar(T::ZERO).where_cond(mask, &counts)?,
             None => counts,
         }))
     }
+}
+
+/// What is wrong with the weights of classes, if anything.
+#[track_caller]
+pub(super) fn wrong_weights<'t, T: Float>(
+    op: &'static str,
+    x: Var<'t, T>,
+    w: &Tensor<T>,
+    classes: usize,
+) -> Option<Var<'t, T>> {
+    if *w.shape() != [classes] {
+        let detail =
+            format!("expected class weights [{classes}] for logits {}, found {}", x.shape(), w.shape());
+        return Some(refused(x, op, OpErrorKind::Shape, detail));
+    }
+    let found = Domain::Weight.outside(w, true)?;
+    let detail = format!("expected class weights {}, found {found}", Domain::Weight.words());
+    Some(refused(x, op, OpErrorKind::Argument, detail))
+}
+
+/// The weight of each target's class. (Targets out of range have been refused.)
+pub(super) fn weights_of<T: Float>(w: &Tensor<T>, targets: &Tensor<i64>) -> Tensor<T> {
+    let w = w.to_vec();
+    targets.map(|t| usize::try_from(t).ok().and_then(|t| w.get(t).copied()).unwrap_or(T::ZERO))
+}
+
+/// Categorical cross-entropy with options, of logits and target distributions of the same shape `[.., classes]` (one-hot, or
+/// any other). With class weights w and smoothing ε over K classes, a row's loss is -Σ_k w_k ((1 - ε) t_k + ε/K) log p_k. The
+/// mean is over rows, whatever the weights, as in PyTorch.
+///
+/// A class whose target (or weight) is 0 costs nothing, though its logit be -∞.
+///
+/// ```
+/// use wengert_nn::loss::CrossEntropySoft;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([[0.0, 0.0]]));
+/// let loss = CrossEntropySoft { weight: Some(Tensor::from([4.0, 2.0])), ..Default::default() };
+/// let found = loss.of(x, Tensor::from([[0.25, 0.75]])).item()?;
+/// assert!((found - 2.5 * std::f64::consts::LN_2).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "CrossEntropyLoss")]
+#[doc(alias = "cross_entropy")]
+#[derive(Debug, Clone)]
+pub struct CrossEntropySoft<T: Float> {
+    /// How much each class counts, `[classes]`, 0 or more. Default: `None`.
+    pub weight: Option<Tensor<T>>,
+    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
+    pub label_smoothing: f64,
+    /// What becomes of the rows' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl<T: Float> Default for CrossEntropySoft<T> {
+    fn default() -> Self {
+        CrossEntropySoft { weight: None, label_smoothing: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+impl<T: Float> CrossEntropySoft<T> {
+    /// The loss of logits and distributions, both `[.., classes]`.
+    ///
+    /// # Errors
+    /// If an element of the target is not between 0 and 1 (but for rounding); that they add up to 1 is not asked: without
+    /// smoothing, a row of zeros is one that does not count. If a class weighs less than 0 or is not finite, or the smoothing
+    /// does not lie between 0 and 1.
+    #[track_caller]
+    pub fn of<'t>(&self, logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "cross_entropy_soft";
+        let target = each(OP, TARGET, same_shape(OP, logits, target), Domain::RoundedProbability);
+        let smoothing = self.label_smoothing;
+        let logits = rows(OP, logits, "classes");
+        let logits = option(
+            OP,
+            logits,
+            (0.0..=1.0).contains(&smoothing),
+            "label smoothing between 0 and 1",
+            smoothing,
+        );
+        if logits.is_failed() || target.is_failed() {
+            return if logits.is_failed() { logits } else { target };
+        }
+        let classes = logits.dim(-1);
+        if let Some(w) = &self.weight
+            && let Some(refused) = wrong_weights(OP, logits, w, classes)
+        {
+            return refused;
+        }
+        let mut terms = logits.log_softmax(-1);
+        if let Some(w) = &self.weight {
+            terms = weighed(logits.tape().constant(w), terms);
+        }
+        let target = match smoothing {
+            0.0 => target,
+            _ => target * (1.0 - smoothing) + smoothing / classes as f64,
+        };
+        self.reduction.of(-weighed(target, terms).sum_axes(-1))
+    }
+}
+
+/// How a prediction that should be the logarithm of a probability is called.
+const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
+
+/// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities of the same shape
+/// `[.., classes]`, the mean over rows. Where
+/// p is 0 its term is 0. The order is that of KL\[p ‖ q\], as in [`dist::kl`](crate::dist::kl), which PyTorch's `kl_div` reverses: it takes log q
+/// first and p second. So the name is another.
+///
+/// ```
+/// use wengert_nn::loss;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let half = tape.var(Tensor::from([[0.5f64, 0.5]])).log();
+/// // Σ p log(p/q) with p = (1/2, 1/2) and q = (1/4, 3/4).
+/// let kl = loss::kl(half, Tensor::from([[0.25f64, 0.75]]).map(f64::ln)).item()?;
+/// assert!((kl - 0.5 * (4.0f64 / 3.0).ln()).abs() < 1e-15);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+///
+/// # Errors
+/// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
+#[doc(alias = "kl_div")]
+#[track_caller]
+pub fn kl<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
+    kl_with(log_p, log_q, Reduction::Mean)
+}
+
+/// As [`kl`], with a reduction.
+#[track_caller]
+pub fn kl_with<'t, T: Float>(
+    log_p: Var<'t, T>,
+    log_q: impl Operand<'t, T>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    const OP: &str = "kl";
+    let log_q = same_shape(OP, log_p, log_q);
+    let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
+    let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);
+    if log_p.is_failed() || log_q.is_failed() {
+        return if log_p.is_failed() { log_p } else { log_q };
+    }
+    // -∞ - x and 0 · ∞ must not meet: where p is 0, so is the term.
+    let p = log_p.exp();
+    let apart = match p.eq(0.0) {
+        Ok(absent) => log_p.masked_fill(&absent, 0.0) - log_q.masked_fill(&absent, 0.0),
+        Err(e) => return log_p.tape().failed(e),
+    };
+    reduction.of((p * apart).sum_axes(-1))
 }

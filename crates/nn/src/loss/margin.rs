@@ -1,7 +1,9 @@
-//! Losses that ask for a margin, and losses of similarity. At the margin itself the derivative jumps; there it is 0.
+//! Losses that ask for a margin. At the margin itself the derivative jumps; there it is 0.
 
-use super::{Reduction, TARGET, classes, each, refused, rows, same_shape};
-use crate::domain::Domain;
+use super::categorical::{weights_of, wrong_weights};
+use super::{Reduction, TARGET, classes, each, option, refused, rows, same_shape};
+use crate::domain::{Domain, place};
+use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Operand, Var};
 
@@ -24,7 +26,7 @@ macro_rules! margins {
 }
 
 margins! {
-    /// Hinge loss max(0, 1 - t x), for targets of 1 and -1; the mean.
+    /// Hinge loss max(0, 1 - t x), for targets of 1 and -1 of the same shape; the mean.
     ///
     /// ```
     /// use wengert_nn::loss::hinge;
@@ -38,130 +40,281 @@ margins! {
     /// If a target is neither 1 nor -1, as of classes 0 and 1: with 0 the loss would have no gradient.
     hinge hinge_with(x, t) (1.0 - t * x).relu();
 
-    /// Squared hinge loss max(0, 1 - t x)², for targets of 1 and -1; the mean. Its first derivative is continuous.
+    /// Squared hinge loss max(0, 1 - t x)², for targets of 1 and -1 of the same shape; the mean. Its first derivative is
+    /// continuous.
+    ///
+    /// ```
+    /// use wengert_nn::loss::squared_hinge;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// assert_eq!(squared_hinge(tape.var(Tensor::from([0.5, 3.0])), Tensor::from([-1.0, 1.0])).item()?, 1.125);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a target is neither 1 nor -1.
     squared_hinge squared_hinge_with(x, t) (1.0 - t * x).relu().square();
 
-    /// Soft margin loss log(1 + e^(-t x)), for targets of 1 and -1; the mean.
+    /// Soft margin loss log(1 + e^(-t x)), for targets of 1 and -1 of the same shape; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::soft_margin;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.0, 1000.0]));
+    /// assert_eq!(soft_margin(x, Tensor::from([1.0, 1.0])).item()?, std::f64::consts::LN_2 / 2.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a target is neither 1 nor -1.
+    #[doc(alias = "SoftMarginLoss")]
+    #[doc(alias = "soft_margin_loss")]
     soft_margin soft_margin_with(x, t) (-(t * x)).softplus();
 }
 
-/// max(0, margin - t (x - other)): where t is 1, x should be larger than `other` by the margin, where it is -1 smaller;
-/// the mean.
-///
-/// # Errors
-/// If a target is neither 1 nor -1, or the margin is not finite.
-#[doc(alias = "MarginRankingLoss")]
-#[doc(alias = "margin_ranking_loss")]
-#[track_caller]
-pub fn margin_ranking<'t, T: Float>(
-    x: Var<'t, T>,
-    other: impl Operand<'t, T>,
-    target: impl Operand<'t, T>,
-    margin: f64,
-) -> Var<'t, T> {
-    const OP: &str = "margin_ranking";
-    let (other, t) = (same_shape(OP, x, other), same_shape(OP, x, target));
-    let t = each(OP, TARGET, t, Domain::Sign);
-    if !margin.is_finite() {
-        return refused(x, OP, OpErrorKind::Argument, format!("expected a finite margin, found {margin}"));
-    }
-    (margin - t * (x - other)).relu().mean()
-}
-
-/// Multi-class margin loss of scores `[rows, classes]` and class indices `[rows]`:
-/// 1/classes Σ_{k≠t} max(0, margin - x_t + x_k), the mean over rows.
+/// max(0, margin - t (x - other)): where t is 1, x should be larger than `other` by the margin, where it is -1 smaller.
 ///
 /// ```
-/// use wengert_nn::loss::multi_margin;
+/// use wengert_nn::loss::MarginRanking;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([0.5, 2.0]));
+/// let loss = MarginRanking { margin: 0.25, ..Default::default() };
+/// assert_eq!(loss.of(x, Tensor::from([1.0, 1.0]), Tensor::from([1.0, 1.0])).item()?, 0.375);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "MarginRankingLoss")]
+#[doc(alias = "margin_ranking_loss")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MarginRanking {
+    /// By how much the larger should be larger. Default: `0.0`.
+    pub margin: f64,
+    /// What becomes of the elements' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl Default for MarginRanking {
+    fn default() -> Self {
+        MarginRanking { margin: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+impl MarginRanking {
+    /// The loss of two values and targets, all of the same shape.
+    ///
+    /// # Errors
+    /// If a target is neither 1 nor -1, or the margin is not finite.
+    #[track_caller]
+    pub fn of<'t, T: Float>(
+        &self,
+        x: Var<'t, T>,
+        other: impl Operand<'t, T>,
+        target: impl Operand<'t, T>,
+    ) -> Var<'t, T> {
+        const OP: &str = "margin_ranking";
+        let (other, t) = (same_shape(OP, x, other), same_shape(OP, x, target));
+        let t = each(OP, TARGET, t, Domain::Sign);
+        let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
+        self.reduction.of((self.margin - t * (x - other)).relu())
+    }
+}
+
+/// Of distances x: x where the target is 1, max(0, margin - x) where it is -1 (Hadsell et al. 2006, without their squares).
+///
+/// ```
+/// use wengert_nn::loss::HingeEmbedding;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([0.5, 0.25]));
+/// let loss = HingeEmbedding { margin: 2.0, ..Default::default() };
+/// assert_eq!(loss.of(x, Tensor::from([1.0, -1.0])).item()?, (0.5 + 1.75) / 2.0);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "HingeEmbeddingLoss")]
+#[doc(alias = "hinge_embedding_loss")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HingeEmbedding {
+    /// The distance from which on two that do not belong together cost nothing. Default: `1.0`.
+    pub margin: f64,
+    /// What becomes of the elements' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl Default for HingeEmbedding {
+    fn default() -> Self {
+        HingeEmbedding { margin: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl HingeEmbedding {
+    /// The loss of distances and targets of the same shape. Distances may be negative, as in PyTorch.
+    ///
+    /// # Errors
+    /// If a target is neither 1 nor -1, or the margin is not finite.
+    #[track_caller]
+    pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "hinge_embedding";
+        let t = each(OP, TARGET, same_shape(OP, x, target), Domain::Sign);
+        let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
+        if x.is_failed() || t.is_failed() {
+            return if x.is_failed() { x } else { t };
+        }
+        self.reduction.of(x.where_cond(t.gt(0.0), (self.margin - x).relu()))
+    }
+}
+
+/// Multi-class margin loss of scores `[.., classes]` and class indices `[..]`:
+/// w_t/classes Σ_{k≠t} max(0, margin - x_t + x_k)ᵖ for each row, as in PyTorch (Crammer and Singer 2001 have the largest
+/// term in place of the sum). The mean is over rows, whatever the weights.
+///
+/// ```
+/// use wengert_nn::loss::MultiMargin;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
 /// let x = tape.var(Tensor::from([[0.5, 0.0, -2.0]]));
-/// assert_eq!(multi_margin(x, &Tensor::from([0]), 1.0).item()?, 0.5 / 3.0);
+/// let loss = MultiMargin { p: 2, margin: 2.0, ..Default::default() };
+/// assert_eq!(loss.of(x, &Tensor::from([0])).item()?, 2.25 / 3.0);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "MultiMarginLoss")]
+#[doc(alias = "multi_margin_loss")]
+#[derive(Debug, Clone)]
+pub struct MultiMargin<T: Float> {
+    /// The power of each term, 1 or 2. Default: `1`.
+    pub p: u32,
+    /// By how much the score of the target's class should be the largest. Default: `1.0`.
+    pub margin: f64,
+    /// How much a row of each class counts, w, `[classes]`, 0 or more. Default: `None`.
+    pub weight: Option<Tensor<T>>,
+    /// What becomes of the rows' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl<T: Float> Default for MultiMargin<T> {
+    fn default() -> Self {
+        MultiMargin { p: 1, margin: 1.0, weight: None, reduction: Reduction::Mean }
+    }
+}
+
+impl<T: Float> MultiMargin<T> {
+    /// The loss of scores `[.., classes]` and class indices `[..]`.
+    ///
+    /// # Errors
+    /// If a target is not one of the classes, the margin is not finite, p is neither 1 nor 2, or a class weighs less than 0 or
+    /// is not finite.
+    #[track_caller]
+    pub fn of<'t>(&self, x: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
+        const OP: &str = "multi_margin";
+        let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
+        let x = option(OP, x, [1, 2].contains(&self.p), "p of 1 or 2", self.p.into());
+        let classes = match classes(OP, x, targets) {
+            Ok(classes) => classes,
+            Err(refused) => return refused,
+        };
+        if let Some(w) = &self.weight
+            && let Some(refused) = wrong_weights(OP, x, w, classes)
+        {
+            return refused;
+        }
+        let (at, own) =
+            match targets.unsqueeze(-1).and_then(|at| Ok((at, Tensor::<T>::one_hot(targets, classes)?))) {
+                Ok((at, hot)) => (at, hot.map(|v| v == T::ONE)),
+                Err(e) => return x.tape().failed(e.in_op(OP).into()),
+            };
+        let mut over = (x - x.gather(-1, &at) + self.margin).relu();
+        if self.p == 2 {
+            over = over.square();
+        }
+        let mut losses = over.masked_fill(&own, 0.0).sum_axes(-1) / classes as f64; // [..]
+        if let Some(w) = &self.weight {
+            losses = weighed(x.tape().constant(weights_of(w, targets)), losses);
+        }
+        self.reduction.of(losses)
+    }
+}
+
+/// Multi-label margin loss of scores and labels, both `[.., classes]`: for each row
+/// 1/classes Σ_{y} Σ_{k} max(0, 1 - (x_y - x_k)), over the row's labels y and the classes k that are none of them; the mean.
+/// The labels of a row are the class indices before its first -1; what comes after does not count. All this is as in PyTorch,
+/// also that a label that is there twice counts twice.
+///
+/// ```
+/// use wengert_nn::loss::multilabel_margin;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([[0.125, 0.25, 0.5, 1.0]]));
+/// // The classes 3 and 0; the 1 comes after the end.
+/// let loss = multilabel_margin(x, &Tensor::from([[3, 0, -1, 1]]));
+/// assert_eq!(loss.item()?, (0.25 + 0.5 + 1.125 + 1.375) / 4.0);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
 /// # Errors
-/// If a target is not one of the classes, or the margin is not finite.
-#[doc(alias = "MultiMarginLoss")]
-#[doc(alias = "multi_margin_loss")]
+/// If the shapes are not the same, or a label is neither a class nor -1, also after the end.
+#[doc(alias = "MultiLabelMarginLoss")]
+#[doc(alias = "multilabel_margin_loss")]
 #[track_caller]
-pub fn multi_margin<'t, T: Float>(x: Var<'t, T>, targets: &Tensor<i64>, margin: f64) -> Var<'t, T> {
-    const OP: &str = "multi_margin";
+pub fn multilabel_margin<'t, T: Float>(x: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
+    multilabel_margin_with(x, targets, Reduction::Mean)
+}
+
+/// As [`multilabel_margin`], with a reduction.
+#[track_caller]
+pub fn multilabel_margin_with<'t, T: Float>(
+    x: Var<'t, T>,
+    targets: &Tensor<i64>,
+    reduction: Reduction,
+) -> Var<'t, T> {
+    const OP: &str = "multilabel_margin";
+    let x = rows(OP, x, "classes");
     if x.is_failed() {
         return x;
     }
     let dims = x.shape();
-    let [_, _] = dims.as_shape()[..] else {
-        return refused(x, OP, OpErrorKind::Shape, format!("expected [rows, classes], found {dims}"));
-    };
-    let classes = match classes(OP, x, targets) {
-        Ok(classes) => classes,
-        Err(refused) => return refused,
-    };
-    if !margin.is_finite() {
-        return refused(x, OP, OpErrorKind::Argument, format!("expected a finite margin, found {margin}"));
+    if targets.shape()[..] != dims.as_shape()[..] {
+        let detail = format!("the prediction has shape {dims}, the labels {}", targets.shape());
+        return refused(x, OP, OpErrorKind::Shape, detail);
     }
-    let (at, own) =
-        match targets.unsqueeze(-1).and_then(|at| Ok((at, Tensor::<T>::one_hot(targets, classes)?))) {
-            Ok((at, hot)) => (at, hot.map(|v| v == T::ONE)),
-            Err(e) => return x.tape().failed(e.in_op(OP).into()),
-        };
-    let over = (x - x.gather(-1, &at) + margin).relu().masked_fill(&own, 0.0); // [rows, classes]
-    (over.sum_axes(-1) / classes as f64).mean()
-}
-
-/// 1 - cos(x, other) where the target is 1, max(0, cos(x, other) - margin) where it is -1, for rows `[n, d]` and targets
-/// `[n]`; the mean. As in PyTorch, 10⁻¹² is added to the squared lengths, so that a row of zeros has cosine 0.
-///
-/// ```
-/// use wengert_nn::loss::cosine_embedding;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let x = tape.var(Tensor::from([[1.0, 0.0], [1.0, 0.0]]));
-/// let y = Tensor::from([[0.0, 2.0], [0.0, 2.0]]);
-/// assert_eq!(cosine_embedding(x, y, Tensor::from([1.0, -1.0]), 0.0).item()?, 0.5);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If a target is neither 1 nor -1, or the margin is not a cosine, from -1 to 1.
-#[doc(alias = "CosineEmbeddingLoss")]
-#[doc(alias = "cosine_embedding_loss")]
-#[track_caller]
-pub fn cosine_embedding<'t, T: Float>(
-    x: Var<'t, T>,
-    other: impl Operand<'t, T>,
-    target: impl Operand<'t, T>,
-    margin: f64,
-) -> Var<'t, T> {
-    const OP: &str = "cosine_embedding";
-    let (other, target) = (same_shape(OP, x, other), target.into_var(x.tape()));
-    let x = rows(OP, x, "d");
-    if !(-1.0..=1.0).contains(&margin) {
-        let detail = format!("expected a margin from -1 to 1, found {margin}");
+    let (classes, values) = (x.dim(-1), targets.to_vec());
+    let good = |t: i64| t == -1 || usize::try_from(t).is_ok_and(|t| t < classes);
+    if let Some(at) = values.iter().position(|t| !good(*t)) {
+        let found = place(values[at], at, targets.shape());
+        let detail =
+            format!("expected labels from 0 to {}, or -1 after the last, found {found}", classes as i64 - 1);
         return refused(x, OP, OpErrorKind::Argument, detail);
     }
-    let dot = (x * other).sum_axes(-1);
-    let lengths = (x.square().sum_axes(-1) + 1e-12) * (other.square().sum_axes(-1) + 1e-12);
-    let cosine = dot * lengths.rsqrt();
-    let target = each(OP, TARGET, same_shape(OP, cosine, target), Domain::Sign);
-    if cosine.is_failed() {
-        return cosine;
+    let rows: Vec<&[i64]> = match classes {
+        0 => Vec::new(),
+        _ => values.chunks(classes).map(|row| row.split(|t| *t == -1).next().unwrap_or(&[])).collect(),
+    };
+    // As many places as the row with the most labels has: the index of each, and the classes that it is compared with.
+    let most = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    let (mut at, mut apart) = (vec![0; rows.len() * most], vec![false; rows.len() * most * classes]);
+    for (i, labels) in rows.iter().enumerate() {
+        let mut others = vec![true; classes];
+        labels.iter().for_each(|y| others[*y as usize] = false);
+        for (j, y) in labels.iter().enumerate() {
+            at[i * most + j] = *y;
+            apart[(i * most + j) * classes..][..classes].copy_from_slice(&others);
+        }
     }
-    match target.gt(0.0) {
-        Ok(alike) => (1.0 - cosine).where_cond(&alike, (cosine - margin).relu()).mean(),
-        Err(e) => x.tape().failed(e),
-    }
+    let mut shape = targets.shape().to_vec();
+    shape.pop();
+    shape.push(most);
+    let at = Tensor::from_vec(at, shape.clone());
+    shape.push(classes);
+    let (at, same) = match at.and_then(|at| Ok((at, Tensor::from_vec(apart, shape)?.map(|apart| !apart)))) {
+        Ok(found) => found,
+        Err(e) => return x.tape().failed(e.in_op(OP).into()),
+    };
+    let own = x.gather(-1, &at).unsqueeze(-1); // [.., most, 1]
+    let over = (1.0 - (own - x.unsqueeze(-2))).relu().masked_fill(&same, 0.0); // [.., most, classes]
+    reduction.of(over.sum_axes([-2, -1]) / classes.max(1) as f64)
 }
 
-/// Triplet loss max(0, ‖anchor - positive‖ - ‖anchor - negative‖ + margin) of rows `[.., d]`; the mean. As in PyTorch, 10⁻⁶
-/// is added to each difference, so that equal rows have a gradient.
+/// Triplet loss max(0, ‖anchor - positive‖ - ‖anchor - negative‖ + margin) of rows `[.., d]` (Balntas et al. 2016). As in
+/// PyTorch, ε is added to each difference, so that equal rows have a gradient.
 ///
 /// ```
 /// use wengert_nn::loss::TripletMargin;
@@ -183,21 +336,23 @@ pub struct TripletMargin {
     /// Whether the distance of positive and negative is taken, where it is smaller than that of anchor and negative.
     /// Default: `false`.
     pub swap: bool,
+    /// What is added to each difference, ε. Default: `1e-6`.
+    pub eps: f64,
     /// What becomes of the rows' losses. Default: `Mean`.
     pub reduction: Reduction,
 }
 
 impl Default for TripletMargin {
     fn default() -> Self {
-        TripletMargin { margin: 1.0, p: 2.0, swap: false, reduction: Reduction::Mean }
+        TripletMargin { margin: 1.0, p: 2.0, swap: false, eps: 1e-6, reduction: Reduction::Mean }
     }
 }
 
 impl TripletMargin {
-    /// The loss of anchors, positives and negatives of the same shape.
+    /// The loss of anchors, positives and negatives of the same shape `[.., d]`.
     ///
     /// # Errors
-    /// If the order of the norm is not positive and finite, or the margin negative or not finite.
+    /// If the order of the norm is not positive and finite, the margin is negative or not finite, or ε is not finite.
     #[track_caller]
     pub fn of<'t, T: Float>(
         &self,
@@ -214,6 +369,7 @@ impl TripletMargin {
             let detail = format!("expected a margin of at least 0, found {}", self.margin);
             return refused(anchor, OP, OpErrorKind::Argument, detail);
         }
+        let anchor = option(OP, anchor, self.eps.is_finite(), "a finite ε", self.eps);
         let (positive, negative) = (same_shape(OP, anchor, positive), same_shape(OP, anchor, negative));
         let anchor = rows(OP, anchor, "d");
         let mut far = self.distance(anchor, negative);
@@ -225,43 +381,7 @@ impl TripletMargin {
 
     #[track_caller]
     fn distance<'t, T: Float>(&self, a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
-        let d = a - b + 1e-6;
+        let d = a - b + self.eps;
         if self.p == 2.0 { d.norm_axes(-1) } else { d.abs().pow(self.p).sum_axes(-1).pow(1.0 / self.p) }
     }
-}
-
-/// InfoNCE (van den Oord et al. 2018), symmetrical as in CLIP (Radford et al. 2021): rows i of `x` and `other`, `[n, d]`,
-/// belong together. With cosine similarities divided by `temperature` as logits `[n, n]`, the mean of the cross-entropies
-/// along rows and along columns.
-///
-/// # Errors
-/// If the temperature is not positive and finite.
-#[track_caller]
-pub fn info_nce<'t, T: Float>(x: Var<'t, T>, other: impl Operand<'t, T>, temperature: f64) -> Var<'t, T> {
-    const OP: &str = "info_nce";
-    let other = same_shape(OP, x, other);
-    if x.is_failed() || other.is_failed() {
-        return if x.is_failed() { x } else { other };
-    }
-    let dims = x.shape();
-    let [n, _] = dims.as_shape()[..] else {
-        return refused(x, OP, OpErrorKind::Shape, format!("expected rows [n, d], found {dims}"));
-    };
-    if !(temperature > 0.0 && temperature.is_finite()) {
-        return refused(
-            x,
-            OP,
-            OpErrorKind::Argument,
-            format!("expected a positive temperature, found {temperature}"),
-        );
-    }
-    let logits = unit(x).matmul(unit(other).t()) / temperature; // [n, n]
-    let own = Tensor::from((0..n as i64).collect::<Vec<_>>());
-    (logits.cross_entropy(&own).mean() + logits.t().cross_entropy(&own).mean()) * 0.5
-}
-
-/// Rows of length one; as in [`cosine_embedding`], zeros stay zeros.
-#[track_caller]
-fn unit<T: Float>(v: Var<'_, T>) -> Var<'_, T> {
-    v * (v.square().sum_keepdim(-1) + 1e-12).rsqrt()
 }

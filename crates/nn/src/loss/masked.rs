@@ -1,12 +1,12 @@
 //! Errors of a part of what is predicted.
 
-use super::{refused, same_shape};
+use super::{Reduction, refused, same_shape};
 use wengert_ops::ErrorKind as OpErrorKind;
 use wengert_tape::rules::IntoMask;
 use wengert_tape::{Float, Operand, Var};
 
 /// The mean of (x - t)² over the elements at which `mask` is true, as of the parts of an input that a model did not see and has
-/// to guess. The mask broadcasts to the shape of `x`. What it hides has no influence, be it NaN; the mean over nothing is 0.
+/// to guess. Prediction and target have the same shape, to which the mask broadcasts. What it hides has no influence, be it NaN; the mean over nothing is 0.
 ///
 /// ```
 /// use wengert_nn::loss;
@@ -19,11 +19,25 @@ use wengert_tape::{Float, Operand, Var};
 /// assert_eq!(loss.backward()?.wrt(x)?.to_vec(), [1.0, 2.0, 0.0, 0.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If the shapes are not the same, or the mask does not broadcast to them.
 #[track_caller]
 pub fn masked_mse<'t, T: Float>(
     x: Var<'t, T>,
     target: impl Operand<'t, T>,
     mask: impl IntoMask,
+) -> Var<'t, T> {
+    masked_mse_with(x, target, mask, Reduction::Mean)
+}
+
+/// As [`masked_mse`], with a reduction. With [`Reduction::None`], what the mask hides is 0.
+#[track_caller]
+pub fn masked_mse_with<'t, T: Float>(
+    x: Var<'t, T>,
+    target: impl Operand<'t, T>,
+    mask: impl IntoMask,
+    reduction: Reduction,
 ) -> Var<'t, T> {
     const OP: &str = "masked_mse";
     let target = same_shape(OP, x, target);
@@ -39,10 +53,14 @@ pub fn masked_mse<'t, T: Float>(
         let detail = format!("expected a mask that broadcasts to {shape}, found {}", mask.shape());
         return refused(x, OP, OpErrorKind::Shape, detail);
     };
-    let count = mask.to_vec().iter().filter(|counts| **counts).count();
     // Filled before the square, so that what is hidden has a gradient of 0 whatever it is.
     let e = (x - target).masked_fill(mask.map(|counts| !counts), 0.0);
-    e.square().sum() / count.max(1) as f64
+    match reduction {
+        Reduction::Mean => {
+            e.square().sum() / mask.to_vec().iter().filter(|counts| **counts).count().max(1) as f64
+        }
+        reduction => reduction.of(e.square()),
+    }
 }
 
 #[cfg(test)]

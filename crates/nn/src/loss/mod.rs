@@ -1,6 +1,39 @@
-//! Losses. Each takes the prediction first and the target second, and means over all elements (rows, for the
-//! categorical ones); the `_with` forms take a [`Reduction`]. Losses with more options are structs with defaults, and a
-//! method `of`.
+//! Losses. Each takes the prediction first and the target second, and all have the same forms:
+//!
+//! - `name(x, target)` is the usual case: the options that PyTorch has by default, and the mean over all elements (over rows,
+//!   for the losses of rows).
+//! - `name_with(x, target, reduction)` is the same with a [`Reduction`].
+//! - A loss that has more options has a struct of its name with public fields, a default, and a method `of`:
+//!   `Name { option, ..Default::default() }.of(x, target)`. One of its fields is the reduction.
+//!
+//! The functions take data alone; a number such as a margin is a field.
+//!
+//! ```
+//! use wengert_nn::loss::{self, Huber, Reduction};
+//! use wengert_ops::Tensor;
+//! let tape = wengert_tape::Tape::<f64>::new();
+//! let (x, t) = (tape.var(Tensor::from([0.5, 3.0])), Tensor::from([0.0, 0.0]));
+//! assert_eq!(loss::huber(x, &t).item()?, (0.125 + 2.5) / 2.0);
+//! assert_eq!(loss::huber_with(x, &t, Reduction::Sum).item()?, 0.125 + 2.5);
+//! assert_eq!(Huber { delta: 2.0, ..Default::default() }.of(x, &t).item()?, (0.125 + 4.0) / 2.0);
+//! # Ok::<(), wengert_tape::Error>(())
+//! ```
+//!
+//! **Weights of samples.** Weights of classes are an option of the losses of classes, and weights of elements one of the binary
+//! losses. For every other loss, multiply what [`Reduction::None`] gives:
+//!
+//! ```
+//! use wengert_nn::loss::{self, Reduction};
+//! use wengert_ops::Tensor;
+//! let tape = wengert_tape::Tape::<f64>::new();
+//! let (x, t) = (tape.var(Tensor::from([1.0, 2.0, 3.0, 4.0])), Tensor::from([0.0; 4]));
+//! let weight = Tensor::from([0.0, 0.5, 1.0, 0.5]);
+//! let each = loss::mse_with(x, &t, Reduction::None); // 1, 4, 9, 16
+//! assert_eq!((each * &weight).mean().item()?, (2.0 + 9.0 + 8.0) / 4.0);
+//! // The weighted mean divides by what all weigh together.
+//! assert_eq!(((each * &weight).sum() / weight.sum().item()?).item()?, (2.0 + 9.0 + 8.0) / 2.0);
+//! # Ok::<(), wengert_tape::Error>(())
+//! ```
 //!
 //! **Errors.** Shapes that do not fit, options that are impossible, and data that are (a probability of 1.5, a class that there
 //! is not, a negative count) make a failed value, whose error names the loss, the value and its index. What each loss takes is
@@ -17,29 +50,44 @@
 
 mod binary;
 mod categorical;
+mod ctc;
 mod margin;
 mod masked;
 mod regression;
+mod similarity;
 
-pub use binary::BceWithLogits;
-pub use categorical::CrossEntropy;
+pub use binary::{Bce, BceWithLogits, MultilabelSoftMargin};
+pub use categorical::{CrossEntropy, CrossEntropySoft, Nll, kl, kl_with};
+pub use ctc::{Ctc, ctc, ctc_with};
 pub use margin::{
-    TripletMargin, cosine_embedding, hinge, hinge_with, info_nce, margin_ranking, multi_margin, soft_margin,
-    soft_margin_with, squared_hinge, squared_hinge_with,
+    HingeEmbedding, MarginRanking, MultiMargin, TripletMargin, hinge, hinge_with, multilabel_margin,
+    multilabel_margin_with, soft_margin, soft_margin_with, squared_hinge, squared_hinge_with,
 };
-pub use masked::masked_mse;
-pub use regression::{GaussianNll, PoissonNll, log_cosh, log_cosh_with, smooth_l1, smooth_l1_with};
+pub use masked::{masked_mse, masked_mse_with};
+pub use regression::{GaussianNll, Huber, PoissonNll, SmoothL1, log_cosh, log_cosh_with};
+pub use similarity::{CosineEmbedding, InfoNce};
 
 use crate::domain::{Domain, place};
-use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Var};
 
 /// What becomes of the losses of the elements, or rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// ```
+/// use wengert_nn::loss::{Reduction, l1_with};
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let (x, t) = (tape.var(Tensor::from([1.0, 2.0])), Tensor::from([0.0, 0.0]));
+/// assert_eq!(l1_with(x, &t, Reduction::Mean).item()?, 1.5);
+/// assert_eq!(l1_with(x, &t, Reduction::Sum).item()?, 3.0);
+/// assert_eq!(l1_with(x, &t, Reduction::None).value()?.to_vec(), [1.0, 2.0]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reduction {
     /// Their mean. (The textbook's MSE sums over the outputs of a sample and means over samples: that is `Sum`
     /// divided by the number of samples.)
+    #[default]
     Mean,
     /// Their sum.
     Sum,
@@ -137,6 +185,24 @@ fn weights<'t, T: Float>(op: &'static str, x: Var<'t, T>, w: &Tensor<T>) -> Var<
     x.tape().constant(w.expand(x.shape()).map_err(|e| e.in_op(op)))
 }
 
+/// How a target that lies outside of its domain is called.
+const TARGET: &str = "a target";
+
+/// Refuses an option that is outside of its range; `expected` says what it has to be.
+#[track_caller]
+fn option<'t, T: Float>(
+    op: &'static str,
+    x: Var<'t, T>,
+    good: bool,
+    expected: &str,
+    found: f64,
+) -> Var<'t, T> {
+    if good || x.is_failed() {
+        return x;
+    }
+    refused(x, op, OpErrorKind::Argument, format!("expected {expected}, found {found}"))
+}
+
 macro_rules! losses {
     ($($(#[$doc:meta])* $name:ident $with:ident($x:ident, $t:ident) $formula:expr;)*) => {$(
         $(#[$doc])*
@@ -155,7 +221,7 @@ macro_rules! losses {
 }
 
 losses! {
-    /// Squared error (x - t)².
+    /// Squared error (x - t)² of a prediction and a target of the same shape; the mean.
     ///
     /// ```
     /// use wengert_nn::loss;
@@ -165,24 +231,124 @@ losses! {
     /// assert_eq!(loss::mse(x, Tensor::from([0.0, 4.0])).item()?, 2.5);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
-    mse mse_with(x, t) (x - t).square();
-
-    /// Absolute error |x - t|.
-    l1 l1_with(x, t) (x - t).abs();
-
-    /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities. Each logarithm is kept above -100, as
-    /// in PyTorch, so that a certain and wrong prediction has a finite loss. From logits, use
-    /// [`bce_with_logits`], which needs no such bound.
     ///
     /// # Errors
-    /// If a prediction is not a probability, or a target not between 0 and 1 (but for rounding).
-    bce bce_with(p, t) {
-        let p = each("bce", "a prediction that is", p, Domain::Probability);
-        p.pointwise2(each("bce", TARGET, t, Domain::RoundedProbability), binary::OfProbabilities)
-    };
+    /// If the shapes are not the same, as for every loss: one that broadcast by accident would be silently wrong.
+    #[doc(alias = "MSELoss")]
+    #[doc(alias = "mse_loss")]
+    mse mse_with(x, t) (x - t).square();
 
-    /// Binary cross-entropy from logits, stable at any size: t log(1 + e⁻ˣ) + (1 - t) log(1 + eˣ). An infinite logit that
-    /// is right costs nothing (PyTorch has NaN there). [`BceWithLogits`] has weights.
+    /// Absolute error |x - t| of a prediction and a target of the same shape; the mean. Where they are equal, the derivative
+    /// is 0.
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0]));
+    /// assert_eq!(loss::l1(x, Tensor::from([0.0, 4.0])).item()?, 1.5);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes are not the same.
+    #[doc(alias = "L1Loss")]
+    #[doc(alias = "l1_loss")]
+    l1 l1_with(x, t) (x - t).abs();
+}
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident $with:ident $Loss:ident [$($arg:ident: $ty:ty),*];)*) => {$(
+        $(#[$doc])*
+        #[doc = concat!("\nShapes, formula and errors are those of [`", stringify!($Loss), "`], which has options.")]
+        #[track_caller]
+        pub fn $name<'t, T: Float>(x: Var<'t, T>, $($arg: $ty),*) -> Var<'t, T> {
+            $Loss::default().of(x, $($arg),*)
+        }
+
+        #[doc = concat!("As [`", stringify!($name), "`], with a reduction.")]
+        #[track_caller]
+        pub fn $with<'t, T: Float>(x: Var<'t, T>, $($arg: $ty,)* reduction: Reduction) -> Var<'t, T> {
+            $Loss { reduction, ..Default::default() }.of(x, $($arg),*)
+        }
+    )*};
+}
+
+functions! {
+    /// Huber's loss with δ = 1: e²/2 for |e| ≤ 1, else |e| - 1/2, with e = x - t; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::huber;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.5, 3.0]));
+    /// assert_eq!(huber(x, Tensor::from([0.0, 0.0])).item()?, (0.125 + 2.5) / 2.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "HuberLoss")]
+    #[doc(alias = "huber_loss")]
+    huber huber_with Huber [target: impl Operand<'t, T>];
+
+    /// Smooth absolute error with β = 1: e²/2 for |e| < 1, else |e| - 1/2, with e = x - t; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::smooth_l1;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 3.0]));
+    /// assert_eq!(smooth_l1(x, Tensor::from([0.0, 0.0])).item()?, (0.5 + 2.5) / 2.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "SmoothL1Loss")]
+    #[doc(alias = "smooth_l1_loss")]
+    smooth_l1 smooth_l1_with SmoothL1 [target: impl Operand<'t, T>];
+
+    /// Negative log-likelihood of counts t under a Poisson distribution with rate eˣ: eˣ - t x; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::poisson_nll;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.0]));
+    /// assert_eq!(poisson_nll(x, Tensor::from([3.0])).item()?, 1.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "PoissonNLLLoss")]
+    #[doc(alias = "poisson_nll_loss")]
+    poisson_nll poisson_nll_with PoissonNll [target: impl Operand<'t, T>];
+
+    /// Negative log-likelihood of t under a normal distribution with mean x and a variance v: (log v + (x - t)²/v)/2; the
+    /// mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::gaussian_nll;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let (x, v) = (tape.var(Tensor::from([1.0])), tape.var(Tensor::from([1.0])));
+    /// assert_eq!(gaussian_nll(x, Tensor::from([3.0]), v).item()?, 2.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "GaussianNLLLoss")]
+    #[doc(alias = "gaussian_nll_loss")]
+    gaussian_nll gaussian_nll_with GaussianNll [target: impl Operand<'t, T>, variance: impl Operand<'t, T>];
+
+    /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities; the mean. From logits, use
+    /// [`bce_with_logits`], which needs no bound on its logarithms.
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let p = tape.var(Tensor::from([0.5, 0.5]));
+    /// assert_eq!(loss::bce(p, Tensor::from([1.0, 0.0])).item()?, std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "BCELoss")]
+    #[doc(alias = "binary_cross_entropy")]
+    bce bce_with Bce [target: impl Operand<'t, T>];
+
+    /// Binary cross-entropy from logits, stable at any size: t log(1 + e⁻ˣ) + (1 - t) log(1 + eˣ); the mean. An infinite logit
+    /// that is right costs nothing (PyTorch has NaN there).
     ///
     /// ```
     /// use wengert_nn::loss;
@@ -192,202 +358,156 @@ losses! {
     /// assert_eq!(loss::bce_with_logits(x, Tensor::from([1.0, 1.0])).item()?, 500.0);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "BCEWithLogitsLoss")]
+    #[doc(alias = "binary_cross_entropy_with_logits")]
+    bce_with_logits bce_with_logits_with BceWithLogits [target: impl Operand<'t, T>];
+
+    /// Binary cross-entropy from logits of several labels `[.., classes]`: the mean over classes, then over rows.
     ///
-    /// # Errors
-    /// If a target is not between 0 and 1 (but for rounding): the loss would have no least value.
-    bce_with_logits bce_with_logits_with(x, t) {
-        let t = each("bce_with_logits", TARGET, t, Domain::RoundedProbability);
-        x.pointwise2(t, binary::BinaryCrossEntropy::BOTH)
-    };
-}
+    /// ```
+    /// use wengert_nn::loss::multilabel_soft_margin;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[0.0, 0.0]]));
+    /// let loss = multilabel_soft_margin(x, Tensor::from([[1.0, 0.0]]));
+    /// assert_eq!(loss.item()?, std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "MultiLabelSoftMarginLoss")]
+    #[doc(alias = "multilabel_soft_margin_loss")]
+    multilabel_soft_margin multilabel_soft_margin_with MultilabelSoftMargin [target: impl Operand<'t, T>];
 
-/// How a target that lies outside of its domain is called.
-const TARGET: &str = "a target";
+    /// Categorical cross-entropy from logits `[.., classes]` and class indices `[..]`: the mean over rows of
+    /// -log softmax(x)\[target\].
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let logits = tape.var(Tensor::from([[0.0, 0.0], [0.0, 0.0]]));
+    /// assert_eq!(loss::cross_entropy(logits, &Tensor::from([0, 1])).item()?, std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "CrossEntropyLoss")]
+    cross_entropy cross_entropy_with CrossEntropy [targets: &Tensor<i64>];
 
-/// Huber's loss: e²/2 for |e| ≤ δ, else δ (|e| - δ/2), with e = x - t (Huber 1964).
-///
-/// ```
-/// use wengert_nn::loss;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let x = tape.var(Tensor::from([0.5, 3.0]));
-/// assert_eq!(loss::huber(x, Tensor::from([0.0, 0.0]), 1.0).item()?, (0.125 + 2.5) / 2.0);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If δ is not more than 0.
-#[doc(alias = "HuberLoss")]
-#[doc(alias = "huber_loss")]
-#[track_caller]
-pub fn huber<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, delta: f64) -> Var<'t, T> {
-    huber_with(x, target, delta, Reduction::Mean)
-}
+    /// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
+    /// other): the mean over rows of -Σ t log softmax(x).
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let logits = tape.var(Tensor::from([[1.0, 1.0, f64::NEG_INFINITY]]));
+    /// let loss = loss::cross_entropy_soft(logits, Tensor::from([[0.5, 0.5, 0.0]]));
+    /// assert_eq!(loss.item()?, std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "cross_entropy")]
+    cross_entropy_soft cross_entropy_soft_with CrossEntropySoft [target: impl Operand<'t, T>];
 
-/// As [`huber`], with a reduction.
-#[track_caller]
-pub fn huber_with<'t, T: Float>(
-    x: Var<'t, T>,
-    target: impl Operand<'t, T>,
-    delta: f64,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    let target = same_shape("huber", x, target);
-    if delta.is_nan() || delta <= 0.0 {
-        let detail = format!("expected δ of more than 0, found {delta}");
-        return refused(x, "huber", OpErrorKind::Argument, detail);
-    }
-    let e = x - target;
-    // With c = clamp(e, ±δ), both branches are c (e - c/2).
-    let c = e.clamp(-delta, delta);
-    reduction.of(c * (e - c * 0.5))
-}
+    /// Negative log-likelihood from log-probabilities `[.., classes]` and class indices `[..]`: the mean over rows of
+    /// -log p\[target\].
+    ///
+    /// ```
+    /// use wengert_nn::loss;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let p = tape.var(Tensor::from([[0.5f64, 0.5]]));
+    /// assert_eq!(loss::nll(p.log(), &Tensor::from([1])).item()?, std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "NLLLoss")]
+    #[doc(alias = "nll_loss")]
+    nll nll_with Nll [targets: &Tensor<i64>];
 
-/// Categorical cross-entropy from logits `[.., classes]` and class indices `[..]`: the mean over rows of
-/// -log softmax(x)\[target\].
-///
-/// ```
-/// use wengert_nn::loss;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let logits = tape.var(Tensor::from([[0.0, 0.0], [0.0, 0.0]]));
-/// assert_eq!(loss::cross_entropy(logits, &Tensor::from([0, 1])).item()?, std::f64::consts::LN_2);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If a target is not one of the classes.
-#[track_caller]
-pub fn cross_entropy<'t, T: Float>(logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
-    cross_entropy_with(logits, targets, Reduction::Mean)
-}
+    /// max(0, -t (x - other)): where t is 1, x should be larger than `other`, where it is -1 smaller; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::margin_ranking;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.5, 2.0]));
+    /// let loss = margin_ranking(x, Tensor::from([1.0, 1.0]), Tensor::from([1.0, 1.0]));
+    /// assert_eq!(loss.item()?, 0.25);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "MarginRankingLoss")]
+    #[doc(alias = "margin_ranking_loss")]
+    margin_ranking margin_ranking_with MarginRanking [other: impl Operand<'t, T>, target: impl Operand<'t, T>];
 
-/// As [`cross_entropy`], with a reduction.
-#[track_caller]
-pub fn cross_entropy_with<'t, T: Float>(
-    logits: Var<'t, T>,
-    targets: &Tensor<i64>,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    match classes("cross_entropy", logits, targets) {
-        Ok(_) => reduction.of(logits.cross_entropy(targets)),
-        Err(refused) => refused,
-    }
-}
+    /// Of distances x: x where the target is 1, max(0, 1 - x) where it is -1; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::hinge_embedding;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([0.5, 0.25]));
+    /// assert_eq!(hinge_embedding(x, Tensor::from([1.0, -1.0])).item()?, (0.5 + 0.75) / 2.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "HingeEmbeddingLoss")]
+    #[doc(alias = "hinge_embedding_loss")]
+    hinge_embedding hinge_embedding_with HingeEmbedding [target: impl Operand<'t, T>];
 
-/// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
-/// other): the mean over rows of -Σ t log softmax(x). A class whose target is 0 costs nothing, though its logit be -∞.
-///
-/// ```
-/// use wengert_nn::loss;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let logits = tape.var(Tensor::from([[1.0, 1.0, f64::NEG_INFINITY]]));
-/// let loss = loss::cross_entropy_soft(logits, Tensor::from([[0.5, 0.5, 0.0]]));
-/// assert_eq!(loss.item()?, std::f64::consts::LN_2);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If an element of the target is not between 0 and 1 (but for rounding). That they add up to 1 is not asked: a row of zeros
-/// is one that does not count.
-#[doc(alias = "cross_entropy")]
-#[track_caller]
-pub fn cross_entropy_soft<'t, T: Float>(logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-    cross_entropy_soft_with(logits, target, Reduction::Mean)
-}
+    /// Multi-class margin loss of scores `[.., classes]` and class indices `[..]`: 1/classes Σ_{k≠t} max(0, 1 - x_t + x_k), the
+    /// mean over rows.
+    ///
+    /// ```
+    /// use wengert_nn::loss::multi_margin;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[0.5, 0.0, -2.0]]));
+    /// assert_eq!(multi_margin(x, &Tensor::from([0])).item()?, 0.5 / 3.0);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "MultiMarginLoss")]
+    #[doc(alias = "multi_margin_loss")]
+    multi_margin multi_margin_with MultiMargin [targets: &Tensor<i64>];
 
-/// As [`cross_entropy_soft`], with a reduction.
-#[track_caller]
-pub fn cross_entropy_soft_with<'t, T: Float>(
-    logits: Var<'t, T>,
-    target: impl Operand<'t, T>,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    const OP: &str = "cross_entropy_soft";
-    let target = each(OP, TARGET, same_shape(OP, logits, target), Domain::RoundedProbability);
-    let logits = rows(OP, logits, "classes");
-    reduction.of(-weighed(target, logits.log_softmax(-1)).sum_axes(-1))
-}
+    /// Triplet loss max(0, ‖x - positive‖ - ‖x - negative‖ + 1) of rows `[.., d]`, of which x is the anchor; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::triplet_margin;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let of = |v: f64| tape.var(Tensor::from([[v]]));
+    /// assert!((triplet_margin(of(0.0), of(1.0), of(1.5)).item()? - 0.5).abs() < 1e-5);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "TripletMarginLoss")]
+    #[doc(alias = "triplet_margin_loss")]
+    triplet_margin triplet_margin_with TripletMargin [positive: impl Operand<'t, T>, negative: impl Operand<'t, T>];
 
-/// Negative log-likelihood from log-probabilities `[.., classes]` and class indices `[..]`: the mean over rows of
-/// -log p\[target\].
-///
-/// # Errors
-/// If a target is not one of the classes, or a prediction is more than 0 (but for rounding), as logits or probabilities are:
-/// those have [`cross_entropy`], and `log()`.
-#[doc(alias = "NLLLoss")]
-#[doc(alias = "nll_loss")]
-#[track_caller]
-pub fn nll<'t, T: Float>(log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
-    nll_with(log_probs, targets, Reduction::Mean)
-}
+    /// 1 - cos(x, other) where the target is 1, max(0, cos(x, other)) where it is -1, of rows `[.., d]` and targets `[..]`; the
+    /// mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::cosine_embedding;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 0.0], [1.0, 0.0]]));
+    /// let y = Tensor::from([[0.0, 2.0], [0.0, 2.0]]);
+    /// assert_eq!(cosine_embedding(x, y, Tensor::from([1.0, -1.0])).item()?, 0.5);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "CosineEmbeddingLoss")]
+    #[doc(alias = "cosine_embedding_loss")]
+    cosine_embedding cosine_embedding_with CosineEmbedding [other: impl Operand<'t, T>, target: impl Operand<'t, T>];
 
-/// As [`nll`], with a reduction.
-#[track_caller]
-pub fn nll_with<'t, T: Float>(
-    log_probs: Var<'t, T>,
-    targets: &Tensor<i64>,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    const OP: &str = "nll";
-    let log_probs = each(OP, LOG_PROBABILITY, log_probs, Domain::LogProbability);
-    if let Err(refused) = classes(OP, log_probs, targets) {
-        return refused;
-    }
-    match targets.unsqueeze(-1) {
-        Ok(at) => reduction.of(-log_probs.gather(-1, &at).squeeze(-1)),
-        Err(e) => log_probs.tape().failed(e.in_op(OP).into()),
-    }
-}
-
-/// How a prediction that should be the logarithm of a probability is called.
-const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
-
-/// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities, the mean over rows. Where
-/// p is 0 its term is 0. The order is that of KL\[p ‖ q\], as in [`dist::kl`](crate::dist::kl), which PyTorch's `kl_div` reverses: it takes log q
-/// first and p second. So the name is another.
-///
-/// ```
-/// use wengert_nn::loss;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let half = tape.var(Tensor::from([[0.5f64, 0.5]])).log();
-/// // Σ p log(p/q) with p = (1/2, 1/2) and q = (1/4, 3/4).
-/// let kl = loss::kl(half, Tensor::from([[0.25f64, 0.75]]).map(f64::ln)).item()?;
-/// assert!((kl - 0.5 * (4.0f64 / 3.0).ln()).abs() < 1e-15);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
-#[doc(alias = "kl_div")]
-#[track_caller]
-pub fn kl<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
-    kl_with(log_p, log_q, Reduction::Mean)
-}
-
-/// As [`kl`], with a reduction.
-#[track_caller]
-pub fn kl_with<'t, T: Float>(
-    log_p: Var<'t, T>,
-    log_q: impl Operand<'t, T>,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    const OP: &str = "kl";
-    let log_q = same_shape(OP, log_p, log_q);
-    let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
-    let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);
-    if log_p.is_failed() || log_q.is_failed() {
-        return if log_p.is_failed() { log_p } else { log_q };
-    }
-    // -∞ - x and 0 · ∞ must not meet: where p is 0, so is the term.
-    let p = log_p.exp();
-    let apart = match p.eq(0.0) {
-        Ok(absent) => log_p.masked_fill(&absent, 0.0) - log_q.masked_fill(&absent, 0.0),
-        Err(e) => return log_p.tape().failed(e),
-    };
-    reduction.of((p * apart).sum_axes(-1))
+    /// InfoNCE with a temperature of 0.07: rows i of `x` and `other`, `[n, d]`, belong together; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::info_nce;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 0.0], [0.0, 1.0]]));
+    /// // Both of `other` are as near to each.
+    /// let loss = info_nce(x, Tensor::from([[1.0, 1.0], [1.0, 1.0]]));
+    /// assert!((loss.item()? - std::f64::consts::LN_2).abs() < 1e-12);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    info_nce info_nce_with InfoNce [other: impl Operand<'t, T>];
 }
 
 #[cfg(test)]
@@ -422,7 +542,12 @@ mod tests {
             check("nll", Check::new("nll").run(|x| nll(x[0].log_softmax(-1), &at), &two[..1]));
             check("soft", Check::new("soft").run(|x| cross_entropy_soft(x[0], x[1].softmax(-1)), &two));
             check("kl", Check::new("kl").run(|x| kl(x[0].log_softmax(-1), x[1].log_softmax(-1)), &two));
-            check("huber", Check::new("huber").first_order().run(|x| huber(x[0], x[1], 0.7531), &two));
+            check(
+                "huber",
+                Check::new("huber")
+                    .first_order()
+                    .run(|x| Huber { delta: 0.7531, ..Default::default() }.of(x[0], x[1]), &two),
+            );
         }
     }
 

@@ -1,64 +1,110 @@
-//! Losses of numbers: smooth absolute error, log cosh, Poisson and Gaussian likelihoods.
+//! Losses of numbers: Huber's, smooth absolute error, log cosh, Poisson and Gaussian likelihoods.
 
-use super::{Reduction, each, huber_with, l1_with, refused, same_shape};
+use super::{Reduction, each, l1_with, option, refused, same_shape};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
 use wengert_tape::rules::tanh::Tanh;
 use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 
-/// Smooth absolute error: e²/(2β) for |e| < β, else |e| - β/2, with e = x - t; the absolute error for β = 0. It is
-/// [`huber`](super::huber)'s loss divided by β. At |e| = β the first derivative is continuous, the second jumps.
-///
-/// # Errors
-/// If β is negative or not finite.
-#[doc(alias = "SmoothL1Loss")]
-#[doc(alias = "smooth_l1_loss")]
-#[track_caller]
-pub fn smooth_l1<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, beta: f64) -> Var<'t, T> {
-    smooth_l1_with(x, target, beta, Reduction::Mean)
-}
-
-/// As [`smooth_l1`], with a reduction.
+/// Huber's loss: e²/2 for |e| ≤ δ, else δ (|e| - δ/2), with e = x - t (Huber 1964). At |e| = δ the first derivative is
+/// continuous, the second jumps.
 ///
 /// ```
-/// use wengert_nn::loss::{Reduction, smooth_l1_with};
+/// use wengert_nn::loss::Huber;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::new();
+/// let x = tape.var(Tensor::from([0.5, 3.0]));
+/// let loss = Huber { delta: 2.0, ..Default::default() };
+/// assert_eq!(loss.of(x, Tensor::from([0.0, 0.0])).item()?, (0.125 + 4.0) / 2.0);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "HuberLoss")]
+#[doc(alias = "huber_loss")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Huber {
+    /// Where the parabola ends, δ, more than 0. Default: `1.0`.
+    pub delta: f64,
+    /// What becomes of the elements' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl Default for Huber {
+    fn default() -> Self {
+        Huber { delta: 1.0, reduction: Reduction::Mean }
+    }
+}
+
+impl Huber {
+    /// The loss of predictions and targets of the same shape, whatever it is.
+    ///
+    /// # Errors
+    /// If δ is not more than 0.
+    #[track_caller]
+    pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "huber";
+        let (target, delta) = (same_shape(OP, x, target), self.delta);
+        let x = option(OP, x, delta > 0.0, "δ of more than 0", delta);
+        if x.is_failed() {
+            return x;
+        }
+        let e = x - target;
+        // With c = clamp(e, ±δ), both branches are c (e - c/2).
+        let c = e.clamp(-delta, delta);
+        self.reduction.of(c * (e - c * 0.5))
+    }
+}
+
+/// Smooth absolute error: e²/(2β) for |e| < β, else |e| - β/2, with e = x - t (Girshick 2015, Fast R-CNN); the absolute error
+/// for β = 0. It is [`Huber`]'s loss divided by β. At |e| = β the first derivative is continuous, the second jumps.
+///
+/// ```
+/// use wengert_nn::loss::{Reduction, SmoothL1};
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
 /// let x = tape.var(Tensor::from([1.0, 3.0]));
-/// let loss = smooth_l1_with(x, Tensor::from([0.0, 0.0]), 2.0, Reduction::None);
+/// let loss = SmoothL1 { beta: 2.0, reduction: Reduction::None }.of(x, Tensor::from([0.0, 0.0]));
 /// assert_eq!(loss.value()?.to_vec(), [0.25, 2.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
-#[track_caller]
-pub fn smooth_l1_with<'t, T: Float>(
-    x: Var<'t, T>,
-    target: impl Operand<'t, T>,
-    beta: f64,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    let target = same_shape("smooth_l1", x, target);
-    if !(beta >= 0.0 && beta.is_finite()) {
-        return refused(
-            x,
-            "smooth_l1",
-            OpErrorKind::Argument,
-            format!("expected β of 0 or more, found {beta}"),
-        );
-    }
-    if beta == 0.0 {
-        return l1_with(x, target, reduction);
-    }
-    huber_with(x, target, beta, reduction) / beta
+#[doc(alias = "SmoothL1Loss")]
+#[doc(alias = "smooth_l1_loss")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SmoothL1 {
+    /// Where the parabola ends, β, 0 or more. Default: `1.0`.
+    pub beta: f64,
+    /// What becomes of the elements' losses. Default: `Mean`.
+    pub reduction: Reduction,
 }
 
-/// log cosh(x - t): nearly e²/2 for a small error e, |e| - log 2 for a large one, and smooth everywhere; the mean.
-#[track_caller]
-pub fn log_cosh<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-    log_cosh_with(x, target, Reduction::Mean)
+impl Default for SmoothL1 {
+    fn default() -> Self {
+        SmoothL1 { beta: 1.0, reduction: Reduction::Mean }
+    }
 }
 
-/// As [`log_cosh`], with a reduction.
+impl SmoothL1 {
+    /// The loss of predictions and targets of the same shape, whatever it is.
+    ///
+    /// # Errors
+    /// If β is negative or not finite.
+    #[track_caller]
+    pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "smooth_l1";
+        let (target, beta) = (same_shape(OP, x, target), self.beta);
+        let x = option(OP, x, beta >= 0.0 && beta.is_finite(), "β of 0 or more", beta);
+        if x.is_failed() {
+            return x;
+        }
+        if beta == 0.0 {
+            return l1_with(x, target, self.reduction);
+        }
+        Huber { delta: beta, reduction: self.reduction }.of(x, target) / beta
+    }
+}
+
+/// log cosh(x - t) of a prediction and a target of the same shape: nearly e²/2 for a small error e, |e| - log 2 for a large
+/// one, and smooth everywhere; the mean.
 ///
 /// ```
 /// use wengert_nn::loss::log_cosh;
@@ -68,6 +114,15 @@ pub fn log_cosh<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var
 /// assert_eq!(loss.item()?, 1000.0 - std::f64::consts::LN_2);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+///
+/// # Errors
+/// If the shapes are not the same.
+#[track_caller]
+pub fn log_cosh<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
+    log_cosh_with(x, target, Reduction::Mean)
+}
+
+/// As [`log_cosh`], with a reduction.
 #[track_caller]
 pub fn log_cosh_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -195,7 +250,8 @@ impl Default for GaussianNll {
 }
 
 impl GaussianNll {
-    /// The loss of means, targets and variances, all of the same shape.
+    /// The loss of means and targets of the same shape, whatever it is, and variances of that shape or, one for each row, of
+    /// the shape `[.., 1]`.
     ///
     /// # Errors
     /// If a variance is negative, or 0 without an ε, or ε is negative or not finite.
@@ -207,7 +263,16 @@ impl GaussianNll {
         variance: impl Operand<'t, T>,
     ) -> Var<'t, T> {
         const OP: &str = "gaussian_nll";
-        let (t, v) = (same_shape(OP, x, target), same_shape(OP, x, variance));
+        let (t, mut v) = (same_shape(OP, x, target), variance.into_var(x.tape()));
+        if !x.is_failed() && !v.is_failed() && x.shape() != v.shape() {
+            let dims = x.shape();
+            let of_rows = dims.as_shape().split_last().map(|(_, rows)| [rows, &[1]].concat());
+            if of_rows.as_deref() != Some(&v.shape().as_shape()[..]) {
+                let detail = format!("the prediction has shape {dims}, the variance {}", v.shape());
+                return refused(x, OP, OpErrorKind::Shape, detail);
+            }
+            v = v.expand(dims);
+        }
         if !(self.eps >= 0.0 && self.eps.is_finite()) {
             let detail = format!("expected ε of at least 0, found {}", self.eps);
             return refused(x, OP, OpErrorKind::Argument, detail);

@@ -3,7 +3,7 @@
 use super::{Mlp, MlpConfig};
 use crate::Module;
 use crate::layers::{Activation, Layer};
-use crate::loss;
+use crate::loss::InfoNce;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Operand, Var};
 
@@ -28,7 +28,7 @@ impl Default for ContrastiveConfig {
 
 /// An encoder that learns without labels, as in SimCLR: two views of the same sample, such as an image changed in two random ways,
 /// are to be nearer to each other than to the views of other samples. They are compared behind a projection, which is thrown away
-/// afterwards. (Chen et al. 2020.) The loss is [`info_nce`](loss::info_nce) (van den Oord et al. 2018): each view is to find
+/// afterwards. (Chen et al. 2020.) The loss is [`InfoNce`] (van den Oord et al. 2018): each view is to find
 /// its partner among the other views of the batch; unlike in Chen et al., eq. 1, it is not told apart from the views of its own kind.
 ///
 /// What the [`features`](Contrastive::features) are worth, a [`linear_probe`](super::linear_probe) tells.
@@ -95,7 +95,8 @@ impl<T: Float, E: Layer<T>> Contrastive<T, E> {
         let tape = views.tape();
         let others = others.into_var(tape);
         let scope = tape.open_scope();
-        scope.close(loss::info_nce(self.project(views), self.project(others), self.temperature))
+        let loss = InfoNce { temperature: self.temperature, ..Default::default() };
+        scope.close(loss.of(self.project(views), self.project(others)))
     }
 }
 

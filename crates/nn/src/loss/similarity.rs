@@ -1,0 +1,129 @@
+//! Losses of similarity: cosines that should be large or small, and pairs among many.
+
+use super::{Reduction, TARGET, each, option, refused, rows, same_shape};
+use crate::domain::Domain;
+use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
+use wengert_tape::{Float, Operand, Var};
+
+/// 1 - cos(x, other) where the target is 1, max(0, cos(x, other) - margin) where it is -1, for rows `[.., d]` and targets
+/// `[..]`. As in PyTorch, 10⁻¹² is added to the squared lengths, so that a row of zeros has cosine 0. At the margin itself the
+/// derivative is 0.
+///
+/// ```
+/// use wengert_nn::loss::CosineEmbedding;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let x = tape.var(Tensor::from([[1.0, 0.0], [1.0, 0.0]]));
+/// let y = Tensor::from([[0.0, 2.0], [2.0, 0.0]]);
+/// let loss = CosineEmbedding { margin: 0.25, ..Default::default() };
+/// assert!((loss.of(x, y, Tensor::from([1.0, -1.0])).item()? - (1.0 + 0.75) / 2.0).abs() < 1e-9);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[doc(alias = "CosineEmbeddingLoss")]
+#[doc(alias = "cosine_embedding_loss")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CosineEmbedding {
+    /// The cosine up to which two that do not belong together cost nothing, from -1 to 1. Default: `0.0`.
+    pub margin: f64,
+    /// What becomes of the rows' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl Default for CosineEmbedding {
+    fn default() -> Self {
+        CosineEmbedding { margin: 0.0, reduction: Reduction::Mean }
+    }
+}
+
+impl CosineEmbedding {
+    /// The loss of two values of rows `[.., d]`, and targets `[..]`.
+    ///
+    /// # Errors
+    /// If a target is neither 1 nor -1, or the margin is not a cosine, from -1 to 1.
+    #[track_caller]
+    pub fn of<'t, T: Float>(
+        &self,
+        x: Var<'t, T>,
+        other: impl Operand<'t, T>,
+        target: impl Operand<'t, T>,
+    ) -> Var<'t, T> {
+        const OP: &str = "cosine_embedding";
+        let (other, target) = (same_shape(OP, x, other), target.into_var(x.tape()));
+        let x = rows(OP, x, "d");
+        let x = option(OP, x, (-1.0..=1.0).contains(&self.margin), "a margin from -1 to 1", self.margin);
+        let dot = (x * other).sum_axes(-1);
+        let lengths = (x.square().sum_axes(-1) + 1e-12) * (other.square().sum_axes(-1) + 1e-12);
+        let cosine = dot * lengths.rsqrt();
+        let target = each(OP, TARGET, same_shape(OP, cosine, target), Domain::Sign);
+        if cosine.is_failed() {
+            return cosine;
+        }
+        match target.gt(0.0) {
+            Ok(alike) => self.reduction.of((1.0 - cosine).where_cond(&alike, (cosine - self.margin).relu())),
+            Err(e) => x.tape().failed(e),
+        }
+    }
+}
+
+/// InfoNCE (van den Oord et al. 2018), symmetrical as in CLIP (Radford et al. 2021): rows i of `x` and `other`, `[n, d]`,
+/// belong together. With cosine similarities divided by the temperature as logits `[n, n]`, the loss of a pair is half the
+/// sum of the cross-entropies along its row and along its column.
+///
+/// ```
+/// use wengert_nn::loss::InfoNce;
+/// use wengert_ops::Tensor;
+/// let tape = wengert_tape::Tape::<f64>::new();
+/// let x = tape.var(Tensor::from([[1.0, 0.0], [0.0, 3.0]]));
+/// // Cosines are 1 with its own, 0 with the other.
+/// let loss = InfoNce { temperature: 0.5, ..Default::default() }.of(x, Tensor::from([[2.0, 0.0], [0.0, 1.0]]));
+/// assert!((loss.item()? - (1.0 + (-2f64).exp()).ln()).abs() < 1e-9);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InfoNce {
+    /// What similarities are divided by. The default is what CLIP's training begins with. Default: `0.07`.
+    pub temperature: f64,
+    /// What becomes of the pairs' losses. Default: `Mean`.
+    pub reduction: Reduction,
+}
+
+impl Default for InfoNce {
+    fn default() -> Self {
+        InfoNce { temperature: 0.07, reduction: Reduction::Mean }
+    }
+}
+
+impl InfoNce {
+    /// The loss of two values of rows, both `[n, d]`; without a reduction `[n]`.
+    ///
+    /// # Errors
+    /// If the temperature is not positive and finite.
+    #[track_caller]
+    pub fn of<'t, T: Float>(&self, x: Var<'t, T>, other: impl Operand<'t, T>) -> Var<'t, T> {
+        const OP: &str = "info_nce";
+        let other = same_shape(OP, x, other);
+        if x.is_failed() || other.is_failed() {
+            return if x.is_failed() { x } else { other };
+        }
+        let dims = x.shape();
+        let [n, _] = dims.as_shape()[..] else {
+            return refused(x, OP, OpErrorKind::Shape, format!("expected rows [n, d], found {dims}"));
+        };
+        let temperature = self.temperature;
+        let good = temperature > 0.0 && temperature.is_finite();
+        let x = option(OP, x, good, "a positive temperature", temperature);
+        if x.is_failed() {
+            return x;
+        }
+        let logits = unit(x).matmul(unit(other).t()) / temperature; // [n, n]
+        let own = Tensor::from((0..n as i64).collect::<Vec<_>>());
+        let (along_rows, along_columns) = (logits.cross_entropy(&own), logits.t().cross_entropy(&own));
+        (self.reduction.of(along_rows) + self.reduction.of(along_columns)) * 0.5
+    }
+}
+
+/// Rows of length one; as in [`CosineEmbedding`], zeros stay zeros.
+#[track_caller]
+fn unit<T: Float>(v: Var<'_, T>) -> Var<'_, T> {
+    v * (v.square().sum_keepdim(-1) + 1e-12).rsqrt()
+}
