@@ -38,7 +38,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         "bce_with_logits" "F.binary_cross_entropy_with_logits(x[0], x[1])" Real, Between(0.0, 1.0),
             |x, t| loss::bce_with_logits(x, t);
         "cross_entropy_soft" "F.cross_entropy(x[0], x[1])" Real, Between(0.0, 1.0), |x, t| loss::cross_entropy_soft(x, t);
-        "kl" "F.kl(x[1].log_softmax(-1), x[0].log_softmax(-1), log_target=True, reduction='batchmean')" Real, Real,
+        "kl" "F.kl_div(x[1].log_softmax(-1), x[0].log_softmax(-1), log_target=True, reduction='batchmean')" Real, Real,
             |p, q| loss::kl(p.log_softmax(-1), q.log_softmax(-1));
         "hinge" "(1 - x[0] * x[1]).relu().mean()" Real, Real, |x, t| loss::hinge(x, t);
         "squared_hinge" "(1 - x[0] * x[1]).relu().square().mean()" Real, Real, |x, t| loss::squared_hinge(x, t);
