@@ -5,12 +5,16 @@ use crate::snapshot::Snapshot;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// When a run is to be saved.
+/// When a run is to be saved. Its text is `100steps` or `2epochs`.
 ///
 /// ```
 /// use wengert_train::Every;
 /// assert!(Every::Steps(10).is_due(20, false) && !Every::Steps(10).is_due(25, true));
 /// assert!(Every::Epochs(2).is_due(4, true) && !Every::Epochs(2).is_due(4, false));
+/// assert_eq!("100steps".parse::<Every>()?, Every::Steps(100));
+/// assert_eq!(Every::Epochs(2).to_string(), "2epochs");
+/// assert!("0steps".parse::<Every>().is_err() && "2".parse::<Every>().is_err());
+/// # Ok::<(), wengert_train::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
@@ -26,6 +30,33 @@ impl Every {
         match self {
             Every::Steps(n) => !epoch_ended && done.is_multiple_of(n.max(1)),
             Every::Epochs(n) => epoch_ended && done.is_multiple_of(n.max(1)),
+        }
+    }
+}
+
+impl std::str::FromStr for Every {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let number = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = text[number.len()..].trim();
+        match (number.parse(), unit) {
+            (Ok(n), "step" | "steps") if n > 0 => Ok(Every::Steps(n)),
+            (Ok(n), "epoch" | "epochs") if n > 0 => Ok(Every::Epochs(n)),
+            _ => Err(Error::Argument {
+                call: "every",
+                expected: "a number of steps or epochs, such as 100steps or 2epochs",
+                found: text.to_owned(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Display for Every {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Every::Steps(n) => write!(f, "{n}steps"),
+            Every::Epochs(n) => write!(f, "{n}epochs"),
         }
     }
 }

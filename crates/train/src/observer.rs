@@ -49,7 +49,8 @@ pub struct Gradients<'g> {
     pub grads: &'g Grads<f32>,
 }
 
-/// Who watches a run: told what happens, asked nothing. `()` looks away; a tuple or a vector of observers tells each in turn.
+/// Who watches a run: told what happens, asked nothing. `()` looks away; a tuple, a vector or an option of observers tells
+/// each in turn.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -125,47 +126,65 @@ pub trait Observer {
 
 impl Observer for () {}
 
-macro_rules! each {
-    ($self:ident, $each:ident, $body:expr) => {
-        for $each in $self.iter_mut() {
-            $body;
+/// An observer that tells each of several.
+macro_rules! tell_each {
+    ([$($generics:tt)*] $several:ty) => {
+        impl<$($generics)*> Observer for $several {
+            fn start(&mut self, plan: &RunPlan) {
+                for o in self.iter_mut() {
+                    o.start(plan);
+                }
+            }
+            fn gradients(&mut self, gradients: &Gradients<'_>) {
+                for o in self.iter_mut() {
+                    o.gradients(gradients);
+                }
+            }
+            fn step(&mut self, step: &Step) {
+                for o in self.iter_mut() {
+                    o.step(step);
+                }
+            }
+            fn warning(&mut self, message: &str) {
+                for o in self.iter_mut() {
+                    o.warning(message);
+                }
+            }
+            fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
+                for o in self.iter_mut() {
+                    o.epoch(epochs)?;
+                }
+                Ok(())
+            }
+            fn saving(&mut self) -> Result<()> {
+                for o in self.iter_mut() {
+                    o.saving()?;
+                }
+                Ok(())
+            }
+            fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
+                let mut goes_on = false;
+                for o in self.iter_mut() {
+                    goes_on |= o.unsaved(snapshot, error);
+                }
+                goes_on
+            }
+            fn saved(&mut self, path: &Path) {
+                for o in self.iter_mut() {
+                    o.saved(path);
+                }
+            }
+            fn finish(&mut self) {
+                for o in self.iter_mut() {
+                    o.finish();
+                }
+            }
         }
     };
 }
 
-impl Observer for Vec<Box<dyn Observer + '_>> {
-    fn start(&mut self, plan: &RunPlan) {
-        each!(self, o, o.start(plan));
-    }
-    fn gradients(&mut self, gradients: &Gradients<'_>) {
-        each!(self, o, o.gradients(gradients));
-    }
-    fn step(&mut self, step: &Step) {
-        each!(self, o, o.step(step));
-    }
-    fn warning(&mut self, message: &str) {
-        each!(self, o, o.warning(message));
-    }
-    fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
-        each!(self, o, o.epoch(epochs)?);
-        Ok(())
-    }
-    fn saving(&mut self) -> Result<()> {
-        each!(self, o, o.saving()?);
-        Ok(())
-    }
-    fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
-        let mut goes_on = false;
-        each!(self, o, goes_on |= o.unsaved(snapshot, error));
-        goes_on
-    }
-    fn saved(&mut self, path: &Path) {
-        each!(self, o, o.saved(path));
-    }
-    fn finish(&mut self) {
-        each!(self, o, o.finish());
-    }
-}
+tell_each!([] Vec<Box<dyn Observer + '_>>);
+tell_each!([O: Observer] Option<O>);
 
 impl<O: Observer + ?Sized> Observer for &mut O {
     fn start(&mut self, plan: &RunPlan) {
