@@ -1,13 +1,14 @@
 //! config.toml: everything that a run depends on, and so everything that is needed to have it again. Its keys are the options
 //! of `wengert train`, so it can be given back as `--config`.
 
-use crate::data::Data;
-use crate::values::{Augment, Every, Optimizer, Schedule, spelt};
-use crate::zoo::Architecture;
+use crate::options::names::{Augment, Data, OptimizerName, ScheduleName};
+use crate::options::values::{every_as_text, name_of};
+use crate::options::{DataOptions, StepOptions, TrainOptions};
+use crate::zoo::{Architecture, Experiment};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use wengert::train::{RunFolder, Settings};
+use wengert::train::{Every, RunFolder, Settings};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -17,19 +18,19 @@ pub(crate) struct Config {
     pub(crate) data: Data,
     /// Where the user's files are.
     pub(crate) data_path: Option<PathBuf>,
-    /// How many of the samples keep their labels.
+    /// The number of samples that keep their labels.
     pub(crate) labels: Option<usize>,
     #[serde(default)]
     pub(crate) augment: Vec<Augment>,
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
     pub(crate) accumulate: usize,
-    pub(crate) optimizer: Optimizer,
+    pub(crate) optimizer: OptimizerName,
     /// Of sgd.
     pub(crate) momentum: Option<f64>,
     pub(crate) lr: f64,
     pub(crate) weight_decay: f64,
-    pub(crate) schedule: Schedule,
+    pub(crate) schedule: ScheduleName,
     pub(crate) warmup: usize,
     pub(crate) clip_norm: Option<f64>,
     pub(crate) average: Option<f64>,
@@ -39,6 +40,7 @@ pub(crate) struct Config {
     #[serde(with = "seed")]
     pub(crate) seed: u64,
     pub(crate) test_fraction: f64,
+    #[serde(default, with = "every_as_text")]
     pub(crate) checkpoint_every: Option<Every>,
     pub(crate) keep_checkpoints: usize,
     pub(crate) tensorboard: bool,
@@ -75,48 +77,83 @@ mod seed {
 }
 
 impl Config {
-    /// A model's run with all options as they are by default, on its usual data.
-    pub(crate) fn usual(model: Architecture) -> Self {
-        let data = model.model().data()[0];
-        Config::on(model, data)
-    }
-
-    /// A model's run with all options as they are by default for these data.
-    pub(crate) fn on(model: Architecture, data: Data) -> Self {
-        let usual = model.model().usual(data);
+    /// The options that are given, and the model's defaults where they are not.
+    pub(crate) fn new(model: Architecture, options: TrainOptions) -> Self {
+        let data = options.data.unwrap_or(model.model().about().data[0]);
+        let defaults = model.model().defaults(data);
+        let optimizer = options.optimizer.unwrap_or(defaults.optimizer);
+        let (lr, weight_decay) = match optimizer == defaults.optimizer {
+            true => (defaults.lr, defaults.weight_decay),
+            false => optimizer.defaults(),
+        };
         Config {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data,
-            data_path: None,
-            labels: None,
-            augment: Vec::new(),
-            epochs: usual.epochs,
-            batch_size: usual.batch_size,
-            accumulate: 1,
-            optimizer: usual.optimizer,
-            momentum: None,
-            lr: usual.lr,
-            weight_decay: usual.weight_decay,
-            schedule: usual.schedule,
-            warmup: 0,
-            clip_norm: usual.clip_norm,
-            average: None,
-            watch: None,
-            patience: None,
-            min_delta: 0.0,
-            seed: 0,
-            test_fraction: 0.2,
-            checkpoint_every: None,
-            keep_checkpoints: 3,
-            tensorboard: false,
-            gradient_flow: false,
-            threads: None,
+            data_path: options.data_path,
+            labels: options.labels,
+            augment: options.augment,
+            epochs: options.epochs.unwrap_or(defaults.epochs),
+            batch_size: options.batch_size.unwrap_or(defaults.batch_size),
+            accumulate: options.accumulate.unwrap_or(1),
+            optimizer,
+            momentum: options.momentum,
+            lr: options.lr.unwrap_or(lr),
+            weight_decay: options.weight_decay.unwrap_or(weight_decay),
+            schedule: options.schedule.unwrap_or(defaults.schedule),
+            warmup: options.warmup.unwrap_or(0),
+            clip_norm: options.clip_norm.or(defaults.clip_norm),
+            average: options.average,
+            watch: options.watch,
+            patience: options.patience,
+            min_delta: options.min_delta.unwrap_or(0.0),
+            seed: options.seed.unwrap_or(0),
+            test_fraction: options.test_fraction.unwrap_or(0.2),
+            checkpoint_every: options.checkpoint_every,
+            keep_checkpoints: options.keep_checkpoints.unwrap_or(3),
+            tensorboard: options.tensorboard,
+            gradient_flow: options.gradient_flow,
+            threads: options.threads,
             model,
         }
     }
 
+    /// A model's run with default options.
+    pub(crate) fn default_of(model: Architecture) -> Self {
+        Config::new(model, TrainOptions::default())
+    }
+
+    /// Which data the run reads, and how they are split.
+    pub(crate) fn data_options(&self) -> DataOptions {
+        DataOptions {
+            data: self.data,
+            path: self.data_path.clone(),
+            labels: self.labels,
+            augment: self.augment.clone(),
+            test_fraction: self.test_fraction,
+            seed: self.seed,
+        }
+    }
+
+    /// How a step changes the weights.
+    pub(crate) fn step_options(&self) -> StepOptions {
+        StepOptions {
+            batch_size: self.batch_size,
+            optimizer: self.optimizer,
+            momentum: self.momentum,
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            clip_norm: self.clip_norm,
+            average: self.average,
+        }
+    }
+
+    /// The model before training, with its data.
+    pub(crate) fn experiment(&self) -> Result<Box<dyn Experiment>> {
+        self.model.model().experiment(&self.data_options())
+    }
+
     /// The options of a run.
-    pub(crate) fn of(folder: &RunFolder) -> Result<Self> {
+    pub(crate) fn read(folder: &RunFolder) -> Result<Self> {
         let shown = folder.path().display();
         ensure!(
             folder.path().join("config.toml").is_file(),
@@ -138,33 +175,34 @@ impl Config {
     /// Whether the model's options are within their bounds, and the model is one for the data.
     pub(crate) fn check(&self) -> Result<()> {
         self.model.check()?;
-        let fits = self.model.model().data();
-        let names: Vec<String> = fits.iter().map(|d| d.name()).collect();
+        let about = self.model.model().about();
+        let names: Vec<String> = about.data.iter().map(|d| d.name()).collect();
         ensure!(
-            fits.contains(&self.data),
+            about.data.contains(&self.data),
             "{} learns from {}, not from {}",
-            self.model.model().name(),
+            about.name,
             names.join(", "),
             self.data.name()
         );
         ensure!(
-            self.momentum.is_none() || self.optimizer == Optimizer::Sgd,
+            self.momentum.is_none() || self.optimizer == OptimizerName::Sgd,
             "--momentum is that of sgd, and the optimizer is {}; add --optimizer sgd",
-            spelt(self.optimizer)
+            name_of(self.optimizer)
         );
         ensure!(
             self.data_path.is_some() || !self.data.needs_path(),
             "--data {} needs --data-path: where the files are",
             self.data.name()
         );
-        Ok(())
+        self.model.model().check(&self.step_options())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::message;
+    use crate::output::message;
+    use wengert::Tape;
 
     /// Any change of a config.toml is read or refused, and nothing that it says steers the terminal. The variable `MUTATIONS` says
     /// how many changes of each model's are tried.
@@ -193,7 +231,7 @@ mod tests {
             ((state >> 33) as usize) % n.max(1)
         };
         for (name, _) in Architecture::all() {
-            folder.write_config(&Config::usual(Architecture::named(&name).unwrap())).unwrap();
+            folder.write_config(&Config::default_of(Architecture::named(&name).unwrap())).unwrap();
             let whole: Vec<char> =
                 std::fs::read_to_string(path.join("config.toml")).unwrap().chars().collect();
             for _ in 0..tries {
@@ -215,7 +253,7 @@ mod tests {
                 }
                 let text: String = text.into_iter().collect();
                 std::fs::write(path.join("config.toml"), &text).unwrap();
-                match Config::of(&folder) {
+                match Config::read(&folder) {
                     Ok(config) => {
                         good += 1;
                         let _ = config.settings().unwrap().fingerprint();
@@ -230,5 +268,54 @@ mod tests {
         }
         std::fs::remove_dir_all(path).unwrap();
         assert!(good > 0 && bad > good, "{good} read, {bad} refused");
+    }
+
+    #[test]
+    fn every_model_takes_what_it_offers_and_nothing_else() {
+        type Change = fn(&mut Config);
+        let options: [(&str, Change); 6] = [
+            ("augment", |c| c.augment = vec![Augment::Noise]),
+            ("labels", |c| c.labels = Some(100)),
+            ("average", |c| c.average = Some(0.9)),
+            ("clip_norm", |c| c.clip_norm = Some(1.0)),
+            ("optimizer", |c| c.optimizer = OptimizerName::Lion),
+            ("momentum", |c| (c.optimizer, c.momentum) = (OptimizerName::Sgd, Some(0.5))),
+        ];
+        for (name, _) in Architecture::all() {
+            let architecture = Architecture::named(&name).unwrap();
+            let model = architecture.model();
+            for (option, change) in options {
+                let mut config = Config::default_of(architecture.clone());
+                change(&mut config);
+                let taken = config.check().and_then(|()| config.experiment().map(drop));
+                assert_eq!(
+                    taken.is_err(),
+                    model.about().refuses.contains(&option),
+                    "{name} {option}: {taken:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_model_can_be_had_by_its_name_with_each_of_its_data() {
+        for (name, about) in Architecture::all() {
+            let architecture = Architecture::named(&name).unwrap();
+            let model = architecture.model();
+            assert_eq!(model.about().name, name);
+            assert!(!about.is_empty() && !model.about().expect.is_empty());
+            for &data in model.about().data {
+                if !data.needs_path() && data != Data::FashionMnist {
+                    let options = TrainOptions { data: Some(data), ..TrainOptions::default() };
+                    let experiment = Config::new(architecture.clone(), options).experiment().unwrap();
+                    assert!(experiment.model().num_params() > 0, "{name} {}", data.name());
+                    // There are samples, and the model takes them.
+                    let tape = Tape::new();
+                    let loss = experiment.record(&tape).unwrap().item().unwrap();
+                    assert!(loss.is_finite(), "{name} {}", data.name());
+                }
+            }
+        }
+        assert!(Architecture::named("help").is_none() && Architecture::named("--version").is_none());
     }
 }

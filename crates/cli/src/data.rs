@@ -1,10 +1,8 @@
 //! What models learn from, by name: where each comes from, and how it is split.
 
-use crate::config::Config;
-use crate::values::{Augment, spelt};
+use crate::options::DataOptions;
+use crate::options::names::{Augment, Data};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use wengert::data::format::csv::{Missing, Table, TableConfig};
@@ -15,74 +13,6 @@ use wengert::data::{
     fashion_mnist, fashion_sample, hamlet, iris, mnist, permutation, wine,
 };
 use wengert::ops::random::{Key, Purpose};
-
-/// A data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Data {
-    /// 1797 handwritten digits of 8 × 8 pixels
-    Digits,
-    /// 500 pictures of clothes of 28 × 28 pixels
-    FashionSample,
-    /// 70 000 pictures of clothes, from Debian's package or the folder of --data-path
-    FashionMnist,
-    /// 70 000 handwritten digits of 28 × 28 pixels, from the folder of --data-path
-    Mnist,
-    /// The PNG images of --data-path, in a folder for each class
-    Folder,
-    /// 150 flowers, by four lengths
-    Iris,
-    /// 178 wines, by 13 properties
-    Wine,
-    /// The table of --data-path: numbers, and the class in the last column
-    Csv,
-    /// Shakespeare's Hamlet, by characters
-    Hamlet,
-    /// The text of --data-path, by characters
-    Text,
-    /// 939 names of countries and languages, English and German
-    Names,
-    /// The pairs of texts of --data-path: two a line, with a tab between them
-    Pairs,
-    /// The same names, each English or German
-    Languages,
-    /// The texts of --data-path: one a line, then a tab and its class
-    Texts,
-    /// Sunspots a year, 1700 to 2008
-    Sunspots,
-    /// Carbon dioxide in the air over Mauna Loa
-    Co2,
-    /// The Nile's flow a year, 1871 to 1970
-    Nile,
-    /// The numbers of --data-path: a point in time a line, its variables separated by commas
-    Series,
-}
-
-/// Images with classes.
-pub(crate) const IMAGES: &[Data] =
-    &[Data::Digits, Data::FashionSample, Data::FashionMnist, Data::Mnist, Data::Folder];
-/// Images of 28 × 28 pixels and more.
-pub(crate) const LARGER_IMAGES: &[Data] =
-    &[Data::FashionSample, Data::FashionMnist, Data::Mnist, Data::Folder];
-/// Whatever has classes.
-pub(crate) const CLASSES: &[Data] = &[
-    Data::Digits,
-    Data::FashionSample,
-    Data::FashionMnist,
-    Data::Mnist,
-    Data::Folder,
-    Data::Iris,
-    Data::Wine,
-    Data::Csv,
-];
-/// Sequences of tokens.
-pub(crate) const TEXTS: &[Data] = &[Data::Hamlet, Data::Text];
-/// Pairs of sequences.
-pub(crate) const PAIRS: &[Data] = &[Data::Names, Data::Pairs];
-/// Texts with classes.
-pub(crate) const LABELLED_TEXTS: &[Data] = &[Data::Languages, Data::Texts];
-/// Numbers over time.
-pub(crate) const SERIES: &[Data] = &[Data::Sunspots, Data::Co2, Data::Nile, Data::Series];
 
 /// Samples to train on, as the loader gives them, and samples to test on.
 pub(crate) struct Images {
@@ -119,115 +49,87 @@ pub(crate) enum Scale {
     Standard,
 }
 
-impl Data {
-    /// What the option calls it.
-    pub(crate) fn name(self) -> String {
-        spelt(self)
-    }
-
-    /// How a title calls it.
-    pub(crate) fn title(self) -> String {
-        match self {
-            Data::Digits => "the digits".to_owned(),
-            _ => self.name(),
-        }
-    }
-
-    /// Whether it has so many samples that few epochs do.
-    pub(crate) fn is_large(self) -> bool {
-        matches!(self, Data::FashionMnist | Data::Mnist)
-    }
-
-    /// Whether it comes from the user's files, which have to be named.
-    pub(crate) fn needs_path(self) -> bool {
-        use Data::{Csv, Folder, Mnist, Pairs, Series, Text, Texts};
-        matches!(self, Mnist | Folder | Csv | Text | Pairs | Texts | Series)
-    }
-
-    fn is_table(self) -> bool {
-        matches!(self, Data::Iris | Data::Wine | Data::Csv)
-    }
-
+impl DataOptions {
     /// Images `[n, channels, height, width]`, which are augmented in training if that was asked for.
-    pub(crate) fn images(self, config: &Config, scale: Scale) -> Result<Images> {
-        let (train, test) = self.labelled(config)?;
+    pub(crate) fn images(&self, scale: Scale) -> Result<Images> {
+        let (train, test) = self.labelled()?;
         let (train, test) = scaled(train, test, scale)?;
-        let shown: Arc<dyn Dataset<Batch = Batch>> = match augmentation(config, &train)? {
-            Some(transform) => Arc::new(Augmented::new(&train, transform, config.seed)),
+        let shown: Arc<dyn Dataset<Batch = Batch>> = match self.augmentation(&train)? {
+            Some(transform) => Arc::new(Augmented::new(&train, transform, self.seed)),
             None => Arc::new(train.clone()),
         };
         Ok(Images { train: shown, plain: train, test })
     }
 
     /// Rows of numbers, `[n, numbers]`: images are laid out flat.
-    pub(crate) fn rows(self, config: &Config, scale: Scale) -> Result<Images> {
-        ensure!(config.augment.is_empty(), "--augment is for models of images with rows and columns");
-        let (train, test) = self.labelled(config)?;
+    pub(crate) fn rows(&self, scale: Scale) -> Result<Images> {
+        ensure!(self.augment.is_empty(), "--augment is for models of images with rows and columns");
+        let (train, test) = self.labelled()?;
         let numbers = train.inputs().shape()[1..].iter().product::<usize>();
         let (train, test) = (train.reshaped([numbers])?, test.reshaped([numbers])?);
         // Columns of a table have units of their own.
-        let scale = if self.is_table() { Scale::Standard } else { scale };
+        let scale = if self.data.is_table() { Scale::Standard } else { scale };
         let (train, test) = scaled(train, test, scale)?;
         Ok(Images { train: Arc::new(train.clone()), plain: train, test })
     }
 
     /// What has classes: the part to train on and the part to test on, the same whenever they are asked for.
-    fn labelled(self, config: &Config) -> Result<(Classification, Classification)> {
-        let path = config.data_path.as_deref();
-        let whole = match self {
+    fn labelled(&self) -> Result<(Classification, Classification)> {
+        let path = self.path.as_deref();
+        let whole = match self.data {
             Data::FashionMnist | Data::Mnist => {
-                let (train, test) = match self {
-                    Data::Mnist => mnist(self.path(config)?)?,
+                let (train, test) = match self.data {
+                    Data::Mnist => mnist(self.path()?)?,
                     _ => fashion_mnist(path).context("the files of Fashion-MNIST cannot be read")?,
                 };
-                return Ok((some(train, config)?, test));
+                return Ok((self.with_labels(train)?, test));
             }
             Data::Digits => digits()?.reshaped([1, 8, 8])?,
             Data::FashionSample => fashion_sample()?,
             Data::Iris => iris()?,
             Data::Wine => wine()?,
-            Data::Folder => image::folder(self.path(config)?, &FolderConfig::default())?.data,
-            Data::Csv => table(self.path(config)?)?,
-            _ => bail!("{} has no classes", self.name()),
+            Data::Folder => image::folder(self.path()?, &FolderConfig::default())?.data,
+            Data::Csv => table(self.path()?)?,
+            _ => bail!("{} has no classes", self.data.name()),
         };
-        let (train, test) = whole.stratified_split(config.test_fraction, config.seed)?;
-        held_out(config, train.len(), test.len())?;
-        Ok((some(train, config)?, test))
+        let (train, test) = whole.stratified_split(self.test_fraction, self.seed)?;
+        self.check_split(train.len(), test.len())?;
+        Ok((self.with_labels(train)?, test))
     }
 
     /// A text: the part to train on and the later part to test on.
-    pub(crate) fn text(self, config: &Config) -> Result<(Text, Text)> {
-        unaugmented(config)?;
-        let text = match self {
+    pub(crate) fn text(&self) -> Result<(Text, Text)> {
+        self.refuse_image_options()?;
+        let text = match self.data {
             Data::Hamlet => Text::characters(&hamlet()?),
-            Data::Text => Text::read(self.path(config)?)?,
-            _ => bail!("{} is no text", self.name()),
+            Data::Text => Text::read(self.path()?)?,
+            _ => bail!("{} is no text", self.data.name()),
         };
-        let (train, test) = text.split(config.test_fraction)?;
-        held_out(config, train.len(), test.len())?;
+        let (train, test) = text.split(self.test_fraction)?;
+        self.check_split(train.len(), test.len())?;
         Ok((train, test))
     }
 
     /// Pairs of texts.
-    pub(crate) fn pairs(self, config: &Config) -> Result<(Pairs, Pairs)> {
-        unaugmented(config)?;
-        let pairs = match self {
+    pub(crate) fn pairs(&self) -> Result<(Pairs, Pairs)> {
+        self.refuse_image_options()?;
+        let pairs = match self.data {
             Data::Names => Pairs::new(&country_and_language_names()?)?,
-            Data::Pairs => Pairs::read(self.path(config)?)?,
-            _ => bail!("{} is no set of pairs", self.name()),
+            Data::Pairs => Pairs::read(self.path()?)?,
+            _ => bail!("{} is no set of pairs", self.data.name()),
         };
         let n = pairs.len();
-        let held = data::held_out(n, config.test_fraction)?;
+        let held = data::held_out(n, self.test_fraction)?;
         // A shuffled order of all, of which the first are held out.
-        let order = permutation(n, Key::of(config.seed, Purpose::Split, 0));
+        let order = permutation(n, Key::of(self.seed, Purpose::Split, 0));
         let (test, train) = order.split_at(held);
         Ok((pairs.select(train)?, pairs.select(test)?))
     }
 
     /// Texts with classes.
-    pub(crate) fn texts(self, config: &Config) -> Result<(Texts, Texts)> {
-        unaugmented(config)?;
-        let texts = match self {
+    pub(crate) fn texts(&self) -> Result<(Texts, Texts)> {
+        self.refuse_image_options()?;
+        let texts = match self.data {
             Data::Languages => {
                 // What is the same in both languages is of neither.
                 let names = country_and_language_names()?;
@@ -235,31 +137,31 @@ impl Data {
                 let both = differ.flat_map(|(english, german)| [(english, "English"), (german, "German")]);
                 Texts::new(&both.collect::<Vec<_>>())?
             }
-            Data::Texts => Texts::read(self.path(config)?)?,
-            _ => bail!("{} is no set of texts with classes", self.name()),
+            Data::Texts => Texts::read(self.path()?)?,
+            _ => bail!("{} is no set of texts with classes", self.data.name()),
         };
-        let (train, test) = texts.split(config.test_fraction, config.seed)?;
-        held_out(config, train.len(), test.len())?;
+        let (train, test) = texts.split(self.test_fraction, self.seed)?;
+        self.check_split(train.len(), test.len())?;
         Ok((train, test))
     }
 
     /// Numbers over time: the earlier ones to train on and, after as many of them as a prediction looks back on, the later ones to
     /// test on; normalised by the earlier.
-    pub(crate) fn series(self, config: &Config, past: usize) -> Result<(Series, Series, Normalize)> {
-        unaugmented(config)?;
-        let series = match self {
+    pub(crate) fn series(&self, past: usize) -> Result<(Series, Series, Normalize)> {
+        self.refuse_image_options()?;
+        let series = match self.data {
             Data::Sunspots => data::sunspots()?,
             Data::Co2 => data::co2()?,
             Data::Nile => data::nile()?,
             Data::Series => {
-                let table = Table::read(self.path(config)?, &TableConfig::default())?;
+                let table = Table::read(self.path()?, &TableConfig::default())?;
                 let columns: Vec<usize> = (0..table.width()).collect();
                 Series::new(table.numbers(columns, Missing::Refuse)?)?
             }
-            _ => bail!("{} is no series of numbers", self.name()),
+            _ => bail!("{} is no series of numbers", self.data.name()),
         };
-        let (train, test) = series.split(config.test_fraction)?;
-        held_out(config, train.len(), test.len())?;
+        let (train, test) = series.split(self.test_fraction)?;
+        self.check_split(train.len(), test.len())?;
         let normalize = train.normalize()?;
         let from = train.len().saturating_sub(past);
         let seen = Series::new(series.values().slice(0, from..)?)?;
@@ -267,30 +169,61 @@ impl Data {
     }
 
     /// Where the user's files are.
-    fn path(self, config: &Config) -> Result<&Path> {
-        let missing = || anyhow!("--data {} needs --data-path: where the files are", self.name());
-        config.data_path.as_deref().ok_or_else(missing)
+    fn path(&self) -> Result<&Path> {
+        let missing = || anyhow!("--data {} needs --data-path: where the files are", self.data.name());
+        self.path.as_deref().ok_or_else(missing)
     }
-}
 
-fn held_out(config: &Config, train: usize, test: usize) -> Result<()> {
-    data::held_out(train + test, config.test_fraction)?;
-    ensure!(
-        train > 0 && test > 0,
-        "expected texts that differ, of which equal ones stay in one part, found {train} to train on and {test} to test on"
-    );
-    Ok(())
-}
+    /// What is done to images before they are learned from.
+    pub(crate) fn augmentation(&self, train: &Classification) -> Result<Option<Compose<f32>>> {
+        if self.augment.is_empty() {
+            return Ok(None);
+        }
+        let shape = train.inputs().shape();
+        let side = shape[2].min(shape[3]);
+        // What comes in from outside is as dark as the corners.
+        let dark = train.inputs().to_vec().into_iter().fold(f32::INFINITY, f32::min).into();
+        let mut all = Compose::new();
+        for kind in &self.augment {
+            all = match kind {
+                Augment::Crop => all.then(Crop::padded((side / 14).max(1))?.fill(dark)?),
+                Augment::Flip => all.then(Flip::horizontal(0.5)?),
+                Augment::Rotate => all.then(Rotate::new(10.0)?.fill(dark)?),
+                Augment::Cutout => all.then(Cutout::new(side / 4, dark)?),
+                Augment::Noise => all.then(Noise::new(0.1)?),
+            };
+        }
+        Ok(Some(all))
+    }
 
-/// The samples whose labels are to be known.
-fn some(train: Classification, config: &Config) -> Result<Classification> {
-    let Some(labels) = config.labels else { return Ok(train) };
-    let classes = train.classes();
-    ensure!(
-        labels.is_multiple_of(classes),
-        "--labels: expected a multiple of the {classes} classes, of which each gets as many, found {labels}"
-    );
-    Ok(train.select(&train.labelled(labels / classes, config.seed)?.chosen)?)
+    fn refuse_image_options(&self) -> Result<()> {
+        ensure!(
+            self.augment.is_empty() && self.labels.is_none(),
+            "--augment and --labels are for images with classes"
+        );
+        Ok(())
+    }
+
+    /// Whether there is something in both parts of a split.
+    fn check_split(&self, train: usize, test: usize) -> Result<()> {
+        data::held_out(train + test, self.test_fraction)?;
+        ensure!(
+            train > 0 && test > 0,
+            "expected texts that differ, of which equal ones stay in one part, found {train} to train on and {test} to test on"
+        );
+        Ok(())
+    }
+
+    /// The samples that keep their labels.
+    fn with_labels(&self, train: Classification) -> Result<Classification> {
+        let Some(labels) = self.labels else { return Ok(train) };
+        let classes = train.classes();
+        ensure!(
+            labels.is_multiple_of(classes),
+            "--labels: expected a multiple of the {classes} classes, of which each gets as many, found {labels}"
+        );
+        Ok(train.select(&train.labelled(labels / classes, self.seed)?.chosen)?)
+    }
 }
 
 fn scaled(
@@ -320,34 +253,4 @@ fn table(path: &Path) -> Result<Classification> {
     ensure!(width > 1, "{}: expected numbers and a class in each line, found one column", path.display());
     let columns: Vec<usize> = (0..width - 1).collect();
     Ok(table.classification(columns, width - 1, Missing::Refuse)?.0)
-}
-
-fn unaugmented(config: &Config) -> Result<()> {
-    ensure!(
-        config.augment.is_empty() && config.labels.is_none(),
-        "--augment and --labels are for images with classes"
-    );
-    Ok(())
-}
-
-/// What is done to images before they are learned from.
-pub(crate) fn augmentation(config: &Config, train: &Classification) -> Result<Option<Compose<f32>>> {
-    if config.augment.is_empty() {
-        return Ok(None);
-    }
-    let shape = train.inputs().shape();
-    let side = shape[2].min(shape[3]);
-    // What comes in from outside is as dark as the corners.
-    let dark = train.inputs().to_vec().into_iter().fold(f32::INFINITY, f32::min).into();
-    let mut all = Compose::new();
-    for kind in &config.augment {
-        all = match kind {
-            Augment::Crop => all.then(Crop::padded((side / 14).max(1))?.fill(dark)?),
-            Augment::Flip => all.then(Flip::horizontal(0.5)?),
-            Augment::Rotate => all.then(Rotate::new(10.0)?.fill(dark)?),
-            Augment::Cutout => all.then(Cutout::new(side / 4, dark)?),
-            Augment::Noise => all.then(Noise::new(0.1)?),
-        };
-    }
-    Ok(Some(all))
 }

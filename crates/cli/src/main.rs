@@ -7,17 +7,17 @@
 mod commands;
 mod config;
 mod data;
-mod expand;
-mod failure;
-mod values;
+mod options;
+mod output;
 mod zoo;
 
+use anyhow::Result;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser};
-use commands::Command;
-use std::borrow::Cow;
+use commands::{Command, with_model_of_file};
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use zoo::Architecture;
 
 /// Train neural networks on the wengert automatic differentiation engine.
 #[derive(Debug, Parser)]
@@ -36,68 +36,35 @@ Examples:
   wengert check                         prove every gradient on this machine
   wengert train mlp --help              all options of training";
 
-/// Why a run ended before its time without anything being wrong.
-#[derive(Debug)]
-struct Interrupted {
-    message: String,
-    /// The number of the signal.
-    signal: u8,
-}
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
 fn main() -> ExitCode {
-    let arguments = expand::expand(std::env::args_os().collect());
-    match arguments.and_then(|all| parsed(&all).command.run()) {
-        Ok(text) => print(&text),
-        Err(e) => {
-            if let Some(ended) = e.downcast_ref::<Interrupted>() {
-                let _ = writeln!(io::stderr(), "{}", failure::printable(&ended.message));
-                // As a shell says that a program was ended by a signal.
-                return ExitCode::from(128 + ended.signal);
-            }
-            // If the standard error is closed, the exit code still tells.
-            let _ = writeln!(io::stderr(), "error: {}", failure::message(&e));
-            ExitCode::FAILURE
-        }
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match parse(&words).and_then(|cli| cli.command.run()) {
+        Ok(text) => output::print(&text),
+        Err(e) => output::print_error(&e),
     }
 }
 
 /// All commands, with models that offer only what they take.
 fn command() -> clap::Command {
-    Cli::command().mut_subcommand("train", zoo::offered)
+    Cli::command().mut_subcommand("train", zoo::offer_what_models_take)
 }
 
-/// The command line, understood; or the end of the program, with help or with what is wrong.
-fn parsed(words: &[OsString]) -> Cli {
-    let understood = || Cli::from_arg_matches(&command().try_get_matches_from(words)?);
-    understood().map_err(|e| e.format(&mut command())).unwrap_or_else(|e| {
-        // What is wrong is quoted, and a terminal must not obey it; help is as it is.
-        let plain = |word: &OsString| word.to_string_lossy().chars().all(|c| !c.is_control());
-        if !e.use_stderr() || words.iter().all(plain) {
-            e.exit();
-        }
-        let _ = write!(io::stderr(), "{}", failure::printable(&e.render().to_string()));
-        std::process::exit(e.exit_code());
+/// The command line, understood. A model that it does not name may be that of a file.
+fn parse(words: &[OsString]) -> Result<Cli> {
+    let parse = |words: &[OsString]| {
+        let cli = command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
+        cli.map_err(|e| e.format(&mut command()))
+    };
+    let wrong = match parse(words) {
+        Ok(cli) => return Ok(cli),
+        Err(e) => e,
+    };
+    let Some(longer) = with_model_of_file(words, wrong.kind())? else { return Err(wrong.into()) };
+    parse(&longer).map_err(|e| match e.get(ContextKind::InvalidArg) {
+        // It named a model, and something else was wrong.
+        Some(ContextValue::String(word)) if Architecture::named(word).is_some() => wrong.into(),
+        _ => e.into(),
     })
-}
-
-/// Prints the result; a reader who has seen enough, such as `head`, is no failure.
-fn print(text: &str) -> ExitCode {
-    let mut out = io::stdout().lock();
-    // Texts that a model makes may hold whatever was in the file that it learned from.
-    let text: Cow<'_, str> = if out.is_terminal() { failure::visible(text).into() } else { text.into() };
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
 }
 
 #[cfg(test)]

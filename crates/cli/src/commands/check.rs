@@ -1,5 +1,6 @@
 //! `wengert check`: the property tests of every operation, on this machine.
 
+use crate::output;
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,7 +14,7 @@ use wengert::tape::rules;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Check {
+pub(crate) struct CheckArgs {
     /// Only operations with this name, or with this beginning if it ends in `*`; can be given several times
     #[arg(long, value_name = "NAME")]
     op: Vec<String>,
@@ -38,7 +39,7 @@ Examples:
   wengert check --seed 7 --cases 1000   other cases, and more of them
   wengert check --mutants               what the checks would miss";
 
-impl Check {
+impl CheckArgs {
     pub(crate) fn run(self) -> Result<String> {
         let specs = self.chosen()?;
         if self.mutants { self.mutants(&specs) } else { self.check(&specs) }
@@ -58,7 +59,7 @@ impl Check {
             return Ok(text);
         }
         let details: Vec<String> = failed.iter().map(|o| o.to_string()).collect();
-        crate::print(&format!("{text}\n\n{}\n\n{}\n", details.join("\n"), again(&failed)));
+        output::print(&format!("{text}\n\n{}\n\n{}\n", details.join("\n"), again(&failed)));
         bail!("{} of {} operations failed", failed.len(), outcomes.len());
     }
 
@@ -189,8 +190,8 @@ fn table(specs: &[Spec], outcomes: &[Outcome], seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    fn check(op: &[&str]) -> Check {
-        Check { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1, mutants: false }
+    fn check(op: &[&str]) -> CheckArgs {
+        CheckArgs { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1, mutants: false }
     }
 
     #[test]

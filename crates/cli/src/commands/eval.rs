@@ -10,7 +10,7 @@ use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Eval {
+pub(crate) struct EvalArgs {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 }
@@ -19,27 +19,31 @@ const EXAMPLES: &str = "\
 Example:
   wengert eval runs/mlp-seed0";
 
-impl Eval {
+impl EvalArgs {
     pub(crate) fn run(self) -> Result<String> {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to evaluate; `wengert train mlp` makes a run and prints its folder")?;
-        let config = Config::of(&folder)?;
+        let config = Config::read(&folder)?;
         // Before the data are read and the model is built: that may fail for another reason, which says less.
-        belong(&folder, &config)?;
-        let mut experiment = config.model.model().experiment(&config)?;
-        let weights = weights(&folder, &config, &mut *experiment)?;
-        Ok(format!("{}\nweights {weights:016x}", test_lines(&experiment.evaluate(&config)?)))
+        check_weights(&folder, &config)?;
+        let mut experiment = config.experiment()?;
+        let weights = load_weights(&folder, &config, &mut *experiment)?;
+        Ok(format!("{}\nweights {weights:016x}", test_lines(&experiment.evaluate()?)))
     }
 }
 
-/// Gives a model the weights of a run, if they came of these options, and says which they are.
-pub(super) fn weights(folder: &RunFolder, config: &Config, experiment: &mut dyn Experiment) -> Result<u64> {
+/// Gives a model the weights of a run, if they come from these options, and returns their fingerprint.
+pub(super) fn load_weights(
+    folder: &RunFolder,
+    config: &Config,
+    experiment: &mut dyn Experiment,
+) -> Result<u64> {
     let settings = config.settings()?;
     folder.load_of(experiment.model_mut(), &settings).with_context(|| unusable(folder))
 }
 
-/// Whether the weights of a run, if it has any, came of these options.
-pub(super) fn belong(folder: &RunFolder, config: &Config) -> Result<()> {
+/// Whether the weights of a run, if it has any, come from these options.
+pub(super) fn check_weights(folder: &RunFolder, config: &Config) -> Result<()> {
     folder.check_of(&config.settings()?).with_context(|| unusable(folder))
 }
 

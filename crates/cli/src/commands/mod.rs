@@ -1,10 +1,11 @@
-//! The subcommands: a file each. Each gives what is to be printed.
+//! The subcommands: a file each. Each returns what is to be printed.
 
 #[cfg(feature = "check")]
 mod check;
 #[cfg(not(feature = "check"))]
 #[path = "no_check.rs"]
 mod check;
+mod config_file;
 mod eval;
 mod models;
 mod resume;
@@ -16,6 +17,7 @@ mod train;
 
 use anyhow::Result;
 use clap::Subcommand;
+pub(crate) use config_file::with_model_of_file;
 use wengert::train::{Measures, MetricKind};
 
 #[derive(Debug, Subcommand)]
@@ -24,32 +26,32 @@ pub(crate) enum Command {
     ///
     /// A part of the data is held out to test on. The same options give the same weights, bit by bit, on any number of threads,
     /// and however often the run was stopped and resumed. Ctrl-C ends it after the step, with a checkpoint.
-    Train(Box<train::Train>),
+    Train(Box<train::TrainArgs>),
     /// Go on with a run that was stopped, from its newest checkpoint
     ///
     /// The results are those of a run that was not stopped, to the last bit.
-    Resume(resume::Resume),
+    Resume(resume::ResumeArgs),
     /// Evaluate a trained model on its held-out samples again
     ///
     /// The model and the test split are rebuilt from the config.toml of its run: the numbers are those that training
     /// ended with, to the last digit.
-    Eval(eval::Eval),
+    Eval(eval::EvalArgs),
     /// Let a trained model make something: text, images, a translation, a forecast
-    Sample(sample::Sample),
+    Sample(sample::SampleArgs),
     /// Show the layers of a model and their parameters
-    Summary(summary::Summary),
+    Summary(summary::SummaryArgs),
     /// List the models that can be trained
-    Models(models::Models),
+    Models(models::ModelsArgs),
     /// Prove the gradient of every operation against finite differences, on this machine
     ///
     /// Each operation is put through its property tests on generated inputs: first and second order, broadcast, empty and
     /// strided operands, kinks, f32 against f64, one thread against three. The exit code is 1 if anything fails.
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// Step through a computation and its gradient, forward and back
     ///
     /// In a terminal, arrow keys step; each step shows the node, its local derivative, the formula with numbers put in,
     /// and what is accumulated where. As a page (--out page.html) it does the same in a browser, from a single file.
-    Step(step::Step),
+    Step(step::StepArgs),
 }
 
 impl Command {
@@ -66,9 +68,6 @@ impl Command {
         }
     }
 }
-
-/// How many samples are evaluated at once: sums depend on it in their last bits, so it is the same everywhere.
-pub(crate) const EVALUATION_BATCH: usize = 256;
 
 /// A test score as `train` and `eval` both print it, to the last bit: shares first.
 fn test_lines(score: &Measures) -> String {

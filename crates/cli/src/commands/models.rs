@@ -1,30 +1,30 @@
 //! `wengert models`: what can be trained, on what, and what to expect.
 
-use crate::values::spelt;
+use crate::options::values::name_of;
 use crate::zoo::Architecture;
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub(crate) struct Models {}
+pub(crate) struct ModelsArgs {}
 
-impl Models {
+impl ModelsArgs {
     pub(crate) fn run(self) -> String {
         let all = Architecture::all();
         let width = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let lines = all.iter().filter_map(|(name, about)| {
             let model = Architecture::named(name)?;
-            let model = model.model();
-            let data: Vec<String> = model.data().iter().map(|d| spelt(*d)).collect();
-            let usual = model.usual(model.data()[0]);
+            let about_model = model.model().about();
+            let data: Vec<String> = about_model.data.iter().map(|d| name_of(*d)).collect();
+            let defaults = model.model().defaults(about_model.data[0]);
             let usual = format!(
                 "{} epochs of batches of {}, {} at {}, {}",
-                usual.epochs,
-                usual.batch_size,
-                spelt(usual.optimizer),
-                usual.lr,
-                spelt(usual.schedule)
+                defaults.epochs,
+                defaults.batch_size,
+                name_of(defaults.optimizer),
+                defaults.lr,
+                name_of(defaults.schedule)
             );
-            let (data, expect, indent) = (data.join(", "), model.expect(), " ".repeat(width + 2));
+            let (data, expect, indent) = (data.join(", "), about_model.expect, " ".repeat(width + 2));
             let mut lines =
                 vec![format!("data: {data}"), format!("usually: {usual}"), format!("expect: {expect}")];
             let also = Architecture::aliases(name);

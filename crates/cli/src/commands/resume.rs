@@ -2,17 +2,16 @@
 
 use super::run::{self, Run};
 use crate::config::Config;
-use crate::failure::printable;
-use crate::values;
+use crate::options::values;
+use crate::output::warn;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use wengert::train::{RunFolder, Snapshot};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Resume {
+pub(crate) struct ResumeArgs {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 
@@ -38,11 +37,11 @@ Examples:
   wengert resume runs/mine --checkpoint 200   from there, not from the newest
   wengert resume runs/mine --epochs 300       further than it was to go";
 
-impl Resume {
+impl ResumeArgs {
     pub(crate) fn run(self) -> Result<String> {
         let folder = RunFolder::open(&self.run_dir)
             .context("nothing to resume; `wengert train mlp` makes a run and prints its folder")?;
-        let begun = Config::of(&folder)?;
+        let begun = Config::read(&folder)?;
         let _lock = folder.lock()?;
         run::threads(self.threads.or(begun.threads))?;
         let config = Config { epochs: self.epochs.unwrap_or(begun.epochs), ..begun.clone() };
@@ -65,14 +64,14 @@ impl Resume {
             let versions = format!("version {}, and this is {}", begun.version, env!("CARGO_PKG_VERSION"));
             warn(&format!("the run was begun by {versions}: it may not end with the same bits"));
         }
-        let mut experiment = config.model.model().experiment(&config)?;
+        let mut experiment = config.experiment()?;
         if config != begun {
             folder.write_config(&config)?;
         }
-        Run { config: &config, folder: &folder, resume }.of(&mut *experiment)
+        Run { config: &config, folder: &folder, resume }.train(&mut *experiment)
     }
 
-    /// What the run goes on from; nothing if it was stopped before its first checkpoint.
+    /// What the run continues from, or nothing if it was stopped before its first checkpoint.
     fn checkpoint(&self, config: &Config, folder: &RunFolder) -> Result<Option<Snapshot>> {
         let shown = folder.path().display();
         let checkpoints = Run::checkpoints(config, folder);
@@ -105,9 +104,4 @@ impl Resume {
         };
         Ok(Some(Snapshot::read(path).context("the checkpoint cannot be used")?))
     }
-}
-
-fn warn(message: &str) {
-    // If the standard error is closed, nobody reads it.
-    let _ = writeln!(io::stderr(), "warning: {}", printable(message));
 }

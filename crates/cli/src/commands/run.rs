@@ -1,10 +1,9 @@
 //! The run itself, from its beginning or from a checkpoint: what `train` and `resume` share.
 
-use super::{EVALUATION_BATCH, test_lines};
-use crate::Interrupted;
+use super::test_lines;
 use crate::config::Config;
-use crate::values::Every;
-use crate::zoo::Experiment;
+use crate::output::Interrupted;
+use crate::zoo::{EVALUATION_BATCH, Experiment};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{
-    self, Checkpoints, Epoch, FitConfig, FitReport, GradientFlow, Gradients, Observer, RunPlan, StopReason,
+    self, Checkpoints, Epoch, Every, FitConfig, FitReport, GradientFlow, Gradients, Monitor, Observer,
+    Progress, RunFolder, RunPlan, Snapshot, Step, StopReason, TensorBoard,
 };
-use wengert::train::{Monitor, Progress, RunFolder, Snapshot, Step, TensorBoard};
 
-/// How old the metrics in the folder may be: writing them at each of many short epochs would take longer than these.
-const FRESH: Duration = Duration::from_secs(1);
+/// The time between two writes of the metrics: at each of many short epochs, they would take longer than the epochs.
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts as many threads as were asked for.
 pub(crate) fn threads(n: Option<usize>) -> Result<()> {
@@ -26,7 +25,7 @@ pub(crate) fn threads(n: Option<usize>) -> Result<()> {
     pool.with_context(|| format!("{n} threads cannot be started; ask for fewer"))
 }
 
-/// Trains and keeps what comes of it.
+/// A run: it trains, and writes its results.
 pub(crate) struct Run<'r> {
     pub(crate) config: &'r Config,
     pub(crate) folder: &'r RunFolder,
@@ -36,14 +35,12 @@ pub(crate) struct Run<'r> {
 impl Run<'_> {
     /// Where the run saves itself. Without an interval, only when it is interrupted.
     pub(crate) fn checkpoints(config: &Config, folder: &RunFolder) -> Checkpoints {
-        let every = config.checkpoint_every.unwrap_or(Every::NEVER);
-        Checkpoints::new(folder.checkpoints(), every.into()).keep(config.keep_checkpoints)
+        let every = config.checkpoint_every.unwrap_or(Every::Epochs(usize::MAX));
+        Checkpoints::new(folder.checkpoints(), every).keep(config.keep_checkpoints)
     }
-}
 
-impl Run<'_> {
-    /// Trains, and gives what is to be printed.
-    pub(crate) fn of(self, experiment: &mut dyn Experiment) -> Result<String> {
+    /// Trains, and returns what is to be printed.
+    pub(crate) fn train(self, experiment: &mut dyn Experiment) -> Result<String> {
         let Run { config, folder, resume } = self;
         let watch = match (&config.watch, config.patience) {
             (None, None) => None,
@@ -54,7 +51,7 @@ impl Run<'_> {
         };
         let schedule = train::Schedule::from(config.schedule);
         let settings = config.settings()?;
-        let signals = Signals::waited_for()?;
+        let signals = Signals::listen()?;
         let fit_config = FitConfig {
             epochs: config.epochs,
             seed: config.seed,
@@ -67,39 +64,40 @@ impl Run<'_> {
             settings: Some(settings.clone()),
             stop: Some(signals.stop.clone()),
         };
-        let mut keeper = Keeper {
-            progress: Progress::stderr(),
+        let board = config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?;
+        let flow = config.gradient_flow.then(GradientFlow::new);
+        let mut observer = RunObserver {
+            watchers: (Progress::stderr(), (board, flow)),
             config,
             folder,
             stop: signals.stop.clone(),
-            rescued: None,
+            saved_elsewhere: None,
             epochs: Vec::new(),
             written: Instant::now(),
             done: 0,
             failed: None,
-            board: config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?,
-            flow: config.gradient_flow.then(GradientFlow::new),
         };
-        let trained = experiment.fit(config, &fit_config, &mut keeper);
+        let trained = experiment.fit(&config.step_options(), &fit_config, &mut observer);
         // What was measured before a failure is kept too.
-        if !keeper.epochs.is_empty() {
-            let written = folder.write_metrics(&keeper.epochs);
-            keeper.note(written);
+        if !observer.epochs.is_empty() {
+            let written = folder.write_metrics(&observer.epochs);
+            observer.note(written);
         }
         let fitted = trained?;
         if fitted.ended == StopReason::Interrupted {
-            let (path, done) = (keeper.rescued.as_ref().unwrap_or(folder).path().display(), keeper.done);
+            let path = observer.saved_elsewhere.as_ref().unwrap_or(folder).path().display();
+            let done = observer.done;
             let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
             // As if it had been Ctrl-C, if nobody knows.
             bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
-        let kept = keep(config, folder, experiment, &fitted, &mut keeper);
-        let written = match (kept, keeper.failed.take()) {
+        let written = write_results(config, folder, experiment, &fitted, &mut observer);
+        let written = match (written, observer.failed.take()) {
             (Ok(weights), None) => Ok(weights),
             (Ok(_), Some(e)) => Err((e.into(), None)),
             (Err(e), _) => Err((
                 e,
-                Some(rescued(config, folder, |instead| {
+                Some(save_elsewhere(config, folder, |instead| {
                     instead.save_of(experiment.model(), &settings)?;
                     instead.write_metrics(&fitted.epochs)
                 })),
@@ -107,10 +105,10 @@ impl Run<'_> {
         };
         let weights = match written {
             Ok(weights) => weights,
-            Err((e, rescued)) => {
+            Err((e, elsewhere)) => {
                 let shown = folder.path().display();
                 let e = e.context(format!("not all files of the run could be written to {shown}"));
-                return Err(match rescued {
+                return Err(match elsewhere {
                     None => e,
                     Some(Ok(instead)) => e.context(format!(
                         "the weights and options are in {} instead",
@@ -130,7 +128,7 @@ impl Run<'_> {
             (_, Some(best)) => format!("best epoch {best} of {}\n", fitted.epochs.len()),
             _ => String::new(),
         };
-        let flow = keeper.flow.map(|flow| format!("{flow}\n")).unwrap_or_default();
+        let flow = observer.watchers.1.1.map(|flow| format!("{flow}\n")).unwrap_or_default();
         Ok(format!(
             "{flow}{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
             test_lines(&last.test),
@@ -139,13 +137,13 @@ impl Run<'_> {
     }
 }
 
-/// Writes all that a run leaves behind, the weights first, and gives their fingerprint.
-fn keep(
+/// Writes all files of a run, the weights first, and returns their fingerprint.
+fn write_results(
     config: &Config,
     folder: &RunFolder,
     experiment: &dyn Experiment,
     fitted: &FitReport,
-    keeper: &mut Keeper<'_>,
+    observer: &mut RunObserver<'_>,
 ) -> Result<u64> {
     let weights = folder.save_of(experiment.model(), &config.settings()?)?;
     if !folder.path().join("config.toml").exists() {
@@ -153,23 +151,23 @@ fn keep(
         folder.write_config(config)?;
     }
     folder.write_metrics(&fitted.epochs)?;
-    let name = config.model.model().name();
+    let name = config.model.model().about().name;
     let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
     folder.write_curves(&title, &fitted.epochs)?;
     for (name, images) in experiment.pictures()? {
         let picture = grid(&images, &GridConfig::default())?;
         image::write(folder.path().join(format!("{name}.png")), &picture)?;
-        if let Some(board) = &mut keeper.board {
-            board.events().image(name, keeper.done, &picture)?;
+        if let Some(board) = &mut observer.watchers.1.0 {
+            board.events().image(name, observer.done, &picture)?;
             board.events().flush()?;
         }
     }
     Ok(weights)
 }
 
-/// What could not be written to the run's folder, and the options, in another, which `wengert eval` or `resume` take: beside the
-/// run's, or else where temporary files go.
-fn rescued(
+/// Writes what could not be written to the run's folder, and the options, to another, which `wengert eval` or `resume` take: beside
+/// the run's, or else where temporary files go.
+fn save_elsewhere(
     config: &Config,
     folder: &RunFolder,
     write: impl Fn(&RunFolder) -> train::Result<()>,
@@ -192,7 +190,7 @@ fn rescued(
     in_one(&beside).or_else(|_| in_one(&std::env::temp_dir()))
 }
 
-/// The signals after which a run saves itself and ends.
+/// The signals that make a run save itself and end.
 struct Signals {
     /// Becomes true at the first; a second one ends the program at once.
     stop: Arc<AtomicBool>,
@@ -200,7 +198,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn waited_for() -> Result<Self> {
+    fn listen() -> Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let signals = Signals { stop: Arc::default(), number: Arc::default() };
         let mut all = vec![SIGINT, SIGTERM];
@@ -219,7 +217,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Which came.
+    /// The signal that came.
     fn which(&self) -> Option<u8> {
         u8::try_from(self.number.load(Ordering::Relaxed)).ok().filter(|n| *n > 0)
     }
@@ -234,64 +232,49 @@ fn hangup_is_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Shows the run and keeps its metrics up to date.
-struct Keeper<'r> {
-    progress: Progress<'r>,
+/// Shows the run, and keeps its metrics up to date.
+struct RunObserver<'r> {
+    watchers: (Progress<'r>, (Option<TensorBoard>, Option<GradientFlow>)),
     config: &'r Config,
     folder: &'r RunFolder,
     stop: Arc<AtomicBool>,
     /// Where the run was saved when it was interrupted and could not be saved in its folder.
-    rescued: Option<RunFolder>,
+    saved_elsewhere: Option<RunFolder>,
     epochs: Vec<Epoch>,
     written: Instant,
     done: usize,
-    /// The first file that could not be written; the run goes on all the same, since there may be room again at its end.
+    /// The first file that could not be written. The run continues, since there may be room again at its end.
     failed: Option<train::Error>,
-    board: Option<TensorBoard>,
-    flow: Option<GradientFlow>,
 }
 
-impl Keeper<'_> {
+impl RunObserver<'_> {
     fn note(&mut self, written: train::Result<()>) {
         if let (Err(e), None) = (written, &self.failed) {
-            self.progress.warning(&format!("{e}; the run goes on"));
+            self.watchers.warning(&format!("{e}; the run goes on"));
             self.failed = Some(e);
         }
     }
 }
 
-impl Observer for Keeper<'_> {
+impl Observer for RunObserver<'_> {
     fn start(&mut self, plan: &RunPlan) {
-        self.progress.start(plan);
-        if let Some(board) = &mut self.board {
-            board.start(plan);
-        }
+        self.watchers.start(plan);
     }
     fn gradients(&mut self, gradients: &Gradients<'_>) {
-        if let Some(board) = &mut self.board {
-            board.gradients(gradients);
-        }
-        if let Some(flow) = &mut self.flow {
-            flow.gradients(gradients);
-        }
+        self.watchers.gradients(gradients);
     }
     fn step(&mut self, step: &Step) {
         self.done = step.done;
-        self.progress.step(step);
-        if let Some(board) = &mut self.board {
-            board.step(step);
-        }
+        self.watchers.step(step);
     }
     fn warning(&mut self, message: &str) {
-        self.progress.warning(message);
+        self.watchers.warning(message);
     }
     fn epoch(&mut self, epochs: &[Epoch]) -> train::Result<()> {
-        self.progress.epoch(epochs)?;
-        if let Some(written) = self.board.as_mut().map(|board| board.epoch(epochs)) {
-            self.note(written);
-        }
+        let written = self.watchers.epoch(epochs);
+        self.note(written);
         self.epochs = epochs.to_vec();
-        if self.written.elapsed() > FRESH {
+        if self.written.elapsed() > METRICS_INTERVAL {
             let written = self.folder.write_metrics(epochs);
             self.note(written);
             self.written = Instant::now();
@@ -299,21 +282,20 @@ impl Observer for Keeper<'_> {
         Ok(())
     }
     fn saving(&mut self) -> train::Result<()> {
-        if let Some(written) = self.board.as_mut().map(Observer::saving) {
-            self.note(written);
-        }
+        let written = self.watchers.saving();
+        self.note(written);
         Ok(())
     }
     fn unsaved(&mut self, snapshot: &Snapshot, error: &train::Error) -> bool {
-        self.progress.warning(&format!("{error}"));
+        self.watchers.warning(&format!("{error}"));
         let interrupted = self.stop.load(Ordering::Relaxed) && snapshot.epochs().is_ok();
         if interrupted {
             // There is no later: it is saved elsewhere, or the run ends with the error.
-            let written = rescued(self.config, self.folder, |instead| {
+            let written = save_elsewhere(self.config, self.folder, |instead| {
                 Run::checkpoints(self.config, instead).write(self.done, snapshot).map(drop)
             });
-            self.rescued = written.ok();
-            return self.rescued.is_some();
+            self.saved_elsewhere = written.ok();
+            return self.saved_elsewhere.is_some();
         }
         let again = train::Error::Argument {
             call: "checkpoints",
@@ -324,12 +306,9 @@ impl Observer for Keeper<'_> {
         true
     }
     fn saved(&mut self, path: &Path) {
-        self.progress.saved(path);
+        self.watchers.saved(path);
     }
     fn finish(&mut self) {
-        self.progress.finish();
-        if let Some(board) = &mut self.board {
-            board.finish();
-        }
+        self.watchers.finish();
     }
 }

@@ -1,9 +1,9 @@
 //! `wengert sample`: what a trained model makes.
 
-use super::eval::{belong, weights};
+use super::eval::{check_weights, load_weights};
 use crate::config::Config;
-use crate::values;
-use crate::zoo::{self, Wanted};
+use crate::options::values;
+use crate::zoo::{Sample, SampleOptions};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Sample {
+pub(crate) struct SampleArgs {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 
@@ -54,33 +54,33 @@ Examples:
   wengert sample runs/seq2seq-seed0 --prompt 'New Zealand'
   wengert sample runs/forecaster-seed0 --out forecast.csv";
 
-/// Images side by side: as many as make a square, or a little less high.
+/// The number of images in a row: of a square, or of a little less than one.
 fn columns(n: usize) -> usize {
     (1..=n).find(|c| c * c >= n).unwrap_or(1)
 }
 
-impl Sample {
+impl SampleArgs {
     pub(crate) fn run(self) -> Result<String> {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to sample from; `wengert train gpt` makes a run and prints its folder")?;
-        let config = Config::of(&folder)?;
+        let config = Config::read(&folder)?;
         ensure!(
             self.prompt.as_deref() != Some(""),
             "--prompt: expected at least one character, found an empty text; without --prompt, a language model begins a line"
         );
-        belong(&folder, &config)?;
-        let model = config.model.model();
-        let mut experiment = model.experiment(&config)?;
-        weights(&folder, &config, &mut *experiment)?;
-        let wanted = Wanted {
+        check_weights(&folder, &config)?;
+        let mut experiment = config.experiment()?;
+        load_weights(&folder, &config, &mut *experiment)?;
+        let options = SampleOptions {
             count: self.count,
             prompt: self.prompt,
             length: self.length,
             decoding: Decoding { temperature: self.temperature, top_k: self.top_k },
             seed: self.seed,
         };
-        match experiment.sample(&wanted).with_context(|| format!("sampling from {} failed", model.name()))? {
-            zoo::Sample::Text(text) => match self.out {
+        let failed = || format!("sampling from {} failed", config.model.model().about().name);
+        match experiment.sample(&options).with_context(failed)? {
+            Sample::Text(text) => match self.out {
                 None => Ok(text),
                 Some(path) => {
                     write_whole(&path, format!("{text}\n").as_bytes())
@@ -88,7 +88,7 @@ impl Sample {
                     Ok(format!("wrote {}", path.display()))
                 }
             },
-            zoo::Sample::Images(images) => {
+            Sample::Images(images) => {
                 let path = self.out.unwrap_or_else(|| folder.path().join("samples.png"));
                 let grid = GridConfig { columns: columns(images.shape()[0]), ..GridConfig::default() };
                 write_grid(&path, &images, &grid)?;

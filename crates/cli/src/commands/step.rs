@@ -3,9 +3,10 @@
 mod regions;
 mod view;
 
-use super::eval::{belong, weights};
+use super::eval::{check_weights, load_weights};
 use crate::config::Config;
-use crate::values::Activation;
+use crate::options::names::ActivationName;
+use crate::options::values;
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use wengert::Tape;
 use wengert::nn::state::write_whole;
 use wengert::nn::zoo::{Mlp, MlpConfig};
-use wengert::nn::{Layer, for_each_param_mut};
+use wengert::nn::{Activation, Layer, for_each_param_mut};
 use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::trace::expression::Expression;
@@ -25,7 +26,7 @@ use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Step {
+pub(crate) struct StepArgs {
     /// An expression, a model of the zoo, the folder of a run, or the file of a trace
     #[arg(value_name = "EXPRESSION | MODEL | RUN_DIR | TRACE.json", allow_hyphen_values = true)]
     what: String,
@@ -35,7 +36,7 @@ pub(crate) struct Step {
     at: Vec<(String, f64)>,
 
     /// The widths of the perceptron's layers, from the input to the output [default: 2,3,1]
-    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = crate::values::count::<512>)]
+    #[arg(long, value_name = "N,N,..", value_delimiter = ',', value_parser = values::count::<512>)]
     widths: Vec<usize>,
 
     /// Show the perceptron in vectors and matrices; without it every number is a node
@@ -44,7 +45,7 @@ pub(crate) struct Step {
 
     /// The function between the layers of the perceptron [default: tanh]
     #[arg(long, value_name = "NAME")]
-    activation: Option<Activation>,
+    activation: Option<ActivationName>,
 
     /// Show the linear regions of the perceptron, of one input and with relu, and nothing else
     #[arg(long, conflicts_with_all = ["format", "explain"])]
@@ -93,8 +94,8 @@ Examples:
   wengert step runs/vae-seed0                 the same with the weights that were learned
   wengert step 'x*sin(x)' --at x=2 --explain x";
 
-/// The most nodes of a network of numbers.
-const NODES: usize = 20_000;
+/// The largest number of nodes of a network of numbers.
+const MAX_NODES: usize = 20_000;
 
 fn assignment(text: &str) -> Result<(String, f64), String> {
     let expected = || format!("expected a name and a number such as w=2, found {text:?}");
@@ -103,7 +104,7 @@ fn assignment(text: &str) -> Result<(String, f64), String> {
     if name.trim().is_empty() { Err(expected()) } else { Ok((name.trim().to_owned(), value)) }
 }
 
-impl Step {
+impl StepArgs {
     pub(crate) fn run(self) -> Result<String> {
         if self.regions {
             return self.regions();
@@ -205,8 +206,8 @@ impl Step {
     fn recorded(&self, path: &Path) -> Result<Option<Trace>> {
         let run = path.is_dir() && path.join("config.toml").is_file();
         let config = match Architecture::named(&self.what) {
-            Some(model) => Config { seed: self.seed, ..Config::usual(model) },
-            None if run => Config::of(&RunFolder::open(path)?)?,
+            Some(model) => Config { seed: self.seed, ..Config::default_of(model) },
+            None if run => Config::read(&RunFolder::open(path)?)?,
             None => return Ok(None),
         };
         let folder = match run && Architecture::named(&self.what).is_none() {
@@ -214,11 +215,11 @@ impl Step {
             false => None,
         };
         if let Some(folder) = &folder {
-            belong(folder, &config)?;
+            check_weights(folder, &config)?;
         }
-        let mut experiment = config.model.model().experiment(&config)?;
+        let mut experiment = config.experiment()?;
         if let Some(folder) = &folder {
-            weights(folder, &config, &mut *experiment)?;
+            load_weights(folder, &config, &mut *experiment)?;
         }
         // Parameters are told their names by whoever may change them.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
@@ -235,7 +236,7 @@ impl Step {
         ensure!(self.what == "mlp", "--regions is for the model mlp");
         let widths = if self.widths.is_empty() { vec![1, 8, 8, 1] } else { self.widths.clone() };
         ensure!(
-            widths[0] == 1 && self.activation.is_none_or(|a| a == Activation::Relu),
+            widths[0] == 1 && self.activation.is_none_or(|a| a == ActivationName::Relu),
             "--regions is for networks of one input with relu, such as --widths 1,8,8,1 --activation relu"
         );
         let units: usize = widths.iter().sum();
@@ -243,7 +244,7 @@ impl Step {
             units <= 2048,
             "a network of {units} units has more linear regions than can be read; take fewer"
         );
-        let net = self.perceptron(&widths, wengert::nn::Activation::Relu)?;
+        let net = self.perceptron(&widths, Activation::Relu)?;
         let text = regions::table(&net.weights, &net.biases);
         let Some(path) = &self.out else { return Ok(text) };
         write_whole(path, format!("{text}\n").as_bytes())
@@ -255,10 +256,10 @@ impl Step {
     fn network(&self) -> Result<Trace> {
         let widths = if self.widths.is_empty() { vec![2, 3, 1] } else { self.widths.clone() };
         let nodes: usize = widths.windows(2).map(|w| (w[0] + 3) * w[1]).sum();
-        if !self.vector && nodes > NODES {
+        if !self.vector && nodes > MAX_NODES {
             bail!("every number is a node, {nodes} of them; with --vector, a matrix is one");
         }
-        let activation = wengert::nn::Activation::from(self.activation.unwrap_or(Activation::Tanh));
+        let activation = Activation::from(self.activation.unwrap_or(ActivationName::Tanh));
         let net = self.perceptron(&widths, activation)?;
         if self.vector {
             return Ok(net.vector(&|z| activation.forward(z))?);
@@ -270,7 +271,7 @@ impl Step {
     }
 
     /// Its weights, an input and a target, all by the seed.
-    fn perceptron(&self, widths: &[usize], activation: wengert::nn::Activation) -> Result<Network> {
+    fn perceptron(&self, widths: &[usize], activation: Activation) -> Result<Network> {
         let &[inputs, .., outputs] = widths else {
             bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
         };

@@ -9,7 +9,7 @@ use wengert::train::RunFolder;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Summary {
+pub(crate) struct SummaryArgs {
     /// A model, with its default options, or the folder of a run
     #[arg(value_name = "MODEL | RUN_DIR", default_value = "mlp")]
     what: PathBuf,
@@ -20,18 +20,18 @@ Examples:
   wengert summary mlp
   wengert summary runs/mlp-seed0";
 
-impl Summary {
+impl SummaryArgs {
     pub(crate) fn run(self) -> Result<String> {
         let config = match self.what.to_str().and_then(Architecture::named) {
-            Some(model) => Config::usual(model),
+            Some(model) => Config::default_of(model),
             None => {
                 let folder = open(&self.what)?;
-                let config = Config::of(&folder)?;
-                super::eval::belong(&folder, &config)?;
+                let config = Config::read(&folder)?;
+                super::eval::check_weights(&folder, &config)?;
                 config
             }
         };
-        let experiment = config.model.model().experiment(&config)?;
+        let experiment = config.experiment()?;
         Ok(wengert::nn::Summary::of(experiment.model()).to_string())
     }
 }

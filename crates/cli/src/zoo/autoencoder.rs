@@ -1,11 +1,11 @@
 //! The autoencoder's options.
 
-use super::vae::side_by_side;
-use super::{Experiment, Model, SHOWN, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values::{self, Activation};
-use anyhow::{Result, ensure};
+use super::pixels::{first_samples, images_or_rows, reconstructions};
+use super::{About, Experiment, Model, NOT_FOR_ROWS, Supervised};
+use crate::data::Scale;
+use crate::options::names::{ActivationName, Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
+use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use wengert::Tape;
@@ -15,7 +15,7 @@ use wengert::nn::{GaussianNoise, Layer};
 use wengert::ops::random::Rng;
 use wengert::train::{Outcome, task};
 
-const WIDEST: usize = 1 << 14;
+const MAX_WIDTH: usize = 1 << 14;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,10 +26,10 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Autoencoder {
+pub(crate) struct AutoencoderOptions {
     /// The widths of the encoder's hidden layers; the decoder has them the other way round
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', default_value = "128")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     hidden: Vec<usize>,
 
     /// Convolutions instead of fully connected layers, for images whose side is a multiple of 4
@@ -48,7 +48,7 @@ pub(crate) struct Autoencoder {
 
     /// The function after each hidden layer
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
-    activation: Activation,
+    activation: ActivationName,
 
     /// The standard deviation of noise that it learns to take out
     #[arg(long, value_name = "STD", default_value_t = 0.0, value_parser = values::weight_decay)]
@@ -56,58 +56,48 @@ pub(crate) struct Autoencoder {
     noise: f64,
 }
 
-impl Model for Autoencoder {
-    fn name(&self) -> &'static str {
-        "autoencoder"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "a mean square error of 0.02 a pixel of the digits, from 8 numbers each"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(10) },
-            false => Usual::epochs(100),
+impl Model for AutoencoderOptions {
+    fn about(&self) -> About {
+        About {
+            name: "autoencoder",
+            data: IMAGES,
+            expect: "a mean square error of 0.02 a pixel of the digits, from 8 numbers each",
+            refuses: NOT_FOR_ROWS,
         }
     }
 
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_ROWS
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 128, lr: 0.001, ..Defaults::epochs(10) },
+            false => Defaults::epochs(100),
+        }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let images = config.data.images(config, Scale::Unit)?;
-        let (channels, size) = images.square()?;
-        let mut rng = Rng::seed(config.seed);
-        let (data, model) = if self.convolutional {
-            ensure!(size.is_multiple_of(4), "expected images whose side is a multiple of 4, found {size}");
-            (images, zoo::Autoencoder::convolutional(channels, size, self.channels, self.latent, &mut rng))
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (data, shape) = images_or_rows(options, self.convolutional, Scale::Unit)?;
+        let mut rng = Rng::seed(options.seed);
+        let model = if self.convolutional {
+            let [channels, size, _] = shape;
+            zoo::Autoencoder::convolutional(channels, size, self.channels, self.latent, &mut rng)
         } else {
-            let data = config.data.rows(config, Scale::Unit)?;
-            let shape = zoo::AutoencoderConfig {
+            let config = zoo::AutoencoderConfig {
                 inputs: data.first(),
                 hidden: self.hidden.clone(),
                 latent: self.latent,
                 activation: self.activation.into(),
                 loss: zoo::ReconstructionLoss::Squared,
             };
-            (data, zoo::Autoencoder::dense(&shape, &mut rng))
+            zoo::Autoencoder::dense(&config, &mut rng)
         };
         let noise = GaussianNoise::new(self.noise);
         let reconstruct = task(move |model: &zoo::Autoencoder<f32>, batch: &Batch, tape: &Tape<f32>| {
             let x = tape.constant(&batch.inputs);
             Outcome::of(model.denoising_loss(noise.forward(x), x), batch.len())
         });
-        let shape = [channels, size, size];
-        let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
+        let originals = first_samples(&data.test)?;
         Supervised::new(model, data.train, data.test, reconstruct)
-            .shows(move |model| {
-                Ok(vec![("reconstructions", side_by_side(&held_out, &model.reconstruct(&held_out)?, shape)?)])
+            .pictures(move |model| {
+                Ok(vec![reconstructions(&originals, &model.reconstruct(&originals)?, shape)?])
             })
             .boxed()
     }

@@ -1,11 +1,10 @@
 //! The recurrent language model's options.
 
-use super::{Experiment, Model, Sample, Supervised, Usual, Wanted};
-use crate::config::Config;
-use crate::data::{Data, TEXTS};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES, Sample, SampleOptions, Supervised};
+use crate::options::names::{Data, TEXTS, names};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wengert::data::{TokenBatch, Vocabulary};
@@ -23,10 +22,10 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct CharRnn {
+pub(crate) struct CharRnnOptions {
     /// The kind of recurrence
     #[arg(long, value_name = "NAME", default_value = "lstm", help_heading = "Model")]
-    recurrence: Recurrence,
+    recurrence: RecurrenceName,
 
     /// The features of the state
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = values::count::<8192>)]
@@ -52,76 +51,65 @@ pub(crate) struct CharRnn {
     window: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Recurrence {
-    /// Elman's
-    Rnn,
-    /// Long short-term memory
-    Lstm,
-    /// Gated recurrent unit
-    Gru,
+names! {
+    RecurrenceName for zoo::Recurrence {
+        /// Elman's
+        Rnn,
+        /// Long short-term memory
+        Lstm,
+        /// Gated recurrent unit
+        Gru,
+    }
 }
 
-impl Model for CharRnn {
-    fn name(&self) -> &'static str {
-        "char-rnn"
+impl Model for CharRnnOptions {
+    fn about(&self) -> About {
+        About {
+            name: "char-rnn",
+            data: TEXTS,
+            expect: "a perplexity of 6 on the last fifth of Hamlet",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        TEXTS
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), ..Defaults::epochs(30) }
     }
 
-    fn expect(&self) -> &'static str {
-        "a perplexity of 6 on the last fifth of Hamlet"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), ..Usual::epochs(30) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let (train, test) = config.data.text(config)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (train, test) = options.text()?;
         let vocabulary = train.vocabulary().clone();
         let shape = zoo::CharRnnConfig {
             vocabulary: vocabulary.len(),
             embedding: self.embedding,
-            recurrence: match self.recurrence {
-                Recurrence::Rnn => zoo::Recurrence::Rnn,
-                Recurrence::Lstm => zoo::Recurrence::Lstm,
-                Recurrence::Gru => zoo::Recurrence::Gru,
-            },
+            recurrence: self.recurrence.into(),
             hidden: self.hidden,
             layers: self.layers,
             dropout: self.dropout,
         };
-        let model = zoo::CharRnn::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::CharRnn::with_config(&shape, &mut Rng::seed(options.seed));
         let (train, test) =
             (train.windows(self.window, self.window)?, test.windows(self.window, self.window)?);
         Supervised::<_, TokenBatch>::new(model, Arc::new(train), test, NextToken)
-            .makes(move |model, wanted| continued(model, &vocabulary, wanted))
+            .generates(move |model, options| continue_prompt(model, &vocabulary, options))
             .boxed()
     }
 }
 
-/// The prompt and what the model makes of it, as often as was asked for.
-pub(super) fn continued<M: LanguageModel<f32>>(
+/// Texts that begin with the prompt and that the model continues.
+pub(super) fn continue_prompt<M: LanguageModel<f32>>(
     model: &M,
     vocabulary: &Vocabulary,
-    wanted: &Wanted,
+    options: &SampleOptions,
 ) -> Result<Sample> {
-    let prompt = wanted.prompt.as_deref().unwrap_or("\n");
+    let prompt = options.prompt.as_deref().unwrap_or("\n");
     ensure!(!prompt.is_empty(), "--prompt: expected at least one character to go on from");
     let prompt =
         vocabulary.encode(prompt).context("--prompt: the model knows only the characters of its text")?;
-    let mut rng = Rng::seed(wanted.seed);
+    let mut rng = Rng::seed(options.seed);
     let mut texts = Vec::new();
-    for _ in 0..wanted.count.unwrap_or(1) {
-        let ids = generate(model, &prompt, wanted.length, wanted.decoding, &mut rng)?;
+    for _ in 0..options.count.unwrap_or(1) {
+        let ids = generate(model, &prompt, options.length, options.decoding, &mut rng)?;
         texts.push(vocabulary.decode(&ids)?.trim_start_matches('\n').to_owned());
     }
     Ok(Sample::Text(texts.join("\n\n----\n\n")))

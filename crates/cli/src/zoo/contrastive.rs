@@ -1,10 +1,9 @@
 //! The options of contrastive learning.
 
-use super::represented::Represented;
-use super::{Experiment, Model, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale, augmentation};
-use crate::values::{self, Augment};
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Augment, Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -28,7 +27,7 @@ const LABELS: usize = 100;
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Contrastive {
+pub(crate) struct ContrastiveOptions {
     /// The channels of each stage of the encoder; every one but the first halves the image
     #[arg(long, value_name = "C,C,…", value_delimiter = ',', default_value = "16,32,64")]
     #[arg(value_parser = values::count::<2048>, help_heading = "Model")]
@@ -44,37 +43,35 @@ pub(crate) struct Contrastive {
     compare_at: f64,
 }
 
-impl Model for Contrastive {
-    fn name(&self) -> &'static str {
-        "contrastive"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "features on which a linear head with 100 labels is right for 91 % of the digits"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 128, ..Usual::epochs(10) },
-            false => Usual { batch_size: 128, ..Usual::epochs(30) },
+impl Model for ContrastiveOptions {
+    fn about(&self) -> About {
+        About {
+            name: "contrastive",
+            data: IMAGES,
+            expect: "features on which a linear head with 100 labels is right for 91 % of the digits",
+            refuses: &[],
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let few =
-            Config { labels: Some(config.labels.unwrap_or(LABELS)), augment: Vec::new(), ..config.clone() };
-        // Without a change there would be nothing to tell apart.
-        let usual = vec![Augment::Crop, Augment::Rotate, Augment::Noise];
-        let augment = if config.augment.is_empty() { usual } else { config.augment.clone() };
-        let changed = Config { augment, labels: None, ..config.clone() };
-        let labelled = config.data.images(&few, Scale::Standard)?.plain;
-        let plain = Config { augment: Vec::new(), labels: None, ..config.clone() };
-        let data = config.data.images(&plain, Scale::Standard)?;
-        let mut rng = Rng::seed(config.seed);
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 128, ..Defaults::epochs(10) },
+            false => Defaults { batch_size: 128, ..Defaults::epochs(30) },
+        }
+    }
+
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let labels = Some(options.labels.unwrap_or(LABELS));
+        let few = DataOptions { labels, augment: Vec::new(), ..options.clone() };
+        let all = DataOptions { labels: None, augment: Vec::new(), ..options.clone() };
+        let mut changed = DataOptions { labels: None, ..options.clone() };
+        if changed.augment.is_empty() {
+            // Without a change both views of an image would be the same.
+            changed.augment = vec![Augment::Crop, Augment::Rotate, Augment::Noise];
+        }
+        let labelled = few.images(Scale::Standard)?.plain;
+        let data = all.images(Scale::Standard)?;
+        let mut rng = Rng::seed(options.seed);
         let mut encoder = Sequential::new();
         let (mut inputs, features) = (data.first(), self.widths.last().copied().unwrap_or(1));
         for (stage, &outputs) in self.widths.iter().enumerate() {
@@ -93,8 +90,8 @@ impl Model for Contrastive {
         };
         let model = zoo::Contrastive::new(encoder.push(GlobalAvgPool), &shape, &mut rng);
         let views = |data: &wengert::data::Classification| -> Result<Views<_>> {
-            let change = augmentation(&changed, data)?.unwrap_or_default();
-            Ok(Views::new(data, change, config.seed))
+            let change = changed.augmentation(data)?.unwrap_or_default();
+            Ok(Views::new(data, change, changed.seed))
         };
         type Net = zoo::Contrastive<f32, Sequential<f32>>;
         let compare = task(|model: &Net, batch: &ViewBatch, tape: &Tape<f32>| {
@@ -103,6 +100,6 @@ impl Model for Contrastive {
         let features_of =
             |model: &Net, x: &Tensor<f32>| Ok(model.encoder.forward(Tape::eval().constant(x)).value()?);
         let (train, test) = (views(&data.plain)?, views(&data.test)?);
-        Represented::new(model, (Arc::new(train), test), compare, (features, features_of), labelled).boxed()
+        Supervised::new(model, Arc::new(train), test, compare).with_head((features, features_of), labelled)
     }
 }

@@ -1,9 +1,8 @@
 //! The forecaster's options.
 
-use super::{Experiment, Model, Sample, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, SERIES};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES, Sample, Supervised};
+use crate::options::names::{Data, SERIES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -25,7 +24,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Forecaster {
+pub(crate) struct ForecasterOptions {
     /// The points that it looks back on
     #[arg(long, value_name = "N", default_value_t = 22, value_parser = values::count::<65536>)]
     #[arg(help_heading = "Model")]
@@ -45,29 +44,22 @@ pub(crate) struct Forecaster {
     layers: usize,
 }
 
-impl Model for Forecaster {
-    fn name(&self) -> &'static str {
-        "forecaster"
+impl Model for ForecasterOptions {
+    fn about(&self) -> About {
+        About {
+            name: "forecaster",
+            data: SERIES,
+            expect: "the next three years of sunspots to 0.9 standard deviations",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        SERIES
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), ..Defaults::epochs(100) }
     }
 
-    fn expect(&self) -> &'static str {
-        "the next three years of sunspots to 0.9 standard deviations"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), ..Usual::epochs(100) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let (train, test, normalize) = config.data.series(config, self.past)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (train, test, normalize) = options.series(self.past)?;
         let features = train.values().shape()[1];
         let shape = zoo::ForecasterConfig {
             features,
@@ -76,7 +68,7 @@ impl Model for Forecaster {
             horizon: self.horizon,
             ..zoo::ForecasterConfig::default()
         };
-        let model = zoo::Forecaster::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Forecaster::with_config(&shape, &mut Rng::seed(options.seed));
         let forecast = task(|model: &zoo::Forecaster<f32>, batch: &SeriesBatch, tape: &Tape<f32>| {
             let future = batch.targets.select(2, 0).map_err(wengert::Error::from)?;
             let predicted = model.predict(tape.constant(&batch.inputs));
@@ -89,7 +81,7 @@ impl Model for Forecaster {
         let end = test.clone();
         let (train, test) = (train.windows(past, horizon, 1)?, test.windows(past, horizon, 1)?);
         Supervised::new(model, Arc::new(train), test, forecast)
-            .makes(move |model, _| {
+            .generates(move |model, _| {
                 let values = end.values();
                 ensure!(
                     values.shape()[0] >= past,

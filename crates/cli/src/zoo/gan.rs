@@ -1,11 +1,10 @@
 //! The options of the generative adversarial network.
 
-use super::vae::laid_out;
-use super::{Experiment, Model, Picture, RECORDED, SHOWN, Sample, Usual, Wanted};
-use crate::commands::EVALUATION_BATCH;
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Images, Scale};
-use crate::values::{self, Optimizer, Schedule};
+use super::pixels::{PICTURE_IMAGES, as_images, images_or_rows};
+use super::{About, EVALUATION_BATCH, Experiment, Model, Picture, RECORDED_SAMPLES, Sample, SampleOptions};
+use crate::data::{Images, Scale};
+use crate::options::names::{Data, IMAGES, OptimizerName, ScheduleName};
+use crate::options::{DataOptions, Defaults, StepOptions, values};
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -24,9 +23,9 @@ use wengert::train::{
 };
 use wengert::{Module, Tape, Var};
 
-const WIDEST: usize = 1 << 14;
-/// Images that the Fréchet distance and the inception score are taken over.
-const JUDGED: usize = 10_000;
+const MAX_WIDTH: usize = 1 << 14;
+/// The number of images that the Fréchet distance and the inception score are taken over.
+const SCORED_IMAGES: usize = 10_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,7 +37,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Gan {
+pub(crate) struct GanOptions {
     /// Convolutions instead of fully connected layers (DCGAN), for images whose side is a multiple of 4
     #[arg(long, help_heading = "Model")]
     convolutional: bool,
@@ -50,7 +49,7 @@ pub(crate) struct Gan {
 
     /// The widths of the generator's hidden layers; the discriminator has them the other way round
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', default_value = "128,256")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     hidden: Vec<usize>,
 
     /// The channels of the convolutions next to the image
@@ -60,7 +59,7 @@ pub(crate) struct Gan {
 
     /// What both play for
     #[arg(long, value_name = "NAME", default_value = "non-saturating", help_heading = "Model")]
-    game: Rules,
+    game: Game,
 
     /// The discriminator's steps for each of the generator's
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::count::<100>, help_heading = "Model")]
@@ -79,7 +78,7 @@ pub(crate) struct Gan {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Rules {
+pub(crate) enum Game {
     /// log D(x) + log(1 - D(G(z))), both ways
     Minimax,
     /// The generator makes log D(G(z)) large
@@ -88,68 +87,64 @@ pub(crate) enum Rules {
     Wasserstein,
 }
 
-impl Model for Gan {
-    fn name(&self) -> &'static str {
-        "gan"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "an inception score of 6.5 on the digits, where 10 is the most"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        Usual {
-            batch_size: 64,
-            optimizer: Optimizer::Adam,
-            lr: if data.is_large() { 0.0002 } else { 0.0005 },
-            weight_decay: 0.0,
-            schedule: Schedule::Constant,
-            ..Usual::epochs(if data.is_large() { 10 } else { 200 })
+impl Model for GanOptions {
+    fn about(&self) -> About {
+        About {
+            name: "gan",
+            data: IMAGES,
+            expect: "an inception score of 6.5 on the digits, where 10 is the most",
+            refuses: &["augment", "average", "clip_norm", "optimizer", "momentum"],
         }
     }
 
-    fn refuses(&self) -> &'static [&'static str] {
-        &["augment", "average", "clip_norm", "optimizer", "momentum"]
+    fn defaults(&self, data: Data) -> Defaults {
+        Defaults {
+            batch_size: 64,
+            optimizer: OptimizerName::Adam,
+            lr: if data.is_large() { 0.0002 } else { 0.0005 },
+            weight_decay: 0.0,
+            schedule: ScheduleName::Constant,
+            ..Defaults::epochs(if data.is_large() { 10 } else { 200 })
+        }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+    fn check(&self, options: &StepOptions) -> Result<()> {
         ensure!(
-            config.average.is_none() && config.clip_norm.is_none() && config.optimizer == Optimizer::Adam,
+            options.average.is_none()
+                && options.clip_norm.is_none()
+                && options.optimizer == OptimizerName::Adam,
             "gan trains both its networks with adam, without --average and --clip-norm"
         );
-        let images = config.data.images(config, Scale::Symmetric)?;
-        let (channels, size) = images.square()?;
-        let (latent, width) = (self.latent, self.channels);
-        let mut rng = Rng::seed(config.seed);
-        let (data, (generator, discriminator)) = if self.convolutional {
-            ensure!(size.is_multiple_of(4), "expected images whose side is a multiple of 4, found {size}");
-            let shape = zoo::DcganConfig { latent, channels, size, width };
-            (images, zoo::dcgan(&shape, &mut rng))
+        Ok(())
+    }
+
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (data, shape) = images_or_rows(options, self.convolutional, Scale::Symmetric)?;
+        let latent = self.latent;
+        let mut rng = Rng::seed(options.seed);
+        let (generator, discriminator) = if self.convolutional {
+            let [channels, size, _] = shape;
+            let config = zoo::DcganConfig { latent, channels, size, width: self.channels };
+            zoo::dcgan(&config, &mut rng)
         } else {
-            let data = config.data.rows(config, Scale::Symmetric)?;
             let (hidden, outputs) = (self.hidden.clone(), data.first());
-            let shape = zoo::GanConfig { latent, hidden, outputs, output: Activation::Tanh };
-            (data, zoo::dense_gan(&shape, &mut rng))
+            let config = zoo::GanConfig { latent, hidden, outputs, output: Activation::Tanh };
+            zoo::dense_gan(&config, &mut rng)
         };
-        let shape = [channels, size, size];
-        let judge_epochs = self.judge_epochs.unwrap_or(if config.data.is_large() { 3 } else { 30 });
+        let judge_epochs = self.judge_epochs.unwrap_or(if options.data.is_large() { 3 } else { 30 });
         let judge = (judge_epochs > 0).then(|| Judge::new(shape, data.plain.classes(), &mut rng));
         let game = match self.game {
-            Rules::Minimax => GanLoss::Minimax,
-            Rules::NonSaturating => GanLoss::NonSaturating,
-            Rules::Wasserstein => GanLoss::Wasserstein(self.penalty),
+            Game::Minimax => GanLoss::Minimax,
+            Game::NonSaturating => GanLoss::NonSaturating,
+            Game::Wasserstein => GanLoss::Wasserstein(self.penalty),
         };
         let model = Players { generator, discriminator, judge };
-        let options = self.clone();
-        Ok(Box::new(Played { model, options, game, data, shape, judge_epochs, seed: config.seed }))
+        let (options, seed) = (self.clone(), options.seed);
+        Ok(Box::new(GanExperiment { model, options, game, data, shape, judge_epochs, seed }))
     }
 }
 
-/// What is saved.
+/// The modules that are saved.
 #[derive(Module)]
 struct Players {
     generator: Sequential<f32>,
@@ -168,7 +163,7 @@ struct Judge {
     shape: [usize; 3],
 }
 
-/// Features of an image that the Fréchet distance looks at.
+/// The number of features of an image for the Fréchet distance.
 const FEATURES: usize = 64;
 
 impl Judge {
@@ -190,7 +185,7 @@ impl Judge {
     }
 
     /// Features and class probabilities of images or rows with values from -1 to 1.
-    fn looks_at(&self, images: &Tensor<f32>) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
+    fn judge(&self, images: &Tensor<f32>) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
         let [c, h, w] = self.shape;
         let tape = Tape::eval();
         let n = images.shape()[0];
@@ -208,15 +203,15 @@ impl Layer<f32> for Judge {
     }
 }
 
-/// What a judge thinks of images, batch by batch.
-fn looked_at(
+/// Features and class probabilities of `n` images, batch by batch.
+fn judge_batches(
     judge: &Judge,
     n: usize,
     mut images: impl FnMut(std::ops::Range<usize>) -> train::Result<Tensor<f32>>,
 ) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
     let (mut features, mut probabilities) = (Vec::new(), Vec::new());
     for from in (0..n).step_by(EVALUATION_BATCH) {
-        let (f, p) = judge.looks_at(&images(from..n.min(from + EVALUATION_BATCH))?)?;
+        let (f, p) = judge.judge(&images(from..n.min(from + EVALUATION_BATCH))?)?;
         features.push(f);
         probabilities.push(p);
     }
@@ -224,9 +219,9 @@ fn looked_at(
     Ok((joined(&features)?, joined(&probabilities)?))
 }
 
-struct Played {
+struct GanExperiment {
     model: Players,
-    options: Gan,
+    options: GanOptions,
     game: GanLoss,
     data: Images,
     shape: [usize; 3],
@@ -235,7 +230,7 @@ struct Played {
 }
 
 /// Images of a generator, always the same for a seed.
-fn generated(generator: &Sequential<f32>, n: usize, latent: usize, key: Key) -> train::Result<Tensor<f32>> {
+fn generate(generator: &Sequential<f32>, n: usize, latent: usize, key: Key) -> train::Result<Tensor<f32>> {
     let tape = Tape::eval();
     Ok(generator.forward(tape.constant(noise(n, latent, key)?)).value()?)
 }
@@ -247,7 +242,7 @@ fn scores(
     n: usize,
     images: impl FnMut(std::ops::Range<usize>) -> train::Result<Tensor<f32>>,
 ) -> train::Result<Measures> {
-    let (features, probabilities) = looked_at(judge, n, images)?;
+    let (features, probabilities) = judge_batches(judge, n, images)?;
     let distance = frechet_distance(real, &FeatureStats::of(&features)?)?;
     let (inception, _) = inception_score(&probabilities, 10.min(n))?;
     Ok(Measures::default().mean("fid", distance, 1.0).with(
@@ -258,36 +253,44 @@ fn scores(
     ))
 }
 
-impl Played {
+impl GanExperiment {
     /// Teaches the judge to tell the classes apart.
     fn teach(&mut self, batch_size: usize) -> Result<()> {
         let Some(judge) = &mut self.model.judge else { return Ok(()) };
         let loader = Loader::new(&self.data.plain, batch_size, self.seed)?;
         let mut adam = Adam::new(0.002);
-        let how = FitConfig {
+        let config = FitConfig {
             epochs: self.judge_epochs,
             seed: self.seed,
             schedule: train::Schedule::Cosine,
             ..FitConfig::default()
         };
         // On large data it takes a while. If the standard error is closed, nobody waits.
-        let _ = writeln!(io::stderr(), "the judge learns to tell the classes apart: {} epochs", how.epochs);
-        fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &NoValidation, &how, &mut ())?;
+        let _ =
+            writeln!(io::stderr(), "the judge learns to tell the classes apart: {} epochs", config.epochs);
+        fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &NoValidation, &config, &mut ())?;
         Ok(())
     }
 
-    /// What the judge thinks of the held-out images.
+    /// The statistics of the features of held-out images.
     fn real(judge: &Judge, test: &Classification) -> Result<FeatureStats> {
-        let n = test.len().min(JUDGED);
-        let (features, _) =
-            looked_at(judge, n, |range| Ok(test.inputs().slice(0, range).map_err(wengert::Error::from)?))?;
+        let n = test.len().min(SCORED_IMAGES);
+        let (features, _) = judge_batches(judge, n, |range| {
+            Ok(test.inputs().slice(0, range).map_err(wengert::Error::from)?)
+        })?;
         Ok(FeatureStats::of(&features)?)
     }
 
-    /// Does something with both players as a learner.
+    /// Generated images with values from 0 to 1.
+    fn images(&self, count: usize, seed: u64) -> Result<Tensor<f32>> {
+        let made = generate(&self.model.generator, count, self.options.latent, key(seed, 0))?;
+        as_images(&made.map(|v| 0.5 * v + 0.5), self.shape)
+    }
+
+    /// Calls a function with both players as a learner.
     fn learner<R>(
         &mut self,
-        config: &Config,
+        (learning_rate, weight_decay): (f64, f64),
         with: impl FnOnce(&mut Learner<'_>, &Images) -> Result<R>,
     ) -> Result<R> {
         // The moments of Radford et al. 2016 for the probabilities, those of Gulrajani et al. 2017 for the critic.
@@ -295,7 +298,6 @@ impl Played {
             GanLoss::Wasserstein(_) => (0.0, 0.9),
             _ => (0.5, 0.999),
         };
-        let (learning_rate, weight_decay) = (config.lr, config.weight_decay);
         let adam = AdamConfig { learning_rate, beta1, beta2, weight_decay, ..AdamConfig::default() };
         let (mut of_generator, mut of_discriminator) = (Adam::with_config(adam), Adam::with_config(adam));
         let Players { generator, discriminator, judge } = &mut self.model;
@@ -304,11 +306,11 @@ impl Played {
         let mut learner =
             Adversarial::new(players.0, players.1, self.game, latent).critic_steps(self.options.critic_steps);
         if let Some(judge) = judge {
-            let real = Played::real(judge, test)?;
-            let n = test.len().min(JUDGED);
+            let real = GanExperiment::real(judge, test)?;
+            let n = test.len().min(SCORED_IMAGES);
             learner = learner.judge(move |generator: &Sequential<f32>| {
                 scores(judge, &real, n, |range| {
-                    generated(generator, range.len(), latent, key(seed, range.start))
+                    generate(generator, range.len(), latent, key(seed, range.start))
                 })
             });
         }
@@ -318,12 +320,12 @@ impl Played {
 
 type Learner<'l> = Adversarial<'l, Sequential<f32>, Sequential<f32>>;
 
-/// Where the noise of images to look at comes from: not where that of training does.
+/// The stream of the noise of generated images. That of training is another one.
 fn key(seed: u64, first: usize) -> Key {
     Key::of(seed, Purpose::Sample, first as u64)
 }
 
-impl Experiment for Played {
+impl Experiment for GanExperiment {
     fn model(&self) -> &dyn Module {
         &self.model
     }
@@ -332,33 +334,38 @@ impl Experiment for Played {
         &mut self.model
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
-        self.teach(config.batch_size)?;
-        self.learner(config, |learner, data| {
-            let loader = Loader::new(Arc::clone(&data.train), config.batch_size, config.seed)?.drop_last();
-            Ok(fit(learner, &loader, &data.test, how, observer)?)
+    fn fit(
+        &mut self,
+        options: &StepOptions,
+        config: &FitConfig,
+        observer: &mut dyn Observer,
+    ) -> Result<FitReport> {
+        self.teach(options.batch_size)?;
+        self.learner((options.lr, options.weight_decay), |learner, data| {
+            let loader = Loader::new(Arc::clone(&data.train), options.batch_size, config.seed)?.drop_last();
+            Ok(fit(learner, &loader, &data.test, config, observer)?)
         })
     }
 
-    fn evaluate(&mut self, config: &Config) -> Result<Measures> {
-        self.learner(config, |learner, data| Ok(evaluate_learner(learner, &data.test, EVALUATION_BATCH)?))
+    fn evaluate(&mut self) -> Result<Measures> {
+        // Nothing is learned, so neither number matters.
+        self.learner((0.001, 0.0), |learner, data| {
+            Ok(evaluate_learner(learner, &data.test, EVALUATION_BATCH)?)
+        })
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        let z = noise(RECORDED.len(), self.options.latent, key(self.seed, 0))?;
+        let z = noise(RECORDED_SAMPLES.len(), self.options.latent, key(self.seed, 0))?;
         let fake = self.model.generator.forward(tape.constant(z));
         Ok(self.game.generator_loss(self.model.discriminator.forward(fake)))
     }
 
-    fn sample(&self, wanted: &Wanted) -> Result<Sample> {
-        let key = key(wanted.seed, 0);
-        let made = generated(&self.model.generator, wanted.count.unwrap_or(SHOWN), self.options.latent, key)?;
-        Ok(Sample::Images(laid_out(&made.map(|v| 0.5 * v + 0.5), self.shape)?))
+    fn sample(&self, options: &SampleOptions) -> Result<Sample> {
+        let count = options.count.unwrap_or(PICTURE_IMAGES);
+        Ok(Sample::Images(self.images(count, options.seed)?))
     }
 
     fn pictures(&self) -> Result<Vec<Picture>> {
-        let key = key(self.seed, 0);
-        let made = generated(&self.model.generator, SHOWN, self.options.latent, key)?;
-        Ok(vec![("samples", laid_out(&made.map(|v| 0.5 * v + 0.5), self.shape)?)])
+        Ok(vec![("samples", self.images(PICTURE_IMAGES, self.seed)?)])
     }
 }

@@ -1,11 +1,10 @@
 //! The GPT-style language model's options.
 
-use super::char_rnn::continued;
+use super::char_rnn::continue_prompt;
 use super::vit::heads_fit;
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, TEXTS};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES, Supervised};
+use crate::options::names::{Data, TEXTS};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -24,7 +23,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Gpt {
+pub(crate) struct GptOptions {
     /// The characters that it looks back on
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<65536>)]
     #[arg(help_heading = "Model")]
@@ -48,37 +47,30 @@ pub(crate) struct Gpt {
     dropout: f64,
 }
 
-impl Model for Gpt {
-    fn name(&self) -> &'static str {
-        "gpt"
+impl Model for GptOptions {
+    fn about(&self) -> About {
+        About {
+            name: "gpt",
+            data: TEXTS,
+            expect: "a perplexity of 6 on the last fifth of Hamlet",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        TEXTS
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), lr: 0.002, weight_decay: 0.1, ..Defaults::epochs(40) }
     }
 
-    fn expect(&self) -> &'static str {
-        "a perplexity of 6 on the last fifth of Hamlet"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), lr: 0.002, weight_decay: 0.1, ..Usual::epochs(40) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let Gpt { context, width, heads, layers, dropout } = *self;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let GptOptions { context, width, heads, layers, dropout } = *self;
         heads_fit(width, heads)?;
-        let (train, test) = config.data.text(config)?;
+        let (train, test) = options.text()?;
         let text = train.vocabulary().clone();
         let shape = zoo::GptConfig { vocabulary: text.len(), context, width, heads, layers, dropout };
-        let model = zoo::Gpt::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Gpt::with_config(&shape, &mut Rng::seed(options.seed));
         let (train, test) = (train.windows(context, context)?, test.windows(context, context)?);
         Supervised::<_, TokenBatch>::new(model, Arc::new(train), test, NextToken)
-            .makes(move |model, wanted| continued(model, &text, wanted))
+            .generates(move |model, options| continue_prompt(model, &text, options))
             .boxed()
     }
 }

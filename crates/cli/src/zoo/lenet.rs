@@ -1,8 +1,9 @@
 //! LeNet's options.
 
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, LARGER_IMAGES, Scale};
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, LARGER_IMAGES};
+use crate::options::{DataOptions, Defaults};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -18,33 +19,30 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Lenet {}
+pub(crate) struct LenetOptions {}
 
-impl Model for Lenet {
-    fn name(&self) -> &'static str {
-        "lenet"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        LARGER_IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "73 % of 100 clothes after learning from 400"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 64, lr: 0.002, ..Usual::epochs(10) },
-            false => Usual::epochs(30),
+impl Model for LenetOptions {
+    fn about(&self) -> About {
+        About {
+            name: "lenet",
+            data: LARGER_IMAGES,
+            expect: "73 % of 100 clothes after learning from 400",
+            refuses: &[],
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let data = config.data.images(config, Scale::Standard)?;
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 64, lr: 0.002, ..Defaults::epochs(10) },
+            false => Defaults::epochs(30),
+        }
+    }
+
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let data = options.images(Scale::Standard)?;
         let (channels, size) = data.square()?;
         ensure!(size >= 12, "lenet needs images of at least 12 × 12 pixels, found {size} × {size}");
-        let model = zoo::lenet(channels, size, data.plain.classes(), &mut Rng::seed(config.seed));
+        let model = zoo::lenet(channels, size, data.plain.classes(), &mut Rng::seed(options.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

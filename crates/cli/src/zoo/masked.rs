@@ -1,12 +1,11 @@
 //! The options of the masked autoencoder.
 
-use super::represented::Represented;
-use super::vae::side_by_side;
+use super::pixels::{first_samples, reconstructions};
 use super::vit::{heads_fit, patch_of};
-use super::{Experiment, Model, SHOWN, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values;
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -28,7 +27,7 @@ const LABELS: usize = 100;
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Masked {
+pub(crate) struct MaskedOptions {
     /// The side of a patch, a divisor of the image's [default: a quarter or a seventh of the image's]
     #[arg(long, value_name = "N", value_parser = values::count::<1024>, help_heading = "Model")]
     patch: Option<usize>,
@@ -52,32 +51,29 @@ pub(crate) struct Masked {
     hide: f64,
 }
 
-impl Model for Masked {
-    fn name(&self) -> &'static str {
-        "masked"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "three quarters of an image guessed from the last one"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(10) },
-            false => Usual { batch_size: 64, ..Usual::epochs(50) },
+impl Model for MaskedOptions {
+    fn about(&self) -> About {
+        About {
+            name: "masked",
+            data: IMAGES,
+            expect: "three quarters of an image guessed from the last one",
+            refuses: &[],
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let all = Config { labels: None, ..config.clone() };
-        let few =
-            Config { labels: Some(config.labels.unwrap_or(LABELS)), augment: Vec::new(), ..config.clone() };
-        let data = config.data.images(&all, Scale::Unit)?;
-        let labelled = config.data.images(&few, Scale::Unit)?.plain;
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 128, lr: 0.001, ..Defaults::epochs(10) },
+            false => Defaults { batch_size: 64, ..Defaults::epochs(50) },
+        }
+    }
+
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let all = DataOptions { labels: None, ..options.clone() };
+        let labels = Some(options.labels.unwrap_or(LABELS));
+        let few = DataOptions { labels, augment: Vec::new(), ..options.clone() };
+        let data = all.images(Scale::Unit)?;
+        let labelled = few.images(Scale::Unit)?.plain;
         let (channels, size) = data.square()?;
         let patch = patch_of(self.patch, size)?;
         heads_fit(self.width, self.heads)?;
@@ -94,20 +90,20 @@ impl Model for Masked {
             decoder_layers: 1,
             hidden: self.hide,
         };
-        let model = MaskedAutoencoder::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = MaskedAutoencoder::with_config(&shape, &mut Rng::seed(options.seed));
         let guess = task(|model: &MaskedAutoencoder<f32>, batch: &Batch, tape: &Tape<f32>| {
             Outcome::of(model.loss(tape.constant(&batch.inputs)), batch.len())
         });
         let features = |model: &MaskedAutoencoder<f32>, x: &Tensor<f32>| {
             Ok(model.features(Tape::eval().constant(x)).value()?)
         };
-        let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
-        let seed = config.seed;
-        Represented::new(model, (data.train, data.test), guess, (self.width, features), labelled)
-            .shows(move |model| {
-                let (filled, _) = model.fill(&held_out, &mut Rng::seed(seed))?;
-                Ok(vec![("reconstructions", side_by_side(&held_out, &filled, [channels, size, size])?)])
+        let originals = first_samples(&data.test)?;
+        let seed = options.seed;
+        Supervised::new(model, data.train, data.test, guess)
+            .pictures(move |model| {
+                let (filled, _) = model.fill(&originals, &mut Rng::seed(seed))?;
+                Ok(vec![reconstructions(&originals, &filled, [channels, size, size])?])
             })
-            .boxed()
+            .with_head((self.width, features), labelled)
     }
 }

@@ -1,9 +1,9 @@
 //! The multilayer perceptron's options.
 
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{CLASSES, Data, Scale};
-use crate::values::{self, Activation};
+use super::{About, Experiment, Model, NOT_FOR_ROWS, Supervised};
+use crate::data::Scale;
+use crate::options::names::{ActivationName, CLASSES, Data};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use wengert::ops::random::Rng;
 use wengert::train::Classify;
 
 /// Between two layers of this width there is a gigabyte of weights.
-const WIDEST: usize = 1 << 14;
+const MAX_WIDTH: usize = 1 << 14;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,15 +25,15 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Mlp {
+pub(crate) struct MlpOptions {
     /// The widths of the hidden layers
     #[arg(long = "widths", value_name = "W,W,…", value_delimiter = ',', default_value = "128,64")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     widths: Vec<usize>,
 
     /// The function after each hidden layer
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
-    activation: Activation,
+    activation: ActivationName,
 
     /// How weights are drawn; xavier and kaiming keep the variance from layer to layer [default: kaiming-uniform]
     #[arg(long, value_name = "SCHEME", help_heading = "Model")]
@@ -62,10 +62,10 @@ pub(crate) enum Init {
 
 impl Init {
     /// For weights before this function.
-    fn scheme(self, activation: Activation) -> Scheme {
+    fn scheme(self, activation: ActivationName) -> Scheme {
         let gain = match activation {
-            Activation::Relu => Gain::Relu,
-            Activation::LeakyRelu => Gain::LeakyRelu(0.01),
+            ActivationName::Relu => Gain::Relu,
+            ActivationName::LeakyRelu => Gain::LeakyRelu(0.01),
             _ => Gain::Unit,
         };
         match self {
@@ -78,32 +78,20 @@ impl Init {
     }
 }
 
-impl Model for Mlp {
-    fn name(&self) -> &'static str {
-        "mlp"
+impl Model for MlpOptions {
+    fn about(&self) -> About {
+        About { name: "mlp", data: CLASSES, expect: "99 % of the digits in 2 seconds", refuses: NOT_FOR_ROWS }
     }
 
-    fn data(&self) -> &'static [Data] {
-        CLASSES
+    fn defaults(&self, data: Data) -> Defaults {
+        Defaults::epochs(if data.is_large() { 10 } else { 100 })
     }
 
-    fn expect(&self) -> &'static str {
-        "99 % of the digits in 2 seconds"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        Usual::epochs(if data.is_large() { 10 } else { 100 })
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_ROWS
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let data = config.data.rows(config, Scale::Unit)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let data = options.rows(Scale::Unit)?;
         let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
-        let mut rng = Rng::seed(config.seed);
+        let mut rng = Rng::seed(options.seed);
         let mut model = zoo::Mlp::with_config(&shape, &mut rng);
         if let Some(init) = self.init {
             let scheme = init.scheme(self.activation);

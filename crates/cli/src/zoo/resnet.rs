@@ -1,8 +1,9 @@
 //! The residual network's options.
 
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, IMAGES};
+use crate::options::{DataOptions, Defaults};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -19,34 +20,31 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Resnet {
+pub(crate) struct ResnetOptions {
     /// The layers: 8, 14, 20, 32, 44 or 56 for small images, 18 or 34 for large ones
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Model")]
     layers: usize,
 }
 
-impl Model for Resnet {
-    fn name(&self) -> &'static str {
-        "resnet"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "99 % of the digits; 93 % on Fashion-MNIST"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 64, ..Usual::epochs(8) },
-            false => Usual::epochs(10),
+impl Model for ResnetOptions {
+    fn about(&self) -> About {
+        About {
+            name: "resnet",
+            data: IMAGES,
+            expect: "99 % of the digits; 93 % on Fashion-MNIST",
+            refuses: &[],
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let data = config.data.images(config, Scale::Standard)?;
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 64, ..Defaults::epochs(8) },
+            false => Defaults::epochs(10),
+        }
+    }
+
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let data = options.images(Scale::Standard)?;
         let (channels, classes) = (data.first(), data.plain.classes());
         let shape = match self.layers {
             18 => zoo::ResNetConfig::resnet18(classes),
@@ -55,7 +53,7 @@ impl Model for Resnet {
             n => bail!("expected 18, 34, or 6 n + 2 layers up to 110, such as 20 or 32, found {n}"),
         };
         let shape = zoo::ResNetConfig { channels, classes, ..shape };
-        let model = zoo::ResNet::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::ResNet::with_config(&shape, &mut Rng::seed(options.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

@@ -1,11 +1,11 @@
 //! The options of learning from few labels and many images.
 
-use super::represented::Represented;
-use super::vae::{elbo, laid_out, side_by_side};
-use super::{Experiment, Model, Picture, SHOWN, Sample, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values;
+use super::pixels::{first_samples, reconstructions, vae_samples};
+use super::vae::elbo;
+use super::{About, Experiment, Model, NOT_FOR_ROWS, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::train::{Outcome, task};
 
-const WIDEST: usize = 1 << 14;
+const MAX_WIDTH: usize = 1 << 14;
 /// The labels that are known if nothing else is said.
 const LABELS: usize = 100;
 
@@ -31,13 +31,13 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct SemiSupervised {
+pub(crate) struct SemiSupervisedOptions {
     /// What learns from all images
     #[arg(long, value_name = "NAME", default_value = "denoising", help_heading = "Model")]
-    autoencoder: Kind,
+    autoencoder: AutoencoderKind,
 
     /// The dimensions of z [default: 1024 for the denoising one, 20 for the variational one]
-    #[arg(long, value_name = "N", value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(long, value_name = "N", value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     latent: Option<usize>,
 
     /// The part of the pixels that is hidden from the denoising one
@@ -47,7 +47,7 @@ pub(crate) struct SemiSupervised {
 
     /// The widths of the variational encoder's hidden layers; the decoder has them the other way round
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', default_value = "400")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     hidden: Vec<usize>,
 
     /// The weight of the variational divergence
@@ -58,53 +58,46 @@ pub(crate) struct SemiSupervised {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum AutoencoderKind {
     /// Pixels are hidden, and guessed from a wide z (Vincent et al. 2008)
     Denoising,
     /// The model M1 of Kingma et al. 2014
     Variational,
 }
 
-impl Model for SemiSupervised {
-    fn name(&self) -> &'static str {
-        "semi-supervised"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "94 % of the digits from 100 labels, where pixels give 90 %"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(5) },
-            false => Usual { batch_size: 64, ..Usual::epochs(50) },
+impl Model for SemiSupervisedOptions {
+    fn about(&self) -> About {
+        About {
+            name: "semi-supervised",
+            data: IMAGES,
+            expect: "94 % of the digits from 100 labels, where pixels give 90 %",
+            refuses: NOT_FOR_ROWS,
         }
     }
 
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_ROWS
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 128, lr: 0.001, ..Defaults::epochs(5) },
+            false => Defaults { batch_size: 64, ..Defaults::epochs(50) },
+        }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
         let latent = self.latent.unwrap_or(match self.autoencoder {
-            Kind::Denoising => 1024,
-            Kind::Variational => 20,
+            AutoencoderKind::Denoising => 1024,
+            AutoencoderKind::Variational => 20,
         });
-        // All images are looked at, and few labels.
-        let (labels, all) = (config.labels.unwrap_or(LABELS), Config { labels: None, ..config.clone() });
-        let few = Config { labels: Some(labels), ..config.clone() };
-        let data = config.data.rows(&all, Scale::Unit)?;
-        let labelled = config.data.rows(&few, Scale::Unit)?.plain;
-        let (channels, size) = config.data.images(&few, Scale::Unit)?.square()?;
+        // All images are learned from, and few labels.
+        let all = DataOptions { labels: None, ..options.clone() };
+        let few = DataOptions { labels: Some(options.labels.unwrap_or(LABELS)), ..options.clone() };
+        let data = all.rows(Scale::Unit)?;
+        let labelled = few.rows(Scale::Unit)?.plain;
+        let (channels, size) = few.images(Scale::Unit)?.square()?;
         let (inputs, shape) = (data.first(), [channels, size, size]);
-        let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
-        let mut rng = Rng::seed(config.seed);
+        let originals = first_samples(&data.test)?;
+        let mut rng = Rng::seed(options.seed);
         match self.autoencoder {
-            Kind::Denoising => {
+            AutoencoderKind::Denoising => {
                 let encoder =
                     Sequential::new().push(Linear::new(inputs, latent, &mut rng)).push(Activation::Relu);
                 let decoder = Sequential::new().push(Linear::new(latent, inputs, &mut rng));
@@ -117,12 +110,14 @@ impl Model for SemiSupervised {
                 let z = |model: &zoo::Autoencoder<f32>, x: &Tensor<f32>| {
                     Ok(model.encode(Tape::eval().constant(x)).value()?)
                 };
-                Represented::new(model, (data.train, data.test), guess, (latent, z), labelled)
-                    .shows(move |model| reconstructions(&held_out, &model.reconstruct(&held_out)?, shape))
-                    .boxed()
+                Supervised::new(model, data.train, data.test, guess)
+                    .pictures(move |model| {
+                        Ok(vec![reconstructions(&originals, &model.reconstruct(&originals)?, shape)?])
+                    })
+                    .with_head((latent, z), labelled)
             }
-            Kind::Variational => {
-                let shape_of = zoo::VaeConfig {
+            AutoencoderKind::Variational => {
+                let config = zoo::VaeConfig {
                     inputs,
                     hidden: self.hidden.clone(),
                     latent,
@@ -130,22 +125,17 @@ impl Model for SemiSupervised {
                     observation: Observation::Bernoulli,
                     beta: self.beta,
                 };
-                let vae = zoo::Vae::dense(&shape_of, &mut rng);
+                let vae = zoo::Vae::dense(&config, &mut rng);
                 let z = |vae: &zoo::Vae<f32>, x: &Tensor<f32>| {
                     Ok(vae.encode(Tape::eval().constant(x)).mean().value()?)
                 };
-                Represented::new(vae, (data.train, data.test), elbo(), (latent, z), labelled)
-                    .makes(move |vae, wanted| {
-                        let n = wanted.count.unwrap_or(SHOWN);
-                        Ok(Sample::Images(laid_out(&vae.sample(n, &mut Rng::seed(wanted.seed))?, shape)?))
+                Supervised::new(vae, data.train, data.test, elbo())
+                    .generates(move |vae, options| vae_samples(vae, options, shape))
+                    .pictures(move |vae| {
+                        Ok(vec![reconstructions(&originals, &vae.reconstruct(&originals)?, shape)?])
                     })
-                    .shows(move |vae| reconstructions(&held_out, &vae.reconstruct(&held_out)?, shape))
-                    .boxed()
+                    .with_head((latent, z), labelled)
             }
         }
     }
-}
-
-fn reconstructions(held_out: &Tensor<f32>, again: &Tensor<f32>, shape: [usize; 3]) -> Result<Vec<Picture>> {
-    Ok(vec![("reconstructions", side_by_side(held_out, again, shape)?)])
 }

@@ -1,9 +1,8 @@
 //! The options of the recurrent encoder and decoder.
 
-use super::{Experiment, Model, Sample, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, PAIRS};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES, Sample, Supervised};
+use crate::options::names::{Data, PAIRS};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Seq2Seq {
+pub(crate) struct Seq2SeqOptions {
     /// The features of the states
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<8192>)]
     #[arg(help_heading = "Model")]
@@ -35,29 +34,22 @@ pub(crate) struct Seq2Seq {
     embedding: usize,
 }
 
-impl Model for Seq2Seq {
-    fn name(&self) -> &'static str {
-        "seq2seq"
+impl Model for Seq2SeqOptions {
+    fn about(&self) -> About {
+        About {
+            name: "seq2seq",
+            data: PAIRS,
+            expect: "a perplexity of 3 on names that it has not seen",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        PAIRS
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), ..Defaults::epochs(20) }
     }
 
-    fn expect(&self) -> &'static str {
-        "a perplexity of 3 on names that it has not seen"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), ..Usual::epochs(20) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let (train, test) = config.data.pairs(config)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (train, test) = options.pairs()?;
         let shape = zoo::Seq2SeqConfig {
             source: train.source().len(),
             target: train.target().len(),
@@ -65,7 +57,7 @@ impl Model for Seq2Seq {
             hidden: self.hidden,
             padding: PAD,
         };
-        let model = zoo::Seq2Seq::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Seq2Seq::with_config(&shape, &mut Rng::seed(options.seed));
         translation(
             (model, train, test),
             |model, batch, tape| model.loss(tape, &batch.source, &batch.target),
@@ -88,10 +80,10 @@ pub(super) fn translation<M: Module + 'static>(
         Ok(outcome.measured(|m| m.with("perplexity", MetricKind::Exp, nats, tokens as f64)))
     });
     Supervised::new(model, Arc::new(train), test, learn)
-        .makes(move |model, wanted| {
-            let Some(prompt) = &wanted.prompt else { bail!("give what is to be translated with --prompt") };
+        .generates(move |model, options| {
+            let Some(prompt) = &options.prompt else { bail!("give what is to be translated with --prompt") };
             let ids = source.encode(prompt).context("--prompt")?;
-            Ok(Sample::Text(target.decode(&translate(model, &ids, wanted.length)?)?))
+            Ok(Sample::Text(target.decode(&translate(model, &ids, options.length)?)?))
         })
         .boxed()
 }

@@ -1,23 +1,30 @@
 //! One model and one loss: the usual experiment.
 
-use super::products::Products;
-use super::{Experiment, Picture, RECORDED, Sample, Wanted};
-use crate::commands::EVALUATION_BATCH;
-use crate::config::Config;
-use anyhow::Result;
+use super::{EVALUATION_BATCH, Experiment, Picture, RECORDED_SAMPLES, Sample, SampleOptions};
+use crate::options::StepOptions;
+use anyhow::{Result, bail};
 use std::sync::Arc;
 use wengert::data::{Dataset, Loader};
 use wengert::nn::optim::Optimizer;
 use wengert::train::{FitConfig, FitReport, Measures, Minimize, Observer, StopReason, Task, evaluate, fit};
 use wengert::{Module, Tape, Var};
 
+type Generate<M> = Box<dyn Fn(&M, &SampleOptions) -> Result<Sample>>;
+type Pictures<M> = Box<dyn Fn(&M) -> Result<Vec<Picture>>>;
+
 /// A model, batches of one kind, and a task.
 pub(super) struct Supervised<M, B> {
-    model: M,
-    train: Arc<dyn Dataset<Batch = B>>,
-    test: Arc<dyn Dataset<Batch = B>>,
-    task: Box<dyn Task<M, B>>,
-    products: Products<M>,
+    pub(super) model: M,
+    pub(super) setup: Setup<M, B>,
+}
+
+/// What an experiment has besides its model: data, a task, and what the model makes.
+pub(super) struct Setup<M, B> {
+    pub(super) train: Arc<dyn Dataset<Batch = B>>,
+    pub(super) test: Arc<dyn Dataset<Batch = B>>,
+    pub(super) task: Box<dyn Task<M, B>>,
+    generate: Option<Generate<M>>,
+    pictures: Option<Pictures<M>>,
 }
 
 impl<M: Module + 'static, B: Send + 'static> Supervised<M, B> {
@@ -28,23 +35,73 @@ impl<M: Module + 'static, B: Send + 'static> Supervised<M, B> {
         task: impl Task<M, B> + 'static,
     ) -> Self {
         let (test, task) = (Arc::new(test), Box::new(task));
-        Supervised { model, train, test, task, products: Products::default() }
+        Supervised { model, setup: Setup { train, test, task, generate: None, pictures: None } }
     }
 
-    /// The same, with something that it makes.
-    pub(super) fn makes(mut self, make: impl Fn(&M, &Wanted) -> Result<Sample> + 'static) -> Self {
-        self.products.make = Some(Box::new(make));
+    /// The same, with what `sample` gets.
+    pub(super) fn generates(
+        mut self,
+        generate: impl Fn(&M, &SampleOptions) -> Result<Sample> + 'static,
+    ) -> Self {
+        self.setup.generate = Some(Box::new(generate));
         self
     }
 
-    /// The same, with pictures at the end.
-    pub(super) fn shows(mut self, pictures: impl Fn(&M) -> Result<Vec<Picture>> + 'static) -> Self {
-        self.products.pictures = Some(Box::new(pictures));
+    /// The same, with pictures at the end of training.
+    pub(super) fn pictures(mut self, pictures: impl Fn(&M) -> Result<Vec<Picture>> + 'static) -> Self {
+        self.setup.pictures = Some(Box::new(pictures));
         self
     }
 
     pub(super) fn boxed(self) -> Result<Box<dyn Experiment>> {
         Ok(Box::new(self))
+    }
+}
+
+impl<M: Module, B: Send + 'static> Setup<M, B> {
+    /// A learner with the options of a step.
+    pub(super) fn learner<'m>(
+        &'m self,
+        options: &StepOptions,
+        model: &'m mut M,
+        optimizer: &'m mut dyn Optimizer<f32>,
+    ) -> Minimize<'m, M, &'m dyn Task<M, B>> {
+        let mut learner = Minimize::new(model, optimizer, &*self.task);
+        if let Some(max) = options.clip_norm {
+            learner = learner.clip_norm(max);
+        }
+        if let Some(decay) = options.average {
+            learner = learner.average(decay);
+        }
+        learner
+    }
+
+    /// The batches to learn from.
+    pub(super) fn loader(
+        &self,
+        options: &StepOptions,
+        fit: &FitConfig,
+    ) -> Result<Loader<dyn Dataset<Batch = B>>> {
+        Ok(Loader::new(Arc::clone(&self.train), options.batch_size, fit.seed)?)
+    }
+
+    /// Records the loss of the first held-out samples.
+    pub(super) fn record<'t>(&self, model: &M, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
+        let batch = self.test.fetch(&RECORDED_SAMPLES[..RECORDED_SAMPLES.len().min(self.test.len())])?;
+        Ok(self.task.outcome(model, &batch, tape)?.loss)
+    }
+
+    pub(super) fn sample(&self, model: &M, options: &SampleOptions) -> Result<Sample> {
+        match &self.generate {
+            Some(generate) => generate(model, options),
+            None => bail!(
+                "it makes nothing; what does are language models, translators, forecasters, vae and gan"
+            ),
+        }
+    }
+
+    pub(super) fn pictures(&self, model: &M) -> Result<Vec<Picture>> {
+        self.pictures.as_ref().map_or_else(|| Ok(Vec::new()), |pictures| pictures(model))
     }
 }
 
@@ -57,61 +114,35 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
         &mut self.model
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
-        let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
-        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
-        let mut learner = minimize(config, &mut self.model, &mut *optimizer, &*self.task);
-        let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
-        if how.watch.is_none() && fitted.ended != StopReason::Interrupted {
+    fn fit(
+        &mut self,
+        options: &StepOptions,
+        config: &FitConfig,
+        observer: &mut dyn Observer,
+    ) -> Result<FitReport> {
+        let loader = self.setup.loader(options, config)?;
+        let mut optimizer = options.optimizer();
+        let mut learner = self.setup.learner(options, &mut self.model, &mut *optimizer);
+        let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
+        if config.watch.is_none() && fitted.ended != StopReason::Interrupted {
             learner.keep_average()?;
         }
         Ok(fitted)
     }
 
-    fn evaluate(&mut self, _: &Config) -> Result<Measures> {
-        Ok(evaluate(&self.model, &*self.task, &*self.test, EVALUATION_BATCH)?)
+    fn evaluate(&mut self) -> Result<Measures> {
+        Ok(evaluate(&self.model, &*self.setup.task, &*self.setup.test, EVALUATION_BATCH)?)
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        first_loss(&self.model, &*self.test, &*self.task, tape)
+        self.setup.record(&self.model, tape)
     }
 
-    fn sample(&self, wanted: &Wanted) -> Result<Sample> {
-        self.products.sample(&self.model, wanted)
+    fn sample(&self, options: &SampleOptions) -> Result<Sample> {
+        self.setup.sample(&self.model, options)
     }
 
     fn pictures(&self) -> Result<Vec<Picture>> {
-        self.products.pictures(&self.model)
+        self.setup.pictures(&self.model)
     }
-}
-
-/// A learner with what the options ask for.
-pub(super) fn minimize<'m, M: Module, B>(
-    config: &Config,
-    model: &'m mut M,
-    optimizer: &'m mut dyn Optimizer<f32>,
-    task: &'m dyn Task<M, B>,
-) -> Minimize<'m, M, &'m dyn Task<M, B>> {
-    let mut learner = Minimize::new(model, optimizer, task);
-    if let Some(max) = config.clip_norm {
-        learner = learner.clip_norm(max);
-    }
-    if let Some(decay) = config.average {
-        learner = learner.average(decay);
-    }
-    learner
-}
-
-/// The loss of the first samples.
-pub(super) fn first_loss<'t, M, B>(
-    model: &M,
-    data: &dyn Dataset<Batch = B>,
-    task: &dyn Task<M, B>,
-    tape: &'t Tape<f32>,
-) -> Result<Var<'t, f32>>
-where
-    B: Send + 'static,
-{
-    let batch = data.fetch(&RECORDED[..RECORDED.len().min(data.len())])?;
-    Ok(task.outcome(model, &batch, tape)?.loss)
 }

@@ -1,12 +1,11 @@
 //! The options of the Transformer that classifies texts.
 
 use super::vit::heads_fit;
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, LABELLED_TEXTS};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES, Supervised};
+use crate::options::names::{Data, LABELLED_TEXTS, names};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wengert::Tape;
@@ -23,7 +22,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct TextClassifier {
+pub(crate) struct TextClassifierOptions {
     /// The features of each character
     #[arg(long, value_name = "N", default_value_t = 48, value_parser = values::count::<8192>)]
     #[arg(help_heading = "Model")]
@@ -43,43 +42,36 @@ pub(crate) struct TextClassifier {
 
     /// What the last layer looks at
     #[arg(long, value_name = "NAME", default_value = "mean", help_heading = "Model")]
-    pooling: Pooling,
+    pooling: PoolingName,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Pooling {
-    /// The mean over the characters
-    Mean,
-    /// A learned vector that stands before them
-    Class,
+names! {
+    PoolingName for zoo::Pooling {
+        /// The mean over the characters
+        Mean,
+        /// A learned vector that stands before them
+        Class,
+    }
 }
 
-impl Model for TextClassifier {
-    fn name(&self) -> &'static str {
-        "text-classifier"
+impl Model for TextClassifierOptions {
+    fn about(&self) -> About {
+        About {
+            name: "text-classifier",
+            data: LABELLED_TEXTS,
+            expect: "75 % of the names told English from German",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        LABELLED_TEXTS
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), lr: 0.002, ..Defaults::epochs(20) }
     }
 
-    fn expect(&self) -> &'static str {
-        "75 % of the names told English from German"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), lr: 0.002, ..Usual::epochs(20) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let TextClassifier { width, heads, layers, dropout, pooling } = *self;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let TextClassifierOptions { width, heads, layers, dropout, pooling } = *self;
         heads_fit(width, heads)?;
-        let (train, test) = config.data.texts(config)?;
+        let (train, test) = options.texts()?;
         let shape = zoo::TextClassifierConfig {
             vocabulary: train.vocabulary().len(),
             classes: train.classes().len(),
@@ -88,12 +80,9 @@ impl Model for TextClassifier {
             heads,
             layers,
             dropout,
-            pooling: match pooling {
-                Pooling::Mean => zoo::Pooling::Mean,
-                Pooling::Class => zoo::Pooling::Class,
-            },
+            pooling: pooling.into(),
         };
-        let model = zoo::TextClassifier::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::TextClassifier::with_config(&shape, &mut Rng::seed(options.seed));
         let classify = task(|model: &zoo::TextClassifier<f32>, batch: &TextsBatch, tape: &Tape<f32>| {
             let n = batch.indices.len();
             let logits = model.logits(tape, &batch.ids, &batch.lengths);

@@ -2,10 +2,9 @@
 
 use super::seq2seq::translation;
 use super::vit::heads_fit;
-use super::{Experiment, Model, Usual};
-use crate::config::Config;
-use crate::data::{Data, PAIRS};
-use crate::values;
+use super::{About, Experiment, Model, NOT_FOR_SEQUENCES};
+use crate::options::names::{Data, PAIRS};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -22,7 +21,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Translator {
+pub(crate) struct TranslatorOptions {
     /// The features of each step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = values::count::<8192>)]
     #[arg(help_heading = "Model")]
@@ -41,31 +40,24 @@ pub(crate) struct Translator {
     dropout: f64,
 }
 
-impl Model for Translator {
-    fn name(&self) -> &'static str {
-        "translator"
+impl Model for TranslatorOptions {
+    fn about(&self) -> About {
+        About {
+            name: "translator",
+            data: PAIRS,
+            expect: "a perplexity of 3 on names that it has not seen",
+            refuses: NOT_FOR_SEQUENCES,
+        }
     }
 
-    fn data(&self) -> &'static [Data] {
-        PAIRS
+    fn defaults(&self, _: Data) -> Defaults {
+        Defaults { clip_norm: Some(1.0), lr: 0.002, ..Defaults::epochs(40) }
     }
 
-    fn expect(&self) -> &'static str {
-        "a perplexity of 3 on names that it has not seen"
-    }
-
-    fn usual(&self, _: Data) -> Usual {
-        Usual { clip_norm: Some(1.0), lr: 0.002, ..Usual::epochs(40) }
-    }
-
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_SEQUENCES
-    }
-
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let Translator { width, heads, layers, dropout } = *self;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let TranslatorOptions { width, heads, layers, dropout } = *self;
         heads_fit(width, heads)?;
-        let (train, test) = config.data.pairs(config)?;
+        let (train, test) = options.pairs()?;
         let shape = zoo::TranslatorConfig {
             source: train.source().len(),
             target: train.target().len(),
@@ -76,7 +68,7 @@ impl Model for Translator {
             dropout,
             padding: PAD,
         };
-        let model = zoo::Translator::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Translator::with_config(&shape, &mut Rng::seed(options.seed));
         translation(
             (model, train, test),
             |model, batch, tape| model.loss(tape, &batch.source, &batch.target),

@@ -1,21 +1,21 @@
 //! The variational autoencoder's options.
 
-use super::{Experiment, Model, SHOWN, Sample, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values::{self, Activation};
-use anyhow::{Result, ensure};
+use super::pixels::{PICTURE_IMAGES, as_images, first_samples, images_or_rows, reconstructions, vae_samples};
+use super::{About, Experiment, Model, NOT_FOR_ROWS, Supervised};
+use crate::data::Scale;
+use crate::options::names::{ActivationName, Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
+use anyhow::Result;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use wengert::Tape;
 use wengert::data::Batch;
 use wengert::nn::zoo::{self, Observation};
-use wengert::ops::Tensor;
 use wengert::ops::random::Rng;
 use wengert::train::metrics::bits_per_dim;
 use wengert::train::{Outcome, Task, task};
 
-const WIDEST: usize = 1 << 14;
+const MAX_WIDTH: usize = 1 << 14;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,10 +27,10 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Vae {
+pub(crate) struct VaeOptions {
     /// The widths of the encoder's hidden layers; the decoder has them the other way round
     #[arg(long, value_name = "W,W,…", value_delimiter = ',', default_value = "128")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     hidden: Vec<usize>,
 
     /// Convolutions instead of fully connected layers, for images whose side is a multiple of 4
@@ -49,7 +49,7 @@ pub(crate) struct Vae {
 
     /// The function after each hidden layer
     #[arg(long, value_name = "NAME", default_value = "relu", help_heading = "Model")]
-    activation: Activation,
+    activation: ActivationName,
 
     /// The weight of the divergence
     #[arg(long, value_name = "WEIGHT", default_value_t = 1.0, value_parser = values::weight_decay)]
@@ -61,42 +61,33 @@ pub(crate) struct Vae {
     gaussian: Option<f64>,
 }
 
-impl Model for Vae {
-    fn name(&self) -> &'static str {
-        "vae"
-    }
-
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "about 20 nats an image of the digits"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
-        match data.is_large() {
-            true => Usual { batch_size: 128, lr: 0.001, ..Usual::epochs(20) },
-            false => Usual::epochs(100),
+impl Model for VaeOptions {
+    fn about(&self) -> About {
+        About {
+            name: "vae",
+            data: IMAGES,
+            expect: "about 20 nats an image of the digits",
+            refuses: NOT_FOR_ROWS,
         }
     }
 
-    fn refuses(&self) -> &'static [&'static str] {
-        super::OF_ROWS
+    fn defaults(&self, data: Data) -> Defaults {
+        match data.is_large() {
+            true => Defaults { batch_size: 128, lr: 0.001, ..Defaults::epochs(20) },
+            false => Defaults::epochs(100),
+        }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let images = config.data.images(config, Scale::Unit)?;
-        let (channels, size) = images.square()?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let (data, shape) = images_or_rows(options, self.convolutional, Scale::Unit)?;
         let observation = self.gaussian.map_or(Observation::Bernoulli, Observation::Gaussian);
-        let mut rng = Rng::seed(config.seed);
-        let (data, model) = if self.convolutional {
-            ensure!(size.is_multiple_of(4), "expected images whose side is a multiple of 4, found {size}");
+        let mut rng = Rng::seed(options.seed);
+        let model = if self.convolutional {
+            let [channels, size, _] = shape;
             let model = zoo::Vae::convolutional(channels, size, self.channels, self.latent, &mut rng);
-            (images, model.with(observation, self.beta))
+            model.with(observation, self.beta)
         } else {
-            let data = config.data.rows(config, Scale::Unit)?;
-            let shape = zoo::VaeConfig {
+            let config = zoo::VaeConfig {
                 inputs: data.first(),
                 hidden: self.hidden.clone(),
                 latent: self.latent,
@@ -104,22 +95,17 @@ impl Model for Vae {
                 observation,
                 beta: self.beta,
             };
-            (data, zoo::Vae::dense(&shape, &mut rng))
+            zoo::Vae::dense(&config, &mut rng)
         };
-        let shape = [channels, size, size];
-        let held_out = data.test.inputs().slice(0, ..SHOWN.min(data.test.len()))?;
-        let seed = config.seed;
+        let originals = first_samples(&data.test)?;
+        let seed = options.seed;
         Supervised::new(model, data.train, data.test, elbo())
-            .makes(move |model, wanted| {
-                let samples = model.sample(wanted.count.unwrap_or(SHOWN), &mut Rng::seed(wanted.seed))?;
-                Ok(Sample::Images(laid_out(&samples, shape)?))
-            })
-            .shows(move |model| {
-                let (samples, again) =
-                    (model.sample(SHOWN, &mut Rng::seed(seed))?, model.reconstruct(&held_out)?);
+            .generates(move |model, options| vae_samples(model, options, shape))
+            .pictures(move |model| {
+                let samples = model.sample(PICTURE_IMAGES, &mut Rng::seed(seed))?;
                 Ok(vec![
-                    ("samples", laid_out(&samples, shape)?),
-                    ("reconstructions", side_by_side(&held_out, &again, shape)?),
+                    ("samples", as_images(&samples, shape)?),
+                    reconstructions(&originals, &model.reconstruct(&originals)?, shape)?,
                 ])
             })
             .boxed()
@@ -144,27 +130,4 @@ pub(super) fn elbo() -> impl Task<zoo::Vae<f32>, Batch> {
             )
         }))
     })
-}
-
-/// Rows or images as images, with values from 0 to 1.
-pub(super) fn laid_out(samples: &Tensor<f32>, shape: [usize; 3]) -> Result<Tensor<f32>> {
-    let [c, h, w] = shape;
-    let n = samples.shape()[0];
-    Ok(samples.reshape([n, c, h, w])?.map(|v| v.clamp(0.0, 1.0)))
-}
-
-/// A row of eight images as they are, then the same eight as they come out, and so on.
-pub(super) fn side_by_side(a: &Tensor<f32>, b: &Tensor<f32>, shape: [usize; 3]) -> Result<Tensor<f32>> {
-    let (a, b) = (laid_out(a, shape)?, laid_out(b, shape)?);
-    let n = a.shape()[0];
-    let mut rows = Vec::new();
-    for from in (0..n).step_by(8) {
-        let row = from..(from + 8).min(n);
-        // What is not a whole row would shift the rest.
-        if row.len() == 8 {
-            rows.push(a.slice(0, row.clone())?);
-            rows.push(b.slice(0, row)?);
-        }
-    }
-    Ok(Tensor::concat(&rows, 0)?)
 }

@@ -1,9 +1,9 @@
 //! The small VGG's options.
 
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values;
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use wengert::nn::zoo;
 use wengert::ops::random::Rng;
 use wengert::train::Classify;
 
-const WIDEST: usize = 2048;
+const MAX_WIDTH: usize = 2048;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,10 +22,10 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Vgg {
+pub(crate) struct VggOptions {
     /// The channels of each stage; a pool halves the image behind each
     #[arg(long, value_name = "C,C,…", value_delimiter = ',', default_value = "32,64,128")]
-    #[arg(value_parser = values::count::<WIDEST>, help_heading = "Model")]
+    #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     widths: Vec<usize>,
 
     /// The convolutions of a stage
@@ -37,28 +37,20 @@ pub(crate) struct Vgg {
     dropout: f64,
 }
 
-impl Model for Vgg {
-    fn name(&self) -> &'static str {
-        "vgg"
+impl Model for VggOptions {
+    fn about(&self) -> About {
+        About { name: "vgg", data: IMAGES, expect: "99 % of the digits; 93 % on Fashion-MNIST", refuses: &[] }
     }
 
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "99 % of the digits; 93 % on Fashion-MNIST"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
+    fn defaults(&self, data: Data) -> Defaults {
         match data.is_large() {
-            true => Usual { batch_size: 64, ..Usual::epochs(5) },
-            false => Usual::epochs(20),
+            true => Defaults { batch_size: 64, ..Defaults::epochs(5) },
+            false => Defaults::epochs(20),
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let data = config.data.images(config, Scale::Standard)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let data = options.images(Scale::Standard)?;
         let (channels, size) = data.square()?;
         ensure!(
             size >> self.widths.len() > 0,
@@ -67,7 +59,7 @@ impl Model for Vgg {
         );
         let stages = self.widths.iter().map(|&w| vec![w; self.depth]).collect();
         let shape = zoo::VggConfig { channels, classes: data.plain.classes(), stages, dropout: self.dropout };
-        let model = zoo::vgg(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::vgg(&shape, &mut Rng::seed(options.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

@@ -1,9 +1,9 @@
 //! The vision Transformer's options.
 
-use super::{Experiment, Model, Supervised, Usual};
-use crate::config::Config;
-use crate::data::{Data, IMAGES, Scale};
-use crate::values;
+use super::{About, Experiment, Model, Supervised};
+use crate::data::Scale;
+use crate::options::names::{Data, IMAGES};
+use crate::options::{DataOptions, Defaults, values};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ Examples:
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Vit {
+pub(crate) struct VitOptions {
     /// The side of a patch, a divisor of the image's [default: a quarter or a seventh of the image's]
     #[arg(long, value_name = "N", value_parser = values::count::<1024>, help_heading = "Model")]
     patch: Option<usize>,
@@ -42,36 +42,28 @@ pub(crate) struct Vit {
     dropout: f64,
 }
 
-impl Model for Vit {
-    fn name(&self) -> &'static str {
-        "vit"
+impl Model for VitOptions {
+    fn about(&self) -> About {
+        About { name: "vit", data: IMAGES, expect: "97 % of the digits", refuses: &[] }
     }
 
-    fn data(&self) -> &'static [Data] {
-        IMAGES
-    }
-
-    fn expect(&self) -> &'static str {
-        "97 % of the digits"
-    }
-
-    fn usual(&self, data: Data) -> Usual {
+    fn defaults(&self, data: Data) -> Defaults {
         let lr = 0.001;
         match data.is_large() {
-            true => Usual { batch_size: 64, lr, ..Usual::epochs(10) },
-            false => Usual { lr, ..Usual::epochs(40) },
+            true => Defaults { batch_size: 64, lr, ..Defaults::epochs(10) },
+            false => Defaults { lr, ..Defaults::epochs(40) },
         }
     }
 
-    fn experiment(&self, config: &Config) -> Result<Box<dyn Experiment>> {
-        let data = config.data.images(config, Scale::Standard)?;
+    fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
+        let data = options.images(Scale::Standard)?;
         let (channels, size) = data.square()?;
-        let Vit { width, heads, layers, dropout, .. } = *self;
+        let VitOptions { width, heads, layers, dropout, .. } = *self;
         let patch = patch_of(self.patch, size)?;
         heads_fit(width, heads)?;
         let classes = data.plain.classes();
         let shape = zoo::VitConfig { channels, size, patch, classes, width, heads, layers, dropout };
-        let model = zoo::Vit::with_config(&shape, &mut Rng::seed(config.seed));
+        let model = zoo::Vit::with_config(&shape, &mut Rng::seed(options.seed));
         Supervised::new(model, data.train, data.test, Classify).boxed()
     }
 }

@@ -1,14 +1,11 @@
 //! A model that learns without labels, and a linear head on its features that learns from few: how all models of representations
 //! are judged.
 
-use super::products::Products;
-use super::supervised::{first_loss, minimize};
-use super::{Experiment, Picture, Sample, Wanted};
-use crate::commands::EVALUATION_BATCH;
-use crate::config::Config;
+use super::supervised::{Setup, Supervised};
+use super::{EVALUATION_BATCH, Experiment, Picture, Sample, SampleOptions};
+use crate::options::StepOptions;
 use anyhow::Result;
-use std::sync::Arc;
-use wengert::data::{Classification, Dataset, Loader};
+use wengert::data::Classification;
 use wengert::nn::zoo::linear_probe;
 use wengert::nn::{Layer, Linear};
 use wengert::ops::Tensor;
@@ -19,13 +16,13 @@ use wengert::train::{
 };
 use wengert::{Module, Tape, Var};
 
-/// How strongly the weights of heads may be drawn to 0; which is best is found by cross-validation on the labelled samples.
+/// The weight decays to choose from for a head: cross-validation on the labelled samples finds the best.
 const DECAYS: [f64; 6] = [1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
 const FOLDS: usize = 5;
 
 /// What is saved: the model, and the head on its features.
 #[derive(Module)]
-struct Headed<M: Module> {
+struct ModelAndHead<M: Module> {
     model: M,
     head: Linear<f32>,
 }
@@ -33,7 +30,7 @@ struct Headed<M: Module> {
 /// Features of inputs, `[n, ..]` → `[n, features]`.
 type Features<M> = Box<dyn Fn(&M, &Tensor<f32>) -> train::Result<Tensor<f32>>>;
 
-/// What a batch has besides what its task looks at.
+/// What a batch has besides what its task reads.
 pub(super) trait Labelled: Send + 'static {
     /// The inputs as they are, and their classes.
     fn labelled(&self) -> (&Tensor<f32>, &Tensor<i64>);
@@ -52,58 +49,41 @@ impl Labelled for wengert::data::transform::ViewBatch {
 }
 
 /// A model, what it learns from without labels, and the samples that have some.
-pub(super) struct Represented<M: Module, B> {
-    saved: Headed<M>,
-    train: Arc<dyn Dataset<Batch = B>>,
-    test: Arc<dyn Dataset<Batch = B>>,
-    task: Box<dyn Task<M, B>>,
+pub(super) struct SelfSupervised<M: Module, B> {
+    saved: ModelAndHead<M>,
+    setup: Setup<M, B>,
     features: Features<M>,
     labelled: Classification,
     /// The same head on the inputs themselves.
-    on_inputs: Option<Linear<f32>>,
-    products: Products<M>,
+    input_head: Option<Linear<f32>>,
 }
 
-impl<M: Module + 'static, B: Labelled> Represented<M, B> {
-    /// `width` is the number of features.
-    pub(super) fn new(
-        model: M,
-        (train, test): (Arc<dyn Dataset<Batch = B>>, impl Dataset<Batch = B>),
-        task: impl Task<M, B> + 'static,
+impl<M: Module + 'static, B: Labelled> Supervised<M, B> {
+    /// The experiment of the same model with a linear head on its features, `width` of them, which learns from the samples with
+    /// labels.
+    pub(super) fn with_head(
+        self,
         (width, features): (usize, impl Fn(&M, &Tensor<f32>) -> train::Result<Tensor<f32>> + 'static),
         labelled: Classification,
-    ) -> Self {
+    ) -> Result<Box<dyn Experiment>> {
         let head = Linear::new(width, labelled.classes(), &mut Rng::seed(0));
-        Represented {
-            saved: Headed { model, head },
-            train,
-            test: Arc::new(test),
-            task: Box::new(task),
+        let Supervised { model, setup } = self;
+        let saved = ModelAndHead { model, head };
+        Ok(Box::new(SelfSupervised {
+            saved,
+            setup,
             features: Box::new(features),
             labelled,
-            on_inputs: None,
-            products: Products::default(),
-        }
+            input_head: None,
+        }))
     }
+}
 
-    pub(super) fn makes(mut self, make: impl Fn(&M, &Wanted) -> Result<Sample> + 'static) -> Self {
-        self.products.make = Some(Box::new(make));
-        self
-    }
-
-    pub(super) fn shows(mut self, pictures: impl Fn(&M) -> Result<Vec<Picture>> + 'static) -> Self {
-        self.products.pictures = Some(Box::new(pictures));
-        self
-    }
-
-    pub(super) fn boxed(self) -> Result<Box<dyn Experiment>> {
-        Ok(Box::new(self))
-    }
-
+impl<M: Module, B> SelfSupervised<M, B> {
     /// The head on the inputs, to compare with: it learns once.
-    fn learn_on_inputs(&mut self) -> Result<()> {
-        if self.on_inputs.is_none() {
-            self.on_inputs = Some(probe(&flat(self.labelled.inputs())?, &self.labelled)?);
+    fn fit_input_head(&mut self) -> Result<()> {
+        if self.input_head.is_none() {
+            self.input_head = Some(fit_head(&flat(self.labelled.inputs())?, &self.labelled)?);
         }
         Ok(())
     }
@@ -116,68 +96,68 @@ fn flat(inputs: &Tensor<f32>) -> train::Result<Tensor<f32>> {
 }
 
 /// A linear head on features, with the decay that cross-validation finds best.
-fn probe(features: &Tensor<f32>, labelled: &Classification) -> train::Result<Linear<f32>> {
+fn fit_head(features: &Tensor<f32>, labelled: &Classification) -> train::Result<Linear<f32>> {
     let (labels, classes) = (labelled.labels(), labelled.classes());
     let rows = Classification::new(features.clone(), labels.clone(), classes)?;
     let least = rows.class_counts().into_iter().min().unwrap_or(0);
-    let mut right = [0; DECAYS.len()];
+    let mut correct_of = [0; DECAYS.len()];
     if least >= 2 {
         for fold in rows.stratified_k_fold(FOLDS.min(least), 0)? {
-            let (learn, ask) = (rows.select(&fold.train)?, rows.select(&fold.test)?);
-            for (decay, right) in DECAYS.iter().zip(&mut right) {
-                let head = linear_probe(learn.inputs(), learn.labels(), classes, *decay)?;
-                *right += rightly(&head, ask.inputs(), ask.labels())?;
+            let (train, test) = (rows.select(&fold.train)?, rows.select(&fold.test)?);
+            for (decay, count) in DECAYS.iter().zip(&mut correct_of) {
+                let head = linear_probe(train.inputs(), train.labels(), classes, *decay)?;
+                *count += correct(&head, test.inputs(), test.labels())?;
             }
         }
     }
     // Of those as good as the best, the strongest.
-    let best = (0..DECAYS.len()).max_by_key(|&i| right[i]).map_or(DECAYS[2], |i| DECAYS[i]);
+    let best = (0..DECAYS.len()).max_by_key(|&i| correct_of[i]).map_or(DECAYS[2], |i| DECAYS[i]);
     Ok(linear_probe(features, labels, classes, best)?)
 }
 
-/// How many samples a head classifies rightly.
-fn rightly(head: &Linear<f32>, features: &Tensor<f32>, labels: &Tensor<i64>) -> train::Result<usize> {
+/// The number of samples that a head classifies correctly.
+fn correct(head: &Linear<f32>, features: &Tensor<f32>, labels: &Tensor<i64>) -> train::Result<usize> {
     let tape = Tape::eval();
     let logits = head.forward(tape.constant(features)).value()?;
-    let said = logits.argmax(-1).map_err(wengert::Error::from)?.to_vec();
-    Ok(said.iter().zip(labels.to_vec()).filter(|(a, b)| **a == *b).count())
+    let predicted = logits.argmax(-1).map_err(wengert::Error::from)?.to_vec();
+    Ok(predicted.iter().zip(labels.to_vec()).filter(|(a, b)| **a == *b).count())
 }
 
 /// Minimises the task's loss, and fits the head anew before each evaluation.
-struct Representing<'m, M: Module, B> {
+struct HeadLearner<'m, M: Module, B> {
     minimize: Minimize<'m, M, &'m dyn Task<M, B>>,
     head: &'m mut Linear<f32>,
     features: &'m Features<M>,
     labelled: &'m Classification,
-    on_inputs: Option<&'m Linear<f32>>,
+    input_head: Option<&'m Linear<f32>>,
 }
 
-impl<M: Module, B: Labelled> Representing<'_, M, B> {
+impl<M: Module, B: Labelled> HeadLearner<'_, M, B> {
     fn fit_head(&mut self) -> train::Result<()> {
         let features = (self.features)(self.minimize.model(), self.labelled.inputs())?;
-        *self.head = probe(&features, self.labelled)?;
+        *self.head = fit_head(&features, self.labelled)?;
         Ok(())
     }
 }
 
 /// What the task measures, and how often the head is right.
 fn measured<M: Module, B: Labelled>(
-    (model, head, on_inputs): (&M, &Linear<f32>, Option<&Linear<f32>>),
+    (model, head, input_head): (&M, &Linear<f32>, Option<&Linear<f32>>),
     features: &Features<M>,
     measures: Measures,
     batch: &B,
 ) -> train::Result<Measures> {
     let (inputs, labels) = batch.labelled();
     let n = labels.numel();
-    let right = rightly(head, &features(model, inputs)?, labels)?;
-    let measures = measures.share("accuracy", right, n);
-    Ok(match on_inputs {
-        Some(head) => measures.share("accuracy_on_inputs", rightly(head, &flat(inputs)?, labels)?, n),
+    let count = correct(head, &features(model, inputs)?, labels)?;
+    let measures = measures.share("accuracy", count, n);
+    Ok(match input_head {
+        Some(head) => measures.share("accuracy_on_inputs", correct(head, &flat(inputs)?, labels)?, n),
         None => measures,
     })
 }
 
-impl<M: Module, B: Labelled> Learner<B> for Representing<'_, M, B> {
+impl<M: Module, B: Labelled> Learner<B> for HeadLearner<'_, M, B> {
     fn parts(&self) -> Vec<ModelAndOptimizer<'_>> {
         Learner::<B>::parts(&self.minimize)
     }
@@ -192,7 +172,7 @@ impl<M: Module, B: Labelled> Learner<B> for Representing<'_, M, B> {
 
     fn measure(&self, batch: &B, tape: &Tape<f32>) -> train::Result<Measures> {
         let measures = self.minimize.measure(batch, tape)?;
-        measured((self.minimize.model(), self.head, self.on_inputs), self.features, measures, batch)
+        measured((self.minimize.model(), self.head, self.input_head), self.features, measures, batch)
     }
 
     fn begin_evaluation(&mut self) -> train::Result<()> {
@@ -213,7 +193,7 @@ impl<M: Module, B: Labelled> Learner<B> for Representing<'_, M, B> {
     }
 }
 
-impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
+impl<M: Module + 'static, B: Labelled> Experiment for SelfSupervised<M, B> {
     fn model(&self) -> &dyn Module {
         &self.saved
     }
@@ -222,21 +202,26 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
         &mut self.saved
     }
 
-    fn fit(&mut self, config: &Config, how: &FitConfig, observer: &mut dyn Observer) -> Result<FitReport> {
-        self.learn_on_inputs()?;
-        let loader = Loader::new(Arc::clone(&self.train), config.batch_size, config.seed)?;
-        let mut optimizer = config.optimizer.build(config.lr, config.weight_decay, config.momentum);
-        let minimize = minimize(config, &mut self.saved.model, &mut *optimizer, &*self.task);
-        let mut learner = Representing {
+    fn fit(
+        &mut self,
+        options: &StepOptions,
+        config: &FitConfig,
+        observer: &mut dyn Observer,
+    ) -> Result<FitReport> {
+        self.fit_input_head()?;
+        let loader = self.setup.loader(options, config)?;
+        let mut optimizer = options.optimizer();
+        let minimize = self.setup.learner(options, &mut self.saved.model, &mut *optimizer);
+        let mut learner = HeadLearner {
             minimize,
             head: &mut self.saved.head,
             features: &self.features,
             labelled: &self.labelled,
-            on_inputs: self.on_inputs.as_ref(),
+            input_head: self.input_head.as_ref(),
         };
-        let fitted = fit(&mut learner, &loader, &*self.test, how, observer)?;
+        let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
         if fitted.ended != StopReason::Interrupted {
-            if how.watch.is_none() {
+            if config.watch.is_none() {
                 learner.minimize.keep_average()?;
             }
             // The weights may be those of an earlier epoch.
@@ -245,25 +230,27 @@ impl<M: Module + 'static, B: Labelled> Experiment for Represented<M, B> {
         Ok(fitted)
     }
 
-    fn evaluate(&mut self, _: &Config) -> Result<Measures> {
-        self.learn_on_inputs()?;
-        let Headed { model, head } = &self.saved;
+    fn evaluate(&mut self) -> Result<Measures> {
+        self.fit_input_head()?;
+        let ModelAndHead { model, head } = &self.saved;
         let with_head = |model: &M, batch: &B, tape: &Tape<f32>| {
-            let measures = self.task.outcome(model, batch, tape)?.measures;
-            measured((model, head, self.on_inputs.as_ref()), &self.features, measures, batch)
+            let measures = self.setup.task.outcome(model, batch, tape)?.measures;
+            measured((model, head, self.input_head.as_ref()), &self.features, measures, batch)
         };
-        Ok(train::evaluate_with(&*self.test, EVALUATION_BATCH, |batch, tape| with_head(model, batch, tape))?)
+        Ok(train::evaluate_with(&*self.setup.test, EVALUATION_BATCH, |batch, tape| {
+            with_head(model, batch, tape)
+        })?)
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        first_loss(&self.saved.model, &*self.test, &*self.task, tape)
+        self.setup.record(&self.saved.model, tape)
     }
 
-    fn sample(&self, wanted: &Wanted) -> Result<Sample> {
-        self.products.sample(&self.saved.model, wanted)
+    fn sample(&self, options: &SampleOptions) -> Result<Sample> {
+        self.setup.sample(&self.saved.model, options)
     }
 
     fn pictures(&self) -> Result<Vec<Picture>> {
-        self.products.pictures(&self.saved.model)
+        self.setup.pictures(&self.saved.model)
     }
 }

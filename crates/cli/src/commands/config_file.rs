@@ -1,0 +1,71 @@
+//! `--config FILE`: options from a file, such as the config.toml of a run.
+
+use crate::options::words;
+use crate::zoo::Architecture;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What a file gives.
+pub(super) struct ConfigFile {
+    /// The model's name.
+    pub(super) model: Option<String>,
+    /// The words of a command line with the same options.
+    pub(super) words: Vec<String>,
+}
+
+impl ConfigFile {
+    /// A table of options, in which `model` is a name, or a table of that and more options.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        let mut options: toml::Table = toml::from_str(&text).map_err(|e| anyhow!("{}", e.message()))?;
+        options.remove("version");
+        let mut model = options.remove("model");
+        if let Some(toml::Value::Table(mut of_model)) = model {
+            model = of_model.remove("name");
+            options.extend(of_model);
+        }
+        let model = match model {
+            None => None,
+            Some(toml::Value::String(name)) => Some(name),
+            Some(other) => bail!("model: expected a name, found {other}"),
+        };
+        // A model may have several names.
+        let own_name = |name: String| match Architecture::named(&name) {
+            Some(model) => model.model().about().name.to_owned(),
+            None => name,
+        };
+        let words = words(&options)?;
+        Ok(ConfigFile { model: model.map(own_name), words })
+    }
+}
+
+/// A command line that may not name a model, which is wrong, with the model of its file of `--config`.
+pub(crate) fn with_model_of_file(words: &[OsString], wrong: ErrorKind) -> Result<Option<Vec<OsString>>> {
+    let may_lack_model = matches!(wrong, ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument);
+    if !may_lack_model || words.get(1).is_none_or(|word| word != "train") {
+        return Ok(None);
+    }
+    let Some(path) = file(words) else { return Ok(None) };
+    let shown = path.display();
+    match ConfigFile::read(&path).with_context(|| shown.to_string())?.model {
+        Some(model) => {
+            let mut words = words.to_vec();
+            words.insert(2, model.into());
+            Ok(Some(words))
+        }
+        None if wrong == ErrorKind::MissingSubcommand => {
+            bail!("{shown} names no model; give one, as `wengert train mlp --config ..`")
+        }
+        None => Ok(None),
+    }
+}
+
+/// The value of `--config`.
+fn file(words: &[OsString]) -> Option<PathBuf> {
+    words.iter().enumerate().find_map(|(i, word)| match word.to_str()? {
+        "--config" => words.get(i + 1).map(PathBuf::from),
+        other => other.strip_prefix("--config=").map(PathBuf::from),
+    })
+}
