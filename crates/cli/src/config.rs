@@ -1,5 +1,5 @@
-//! config.toml: everything that a run depends on, and so everything that is needed to have it again. Its keys are the options
-//! of `wengert train`, so it can be given back as `--config`.
+//! config.toml: everything that a run depends on, and so all that is needed to repeat it. Its keys are the options of `wengert train`,
+//! so that the file can be given as `--config`.
 
 use crate::options::names::{Augment, Data, OptimizerName, ScheduleName};
 use crate::options::values::{every_as_text, name_of};
@@ -45,7 +45,7 @@ pub(crate) struct Config {
     pub(crate) keep_checkpoints: usize,
     pub(crate) tensorboard: bool,
     pub(crate) gradient_flow: bool,
-    /// As asked for; the results do not depend on it.
+    /// The results do not depend on it.
     pub(crate) threads: Option<usize>,
     pub(crate) model: Architecture,
 }
@@ -165,8 +165,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The options that the results depend on: all but those that say how often the run is saved, what is shown of it, and how many
-    /// threads there are.
+    /// The options that the results depend on: all except how often the run is saved, what is displayed, and the number of threads.
     pub(crate) fn settings(&self) -> Result<Settings> {
         let free = ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads"];
         Ok(Settings::of(self)?.without(&free))

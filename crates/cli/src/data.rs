@@ -1,4 +1,4 @@
-//! What models learn from, by name: where each comes from, and how it is split.
+//! The data that models learn from: where each set comes from, and how it is split.
 
 use crate::options::DataOptions;
 use crate::options::names::{Augment, Data};
@@ -16,16 +16,16 @@ use wengert::ops::random::{Key, Purpose};
 
 /// Samples to train on, as the loader gives them, and samples to test on.
 pub(crate) struct Images {
-    /// As it is learned from: augmented, if that was asked for.
+    /// To train on: augmented, if augmentation is given.
     pub(crate) train: Arc<dyn Dataset<Batch = Batch>>,
-    /// The same as they are.
+    /// The same without augmentation.
     pub(crate) plain: Classification,
     pub(crate) test: Classification,
 }
 
 impl Images {
-    /// Numbers in a row, channels, or what else the samples begin with.
-    pub(crate) fn first(&self) -> usize {
+    /// The first axis of a sample: channels of an image, or numbers in a row.
+    pub(crate) fn first_axis(&self) -> usize {
         self.plain.inputs().shape()[1]
     }
 
@@ -50,15 +50,15 @@ pub(crate) enum Scale {
 }
 
 impl DataOptions {
-    /// Images `[n, channels, height, width]`, which are augmented in training if that was asked for.
+    /// Images `[n, channels, height, width]`, augmented in training if augmentation is given.
     pub(crate) fn images(&self, scale: Scale) -> Result<Images> {
         let (train, test) = self.labelled()?;
         let (train, test) = scaled(train, test, scale)?;
-        let shown: Arc<dyn Dataset<Batch = Batch>> = match self.augmentation(&train)? {
+        let augmented: Arc<dyn Dataset<Batch = Batch>> = match self.augmentation(&train)? {
             Some(transform) => Arc::new(Augmented::new(&train, transform, self.seed)),
             None => Arc::new(train.clone()),
         };
-        Ok(Images { train: shown, plain: train, test })
+        Ok(Images { train: augmented, plain: train, test })
     }
 
     /// Rows of numbers, `[n, numbers]`: images are laid out flat.
@@ -67,13 +67,13 @@ impl DataOptions {
         let (train, test) = self.labelled()?;
         let numbers = train.inputs().shape()[1..].iter().product::<usize>();
         let (train, test) = (train.reshaped([numbers])?, test.reshaped([numbers])?);
-        // Columns of a table have units of their own.
+        // Columns of a table have different units.
         let scale = if self.data.is_table() { Scale::Standard } else { scale };
         let (train, test) = scaled(train, test, scale)?;
         Ok(Images { train: Arc::new(train.clone()), plain: train, test })
     }
 
-    /// What has classes: the part to train on and the part to test on, the same whenever they are asked for.
+    /// Data with classes: the part to train on and the part to test on, the same at every call.
     fn labelled(&self) -> Result<(Classification, Classification)> {
         let path = self.path.as_deref();
         let whole = match self.data {
@@ -131,7 +131,7 @@ impl DataOptions {
         self.refuse_image_options()?;
         let texts = match self.data {
             Data::Languages => {
-                // What is the same in both languages is of neither.
+                // A name that is the same in both languages has no class.
                 let names = country_and_language_names()?;
                 let differ = names.iter().filter(|(english, german)| english != german);
                 let both = differ.flat_map(|(english, german)| [(english, "English"), (german, "German")]);
@@ -145,8 +145,8 @@ impl DataOptions {
         Ok((train, test))
     }
 
-    /// Numbers over time: the earlier ones to train on and, after as many of them as a prediction looks back on, the later ones to
-    /// test on; normalised by the earlier.
+    /// Numbers over time, normalised by the part to train on, which is the earlier one. The part to test on
+    /// begins with the last `past` of those to train on, which its first prediction reads.
     pub(crate) fn series(&self, past: usize) -> Result<(Series, Series, Normalize)> {
         self.refuse_image_options()?;
         let series = match self.data {
@@ -204,7 +204,7 @@ impl DataOptions {
         Ok(())
     }
 
-    /// Whether there is something in both parts of a split.
+    /// Whether both parts of a split have samples.
     fn check_split(&self, train: usize, test: usize) -> Result<()> {
         data::held_out(train + test, self.test_fraction)?;
         ensure!(

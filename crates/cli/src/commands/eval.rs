@@ -1,4 +1,4 @@
-//! `wengert eval`: the score of a trained model, from what its run left behind.
+//! `wengert eval`: the score of a trained model, from the files of its run.
 
 use super::test_lines;
 use crate::config::Config;
@@ -24,7 +24,7 @@ impl EvalArgs {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to evaluate; `wengert train mlp` makes a run and prints its folder")?;
         let config = Config::read(&folder)?;
-        // Before the data are read and the model is built: that may fail for another reason, which says less.
+        // First of all: reading the data and building the model may fail with an error that says less.
         check_weights(&folder, &config)?;
         let mut experiment = config.experiment()?;
         let weights = load_weights(&folder, &config, &mut *experiment)?;

@@ -1,4 +1,4 @@
-//! `wengert resume`: a run that was stopped goes on from its newest checkpoint.
+//! `wengert resume`: a run that was stopped continues from its newest checkpoint.
 
 use super::run::{self, Run};
 use crate::config::Config;

@@ -18,7 +18,7 @@ use wengert::train::{
 /// The time between two writes of the metrics: at each of many short epochs, they would take longer than the epochs.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Starts as many threads as were asked for.
+/// Starts `n` threads, if a number is given.
 pub(crate) fn threads(n: Option<usize>) -> Result<()> {
     let Some(n) = n else { return Ok(()) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
@@ -88,7 +88,7 @@ impl Run<'_> {
             let path = observer.saved_elsewhere.as_ref().unwrap_or(folder).path().display();
             let done = observer.done;
             let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
-            // As if it had been Ctrl-C, if nobody knows.
+            // Without a number, as for Ctrl-C.
             bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
         let written = write_results(config, folder, experiment, &fitted, &mut observer);
@@ -147,7 +147,7 @@ fn write_results(
 ) -> Result<u64> {
     let weights = folder.save_of(experiment.model(), &config.settings()?)?;
     if !folder.path().join("config.toml").exists() {
-        // Somebody took the folder away.
+        // The folder was removed during the run.
         folder.write_config(config)?;
     }
     folder.write_metrics(&fitted.epochs)?;
@@ -181,7 +181,7 @@ fn save_elsewhere(
         match instead.write_config(config).and_then(|()| write(&instead)) {
             Ok(()) => Ok(instead),
             Err(e) => {
-                // What is half there helps nobody.
+                // A part of the files is of no use.
                 let _ = std::fs::remove_dir_all(instead.path());
                 Err(e.into())
             }
@@ -223,7 +223,7 @@ impl Signals {
     }
 }
 
-/// Whether the program was started so as to outlive its terminal, as `nohup` does: then it is not to end with it.
+/// Whether the program is to outlive its terminal, as one that `nohup` starts.
 #[cfg(unix)]
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -290,19 +290,19 @@ impl Observer for RunObserver<'_> {
         self.watchers.warning(&format!("{error}"));
         let interrupted = self.stop.load(Ordering::Relaxed) && snapshot.epochs().is_ok();
         if interrupted {
-            // There is no later: it is saved elsewhere, or the run ends with the error.
+            // The run ends now: it is saved elsewhere, or ends with the error.
             let written = save_elsewhere(self.config, self.folder, |instead| {
                 Run::checkpoints(self.config, instead).write(self.done, snapshot).map(drop)
             });
             self.saved_elsewhere = written.ok();
             return self.saved_elsewhere.is_some();
         }
-        let again = train::Error::Argument {
+        let unwritten = train::Error::Argument {
             call: "checkpoints",
             expected: "a folder that can be written to",
             found: error.to_string(),
         };
-        self.failed.get_or_insert(again);
+        self.failed.get_or_insert(unwritten);
         true
     }
     fn saved(&mut self, path: &Path) {

@@ -1,4 +1,4 @@
-//! `wengert sample`: what a trained model makes.
+//! `wengert sample`: what a trained model generates.
 
 use super::eval::{check_weights, load_weights};
 use crate::config::Config;

@@ -117,8 +117,8 @@ impl StepArgs {
             (None, Some(path)) => Some(ending(path)?),
             _ => None,
         };
-        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let terminal = able && stdout().is_terminal() && stdin().is_terminal();
+        let capable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let terminal = capable && stdout().is_terminal() && stdin().is_terminal();
         let format = match (self.format, by_ending) {
             (Some(asked), _) | (None, Some(asked)) => asked,
             (None, None) if terminal => return view::show(&trace),
@@ -151,10 +151,10 @@ impl StepArgs {
         let path = Path::new(&self.what);
         let recorded = if model { None } else { self.recorded(path)? };
         // What can be read as an expression is one, whatever files there are.
-        let named_so = path.extension().is_some_and(|e| e == "json");
+        let is_json = path.extension().is_some_and(|e| e == "json");
         let file = !model
             && recorded.is_none()
-            && (named_so || path.is_file() && Expression::parse(&self.what).is_err());
+            && (is_json || path.is_file() && Expression::parse(&self.what).is_err());
         let refuse = |given: bool, option: &str, what: &str| {
             if given { bail!("{option} is for {what}") } else { Ok(()) }
         };
@@ -182,7 +182,7 @@ impl StepArgs {
         if let Some(twice) = (1..at.len()).find(|&i| at[..i].iter().any(|(name, _)| *name == at[i].0)) {
             bail!("--at gives {} two values", at[twice].0);
         }
-        // What was meant as a name makes a poor expression.
+        // A name that is meant for a model makes a poor expression.
         let letter = |c: char| c.is_alphanumeric() || "-_./".contains(c);
         let name = at.is_empty() && !self.what.is_empty() && self.what.chars().all(letter);
         let read = Expression::parse(&self.what).map_err(wengert::trace::Error::from);
@@ -202,31 +202,29 @@ impl StepArgs {
         }
     }
 
-    /// The loss of a model of the zoo, with the weights that it begins with, or of a run, with those that it ended with.
+    /// The loss of a model of the zoo, with its first weights, or of a run, with its last ones.
     fn recorded(&self, path: &Path) -> Result<Option<Trace>> {
         let run = path.is_dir() && path.join("config.toml").is_file();
-        let config = match Architecture::named(&self.what) {
-            Some(model) => Config { seed: self.seed, ..Config::default_of(model) },
-            None if run => Config::read(&RunFolder::open(path)?)?,
+        let (config, folder) = match Architecture::named(&self.what) {
+            Some(model) => (Config { seed: self.seed, ..Config::default_of(model) }, None),
+            None if run => {
+                let folder = RunFolder::open(path)?;
+                let config = Config::read(&folder)?;
+                check_weights(&folder, &config)?;
+                (config, Some(folder))
+            }
             None => return Ok(None),
         };
-        let folder = match run && Architecture::named(&self.what).is_none() {
-            true => Some(RunFolder::open(path)?),
-            false => None,
-        };
-        if let Some(folder) = &folder {
-            check_weights(folder, &config)?;
-        }
         let mut experiment = config.experiment()?;
         if let Some(folder) = &folder {
             load_weights(folder, &config, &mut *experiment)?;
         }
-        // Parameters are told their names by whoever may change them.
+        // Parameters get their names when they are visited mutably.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
         let tape = Tape::new().keep_all();
         let mut trace = Trace::of(experiment.record(&tape)?.named("loss"))?;
         trace.title = format!("{}: the loss of two samples", self.what.trim_end_matches('/'));
-        // The lines of the program are those of the library, which say nothing to the user.
+        // The source lines are those of the library, which say nothing to the user.
         trace.nodes.iter_mut().for_each(|n| n.source = None);
         Ok(Some(trace))
     }
@@ -270,7 +268,7 @@ impl StepArgs {
         Ok(net.scalar(&|z| activation.of(z).unwrap_or(z))?)
     }
 
-    /// Its weights, an input and a target, all by the seed.
+    /// Its weights, an input and a target, all drawn from the seed.
     fn perceptron(&self, widths: &[usize], activation: Activation) -> Result<Network> {
         let &[inputs, .., outputs] = widths else {
             bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
@@ -288,14 +286,14 @@ impl StepArgs {
         };
         for layer in &model.layers {
             net.weights.push(layer.weight.value().clone());
-            // The zoo starts biases at zero; a number that is there says more.
+            // The biases of the zoo start at zero; other numbers show more.
             net.biases.push(Tensor::randn([layer.weight.value().shape()[0]], &mut rng)?.scale(0.1));
         }
         Ok(net)
     }
 }
 
-/// The format that the ending of a file asks for.
+/// The format by the ending of a file.
 fn ending(path: &Path) -> Result<Format> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("txt") => Ok(Format::Text),

@@ -1,4 +1,4 @@
-//! The options of training as data: what is given, on the command line or in a file, and what comes of it for the parts of a run.
+//! The options of training as data: what is given on the command line or in a file, and what the parts of a run take.
 
 pub(crate) mod names;
 pub(crate) mod values;
@@ -200,7 +200,7 @@ impl Defaults {
     }
 }
 
-/// Which data a run reads, how they are split, and what all its randomness comes from.
+/// The options of the data: what is read, how it is split, and the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataOptions {
     pub(crate) data: Data,
@@ -213,7 +213,7 @@ pub(crate) struct DataOptions {
     pub(crate) seed: u64,
 }
 
-/// How a step changes the weights.
+/// The options of a step: its batch, and how it changes the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepOptions {
     pub(crate) batch_size: usize,
@@ -237,20 +237,20 @@ pub(crate) fn words(table: &toml::Table) -> Result<Vec<String>> {
     Ok(words.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// No word for what is not given: a flag that is false, an empty list.
+/// There is no word for what is not given: a flag that is false, or an empty list.
 fn word(key: &str, value: &toml::Value) -> Result<Option<String>> {
     Ok(match value {
         toml::Value::Boolean(given) => given.then(|| format!("--{key}")),
         toml::Value::Array(all) if all.is_empty() => None,
         toml::Value::Array(all) => {
-            let all = all.iter().map(plain).collect::<Result<Vec<_>>>()?;
+            let all = all.iter().map(scalar).collect::<Result<Vec<_>>>()?;
             Some(format!("--{key}={}", all.join(",")))
         }
-        value => Some(format!("--{key}={}", plain(value)?)),
+        value => Some(format!("--{key}={}", scalar(value)?)),
     })
 }
 
-fn plain(value: &toml::Value) -> Result<String> {
+fn scalar(value: &toml::Value) -> Result<String> {
     match value {
         toml::Value::String(s) => Ok(s.clone()),
         toml::Value::Integer(n) => Ok(n.to_string()),

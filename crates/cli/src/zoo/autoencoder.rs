@@ -81,7 +81,7 @@ impl Model for AutoencoderOptions {
             zoo::Autoencoder::convolutional(channels, size, self.channels, self.latent, &mut rng)
         } else {
             let config = zoo::AutoencoderConfig {
-                inputs: data.first(),
+                inputs: data.first_axis(),
                 hidden: self.hidden.clone(),
                 latent: self.latent,
                 activation: self.activation.into(),

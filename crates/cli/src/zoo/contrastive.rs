@@ -21,8 +21,8 @@ Examples:
   wengert train contrastive
   wengert train contrastive --data fashion-mnist --augment crop,flip,noise --labels 600";
 
-/// The labels that the linear head learns from if nothing else is said.
-const LABELS: usize = 100;
+/// The number of labels that the linear head learns from by default.
+const DEFAULT_LABELS: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
@@ -61,7 +61,7 @@ impl Model for ContrastiveOptions {
     }
 
     fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
-        let labels = Some(options.labels.unwrap_or(LABELS));
+        let labels = Some(options.labels.unwrap_or(DEFAULT_LABELS));
         let few = DataOptions { labels, augment: Vec::new(), ..options.clone() };
         let all = DataOptions { labels: None, augment: Vec::new(), ..options.clone() };
         let mut changed = DataOptions { labels: None, ..options.clone() };
@@ -73,7 +73,7 @@ impl Model for ContrastiveOptions {
         let data = all.images(Scale::Standard)?;
         let mut rng = Rng::seed(options.seed);
         let mut encoder = Sequential::new();
-        let (mut inputs, features) = (data.first(), self.widths.last().copied().unwrap_or(1));
+        let (mut inputs, features) = (data.first_axis(), self.widths.last().copied().unwrap_or(1));
         for (stage, &outputs) in self.widths.iter().enumerate() {
             let options = ConvOptions::default().padding(1).stride(if stage == 0 { 1 } else { 2 });
             encoder = encoder

@@ -127,7 +127,7 @@ impl Model for GanOptions {
             let config = zoo::DcganConfig { latent, channels, size, width: self.channels };
             zoo::dcgan(&config, &mut rng)
         } else {
-            let (hidden, outputs) = (self.hidden.clone(), data.first());
+            let (hidden, outputs) = (self.hidden.clone(), data.first_axis());
             let config = zoo::GanConfig { latent, hidden, outputs, output: Activation::Tanh };
             zoo::dense_gan(&config, &mut rng)
         };
@@ -152,7 +152,7 @@ struct Players {
     judge: Option<Judge>,
 }
 
-/// A classifier of the real images, whose features and probabilities say how good generated ones are.
+/// A classifier of the real images. Its features and probabilities measure how good generated ones are.
 #[derive(Module)]
 struct Judge {
     /// Images to features.
@@ -185,7 +185,7 @@ impl Judge {
     }
 
     /// Features and class probabilities of images or rows with values from -1 to 1.
-    fn judge(&self, images: &Tensor<f32>) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
+    fn features_and_probabilities(&self, images: &Tensor<f32>) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
         let [c, h, w] = self.shape;
         let tape = Tape::eval();
         let n = images.shape()[0];
@@ -211,7 +211,7 @@ fn judge_batches(
 ) -> train::Result<(Tensor<f32>, Tensor<f32>)> {
     let (mut features, mut probabilities) = (Vec::new(), Vec::new());
     for from in (0..n).step_by(EVALUATION_BATCH) {
-        let (f, p) = judge.judge(&images(from..n.min(from + EVALUATION_BATCH))?)?;
+        let (f, p) = judge.features_and_probabilities(&images(from..n.min(from + EVALUATION_BATCH))?)?;
         features.push(f);
         probabilities.push(p);
     }
@@ -229,7 +229,7 @@ struct GanExperiment {
     seed: u64,
 }
 
-/// Images of a generator, always the same for a seed.
+/// Images of a generator from the noise of a key.
 fn generate(generator: &Sequential<f32>, n: usize, latent: usize, key: Key) -> train::Result<Tensor<f32>> {
     let tape = Tape::eval();
     Ok(generator.forward(tape.constant(noise(n, latent, key)?)).value()?)
@@ -254,8 +254,8 @@ fn scores(
 }
 
 impl GanExperiment {
-    /// Teaches the judge to tell the classes apart.
-    fn teach(&mut self, batch_size: usize) -> Result<()> {
+    /// Trains the judge to classify the images.
+    fn train_judge(&mut self, batch_size: usize) -> Result<()> {
         let Some(judge) = &mut self.model.judge else { return Ok(()) };
         let loader = Loader::new(&self.data.plain, batch_size, self.seed)?;
         let mut adam = Adam::new(0.002);
@@ -273,7 +273,7 @@ impl GanExperiment {
     }
 
     /// The statistics of the features of held-out images.
-    fn real(judge: &Judge, test: &Classification) -> Result<FeatureStats> {
+    fn real_features(judge: &Judge, test: &Classification) -> Result<FeatureStats> {
         let n = test.len().min(SCORED_IMAGES);
         let (features, _) = judge_batches(judge, n, |range| {
             Ok(test.inputs().slice(0, range).map_err(wengert::Error::from)?)
@@ -283,7 +283,7 @@ impl GanExperiment {
 
     /// Generated images with values from 0 to 1.
     fn images(&self, count: usize, seed: u64) -> Result<Tensor<f32>> {
-        let made = generate(&self.model.generator, count, self.options.latent, key(seed, 0))?;
+        let made = generate(&self.model.generator, count, self.options.latent, sample_key(seed, 0))?;
         as_images(&made.map(|v| 0.5 * v + 0.5), self.shape)
     }
 
@@ -306,11 +306,11 @@ impl GanExperiment {
         let mut learner =
             Adversarial::new(players.0, players.1, self.game, latent).critic_steps(self.options.critic_steps);
         if let Some(judge) = judge {
-            let real = GanExperiment::real(judge, test)?;
+            let real = GanExperiment::real_features(judge, test)?;
             let n = test.len().min(SCORED_IMAGES);
             learner = learner.judge(move |generator: &Sequential<f32>| {
                 scores(judge, &real, n, |range| {
-                    generate(generator, range.len(), latent, key(seed, range.start))
+                    generate(generator, range.len(), latent, sample_key(seed, range.start))
                 })
             });
         }
@@ -321,7 +321,7 @@ impl GanExperiment {
 type Learner<'l> = Adversarial<'l, Sequential<f32>, Sequential<f32>>;
 
 /// The stream of the noise of generated images. That of training is another one.
-fn key(seed: u64, first: usize) -> Key {
+fn sample_key(seed: u64, first: usize) -> Key {
     Key::of(seed, Purpose::Sample, first as u64)
 }
 
@@ -340,7 +340,7 @@ impl Experiment for GanExperiment {
         config: &FitConfig,
         observer: &mut dyn Observer,
     ) -> Result<FitReport> {
-        self.teach(options.batch_size)?;
+        self.train_judge(options.batch_size)?;
         self.learner((options.lr, options.weight_decay), |learner, data| {
             let loader = Loader::new(Arc::clone(&data.train), options.batch_size, config.seed)?.drop_last();
             Ok(fit(learner, &loader, &data.test, config, observer)?)
@@ -355,7 +355,7 @@ impl Experiment for GanExperiment {
     }
 
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>> {
-        let z = noise(RECORDED_SAMPLES.len(), self.options.latent, key(self.seed, 0))?;
+        let z = noise(RECORDED_SAMPLES.len(), self.options.latent, sample_key(self.seed, 0))?;
         let fake = self.model.generator.forward(tape.constant(z));
         Ok(self.game.generator_loss(self.model.discriminator.forward(fake)))
     }

@@ -1,8 +1,10 @@
-//! The model of a command line with the options that are given for it, and nothing that is there by default.
+//! The model of a command line: which of its options are given, and which have their default.
 
-use super::{Architecture, Model, RECURRENCES};
+use super::architecture::{Architecture, RECURRENCES, table};
+use super::experiment::Model;
 use crate::options::names::Data;
-use anyhow::Result;
+use crate::options::words;
+use anyhow::{Result, bail};
 use clap::builder::{PossibleValuesParser, Resettable, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -17,12 +19,33 @@ pub(crate) struct GivenModel {
     given: toml::Table,
 }
 
+impl Architecture {
+    /// The model of this name with default options.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        GivenModel::parse([name.to_owned()]).ok().map(|given| given.architecture)
+    }
+
+    /// Whether every option is within its bounds: in a file that was changed by hand it need not be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut options = toml::Table::try_from(self)?;
+        options.remove("name");
+        let name = self.model().about().name.to_owned();
+        match GivenModel::parse(std::iter::once(name).chain(words(&options)?)) {
+            Ok(_) => Ok(()),
+            // The first line says what is wrong; the others are for a command line.
+            Err(e) => {
+                bail!("{}", e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: "))
+            }
+        }
+    }
+}
+
 impl GivenModel {
-    /// A model's name and the words of its options, understood.
-    pub(super) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
-        let models = Command::new("models").disable_help_subcommand(true).subcommand_required(true);
-        let words = std::iter::once("models".to_owned()).chain(words);
-        GivenModel::from_arg_matches(&GivenModel::augment_subcommands(models).try_get_matches_from(words)?)
+    /// The model of these words: its name and its options.
+    fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
+        let models = GivenModel::augment_subcommands(table());
+        let words = std::iter::once(models.get_name().to_owned()).chain(words);
+        GivenModel::from_arg_matches(&models.try_get_matches_from(words)?)
     }
 
     /// The options that are given, and those of the same model in a file, where these are not given.
@@ -35,19 +58,19 @@ impl GivenModel {
 
 impl FromArgMatches for GivenModel {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let (architecture, recurrence) = match matches.subcommand() {
-            Some((name, options)) if RECURRENCES.contains(&name) => {
-                (Architecture::CharRnn(FromArgMatches::from_arg_matches(options)?), true)
-            }
-            _ => (Architecture::from_arg_matches(matches)?, false),
+        let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
+        let (name, options) = matches.subcommand().ok_or_else(missing)?;
+        let chooses_recurrence = RECURRENCES.contains(&name);
+        let architecture = match chooses_recurrence {
+            true => Architecture::CharRnn(FromArgMatches::from_arg_matches(options)?),
+            false => Architecture::from_arg_matches(matches)?,
         };
         let failed = |e: toml::ser::Error| clap::Error::raw(ErrorKind::Format, e);
         let mut given = toml::Table::try_from(&architecture).map_err(failed)?;
+        given.remove("name");
         given.retain(|key, _| {
-            let source = |(_, options): (_, &ArgMatches)| options.value_source(&key.replace('-', "_"));
-            key != "name"
-                && (matches.subcommand().and_then(source) == Some(ValueSource::CommandLine)
-                    || (recurrence && key == "recurrence"))
+            let source = options.value_source(&key.replace('-', "_"));
+            source == Some(ValueSource::CommandLine) || (chooses_recurrence && key == "recurrence")
         });
         Ok(GivenModel { architecture, given })
     }
@@ -67,7 +90,7 @@ impl Subcommand for GivenModel {
             let recurrent = char_rnn.clone().name(name).hide(true);
             command = command.subcommand(recurrent.mut_arg("recurrence", |arg| arg.default_value(name)));
         }
-        // In the help they are what they are for the user.
+        // The help shows them as other names.
         let about = char_rnn.get_about().map(ToString::to_string).unwrap_or_default();
         let with_names = format!("{about} [aliases: {}]", RECURRENCES.join(", "));
         let char_rnn = char_rnn.about(with_names).long_about(about);
@@ -83,8 +106,7 @@ impl Subcommand for GivenModel {
     }
 }
 
-/// `train` with models that offer only what they take. What is not offered is still understood, so that it can be refused with the
-/// reason.
+/// `train` with models that show only the options that they take. The others are hidden, and refused later with the reason.
 pub(crate) fn offer_what_models_take(mut train: Command) -> Command {
     let shared: Vec<Arg> = train.get_arguments().cloned().collect();
     let names: Vec<String> = train.get_subcommands().map(|c| c.get_name().to_owned()).collect();
@@ -102,14 +124,14 @@ pub(crate) fn offer_what_models_take(mut train: Command) -> Command {
     train
 }
 
-/// The data that a model learns from, of which only these are shown.
+/// The parser of `--data` that shows only the data that a model learns from.
 fn data_of(model: &dyn Model) -> impl TypedValueParser<Value = Data> + use<> {
     let fits = model.about().data;
     let values = Data::value_variants().iter().filter_map(|data| {
         let value = data.to_possible_value()?;
         Some(value.hide(!fits.contains(data)))
     });
-    // Whatever is no name of any was refused before.
+    // Every other name was refused before.
     PossibleValuesParser::new(values).map(|name| Data::from_str(&name, false).unwrap_or(Data::Digits))
 }
 
@@ -135,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_wins_and_nothing_that_is_there_by_default() {
+    fn what_is_given_wins_and_a_default_does_not() {
         let file = parsed("vae --convolutional --latent 3 --gaussian 0.5").architecture;
         let over = |line: &str| parsed(line).over(file.clone()).unwrap();
         assert_eq!(over("vae"), file);

@@ -21,8 +21,8 @@ Examples:
   wengert train masked
   wengert train masked --data fashion-mnist --hide 0.6 --labels 600";
 
-/// The labels that the linear head learns from if nothing else is said.
-const LABELS: usize = 100;
+/// The number of labels that the linear head learns from by default.
+const DEFAULT_LABELS: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(after_help = EXAMPLES)]
@@ -70,7 +70,7 @@ impl Model for MaskedOptions {
 
     fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
         let all = DataOptions { labels: None, ..options.clone() };
-        let labels = Some(options.labels.unwrap_or(LABELS));
+        let labels = Some(options.labels.unwrap_or(DEFAULT_LABELS));
         let few = DataOptions { labels, augment: Vec::new(), ..options.clone() };
         let data = all.images(Scale::Unit)?;
         let labelled = few.images(Scale::Unit)?.plain;

@@ -89,7 +89,7 @@ impl Model for MlpOptions {
 
     fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
         let data = options.rows(Scale::Unit)?;
-        let widths = [&[data.first()], &self.widths[..], &[data.plain.classes()]].concat();
+        let widths = [&[data.first_axis()], &self.widths[..], &[data.plain.classes()]].concat();
         let shape = zoo::MlpConfig { widths, activation: self.activation.into(), dropout: self.dropout };
         let mut rng = Rng::seed(options.seed);
         let mut model = zoo::Mlp::with_config(&shape, &mut rng);

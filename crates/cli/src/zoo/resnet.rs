@@ -45,7 +45,7 @@ impl Model for ResnetOptions {
 
     fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>> {
         let data = options.images(Scale::Standard)?;
-        let (channels, classes) = (data.first(), data.plain.classes());
+        let (channels, classes) = (data.first_axis(), data.plain.classes());
         let shape = match self.layers {
             18 => zoo::ResNetConfig::resnet18(classes),
             34 => zoo::ResNetConfig::resnet34(classes),

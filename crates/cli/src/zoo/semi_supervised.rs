@@ -19,8 +19,8 @@ use wengert::ops::random::Rng;
 use wengert::train::{Outcome, task};
 
 const MAX_WIDTH: usize = 1 << 14;
-/// The labels that are known if nothing else is said.
-const LABELS: usize = 100;
+/// The number of labels by default.
+const DEFAULT_LABELS: usize = 100;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,11 +89,11 @@ impl Model for SemiSupervisedOptions {
         });
         // All images are learned from, and few labels.
         let all = DataOptions { labels: None, ..options.clone() };
-        let few = DataOptions { labels: Some(options.labels.unwrap_or(LABELS)), ..options.clone() };
+        let few = DataOptions { labels: Some(options.labels.unwrap_or(DEFAULT_LABELS)), ..options.clone() };
         let data = all.rows(Scale::Unit)?;
         let labelled = few.rows(Scale::Unit)?.plain;
         let (channels, size) = few.images(Scale::Unit)?.square()?;
-        let (inputs, shape) = (data.first(), [channels, size, size]);
+        let (inputs, shape) = (data.first_axis(), [channels, size, size]);
         let originals = first_samples(&data.test)?;
         let mut rng = Rng::seed(options.seed);
         match self.autoencoder {

@@ -66,7 +66,7 @@ impl Model for Seq2SeqOptions {
     }
 }
 
-/// A model that learns from pairs and translates: how its loss is had, and what it writes for the ids of a source.
+/// The experiment of a model that learns from pairs: its loss, and the ids of a translation from those of a source.
 pub(super) fn translation<M: Module + 'static>(
     (model, train, test): (M, Pairs, Pairs),
     loss: impl for<'t> Fn(&M, &PairBatch, &'t Tape<f32>) -> Var<'t, f32> + 'static,
@@ -88,7 +88,7 @@ pub(super) fn translation<M: Module + 'static>(
         .boxed()
 }
 
-/// The tokens of a batch that are to be written. The first of each target is given.
+/// The number of tokens of a batch that are predicted: all of each target but the first.
 fn tokens(batch: &PairBatch) -> usize {
     let all: i64 = batch.target_lengths.to_vec().into_iter().sum();
     (all as usize).saturating_sub(batch.indices.len())

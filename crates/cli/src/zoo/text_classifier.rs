@@ -40,7 +40,7 @@ pub(crate) struct TextClassifierOptions {
     #[arg(long, value_name = "P", default_value_t = 0.1, value_parser = values::dropout, help_heading = "Model")]
     dropout: f64,
 
-    /// What the last layer looks at
+    /// What the last layer reads
     #[arg(long, value_name = "NAME", default_value = "mean", help_heading = "Model")]
     pooling: PoolingName,
 }

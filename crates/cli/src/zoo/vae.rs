@@ -88,7 +88,7 @@ impl Model for VaeOptions {
             model.with(observation, self.beta)
         } else {
             let config = zoo::VaeConfig {
-                inputs: data.first(),
+                inputs: data.first_axis(),
                 hidden: self.hidden.clone(),
                 latent: self.latent,
                 activation: self.activation.into(),

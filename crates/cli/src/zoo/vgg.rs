@@ -23,7 +23,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct VggOptions {
-    /// The channels of each stage; a pool halves the image behind each
+    /// The channels of each stage; a pool halves the image after each
     #[arg(long, value_name = "C,C,…", value_delimiter = ',', default_value = "32,64,128")]
     #[arg(value_parser = values::count::<MAX_WIDTH>, help_heading = "Model")]
     widths: Vec<usize>,

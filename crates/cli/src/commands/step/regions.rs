@@ -73,7 +73,7 @@ fn pieces(weights: &[Tensor<f64>], biases: &[Tensor<f64>]) -> Vec<Piece> {
         }
         all = next;
     }
-    // A unit's kink is none of the output's if all that listen to it are off.
+    // A unit's kink is none of the output's if every unit that reads it is off.
     all.dedup_by(|b, a| a.units == b.units);
     all
 }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn regions_are_those_of_the_function() {
-        // relu(x) + relu(x - 1) - 2, and relu(x) of which a unit that is never on sees nothing.
+        // relu(x) + relu(x - 1) - 2, and relu(x) read by a unit that is never on.
         let weights = [Tensor::from([[1.0], [1.0]]), Tensor::from([[1.0, 1.0]])];
         let biases = [Tensor::from([0.0, -1.0]), Tensor::from([-2.0])];
         let found: Vec<_> = pieces(&weights, &biases).iter().map(|p| (p.start, p.units[0])).collect();

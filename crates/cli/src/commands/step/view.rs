@@ -1,4 +1,4 @@
-//! The interactive view: a list of nodes beside what happens in the step, moved by keys.
+//! The interactive view: a list of nodes beside a description of the step, moved by keys.
 
 use anyhow::{Context, Result};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -10,13 +10,13 @@ use ratatui::widgets::{Block, Borders, Paragraph};
 use unicode_width::UnicodeWidthStr;
 use wengert::trace::{Kind, Markup, Step, Trace, text};
 
-/// Columns that a value may take in the list.
+/// The width of a value in the list, in columns.
 const VALUE: usize = 24;
 /// The colour of the paths from a node to the output.
 const PATH: Color = Color::Magenta;
-/// Rows that list and step, one above the other, need.
+/// The number of rows that list and step need, one above the other.
 const HIGH: u16 = 9;
-/// Columns from which list and step stand side by side.
+/// The number of columns from which list and step stand side by side.
 const WIDE: u16 = 90;
 
 const HELP: &str = "\
@@ -31,7 +31,7 @@ g           jump to the step that computes a node
 Esc         let go of the node, close this
 q           quit";
 
-/// Shows the trace until the user has seen enough; gives the step that was left.
+/// Shows the trace until the user quits, and returns the text of the last step.
 pub(super) fn show(trace: &Trace) -> Result<String> {
     let mut terminal = ratatui::try_init().context("the terminal cannot be set up")?;
     let mut view = View::new(trace);
@@ -45,7 +45,7 @@ pub(super) fn show(trace: &Trace) -> Result<String> {
                     break Ok(());
                 }
             }
-            // A new size is seen by the next drawing.
+            // The next drawing has the new size.
             Ok(_) => {}
             Err(e) => break Err(e),
         }
@@ -58,7 +58,7 @@ pub(super) fn show(trace: &Trace) -> Result<String> {
     })
 }
 
-/// What keys are for.
+/// What keys do.
 enum Mode {
     Stepping,
     Search(String),
@@ -70,15 +70,15 @@ struct View<'t> {
     trace: &'t Trace,
     steps: Vec<Step>,
     names: Vec<String>,
-    /// How many steps have been done.
+    /// The number of steps done.
     position: usize,
     selected: Option<usize>,
     sought: String,
     message: String,
     mode: Mode,
-    /// Lines of the step that have been scrolled away.
+    /// The number of lines of the step that are scrolled away.
     scrolled: usize,
-    /// Whether the user wants no colours (<https://no-color.org>).
+    /// Whether there are no colours (<https://no-color.org>).
     plain: bool,
 }
 
@@ -98,7 +98,7 @@ impl<'t> View<'t> {
         }
     }
 
-    /// A colour, or what stands for it where none is wanted.
+    /// A colour, or another mark where there are no colours.
     fn coloured(&self, style: Style, colour: Color) -> Style {
         match (self.plain, colour) {
             (false, colour) => style.fg(colour),
@@ -111,7 +111,7 @@ impl<'t> View<'t> {
         self.position.checked_sub(1).and_then(|i| self.steps.get(i)).copied()
     }
 
-    /// The node that something happens to, and the one that gives.
+    /// The node that the step changes, and the one that it reads.
     fn active(&self) -> (Option<usize>, Option<usize>) {
         match self.step() {
             None => (None, None),
@@ -121,7 +121,7 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Does what a key asks for; whether that is to quit.
+    /// Handles a key, and says whether it quits.
     fn key(&mut self, key: KeyEvent) -> bool {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return true;
@@ -368,7 +368,7 @@ impl<'t> View<'t> {
         self.draw_text(frame, area, phase, lines);
     }
 
-    /// Lines, broken where they are too long, of which as many are scrolled away as was asked for.
+    /// Lines, broken where they are too long, without the first that are scrolled away.
     fn draw_text(
         &mut self,
         frame: &mut Frame<'_>,
@@ -390,7 +390,7 @@ impl<'t> View<'t> {
         frame.render_widget(Paragraph::new(seen).block(block), area);
     }
 
-    /// What there is to say of a node.
+    /// The lines that describe a node.
     fn about(&self, i: usize) -> Vec<Line<'static>> {
         let n = &self.trace.nodes[i];
         let kind = match n.kind {
@@ -414,12 +414,12 @@ impl<'t> View<'t> {
     }
 }
 
-/// A text in exactly so many columns, unless it is longer than that.
+/// A text padded to a width.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// A line in pieces that are no wider than this; the rest of it stands further in.
+/// A line in pieces of at most this width, all but the first of them indented.
 fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
     let whole: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
     let text = whole.trim_start_matches(' ');
@@ -427,7 +427,7 @@ fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
     text::wrapped(text, &indent, width).lines().map(|l| Line::styled(l.to_owned(), line.style)).collect()
 }
 
-/// The end of a name that is too long: of a path, the end says more.
+/// The end of a name that is too long: the end of a path says more.
 fn ending(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
