@@ -200,8 +200,28 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::words;
     use crate::output::message;
+    use clap::Args;
     use wengert::Tape;
+
+    #[test]
+    fn the_help_states_the_defaults() {
+        let config = Config::default_of(Architecture::named("mlp").unwrap());
+        let mut config = toml::Table::try_from(config).unwrap();
+        config.remove("model");
+        let words = words(&config).unwrap();
+        let help = TrainOptions::augment_args(clap::Command::new("train"));
+        for name in ["accumulate", "warmup", "min-delta", "seed", "test-fraction", "keep-checkpoints"] {
+            let (_, default) = words
+                .iter()
+                .find_map(|w| w.strip_prefix("--")?.split_once('=').filter(|w| w.0 == name))
+                .unwrap();
+            let option = help.get_arguments().find(|arg| arg.get_long() == Some(name)).unwrap();
+            let text = option.get_help().unwrap().to_string();
+            assert!(text.ends_with(&format!("[default: {default}]")), "{name}: {text}");
+        }
+    }
 
     /// Any change of a config.toml is read or refused, and nothing that it says steers the terminal. The variable `MUTATIONS` says
     /// how many changes of each model's are tried.
