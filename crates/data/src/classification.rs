@@ -185,6 +185,7 @@ impl<T: Float> Classification<T> {
     ///
     /// # Errors
     /// If a position is out of range.
+    #[doc(alias = "Subset")]
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         let (inputs, labels) = self.rows("select", indices)?;
         Ok(Classification { inputs, labels, classes: self.classes })

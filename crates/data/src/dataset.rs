@@ -42,6 +42,9 @@ pub trait Dataset: Send + Sync + 'static {
     ///
     /// # Errors
     /// If a position is out of range or its sample cannot be read.
+    #[doc(alias = "collate_fn")]
+    #[doc(alias = "default_collate")]
+    #[doc(alias = "default_convert")]
     fn fetch(&self, indices: &[usize]) -> Result<Self::Batch>;
 
     /// The same as [`fetch`](Dataset::fetch), for an epoch: this is what a loader calls. A dataset whose samples differ

@@ -54,6 +54,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
     ///
     /// # Errors
     /// If the batch size is 0.
+    #[doc(alias = "BatchSampler")]
     pub fn new(data: impl IntoDataset<Dataset = D>, batch_size: usize, seed: u64) -> Result<Self> {
         if batch_size == 0 {
             return Err(Error::argument("loader", "a batch size of at least 1", batch_size));
@@ -94,6 +95,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// assert_eq!(ahead.epoch(0).collect::<Result<Vec<_>>>()?, here.epoch(0).collect::<Result<Vec<_>>>()?);
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
+    #[doc(alias = "prefetch_factor")]
     #[must_use]
     pub fn prefetch(mut self, depth: usize) -> Self {
         self.prefetch = depth;
@@ -110,6 +112,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
     /// assert!(one.epoch(0).collect::<Result<Vec<_>>>()? == four.epoch(0).collect::<Result<Vec<_>>>()?);
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
+    #[doc(alias = "num_workers")]
     #[must_use]
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads;

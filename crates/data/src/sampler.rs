@@ -48,6 +48,7 @@ impl Sampler {
     /// assert_eq!(loader.epoch(0).next().unwrap()?, same.epoch(0).next().unwrap()?);
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
+    #[doc(alias = "RandomSampler")]
     pub fn shuffled() -> Self {
         Sampler(Kind::Shuffled)
     }
@@ -60,6 +61,7 @@ impl Sampler {
     /// assert_eq!(loader.epoch(3).next().unwrap()?.indices, [0, 1]);
     /// # Ok::<(), wengert_data::Error>(())
     /// ```
+    #[doc(alias = "SequentialSampler")]
     pub fn sequential() -> Self {
         Sampler(Kind::Sequential)
     }
@@ -77,6 +79,7 @@ impl Sampler {
     /// # Errors
     /// If a weight is negative or not finite, the sum of the weights is 0 or not finite, or there are more than 2³²
     /// draws.
+    #[doc(alias = "WeightedRandomSampler")]
     pub fn weighted(weights: &[f64], draws: usize) -> Result<Self> {
         const CALL: &str = "weighted";
         let good = |weight: f64| weight.is_finite() && weight >= 0.0;

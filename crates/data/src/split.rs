@@ -77,6 +77,7 @@ impl<T: Float> Classification<T> {
     ///
     /// # Errors
     /// If the fraction is not from 0 to 1.
+    #[doc(alias = "random_split")]
     pub fn split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let count = test_count("split", self.len(), test_fraction)?;
         let order = permutation(self.len(), Key::of(seed, Purpose::Split, 0));

@@ -51,20 +51,27 @@ impl Gain {
 #[non_exhaustive]
 pub enum Scheme {
     /// Normal with variance g²/fan-in.
+    #[doc(alias = "kaiming_normal_")]
     KaimingNormal(Gain),
     /// Uniform with variance g²/fan-in.
+    #[doc(alias = "kaiming_uniform_")]
     KaimingUniform(Gain),
     /// Normal with variance 2g²/(fan-in + fan-out).
+    #[doc(alias = "xavier_normal_")]
     XavierNormal(Gain),
     /// Uniform with variance 2g²/(fan-in + fan-out).
+    #[doc(alias = "xavier_uniform_")]
     XavierUniform(Gain),
     /// Normal with a given standard deviation.
+    #[doc(alias = "normal_")]
     Normal(f64),
     /// Uniform on ± a bound.
     Uniform(f64),
     /// All zeros.
+    #[doc(alias = "zeros_")]
     Zeros,
     /// All ones.
+    #[doc(alias = "ones_")]
     Ones,
 }
 

@@ -182,6 +182,7 @@ pub trait Module {
     }
 
     /// Freezes every parameter: no gradient is computed for it, and optimisers pass it over.
+    #[doc(alias = "requires_grad_")]
     fn freeze(&mut self) {
         set_trainable(self, None, false);
     }

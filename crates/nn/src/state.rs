@@ -349,6 +349,7 @@ pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<(Dict, Option<Stri
 ///
 /// # Errors
 /// If the file cannot be written; what stood at `path` before is then still there.
+#[doc(alias = "save")]
 pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let bytes =
@@ -360,6 +361,7 @@ pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, or holds a tensor of another element type.
+#[doc(alias = "load")]
 pub fn read(path: impl AsRef<Path>) -> Result<Dict, Error> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;

@@ -54,6 +54,7 @@ pub enum Purpose {
 /// assert_ne!(x, Tensor::randn([2, 3], &mut b)?);
 /// # Ok::<(), wengert_ops::Error>(())
 /// ```
+#[doc(alias = "Generator")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
     next: Key,
@@ -61,6 +62,7 @@ pub struct Rng {
 
 impl Rng {
     /// The source with the given seed, at its start.
+    #[doc(alias = "manual_seed")]
     pub fn seed(seed: u64) -> Self {
         Rng { next: Key { seed, stream: 0 } }
     }

@@ -48,6 +48,7 @@ pub enum Channels {
 /// # Errors
 /// If the file cannot be read, is not a PNG file, is damaged, incomplete or animated, or takes
 /// [too much memory](super::MOST_PER_BYTE).
+#[doc(alias = "read_image")]
 pub fn read<T: Float>(path: impl AsRef<Path>, channels: Channels) -> Result<Tensor<T>> {
     let path = path.as_ref();
     decode(&read_file(path)?, path, channels)
@@ -198,6 +199,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// If the file cannot be written, and as [`encode`].
+#[doc(alias = "save_image")]
 pub fn write<T: Float>(path: impl AsRef<Path>, image: &Tensor<T>) -> Result<()> {
     write_file(path.as_ref(), &encode(image)?)
 }

@@ -36,6 +36,8 @@ const MOST_AXES: usize = 64;
 /// # Errors
 /// If the file cannot be read, is not `.npy`, has elements that are not numbers or booleans, or integers above the
 /// range of `i64`, is longer or shorter than its header says, or takes [too much memory](super::MOST_PER_BYTE).
+#[doc(alias = "from_numpy")]
+#[doc(alias = "load")]
 pub fn read(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     decode(&read_file(path)?, path)
@@ -335,6 +337,7 @@ impl<'a> Scan<'a> {
 ///
 /// # Errors
 /// If the file cannot be written.
+#[doc(alias = "save")]
 pub fn write(path: impl AsRef<Path>, array: impl Into<Array>) -> Result<()> {
     write_file(path.as_ref(), &encode(array))
 }

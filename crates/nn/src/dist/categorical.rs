@@ -108,6 +108,8 @@ impl<'t, T: Float> Categorical<'t, T> {
     /// assert!(y.square().sum().backward()?.wrt(logits)?.to_vec().iter().any(|g| *g != 0.0));
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
+    #[doc(alias = "RelaxedOneHotCategorical")]
+    #[doc(alias = "gumbel_softmax")]
     #[track_caller]
     pub fn relaxed_sample(&self, temperature: f64, mut keys: impl Keys) -> Var<'t, T> {
         if self.logits.is_failed() {

@@ -91,9 +91,11 @@ pub trait Distribution<'t, T: Float> {
     fn tape(&self) -> &'t Tape<T>;
 
     /// The shape of one draw: the batch shape and the axes of the event.
+    #[doc(alias = "batch_shape")]
     fn shape(&self) -> Shape;
 
     /// How many of the last axes are one event: 0 for numbers, 1 for vectors.
+    #[doc(alias = "event_shape")]
     fn event_rank(&self) -> usize {
         0
     }
@@ -108,6 +110,7 @@ pub trait Distribution<'t, T: Float> {
     fn variance(&self) -> Var<'t, T>;
 
     /// The standard deviation of each element.
+    #[doc(alias = "stddev")]
     #[track_caller]
     fn std(&self) -> Var<'t, T> {
         self.variance().sqrt()

@@ -53,6 +53,9 @@ impl<'t, T: Float> RnnInput<'t, T> {
     ///
     /// # Errors
     /// The error of the operation that made the lengths, if they are one's result.
+    #[doc(alias = "PackedSequence")]
+    #[doc(alias = "pack_padded_sequence")]
+    #[doc(alias = "pack_sequence")]
     pub fn with_lengths(lengths: impl IntoTensor<i64>) -> wengert_tape::Result<Self> {
         Ok(RnnInput { h: None, c: None, lengths: Some(lengths.into_tensor()?) })
     }

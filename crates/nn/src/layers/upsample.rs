@@ -74,6 +74,8 @@ upsampling! {
     /// assert_eq!(Upsample2d::nearest(Resize::by(2.0)).forward(x).shape(), [1, 3, 8, 10]);
     /// assert_eq!(Upsample2d::linear([7, 7]).forward(x).shape(), [1, 3, 7, 7]);
     /// ```
+    #[doc(alias = "Upsample")]
+    #[doc(alias = "UpsamplingNearest2d")]
     Upsample2d 2 upsample_nearest2d upsample_bilinear2d;
 }
 

@@ -49,6 +49,7 @@ use wengert_tape::{
 /// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "functional")]
 pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     /// The name, for messages.
     const NAME: &'static str;
@@ -202,6 +203,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// Other options for the parameters whose names the pattern covers; see [`FirstOrder`].
     ///
     /// A pattern that covers no parameter of the model is an error of the first step.
+    #[doc(alias = "add_param_group")]
     #[must_use]
     pub fn group(mut self, pattern: &str, change: impl Fn(&mut C) + Send + Sync + 'static) -> Self {
         self.groups.push(Group { pattern: pattern.into(), change: Arc::new(change) });
@@ -220,6 +222,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     }
 
     /// The options of every parameter of a model, by name, in the model's order.
+    #[doc(alias = "param_groups")]
     pub fn options(&self, model: &dyn Module) -> Vec<(String, C)> {
         let mut all = Vec::new();
         for_each_param::<T>(model, &mut |path, _| {

@@ -78,6 +78,7 @@ pub trait Optimizer<T: Float> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()>;
 
     /// The learning rate η.
+    #[doc(alias = "get_last_lr")]
     fn learning_rate(&self) -> f64;
 
     /// Sets the learning rate, as schedules do.
@@ -111,12 +112,14 @@ pub trait Optimizer<T: Float> {
     /// # std::fs::remove_file(&file).unwrap();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[doc(alias = "state_dict")]
     fn state(&self, model: &dyn Module) -> Dict;
 
     /// Takes up a state of a model of the same names and shapes.
     ///
     /// # Errors
     /// If something is missing, or of another shape or element type; the error names it, and the state is as it was.
+    #[doc(alias = "load_state_dict")]
     fn load_state(&mut self, model: &dyn Module, state: &Dict) -> Result<()>;
 }
 

@@ -19,12 +19,14 @@ use std::f64::consts::PI;
 /// assert!((schedule.at(9) - 1e-3 * 10.0 / 11.0).abs() < 1e-18);
 /// assert_eq!((schedule.at(10), schedule.at(100)), (1e-3, 1e-5));
 /// ```
+#[doc(alias = "LRScheduler")]
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Schedule {
     /// Always the same.
     Constant(f64),
     /// `from` · `factor`ⁿ, n growing by one every `every` steps.
+    #[doc(alias = "StepLR")]
     Step {
         /// Where it begins.
         from: f64,
@@ -34,6 +36,7 @@ pub enum Schedule {
         factor: f64,
     },
     /// `from` · `factor`ⁿ, n being the number of milestones that are reached.
+    #[doc(alias = "MultiStepLR")]
     MultiStep {
         /// Where it begins.
         from: f64,
@@ -43,6 +46,7 @@ pub enum Schedule {
         factor: f64,
     },
     /// `from` · `factor`ˢ in step s.
+    #[doc(alias = "ExponentialLR")]
     Exponential {
         /// Where it begins.
         from: f64,
@@ -50,6 +54,7 @@ pub enum Schedule {
         factor: f64,
     },
     /// Along half a cosine, to + (from - to) (1 + cos(π s / steps)) / 2 (Loshchilov and Hutter 2017, equation 5).
+    #[doc(alias = "CosineAnnealingLR")]
     Cosine {
         /// Where it begins.
         from: f64,
@@ -60,6 +65,7 @@ pub enum Schedule {
     },
     /// [`Cosine`](Schedule::Cosine) again and again, each period `growth` times as long as the one before (Loshchilov and
     /// Hutter 2017).
+    #[doc(alias = "CosineAnnealingWarmRestarts")]
     WarmRestarts {
         /// Where each period begins.
         from: f64,
@@ -71,6 +77,7 @@ pub enum Schedule {
         growth: usize,
     },
     /// Along a straight line.
+    #[doc(alias = "LinearLR")]
     Linear {
         /// Where it begins.
         from: f64,
@@ -80,6 +87,7 @@ pub enum Schedule {
         steps: usize,
     },
     /// to + (from - to) (1 - s / steps)^power.
+    #[doc(alias = "PolynomialLR")]
     Polynomial {
         /// Where it begins.
         from: f64,
@@ -92,6 +100,7 @@ pub enum Schedule {
     },
     /// Up to a peak along half a cosine, and down along another (Smith and Topin 2019, with PyTorch's curves). For a momentum
     /// that goes the other way, the peak is the least value. See [`Schedule::one_cycle`] for the usual numbers.
+    #[doc(alias = "OneCycleLR")]
     OneCycle {
         /// Where it begins.
         from: f64,
@@ -141,6 +150,7 @@ impl Schedule {
     }
 
     /// This schedule for `steps` steps, then another from its beginning.
+    #[doc(alias = "SequentialLR")]
     #[must_use]
     pub fn then(self, steps: usize, next: Schedule) -> Self {
         Schedule::Then { first: Box::new(self), steps, next: Box::new(next) }
@@ -154,6 +164,7 @@ impl Schedule {
     /// let schedule = rise.times(Schedule::Exponential { from: 0.4, factor: 0.5 });
     /// assert_eq!([0, 1, 3].map(|s| schedule.at(s)), [0.1, 0.1, 0.05]);
     /// ```
+    #[doc(alias = "ChainedScheduler")]
     #[must_use]
     pub fn times(self, other: Schedule) -> Self {
         Schedule::Product(Box::new(self), Box::new(other))

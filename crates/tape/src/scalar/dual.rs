@@ -30,6 +30,7 @@ use std::fmt;
 /// assert!((g.wrt(y)? - 6.0 * 2f64.cos()).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "make_dual")]
 #[derive(Clone, Copy)]
 pub struct Dual<R> {
     /// The value.

@@ -66,6 +66,7 @@ impl<T: Float> Grads<T> {
     /// # Errors
     /// If the output does not depend on `x` (its gradient is zero), or `x` is an intermediate that was not kept, or a
     /// handle of another tape.
+    #[doc(alias = "grad")]
     #[track_caller]
     pub fn wrt(&self, x: Var<'_, T>) -> Result<Tensor<T>> {
         let at = Location::caller();

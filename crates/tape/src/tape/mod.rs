@@ -131,6 +131,8 @@ impl<T: Float> Tape<T> {
     }
 
     /// A tape that records, on which layers behave as in evaluation.
+    #[doc(alias = "enable_grad")]
+    #[doc(alias = "set_grad_enabled")]
     pub fn new() -> Self {
         Self::with_mode(true, false, 0)
     }

@@ -85,6 +85,7 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>>;
 
     /// The cotangents of the inputs.
+    #[doc(alias = "backward")]
     fn vjp<'s>(&self, rule: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let _ = rule;
         Cotangents::new()
@@ -120,6 +121,7 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     }
 
     /// What the rule will read, given which inputs need a cotangent. What no rule reads is freed early.
+    #[doc(alias = "save_for_backward")]
     fn saves(&self, needs: &[bool]) -> Saves {
         let _ = needs;
         Saves::ALL
@@ -191,6 +193,7 @@ impl<'s, T: Float> VjpContext<'_, 's, T> {
     }
 
     /// Whether the cotangent of input `i` is wanted; computing it otherwise is wasted work.
+    #[doc(alias = "needs_input_grad")]
     pub fn needs(&self, i: usize) -> bool {
         self.needs.get(i).is_some_and(|needs| *needs)
     }
