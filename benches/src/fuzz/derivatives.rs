@@ -2,8 +2,8 @@
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
-use wengert::tape::derivatives::{hessian, hvp, jacobian, jvp, vjp};
 use wengert::tape::{Float, Grads, Param, PerSample, Result, Tape, Var, per_sample};
+use wengert::tape::{hessian, hvp, jacobian, jvp, vjp};
 
 /// Some function: smooth, constant, failing, of any shape or a scalar.
 fn function<T: Float>(which: usize, x: Var<'_, T>) -> Var<'_, T> {

@@ -31,7 +31,7 @@ fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_,
 ///
 /// ```
 /// use wengert_ops::Tensor;
-/// use wengert_tape::derivatives::vjp;
+/// use wengert_tape::vjp;
 /// let (y, g) = vjp(|x| x.square(), &Tensor::from([1.0, 3.0]), &Tensor::from([1.0, 10.0]))?;
 /// assert_eq!((y.to_vec(), g.to_vec()), (vec![1.0, 9.0], vec![2.0, 60.0]));
 /// # Ok::<(), wengert_tape::Error>(())
@@ -60,7 +60,7 @@ pub fn vjp<T: Float>(
 ///
 /// ```
 /// use wengert_ops::Tensor;
-/// use wengert_tape::derivatives::jvp;
+/// use wengert_tape::jvp;
 /// let (y, d) = jvp(|x| x.square().sum(), &Tensor::from([1.0, 3.0]), &Tensor::from([1.0, 10.0]))?;
 /// assert_eq!((y.item()?, d.item()?), (10.0, 62.0));
 /// # Ok::<(), wengert_tape::Error>(())
@@ -92,7 +92,7 @@ pub fn jvp<T: Float>(
 ///
 /// ```
 /// use wengert_ops::Tensor;
-/// use wengert_tape::derivatives::jacobian;
+/// use wengert_tape::jacobian;
 /// let a = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
 /// assert_eq!(jacobian(|x| x.tape().constant(&a).matmul(x), &Tensor::from([7.0, 8.0]))?, a);
 /// # Ok::<(), wengert_tape::Error>(())
@@ -115,7 +115,7 @@ pub fn jacobian<T: Float>(
 ///
 /// ```
 /// use wengert_ops::Tensor;
-/// use wengert_tape::derivatives::hessian;
+/// use wengert_tape::hessian;
 /// let h = hessian(|x| (x.select(0, 0) * x.select(0, 1)).square(), &Tensor::from([1.0, 2.0]))?;   // (x y)²
 /// assert_eq!(h, Tensor::from([[8.0, 8.0], [8.0, 2.0]]));
 /// # Ok::<(), wengert_tape::Error>(())
@@ -139,7 +139,7 @@ pub fn hessian<T: Float>(
 ///
 /// ```
 /// use wengert_ops::Tensor;
-/// use wengert_tape::derivatives::hvp;
+/// use wengert_tape::hvp;
 /// let (g, hv) = hvp(|x| (x * x * x).sum(), &Tensor::from([1.0, 2.0]), &Tensor::from([1.0, 10.0]))?;
 /// assert_eq!((g.to_vec(), hv.to_vec()), (vec![3.0, 12.0], vec![6.0, 120.0]));
 /// # Ok::<(), wengert_tape::Error>(())
