@@ -133,6 +133,13 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
     }
 }
 
+/// Whether a value of a convolution over `D` axes has no batch axis; and the value with one.
+#[track_caller]
+fn batched<T: Float, const D: usize>(x: Var<'_, T>) -> (bool, Var<'_, T>) {
+    let single = !x.is_failed() && x.rank() == D + 1;
+    (single, if single { x.unsqueeze(0) } else { x })
+}
+
 /// The transposed convolution, whose sizes are worked out before it is recorded.
 #[track_caller]
 fn transposed<'t, T: Float, const D: usize>(
@@ -146,15 +153,17 @@ fn transposed<'t, T: Float, const D: usize>(
             return operand;
         }
     }
+    let (single, x) = batched::<T, D>(x);
     let sizes = match options.sizes(&x.raw_shape(), &weight.raw_shape()) {
         Ok(sizes) => sizes,
         Err(e) => return x.tape().failed(e.into()),
     };
     let op = Adjoint { options: options.conv(), sizes };
-    match bias {
+    let y = match bias {
         Some(b) => x.tape().apply(op, &[x, weight, b]),
         None => x.tape().apply(op, &[x, weight]),
-    }
+    };
+    if single { y.squeeze(0) } else { y }
 }
 
 #[track_caller]
@@ -164,15 +173,18 @@ fn plain<'t, T: Float, const D: usize>(
     bias: Option<Var<'t, T>>,
     options: ConvOptions<D>,
 ) -> Var<'t, T> {
-    match bias {
+    let (single, x) = batched::<T, D>(x);
+    let y = match bias {
         Some(b) => x.tape().apply(Conv(options), &[x, weight, b]),
         None => x.tape().apply(Conv(options), &[x, weight]),
-    }
+    };
+    if single { y.squeeze(0) } else { y }
 }
 
 impl<'t, T: Float> Var<'t, T> {
     /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a
-    /// bias `[out]`, as `[batch, out, places]`. See [`conv2d`](Var::conv2d).
+    /// bias `[out]`, as `[batch, out, places]`; without the batch axis in both where the input has none. See
+    /// [`conv2d`](Var::conv2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -196,7 +208,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Convolution over two axes (without turning the kernel over, as everywhere in the field): `[batch,
     /// in, height, width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias
     /// `[out]`, as `[batch, out, ..]`. An axis of n has ⌊(n + 2 padding - dilation (kernel - 1) - 1) /
-    /// stride⌋ + 1 places. The cotangents of input and weight are
+    /// stride⌋ + 1 places. `[in, height, width]`, without a batch axis, gives `[out, ..]`. The cotangents of input and weight are
     /// [`conv_transpose2d`](Var::conv_transpose2d) and [`conv2d_weight`](Var::conv2d_weight).
     ///
     /// ```
@@ -208,6 +220,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// assert_eq!(y.value()?.to_vec(), [1.0, 2.0, 2.0, 4.0]);
     /// let grads = y.sum().backward()?;
     /// assert_eq!(grads.wrt(w)?.to_vec(), [1.0, 2.0, 2.0, 4.0]);
+    /// assert_eq!(x.select(0, 0).conv2d(w, None, ConvOptions::default()).shape(), [1, 2, 2]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
@@ -222,7 +235,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups,
-    /// kernel]` and a bias `[out]`. See [`conv_transpose2d`](Var::conv_transpose2d).
+    /// kernel]` and a bias `[out]`; the batch axis may be missing. See [`conv_transpose2d`](Var::conv_transpose2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -247,7 +260,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// element of `[batch, in, height, width]` puts the kernel of the weight `[in, out / groups, kernel
     /// height, kernel width]`, scaled, into the result `[batch, out, ..]`. An axis of n becomes (n - 1)
     /// stride - 2 padding + dilation (kernel - 1) + output padding + 1. The output padding must be below
-    /// the stride.
+    /// the stride. The batch axis may be missing.
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -363,6 +376,11 @@ fn small<const D: usize>(g: &mut crate::gradcheck::Gen) -> Small<D> {
     Small { options, x, w, y }
 }
 
+/// The shape of an input, sometimes without its batch axis.
+fn unbatched<'s>(g: &mut crate::gradcheck::Gen, shape: &'s [usize]) -> &'s [usize] {
+    if g.once_in(4) { &shape[1..] } else { shape }
+}
+
 pub(super) fn spec() -> Vec<Spec> {
     let mut all = Spec::family(&["conv1d", "conv1d_weight"], Order::Second, |g, which| {
         let Small { options, x, w, y } = small::<1>(g);
@@ -371,7 +389,13 @@ pub(super) fn spec() -> Vec<Spec> {
             let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
             return case!(inputs, [], |x| x[0].conv1d_weight(x[1], kernel, options));
         }
-        let mut inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&w, Domain::Real)];
+        let mut inputs = vec![
+            {
+                let x = unbatched(g, &x);
+                g.tensor(x, Domain::Real)
+            },
+            g.tensor(&w, Domain::Real),
+        ];
         if g.once_in(2) {
             inputs.push(g.tensor(&[w[0]], Domain::Real));
         }
@@ -384,7 +408,13 @@ pub(super) fn spec() -> Vec<Spec> {
             let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
             return case!(inputs, [], |x| x[0].conv2d_weight(x[1], kernel, options));
         }
-        let mut inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&w, Domain::Real)];
+        let mut inputs = vec![
+            {
+                let x = unbatched(g, &x);
+                g.tensor(x, Domain::Real)
+            },
+            g.tensor(&w, Domain::Real),
+        ];
         if g.once_in(2) {
             inputs.push(g.tensor(&[w[0]], Domain::Real));
         }
@@ -409,7 +439,13 @@ fn undoing<const D: usize>(s: &Small<D>) -> ConvTransposeOptions<D> {
 
 pub(super) fn transpose_spec() -> Vec<Spec> {
     let inputs = |g: &mut crate::gradcheck::Gen, y: &[usize], w: &[usize], groups: usize| {
-        let mut inputs = vec![g.tensor(y, Domain::Real), g.tensor(w, Domain::Real)];
+        let mut inputs = vec![
+            {
+                let y = unbatched(g, y);
+                g.tensor(y, Domain::Real)
+            },
+            g.tensor(w, Domain::Real),
+        ];
         if g.once_in(2) {
             inputs.push(g.tensor(&[groups * w[1]], Domain::Real));
         }

@@ -236,7 +236,8 @@ const fn named<const D: usize>(names: [&'static str; 2]) -> &'static str {
 
 impl<T: Float> Tensor<T> {
     /// The convolution (cross-correlation, as everywhere in the field) of `[batch, in, sizes..]` with a
-    /// weight `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2.
+    /// weight `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2. `[in, sizes..]`, without a batch axis, gives
+    /// `[out, ..]`.
     ///
     /// ```
     /// use wengert_ops::{ConvOptions, Tensor};
@@ -244,6 +245,7 @@ impl<T: Float> Tensor<T> {
     /// let w = Tensor::from([[[1.0, 10.0]]]);
     /// let y = x.conv(&w, None, &ConvOptions::<1>::default())?;
     /// assert_eq!(y, Tensor::from([[[21.0, 42.0, 84.0]]]));
+    /// assert_eq!(x.select(0, 0)?.conv(&w, None, &ConvOptions::<1>::default())?, Tensor::from([[21.0, 42.0, 84.0]]));
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     ///
@@ -256,6 +258,9 @@ impl<T: Float> Tensor<T> {
         bias: Option<&Tensor<T>>,
         options: &ConvOptions<D>,
     ) -> Result<Tensor<T>> {
+        if self.rank() == D + 1 {
+            return self.unsqueeze(0)?.conv(weight, bias, options)?.squeeze(0);
+        }
         let op = named::<D>(["conv1d", "conv2d"]);
         let call = Call::new(op, weight.shape(), options)?;
         let input = call.sizes("input", self.shape(), call.inputs, weight.shape())?;
@@ -317,7 +322,7 @@ impl<T: Float> Tensor<T> {
 
     /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]`
     /// and a bias `[out]`: every input element puts the kernel, scaled, into the output. An axis of n
-    /// becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1.
+    /// becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The batch axis may be missing.
     ///
     /// # Errors
     /// If the shapes or the groups do not fit, the output padding is not below the stride, or nothing would
@@ -328,6 +333,9 @@ impl<T: Float> Tensor<T> {
         bias: Option<&Tensor<T>>,
         options: &ConvTransposeOptions<D>,
     ) -> Result<Tensor<T>> {
+        if self.rank() == D + 1 {
+            return self.unsqueeze(0)?.conv_transpose(weight, bias, options)?.squeeze(0);
+        }
         let op = named::<D>(["conv_transpose1d", "conv_transpose2d"]);
         let sizes = options.sizes(self.shape(), weight.shape())?;
         self.adjoint_in(op, weight, bias, &options.conv(), sizes)
