@@ -4,8 +4,7 @@ use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::kernel::attention::Scores;
 use wengert::ops::kernel::normalize::{Groups, ThroughMoments};
-use wengert::ops::kernel::scan::Direction;
-use wengert::ops::{Result, Tensor, Triangle};
+use wengert::ops::{Direction, Result, Tensor, Triangle};
 use wengert::tape::Float;
 
 fn direction<T: Float>(a: &mut Arguments<'_, T>) -> Direction {
@@ -134,9 +133,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             channel_sums: batch(a).and_then(|(x, stats, ..)| x.channel_sums("fuzz", &stats,
                 &a.like(x.shape())));
             normalize_channels_adjoint: channels_adjoint(a);
-            cdist: { let (x, y) = points(a); x.cdist(&y) };
+            cdist: { let (x, y) = points(a); x.cdist(&y, if a.once_in(2) { 2.0 } else { a.number() }) };
             cdist_adjoint: { let (x, o) = points(a);
-                x.cdist(&o).and_then(|y| { let (g, y) = (a.like(y.shape()), remade(a, y));
+                x.cdist(&o, 2.0).and_then(|y| { let (g, y) = (a.like(y.shape()), remade(a, y));
                 x.cdist_adjoint(&o, &y, &g) }) };
             eigh: square(a).eigh();
             prod: a.tensor().prod();
@@ -157,13 +156,45 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             all_true: a.booleans().all_true();
             argrank: { let t = a.ranked(1..=4); let axis = a.axis(); let n = a.along();
                 t.argrank(axis, a.count(0..=n.max(1) - 1)) };
-            cumsum: a.ranked(1..=4).cumsum(a.axis(), direction(a));
-            cumprod: a.ranked(1..=4).cumprod(a.axis(), direction(a));
+            cumsum: a.ranked(1..=4).cumsum(a.axis());
+            cumsum_reversed: a.ranked(1..=4).cumsum_reversed(a.axis());
+            cumprod: a.ranked(1..=4).cumprod(a.axis());
+            cumprod_reversed: a.ranked(1..=4).cumprod_reversed(a.axis());
             logcumsumexp: a.ranked(1..=4).logcumsumexp(a.axis());
             linear_recurrence: { let x = a.ranked(1..=4); let b = a.like(x.shape());
                 x.linear_recurrence(&b, a.axis(), direction(a)) };
             cumargmax: a.ranked(1..=4).cumargmax(a.axis());
             cumargmin: a.ranked(1..=4).cumargmin(a.axis());
+            cummax: a.ranked(1..=4).cummax(a.axis());
+            cummin: a.ranked(1..=4).cummin(a.axis());
+            mean: a.tensor().mean();
+            mean_axes: a.tensor().mean_axes(a.axes());
+            mean_keepdim: a.tensor().mean_keepdim(a.axes());
+            variance: a.tensor().variance(a.number());
+            variance_axes: a.tensor().variance_axes(a.axes(), a.number());
+            variance_keepdim: a.tensor().variance_keepdim(a.axes(), a.number());
+            std: a.tensor().std(a.number());
+            std_axes: a.tensor().std_axes(a.axes(), a.number());
+            std_keepdim: a.tensor().std_keepdim(a.axes(), a.number());
+            norm: a.tensor().norm();
+            norm_axes: a.tensor().norm_axes(a.axes());
+            norm_keepdim: a.tensor().norm_keepdim(a.axes());
+            norm_p: a.tensor().norm_p(a.number(), a.axes());
+            norm_p_keepdim: a.tensor().norm_p_keepdim(a.positive(), a.axes());
+            argmax_keepdim: a.ranked(1..=4).argmax_keepdim(a.axis());
+            argmin_keepdim: a.ranked(1..=4).argmin_keepdim(a.axis());
+            max_along: a.ranked(1..=4).max_along(a.axis());
+            max_along_keepdim: a.ranked(1..=4).max_along_keepdim(a.axis());
+            min_along: a.ranked(1..=4).min_along(a.axis());
+            min_along_keepdim: a.ranked(1..=4).min_along_keepdim(a.axis());
+            median: a.tensor().median();
+            median_along: a.ranked(1..=4).median_along(a.axis());
+            median_along_keepdim: a.ranked(1..=4).median_along_keepdim(a.axis());
+            quantile: a.ranked(1..=4).quantile(a.probability(), a.axis());
+            quantile_keepdim: a.ranked(1..=4).quantile_keepdim(a.probability(), a.axis());
+            sort: a.ranked(1..=4).sort(a.axis(), a.flag());
+            topk: { let t = a.ranked(1..=4); let axis = a.axis(); let n = a.along();
+                t.topk(axis, a.count(0..=n), a.flag()) };
         }
         "ops::Direction" {
             opposite: done(direction(a).opposite());

@@ -9,10 +9,6 @@ use syn::visit::{self, Visit};
 const DIFFERENT: &[(&str, &str)] = &[
     ("map", "a tensor's closure takes elements, a value's takes the expression that is differentiated"),
     ("zip_map", "as map"),
-    ("cumsum", "a rule runs the sum backward as well, and only tensors have the direction"),
-    ("cumprod", "as cumsum"),
-    ("cdist", "only a value's takes the order of the norm"),
-    ("linear", "a bias is optional, and an optional operand has one type"),
 ];
 
 /// The rows of the page, without their verdicts: the names in the third column.
@@ -72,6 +68,80 @@ fn the_names_beside_pytorchs_exist() {
     }
 }
 
+/// Every `#[doc(alias)]` in the sources, in lower case, with the items that it leads to.
+fn aliases() -> BTreeMap<String, Vec<String>> {
+    let mut sources = Vec::new();
+    files(&crates(), &mut sources);
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in sources {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (i, line) in lines.iter().enumerate() {
+            let Some(alias) = line.strip_prefix("#[doc(alias = \"").and_then(|l| l.strip_suffix("\")]"))
+            else {
+                continue;
+            };
+            // The item comes after its other attributes; a macro's begins with its name.
+            let item = lines[i + 1..].iter().find(|l| !l.starts_with("#[") && !l.starts_with("//"));
+            let keywords = ["pub", "fn", "const", "struct", "enum", "trait", "type", "mod", "static"];
+            let mut words =
+                item.into_iter().flat_map(|l| l.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            let name = words.find(|word| !word.is_empty() && !keywords.contains(word));
+            found.entry(alias.to_lowercase()).or_default().extend(name.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// The word that one looks for: the last of a path, or a parameter of a class, as in `DataLoader(num_workers)`. What shows an
+/// option of a function or is an expression is no name.
+fn sought(theirs: &str) -> Option<&str> {
+    let (path, argument) = theirs.split_once('(').map_or((theirs, ""), |(p, a)| (p, a.trim_end_matches(')')));
+    let last = path.rsplit('.').next()?;
+    let class = last.starts_with(|c: char| c.is_ascii_uppercase());
+    let word = match argument {
+        "" => last,
+        parameter if class => parameter.split('=').next()?,
+        option if option.contains('=') => return None,
+        _ => last,
+    };
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_');
+    plain.then_some(word)
+}
+
+#[test]
+fn the_search_of_the_documentation_finds_pytorchs_names() {
+    assert_eq!(sought("torch.sum(dim)"), Some("sum"));
+    assert_eq!(sought("DataLoader(drop_last=True)"), Some("drop_last"));
+    assert_eq!((sought("x[i, j] = v"), sought("F.interpolate(mode='area')")), (None, None));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/src/from-pytorch.md")).unwrap();
+    let aliases = aliases();
+    assert!(aliases.len() > 200, "{}", aliases.len());
+    let code = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let (mut count, mut missing) = (0, Vec::new());
+    for row in page.lines().filter(|l| l.starts_with("| `")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let &[theirs, _, ours, how, ..] = &cells[..] else { continue };
+        let ours = code(ours);
+        if !how.starts_with("other name") || ours.is_empty() {
+            continue;
+        }
+        for name in code(theirs) {
+            let Some(word) = sought(&name).map(str::to_lowercase) else { continue };
+            count += 1;
+            let items: Vec<&str> = ours.iter().filter_map(|o| o.rsplit("::").next()).collect();
+            let same = items.iter().any(|item| item.to_lowercase() == word);
+            let leads = aliases.get(&word).is_some_and(|to| to.iter().any(|t| items.contains(&&t[..])));
+            if !same && !leads {
+                missing.push(format!("{name}: {}", items.join(", ")));
+            }
+        }
+    }
+    assert!(count > 250, "{count}");
+    assert!(missing.is_empty(), "no #[doc(alias)] leads from PyTorch's name to ours: {missing:#?}");
+}
+
 /// The arguments of the public methods of a type, as far as they matter here.
 struct Methods {
     of: &'static str,
@@ -111,8 +181,12 @@ fn kind(ty: &syn::Type) -> String {
     words.visit_type(ty);
     let text = words.0;
     match &text[..] {
-        t if t.contains("Operand") || t == "Var T" || t == "Tensor T" => "an operand".to_owned(),
-        t if t.contains("IntoMask") || t == "Tensor bool" => "a mask".to_owned(),
+        t if t.contains("IntoMask") || t == "Tensor bool" || t == "IntoTensor bool" => "a mask".to_owned(),
+        t if t.contains("Operand") || t == "IntoTensor T" || t == "Var T" || t == "Tensor T" => {
+            "an operand".to_owned()
+        }
+        // `None` says nothing of the type of what is not there, so that each takes its own.
+        "Option Var T" | "Option Tensor T" => "an optional operand".to_owned(),
         t if t.contains("ToShape") || t == "Shape" || t.contains("crate Shape") => "a shape".to_owned(),
         "T" | "f64" => "a number".to_owned(),
         "Into Range" => "Into Slice".to_owned(),

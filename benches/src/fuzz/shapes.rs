@@ -38,8 +38,10 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             unfold: { let x = a.var_ranked(1..=4); let axis = a.axis(); let n = a.along();
                 x.unfold(axis, a.count(0..=n), a.count(1..=3)) };
             flip: a.var().flip(a.axes());
-            roll: a.var_ranked(1..=4).roll(a.axis(), a.offset());
-            movedim: a.var_ranked(1..=5).movedim(a.axis(), a.axis());
+            roll: { let x = a.var_ranked(1..=4); let axes = a.axes();
+                let shifts: Vec<_> = axes.iter().map(|_| a.offset()).collect(); x.roll(axes, shifts) };
+            movedim: { let x = a.var_ranked(1..=5); let from = a.axes();
+                let to: Vec<_> = a.permutation().into_iter().take(from.len()).collect(); x.movedim(from, to) };
             chunk: a.var_ranked(1..=4).chunk(a.axis(), a.count(1..=4));
             unbind: a.var_ranked(1..=4).unbind(a.axis());
             repeat: a.var_ranked(0..=3).repeat(&a.each_axis(0..=2));

@@ -8,7 +8,8 @@ use wengert::ops::kernel::recurrent::{Adjoint, Cell, Run, Sequence};
 use wengert::ops::kernel::rows::{RowKernel, rows};
 use wengert::ops::kernel::update::{Update, update};
 use wengert::ops::{
-    Error, ErrorKind, Layout, Result, Shape, Slice, Tensor, broadcast_shapes, math, normalize_axis, parallel,
+    Error, ErrorKind, Layout, Result, Shape, Slice, Tensor, broadcast_shapes, math, moved_order,
+    normalize_axis, parallel,
 };
 use wengert::tape::Float;
 
@@ -128,7 +129,10 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             map: a.tensor().map(|v| v.to_f64() > 0.0);
             zeros: Tensor::<T>::zeros(a.tame().new_shape());
             ones: Tensor::<T>::ones(a.tame().new_shape());
-            arange: { let n = a.tame().count(0..=9); Tensor::<T>::arange(a.number(), a.number(), n) };
+            full: Tensor::<T>::full(a.tame().new_shape(), a.number());
+            arange: { let start = a.number(); Tensor::<T>::arange(start, start + a.within(-9.0, 9.0), a.within(-2.0, 2.0)) };
+            linspace: { let n = a.tame().count(0..=9); Tensor::<T>::linspace(a.number(), a.number(), n) };
+            steps: { let n = a.tame().count(0..=9); Tensor::<T>::steps(a.number(), a.number(), n) };
             eye: Tensor::<T>::eye(a.count(0..=9));
             cast: (a.tensor().cast::<f32>(), a.tensor().cast::<f64>());
             has_non_finite: a.tensor().has_non_finite();
@@ -144,6 +148,35 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             unsqueeze: a.tensor().unsqueeze(a.new_axis());
             squeeze: { let t = a.tensor(); let ones: Vec<_> = (0..t.rank()).filter(|&i| t.shape()[i] == 1).collect();
                 if a.once_in(3) { t.squeeze(a.axes()) } else { t.squeeze(ones) } };
+            t: a.ranked(1..=4).t();
+            flatten: { let t = a.tensor(); t.flatten(a.count(0..=t.rank())) };
+            flatten_axes: { let t = a.ranked(1..=5); let i = a.axis();
+                let j = if a.once_in(2) { -1 } else { a.axis() };
+                t.flatten_axes(i, j) };
+            unflatten: { let [m, n] = a.sizes(); let t = a.tensor_of(&[2, m * n]);
+                if a.once_in(3) { t.unflatten(a.axis(), a.reshaped()) } else { t.unflatten(1, [m, n]) } };
+            squeeze_all: a.tensor().squeeze_all();
+            flip: a.tensor().flip(a.axes());
+            roll: { let t = a.ranked(1..=4); let axes = a.axes();
+                let shifts: Vec<_> = axes.iter().map(|_| a.offset()).collect(); t.roll(axes, shifts) };
+            movedim: { let t = a.ranked(1..=5); let from = a.axes();
+                let to: Vec<_> = a.permutation().into_iter().take(from.len()).collect(); t.movedim(from, to) };
+            narrow: { let t = a.ranked(1..=4); let axis = a.axis(); let n = a.along();
+                t.narrow(axis, a.count(0..=n), a.count(0..=n)) };
+            split: { let t = a.ranked(1..=4); let axis = a.axis(); t.split(axis, &a.parts()) };
+            split_every: a.ranked(1..=4).split_every(a.axis(), a.count(1..=4));
+            chunk: a.ranked(1..=4).chunk(a.axis(), a.count(1..=4));
+            unbind: a.ranked(1..=4).unbind(a.axis());
+            repeat: a.ranked(0..=3).repeat(&a.each_axis(0..=2));
+            tile: a.ranked(0..=3).tile(&a.each_axis(0..=2));
+            repeat_interleave: a.ranked(1..=4).repeat_interleave(a.axis(), a.count(0..=3));
+            rot90: { let t = a.ranked(2..=4); let order = a.permutation();
+                t.rot90(a.offset(), [order.first().copied().unwrap_or(0), order.get(1).copied().unwrap_or(1)]) };
+            diagonal: a.ranked(2..=4).diagonal(a.offset());
+            trace: a.ranked(2..=4).trace();
+            tril: a.ranked(2..=4).tril(a.offset());
+            triu: a.ranked(2..=4).triu(a.offset());
+            masked_select: a.beside_tensor().masked_select(&a.booleans());
             index_select: a.ranked(1..=4).index_select(a.axis(), &a.along_axis());
             gather: a.ranked(1..=4).gather(a.axis(), &a.gathered());
             index_add: { let t = a.ranked(1..=4); let (axis, at, src) = sources(a);
@@ -201,13 +234,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             sub: a.tensor().sub(&a.beside_tensor());
             mul: a.tensor().mul(&a.beside_tensor());
             div: a.tensor().div(&a.beside_tensor());
-            maximum: a.tensor().maximum(&a.beside_tensor());
-            minimum: a.tensor().minimum(&a.beside_tensor());
+            maximum: { let t = a.tensor(); if a.once_in(3) { t.maximum(a.number()) } else { t.maximum(&a.beside_tensor()) } };
+            minimum: { let t = a.tensor(); if a.once_in(3) { t.minimum(a.number()) } else { t.minimum(&a.beside_tensor()) } };
             eq: a.tensor().eq(&a.beside_tensor());
             ne: a.tensor().ne(&a.beside_tensor());
             lt: a.tensor().lt(&a.beside_tensor());
             le: a.tensor().le(&a.beside_tensor());
-            gt: a.tensor().gt(&a.beside_tensor());
+            gt: { let t = a.tensor(); if a.once_in(3) { t.gt(a.number()) } else { t.gt(&a.beside_tensor()) } };
             ge: a.tensor().ge(&a.beside_tensor());
             scale: a.tensor().scale(a.number());
             abs: a.tensor().abs();
@@ -216,7 +249,16 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             expm1: a.tensor().expm1();
             log: a.tensor().log();
             log1p: a.tensor().log1p();
+            log2: a.tensor().log2();
+            log10: a.tensor().log10();
             tanh: a.tensor().tanh();
+            square: a.tensor().square();
+            recip: a.tensor().recip();
+            relu: a.tensor().relu();
+            clamp: a.tensor().clamp(a.number(), a.number());
+            clamp_min: a.tensor().clamp_min(a.number());
+            clamp_max: a.tensor().clamp_max(a.number());
+            clamp_between: a.tensor().clamp_between(a.number(), &a.beside_tensor());
             sigmoid: a.tensor().sigmoid();
             erf: a.tensor().erf();
             sin: a.tensor().sin();
@@ -231,6 +273,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             logical_and: { let m = a.booleans(); m.logical_and(&a.mask_of(m.shape())) };
             logical_or: { let m = a.booleans(); m.logical_or(&a.mask_of(m.shape())) };
             to_float: a.booleans().to_float::<T>();
+            masked_fill: { let t = a.beside_tensor(); t.masked_fill(&a.booleans(), a.number()) };
             where_cond: a.beside_tensor().where_cond(&a.booleans(), &a.beside_tensor());
         }
         "ops::Slice" {
@@ -252,6 +295,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             normalize_axis: { a.tensor(); normalize_axis("fuzz", a.axis(), a.shape.len()) };
             broadcast_shapes: { a.tensor();
                 broadcast_shapes("fuzz", &Shape::from(&a.shape[..]), &Shape::from(a.narrower())) };
+        }
+        "ops::rearrange" {
+            moved_order: { a.tensor(); moved_order(a.shape.len(), a.axes(), a.axes()).map(done) };
         }
         "ops::find" {
             positions: { a.ranked(1..=4); positions("fuzz", &Shape::from(&a.shape[..]), &a.indices()) };

@@ -47,7 +47,7 @@ impl<T: Float> Model<T> for Gan<T> {
         let fake = self.generator.forward(tape.constant(test.noise(&[n, LATENT])?)).value()?;
         let fake = fake.reshape([n, fake.numel() / n])?;
         let mean = |a: &Tensor<T>, b: &Tensor<T>| -> Result<f64> {
-            Ok(a.cdist(b)?.sum().item()?.to_f64() / (n * n) as f64)
+            Ok(a.cdist(b, 2.0)?.sum().item()?.to_f64() / (n * n) as f64)
         };
         Ok(2.0 * mean(&real, &fake)? - mean(&real, &real)? - mean(&fake, &fake)?)
     }

@@ -11,7 +11,7 @@ use wengert_tape::gradcheck::Check;
 use wengert_tape::{Float, Tape, Var};
 
 fn values(phase: f64) -> Tensor<f64> {
-    Tensor::<f64>::arange(0.0, 0.7, 12).map(|v| (v + phase).powi(2).sin() * 1.5).reshape([4, 3]).unwrap()
+    Tensor::<f64>::steps(0.0, 0.7, 12).map(|v| (v + phase).powi(2).sin() * 1.5).reshape([4, 3]).unwrap()
 }
 
 fn targets() -> Tensor<i64> {

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn long_axes_are_abbreviated_and_extremes_take_exponents() {
-        let long = Tensor::<f64>::arange(0.0, 1.0, 2000).to_string();
+        let long = Tensor::<f64>::steps(0.0, 1.0, 2000).to_string();
         assert_eq!(long, "[   0.0000,    1.0000,    2.0000, ..., 1997.0000, 1998.0000, 1999.0000]");
         assert_eq!(Tensor::from([1e-9, 2e-9]).to_string(), "[1.0000e-9, 2.0000e-9]");
         assert_eq!(Tensor::from([f64::NAN, f64::INFINITY, 1.0]).to_string(), "[   NaN,    inf, 1.0000]");

@@ -30,7 +30,7 @@ pub(crate) fn grain() -> usize {
 ///
 /// ```
 /// use wengert_ops::{Tensor, parallel};
-/// let x = Tensor::<f64>::arange(0.1, 0.7, 100).reshape([10, 10])?;
+/// let x = Tensor::<f64>::steps(0.1, 0.7, 100).reshape([10, 10])?;
 /// let softmax = |threads| parallel::in_small_pieces(threads, || x.softmax(0).map(|y| y.to_vec()));
 /// assert_eq!(softmax(1)?, softmax(3)?);
 /// # Ok::<(), wengert_ops::Error>(())
@@ -79,6 +79,7 @@ fn count_section() {
 }
 
 /// The number of threads that work may be spread over, by default one per core.
+#[doc(alias = "get_num_threads")]
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }

@@ -60,6 +60,11 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Errors
     /// If a size is negative or the element count does not fit in memory.
+    #[doc(alias = "new_zeros")]
+    #[doc(alias = "new_ones")]
+    #[doc(alias = "new_full")]
+    #[doc(alias = "new_empty")]
+    #[doc(alias = "new_tensor")]
     #[doc(alias = "full")]
     pub fn try_full(shape: impl ToShape, value: T) -> Result<Self> {
         let shape = shape.to_shape("full")?;
@@ -219,9 +224,72 @@ impl<T: Float> Tensor<T> {
         Self::try_full(shape, T::ONE).unwrap_or_else(|e| panic!("{e}"))
     }
 
+    /// A tensor of equal values. Panics as [`zeros`](Tensor::zeros) does; [`try_full`](Tensor::try_full) does not, and is for every
+    /// element type.
+    ///
+    /// ```
+    /// assert_eq!(wengert_ops::Tensor::<f32>::full([2], 0.5).to_vec(), [0.5, 0.5]);
+    /// ```
+    #[doc(alias = "new_full")]
+    pub fn full(shape: impl ToShape, value: f64) -> Self {
+        Self::try_full(shape, T::from_f64(value)).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The values `start, start + step, …` before `end`, as in PyTorch and NumPy.
+    ///
+    /// Rounding decides whether a value that should be `end` is still before it: with steps that are not whole, say the number of
+    /// values by [`linspace`](Tensor::linspace) or [`steps`](Tensor::steps).
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// assert_eq!(Tensor::<f64>::arange(0.0, 7.0, 2.0)?.to_vec(), [0.0, 2.0, 4.0, 6.0]);
+    /// assert_eq!(Tensor::<f64>::arange(3.0, 0.0, -1.0)?.to_vec(), [3.0, 2.0, 1.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the step is 0 or leads away from `end`, a number is not finite, or the values do not fit in memory.
+    pub fn arange(start: f64, end: f64, step: f64) -> Result<Self> {
+        let n = ((end - start) / step).ceil();
+        // Of NaN no comparison holds.
+        if !(n >= 0.0 && step.abs() > 0.0 && start.is_finite() && end.is_finite() && step.is_finite()) {
+            let detail =
+                format!("expected finite numbers and a step from {start} towards {end}, found step {step}");
+            return Err(Error::argument("arange", detail));
+        }
+        let shape = [n.min(isize::MAX as f64) as isize].to_shape("arange")?;
+        Ok(Self::steps(start, step, shape[0]))
+    }
+
+    /// `n` values from `start` to `end`, both included, at equal distances; `start` alone for `n` = 1.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// assert_eq!(Tensor::<f64>::linspace(0.0, 1.0, 5)?.to_vec(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the values do not fit in memory.
+    pub fn linspace(start: f64, end: f64, n: usize) -> Result<Self> {
+        let shape = [n].to_shape("linspace")?;
+        let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
+        // From whichever end is nearer, so that both are exact.
+        let value = |i: usize| {
+            if i < n.div_ceil(2) { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 }
+        };
+        let mut b = Buffer::unspecified(n);
+        b.iter_mut().enumerate().for_each(|(i, v)| *v = T::from_f64(value(i)));
+        Ok(Self::from_buffer(b, shape))
+    }
+
     /// `start, start + step, …`: `n` values in a row.
+    ///
+    /// ```
+    /// assert_eq!(wengert_ops::Tensor::<f64>::steps(1.0, 0.5, 3).to_vec(), [1.0, 1.5, 2.0]);
+    /// ```
     #[doc(alias = "range")]
-    pub fn arange(start: f64, step: f64, n: usize) -> Self {
+    pub fn steps(start: f64, step: f64, n: usize) -> Self {
         let mut b = Buffer::unspecified(n);
         for (i, v) in b.iter_mut().enumerate() {
             *v = T::from_f64(start + step * i as f64);
@@ -329,11 +397,27 @@ impl<T: Element> IntoTensor<T> for Result<Tensor<T>> {
     }
 }
 
-impl<T: Float> IntoTensor<T> for f64 {
-    fn into_tensor(self) -> Result<Tensor<T>> {
-        Ok(Tensor::scalar(T::from_f64(self)))
-    }
+macro_rules! number {
+    ($($t:ty)*) => {$(
+        impl<T: Float> IntoTensor<T> for $t {
+            fn into_tensor(self) -> Result<Tensor<T>> {
+                Ok(Tensor::scalar(T::from_f64(f64::from(self))))
+            }
+        }
+    )*};
 }
+number!(f64 f32 i32);
+
+macro_rules! element {
+    ($($t:ty)*) => {$(
+        impl IntoTensor<$t> for $t {
+            fn into_tensor(self) -> Result<Tensor<$t>> {
+                Ok(Tensor::scalar(self))
+            }
+        }
+    )*};
+}
+element!(i64 u8 bool);
 
 #[cfg(test)]
 mod tests {
@@ -358,5 +442,33 @@ mod tests {
         assert!(a.get(&[0, 2]).is_err() && a.get(&[0]).is_err() && a.item().is_err());
         assert!(Tensor::from_vec(vec![1.0; 3], [2, 2]).is_err());
         assert_eq!(Tensor::<f64>::zeros([0, 3]).to_vec(), []);
+    }
+
+    #[test]
+    fn ranges_end_where_pytorchs_end() {
+        let arange = |a, b, c| Tensor::<f64>::arange(a, b, c);
+        assert_eq!(arange(1.0, 2.5, 0.5).unwrap().to_vec(), [1.0, 1.5, 2.0]);
+        assert_eq!(arange(0.0, 1.0, 0.3).unwrap().to_vec(), [0.0, 0.3, 0.6, 0.3 * 3.0]);
+        assert_eq!(arange(2.0, 2.0, 1.0).unwrap().to_vec(), []);
+        for (a, b, c) in [
+            (0.0, 1.0, 0.0),
+            (0.0, 1.0, -1.0),
+            (1.0, 0.0, 1.0),
+            (0.0, f64::NAN, 1.0),
+            (0.0, 1.0, f64::INFINITY),
+        ] {
+            assert!(arange(a, b, c).is_err(), "{a} {b} {c}");
+        }
+        assert!(arange(0.0, f64::INFINITY, 1.0).is_err() && arange(0.0, 1e300, 1.0).is_err());
+        let line = |a, b, n| Tensor::<f64>::linspace(a, b, n).unwrap().to_vec();
+        assert_eq!(
+            (line(3.0, 9.0, 0), line(3.0, 9.0, 1), line(3.0, 9.0, 2)),
+            (vec![], vec![3.0], vec![3.0, 9.0])
+        );
+        let tenths = line(0.0, 1.0, 11);
+        assert!(
+            tenths[10] == 1.0 && tenths.iter().enumerate().all(|(i, v)| (v - i as f64 / 10.0).abs() < 1e-15)
+        );
+        assert!(Tensor::<f64>::linspace(0.0, 1.0, usize::MAX).is_err());
     }
 }

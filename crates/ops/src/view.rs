@@ -364,7 +364,7 @@ mod tests {
 
     fn counting(shape: impl ToShape) -> Tensor<f64> {
         let n = shape.sizes().iter().product::<isize>() as usize;
-        Tensor::arange(0.0, 1.0, n).reshape(shape).unwrap()
+        Tensor::steps(0.0, 1.0, n).reshape(shape).unwrap()
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod scalar_sums;
 mod scalar_trace;
 mod sweep;
 mod table;
+mod tensors;
 mod traps;
 mod traps_page;
 mod wrong_rules;

@@ -16,7 +16,7 @@ pub const WHOLE: usize = 64;
 /// use wengert_trace::Value;
 /// let small = Value::of(&Tensor::from([[1.0, 2.5], [0.0, -1.0]]));
 /// assert_eq!(small.to_string(), "[[1, 2.5], [0, -1]]");
-/// let large = Value::of(&Tensor::<f64>::arange(0.0, 1.0, 1000));
+/// let large = Value::of(&Tensor::<f64>::steps(0.0, 1.0, 1000));
 /// assert_eq!((large.numbers.len(), large.summary.unwrap().max), (0, 999.0));
 /// assert_eq!(large.to_string(), "[1000] from 0 to 999, mean 499.5");
 /// assert_eq!(Value::of(&Tensor::<f64>::ones([10, 10])).to_string(), "[10, 10] all 1");
@@ -93,7 +93,7 @@ impl Value {
     /// ```
     /// use wengert_ops::Tensor;
     /// use wengert_trace::Value;
-    /// let large = Value::of(&Tensor::<f64>::arange(0.0, 1.0, 1000).reshape([10, 100])?);
+    /// let large = Value::of(&Tensor::<f64>::steps(0.0, 1.0, 1000).reshape([10, 100])?);
     /// assert_eq!(large.brief(22), "[10×100] 0…1000");
     /// assert_eq!(Value::of(&Tensor::from([1.0, 2.5])).brief(22), "[1, 2.5]");
     /// # Ok::<(), wengert_ops::Error>(())

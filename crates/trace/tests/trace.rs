@@ -541,7 +541,7 @@ fn positions_say_what_is_known() {
 #[test]
 fn every_writer_takes_every_trace() {
     let tape = Tape::<f32>::new();
-    let x = tape.var(Tensor::<f32>::arange(0.0, 0.01, 200).reshape([10, 20]).unwrap()).named("x\u{7}<b>");
+    let x = tape.var(Tensor::<f32>::steps(0.0, 0.01, 200).reshape([10, 20]).unwrap()).named("x\u{7}<b>");
     let y = x.softmax(-1).unbind(0)[1].square().sum();
     let long = x.map(|s| (0..60).fold(s, |s, _| s * s.like(0.5) + s)).sum();
     let traces = [

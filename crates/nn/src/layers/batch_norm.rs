@@ -164,7 +164,7 @@ mod tests {
     const VARIANCE_OF_ALL: [f64; 3] = [0.4787256939592003, 0.5370067285277151, 0.31681284264919485];
 
     fn batch(i: usize) -> Tensor<f64> {
-        Tensor::<f64>::arange(i as f64, 0.7, 12).map(|v| (v * v).sin()).reshape([2, 3, 2]).unwrap()
+        Tensor::<f64>::steps(i as f64, 0.7, 12).map(|v| (v * v).sin()).reshape([2, 3, 2]).unwrap()
     }
 
     fn close(a: &Tensor<f64>, b: &[f64]) {
@@ -319,7 +319,7 @@ mod tests {
         );
         assert!(layer.forward(Tape::new().constant(&x)).value().is_ok());
         // A batch of one image is many values.
-        let image = Tensor::<f64>::arange(0.0, 1.0, 8).reshape([1, 2, 2, 1, 2]).unwrap();
+        let image = Tensor::<f64>::steps(0.0, 1.0, 8).reshape([1, 2, 2, 1, 2]).unwrap();
         assert!(layer.forward(Tape::train(0).constant(&image)).value().is_ok());
     }
 

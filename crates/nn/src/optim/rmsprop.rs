@@ -242,7 +242,7 @@ mod tests {
         let config =
             RmspropConfig { alpha: 0.5, centered: true, learning_rate: 1e-9, ..RmspropConfig::default() };
         let mut rmsprop = Rmsprop::with_config(config);
-        let mut p = Param::new(Tensor::<f32>::arange(0.1, 0.37, 100));
+        let mut p = Param::new(Tensor::<f32>::steps(0.1, 0.37, 100));
         let slope = p.value().clone();
         for _ in 0..200 {
             let tape = Tape::new();

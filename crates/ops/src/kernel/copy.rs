@@ -142,7 +142,7 @@ mod tests {
         for (b, r, c) in
             [(1, 15, 17), (1, 16, 33), (3, 16, 5), (3, 17, 16), (2, 1, 40), (2, 64, 3), (1, 300, 300)]
         {
-            let t = Tensor::<f64>::arange(0.0, 1.0, b * r * c).reshape([b, c, r]).unwrap();
+            let t = Tensor::<f64>::steps(0.0, 1.0, b * r * c).reshape([b, c, r]).unwrap();
             let v = t.transpose(1, 2).unwrap();
             let dense = v.contiguous();
             for i in 0..b * r * c {

@@ -1,4 +1,4 @@
-//! Euclidean distances between all points of two sets, and their adjoint, without the differences in between.
+//! Distances between all points of two sets, and the adjoint of the Euclidean ones, without the differences in between.
 //! They are sums of squared differences, not the differences of products, which would lose near points among
 //! distant ones.
 
@@ -114,24 +114,32 @@ impl<T: Float> Points<T> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The Euclidean distances between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`;
-    /// leading axes broadcast.
+    /// The distances of order `p` between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`; leading axes
+    /// broadcast. They are norms of differences, accurate for near points; other orders than 2 hold n m d numbers on the way.
     ///
     /// ```
     /// use wengert_ops::Tensor;
     /// let (a, b) = (Tensor::from([[0.0, 0.0]]), Tensor::from([[3.0, 4.0], [0.0, 1.0]]));
-    /// assert_eq!(a.cdist(&b)?, Tensor::from([[5.0, 1.0]]));
+    /// assert_eq!(a.cdist(&b, 2.0)?, Tensor::from([[5.0, 1.0]]));
+    /// assert_eq!(a.cdist(&b, 1.0)?, Tensor::from([[7.0, 1.0]]));
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit.
-    pub fn cdist(&self, o: &Tensor<T>) -> Result<Tensor<T>> {
+    /// If the shapes do not fit, or the order is negative or not a number.
+    pub fn cdist(&self, o: &Tensor<T>, p: f64) -> Result<Tensor<T>> {
+        if p.is_nan() || p < 0.0 {
+            return Err(Error::argument("cdist", format!("expected an order of at least 0, found {p}")));
+        }
         let points = Points::new(self, o)?;
         let [n, m, d] = points.sizes;
         let shape = points.shape([n, m]);
         if d == 0 {
             return Tensor::try_full(shape, T::ZERO);
+        }
+        if p != 2.0 {
+            let difference = points.a.unsqueeze(-2)?.sub(points.b.unsqueeze(-3)?);
+            return difference.and_then(|d| d.norm_p(p, -1)).map_err(|e| e.in_op("cdist"));
         }
         let (a, b) = (points.a.as_slice().expect("contiguous"), points.b.as_slice().expect("contiguous"));
         let mut out = Buffer::unspecified(shape.numel());
@@ -185,7 +193,7 @@ mod tests {
         for (n, m, d) in [(0, 2, 3), (2, 0, 3), (2, 3, 0), (1, 1, 1), (3, 4, 2), (5, 2, 16), (2, 3, 37)] {
             let a = values(&[2, d, n], 1).transpose(1, 2).unwrap();
             let b = values(&[2 * m, d], 2).slice(0, Slice::all().step(2)).unwrap();
-            let y: Tensor<f64> = a.cdist(&b).unwrap();
+            let y: Tensor<f64> = a.cdist(&b, 2.0).unwrap();
             let g = values(&[2, m, n], 3).transpose(1, 2).unwrap();
             let ga = a.cdist_adjoint(&b, &y, &g).unwrap();
             assert_eq!((y.shape().to_vec(), ga.shape().to_vec()), (vec![2, n, m], vec![2, n, d]));
@@ -202,7 +210,8 @@ mod tests {
                 }
             }
         }
-        assert!(values(&[2, 3], 1).cdist(&values(&[2, 4], 1)).is_err());
-        assert!(values(&[3], 1).cdist(&values(&[2, 3], 1)).is_err());
+        assert!(values(&[2, 3], 1).cdist(&values(&[2, 4], 1), 2.0).is_err());
+        assert!(values(&[2, 3], 1).cdist(&values(&[2, 3], 1), -1.0).is_err());
+        assert!(values(&[3], 1).cdist(&values(&[2, 3], 1), 2.0).is_err());
     }
 }

@@ -4,7 +4,7 @@ use crate::dtype::Element;
 use crate::error::Result;
 use crate::float::Float;
 use crate::kernel::pointwise::{Elementwise, FnKernel, Kernel, pointwise, pointwise_as};
-use crate::tensor::Tensor;
+use crate::tensor::{IntoTensor, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A closure of a user's, of which nothing is known: several instructions, perhaps a function of [`Float`].
@@ -69,8 +69,8 @@ macro_rules! arithmetic {
             ///
             /// # Errors
             /// If the shapes do not broadcast.
-            pub fn $name(&self, o: &Tensor<T>) -> Result<Tensor<T>> {
-                pointwise(stringify!($name), [self, o], &FnKernel($f))
+            pub fn $name(&self, o: impl IntoTensor<T>) -> Result<Tensor<T>> {
+                pointwise(stringify!($name), [self, &o.into_tensor()?], &FnKernel($f))
             })*
         }
     };
@@ -85,6 +85,12 @@ arithmetic! {
     /// Elementwise quotient, broadcasting.
     div |a, b| a / b;
     /// Elementwise larger value, NaN if either is, broadcasting.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([-1.0, 2.0]);
+    /// assert_eq!(t.maximum(0.0)?.to_vec(), [0.0, 2.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
     maximum Float::maximum;
     /// Elementwise smaller value, NaN if either is, broadcasting.
     minimum Float::minimum;
@@ -97,14 +103,20 @@ macro_rules! comparison {
             ///
             /// # Errors
             /// If the shapes do not broadcast.
-            pub fn $name(&self, o: &Tensor<T>) -> Result<Tensor<bool>> {
-                pointwise(stringify!($name), [self, o], &FnKernel($f))
+            pub fn $name(&self, o: impl IntoTensor<T>) -> Result<Tensor<bool>> {
+                pointwise(stringify!($name), [self, &o.into_tensor()?], &FnKernel($f))
             })*
         }
     };
 }
 comparison! {
     /// Where `self == o`, broadcasting; NaN equals nothing.
+    ///
+    /// ```
+    /// let labels = wengert_ops::Tensor::from([3i64, 5, 3]);
+    /// assert_eq!(labels.eq(3)?.to_vec(), [true, false, true]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
     eq |a, b| a == b;
     /// Where `self != o`, broadcasting.
     ne |a, b| a != b;
@@ -113,6 +125,12 @@ comparison! {
     /// Where `self <= o`, broadcasting.
     le |a, b| a <= b;
     /// Where `self > o`, broadcasting.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([-1.0f32, 2.0]);
+    /// assert_eq!(t.gt(0.0)?.to_vec(), [false, true]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
     gt |a, b| a > b;
     /// Where `self >= o`, broadcasting.
     ge |a, b| a >= b;
@@ -183,6 +201,10 @@ functions! {
     log 6;
     /// log(1 + x) of every element, accurate near zero.
     log1p 8;
+    /// Logarithms to base 2; NaN of negative elements, -∞ of zeros.
+    log2 6;
+    /// Logarithms to base 10; NaN of negative elements, -∞ of zeros.
+    log10 6;
     /// Hyperbolic tangents.
     tanh 8;
     /// 1 / (1 + e⁻ˣ) of every element.
@@ -244,6 +266,13 @@ macro_rules! rounding {
     };
 }
 rounding! {
+    /// Squares.
+    square |v: T| v * v;
+    /// 1 / x of every element; ±∞ of zeros.
+    #[doc(alias = "reciprocal")]
+    recip |v: T| T::ONE / v;
+    /// max(x, 0) of every element; NaN stays NaN.
+    relu |v: T| if v <= T::ZERO { T::ZERO } else { v };
     /// The largest integers not above the elements.
     floor |v: T| v.floor();
     /// The smallest integers not below the elements.
@@ -305,8 +334,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     /// use wengert_ops::Tensor;
     /// let x = Tensor::from([-1.0, 2.0]);
-    /// let y = x.where_cond(&x.gt(&Tensor::scalar(0.0))?, &Tensor::scalar(0.0))?;
-    /// assert_eq!(y.to_vec(), [0.0, 2.0]);
+    /// assert_eq!(x.where_cond(x.gt(0.0), 0.0)?.to_vec(), [0.0, 2.0]);
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     ///
@@ -314,15 +342,85 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[doc(alias = "where")]
     #[doc(alias = "where_")]
-    pub fn where_cond(&self, condition: &Tensor<bool>, other: &Tensor<T>) -> Result<Tensor<T>> {
-        // A mask of the tensors' own type lets one executor serve.
-        let mask = condition.to_float::<T>();
-        pointwise(
-            "where_cond",
-            [&mask, self, other],
-            &FnKernel(|m: T, y, n| if m != T::ZERO { y } else { n }),
-        )
+    pub fn where_cond(
+        &self,
+        condition: impl IntoTensor<bool>,
+        other: impl IntoTensor<T>,
+    ) -> Result<Tensor<T>> {
+        choose("where_cond", &condition.into_tensor()?, self, &other.into_tensor()?)
     }
+
+    /// This tensor with `fill` where the mask is true; all three broadcast.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let x = Tensor::from([1.0, 2.0]);
+    /// assert_eq!(x.masked_fill(x.gt(1.5), f64::NEG_INFINITY)?.to_vec(), [1.0, f64::NEG_INFINITY]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    pub fn masked_fill(&self, mask: impl IntoTensor<bool>, fill: impl IntoTensor<T>) -> Result<Tensor<T>> {
+        choose("masked_fill", &mask.into_tensor()?, &fill.into_tensor()?, self)
+    }
+
+    /// Every element kept between two bounds: min(max(x, low), high); NaN stays NaN.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([-3.0, 0.5, 2.0]);
+    /// assert_eq!(t.clamp(-1.0, 1.0).to_vec(), [-1.0, 0.5, 1.0]);
+    /// ```
+    #[doc(alias = "clip")]
+    #[must_use]
+    pub fn clamp(&self, low: f64, high: f64) -> Tensor<T> {
+        let (low, high) = (T::from_f64(low), T::from_f64(high));
+        let kernel = FnKernel(move |v: T| Float::minimum(Float::maximum(v, low), high));
+        pointwise_as(self.shape().clone(), [self], &Elementwise(kernel))
+    }
+
+    /// Every element kept from falling below a bound; NaN stays NaN.
+    #[must_use]
+    pub fn clamp_min(&self, low: f64) -> Tensor<T> {
+        self.clamp(low, f64::INFINITY)
+    }
+
+    /// Every element kept from rising above a bound; NaN stays NaN.
+    #[must_use]
+    pub fn clamp_max(&self, high: f64) -> Tensor<T> {
+        self.clamp(f64::NEG_INFINITY, high)
+    }
+
+    /// Every element kept between bounds of its own: min(max(x, low), high), all three broadcasting; NaN in any of the three is
+    /// NaN. Where the bounds cross, `high` is taken.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::from([-3.0, 0.5, 2.0]);
+    /// assert_eq!(t.clamp_between(-1.0, Tensor::from([0.0, 1.0, 1.0]))?.to_vec(), [-1.0, 0.5, 1.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    #[doc(alias = "clamp")]
+    #[doc(alias = "clip")]
+    pub fn clamp_between(&self, low: impl IntoTensor<T>, high: impl IntoTensor<T>) -> Result<Tensor<T>> {
+        let kept = self.maximum(low).and_then(|above| above.minimum(high));
+        kept.map_err(|e| e.in_op("clamp_between"))
+    }
+}
+
+/// `yes` where the mask is true, elsewhere `no`.
+fn choose<T: Float>(
+    op: &'static str,
+    mask: &Tensor<bool>,
+    yes: &Tensor<T>,
+    no: &Tensor<T>,
+) -> Result<Tensor<T>> {
+    // A mask of the tensors' own type lets one executor serve.
+    let mask = mask.to_float::<T>();
+    pointwise(op, [&mask, yes, no], &FnKernel(|m: T, y, n| if m != T::ZERO { y } else { n }))
 }
 
 #[cfg(test)]
@@ -331,11 +429,11 @@ mod tests {
 
     #[test]
     fn every_layout_gives_what_indexing_gives() {
-        let base = Tensor::<f64>::arange(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();
+        let base = Tensor::<f64>::steps(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();
         let views = [
             base.clone(),
             base.slice(2, Slice::all().step(-1)).unwrap(),
-            Tensor::<f64>::arange(0.5, 0.5, 24).reshape([4, 3, 2]).unwrap().permute([2, 1, 0]).unwrap(),
+            Tensor::<f64>::steps(0.5, 0.5, 24).reshape([4, 3, 2]).unwrap().permute([2, 1, 0]).unwrap(),
             Tensor::from([[1.0], [2.0], [3.0]]).expand([2, 3, 4]).unwrap(),
             Tensor::scalar(2.0).expand([2, 3, 4]).unwrap(),
         ];
@@ -353,7 +451,7 @@ mod tests {
     #[test]
     fn sizes_around_blocks_and_grains() {
         for n in [0, 1, 2, 511, 512, 513, 32767, 32769, 200_001] {
-            let a = Tensor::<f32>::arange(0.0, 1.0, n);
+            let a = Tensor::<f32>::steps(0.0, 1.0, n);
             let r = a.slice(0, Slice::all().step(-1)).unwrap();
             let sum = a.add(&r).unwrap();
             assert!(sum.to_vec().iter().all(|&v| v == n as f32 - 1.0), "{n}");
@@ -379,7 +477,7 @@ mod tests {
 
     #[test]
     fn functions_and_operators_of_tensors_are_those_of_their_elements() {
-        let base = Tensor::<f64>::arange(0.25, 0.3, 1200).reshape([30, 40]).unwrap();
+        let base = Tensor::<f64>::steps(0.25, 0.3, 1200).reshape([30, 40]).unwrap();
         for x in [base.clone(), base.transpose(0, 1).unwrap(), base.slice(0, Slice::all().step(-3)).unwrap()]
         {
             let each = |y: Tensor<f64>, f: fn(f64) -> f64| {

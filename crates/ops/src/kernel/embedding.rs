@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn rows_are_added_up_in_every_layout() {
         let ids = Tensor::from([[3i64, 0, 3], [1, 3, 1]]);
-        let g = Tensor::<f64>::arange(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();
+        let g = Tensor::<f64>::steps(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();
         let views = [
             g.clone(),
             g.permute([0, 2, 1]).unwrap().contiguous().permute([0, 2, 1]).unwrap(),

@@ -7,7 +7,7 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
-use crate::shape::{Axes, normalize_axis};
+use crate::shape::{Axes, ToShape, normalize_axis};
 use crate::simd;
 use crate::tensor::Tensor;
 
@@ -405,10 +405,17 @@ impl<T: Float> Tensor<T> {
 
     /// Sums the axes along which `shape` would be broadcast to this tensor: the adjoint of broadcasting.
     ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(t.sum_to([2, 1])?.to_vec(), [3.0, 7.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If `shape` does not broadcast to this tensor's.
     #[doc(alias = "sum_to_size")]
-    pub fn sum_to(&self, shape: &crate::Shape) -> Result<Tensor<T>> {
+    pub fn sum_to(&self, shape: impl ToShape) -> Result<Tensor<T>> {
+        let shape = &shape.to_shape("sum_to")?;
         if self.shape() == shape {
             return Ok(self.clone());
         }
@@ -445,6 +452,31 @@ impl<T: Float> Tensor<T> {
     /// If the axis is out of range or empty.
     pub fn argmin(&self, axis: isize) -> Result<Tensor<i64>> {
         self.arg("argmin", axis, |v, best| v < best)
+    }
+
+    /// As [`argmax`](Tensor::argmax); the axis stays, with size 1.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]);
+    /// let at = t.argmax_keepdim(1)?;
+    /// assert_eq!(t.gather(1, &at)?, t.max_keepdim(1)?);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "argmax")]
+    pub fn argmax_keepdim(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.arg("argmax_keepdim", axis, |v, best| v > best)?.unsqueeze(axis)
+    }
+
+    /// As [`argmin`](Tensor::argmin); the axis stays, with size 1.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "argmin")]
+    pub fn argmin_keepdim(&self, axis: isize) -> Result<Tensor<i64>> {
+        self.arg("argmin_keepdim", axis, |v, best| v < best)?.unsqueeze(axis)
     }
 
     fn arg(
@@ -500,7 +532,7 @@ mod tests {
         ];
         for sizes in sizes {
             let n: usize = sizes.iter().product();
-            let t = Tensor::<f64>::arange(1.0, 0.5, n).reshape(&sizes).unwrap();
+            let t = Tensor::<f64>::steps(1.0, 0.5, n).reshape(&sizes).unwrap();
             for mask in 0..1usize << sizes.len() {
                 let axes: Vec<usize> = (0..sizes.len()).filter(|i| mask >> i & 1 == 1).collect();
                 let sum = t.sum_keepdim(&axes).unwrap();
@@ -543,7 +575,7 @@ mod tests {
     #[test]
     fn what_begins_inside_a_larger_buffer_is_folded_from_there() {
         for inner in [1, 2, 7, 8, 9] {
-            let t = Tensor::<f64>::arange(0.0, 1.0, 6 * inner).reshape([6, inner]).unwrap();
+            let t = Tensor::<f64>::steps(0.0, 1.0, 6 * inner).reshape([6, inner]).unwrap();
             let part = t.slice(0, 2..5).unwrap();
             assert!(part.is_contiguous());
             let want: Vec<f64> = (0..inner).map(|c| (3 * (3 * inner + c)) as f64).collect();

@@ -247,12 +247,15 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The solution X of T X = B, where T is a triangle of this tensor's matrices `[.., n, n]` and B is `[..,
-    /// n, k]`; leading axes broadcast. See [`Triangle`].
+    /// n, k]`, whose leading axes broadcast, or a vector `[n]`. See [`Triangle`].
     ///
     /// # Errors
     /// If the shapes do not fit, or an element of the diagonal is 0.
     pub fn solve_triangular(&self, b: &Tensor<T>, triangle: Triangle) -> Result<Tensor<T>> {
         const OP: &str = "solve_triangular";
+        if b.rank() == 1 {
+            return self.solve_triangular(&b.unsqueeze(-1)?, triangle)?.squeeze(-1);
+        }
         let System { a, b: mut x, count, n, columns, shape } = self.system(OP, b)?;
         let solve = |i: usize, x: &mut [f64]| {
             let t = &a[i * n * n..(i + 1) * n * n];

@@ -188,13 +188,14 @@ fn cofactors(a: &[f64], n: usize, out: &mut [f64]) {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The solution X of A X = B for matrices A `[.., n, n]` (this tensor) and B `[.., n, k]`; leading axes
-    /// broadcast.
+    /// The solution X of A X = B for matrices A `[.., n, n]` (this tensor) and B `[.., n, k]`, whose leading axes
+    /// broadcast, or a vector `[n]`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
     /// let a = Tensor::from([[0.0, 2.0], [1.0, 1.0]]);
-    /// assert_eq!(a.solve(&Tensor::from([[4.0], [5.0]]))?.to_vec(), [3.0, 2.0]);
+    /// assert_eq!(a.solve(&Tensor::from([[4.0], [5.0]]))?, Tensor::from([[3.0], [2.0]]));
+    /// assert_eq!(a.solve(&Tensor::from([4.0, 5.0]))?, Tensor::from([3.0, 2.0]));
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     ///
@@ -202,6 +203,9 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not fit, or a matrix is singular.
     pub fn solve(&self, b: &Tensor<T>) -> Result<Tensor<T>> {
         const OP: &str = "solve";
+        if b.rank() == 1 {
+            return self.solve(&b.unsqueeze(-1)?)?.squeeze(-1);
+        }
         let System { a, b, count, n, columns, shape } = self.system(OP, b)?;
         let mut x = vec![0.0; b.len()];
         let solve = |i: usize, x: &mut [f64]| {
@@ -377,7 +381,7 @@ mod tests {
         };
         let (u, v) = (filled(&[4, 1], 2), filled(&[1, 4], 12));
         let (p, q) = (filled(&[4, 3], 2), filled(&[3, 4], 12));
-        let counting = Tensor::<f64>::arange(1.0, 1.0, 9).reshape([3, 3]).unwrap();
+        let counting = Tensor::<f64>::steps(1.0, 1.0, 9).reshape([3, 3]).unwrap();
         for a in [
             u.matmul(&v).unwrap(), // of rank 1
             p.matmul(&q).unwrap(), // of rank 3

@@ -24,4 +24,5 @@ pub mod rows;
 pub mod scan;
 pub mod softmax;
 pub mod sort;
+mod statistics;
 pub mod update;

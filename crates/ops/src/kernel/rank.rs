@@ -1,4 +1,4 @@
-//! Elements by their rank among others: medians and quantiles.
+//! Elements of an axis chosen by their order: extremes with their positions, medians, quantiles.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -55,6 +55,145 @@ impl<T: Float> Tensor<T> {
     }
 }
 
+impl<T: Float> Tensor<T> {
+    fn at(&self, axis: isize, at: Tensor<i64>) -> Result<(Tensor<T>, Tensor<i64>)> {
+        Ok((self.gather(axis, &at)?, at))
+    }
+
+    fn middle(&self, op: &'static str, axis: isize) -> Result<Tensor<i64>> {
+        let n = self.shape()[normalize_axis(op, axis, self.rank())?];
+        let Some(last) = n.checked_sub(1) else { return Err(nothing(op, axis, self)) };
+        self.argrank(axis, last / 2).map_err(|e| e.in_op(op))?.unsqueeze(axis)
+    }
+
+    /// The largest element along `axis`, which goes, and its position: the first of equals; NaN if there is one. This is
+    /// `torch.max(x, dim)`.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let (y, at) = Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]).max_along(1)?;
+    /// assert_eq!((y.to_vec(), at.to_vec()), (vec![3.0, 2.0], vec![1, 0]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "max")]
+    pub fn max_along(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let (y, at) = self.max_along_keepdim(axis).map_err(|e| e.in_op("max_along"))?;
+        Ok((y.squeeze(axis)?, at.squeeze(axis)?))
+    }
+
+    /// As [`max_along`](Tensor::max_along); the axis stays, with size 1.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "max")]
+    pub fn max_along_keepdim(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        self.at(axis, self.argmax_keepdim(axis).map_err(|e| e.in_op("max_along_keepdim"))?)
+    }
+
+    /// The smallest element along `axis`, which goes, and its position, as [`max_along`](Tensor::max_along) gives the largest.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "min")]
+    pub fn min_along(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let (y, at) = self.min_along_keepdim(axis).map_err(|e| e.in_op("min_along"))?;
+        Ok((y.squeeze(axis)?, at.squeeze(axis)?))
+    }
+
+    /// As [`min_along`](Tensor::min_along); the axis stays, with size 1.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "min")]
+    pub fn min_along_keepdim(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        self.at(axis, self.argmin_keepdim(axis).map_err(|e| e.in_op("min_along_keepdim"))?)
+    }
+
+    /// The median along `axis`, which goes, and its position: of an even number of elements the lower of the middle two, of equals
+    /// the one that a stable sort puts there. NaN if there is one.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let (y, at) = Tensor::from([5.0, 1.0, 4.0, 2.0]).median_along(0)?;
+    /// assert_eq!((y.item()?, at.item()?), (2.0, 3));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "median")]
+    pub fn median_along(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let (y, at) = self.median_along_keepdim(axis).map_err(|e| e.in_op("median_along"))?;
+        Ok((y.squeeze(axis)?, at.squeeze(axis)?))
+    }
+
+    /// As [`median_along`](Tensor::median_along); the axis stays, with size 1.
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty.
+    #[doc(alias = "median")]
+    pub fn median_along_keepdim(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        self.at(axis, self.middle("median_along_keepdim", axis)?)
+    }
+
+    /// The median of all elements, of shape `[]`, as [`median_along`](Tensor::median_along) defines it.
+    ///
+    /// # Errors
+    /// If there is no element.
+    pub fn median(&self) -> Result<Tensor<T>> {
+        Ok(self.flatten(0)?.median_along(0).map_err(|e| e.in_op("median"))?.0)
+    }
+
+    /// The quantile `q` (from 0 to 1) along `axis`, which goes: at rank q (n - 1), between two ranks by linear interpolation, as
+    /// PyTorch's and NumPy's default. NaN if there is one.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// assert_eq!(Tensor::from([4.0, 0.0, 1.0, 3.0]).quantile(0.5, 0)?.item()?, 2.0);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or empty, or `q` is not from 0 to 1.
+    #[doc(alias = "percentile")]
+    pub fn quantile(&self, q: f64, axis: isize) -> Result<Tensor<T>> {
+        self.between("quantile", q, axis)?.squeeze(axis)
+    }
+
+    /// As [`quantile`](Tensor::quantile); the axis stays, with size 1.
+    ///
+    /// # Errors
+    /// As [`quantile`](Tensor::quantile).
+    #[doc(alias = "quantile")]
+    pub fn quantile_keepdim(&self, q: f64, axis: isize) -> Result<Tensor<T>> {
+        self.between("quantile_keepdim", q, axis)
+    }
+
+    fn between(&self, op: &'static str, q: f64, axis: isize) -> Result<Tensor<T>> {
+        let n = self.shape()[normalize_axis(op, axis, self.rank())?];
+        if n == 0 {
+            return Err(nothing(op, axis, self));
+        }
+        if !(0.0..=1.0).contains(&q) {
+            return Err(Error::argument(op, format!("expected a quantile from 0 to 1, found {q}")));
+        }
+        let at = q * (n - 1) as f64;
+        let (low, share) = (at.floor() as usize, at - at.floor());
+        let ranked = |rank| self.gather(axis, &self.argrank(axis, rank)?.unsqueeze(axis)?);
+        if share == 0.0 {
+            return ranked(low); // an infinite neighbour counts for nothing
+        }
+        ranked(low)?.scale(1.0 - share).add(&ranked(low + 1)?.scale(share))
+    }
+}
+
+fn nothing<T: Float>(op: &'static str, axis: isize, x: &Tensor<T>) -> Error {
+    Error::shape(op, format!("axis {axis} of shape {} is empty; there has to be an element", x.shape()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,7 +201,7 @@ mod tests {
 
     #[test]
     fn ranks_agree_with_sorting_in_every_layout() {
-        let base = Tensor::<f64>::arange(0.0, 1.0, 42)
+        let base = Tensor::<f64>::steps(0.0, 1.0, 42)
             .map(|v| (v * 1.7).sin().round() + 0.0)
             .reshape([2, 3, 7])
             .unwrap();

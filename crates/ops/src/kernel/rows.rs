@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn rows_of_every_layout_and_size_are_met_once() {
         let ends = |x: &Tensor<f64>| rows("ends", x, 2, &Ends).unwrap();
-        let x = Tensor::<f64>::arange(0.0, 1e-5, 60_000).reshape([300, 200]).unwrap();
+        let x = Tensor::<f64>::steps(0.0, 1e-5, 60_000).reshape([300, 200]).unwrap();
         let y = ends(&x);
         assert_eq!(y.shape(), &[300, 2]);
         for i in [0, 1, 299] {

@@ -100,17 +100,29 @@ impl<T: Float> Tensor<T> {
     /// The running sum along `axis`.
     ///
     /// ```
-    /// use wengert_ops::{Tensor, kernel::scan::Direction};
+    /// use wengert_ops::Tensor;
     /// let t = Tensor::from([1.0, 2.0, 3.0]);
-    /// assert_eq!(t.cumsum(0, Direction::Forward)?.to_vec(), [1.0, 3.0, 6.0]);
-    /// assert_eq!(t.cumsum(0, Direction::Backward)?.to_vec(), [6.0, 5.0, 3.0]);
+    /// assert_eq!(t.cumsum(0)?.to_vec(), [1.0, 3.0, 6.0]);
+    /// assert_eq!(t.cumsum_reversed(0)?.to_vec(), [6.0, 5.0, 3.0]);
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn cumsum(&self, axis: isize, direction: Direction) -> Result<Tensor<T>> {
-        rows("cumsum", [self], axis, 4, &|[x], y| {
+    pub fn cumsum(&self, axis: isize) -> Result<Tensor<T>> {
+        self.running_sum("cumsum", axis, Direction::Forward)
+    }
+
+    /// The running sum along `axis` from its end: element i is the sum of all from i on.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumsum_reversed(&self, axis: isize) -> Result<Tensor<T>> {
+        self.running_sum("cumsum_reversed", axis, Direction::Backward)
+    }
+
+    fn running_sum(&self, op: &'static str, axis: isize, direction: Direction) -> Result<Tensor<T>> {
+        rows(op, [self], axis, 4, &|[x], y| {
             let mut sum = 0.0;
             for i in 0..y.len() {
                 let i = direction.at(i, y.len());
@@ -122,10 +134,30 @@ impl<T: Float> Tensor<T> {
 
     /// The running product along `axis`.
     ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let t = Tensor::from([1.0, 2.0, 3.0]);
+    /// assert_eq!(t.cumprod(0)?.to_vec(), [1.0, 2.0, 6.0]);
+    /// assert_eq!(t.cumprod_reversed(0)?.to_vec(), [6.0, 6.0, 3.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn cumprod(&self, axis: isize, direction: Direction) -> Result<Tensor<T>> {
-        rows("cumprod", [self], axis, 4, &|[x], y| {
+    pub fn cumprod(&self, axis: isize) -> Result<Tensor<T>> {
+        self.running_product("cumprod", axis, Direction::Forward)
+    }
+
+    /// The running product along `axis` from its end: element i is the product of all from i on.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumprod_reversed(&self, axis: isize) -> Result<Tensor<T>> {
+        self.running_product("cumprod_reversed", axis, Direction::Backward)
+    }
+
+    fn running_product(&self, op: &'static str, axis: isize, direction: Direction) -> Result<Tensor<T>> {
+        rows(op, [self], axis, 4, &|[x], y| {
             let mut product = 1.0;
             for i in 0..y.len() {
                 let i = direction.at(i, y.len());
@@ -151,7 +183,7 @@ impl<T: Float> Tensor<T> {
     /// h in h ← a h + b along `axis`, from 0, with this tensor as a.
     ///
     /// ```
-    /// use wengert_ops::{Tensor, kernel::scan::Direction};
+    /// use wengert_ops::{Direction, Tensor};
     /// let (a, b) = (Tensor::from([9.0, 2.0, 3.0]), Tensor::from([1.0, 1.0, 1.0]));
     /// assert_eq!(a.linear_recurrence(&b, 0, Direction::Forward)?.to_vec(), [1.0, 3.0, 10.0]);
     /// # Ok::<(), wengert_ops::Error>(())
@@ -190,6 +222,31 @@ impl<T: Float> Tensor<T> {
         self.best_so_far("cummin", axis, &|v, best| v < best)
     }
 
+    /// The largest element so far along `axis`, and its position: the first of equals. A NaN stays from where it is met.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let (y, at) = Tensor::from([1.0, 3.0, 2.0]).cummax(0)?;
+    /// assert_eq!((y.to_vec(), at.to_vec()), (vec![1.0, 3.0, 3.0], vec![0, 1, 1]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cummax(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let at = self.cumargmax(axis)?;
+        Ok((self.gather(axis, &at)?, at))
+    }
+
+    /// The smallest element so far along `axis`, and its position, as [`cummax`](Tensor::cummax) gives the largest.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cummin(&self, axis: isize) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let at = self.cumargmin(axis)?;
+        Ok((self.gather(axis, &at)?, at))
+    }
+
     fn best_so_far(
         &self,
         op: &'static str,
@@ -215,7 +272,7 @@ mod tests {
 
     /// Every layout of a tensor, by indexing.
     fn layouts() -> Vec<Tensor<f64>> {
-        let base = Tensor::<f64>::arange(-2.0, 0.3, 30).map(|v| (v * 2.3).sin()).reshape([2, 3, 5]).unwrap();
+        let base = Tensor::<f64>::steps(-2.0, 0.3, 30).map(|v| (v * 2.3).sin()).reshape([2, 3, 5]).unwrap();
         vec![
             base.clone(),
             base.permute([2, 0, 1]).unwrap(),
@@ -231,10 +288,10 @@ mod tests {
         type Step = fn(f64, f64) -> f64;
         type Scan = fn(&Tensor<f64>, isize) -> Result<Tensor<f64>>;
         let cases: [(Scan, Step, f64, Direction); 5] = [
-            (|t, a| t.cumsum(a, Direction::Forward), |s, x| s + x, 0.0, Direction::Forward),
-            (|t, a| t.cumsum(a, Direction::Backward), |s, x| s + x, 0.0, Direction::Backward),
-            (|t, a| t.cumprod(a, Direction::Forward), |s, x| s * x, 1.0, Direction::Forward),
-            (|t, a| t.cumprod(a, Direction::Backward), |s, x| s * x, 1.0, Direction::Backward),
+            (|t, a| t.cumsum(a), |s, x| s + x, 0.0, Direction::Forward),
+            (|t, a| t.cumsum_reversed(a), |s, x| s + x, 0.0, Direction::Backward),
+            (|t, a| t.cumprod(a), |s, x| s * x, 1.0, Direction::Forward),
+            (|t, a| t.cumprod_reversed(a), |s, x| s * x, 1.0, Direction::Backward),
             (
                 |t, a| t.logcumsumexp(a),
                 |s, x| (s.exp() + x.exp()).ln(),
@@ -274,16 +331,13 @@ mod tests {
         let backward = a.linear_recurrence(&b, -1, Direction::Backward).unwrap();
         assert_eq!(backward.to_vec(), [621.0, 310.0, 100.0]);
         assert!(a.linear_recurrence(&Tensor::from([1.0]), 0, Direction::Forward).is_err());
-        assert!(
-            a.cumsum(1, Direction::Forward).is_err()
-                && Tensor::scalar(1.0).cumprod(0, Direction::Forward).is_err()
-        );
+        assert!(a.cumsum(1).is_err() && Tensor::scalar(1.0).cumprod(0).is_err());
     }
 
     #[test]
     fn single_precision_does_not_pile_up_errors() {
         let t = Tensor::try_full([1_000_003], 0.1f32).unwrap();
-        let last = t.cumsum(0, Direction::Forward).unwrap().to_vec()[1_000_002];
+        let last = t.cumsum(0).unwrap().to_vec()[1_000_002];
         assert!((f64::from(last) / (1_000_003.0 * f64::from(0.1f32)) - 1.0).abs() < 1e-7);
     }
 

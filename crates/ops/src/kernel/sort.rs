@@ -85,6 +85,40 @@ impl<T: Float> Tensor<T> {
         self.first_sorted(a, k, largest)
     }
 
+    /// The elements in sorted order along `axis`, and their positions there, as [`argsort`](Tensor::argsort) orders them.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let (y, at) = Tensor::from([3.0, 1.0, 2.0]).sort(0, true)?;
+    /// assert_eq!((y.to_vec(), at.to_vec()), (vec![3.0, 2.0, 1.0], vec![0, 2, 1]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    #[doc(alias = "msort")]
+    pub fn sort(&self, axis: isize, descending: bool) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let at = self.argsort(axis, descending).map_err(|e| e.in_op("sort"))?;
+        Ok((self.gather(axis, &at)?, at))
+    }
+
+    /// The `k` largest elements along `axis`, largest first, or the `k` smallest, smallest first, and their positions, as
+    /// [`argtopk`](Tensor::argtopk) finds them.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// let (y, at) = Tensor::from([3.0, 1.0, 3.0, 2.0]).topk(0, 2, true)?;
+    /// assert_eq!((y.to_vec(), at.to_vec()), (vec![3.0, 3.0], vec![0, 2]));
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range or has fewer than `k` elements.
+    pub fn topk(&self, axis: isize, k: usize, largest: bool) -> Result<(Tensor<T>, Tensor<i64>)> {
+        let at = self.argtopk(axis, k, largest).map_err(|e| e.in_op("topk"))?;
+        Ok((self.gather(axis, &at)?, at))
+    }
+
     /// The first `k` positions in sorted order along an axis.
     fn first_sorted(&self, axis: usize, k: usize, descending: bool) -> Result<Tensor<i64>> {
         let last = self.rank() as isize - 1;

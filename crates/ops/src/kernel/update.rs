@@ -105,7 +105,7 @@ mod tests {
         for n in [0, 1, 100, 70_001] {
             let mut p = Tensor::<f32>::ones([n]);
             let mut m = Tensor::try_full([n], 2.0f32).unwrap();
-            update("test", [&mut p, &mut m], &Tensor::arange(0.0, 1.0, n), &Momentum).unwrap();
+            update("test", [&mut p, &mut m], &Tensor::steps(0.0, 1.0, n), &Momentum).unwrap();
             assert!(p.to_vec().iter().enumerate().all(|(i, &v)| v == -(i as f32)), "{n}");
             assert!(m.to_vec().iter().enumerate().all(|(i, &v)| v == 1.0 + i as f32));
         }

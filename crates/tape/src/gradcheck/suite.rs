@@ -239,7 +239,7 @@ pub(crate) fn properties(
             let (a, b) = ((case.double)(x), (case.double)(x));
             let both = a.into_iter().zip(b);
             let each = both.map(|(a, b)| {
-                let weights = Tensor::arange(0.5, 0.37, a.numel()).reshape(a.shape());
+                let weights = Tensor::steps(0.5, 0.37, a.numel()).reshape(a.shape());
                 a * weights + b * 2.0
             });
             each.collect()

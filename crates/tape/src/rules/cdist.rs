@@ -25,7 +25,7 @@ impl<T: Float> Op<T> for Distance {
         "cdist"
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
-        Ok(x[0].cdist(x[1])?.into())
+        Ok(x[0].cdist(x[1], 2.0)?.into())
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         Some(vec![differences(x[0], x[1]).norm_axes(-1)])

@@ -42,7 +42,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// Elements shifted by `shift` places along an axis; those that fall off one end come in at the other.
+    /// Elements shifted along an axis, or along several by one shift each; those that leave at one end come in at the other.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -50,48 +50,55 @@ impl<'t, T: Float> Var<'t, T> {
     /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
     /// assert_eq!(x.roll(0, 1).value()?.to_vec(), [3.0, 1.0, 2.0]);
     /// assert_eq!(x.roll(0, -4).value()?.to_vec(), [2.0, 3.0, 1.0]);
+    /// let image = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
+    /// assert_eq!(image.roll([0, 1], [1, 1]).value()?.to_vec(), [4.0, 3.0, 2.0, 1.0]);
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
-    pub fn roll(self, axis: isize, shift: isize) -> Self {
+    pub fn roll(self, axes: impl Axes, shifts: impl Axes) -> Self {
         let _scope = self.tape().error_scope("roll");
         if self.is_failed() {
             return self;
         }
-        let shape = self.raw_shape();
-        match normalize_axis("roll", axis, shape.len()) {
-            Ok(a) if shape[a] == 0 => self,
-            Ok(a) => {
-                let n = shape[a] as isize;
-                let cut = (n - shift.rem_euclid(n)) % n;
-                self.tape().concat(&[self.slice(axis, cut..), self.slice(axis, 0..cut)], axis)
-            }
-            Err(e) => self.tape().failed(e.into()),
+        let (axes, shifts, shape) = (axes.list(), shifts.list(), self.raw_shape());
+        if axes.len() != shifts.len() {
+            let detail =
+                format!("expected one shift for each axis, found {} for {}", shifts.len(), axes.len());
+            return refuse(self, "roll", wengert_ops::ErrorKind::Argument, detail);
         }
+        let mut x = self;
+        for (&axis, shift) in axes.iter().zip(shifts) {
+            match normalize_axis("roll", axis, shape.len()) {
+                Ok(a) if shape[a] == 0 => {}
+                Ok(a) => {
+                    let n = shape[a] as isize;
+                    let cut = (n - shift.rem_euclid(n)) % n;
+                    x = self.tape().concat(&[x.slice(axis, cut..), x.slice(axis, 0..cut)], axis);
+                }
+                Err(e) => return self.tape().failed(e.into()),
+            }
+        }
+        x
     }
 
-    /// One axis moved to another place, the others keeping their order.
+    /// An axis moved to another place, or several to as many; the others keep their order.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
-    /// assert_eq!(tape.var(Tensor::<f32>::zeros([2, 3, 4])).movedim(0, -1).shape(), [3, 4, 2]);
+    /// let x = tape.var(Tensor::<f32>::zeros([2, 3, 4]));
+    /// assert_eq!(x.movedim(0, -1).shape(), [3, 4, 2]);
+    /// assert_eq!(x.movedim([0, 1], [-1, 0]).shape(), [3, 4, 2]);
     /// ```
+    #[doc(alias = "moveaxis")]
     #[track_caller]
-    pub fn movedim(self, from: isize, to: isize) -> Self {
+    pub fn movedim(self, from: impl Axes, to: impl Axes) -> Self {
         let _scope = self.tape().error_scope("movedim");
         if self.is_failed() {
             return self;
         }
-        let rank = self.rank();
-        let places =
-            normalize_axis("movedim", from, rank).and_then(|f| Ok((f, normalize_axis("movedim", to, rank)?)));
-        match places {
-            Ok((from, to)) => {
-                let mut order: Vec<usize> = (0..rank).filter(|&a| a != from).collect();
-                order.insert(to, from);
-                self.permute(order)
-            }
+        match wengert_ops::moved_order(self.rank(), from, to) {
+            Ok(order) => self.permute(order),
             Err(e) => self.tape().failed(e.into()),
         }
     }
@@ -294,6 +301,10 @@ pub(super) fn spec() -> Vec<Spec> {
         let (axes, shift, n) = (g.axes(shape.len()), g.within(0..=7) as isize - 3, g.within(1..=3));
         let times: Vec<usize> = (0..shape.len() + g.within(0..=1)).map(|_| g.within(0..=2)).collect();
         let fewer = times[g.within(0..=times.len())..].to_vec();
+        let (turned, shifts, moved) = match shape.len() > 1 && g.once_in(2) {
+            true => (vec![-1, 0], vec![shift, 1], vec![0, 1]),
+            false => (vec![axis], vec![shift], vec![other]),
+        };
         let plane = if shape.len() > 1 { [0, -1] } else { [0, 1] };
         if which == 7 && shape.len() == 1 {
             shape.push(2);
@@ -303,16 +314,18 @@ pub(super) fn spec() -> Vec<Spec> {
             let along = normalize_axis("unbind", axis, shape.len()).unwrap_or(0);
             shape[along] = shape[along].min(5);
         }
-        case!(vec![g.tensor(&shape, Domain::Real)], [axes, times, fewer], |x| match which {
-            0 => vec![x[0].flip(&axes)],
-            1 => vec![x[0].roll(axis, shift)],
-            2 => vec![x[0].movedim(axis, other)],
-            3 => x[0].chunk(axis, n),
-            4 => x[0].unbind(axis),
-            5 => vec![x[0].repeat(&times)],
-            6 => vec![x[0].tile(&fewer)],
-            7 => vec![x[0].rot90(shift, plane)],
-            _ => vec![x[0].repeat_interleave(axis, n)],
+        case!(vec![g.tensor(&shape, Domain::Real)], [axes, times, fewer, turned, shifts, moved], |x| {
+            match which {
+                0 => vec![x[0].flip(&axes)],
+                1 => vec![x[0].roll(&turned, &shifts)],
+                2 => vec![x[0].movedim(&turned, &moved)],
+                3 => x[0].chunk(axis, n),
+                4 => x[0].unbind(axis),
+                5 => vec![x[0].repeat(&times)],
+                6 => vec![x[0].tile(&fewer)],
+                7 => vec![x[0].rot90(shift, plane)],
+                _ => vec![x[0].repeat_interleave(axis, n)],
+            }
         })
     })
 }

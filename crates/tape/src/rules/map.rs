@@ -178,7 +178,7 @@ mod tests {
     fn the_closure_runs_once_and_large_values_come_out_the_same_as_ops() {
         let calls = std::cell::Cell::new(0);
         let tape = Tape::<f32>::new();
-        let values = wengert_ops::Tensor::arange(-3.0, 1e-4, 60_000);
+        let values = wengert_ops::Tensor::steps(-3.0, 1e-4, 60_000);
         let x = tape.var(&values);
         let y = x.map(|s| {
             calls.set(calls.get() + 1);

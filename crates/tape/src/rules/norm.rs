@@ -74,7 +74,7 @@ impl Norm {
             Ok(mask) => mask,
             Err(e) => return x.tape().failed(e),
         };
-        sum.masked_fill(&vanishes, 1.0).pow(1.0 / p).masked_fill(&vanishes, 0.0) * scale
+        sum.masked_fill(&vanishes, 1.0).pow(1.0 / p).masked_fill(&vanishes, empty) * scale
     }
 
     /// Where |x| is 0, and what powers are taken relative to: the largest, or 1 where that is no scale.

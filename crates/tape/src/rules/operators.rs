@@ -166,13 +166,13 @@ impl<T: Float> Real for Var<'_, T> {
         self.pointwise2(o, p)
     }
     fn lt(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::lt)
+        self.mask(o, |a, b| a.lt(b))
     }
     fn le(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::le)
+        self.mask(o, |a, b| a.le(b))
     }
     fn equals(self, o: Self) -> Tensor<bool> {
-        self.mask(o, Tensor::eq)
+        self.mask(o, |a, b| a.eq(b))
     }
     #[track_caller]
     fn select(mask: Tensor<bool>, yes: Self, no: Self) -> Self {

@@ -5,7 +5,7 @@
 use super::prelude::*;
 use super::scan::{cumprod, shifted};
 use smallvec::SmallVec;
-use wengert_ops::kernel::scan::Direction;
+use wengert_ops::Direction;
 
 struct Prod {
     /// `None` for all axes.

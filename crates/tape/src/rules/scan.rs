@@ -8,8 +8,7 @@
 //! follows.
 
 use super::prelude::*;
-use wengert_ops::kernel::scan::Direction;
-use wengert_ops::{Slice, normalize_axis};
+use wengert_ops::{Direction, Slice, normalize_axis};
 
 struct CumSum {
     axis: isize,
@@ -18,10 +17,17 @@ struct CumSum {
 
 impl<T: Float> Op<T> for CumSum {
     fn name(&self) -> &'static str {
-        "cumsum"
+        match self.direction {
+            Direction::Forward => "cumsum",
+            Direction::Backward => "cumsum_reversed",
+        }
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
-        Ok(x[0].cumsum(self.axis, self.direction)?.into())
+        let y = match self.direction {
+            Direction::Forward => x[0].cumsum(self.axis),
+            Direction::Backward => x[0].cumsum_reversed(self.axis),
+        };
+        Ok(y?.into())
     }
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let back = CumSum { axis: self.axis, direction: self.direction.opposite() };
@@ -87,10 +93,17 @@ struct CumProd {
 
 impl<T: Float> Op<T> for CumProd {
     fn name(&self) -> &'static str {
-        "cumprod"
+        match self.direction {
+            Direction::Forward => "cumprod",
+            Direction::Backward => "cumprod_reversed",
+        }
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
-        Ok(x[0].cumprod(self.axis, self.direction)?.into())
+        let y = match self.direction {
+            Direction::Forward => x[0].cumprod(self.axis),
+            Direction::Backward => x[0].cumprod_reversed(self.axis),
+        };
+        Ok(y?.into())
     }
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (axis, back) = (self.axis, self.direction.opposite());
@@ -160,6 +173,23 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(CumSum { axis, direction: Direction::Forward }, &[self])
     }
 
+    /// The running sum along an axis from its end: yᵢ = xᵢ + … + xₙ₋₁.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([1.0, 2.0, 3.0]));
+    /// let y = x.cumsum_reversed(0);
+    /// assert_eq!(y.value()?.to_vec(), [6.0, 5.0, 3.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [1.0, 2.0, 3.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "cumsum")]
+    #[track_caller]
+    pub fn cumsum_reversed(self, axis: isize) -> Self {
+        self.tape().apply(CumSum { axis, direction: Direction::Backward }, &[self])
+    }
+
     /// The running product along an axis. Its gradient divides by no element, so zeros are elements like
     /// others.
     ///
@@ -175,6 +205,23 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn cumprod(self, axis: isize) -> Self {
         cumprod(self, axis, Direction::Forward)
+    }
+
+    /// The running product along an axis from its end: yᵢ = xᵢ … xₙ₋₁. Its gradient divides by no element.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([2.0, 0.0, 3.0]));
+    /// let y = x.cumprod_reversed(0);
+    /// assert_eq!(y.value()?.to_vec(), [0.0, 0.0, 3.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(x)?.to_vec(), [0.0, 9.0, 1.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "cumprod")]
+    #[track_caller]
+    pub fn cumprod_reversed(self, axis: isize) -> Self {
+        cumprod(self, axis, Direction::Backward)
     }
 
     /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as
@@ -236,15 +283,19 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["cumsum", "cumprod", "logcumsumexp"], Order::Second, |g, which| {
+    let names = ["cumsum", "cumprod", "logcumsumexp", "cumsum_reversed", "cumprod_reversed"];
+    Spec::family(&names, Order::Second, |g, which| {
         let shape = g.shape(1..=3);
         let axis = g.axis(shape.len());
         // Of many numbers the product neither overflows nor vanishes.
-        let domain = if which == 1 && g.is_large() { Domain::Away(0.99, 1.01) } else { Domain::Real };
+        let product = matches!(which, 1 | 4);
+        let domain = if product && g.is_large() { Domain::Away(0.99, 1.01) } else { Domain::Real };
         case!(vec![g.tensor(&shape, domain)], [], |x| match which {
             0 => x[0].cumsum(axis),
             1 => x[0].cumprod(axis),
-            _ => x[0].logcumsumexp(axis),
+            2 => x[0].logcumsumexp(axis),
+            3 => x[0].cumsum_reversed(axis),
+            _ => x[0].cumprod_reversed(axis),
         })
     })
 }

@@ -82,7 +82,7 @@ pub(super) fn spec() -> Vec<Spec> {
         case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| {
             // Of many all are different.
             let step = if large { 0.0 } else { 0.01 };
-            let apart = x[0] + Tensor::arange(0.0, step, x[0].numel()).reshape(x[0].shape());
+            let apart = x[0] + Tensor::steps(0.0, step, x[0].numel()).reshape(x[0].shape());
             match which {
                 0 => apart.sort(axis, down).0,
                 _ => apart.topk(axis, k, down).0,

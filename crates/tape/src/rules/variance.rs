@@ -39,6 +39,27 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     pub fn variance_axes(self, axes: impl Axes, correction: f64) -> Self {
         let _scope = self.tape().error_scope("variance_axes");
+        self.variance_over(&axes, correction, false)
+    }
+
+    /// The variance over some axes, which stay with size 1, as [`variance_axes`](Var::variance_axes) defines it.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 3.0], [4.0, 4.0]]));
+    /// assert_eq!(x.variance_keepdim(1, 0.0).value()?, Tensor::from([[1.0], [0.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "var")]
+    #[track_caller]
+    pub fn variance_keepdim(self, axes: impl Axes, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("variance_keepdim");
+        self.variance_over(&axes, correction, true)
+    }
+
+    #[track_caller]
+    fn variance_over(self, axes: &impl Axes, correction: f64, keepdim: bool) -> Self {
         let shape = self.raw_shape();
         // An axis out of range is reported by the mean.
         let n: usize = axes
@@ -46,9 +67,14 @@ impl<T: Float> Var<'_, T> {
             .map_or(1, |axes| axes.iter().map(|&a| shape[a]).product::<usize>());
         // The mean is rounded, the more so the larger it is beside the deviations: what is left of it goes with the second term
         // (Chan, Golub and LeVeque 1983).
-        let centred = self - self.mean_keepdim(&axes);
-        let left = centred.sum_axes(&axes).square() / n as f64;
-        (centred.square().sum_axes(&axes) - left) / (n as f64 - correction).max(0.0)
+        let centred = self - self.mean_keepdim(axes);
+        let left = centred.sum_over(axes, keepdim).square() / n as f64;
+        (centred.square().sum_over(axes, keepdim) - left) / (n as f64 - correction).max(0.0)
+    }
+
+    #[track_caller]
+    fn sum_over(self, axes: &impl Axes, keepdim: bool) -> Self {
+        if keepdim { self.sum_keepdim(axes) } else { self.sum_axes(axes) }
     }
 
     /// x minus its mean over some axes, twice, since the mean is rounded: with a mean that is large beside the deviations, what
@@ -65,6 +91,23 @@ impl<T: Float> Var<'_, T> {
     pub fn std_axes(self, axes: impl Axes, correction: f64) -> Self {
         let _scope = self.tape().error_scope("std_axes");
         self.variance_axes(axes, correction).pointwise(NormSqrt)
+    }
+
+    /// The standard deviation over some axes, which stay with size 1: the root of
+    /// [`variance_keepdim`](Var::variance_keepdim).
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let x = tape.var(Tensor::from([[1.0, 5.0], [4.0, 4.0]]));
+    /// assert_eq!(x.std_keepdim(1, 0.0).value()?, Tensor::from([[2.0], [0.0]]));
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "std")]
+    #[track_caller]
+    pub fn std_keepdim(self, axes: impl Axes, correction: f64) -> Self {
+        let _scope = self.tape().error_scope("std_keepdim");
+        self.variance_keepdim(axes, correction).pointwise(NormSqrt)
     }
 
     /// The variance of all elements, of rank 0, as [`variance_axes`](Var::variance_axes) defines it. With correction 1 a single
@@ -127,7 +170,8 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    Spec::family(&["variance_axes", "std_axes", "variance", "std"], Order::Second, |g, which| {
+    let names = ["variance_axes", "std_axes", "variance", "std", "variance_keepdim", "std_keepdim"];
+    Spec::family(&names, Order::Second, |g, which| {
         let mut shape = g.full_shape(1..=3);
         shape[0] = shape[0].max(2);
         let correction = g.pick(&[0.0, 1.0]);
@@ -141,7 +185,9 @@ pub(super) fn spec() -> Vec<Spec> {
             0 => x[0].variance_axes(&axes, correction),
             1 => x[0].std_axes(&axes, correction),
             2 => x[0].variance(correction),
-            _ => x[0].std(correction),
+            3 => x[0].std(correction),
+            4 => x[0].variance_keepdim(&axes, correction),
+            _ => x[0].std_keepdim(&axes, correction),
         })
     })
 }

@@ -5,7 +5,7 @@ use wengert_tape::rules::Attention;
 
 fn values(shape: &[usize], phase: f64) -> Tensor<f64> {
     let n = shape.iter().product();
-    Tensor::<f64>::arange(phase, 0.61, n).map(|v| (v * v).sin() * 1.5).reshape(shape).unwrap()
+    Tensor::<f64>::steps(phase, 0.61, n).map(|v| (v * v).sin() * 1.5).reshape(shape).unwrap()
 }
 
 type Options = for<'t> fn(Var<'t, f64>) -> Attention<'t, f64>;

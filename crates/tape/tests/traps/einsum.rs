@@ -5,7 +5,7 @@ use super::*;
 /// Numbers without a pattern.
 fn filled(shape: &[usize], seed: f64) -> Tensor<f64> {
     let n: usize = shape.iter().product();
-    Tensor::<f64>::arange(seed, 0.71, n).map(|v| (v * 3.7).sin()).reshape(shape).unwrap()
+    Tensor::<f64>::steps(seed, 0.71, n).map(|v| (v * 3.7).sin()).reshape(shape).unwrap()
 }
 
 /// The sum over every value of every letter; an equation without ellipses. Sizes of 1 broadcast.

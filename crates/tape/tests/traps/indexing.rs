@@ -52,10 +52,10 @@ fn slices_stepped_and_reversed_put_back_where_they_took() {
     ];
     for (i, (f, value, gradient)) in cases.into_iter().enumerate() {
         let tape = Tape::<f64>::new();
-        let x = tape.var(Tensor::arange(0.0, 1.0, 5));
+        let x = tape.var(Tensor::steps(0.0, 1.0, 5));
         let y = f(x);
         assert_eq!(y.value().unwrap().to_vec(), value, "case {i}");
-        let grads = y.backward_from(Tensor::arange(1.0, 1.0, value.len())).unwrap();
+        let grads = y.backward_from(Tensor::steps(1.0, 1.0, value.len())).unwrap();
         assert_eq!(grads.wrt(x).unwrap().to_vec(), gradient, "case {i}");
     }
 }
@@ -125,7 +125,7 @@ fn what_was_overwritten_does_no_harm_as_nan() {
 fn one_source_broadcasts_to_all_places_and_collects_from_them() {
     let (y, gx, gs) = both(
         |x, s| x.reshape([2, 3]).index_put(&[Tensor::from([[0], [1]]), Tensor::from([2, 0])], s, false),
-        &Tensor::arange(0.0, 1.0, 6),
+        &Tensor::steps(0.0, 1.0, 6),
         &vector(&[9.0]),
         &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
     );
@@ -137,7 +137,7 @@ fn one_source_broadcasts_to_all_places_and_collects_from_them() {
 fn embedding_adds_up_repeated_ids_and_leaves_the_padding_row_alone() {
     let table = Tensor::from([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
     let ids = || Tensor::from([[1, 0, 3], [3, 3, 0]]);
-    let weights = || Tensor::<f64>::arange(1.0, 1.0, 12).reshape([2, 3, 2]);
+    let weights = || Tensor::<f64>::steps(1.0, 1.0, 12).reshape([2, 3, 2]);
     let [y, g, r] = run::<f64>(|x| x.embedding(&ids()) * weights(), &table);
     let unweighted: Vec<f64> = y.iter().zip(1..).map(|(y, w)| y / f64::from(w)).collect();
     assert_eq!(unweighted, [1.0, 2.0, 0.0, 0.0, 5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 0.0, 0.0]);

@@ -17,7 +17,7 @@ fn broadcasting_sums_on_either_side() {
         (&[2, 0], &[2, 1]),
     ];
     let filled = |shape: &[usize], start: f64| {
-        Tensor::<f64>::arange(start, 0.3, shape.iter().product()).reshape(shape).unwrap()
+        Tensor::<f64>::steps(start, 0.3, shape.iter().product()).reshape(shape).unwrap()
     };
     for (a, b) in shapes {
         for (a, b) in [(a, b), (b, a)] {

@@ -103,7 +103,7 @@ fn solutions_broadcast_and_take_vectors() {
     for b in [
         Tensor::from([1.0, 2.0]),
         Tensor::from([[1.0], [2.0]]),
-        Tensor::<f64>::arange(0.0, 1.0, 12).reshape([3, 1, 2, 2]).unwrap(),
+        Tensor::<f64>::steps(0.0, 1.0, 12).reshape([3, 1, 2, 2]).unwrap(),
     ] {
         let x = [a.clone(), b.clone()];
         let report = Check::new("solve").run(|x| x[0].solve(x[1]), &x);

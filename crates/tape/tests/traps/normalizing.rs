@@ -19,7 +19,7 @@ fn standardized<'t>(x: Var<'t, f64>, axes: &[usize]) -> Var<'t, f64> {
 
 #[test]
 fn fused_norms_are_what_is_written_out() {
-    let x = Tensor::<f64>::arange(-2.0, 0.37, 48).map(|v| v.sin()).reshape([2, 4, 2, 3]).unwrap();
+    let x = Tensor::<f64>::steps(-2.0, 0.37, 48).map(|v| v.sin()).reshape([2, 4, 2, 3]).unwrap();
     // The sum of what is normalised has no gradient: a square has.
     let cases: [(&str, F, F); 5] = [
         ("layer_norm", |x| x.layer_norm([2, 3], None, None, 1e-5).exp(), |x| standardized(x, &[2, 3]).exp()),
@@ -51,7 +51,7 @@ fn fused_norms_are_what_is_written_out() {
 /// Large enough to be cut into pieces and blocks.
 #[test]
 fn fused_norms_of_large_tensors_are_what_is_written_out() {
-    let x = Tensor::<f64>::arange(0.0, 0.71, 6 * 4 * 5000).map(|v| v.sin()).reshape([6, 4, 5000]).unwrap();
+    let x = Tensor::<f64>::steps(0.0, 0.71, 6 * 4 * 5000).map(|v| v.sin()).reshape([6, 4, 5000]).unwrap();
     agree("batch_norm", |x| x.batch_norm(None, None, 1e-5).exp(), |x| standardized(x, &[0, 2]).exp(), &x);
     agree(
         "layer_norm",
@@ -137,7 +137,7 @@ fn not_a_number_stays_in_its_row_or_channel() {
 /// Values by PyTorch 2.15: `F.layer_norm`, `F.group_norm` and `F.batch_norm` of `torch.arange(8.) ** 2 / 4`, weighted.
 #[test]
 fn values_by_pytorch() {
-    let x = Tensor::<f64>::arange(0.0, 1.0, 8).map(|v| v * v / 4.0);
+    let x = Tensor::<f64>::steps(0.0, 1.0, 8).map(|v| v * v / 4.0);
     let numbers = |y: Var<'_, f64>| y.value().unwrap().to_vec();
     let near = |a: Vec<f64>, b: [f64; 8]| {
         assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?} {b:?}");

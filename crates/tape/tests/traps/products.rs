@@ -25,7 +25,7 @@ fn an_empty_inner_axis_gives_zeros() {
 fn products_of_vectors_and_broadcast_batches() {
     let filled = |shape: &[usize]| {
         let n: usize = shape.iter().product();
-        Tensor::<f64>::arange(-0.9, 0.23, n).map(|v| (v * 3.7).sin()).reshape(shape).unwrap()
+        Tensor::<f64>::steps(-0.9, 0.23, n).map(|v| (v * 3.7).sin()).reshape(shape).unwrap()
     };
     let shapes: [(&[usize], &[usize], &[usize]); 9] = [
         (&[3], &[3], &[]),

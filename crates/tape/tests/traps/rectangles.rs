@@ -35,7 +35,7 @@ fn traces_diagonals_and_triangles_of_rectangles() {
 fn repetitions_along_several_axes_add_up() {
     let x = Tensor::from([[0.5, -1.0]]);
     // [1, 2] three, two and four times: [3, 2, 8].
-    let weights = || Tensor::<f64>::arange(1.0, 1.0, 48).reshape([3, 2, 8]);
+    let weights = || Tensor::<f64>::steps(1.0, 1.0, 48).reshape([3, 2, 8]);
     let want: Vec<f64> = (0..2).map(|c| (0..24).map(|i| f64::from(1 + 2 * i + c)).sum()).collect();
     for f in [(|x, w| x.repeat(&[3, 2, 4]) * w) as Binary, |x, w| x.tile(&[3, 2, 4]) * w] {
         let tape = Tape::<f64>::new();

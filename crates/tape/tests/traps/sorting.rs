@@ -11,7 +11,7 @@ fn ties_keep_their_order_and_with_it_their_gradient() {
         let (y, at) = v.sort(0, down);
         assert_eq!(at.to_vec(), order);
         assert_eq!(v.argsort(0, down).unwrap(), at);
-        let grads = y.backward_from(Tensor::arange(1.0, 1.0, 6)).unwrap();
+        let grads = y.backward_from(Tensor::steps(1.0, 1.0, 6)).unwrap();
         let g = grads.wrt(v).unwrap().to_vec();
         for (place, from) in order.into_iter().enumerate() {
             assert_eq!(g[from as usize], place as f64 + 1.0);

@@ -13,11 +13,11 @@ fn overlapping_windows_accumulate_and_leftovers_get_nothing() {
         (|x| x.unfold(0, 0, 1), &[], &[0.; 5]),
     ];
     for (i, (f, values, gradient)) in cases.into_iter().enumerate() {
-        let [y, g, r] = run::<f64>(f, &Tensor::arange(0.0, 1.0, 5));
+        let [y, g, r] = run::<f64>(f, &Tensor::steps(0.0, 1.0, 5));
         assert_eq!((&y[..], &g[..], &r[..]), (values, gradient, gradient), "case {i}");
     }
     // Windows of windows.
-    let x = Tensor::<f64>::arange(0.0, 1.0, 12).reshape([3, 4]).unwrap();
+    let x = Tensor::<f64>::steps(0.0, 1.0, 12).reshape([3, 4]).unwrap();
     let [y, g, _] = run::<f64>(|x| x.unfold(0, 2, 1).unfold(1, 3, 1).sum_axes([2, 3]), &x);
     assert_eq!(y.len(), 4);
     assert_eq!(g, [1.0, 2.0, 2.0, 1.0, 2.0, 4.0, 4.0, 2.0, 1.0, 2.0, 2.0, 1.0]);
@@ -43,7 +43,7 @@ fn diagonals_off_the_main_one_are_put_and_read_back() {
 #[test]
 fn quarter_turns_make_a_whole_one() {
     let tape = Tape::<f64>::new();
-    let x = tape.var(Tensor::<f64>::arange(0.0, 1.0, 12).reshape([2, 3, 2]));
+    let x = tape.var(Tensor::<f64>::steps(0.0, 1.0, 12).reshape([2, 3, 2]));
     let mut y = x;
     for k in 0..4isize {
         assert_eq!(y.value().unwrap(), x.rot90(k, [0, 1]).value().unwrap());
@@ -78,10 +78,10 @@ fn grids_and_blocks_with_nothing_in_them() {
 #[test]
 fn views_of_reversed_and_repeated_values() {
     let tape = Tape::<f64>::new();
-    let x = tape.var(Tensor::<f64>::arange(0.0, 1.0, 6));
+    let x = tape.var(Tensor::<f64>::steps(0.0, 1.0, 6));
     let backwards = x.flip(0).view([2, 3]);
     assert_eq!(backwards.value().unwrap().to_vec(), [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
-    let g = backwards.backward_from(Tensor::<f64>::arange(0.0, 1.0, 6).reshape([2, 3])).unwrap();
+    let g = backwards.backward_from(Tensor::<f64>::steps(0.0, 1.0, 6).reshape([2, 3])).unwrap();
     assert_eq!(g.wrt(x).unwrap().to_vec(), [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
     assert!(x.unsqueeze(0).expand([2, 6]).view([12]).is_failed(), "repeated rows do not merge");
     assert_eq!(x.slice(0, 0..0).view([0, 7]).shape(), [0, 7]);

@@ -122,7 +122,7 @@ fn channels_agree_with_loops_in_every_layout() {
 #[test]
 fn a_large_mean_with_a_tiny_deviation_loses_nothing() {
     let step = 1.0 / 1024.0;
-    let x: Tensor<f32> = Tensor::<f64>::arange(0.0, 1.0, 9000)
+    let x: Tensor<f32> = Tensor::<f64>::steps(0.0, 1.0, 9000)
         .map(|i| (1e4 + step * ((i * 7.0) % 5.0)) as f32)
         .reshape([1, 9000])
         .unwrap();
