@@ -253,6 +253,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             log10: a.tensor().log10();
             tanh: a.tensor().tanh();
             square: a.tensor().square();
+            pow: { let t = a.tensor(); if a.once_in(2) { t.pow(a.number()) } else { t.pow(&a.beside_tensor()) } };
             recip: a.tensor().recip();
             relu: a.tensor().relu();
             clamp: a.tensor().clamp(a.number(), a.number());

@@ -365,6 +365,21 @@ impl<T: Float> Tensor<T> {
         choose("masked_fill", &mask.into_tensor()?, &fill.into_tensor()?, self)
     }
 
+    /// Every element to the power of `exponent`, broadcasting; x⁰ is 1 for every x.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([1.0, 2.0, 3.0]);
+    /// assert_eq!(t.pow(2.0)?.to_vec(), [1.0, 4.0, 9.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast.
+    #[doc(alias = "float_power")]
+    pub fn pow(&self, exponent: impl IntoTensor<T>) -> Result<Tensor<T>> {
+        pointwise("pow", [self, &exponent.into_tensor()?], &Mapped(|x: T, y: T| x.powf(y)))
+    }
+
     /// Every element kept between two bounds: min(max(x, low), high); NaN stays NaN.
     ///
     /// ```

@@ -207,7 +207,12 @@ fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, in
 }
 
 /// `x` folded over `axes` (sorted, in range); their sizes become one, or the axes go.
-fn fold_axes<T: Float, F: Fold<T>>(f: &F, x: &Tensor<T>, axes: &[usize], keepdim: bool) -> Tensor<T> {
+pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
+    f: &F,
+    x: &Tensor<T>,
+    axes: &[usize],
+    keepdim: bool,
+) -> Tensor<T> {
     let shape = x.shape().reduced(axes, keepdim);
     if axes.is_empty() {
         let run = x.contiguous();

@@ -4,6 +4,8 @@
 use crate::dtype::Element;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::fold::{Sum, fold_axes};
+use crate::kernel::pointwise::{Elementwise, FnKernel, pointwise_as};
 use crate::shape::Axes;
 use crate::tensor::Tensor;
 
@@ -17,9 +19,8 @@ impl<T: Float> Tensor<T> {
         (0..self.rank()).collect()
     }
 
-    fn mean_over(&self, axes: &[usize], keepdim: bool) -> Result<Tensor<T>> {
-        let sum = if keepdim { self.sum_keepdim(axes) } else { self.sum_axes(axes) };
-        Ok(sum?.scale(1.0 / count(self, axes) as f64))
+    fn mean_over(&self, axes: &[usize], keepdim: bool) -> Tensor<T> {
+        fold_axes(&Sum, self, axes, keepdim).scale(1.0 / count(self, axes) as f64)
     }
 
     /// The mean of all elements, of shape `[]`; of nothing it is NaN.
@@ -41,7 +42,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range or named twice.
     #[doc(alias = "mean")]
     pub fn mean_axes(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.mean_over(&axes.resolve("mean_axes", self.rank())?, false)
+        Ok(self.mean_over(&axes.resolve("mean_axes", self.rank())?, false))
     }
 
     /// The mean over the given axes, which stay with size 1.
@@ -50,17 +51,20 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range or named twice.
     #[doc(alias = "mean")]
     pub fn mean_keepdim(&self, axes: impl Axes) -> Result<Tensor<T>> {
-        self.mean_over(&axes.resolve("mean_keepdim", self.rank())?, true)
+        Ok(self.mean_over(&axes.resolve("mean_keepdim", self.rank())?, true))
     }
 
-    fn variance_over(&self, axes: &[usize], correction: f64, keepdim: bool) -> Result<Tensor<T>> {
+    fn variance_over(&self, axes: &[usize], correction: f64, keepdim: bool) -> Tensor<T> {
         let n = count(self, axes) as f64;
-        let sum = |x: &Tensor<T>| if keepdim { x.sum_keepdim(axes) } else { x.sum_axes(axes) };
+        let sum = |x: &Tensor<T>| fold_axes(&Sum, x, axes, keepdim);
+        let difference = |a: &Tensor<T>, b: &Tensor<T>| {
+            pointwise_as(a.shape().clone(), [a, b], &Elementwise(FnKernel(|a: T, b: T| a - b)))
+        };
         // The mean is rounded, the more so the larger it is beside the deviations: what is left of it goes with the second term
         // (Chan, Golub and LeVeque 1983).
-        let centred = self.sub(&self.mean_over(axes, true)?)?;
-        let left = &sum(&centred)?.square() / n;
-        Ok(&sum(&centred.square())?.sub(&left)? / (n - correction).max(0.0))
+        let centred = difference(self, &self.mean_over(axes, true));
+        let left = &sum(&centred).square() / n;
+        &difference(&sum(&centred.square()), &left) / (n - correction).max(0.0)
     }
 
     /// The variance of all elements, of shape `[]`: Σ(x - mean)² / (n - `correction`), in two passes, so that a large mean costs no
@@ -68,14 +72,12 @@ impl<T: Float> Tensor<T> {
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 6.0]]);
-    /// assert_eq!((t.variance(0.0)?.item()?, t.variance(1.0)?.item()?), (3.5, 14.0 / 3.0));
+    /// assert_eq!((t.variance(0.0).item()?, t.variance(1.0).item()?), (3.5, 14.0 / 3.0));
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// None that depends on the arguments.
     #[doc(alias = "var")]
-    pub fn variance(&self, correction: f64) -> Result<Tensor<T>> {
+    #[must_use]
+    pub fn variance(&self, correction: f64) -> Tensor<T> {
         self.variance_over(&self.every_axis(), correction, false)
     }
 
@@ -91,7 +93,7 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range or named twice.
     #[doc(alias = "var")]
     pub fn variance_axes(&self, axes: impl Axes, correction: f64) -> Result<Tensor<T>> {
-        self.variance_over(&axes.resolve("variance_axes", self.rank())?, correction, false)
+        Ok(self.variance_over(&axes.resolve("variance_axes", self.rank())?, correction, false))
     }
 
     /// The variance over the given axes, which stay with size 1.
@@ -100,15 +102,13 @@ impl<T: Float> Tensor<T> {
     /// If an axis is out of range or named twice.
     #[doc(alias = "var")]
     pub fn variance_keepdim(&self, axes: impl Axes, correction: f64) -> Result<Tensor<T>> {
-        self.variance_over(&axes.resolve("variance_keepdim", self.rank())?, correction, true)
+        Ok(self.variance_over(&axes.resolve("variance_keepdim", self.rank())?, correction, true))
     }
 
     /// The standard deviation of all elements, of shape `[]`: the root of [`variance`](Tensor::variance).
-    ///
-    /// # Errors
-    /// None that depends on the arguments.
-    pub fn std(&self, correction: f64) -> Result<Tensor<T>> {
-        Ok(self.variance(correction)?.sqrt())
+    #[must_use]
+    pub fn std(&self, correction: f64) -> Tensor<T> {
+        self.variance(correction).sqrt()
     }
 
     /// The standard deviation over the given axes, which go.
@@ -118,7 +118,7 @@ impl<T: Float> Tensor<T> {
     #[doc(alias = "std")]
     pub fn std_axes(&self, axes: impl Axes, correction: f64) -> Result<Tensor<T>> {
         let axes = axes.resolve("std_axes", self.rank())?;
-        Ok(self.variance_over(&axes, correction, false)?.sqrt())
+        Ok(self.variance_over(&axes, correction, false).sqrt())
     }
 
     /// The standard deviation over the given axes, which stay with size 1.
@@ -128,7 +128,7 @@ impl<T: Float> Tensor<T> {
     #[doc(alias = "std")]
     pub fn std_keepdim(&self, axes: impl Axes, correction: f64) -> Result<Tensor<T>> {
         let axes = axes.resolve("std_keepdim", self.rank())?;
-        Ok(self.variance_over(&axes, correction, true)?.sqrt())
+        Ok(self.variance_over(&axes, correction, true).sqrt())
     }
 
     /// The Euclidean norm of all elements, of shape `[]`.
@@ -235,13 +235,13 @@ mod tests {
     fn variances_survive_a_large_mean_and_keep_their_axes() {
         let t = Tensor::from([1e9 + 1.0, 1e9 + 3.0]);
         assert_eq!(t.variance_axes(0, 0.0).unwrap().item().unwrap(), 1.0);
-        assert_eq!(t.std(0.0).unwrap().item().unwrap(), 1.0);
+        assert_eq!(t.std(0.0).item().unwrap(), 1.0);
         let t = Tensor::<f64>::zeros([2, 3, 4]);
         assert_eq!(*t.variance_keepdim([0, -1], 1.0).unwrap().shape(), [1, 3, 1]);
         assert_eq!(*t.std_keepdim(1, 1.0).unwrap().shape(), [2, 1, 4]);
         assert_eq!(*t.mean_keepdim(1).unwrap().shape(), [2, 1, 4]);
         assert_eq!(*t.norm_p_keepdim(3.0, 1).unwrap().shape(), [2, 1, 4]);
-        assert!(Tensor::from([1.0]).variance(1.0).unwrap().item().unwrap().is_nan());
+        assert!(Tensor::from([1.0]).variance(1.0).item().unwrap().is_nan());
         assert!(Tensor::<f64>::zeros([0]).mean().item().unwrap().is_nan());
         assert!(t.mean_axes(3).is_err() && t.std_axes([0, 0], 0.0).is_err() && t.norm_axes(-4).is_err());
     }
