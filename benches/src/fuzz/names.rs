@@ -72,6 +72,7 @@ fn the_names_beside_pytorchs_exist() {
 fn aliases() -> BTreeMap<String, Vec<String>> {
     let mut sources = Vec::new();
     files(&crates(), &mut sources);
+    files(&crates().join("tape/src/scalar"), &mut sources);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in sources {
         let text = std::fs::read_to_string(path).unwrap();
