@@ -133,9 +133,10 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
     }
 }
 
-/// Whether a value of a convolution over `D` axes has no batch axis; and the value with one.
+/// Whether the input of a convolution over `D` axes has no batch axis; and the input with one.
 #[track_caller]
-fn batched<T: Float, const D: usize>(x: Var<'_, T>) -> (bool, Var<'_, T>) {
+fn batched<'t, T: Float, const D: usize>(op: &'static str, x: Var<'t, T>) -> (bool, Var<'t, T>) {
+    let _scope = x.tape().error_scope(op);
     let single = !x.is_failed() && x.rank() == D + 1;
     (single, if single { x.unsqueeze(0) } else { x })
 }
@@ -153,7 +154,7 @@ fn transposed<'t, T: Float, const D: usize>(
             return operand;
         }
     }
-    let (single, x) = batched::<T, D>(x);
+    let (single, x) = batched::<T, D>(named::<D>(["conv_transpose1d", "conv_transpose2d"]), x);
     let sizes = match options.sizes(&x.raw_shape(), &weight.raw_shape()) {
         Ok(sizes) => sizes,
         Err(e) => return x.tape().failed(e.into()),
@@ -173,7 +174,7 @@ fn plain<'t, T: Float, const D: usize>(
     bias: Option<Var<'t, T>>,
     options: ConvOptions<D>,
 ) -> Var<'t, T> {
-    let (single, x) = batched::<T, D>(x);
+    let (single, x) = batched::<T, D>(named::<D>(["conv1d", "conv2d"]), x);
     let y = match bias {
         Some(b) => x.tape().apply(Conv(options), &[x, weight, b]),
         None => x.tape().apply(Conv(options), &[x, weight]),

@@ -27,6 +27,12 @@ fn convolutions_name_what_does_not_fit() {
     refused(x.conv2d(ones(&tape, &[6, 4, 0, 3]), None, o), "conv2d", &["empty"]);
     refused(ones(&tape, &[5, 5]).conv2d(w, None, o), "conv2d", &["[batch, channels, height, width]"]);
     refused(ones(&tape, &[3, 5, 5]).conv2d(w, None, o), "conv2d", &["has 3 channels"]);
+    let mut freed = ones(&tape, &[4, 5, 5]);
+    tape.scope(|| {
+        freed = freed + 1.0;
+        freed * 2.0
+    });
+    refused(freed.conv2d(w, None, o), "conv2d", &["freed"]);
     refused(x.conv1d(w, None, ConvOptions::default()), "conv1d", &["rank 3"]);
     let g = ones(&tape, &[1, 6, 4, 3]);
     refused(x.conv2d_weight(g, [3, 3], o), "conv2d_weight", &["3 places", "axis 2", "[1, 6, 4, 3]"]);
