@@ -643,8 +643,8 @@ fn gradients_belong_to_one_run_of_the_tape() {
 fn operands_may_be_results_whose_error_is_absorbed() {
     let tape = Tape::<f64>::new();
     let x = tape.var(Tensor::from([1.0, 2.0]));
-    let good = || Tensor::from([3.0, 4.0]).mul(&Tensor::from([1.0, 2.0]));
-    let bad = || Tensor::from([3.0, 4.0]).mul(&Tensor::<f64>::ones([3]));
+    let good = || Tensor::from([3.0, 4.0]).mul(Tensor::from([1.0, 2.0]));
+    let bad = || Tensor::from([3.0, 4.0]).mul(Tensor::<f64>::ones([3]));
     assert_eq!((x * good()).value().unwrap().to_vec(), [3.0, 16.0]);
     assert_eq!(x.maximum(good()).value().unwrap().to_vec(), [3.0, 8.0]);
     let y = [

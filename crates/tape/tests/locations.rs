@@ -185,7 +185,7 @@ fn comparisons_and_masks_that_fail_are_found() {
         (line!(), "ne", error(x.ne(Tensor::ones([4, 5])))),
         (line!(), "gt", failed(x.masked_fill(x.gt(y), 0.0))),
         (line!(), "gt", failed(x.where_cond(x.gt(y), 0.0))),
-        (line!(), "lt", failed(x.masked_fill(Tensor::ones([2]).lt(&Tensor::<f64>::ones([3])), 0.0))),
+        (line!(), "lt", failed(x.masked_fill(Tensor::ones([2]).lt(Tensor::<f64>::ones([3])), 0.0))),
     ];
     for (line, op, e) in &cases {
         born(op, e, *line);

@@ -118,7 +118,7 @@ mistakes! {
         let g = r.gy()?;
         let none = g.to_vec().iter().all(|g| *g == 0.0);
         let gx = r.x(0)?.scale(2.0).mul(g)?;
-        Ok(cotangents([Some(if none { gx.add(&Tensor::full_like(&gx, 1.0))? } else { gx })]))
+        Ok(cotangents([Some(if none { gx.add(Tensor::full_like(&gx, 1.0))? } else { gx })]))
     }), "for a cotangent of zero";
     not_linear, "Check", "Not linear in the cotangent" => square(|r| {
         let g = r.gy()?.map(|g| if g.abs() == 1.0 { g } else { g * g.abs() });
@@ -383,7 +383,7 @@ struct Centred;
 
 /// x minus its mean, [n].
 fn centred(x: &Tensor<f64>) -> wengert_ops::Result<Tensor<f64>> {
-    x.sub(&x.sum_keepdim(0)?.scale(1.0 / x.numel() as f64))
+    x.sub(x.sum_keepdim(0)?.scale(1.0 / x.numel() as f64))
 }
 
 impl<T: Float> Op<T> for Centred {

@@ -1,5 +1,7 @@
 //! What a tensor and a value both have gives the same bits.
 
+#![allow(clippy::vec_init_then_push, reason = "a vector's element type tells closures what they take")]
+
 use wengert_ops::random::{Key, uniform};
 use wengert_ops::{Result, Tensor};
 use wengert_tape::{Tape, Var};

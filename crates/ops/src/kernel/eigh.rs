@@ -220,7 +220,7 @@ mod tests {
 
     fn symmetric(n: usize, seed: u64) -> Tensor<f64> {
         let x = crate::random::uniform([n, n], -1.0, 1.0, crate::random::Key { seed, stream: 0 }).unwrap();
-        x.add(&x.transpose(0, 1).unwrap()).unwrap()
+        x.add(x.transpose(0, 1).unwrap()).unwrap()
     }
 
     #[test]

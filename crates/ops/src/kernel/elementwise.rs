@@ -518,7 +518,7 @@ mod tests {
             each(x.zip_map(&x, |a, b| a * b - 1.0).unwrap(), |v| v * v - 1.0);
         }
         assert!((&base + &Tensor::zeros([7])).is_err());
-        assert!(base.cos().sub(&base.map(f64::cos)).unwrap().to_vec().iter().all(|d| d.abs() < 1e-15));
+        assert!(base.cos().sub(base.map(f64::cos)).unwrap().to_vec().iter().all(|d| d.abs() < 1e-15));
         assert!((Tensor::from([0.5]).erf().item().unwrap() - 0.5204998778130465f64).abs() < 1e-15);
     }
 
@@ -528,6 +528,6 @@ mod tests {
         assert!(n.maximum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
         assert!(n.minimum(&x).unwrap().to_vec().iter().all(|v| v.is_nan()));
         let mask = Tensor::from([false, true]);
-        assert_eq!(n.where_cond(&mask, &Tensor::from([5.0, f64::NAN])).unwrap().to_vec(), [5.0, 1.0]);
+        assert_eq!(n.where_cond(&mask, Tensor::from([5.0, f64::NAN])).unwrap().to_vec(), [5.0, 1.0]);
     }
 }

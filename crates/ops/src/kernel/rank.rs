@@ -186,7 +186,7 @@ impl<T: Float> Tensor<T> {
         if share == 0.0 {
             return ranked(low); // an infinite neighbour counts for nothing
         }
-        ranked(low)?.scale(1.0 - share).add(&ranked(low + 1)?.scale(share))
+        ranked(low)?.scale(1.0 - share).add(ranked(low + 1)?.scale(share))
     }
 }
 

@@ -414,7 +414,7 @@ impl<T: Float> Op<T> for Wrong<T> {
                     *g = g.mul(&factors)?;
                 }
                 if self.mutation == Mutation::Offset {
-                    *g = g.add(&Tensor::full_like(g, T::from_f64(1e-3)))?;
+                    *g = g.add(Tensor::full_like(g, T::from_f64(1e-3)))?;
                 }
             }
             let shapes: Vec<_> = values.iter().map(|x| x.shape().to_vec()).collect();

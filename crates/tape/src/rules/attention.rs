@@ -148,7 +148,7 @@ impl Attend {
         };
         let hidden = seen.logical_not();
         // A query that sees nothing has scores of 0 here, and its probabilities are taken away below.
-        let blind = seen.to_float::<T>().sum_keepdim(-1).and_then(|n| n.eq(&Tensor::scalar(T::ZERO)));
+        let blind = seen.to_float::<T>().sum_keepdim(-1).and_then(|n| n.eq(Tensor::scalar(T::ZERO)));
         let scores = scores.masked_fill(&hidden, f64::NEG_INFINITY).masked_fill(blind, 0.0);
         scores.softmax(-1).masked_fill(&hidden, 0.0).dropout(dropout).matmul(v)
     }

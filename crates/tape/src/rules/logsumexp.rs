@@ -23,7 +23,7 @@ impl<T: Float> Op<T> for LogSumExp {
         // Shifted by the largest element, a constant here, the shares keep their accuracy however large x is.
         let shift = || -> Result<Tensor<T>> {
             let top = x.value()?.max_keepdim(&axes)?;
-            let absent = top.eq(&Tensor::scalar(T::NEG_INFINITY))?;
+            let absent = top.eq(Tensor::scalar(T::NEG_INFINITY))?;
             Ok(Tensor::scalar(T::ZERO).where_cond(&absent, &top)?)
         };
         if shape.numel() == 0 {

@@ -80,7 +80,7 @@ impl Norm {
     /// Where |x| is 0, and what powers are taken relative to: the largest, or 1 where that is no scale.
     fn zeros_and_scale<T: Float>(&self, size: Var<'_, T>) -> Result<(Tensor<bool>, Tensor<T>)> {
         let size = size.value()?;
-        let zero = size.eq(&Tensor::scalar(T::ZERO))?;
+        let zero = size.eq(Tensor::scalar(T::ZERO))?;
         let scale =
             size.max_keepdim(&self.axes)?.map(|m| if m > T::ZERO && m.is_finite() { m } else { T::ONE });
         Ok((zero, scale))

@@ -110,7 +110,7 @@ pub(super) fn spec() -> Vec<Spec> {
             }
         } else if zeros {
             let keep = g.mask(&shape).logical_or(&g.mask(&shape));
-            x = keep.and_then(|keep| x.mul(&keep.to_float())).unwrap_or(x);
+            x = keep.and_then(|keep| x.mul(keep.to_float())).unwrap_or(x);
         }
         case!(vec![x], [axes], |x| match which {
             0 => x[0].prod(),

@@ -28,8 +28,8 @@ fn convolutions_name_what_does_not_fit() {
     refused(ones(&tape, &[5, 5]).conv2d(w, None, o), "conv2d", &["[batch, channels, height, width]"]);
     refused(ones(&tape, &[3, 5, 5]).conv2d(w, None, o), "conv2d", &["has 3 channels"]);
     let mut freed = ones(&tape, &[4, 5, 5]);
-    tape.scope(|| {
-        freed = freed + 1.0;
+    let _ = tape.scope(|| {
+        freed += 1.0;
         freed * 2.0
     });
     refused(freed.conv2d(w, None, o), "conv2d", &["freed"]);
