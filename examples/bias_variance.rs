@@ -56,7 +56,7 @@ fn predictions(
     rng: &mut Rng,
 ) -> Result<Vec<Vec<f64>>, Error> {
     let x = Tensor::rand([sets, SAMPLES, 1], rng)?.map(|u: f64| 6.0 * u - 3.0);
-    let y = x.map(truth).add(&Tensor::randn([sets, SAMPLES, 1], rng)?.scale(NOISE))?;
+    let y = x.map(truth).add(Tensor::randn([sets, SAMPLES, 1], rng)?.scale(NOISE))?;
     let mut nets = Networks::new(sets, width, rng)?;
     let (mut adam, mut tape) = (Adam::new(0.0), Tape::new());
     for step in 0..steps {

@@ -109,7 +109,7 @@ pub(crate) fn entries() -> Vec<Entry> {
 /// Matrices well away from singular ones: noise around four times the identity.
 fn regular(g: &mut Gen, batch: usize, n: usize) -> Tensor<f64> {
     let noise = g.tensor(&[batch, n, n], Between(-1.0, 1.0));
-    noise.add(&Tensor::eye(n).unwrap().scale(4.0)).unwrap()
+    noise.add(Tensor::eye(n).unwrap().scale(4.0)).unwrap()
 }
 
 fn linear_algebra() -> Vec<Entry> {

@@ -176,7 +176,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             trace: a.ranked(2..=4).trace();
             tril: a.ranked(2..=4).tril(a.offset());
             triu: a.ranked(2..=4).triu(a.offset());
-            masked_select: a.beside_tensor().masked_select(&a.booleans());
+            masked_select: a.beside_tensor().masked_select(a.booleans());
             index_select: a.ranked(1..=4).index_select(a.axis(), &a.along_axis());
             gather: a.ranked(1..=4).gather(a.axis(), &a.gathered());
             index_add: { let t = a.ranked(1..=4); let (axis, at, src) = sources(a);
@@ -203,7 +203,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             sum_axes: a.tensor().sum_axes(a.axes());
             sum_keepdim: a.tensor().sum_keepdim(a.axes());
             sum: a.tensor().sum();
-            sum_to: a.tensor().sum_to(&Shape::from(a.narrower()));
+            sum_to: a.tensor().sum_to(Shape::from(a.narrower()));
             max: a.tensor().max();
             max_axes: a.tensor().max_axes(a.axes());
             max_keepdim: a.tensor().max_keepdim(a.axes());
@@ -230,18 +230,18 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 a.like(&[n, k]).cross_entropy_adjoint(&a.index_of(&[n], k), &a.like(&[n])) };
             logsumexp: a.tensor().logsumexp(a.axes());
             logsumexp_keepdim: a.tensor().logsumexp_keepdim(a.axes());
-            add: a.tensor().add(&a.beside_tensor());
-            sub: a.tensor().sub(&a.beside_tensor());
-            mul: a.tensor().mul(&a.beside_tensor());
-            div: a.tensor().div(&a.beside_tensor());
-            maximum: { let t = a.tensor(); if a.once_in(3) { t.maximum(a.number()) } else { t.maximum(&a.beside_tensor()) } };
-            minimum: { let t = a.tensor(); if a.once_in(3) { t.minimum(a.number()) } else { t.minimum(&a.beside_tensor()) } };
-            eq: a.tensor().eq(&a.beside_tensor());
-            ne: a.tensor().ne(&a.beside_tensor());
-            lt: a.tensor().lt(&a.beside_tensor());
-            le: a.tensor().le(&a.beside_tensor());
-            gt: { let t = a.tensor(); if a.once_in(3) { t.gt(a.number()) } else { t.gt(&a.beside_tensor()) } };
-            ge: a.tensor().ge(&a.beside_tensor());
+            add: a.tensor().add(a.beside_tensor());
+            sub: a.tensor().sub(a.beside_tensor());
+            mul: a.tensor().mul(a.beside_tensor());
+            div: a.tensor().div(a.beside_tensor());
+            maximum: { let t = a.tensor(); if a.once_in(3) { t.maximum(a.number()) } else { t.maximum(a.beside_tensor()) } };
+            minimum: { let t = a.tensor(); if a.once_in(3) { t.minimum(a.number()) } else { t.minimum(a.beside_tensor()) } };
+            eq: a.tensor().eq(a.beside_tensor());
+            ne: a.tensor().ne(a.beside_tensor());
+            lt: a.tensor().lt(a.beside_tensor());
+            le: a.tensor().le(a.beside_tensor());
+            gt: { let t = a.tensor(); if a.once_in(3) { t.gt(a.number()) } else { t.gt(a.beside_tensor()) } };
+            ge: a.tensor().ge(a.beside_tensor());
             scale: a.tensor().scale(a.number());
             abs: a.tensor().abs();
             sqrt: a.tensor().sqrt();
@@ -253,13 +253,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             log10: a.tensor().log10();
             tanh: a.tensor().tanh();
             square: a.tensor().square();
-            pow: { let t = a.tensor(); if a.once_in(2) { t.pow(a.number()) } else { t.pow(&a.beside_tensor()) } };
+            pow: { let t = a.tensor(); if a.once_in(2) { t.pow(a.number()) } else { t.pow(a.beside_tensor()) } };
             recip: a.tensor().recip();
             relu: a.tensor().relu();
             clamp: a.tensor().clamp(a.number(), a.number());
             clamp_min: a.tensor().clamp_min(a.number());
             clamp_max: a.tensor().clamp_max(a.number());
-            clamp_between: a.tensor().clamp_between(a.number(), &a.beside_tensor());
+            clamp_between: a.tensor().clamp_between(a.number(), a.beside_tensor());
             sigmoid: a.tensor().sigmoid();
             erf: a.tensor().erf();
             sin: a.tensor().sin();
@@ -274,8 +274,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             logical_and: { let m = a.booleans(); m.logical_and(&a.mask_of(m.shape())) };
             logical_or: { let m = a.booleans(); m.logical_or(&a.mask_of(m.shape())) };
             to_float: a.booleans().to_float::<T>();
-            masked_fill: { let t = a.beside_tensor(); t.masked_fill(&a.booleans(), a.number()) };
-            where_cond: a.beside_tensor().where_cond(&a.booleans(), &a.beside_tensor());
+            masked_fill: { let t = a.beside_tensor(); t.masked_fill(a.booleans(), a.number()) };
+            where_cond: a.beside_tensor().where_cond(a.booleans(), a.beside_tensor());
         }
         "ops::Slice" {
             all: a.ranked(1..=3).slice(0, Slice::all());

@@ -174,7 +174,7 @@ mod tests {
                 let w: Tensor<f64> = Scheme::KaimingNormal(gain).sample(&Shape::from([256, 256]), &mut rng);
                 let z = h.linear(&w, None).unwrap();
                 first.get_or_insert(moment(&z));
-                h = z.maximum(&Tensor::scalar(0.0)).unwrap();
+                h = z.maximum(Tensor::scalar(0.0)).unwrap();
             }
             2.0 * moment(&h) / first.unwrap()
         };

@@ -76,8 +76,8 @@ impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
             let value = x.value()?;
             let zero = Tensor::scalar(T::ZERO);
             let sum = value.sum_keepdim(-1)?;
-            let off = either(sum.lt(&Tensor::scalar(T::from_f64(1.0 - SLACK))).map_err(Into::into), {
-                sum.gt(&Tensor::scalar(T::from_f64(1.0 + SLACK))).map_err(Into::into)
+            let off = either(sum.lt(Tensor::scalar(T::from_f64(1.0 - SLACK))).map_err(Into::into), {
+                sum.gt(Tensor::scalar(T::from_f64(1.0 + SLACK))).map_err(Into::into)
             })?;
             let negative = value.lt(&zero)?.to_float::<T>().max_keepdim(-1)?.gt(&zero)?;
             Ok(off.logical_or(&negative)?)

@@ -117,7 +117,7 @@ pub(super) fn normals<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Ke
 pub(super) fn uniforms<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Keys) -> Result<Tensor<T>> {
     let least = if size_of::<T>() == 4 { 2f64.powi(-25) } else { 2f64.powi(-54) };
     let u: Tensor<T> = uniform(full(lead, shape), 0.0, 1.0, keys.next_key())?;
-    Ok(u.maximum(&Tensor::scalar(T::from_f64(least)))?)
+    Ok(u.maximum(Tensor::scalar(T::from_f64(least)))?)
 }
 
 /// A tensor as a constant, or its error as a failed value.

@@ -530,7 +530,7 @@ mod tests {
             let two = [x, t];
             let check = |name: &str, r: wengert_tape::gradcheck::Report| assert!(r.passed(), "{name}: {r}");
             check("mse", Check::new("mse").run(|x| mse(x[0], x[1]), &two));
-            let apart = [two[0].clone(), two[1].add(&Tensor::scalar(9.5)).unwrap()];
+            let apart = [two[0].clone(), two[1].add(Tensor::scalar(9.5)).unwrap()];
             check("l1", Check::new("l1").first_order().run(|x| l1(x[0], x[1]), &apart));
             check("bce", Check::new("bce").run(|x| bce(x[0], x[1]), &[p, q]));
             check(

@@ -233,7 +233,7 @@ impl<T: Float> Lbfgs<T> {
                 let direction = last.direction.clone();
                 let left = c.evaluations().saturating_sub(evals);
                 let mut at = |t: f64| -> Result<Point<T>> {
-                    put(model, &origin.add(&direction.scale(t))?)?;
+                    put(model, &origin.add(direction.scale(t))?)?;
                     evals += 1;
                     let (loss, gradient) = evaluate(model)?;
                     let slope = dot(&gradient, &direction)?;
@@ -243,9 +243,9 @@ impl<T: Float> Lbfgs<T> {
                 let found =
                     strong_wolfe(&mut at, start, &zero, largest(&last.direction)?, c.tolerance_change, left)?;
                 (last.length, loss, gradient) = (found.t, found.loss, found.gradient);
-                put(model, &origin.add(&last.direction.scale(found.t))?)?;
+                put(model, &origin.add(last.direction.scale(found.t))?)?;
             } else {
-                put(model, &origin.add(&last.direction.scale(start))?)?;
+                put(model, &origin.add(last.direction.scale(start))?)?;
                 if iteration != c.max_iter {
                     evals += 1;
                     (loss, gradient) = evaluate(model)?;
@@ -281,13 +281,13 @@ impl<T: Float> Lbfgs<T> {
         let mut weights = Vec::with_capacity(self.pairs.len());
         for pair in self.pairs.iter().rev() {
             let alpha = dot(&pair.s, &q)? * pair.rho;
-            q = q.sub(&pair.y.scale(alpha))?;
+            q = q.sub(pair.y.scale(alpha))?;
             weights.push(alpha);
         }
         let mut r = q.scale(self.scale);
         for (pair, alpha) in self.pairs.iter().zip(weights.into_iter().rev()) {
             let beta = dot(&pair.y, &r)? * pair.rho;
-            r = r.add(&pair.s.scale(alpha - beta))?;
+            r = r.add(pair.s.scale(alpha - beta))?;
         }
         Ok(r)
     }

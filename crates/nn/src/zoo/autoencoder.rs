@@ -239,7 +239,7 @@ mod tests {
         let clean = Tensor::from([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]);
         let mut model = small(&[16], 8, ReconstructionLoss::Squared);
         let (mut adam, mut tape) = (Adam::new(0.01), Tape::train(0));
-        let noisy = |key: Key| clean.add(&normal([2, 6], 0.0, 0.3, key).unwrap()).unwrap();
+        let noisy = |key: Key| clean.add(normal([2, 6], 0.0, 0.3, key).unwrap()).unwrap();
         for _ in 0..300 {
             tape.reset();
             let loss = model.denoising_loss(tape.constant(noisy(tape.next_key())), &clean);

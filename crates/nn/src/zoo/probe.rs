@@ -132,13 +132,13 @@ mod tests {
         let (decay, head) = (0.05, linear_probe(&data().0, &labels, 3, 0.05).unwrap());
         let (shift, scale) = standard(&x.to_vec(), 2);
         let scale = Tensor::from(scale);
-        let x = x.sub(&Tensor::from(shift)).unwrap().mul(&scale).unwrap();
+        let x = x.sub(Tensor::from(shift)).unwrap().mul(&scale).unwrap();
         // The same head, of standardised features: softmax does not see a shift of the bias that all classes share.
         let mut own = head.clone();
         own.weight.set(head.weight.value().div(&scale).unwrap()).unwrap();
         let means = Tensor::from(standard(&data().0.to_vec(), 2).0);
         let bias = own.bias.as_mut().unwrap();
-        bias.set(bias.value().add(&head.weight.value().matmul(&means).unwrap()).unwrap()).unwrap();
+        bias.set(bias.value().add(head.weight.value().matmul(&means).unwrap()).unwrap()).unwrap();
         let tape = Tape::new();
         let loss = loss::cross_entropy(own.forward(tape.constant(&x)), &labels)
             + penalty::l2(&own.weight, &tape, decay);

@@ -106,7 +106,7 @@ impl<T: Float> Seq2Seq<T> {
         let out = self.encoder.run(self.source.forward(tape, source), &start);
         let (forward, backward) = (out.h.select(0, 0), out.h.select(0, 1));
         let state = self.bridge.forward(tape.concat(&[forward, backward], 1)).tanh().unsqueeze(0);
-        let ended = source.eq(&Tensor::scalar(self.padding))?.unsqueeze(1)?;
+        let ended = source.eq(Tensor::scalar(self.padding))?.unsqueeze(1)?;
         Ok(Memory { keys: self.keys.forward(out.y), values: out.y, ended, state })
     }
 

@@ -288,7 +288,7 @@ mod tests {
         let memory = model.transformer.encoder.run(x, &AttentionMask::new()).value().unwrap();
         for (at, id) in given.into_iter().enumerate() {
             let next = model.next(&memory, &source, id, at, &mut caches).unwrap();
-            let apart = next.sub(&logits.slice(1, at..=at).unwrap().squeeze(1).unwrap()).unwrap();
+            let apart = next.sub(logits.slice(1, at..=at).unwrap().squeeze(1).unwrap()).unwrap();
             assert!(apart.to_vec().iter().all(|d| d.abs() < 1e-12), "{at}: {apart}");
         }
     }

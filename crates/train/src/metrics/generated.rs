@@ -209,7 +209,7 @@ mod tests {
     fn distances_agree_with_closed_forms() {
         let diagonal = |v: [f64; 3]| Tensor::from([[v[0], 0.0, 0.0], [0.0, v[1], 0.0], [0.0, 0.0, v[2]]]);
         let noise: Tensor<f64> = Tensor::randn([3, 3], &mut Rng::seed(3)).unwrap();
-        let (_, basis) = noise.add(&noise.transpose(0, 1).unwrap()).unwrap().eigh().unwrap();
+        let (_, basis) = noise.add(noise.transpose(0, 1).unwrap()).unwrap().eigh().unwrap();
         let turn =
             |m: Tensor<f64>| basis.matmul(&m).unwrap().matmul(&basis.transpose(0, 1).unwrap()).unwrap();
         for (l, k) in [

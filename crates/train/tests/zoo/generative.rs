@@ -31,7 +31,7 @@ fn mean_square(x: &Tensor<f32>) -> f64 {
 /// How much of the pixels' variance is lost: 1 if every image comes back as the mean of all, 0 if it comes back whole.
 fn lost(data: &Classification, back: &Tensor<f32>) -> f64 {
     let x = data.inputs();
-    let spread = x.sub(&mean_sample(x)).unwrap();
+    let spread = x.sub(mean_sample(x)).unwrap();
     mean_square(&x.sub(back).unwrap()) / mean_square(&spread)
 }
 
