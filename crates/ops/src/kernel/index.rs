@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_slice_is_added_where_it_was_taken_from() {
-        let t = Tensor::<f64>::arange(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap();
+        let t = Tensor::<f64>::steps(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap();
         let ranges = [
             Slice::from(1..3),
             Slice::from(..),
@@ -345,7 +345,7 @@ mod tests {
         }
         assert_eq!(
             t,
-            Tensor::arange(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap(),
+            Tensor::steps(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap(),
             "what is shared is not written"
         );
         assert!(t.clone().into_slice_add(1, 0..2, &Tensor::zeros([3, 3, 5])).is_err());
