@@ -5,12 +5,18 @@ use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Field, Fields, Index, Member, Result, parse_macro_input, parse_quote};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Field, Fields, Index, LitStr, Member, Path, Result,
+    parse_macro_input, parse_quote,
+};
 
 /// Implements `wengert::Module`: every field is visited under its name (its number in a tuple struct).
 ///
 /// Fields of plain types (numbers, strings, …) have no parameters and are skipped; `#[module(skip)]` skips any other
 /// field that is not a module. An enum visits the fields of its current variant.
+///
+/// `#[module(crate = "wengert_nn")]` on the type names the crate in which `Module` is found, for a program that depends on
+/// `wengert-nn` and not on `wengert`.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -18,15 +24,16 @@ pub fn derive_module(input: TokenStream) -> TokenStream {
 }
 
 fn expand(mut input: DeriveInput) -> Result<Tokens> {
+    let root = root(&input.attrs)?;
     let name = &input.ident;
     let kind = name.to_string();
     let (mut shared, mut unique, mut types) = (Vec::new(), Vec::new(), Vec::new());
     match &input.data {
-        Data::Struct(s) => arm(quote!(#name), &s.fields, &mut shared, &mut unique, &mut types)?,
+        Data::Struct(s) => arm(quote!(#name), &s.fields, &mut shared, &mut unique, &mut types, &root)?,
         Data::Enum(e) => {
             for v in &e.variants {
                 let variant = &v.ident;
-                arm(quote!(#name::#variant), &v.fields, &mut shared, &mut unique, &mut types)?;
+                arm(quote!(#name::#variant), &v.fields, &mut shared, &mut unique, &mut types, &root)?;
             }
         }
         Data::Union(u) => return Err(Error::new(u.union_token.span(), "a union cannot be a module")),
@@ -35,21 +42,21 @@ fn expand(mut input: DeriveInput) -> Result<Tokens> {
     if generic {
         let bounds = input.generics.make_where_clause();
         for ty in types {
-            bounds.predicates.push(parse_quote!(#ty: ::wengert::Module));
+            bounds.predicates.push(parse_quote!(#ty: #root::Module));
         }
     }
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
-        impl #generics ::wengert::Module for #name #arguments #bounds {
+        impl #generics #root::Module for #name #arguments #bounds {
             fn kind(&self) -> &'static str {
                 #kind
             }
-            fn visit(&self, path: &mut ::wengert::ModulePath, visitor: &mut dyn ::wengert::Visitor) {
+            fn visit(&self, path: &mut #root::ModulePath, visitor: &mut dyn #root::Visitor) {
                 visitor.enter(path, #kind);
                 match self { #(#shared)* }
                 visitor.leave(path);
             }
-            fn visit_mut(&mut self, path: &mut ::wengert::ModulePath, visitor: &mut dyn ::wengert::VisitorMut) {
+            fn visit_mut(&mut self, path: &mut #root::ModulePath, visitor: &mut dyn #root::VisitorMut) {
                 match self { #(#unique)* }
             }
         }
@@ -63,6 +70,7 @@ fn arm(
     shared: &mut Vec<Tokens>,
     unique: &mut Vec<Tokens>,
     types: &mut Vec<syn::Type>,
+    root: &Path,
 ) -> Result<()> {
     let (mut bindings, mut visits, mut visits_mut) = (Vec::new(), Vec::new(), Vec::new());
     for (i, field) in fields.iter().enumerate() {
@@ -77,14 +85,28 @@ fn arm(
         let name = name.trim_start_matches("r#");
         let bound = quote::format_ident!("field_{i}");
         bindings.push(quote!(#member: #bound));
-        visits.push(quote!(path.enter(#name, |path| ::wengert::Module::visit(#bound, path, visitor));));
-        visits_mut
-            .push(quote!(path.enter(#name, |path| ::wengert::Module::visit_mut(#bound, path, visitor));));
+        visits.push(quote!(path.enter(#name, |path| #root::Module::visit(#bound, path, visitor));));
+        visits_mut.push(quote!(path.enter(#name, |path| #root::Module::visit_mut(#bound, path, visitor));));
         types.push(field.ty.clone());
     }
     shared.push(quote!(#pattern { #(#bindings,)* .. } => { #(#visits)* }));
     unique.push(quote!(#pattern { #(#bindings,)* .. } => { #(#visits_mut)* }));
     Ok(())
+}
+
+/// The crate that has `Module`.
+fn root(attributes: &[Attribute]) -> Result<Path> {
+    let mut root: Path = parse_quote!(::wengert);
+    for attribute in attributes.iter().filter(|a| a.path().is_ident("module")) {
+        attribute.parse_nested_meta(|meta| match meta.path.is_ident("crate") {
+            true => {
+                root = meta.value()?.parse::<LitStr>()?.parse_with(Path::parse_mod_style)?;
+                Ok(())
+            }
+            false => Err(meta.error("expected `crate = \"path\"`")),
+        })?;
+    }
+    Ok(root)
 }
 
 fn skipped(field: &Field) -> Result<bool> {
