@@ -52,7 +52,8 @@ pub use layers::{
     TransformerEncoderLayer, TransformerMasks, Unflatten, Upsample1d, Upsample2d, ZeroPad,
 };
 pub use module::{
-    Buffer, GradsExt, Module, ModulePath, UpdatesExt, Visitor, VisitorMut, for_each_param, for_each_param_mut,
+    Buffer, GradsExt, Leaf, LeafMut, Module, ModulePath, UpdatesExt, Visitor, VisitorMut, for_each_leaf,
+    for_each_leaf_mut, for_each_param, for_each_param_mut,
 };
 pub use summary::Summary;
 pub use wengert_derive::Module;

@@ -1,9 +1,8 @@
 //! [`Summary`]: a model's layers and their parameter counts as a table.
 
-use crate::module::{Module, ModulePath, Visitor};
+use crate::module::{Leaf, Module, ModulePath, Visitor};
 use std::fmt;
 use wengert_ops::Shape;
-use wengert_tape::{Float, Param};
 
 /// The layers of a model with the shapes and counts of their parameters, and the totals.
 ///
@@ -73,11 +72,11 @@ struct Build {
 }
 
 impl Build {
-    fn param<T: Float>(&mut self, path: &ModulePath, p: &Param<T>) {
+    fn param(&mut self, path: &ModulePath, p: Leaf<'_>) {
         let s = &mut self.summary;
         s.total += p.numel();
         s.trainable += if p.is_trainable() { p.numel() } else { 0 };
-        s.bytes += p.numel() * size_of::<T>();
+        s.bytes += p.value().nbytes();
         let row = match self.open.last() {
             Some(&i) => i,
             None => {
@@ -114,11 +113,10 @@ impl Visitor for Build {
     fn leave(&mut self, _path: &ModulePath) {
         self.open.pop();
     }
-    fn param_f32(&mut self, path: &ModulePath, p: &Param<f32>) {
-        self.param(path, p);
-    }
-    fn param_f64(&mut self, path: &ModulePath, p: &Param<f64>) {
-        self.param(path, p);
+    fn leaf(&mut self, path: &ModulePath, leaf: Leaf<'_>) {
+        if leaf.is_param() {
+            self.param(path, leaf);
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 // The derive names the facade, which a user depends on.
 
-use wengert_nn::{Activation, Buffer, GradsExt, Layer, Linear, Module, ModulePath, Visitor, for_each_param};
+use wengert_nn::{
+    Activation, Buffer, GradsExt, Layer, Leaf, Linear, Module, ModulePath, Visitor, for_each_param,
+};
 use wengert_ops::{Tensor, random::Rng};
 use wengert_tape::{Float, Param, Tape, Var};
 
@@ -88,11 +90,10 @@ fn parts_are_named_by_fields_positions_and_variants() {
 fn buffers_are_seen_and_counted_apart() {
     struct Names(Vec<String>);
     impl Visitor for Names {
-        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
-            self.0.push(path.as_str().to_owned());
-        }
-        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
-            self.0.push(path.as_str().to_owned());
+        fn leaf(&mut self, path: &ModulePath, leaf: Leaf<'_>) {
+            if !leaf.is_param() {
+                self.0.push(path.as_str().to_owned());
+            }
         }
     }
     let mut names = Names(Vec::new());

@@ -13,8 +13,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use wengert_nn::state::write_whole;
-use wengert_nn::{Buffer, Module, ModulePath, Visitor, state};
-use wengert_tape::Param;
+use wengert_nn::{Module, for_each_leaf, state};
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.toml";
@@ -410,28 +409,10 @@ fn of_weights(model: &dyn Module) -> Result<u64, state::Error> {
 
 /// The names of all parameters and buffers, sorted.
 fn names(model: &dyn Module) -> Vec<String> {
-    struct Each(Vec<String>);
-    impl Visitor for Each {
-        fn param_f32(&mut self, path: &ModulePath, _: &Param<f32>) {
-            self.0.push(path.as_str().to_owned());
-        }
-        fn param_f64(&mut self, path: &ModulePath, _: &Param<f64>) {
-            self.0.push(path.as_str().to_owned());
-        }
-        fn buffer_f32(&mut self, path: &ModulePath, _: &Buffer<f32>) {
-            self.0.push(path.as_str().to_owned());
-        }
-        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
-            self.0.push(path.as_str().to_owned());
-        }
-        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
-            self.0.push(path.as_str().to_owned());
-        }
-    }
-    let mut each = Each(Vec::new());
-    model.visit(&mut ModulePath::root(), &mut each);
-    each.0.sort();
-    each.0
+    let mut names = Vec::new();
+    for_each_leaf(model, |path, _| names.push(path.as_str().to_owned()));
+    names.sort();
+    names
 }
 
 /// Whether a file is one that [`write_whole`] was writing for a run: `NAME.PROCESS.tmp`.

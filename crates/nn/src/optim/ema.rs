@@ -2,10 +2,10 @@
 
 use super::descent::{argument, not_negative};
 use super::factors::{Factors, Formula, run};
-use crate::module::{Buffer, Module, ModulePath, VisitorMut};
-use crate::state::{AnyTensor, Dict, dict};
-use wengert_ops::{Element, Tensor};
-use wengert_tape::{Float, Param, Result};
+use crate::module::Module;
+use crate::state::{AnyTensor, Dict, Difference, dict, difference, put};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Result};
 
 /// The exponential moving average of a model's parameters, φ̄ ← α φ̄ + (1-α) φ (Polyak and Juditsky 1992), often better
 /// on held-out data than the last ones. It begins at the model's present values. Buffers are not averaged but copied.
@@ -95,9 +95,7 @@ impl Ema {
     /// If the model has other parts than the average; nothing is changed then.
     pub fn store(&self, model: &mut dyn Module) -> Result<()> {
         self.fits(&dict(model))?;
-        let mut put = Put { from: &self.average, outcome: Ok(()) };
-        model.visit_mut(&mut ModulePath::root(), &mut put);
-        put.outcome
+        put(model, &self.average)
     }
 
     /// The averages by the names of the parameters and buffers, to be saved.
@@ -117,25 +115,19 @@ impl Ema {
 
     /// Whether names, shapes and element types are the average's.
     fn fits(&self, other: &Dict) -> Result<()> {
-        for (name, average) in &self.average {
-            let Some(found) = other.get(name) else {
-                return Err(argument("ema", format!("the average has {name}, which is missing here")));
-            };
-            if found.shape() != average.shape() || found.dtype() != average.dtype() {
-                let detail = format!(
-                    "{name}: the average has shape {} of {}, found {} of {}",
-                    average.shape(),
-                    average.dtype(),
-                    found.shape(),
-                    found.dtype()
-                );
-                return Err(argument("ema", detail));
-            }
-        }
-        match other.keys().find(|name| !self.average.contains_key(*name)) {
-            Some(extra) => Err(argument("ema", format!("the average has no {extra}"))),
-            None => Ok(()),
-        }
+        let detail = match difference(&self.average, other) {
+            None => return Ok(()),
+            Some(Difference::Missing(name)) => format!("the average has {name}, which is missing here"),
+            Some(Difference::Kind(name, average, found)) => format!(
+                "{name}: the average has shape {} of {}, found {} of {}",
+                average.shape(),
+                average.dtype(),
+                found.shape(),
+                found.dtype()
+            ),
+            Some(Difference::Extra(name)) => format!("the average has no {name}"),
+        };
+        Err(argument("ema", detail))
     }
 }
 
@@ -144,54 +136,11 @@ fn blend<T: Float>(average: &mut Tensor<T>, now: &Tensor<T>, decay: f64) -> weng
     run("ema", [average], now, &Step(old, new), T::ZERO, &[old, new])
 }
 
-/// Puts checked values into a model.
-struct Put<'d> {
-    from: &'d Dict,
-    outcome: Result<()>,
-}
-
-impl Put<'_> {
-    fn param<T: Float>(&mut self, path: &ModulePath, p: &mut Param<T>) {
-        if let (Some(t), true) =
-            (self.from.get(path.as_str()).and_then(AnyTensor::to_float), self.outcome.is_ok())
-        {
-            self.outcome = p.set(t);
-        }
-    }
-    fn buffer<T: Element>(&mut self, b: &mut Buffer<T>, t: Option<Tensor<T>>) {
-        if let (Some(t), true) = (t, self.outcome.is_ok()) {
-            self.outcome = b.set(t);
-        }
-    }
-}
-
-impl VisitorMut for Put<'_> {
-    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
-        self.param(path, p);
-    }
-    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
-        self.param(path, p);
-    }
-    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
-        let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
-        self.buffer(b, t);
-    }
-    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
-        let t = self.from.get(path.as_str()).and_then(AnyTensor::to_float);
-        self.buffer(b, t);
-    }
-    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
-        let t = match self.from.get(path.as_str()) {
-            Some(AnyTensor::I64(t)) => Some(t.clone()),
-            _ => None,
-        };
-        self.buffer(b, t);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::Buffer;
+    use wengert_tape::Param;
 
     #[derive(Debug, Clone, crate::Module)]
     struct Net {

@@ -1,11 +1,9 @@
 //! [`transfer`]: as much of a state as fits another model.
 
-use super::{AnyTensor, Dict};
-use crate::module::{Buffer, Module, ModulePath, Visitor, VisitorMut};
+use super::Dict;
+use crate::module::{Module, for_each_leaf_mut};
 use std::collections::HashSet;
 use std::fmt;
-use wengert_ops::{DType, Element, Shape, Tensor};
-use wengert_tape::{Float, Param};
 
 /// What of a state went into a model, and what did not. Names are in the order of the model; those that it has not, in the
 /// order of the alphabet.
@@ -64,109 +62,35 @@ impl fmt::Display for Matched {
 #[doc(alias = "load_state_dict")]
 #[must_use = "what did not match is in the result"]
 pub fn transfer(model: &mut dyn Module, state: &Dict) -> Matched {
-    struct Known(HashSet<String>);
-    impl Visitor for Known {
-        fn param_f32(&mut self, path: &ModulePath, _: &Param<f32>) {
-            self.0.insert(path.as_str().to_owned());
-        }
-        fn param_f64(&mut self, path: &ModulePath, _: &Param<f64>) {
-            self.0.insert(path.as_str().to_owned());
-        }
-        fn buffer_f32(&mut self, path: &ModulePath, _: &Buffer<f32>) {
-            self.0.insert(path.as_str().to_owned());
-        }
-        fn buffer_f64(&mut self, path: &ModulePath, _: &Buffer<f64>) {
-            self.0.insert(path.as_str().to_owned());
-        }
-        fn buffer_i64(&mut self, path: &ModulePath, _: &Buffer<i64>) {
-            self.0.insert(path.as_str().to_owned());
-        }
-    }
-    let mut known = Known(HashSet::new());
-    model.visit(&mut ModulePath::root(), &mut known);
-    let mut apply = Apply { state, matched: Matched::default() };
-    model.visit_mut(&mut ModulePath::root(), &mut apply);
-    let unused = state.keys().filter(|name| !known.0.contains(*name)).cloned().collect();
-    Matched { unused, ..apply.matched }
-}
-
-struct Apply<'s> {
-    state: &'s Dict,
-    matched: Matched,
-}
-
-impl Apply<'_> {
-    /// The tensor for a part of the model, if there is one that fits; `typed` takes it out of its wrapping.
-    fn find<T: Element>(
-        &mut self,
-        path: &ModulePath,
-        shape: &Shape,
-        typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
-    ) -> Option<Tensor<T>> {
+    let (mut matched, mut known) = (Matched::default(), HashSet::new());
+    for_each_leaf_mut(model, |path, mut leaf| {
         let name = path.as_str().to_owned();
-        let Some(found) = self.state.get(&name) else {
-            self.matched.missing.push(name);
-            return None;
-        };
-        match typed(found).filter(|t| t.shape() == shape) {
-            Some(t) => {
-                self.matched.loaded.push(name);
-                Some(t)
+        known.insert(name.clone());
+        let own = leaf.as_leaf();
+        match state.get(&name) {
+            None => matched.missing.push(name),
+            Some(found) if (found.shape(), found.dtype()) != (own.shape(), own.dtype()) => {
+                let (ours, theirs) = (own.dtype(), found.dtype());
+                let why =
+                    format!("the model has {ours} {}, the state {theirs} {}", own.shape(), found.shape());
+                matched.different.push((name, why));
             }
-            None => {
-                let (ours, theirs): (DType, DType) = (T::DTYPE, found.dtype());
-                let why = format!("the model has {ours} {shape}, the state {theirs} {}", found.shape());
-                self.matched.different.push((name, why));
-                None
+            Some(found) => {
+                // Shape and element type were compared: this cannot fail.
+                let set = leaf.set(found.clone());
+                debug_assert!(set.is_ok());
+                matched.loaded.push(name);
             }
         }
-    }
-
-    fn param<T: Float>(&mut self, path: &ModulePath, p: &mut Param<T>) {
-        if let Some(t) = self.find(path, p.shape(), AnyTensor::to_float) {
-            p.update(|value| *value = t);
-        }
-    }
-
-    fn buffer<T: Element>(
-        &mut self,
-        path: &ModulePath,
-        b: &mut Buffer<T>,
-        typed: impl Fn(&AnyTensor) -> Option<Tensor<T>>,
-    ) {
-        if let Some(t) = self.find(path, b.value().shape(), typed) {
-            // The shapes were compared: this cannot fail.
-            let set = b.set(t);
-            debug_assert!(set.is_ok());
-        }
-    }
-}
-
-impl VisitorMut for Apply<'_> {
-    fn param_f32(&mut self, path: &ModulePath, p: &mut Param<f32>) {
-        self.param(path, p);
-    }
-    fn param_f64(&mut self, path: &ModulePath, p: &mut Param<f64>) {
-        self.param(path, p);
-    }
-    fn buffer_f32(&mut self, path: &ModulePath, b: &mut Buffer<f32>) {
-        self.buffer(path, b, AnyTensor::to_float);
-    }
-    fn buffer_f64(&mut self, path: &ModulePath, b: &mut Buffer<f64>) {
-        self.buffer(path, b, AnyTensor::to_float);
-    }
-    fn buffer_i64(&mut self, path: &ModulePath, b: &mut Buffer<i64>) {
-        self.buffer(path, b, |t| match t {
-            AnyTensor::I64(t) => Some(t.clone()),
-            _ => None,
-        });
-    }
+    });
+    Matched { unused: state.keys().filter(|name| !known.contains(*name)).cloned().collect(), ..matched }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BatchNorm, Linear, Sequential, state};
+    use crate::{BatchNorm, Linear, Sequential, state, state::AnyTensor};
+    use wengert_ops::Tensor;
     use wengert_ops::random::Rng;
 
     #[test]
