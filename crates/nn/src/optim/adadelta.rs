@@ -1,7 +1,8 @@
 //! Adadelta.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::options;
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -70,24 +71,10 @@ impl<T: Float> Formula<3, T> for Step<T> {
 impl UpdateRule for AdadeltaConfig {
     const NAME: &'static str = "adadelta";
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.learning_rate = rate;
-    }
+    options!(share: rho; not_negative: epsilon, weight_decay);
 
     fn slots(&self) -> &'static [&'static str] {
         &["v", "u"]
-    }
-
-    fn check(&self) -> Result<(), String> {
-        if !(0.0..=1.0).contains(&self.rho) {
-            return Err(format!("expected rho in [0, 1], found {}", self.rho));
-        }
-        not_negative("epsilon", self.epsilon)?;
-        not_negative("weight_decay", self.weight_decay)
     }
 
     fn step<T: Float>(

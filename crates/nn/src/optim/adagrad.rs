@@ -1,7 +1,8 @@
 //! Adagrad.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::options;
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -72,13 +73,7 @@ impl<T: Float> Formula<2, T> for Step<T> {
 impl UpdateRule for AdagradConfig {
     const NAME: &'static str = "adagrad";
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.learning_rate = rate;
-    }
+    options!(not_negative: lr_decay, initial_accumulator_value, epsilon, weight_decay);
 
     fn slots(&self) -> &'static [&'static str] {
         &["v"]
@@ -86,13 +81,6 @@ impl UpdateRule for AdagradConfig {
 
     fn start(&self) -> f64 {
         self.initial_accumulator_value
-    }
-
-    fn check(&self) -> Result<(), String> {
-        not_negative("lr_decay", self.lr_decay)?;
-        not_negative("initial_accumulator_value", self.initial_accumulator_value)?;
-        not_negative("epsilon", self.epsilon)?;
-        not_negative("weight_decay", self.weight_decay)
     }
 
     fn step<T: Float>(

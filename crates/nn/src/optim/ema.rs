@@ -1,7 +1,7 @@
 //! Averages of a model's weights along a run.
 
-use super::descent::{argument, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::{argument, not_negative, refused};
 use crate::module::Module;
 use crate::state::{AnyTensor, Dict, Difference, dict, difference, put};
 use wengert_ops::Tensor;
@@ -58,9 +58,9 @@ impl Ema {
     /// # Errors
     /// If α is not in [0, 1], or the model has other parts than the one that the average began with.
     pub fn update(&mut self, model: &dyn Module) -> Result<()> {
-        not_negative("decay", self.decay)
-            .and_then(|()| not_negative("1 - decay", 1.0 - self.decay))
-            .map_err(|detail| argument("ema", detail))?;
+        not_negative("ema", "decay", self.decay)
+            .and_then(|()| not_negative("ema", "1 - decay", 1.0 - self.decay))
+            .map_err(refused)?;
         let parameters: std::collections::HashSet<String> = model.param_names().into_iter().collect();
         let present = dict(model);
         self.fits(&present)?;

@@ -1,6 +1,8 @@
 //! L-BFGS: a quasi-Newton method for whole batches.
 
-use super::descent::{argument, concerns, find_count, find_number, find_tensor, join, not_negative, owed};
+use super::options::{argument, not_negative, refused};
+use super::refusal::{concerns, owed};
+use super::saved::{find_count, find_number, find_tensor, join};
 use crate::module::{Module, UpdatesExt, buffers_of, for_each_param, for_each_param_mut};
 use crate::state::{AnyTensor, Dict};
 use std::collections::VecDeque;
@@ -157,7 +159,7 @@ impl<T: Float> Lbfgs<T> {
         loss: impl for<'t> Fn(&M, &'t Tape<T>) -> Var<'t, T>,
     ) -> Result<f64> {
         let c = self.config;
-        not_negative("learning_rate", c.learning_rate).map_err(|detail| argument("lbfgs", detail))?;
+        not_negative("lbfgs", "learning_rate", c.learning_rate).map_err(refused)?;
         self.steps += 1;
         let seed = self.steps;
         let mut evaluations = 0;

@@ -1,7 +1,8 @@
 //! Lion.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::options;
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -76,22 +77,10 @@ impl<T: Float> Formula<2, T> for Step<T> {
 impl UpdateRule for LionConfig {
     const NAME: &'static str = "lion";
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.learning_rate = rate;
-    }
+    options!(fraction: beta1, beta2; not_negative: weight_decay);
 
     fn slots(&self) -> &'static [&'static str] {
         &["m"]
-    }
-
-    fn check(&self) -> Result<(), String> {
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        not_negative("weight_decay", self.weight_decay)
     }
 
     fn step<T: Float>(

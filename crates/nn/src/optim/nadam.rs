@@ -1,7 +1,8 @@
 //! NAdam.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::options;
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -96,24 +97,10 @@ impl UpdateRule for NadamConfig {
     const NAME: &'static str = "nadam";
     const SCALAR: Option<&'static str> = Some("momentum_product");
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.learning_rate = rate;
-    }
+    options!(fraction: beta1, beta2; not_negative: epsilon, momentum_decay, weight_decay);
 
     fn slots(&self) -> &'static [&'static str] {
         &["m", "v"]
-    }
-
-    fn check(&self) -> Result<(), String> {
-        fraction("beta1", self.beta1)?;
-        fraction("beta2", self.beta2)?;
-        not_negative("epsilon", self.epsilon)?;
-        not_negative("momentum_decay", self.momentum_decay)?;
-        not_negative("weight_decay", self.weight_decay)
     }
 
     fn step<T: Float>(

@@ -1,6 +1,7 @@
 //! [`Plateau`]: a learning rate that falls when the loss no longer does.
 
-use super::descent::{argument, find_count, find_number};
+use super::options::{fraction, refused};
+use super::saved::{find_count, find_number};
 use crate::state::{AnyTensor, Dict};
 use wengert_ops::Tensor;
 use wengert_tape::Result;
@@ -105,7 +106,7 @@ impl Plateau {
     /// If the factor is not in [0, 1).
     pub fn observe(&mut self, value: f64) -> Result<f64> {
         let c = self.config;
-        super::descent::fraction("factor", c.factor).map_err(|detail| argument("plateau", detail))?;
+        fraction("plateau", "factor", c.factor).map_err(refused)?;
         if self.is_better(value) {
             self.best = Some(value);
             self.waited = 0;

@@ -1,7 +1,8 @@
 //! RMSprop.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::options;
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -140,13 +141,7 @@ impl<T: Float> Formula<4, T> for CenteredMoving<T> {
 impl UpdateRule for RmspropConfig {
     const NAME: &'static str = "rmsprop";
 
-    fn learning_rate(&self) -> f64 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.learning_rate = rate;
-    }
+    options!(fraction: alpha; not_negative: epsilon, momentum, weight_decay);
 
     fn slots(&self) -> &'static [&'static str] {
         match (self.centered, self.momentum != 0.0) {
@@ -155,13 +150,6 @@ impl UpdateRule for RmspropConfig {
             (false, true) => &["v", "momentum"],
             (true, true) => &["v", "mean", "momentum"],
         }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        fraction("alpha", self.alpha)?;
-        not_negative("epsilon", self.epsilon)?;
-        not_negative("momentum", self.momentum)?;
-        not_negative("weight_decay", self.weight_decay)
     }
 
     fn step<T: Float>(

@@ -1,7 +1,8 @@
 //! Stochastic gradient descent, with momentum and Nesterov's variant.
 
-use super::descent::{FirstOrder, ParamState, UpdateRule, fraction, not_negative};
 use super::factors::{Factors, Formula, run};
+use super::options::{check, fraction, not_negative};
+use super::{FirstOrder, ParamState, UpdateRule};
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
@@ -115,13 +116,12 @@ impl UpdateRule for SgdConfig {
         if self.momentum == 0.0 { &[] } else { &["velocity"] }
     }
 
-    fn check(&self) -> Result<(), String> {
-        not_negative("momentum", self.momentum)?;
-        not_negative("weight_decay", self.weight_decay)?;
-        if self.nesterov && !(self.momentum > 0.0 && self.dampening == 0.0) {
-            return Err("Nesterov's step needs a momentum and no dampening".to_owned());
-        }
-        if self.dampening == 1.0 { Ok(()) } else { fraction("dampening", self.dampening) }
+    fn check(&self) -> wengert_ops::Result<()> {
+        not_negative(Self::NAME, "momentum", self.momentum)?;
+        not_negative(Self::NAME, "weight_decay", self.weight_decay)?;
+        let possible = !self.nesterov || self.momentum > 0.0 && self.dampening == 0.0;
+        check(Self::NAME, possible, || "Nesterov's step needs a momentum and no dampening".to_owned())?;
+        if self.dampening == 1.0 { Ok(()) } else { fraction(Self::NAME, "dampening", self.dampening) }
     }
 
     fn step<T: Float>(

@@ -1,0 +1,130 @@
+//! [`UpdateRule`]: the formula of an optimiser.
+
+use std::fmt;
+use wengert_ops::Tensor;
+use wengert_tape::Float;
+
+/// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and what is
+/// remembered of it.
+///
+/// An optimiser of one's own is a struct of options and this trait; [`FirstOrder`](super::FirstOrder) adds the walk over the model,
+/// parameter groups, the learning rate, and saved states.
+///
+/// ```
+/// use wengert_nn::optim::{FirstOrder, ParamState, UpdateRule, Optimizer};
+/// use wengert_ops::{Tensor, kernel::update::{Update, update}};
+/// use wengert_tape::{Float, Param, Tape};
+///
+/// /// φ ← φ - η sign g (Riedmiller and Braun 1993, without its adaptation).
+/// #[derive(Debug, Clone)]
+/// struct SignDescent { learning_rate: f64 }
+///
+/// struct Step<T>(T);
+/// impl<T: Float> Update<1, T> for Step<T> {
+///     fn call(&self, [p]: [T; 1], g: T) -> [T; 1] {
+///         [if g > T::ZERO { p - self.0 } else if g < T::ZERO { p + self.0 } else { p }]
+///     }
+/// }
+///
+/// impl UpdateRule for SignDescent {
+///     const NAME: &'static str = "sign_descent";
+///     fn learning_rate(&self) -> f64 { self.learning_rate }
+///     fn set_learning_rate(&mut self, rate: f64) { self.learning_rate = rate; }
+///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, _: &mut ParamState<T>) -> wengert_ops::Result<()> {
+///         update(Self::NAME, [p], g, &Step(T::from_f64(self.learning_rate)))
+///     }
+/// }
+///
+/// let mut p = Param::new(Tensor::from([4.0f64, -3.0]));
+/// let mut optimizer = FirstOrder::with_config(SignDescent { learning_rate: 0.5 });
+/// let grads = Tape::new().param(&p).square().sum().backward()?;
+/// optimizer.step(&mut p, &grads)?;
+/// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
+/// # Ok::<(), wengert_tape::Error>(())
+/// ```
+pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
+    /// The name, for messages.
+    const NAME: &'static str;
+
+    /// The name of the number that [`ParamState::scalar`] holds, if it holds one.
+    const SCALAR: Option<&'static str> = None;
+
+    /// The learning rate η.
+    fn learning_rate(&self) -> f64;
+
+    /// Sets the learning rate.
+    fn set_learning_rate(&mut self, rate: f64);
+
+    /// The names of the tensors, of the parameter's shape, that are remembered with these options.
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What the elements of the slots, and the scalar, are before the first step.
+    fn start(&self) -> f64 {
+        0.0
+    }
+
+    /// Which option is impossible, if one is.
+    ///
+    /// # Errors
+    /// What was expected and found. The learning rate is checked by [`FirstOrder`](super::FirstOrder).
+    fn check(&self) -> wengert_ops::Result<()> {
+        Ok(())
+    }
+
+    /// One step. `memory.steps` counts this one, so the first step of a parameter has 1.
+    ///
+    /// # Errors
+    /// If the shapes differ; nothing is changed then.
+    fn step<T: Float>(
+        &self,
+        p: &mut Tensor<T>,
+        g: &Tensor<T>,
+        memory: &mut ParamState<T>,
+    ) -> wengert_ops::Result<()>;
+}
+
+/// What an optimiser remembers of one parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParamState<T: Float> {
+    /// The number of steps that the parameter has taken: those in which it had a gradient.
+    pub steps: u64,
+    /// The tensors, in the order of [`UpdateRule::slots`].
+    pub slots: Vec<Tensor<T>>,
+    /// A number, for a method that needs one.
+    pub scalar: f64,
+    pub(super) names: &'static [&'static str],
+}
+
+impl<T: Float> ParamState<T> {
+    pub(super) fn new<C: UpdateRule>(config: &C, p: &Tensor<T>) -> Self {
+        let names = config.slots();
+        let start = T::from_f64(config.start());
+        let slots = names.iter().map(|_| Tensor::full_like(p, start)).collect();
+        ParamState { steps: 0, slots, scalar: config.start(), names }
+    }
+
+    /// After a change of options, the slots that are new begin at their start.
+    pub(super) fn fit<C: UpdateRule>(&mut self, config: &C, p: &Tensor<T>) {
+        if self.names != config.slots() {
+            let mut fresh = ParamState::new(config, p);
+            for (name, slot) in fresh.names.iter().zip(&mut fresh.slots) {
+                if let Some(old) = self.names.iter().position(|n| n == name) {
+                    *slot = self.slots[old].clone();
+                }
+            }
+            (self.names, self.slots) = (fresh.names, fresh.slots);
+        }
+    }
+
+    /// The slots by themselves, for `update`.
+    ///
+    /// # Panics
+    /// If there are not N, which [`FirstOrder`](super::FirstOrder) sees to.
+    pub fn slots_mut<const N: usize>(&mut self) -> &mut [Tensor<T>; N] {
+        let found = self.slots.len();
+        let slots = <&mut [Tensor<T>; N]>::try_from(&mut self.slots[..]);
+        slots.unwrap_or_else(|_| panic!("the method asks for {N} slots of {found}"))
+    }
+}
