@@ -54,7 +54,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::PerSample" {
             of: { let (p, q, each) = samples(a); let other = a.once_in(4);
                 each.and_then(|s| s.of(if other { &q } else { &p })) };
-            norms: samples(a).2.and_then(|s| s.norms().map(done));
+            norms: samples(a).2.map(|s| done(s.norms()));
             weighted: { let (_, _, each) = samples(a); match each {
                 Ok(s) => { let n = s.len(); let n = a.count(n..=n).min(9);
                     let w: Vec<_> = (0..n).map(|_| a.number()).collect();
@@ -72,6 +72,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             get: swept(a).map(|(p, g)| g.get(p.id()).cloned());
             iter: swept(a).map(|(_, g)| done(g.iter().map(|(_, _, g)| g.to_vec()).collect::<Vec<_>>()));
             iter_mut: swept(a).map(|(_, mut g)| g.iter_mut().for_each(|(_, g)| *g = g.scale(2.0)));
+            norm: swept(a).map(|(_, g)| done(g.norm()));
             len: swept(a).map(|(_, g)| g.len());
             is_empty: swept(a).map(|(_, g)| g.is_empty());
             accumulate: swept(a).and_then(|(p, mut g)| {

@@ -25,37 +25,13 @@ use wengert_tape::{Float, Grads};
 #[doc(alias = "clip_grad_norm_")]
 pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<f64> {
     bound_is_valid("clip_norm", max)?;
-    let norm = norm(grads)?;
+    let norm = grads.norm();
     if norm > max && norm.is_finite() {
         for (_, g) in grads.iter_mut() {
             *g = g.scale(max / norm);
         }
     }
     Ok(norm)
-}
-
-/// The joint Euclidean norm, also where the squares of finite gradients would overflow or vanish.
-fn norm<T: Float>(grads: &Grads<T>) -> wengert_ops::Result<f64> {
-    let (mut sum, mut largest) = (0.0, 0.0);
-    for (_, _, g) in grads.iter() {
-        sum += g.mul(g)?.sum().item()?.to_f64();
-    }
-    // Far from the ends of the elements' range no square was lost that counts.
-    let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
-    if sum.is_nan() || (least..most).contains(&sum) {
-        return Ok(sum.sqrt());
-    }
-    for (_, _, g) in grads.iter() {
-        largest = g.to_vec().iter().map(|x| x.to_f64().abs()).fold(largest, f64::max);
-    }
-    if largest == 0.0 || !largest.is_finite() {
-        return Ok(largest);
-    }
-    let mut sum = 0.0;
-    for (_, _, g) in grads.iter() {
-        sum += g.to_vec().iter().map(|x| (x.to_f64() / largest).powi(2)).sum::<f64>();
-    }
-    Ok(largest * sum.sqrt())
 }
 
 /// Keeps every element of every gradient within ± `max`.

@@ -128,13 +128,32 @@ impl<T: Float> Grads<T> {
         self.params.iter_mut().map(|e| (e.id, &mut e.gradient))
     }
 
-    /// The sum of squares of all parameter gradients.
-    pub(crate) fn square_norm(&self) -> Result<f64> {
-        let mut sum = 0.0;
-        for e in &self.params {
-            sum += e.gradient.mul(&e.gradient)?.sum().item()?.to_f64();
+    /// The joint Euclidean norm of all parameter gradients, also where their squares overflow or vanish. NaN if one of them is.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::{Param, Tape};
+    /// let p = Param::new(Tensor::from([3e30f32, 4e30]));
+    /// let grads = (Tape::new().param(&p).square() * 0.5).sum().backward()?;
+    /// assert!((grads.norm() / 5e30 - 1.0).abs() < 1e-6);           // the squares are beyond the range of an f32
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    #[doc(alias = "get_total_norm")]
+    #[doc(alias = "global_norm")]
+    pub fn norm(&self) -> f64 {
+        let gradients = || self.params.iter().map(|e| &e.gradient);
+        let sum: f64 = gradients().map(|g| g.map(|x| x * x).sum().to_vec()[0].to_f64()).sum();
+        // Far from the ends of the elements' range no square was lost that counts.
+        let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
+        if sum.is_nan() || (least..most).contains(&sum) {
+            return sum.sqrt();
         }
-        Ok(sum)
+        let sizes = || gradients().flat_map(|g| g.to_vec()).map(|x| x.to_f64().abs());
+        let largest = sizes().fold(0.0, f64::max);
+        if largest == 0.0 || !largest.is_finite() {
+            return largest;
+        }
+        largest * sizes().map(|x| (x / largest).powi(2)).sum::<f64>().sqrt()
     }
 
     /// The number of parameters that got a gradient.
