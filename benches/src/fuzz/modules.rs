@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use wengert::nn::gradcheck::{Mode, ModuleCheck};
 use wengert::nn::init::{self, Gain, Scheme};
 use wengert::nn::loss::{self, Reduction};
+use wengert::nn::state::AnyTensor;
 use wengert::nn::zoo::{Mlp, MlpConfig};
 use wengert::nn::{
-    Activation, BatchNorm, Buffer, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Linear,
-    Lstm, Module, ModulePath, RecurrentConfig, ReluRnn, RmsNorm, Rnn, RnnInput, Sequential, Summary,
-    for_each_param, for_each_param_mut, gradcheck, state,
+    Activation, BatchNorm, Buffer, Dropout, Flatten, GroupNorm, Gru, InstanceNorm, Layer, LayerNorm, Leaf,
+    LeafMut, Linear, Lstm, Module, ModulePath, RecurrentConfig, ReluRnn, RmsNorm, Rnn, RnnInput, Sequential,
+    Summary, for_each_leaf, for_each_leaf_mut, for_each_param, for_each_param_mut, gradcheck, state,
 };
 use wengert::ops::{Shape, Tensor};
 use wengert::tape::{Float, Var};
@@ -65,6 +66,16 @@ fn recurrent<T: Float>(a: &mut Arguments<'_, T>) -> RecurrentConfig {
         bias: a.flag(),
         ..RecurrentConfig::new(a.size().min(3), a.size().min(3))
     }
+}
+
+/// Looks at the parameters and buffers of a layer.
+fn leaves<T: Float, R>(a: &mut Arguments<'_, T>, f: impl Fn(Leaf<'_>) -> R) {
+    for_each_leaf(&BatchNorm::<T>::new(a.size()), |_, leaf| done(f(leaf)));
+}
+
+/// Changes the parameters and buffers of a layer.
+fn leaves_mut<T: Float, R>(a: &mut Arguments<'_, T>, f: impl Fn(&mut LeafMut<'_>) -> R) {
+    for_each_leaf_mut(&mut BatchNorm::<T>::new(a.size()), |_, mut leaf| done(f(&mut leaf)));
 }
 
 /// Sequences for it, and where to start.
@@ -487,7 +498,27 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             id: done(Buffer::new(a.tensor()).id());
             set: { let mut b = Buffer::new(a.tensor()); b.set(a.like(&a.shape.clone())) };
         }
-        "nn::module" {
+        "nn::Leaf" {
+            shape: leaves(a, |leaf| leaf.shape().len());
+            numel: leaves(a, |leaf| leaf.numel());
+            dtype: leaves(a, |leaf| leaf.dtype());
+            is_param: leaves(a, |leaf| leaf.is_param());
+            is_trainable: leaves(a, |leaf| leaf.is_trainable());
+            value: leaves(a, |leaf| leaf.value());
+            buffer_id: leaves(a, |leaf| leaf.buffer_id());
+            param: leaves(a, |leaf| leaf.param::<T>().map(|p| p.numel()));
+            buffer: leaves(a, |leaf| leaf.buffer::<i64>().map(|b| b.value().numel()));
+        }
+        "nn::LeafMut" {
+            as_leaf: leaves_mut(a, |leaf| leaf.as_leaf().numel());
+            set: { let t = AnyTensor::of(&a.tensor()); leaves_mut(a, |leaf| leaf.set(t.clone()).is_ok()) };
+            set_trainable: leaves_mut(a, |leaf| leaf.set_trainable(false));
+            param_mut: leaves_mut(a, |leaf| leaf.param_mut::<T>().is_some());
+            buffer_mut: leaves_mut(a, |leaf| leaf.buffer_mut::<T>().is_some());
+        }
+        "nn::walk" {
+            for_each_leaf: leaves(a, |leaf| leaf.numel());
+            for_each_leaf_mut: leaves_mut(a, |leaf| leaf.as_leaf().is_param());
             for_each_param: { let mut n = 0;
                 for_each_param::<T>(&sequential(a), &mut |_, p| n += p.numel()); n };
             for_each_param_mut: { let mut n = 0;
@@ -507,13 +538,15 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let _ = std::fs::remove_file(path); saved };
             load: loaded(a);
             dict: state::dict(&sequential(a)).len();
+            restore: { let mut model = sequential(a);
+                let from = if a.once_in(2) { state::dict(&model) } else { state::dict(&sequential(a)) };
+                state::restore(&mut model, &from) };
+        }
+        "nn::file" {
             encode: state::encode(&state::dict(&sequential(a)), Some("a note")).map(|b| b.len());
             decode: { let mut bytes = state::encode(&state::dict(&sequential(a)), None).unwrap_or_default();
                 if a.once_in(2) { bytes.truncate(a.below(bytes.len() + 1)); }
                 state::decode(&bytes, "bytes").map(|(d, _)| d.len()) };
-            restore: { let mut model = sequential(a);
-                let from = if a.once_in(2) { state::dict(&model) } else { state::dict(&sequential(a)) };
-                state::restore(&mut model, &from) };
             write: { let path = path(); let written = state::write(&state::dict(&sequential(a)), &path);
                 let _ = std::fs::remove_file(path); written };
             read: { let path = path(); let junk = (0..a.below(40)).map(|_| a.bits() as u8).collect::<Vec<_>>();

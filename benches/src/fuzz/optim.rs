@@ -278,6 +278,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             to_float: AnyTensor::of(&a.tensor()).to_float::<T>();
             shape: AnyTensor::of(&a.tensor()).shape().clone();
             dtype: AnyTensor::of(&a.tensor()).dtype();
+            nbytes: AnyTensor::of(&a.tensor()).nbytes();
         }
     }
 }
