@@ -62,6 +62,15 @@ struct Header {
     notes: String,
 }
 
+/// Why a snapshot could not become a file.
+#[derive(Debug, thiserror::Error)]
+enum EncodeError {
+    #[error(transparent)]
+    Notes(#[from] serde_json::Error),
+    #[error(transparent)]
+    Tensors(#[from] state::Error),
+}
+
 impl Snapshot {
     /// With nothing in it. See [`Snapshot`] for an example.
     pub fn new() -> Self {
@@ -249,7 +258,8 @@ impl Snapshot {
     /// If it cannot be written; what stood at `path` is then still there.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let bytes = self.encode().map_err(|detail| Error::Snapshot { path: Some(path.into()), detail })?;
+        let refused = |e: EncodeError| Error::Snapshot { path: Some(path.into()), detail: e.to_string() };
+        let bytes = self.encode().map_err(refused)?;
         write_whole(path, &bytes).map_err(Error::io(path))?;
         // The new name is in the folder, which has to reach the disk as well. Not every system can do that.
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
@@ -267,12 +277,12 @@ impl Snapshot {
         Snapshot::decode(&fs::read(path).map_err(Error::io(path))?, path)
     }
 
-    fn encode(&self) -> Result<Vec<u8>, String> {
-        let notes = serde_json::to_string(&self.notes).map_err(|e| e.to_string())?;
+    fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let notes = serde_json::to_string(&self.notes)?;
         let checksum = checksum(&notes, &self.tensors);
         let header = Header { format: FORMAT.to_owned(), checksum: format!("{checksum:08x}"), notes };
-        let header = serde_json::to_string(&header).map_err(|e| e.to_string())?;
-        state::encode(&self.tensors, Some(&header)).map_err(|e| e.to_string())
+        let header = serde_json::to_string(&header)?;
+        Ok(state::encode(&self.tensors, Some(&header))?)
     }
 
     fn decode(bytes: &[u8], path: &Path) -> Result<Self> {
