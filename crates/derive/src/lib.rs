@@ -10,7 +10,7 @@ use syn::{
     parse_macro_input, parse_quote,
 };
 
-/// Implements `wengert::Module`: every field is visited under its name (its number in a tuple struct).
+/// Implements `wengert::nn::Module`: every field is visited under its name (its number in a tuple struct).
 ///
 /// Fields of plain types (numbers, strings, …) have no parameters and are skipped; `#[module(skip)]` skips any other
 /// field that is not a module. An enum visits the fields of its current variant.
@@ -25,6 +25,7 @@ pub fn derive_module(input: TokenStream) -> TokenStream {
 
 fn expand(mut input: DeriveInput) -> Result<Tokens> {
     let root = root(&input.attrs)?;
+    let root = quote!(#root::__private);
     let name = &input.ident;
     let kind = name.to_string();
     let (mut shared, mut unique, mut types) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,7 +71,7 @@ fn arm(
     shared: &mut Vec<Tokens>,
     unique: &mut Vec<Tokens>,
     types: &mut Vec<syn::Type>,
-    root: &Path,
+    root: &Tokens,
 ) -> Result<()> {
     let (mut bindings, mut visits, mut visits_mut) = (Vec::new(), Vec::new(), Vec::new());
     for (i, field) in fields.iter().enumerate() {

@@ -29,7 +29,7 @@ pub mod dist;
 mod domain;
 pub mod gradcheck;
 pub mod init;
-pub mod layers;
+mod layers;
 pub mod loss;
 mod module;
 pub mod optim;
@@ -40,20 +40,16 @@ mod summary;
 mod weighed;
 pub mod zoo;
 
-pub use layers::{
-    Activation, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AttentionConfig,
-    AttentionMask, AvgPool1d, AvgPool2d, BatchNorm, Bilinear, Branches, ChannelDropout, Conv1d, Conv2d,
-    ConvTranspose1d, ConvTranspose2d, DecoderCache, DropPath, Dropout, Embedding, Flatten, GaussianNoise,
-    GlobalAvgPool, GlobalMaxPool, GroupNorm, Gru, Identity, InstanceNorm, Interpolation, KvCache, Lambda,
-    Layer, LayerNorm, LearnedPositions, Linear, Lstm, MaxPool1d, MaxPool2d, MaxUnpool1d, MaxUnpool2d,
-    MultiHeadAttention, NoisyWeights, NormOrder, PixelShuffle, RecurrentConfig, ReluRnn, Reshape, Residual,
-    RmsNorm, Rnn, RnnInput, RnnOutput, Rotary, RotaryLayout, Sequential, SinusoidalPositions, Transformer,
-    TransformerConfig, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder,
-    TransformerEncoderLayer, TransformerMasks, Unflatten, Upsample1d, Upsample2d, ZeroPad,
-};
+pub use layers::*;
 pub use module::{
     Buffer, GradsExt, Leaf, LeafMut, Module, ModulePath, UpdatesExt, Visitor, VisitorMut, for_each_leaf,
     for_each_leaf_mut, for_each_param, for_each_param_mut,
 };
 pub use summary::Summary;
 pub use wengert_derive::Module;
+
+/// What the code of `#[derive(Module)]` names.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::{Module, ModulePath, Visitor, VisitorMut};
+}

@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::evaluate;
 use crate::learner::{self, Context, Learner};
 use crate::measures::{Measures, SavedMeasures};
-use crate::observer::{Observer, RunPlan, Step};
-use crate::schedule::Schedule;
+use crate::monitor::Monitor;
+use crate::observer::{Observer, RunPlan, StepReport};
+use crate::run_schedule::RunSchedule;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::watch::Monitor;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +22,9 @@ use wengert_tape::{Param, Tape};
 /// How long, and in what way, [`fit`] trains.
 ///
 /// ```
-/// use wengert_train::{FitConfig, Schedule};
+/// use wengert_train::{FitConfig, RunSchedule};
 /// let config = FitConfig { epochs: 5, ..FitConfig::default() };
-/// assert_eq!((config.seed, config.schedule, config.accumulate), (0, Schedule::Constant, 1));
+/// assert_eq!((config.seed, config.schedule, config.accumulate), (0, RunSchedule::Constant, 1));
 /// ```
 #[derive(Debug, Clone)]
 pub struct FitConfig {
@@ -33,7 +33,7 @@ pub struct FitConfig {
     /// What random layers draw from.
     pub seed: u64,
     /// How the learning rate goes, from what the optimiser has at the start.
-    pub schedule: Schedule,
+    pub schedule: RunSchedule,
     /// The number of batches whose gradients make up one step.
     pub accumulate: usize,
     /// The number of samples that are evaluated at once.
@@ -55,7 +55,7 @@ impl Default for FitConfig {
         FitConfig {
             epochs: 30,
             seed: 0,
-            schedule: Schedule::Constant,
+            schedule: RunSchedule::Constant,
             accumulate: 1,
             evaluation_batch: 256,
             watch: None,
@@ -115,7 +115,7 @@ impl FitReport {
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Activation, Layer, Linear, Sequential, optim::Adam};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{Classify, FitConfig, Minimize, Schedule, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, RunSchedule, fit};
 ///
 /// let (train, test) = digits()?.stratified_split(0.2, 1)?;
 /// let mut rng = Rng::seed(1);
@@ -126,7 +126,7 @@ impl FitReport {
 /// let mut model: Box<dyn Layer<f32>> = Box::new(net);
 /// let mut adam = Adam::new(0.01);
 /// let mut learner = Minimize::new(&mut model, &mut adam, Classify);
-/// let config = FitConfig { epochs: 3, schedule: Schedule::Cosine, ..FitConfig::default() };
+/// let config = FitConfig { epochs: 3, schedule: RunSchedule::Cosine, ..FitConfig::default() };
 /// let fitted = fit(&mut learner, &Loader::new(&train, 32, 1)?, &test, &config, &mut ())?;
 /// assert_eq!(fitted.epochs.len(), 3);
 /// assert!(fitted.epoch().unwrap().test.accuracy() > 0.9);
@@ -353,7 +353,7 @@ where
         self.place.running.add(&measures);
         self.place.step += 1;
         let (step, samples, loss) = (self.place.step, measures.samples(), measures.loss());
-        observer.step(&Step { epoch, step, done: done + 1, samples, loss, learning_rate });
+        observer.step(&StepReport { epoch, step, done: done + 1, samples, loss, learning_rate });
         Ok(())
     }
 

@@ -18,9 +18,9 @@ pub struct RunPlan {
     pub done: usize,
 }
 
-/// One step of training. See [`Observer`] for an example.
+/// What a step of training was. See [`Observer`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct StepReport {
     /// The epoch, counted from 1.
     pub epoch: usize,
     /// The step of the epoch, counted from 1.
@@ -56,7 +56,7 @@ pub struct Gradients<'g> {
 /// use wengert_data::{Loader, digits};
 /// use wengert_nn::{Linear, optim::Sgd};
 /// use wengert_ops::random::Rng;
-/// use wengert_train::{Classify, FitConfig, Minimize, Observer, RunPlan, Progress, Step, fit};
+/// use wengert_train::{Classify, FitConfig, Minimize, Observer, RunPlan, Progress, StepReport, fit};
 ///
 /// #[derive(Default)]
 /// struct Count { planned: usize, done: usize }
@@ -65,7 +65,7 @@ pub struct Gradients<'g> {
 ///     fn start(&mut self, plan: &RunPlan) {
 ///         self.planned = plan.epochs * plan.steps;
 ///     }
-///     fn step(&mut self, step: &Step) {
+///     fn step(&mut self, step: &StepReport) {
 ///         assert!(step.loss.is_finite() && step.learning_rate == 0.1);
 ///         self.done += 1;
 ///     }
@@ -89,7 +89,7 @@ pub trait Observer {
     fn gradients(&mut self, gradients: &Gradients<'_>) {}
 
     /// A step was made.
-    fn step(&mut self, step: &Step) {}
+    fn step(&mut self, step: &StepReport) {}
 
     /// Something is odd, but the run goes on. Each oddity is told once.
     fn warning(&mut self, message: &str) {}
@@ -193,7 +193,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     fn gradients(&mut self, gradients: &Gradients<'_>) {
         (**self).gradients(gradients);
     }
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         (**self).step(step);
     }
     fn warning(&mut self, message: &str) {
@@ -225,7 +225,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.gradients(gradients);
         self.1.gradients(gradients);
     }
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         self.0.step(step);
         self.1.step(step);
     }

@@ -7,7 +7,7 @@
 use crate::epoch::Epoch;
 use crate::error::Result;
 use crate::measures::Measures;
-use crate::observer::{Observer, RunPlan, Step};
+use crate::observer::{Observer, RunPlan, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::ffi::OsStr;
 use std::fmt;
@@ -115,7 +115,7 @@ impl Observer for Progress<'_> {
         }
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         let loss = self.loss.get_or_insert(step.loss);
         *loss += SMOOTHING * (step.loss - *loss);
         self.samples += step.samples;

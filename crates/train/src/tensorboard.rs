@@ -6,7 +6,7 @@
 
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
-use crate::observer::{Gradients, Observer, RunPlan, Step};
+use crate::observer::{Gradients, Observer, RunPlan, StepReport};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -352,7 +352,7 @@ impl Observer for TensorBoard {
         });
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         let written = self.events.scalar("step/loss", step.done, step.loss);
         self.note(written);
         let written = self.events.scalar("step/learning_rate", step.done, step.learning_rate);

@@ -70,7 +70,9 @@ pub use wengert_trace as trace;
 #[cfg(feature = "train")]
 pub use wengert_train as train;
 
-pub use wengert_nn::{Module, ModulePath, Visitor, VisitorMut};
+#[doc(hidden)]
+pub use wengert_nn::__private;
+pub use wengert_nn::Module;
 pub use wengert_ops::Tensor;
 pub use wengert_tape::{Error, Result, Tape, Var};
 

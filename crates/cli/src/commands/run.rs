@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{
     self, Checkpoints, Epoch, Every, FitConfig, FitReport, GradientFlow, Gradients, Monitor, Observer,
-    Progress, RunFolder, RunPlan, Snapshot, Step, StopReason, TensorBoard,
+    Progress, RunFolder, RunPlan, Snapshot, StepReport, StopReason, TensorBoard,
 };
 
 /// The time between two writes of the metrics: at each of many short epochs, they would take longer than the epochs.
@@ -49,7 +49,7 @@ impl Run<'_> {
                 Some(patience.map_or(watch.clone(), |epochs| watch.patience(epochs)))
             }
         };
-        let schedule = train::Schedule::from(config.schedule);
+        let schedule = train::RunSchedule::from(config.schedule);
         let settings = config.settings()?;
         let signals = Signals::listen()?;
         let fit_config = FitConfig {
@@ -263,7 +263,7 @@ impl Observer for RunObserver<'_> {
     fn gradients(&mut self, gradients: &Gradients<'_>) {
         self.watchers.gradients(gradients);
     }
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         self.done = step.done;
         self.watchers.step(step);
     }

@@ -262,7 +262,7 @@ impl GanExperiment {
         let config = FitConfig {
             epochs: self.judge_epochs,
             seed: self.seed,
-            schedule: train::Schedule::Cosine,
+            schedule: train::RunSchedule::Cosine,
             ..FitConfig::default()
         };
         // On large data it takes a while. If the standard error is closed, nobody waits.

@@ -17,7 +17,7 @@ use wengert_tape::Var;
 #[derive(Default)]
 struct Log {
     plan: Option<RunPlan>,
-    steps: Vec<Step>,
+    steps: Vec<StepReport>,
     warnings: Vec<String>,
     epochs: usize,
     finished: usize,
@@ -27,7 +27,7 @@ impl Observer for Log {
     fn start(&mut self, plan: &RunPlan) {
         self.plan = Some(*plan);
     }
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         self.steps.push(*step);
     }
     fn warning(&mut self, message: &str) {
@@ -92,7 +92,7 @@ fn a_run_can_be_had_again() {
     let loader = Loader::new(&data, 7, 3).unwrap();
     let run = |seed| {
         let mut model = wengert_nn::Sequential::new().push(Dropout::new(0.5)).push(linear());
-        let config = FitConfig { seed, schedule: Schedule::Cosine, ..config(3) };
+        let config = FitConfig { seed, schedule: RunSchedule::Cosine, ..config(3) };
         let epochs = fit(&mut model, &mut Adam::new(0.1), &loader, &data, &config, &mut ()).unwrap();
         epochs.into_iter().map(|e| (e.train, e.test)).collect::<Vec<_>>()
     };
@@ -105,7 +105,7 @@ fn the_learning_rate_is_given_back() {
     let data = data(20);
     let loader = Loader::new(&data, 5, 3).unwrap();
     let mut adam = Adam::<f32>::new(0.1);
-    let config = FitConfig { schedule: Schedule::Cosine, ..config(2) };
+    let config = FitConfig { schedule: RunSchedule::Cosine, ..config(2) };
     fit(&mut linear(), &mut adam, &loader, &data, &config, &mut ()).unwrap();
     assert_eq!(Optimizer::<f32>::learning_rate(&adam), 0.1);
 }
@@ -289,7 +289,7 @@ struct Whole {
 struct StopAfter(usize, Arc<AtomicBool>, Vec<PathBuf>);
 
 impl Observer for StopAfter {
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &StepReport) {
         self.1.store(step.done == self.0, Ordering::Relaxed);
     }
     fn saved(&mut self, path: &FilePath) {
@@ -305,7 +305,7 @@ fn run(folder: Option<&FilePath>, resume: Option<Snapshot>, stop_after: usize) -
     let mut learner = Minimize::new(&mut model, &mut adam, Classify).clip_norm(0.5).average(0.8);
     let mut observer = StopAfter(stop_after, Arc::default(), Vec::new());
     let config = FitConfig {
-        schedule: Schedule::Cosine.after_warmup(3),
+        schedule: RunSchedule::Cosine.after_warmup(3),
         accumulate: 2,
         watch: Some(Monitor::new("loss").patience(3)),
         checkpoints: folder.map(|f| Checkpoints::new(f, Every::Steps(3)).keep(1000)),

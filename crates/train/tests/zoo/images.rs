@@ -9,7 +9,7 @@ use wengert_nn::{Layer, Sequential};
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::Tape;
-use wengert_train::{Classify, FitConfig, Minimize, Schedule, fit};
+use wengert_train::{Classify, FitConfig, Minimize, RunSchedule, fit};
 
 /// The model after so many epochs, if it classifies that share of new images.
 #[track_caller]
@@ -17,7 +17,7 @@ fn learned<M: Layer<f32>>(mut model: M, data: &Classification, rate: f64, epochs
     let (train, test) = data.stratified_split(0.2, 0).unwrap();
     let mut adam = Adam::new(rate);
     let mut learner = Minimize::new(&mut model, &mut adam, Classify);
-    let config = FitConfig { epochs, schedule: Schedule::Cosine.after_warmup(45), ..FitConfig::default() };
+    let config = FitConfig { epochs, schedule: RunSchedule::Cosine.after_warmup(45), ..FitConfig::default() };
     let fitted = fit(&mut learner, &Loader::new(&train, 32, 0).unwrap(), &test, &config, &mut ()).unwrap();
     let accuracy = fitted.epochs[epochs - 1].test.accuracy();
     assert!(accuracy >= least, "{accuracy}");

@@ -1,11 +1,11 @@
-//! [`Schedule`]: how the learning rate goes during a run.
+//! [`RunSchedule`]: how the learning rate goes during a run.
 
 use wengert_nn::optim;
 
 /// How the learning rate goes during a run: as a factor of what the optimiser has at the start, by the step.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Schedule {
+pub enum RunSchedule {
     /// As it is.
     Constant,
     /// Down to 0 along half a cosine (Loshchilov and Hutter 2017, equation 5, with one period and η_min = 0).
@@ -20,43 +20,43 @@ pub enum Schedule {
         /// How many.
         steps: usize,
         /// What follows.
-        then: Box<Schedule>,
+        then: Box<RunSchedule>,
     },
     /// Any other, of values that are factors.
     Factor(optim::Schedule),
 }
 
-impl Schedule {
-    /// The same after a straight rise over this many steps. See [`factor`](Schedule::factor) for an example.
+impl RunSchedule {
+    /// The same after a straight rise over this many steps. See [`factor`](RunSchedule::factor) for an example.
     #[must_use]
     pub fn after_warmup(self, steps: usize) -> Self {
-        Schedule::Warmup { steps, then: Box::new(self) }
+        RunSchedule::Warmup { steps, then: Box::new(self) }
     }
 
     /// The factor of the learning rate at step `step` of `steps`, the first being step 0.
     ///
     /// ```
     /// use wengert_nn::optim;
-    /// use wengert_train::Schedule;
-    /// assert_eq!(Schedule::Constant.factor(70, 100), 1.0);
-    /// assert_eq!(Schedule::Cosine.factor(0, 100), 1.0);
-    /// assert!((Schedule::Cosine.factor(50, 100) - 0.5).abs() < 1e-12);
-    /// assert!(Schedule::Cosine.factor(99, 100) < 1e-3);
-    /// assert_eq!(Schedule::Linear.factor(25, 100), 0.75);
-    /// assert!((Schedule::OneCycle.factor(0, 100) - 0.04).abs() < 1e-12);
-    /// let warm = Schedule::Cosine.after_warmup(3);
+    /// use wengert_train::RunSchedule;
+    /// assert_eq!(RunSchedule::Constant.factor(70, 100), 1.0);
+    /// assert_eq!(RunSchedule::Cosine.factor(0, 100), 1.0);
+    /// assert!((RunSchedule::Cosine.factor(50, 100) - 0.5).abs() < 1e-12);
+    /// assert!(RunSchedule::Cosine.factor(99, 100) < 1e-3);
+    /// assert_eq!(RunSchedule::Linear.factor(25, 100), 0.75);
+    /// assert!((RunSchedule::OneCycle.factor(0, 100) - 0.04).abs() < 1e-12);
+    /// let warm = RunSchedule::Cosine.after_warmup(3);
     /// assert_eq!((warm.factor(0, 100), warm.factor(3, 100)), (0.25, 1.0));
-    /// let stairs = Schedule::Factor(optim::Schedule::Step { from: 1.0, every: 30, factor: 0.5 });
+    /// let stairs = RunSchedule::Factor(optim::Schedule::Step { from: 1.0, every: 30, factor: 0.5 });
     /// assert_eq!(stairs.factor(70, 100), 0.25);
     /// ```
     pub fn factor(&self, step: usize, steps: usize) -> f64 {
         let length = steps.max(1);
         match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => optim::Schedule::Cosine { from: 1.0, to: 0.0, steps: length }.at(step),
-            Schedule::Linear => optim::Schedule::Linear { from: 1.0, to: 0.0, steps: length }.at(step),
-            Schedule::OneCycle => optim::Schedule::one_cycle(1.0, length).at(step),
-            Schedule::Warmup { steps: rise, then } => {
+            RunSchedule::Constant => 1.0,
+            RunSchedule::Cosine => optim::Schedule::Cosine { from: 1.0, to: 0.0, steps: length }.at(step),
+            RunSchedule::Linear => optim::Schedule::Linear { from: 1.0, to: 0.0, steps: length }.at(step),
+            RunSchedule::OneCycle => optim::Schedule::one_cycle(1.0, length).at(step),
+            RunSchedule::Warmup { steps: rise, then } => {
                 let rise = (*rise).min(steps);
                 match step.checked_sub(rise) {
                     Some(after) => then.factor(after, steps - rise),
@@ -64,7 +64,7 @@ impl Schedule {
                     None => (step + 1) as f64 / (rise + 1) as f64,
                 }
             }
-            Schedule::Factor(schedule) => schedule.at(step),
+            RunSchedule::Factor(schedule) => schedule.at(step),
         }
     }
 }
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn a_cosine_falls_from_one_and_stays_above_zero() {
-        let factors: Vec<f64> = (0..57).map(|step| Schedule::Cosine.factor(step, 57)).collect();
+        let factors: Vec<f64> = (0..57).map(|step| RunSchedule::Cosine.factor(step, 57)).collect();
         assert!(factors[0] == 1.0 && factors.is_sorted_by(|a, b| a > b) && factors[56] > 0.0);
-        assert_eq!(Schedule::Cosine.factor(0, 0), 1.0);
+        assert_eq!(RunSchedule::Cosine.factor(0, 0), 1.0);
     }
 
     #[test]
     fn a_rise_longer_than_the_run_is_only_a_rise() {
         let factors: Vec<f64> =
-            (0..10).map(|step| Schedule::Cosine.after_warmup(99).factor(step, 10)).collect();
+            (0..10).map(|step| RunSchedule::Cosine.after_warmup(99).factor(step, 10)).collect();
         assert!(factors.is_sorted_by(|a, b| a < b) && factors[9] < 1.0, "{factors:?}");
     }
 }
