@@ -6,7 +6,7 @@ use wengert_tape::{BufferId, Error, ErrorKind, Result};
 /// Non-learned state that belongs to a model and is saved with it, such as running statistics.
 ///
 /// A layer does not write its buffers: it [announces](wengert_tape::Tape::announce) on the tape how they should change,
-/// and an optimiser's step, or [`UpdatesExt::apply`], does it. `clone` makes an independent buffer with an identity of
+/// and an optimiser's step, or [`UpdatesExt::apply`](super::UpdatesExt::apply), does it. `clone` makes an independent buffer with an identity of
 /// its own.
 #[derive(Debug)]
 pub struct Buffer<T: Element> {

@@ -81,7 +81,7 @@ impl UpdateRule for AdadeltaConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {
@@ -91,7 +91,7 @@ impl UpdateRule for AdadeltaConfig {
             one_minus_rho: n(1.0 - self.rho),
             epsilon: n(self.epsilon),
         };
-        let [v, u] = memory.slots_mut();
+        let [v, u] = state.slots_mut();
         run(Self::NAME, [p, v, u], g, &step, step.decay, &[step.rate, step.rho, step.one_minus_rho])
     }
 }

@@ -87,16 +87,16 @@ impl UpdateRule for AdagradConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
-        let before = (memory.steps - 1) as f64;
+        let before = (state.steps - 1) as f64;
         let step = Step {
             rate: n(self.learning_rate / (1.0 + before * self.lr_decay)),
             decay: n(self.weight_decay),
             epsilon: n(self.epsilon),
         };
-        let [v] = memory.slots_mut();
+        let [v] = state.slots_mut();
         run(Self::NAME, [p, v], g, &step, step.decay, &[step.rate])
     }
 }

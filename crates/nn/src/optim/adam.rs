@@ -132,10 +132,10 @@ impl UpdateRule for AdamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
-        let t = memory.steps as f64;
+        let t = state.steps as f64;
         let step = Step {
             beta1: n(self.beta1),
             beta2: n(self.beta2),
@@ -149,10 +149,10 @@ impl UpdateRule for AdamConfig {
         };
         let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
         if self.amsgrad {
-            let [m, v, largest] = memory.slots_mut();
+            let [m, v, largest] = state.slots_mut();
             run(Self::NAME, [p, m, v, largest], g, &step, decay, &others)
         } else {
-            let [m, v] = memory.slots_mut();
+            let [m, v] = state.slots_mut();
             run(Self::NAME, [p, m, v], g, &step, decay, &others)
         }
     }

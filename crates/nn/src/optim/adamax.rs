@@ -83,7 +83,7 @@ impl UpdateRule for AdamaxConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {
@@ -91,10 +91,10 @@ impl UpdateRule for AdamaxConfig {
             one_minus_beta1: n(1.0 - self.beta1),
             beta2: n(self.beta2),
             decay: n(self.weight_decay),
-            rate: n(self.learning_rate / (1.0 - self.beta1.powf(memory.steps as f64))),
+            rate: n(self.learning_rate / (1.0 - self.beta1.powf(state.steps as f64))),
             epsilon: n(self.epsilon),
         };
-        let [m, u] = memory.slots_mut();
+        let [m, u] = state.slots_mut();
         run(Self::NAME, [p, m, u], g, &step, step.decay, &[step.beta1, step.beta2, step.rate])
     }
 }

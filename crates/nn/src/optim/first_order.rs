@@ -44,7 +44,7 @@ pub struct FirstOrder<C, T: Float> {
     groups: Vec<Group<C>>,
     /// Whether every group was seen to cover a parameter.
     checked: bool,
-    memories: HashMap<ParamId, ParamState<T>>,
+    states: HashMap<ParamId, ParamState<T>>,
     /// What the last step's gradients announced, if it was not all for its model.
     left: Option<Updates<T>>,
 }
@@ -65,14 +65,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// With options.
     pub fn with_config(config: C) -> Self {
         let initial = config.learning_rate();
-        FirstOrder {
-            config,
-            initial,
-            groups: Vec::new(),
-            checked: true,
-            memories: HashMap::new(),
-            left: None,
-        }
+        FirstOrder { config, initial, groups: Vec::new(), checked: true, states: HashMap::new(), left: None }
     }
 
     /// Other options for the parameters whose names the pattern covers; see [`FirstOrder`].
@@ -106,7 +99,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
 
     /// How many steps a parameter has taken.
     pub fn steps(&self, p: &Param<T>) -> u64 {
-        self.memories.get(&p.id()).map_or(0, |m| m.steps)
+        self.states.get(&p.id()).map_or(0, |m| m.steps)
     }
 
     /// The options of one parameter.
@@ -172,11 +165,11 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
                 return;
             };
             let config = self.of(path.as_str());
-            let memory = self.memories.entry(p.id()).or_insert_with(|| ParamState::new(&config, p.value()));
-            memory.fit(&config, p.value());
-            memory.steps += 1;
-            if let Err(e) = p.update(|value| config.step(value, g, memory)) {
-                memory.steps -= 1;
+            let state = self.states.entry(p.id()).or_insert_with(|| ParamState::new(&config, p.value()));
+            state.fit(&config, p.value());
+            state.steps += 1;
+            if let Err(e) = p.update(|value| config.step(value, g, state)) {
+                state.steps -= 1;
                 outcome = Err(Error::from(e).inside(Some(path.as_str().to_owned())));
             }
         });
@@ -198,33 +191,33 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
         let mut dict = Dict::new();
         for_each_param::<T>(model, &mut |path, p| {
             let name = path.as_str();
-            let memory = self.memories.get(&p.id());
-            let steps = memory.map_or(0, |m| m.steps);
+            let state = self.states.get(&p.id());
+            let steps = state.map_or(0, |m| m.steps);
             dict.insert(join(name, "steps"), AnyTensor::I64(Tensor::scalar(steps as i64)));
-            let Some(memory) = memory else { return };
-            for (slot, t) in memory.names.iter().zip(&memory.slots) {
+            let Some(state) = state else { return };
+            for (slot, t) in state.names.iter().zip(&state.slots) {
                 dict.insert(join(name, slot), AnyTensor::of(t));
             }
             if let Some(scalar) = C::SCALAR {
-                dict.insert(join(name, scalar), AnyTensor::F64(Tensor::scalar(memory.scalar)));
+                dict.insert(join(name, scalar), AnyTensor::F64(Tensor::scalar(state.scalar)));
             }
         });
         dict
     }
 
     fn load_state(&mut self, model: &dyn Module, dict: &Dict) -> Result<()> {
-        let mut memories = HashMap::new();
+        let mut states = HashMap::new();
         let mut outcome = Ok(());
         for_each_param::<T>(model, &mut |path, p| {
             if outcome.is_ok() {
                 let config = self.of(path.as_str());
-                outcome = remembered(&config, path.as_str(), p, dict).map(|memory| {
-                    memories.extend(memory.map(|m| (p.id(), m)));
+                outcome = remembered(&config, path.as_str(), p, dict).map(|state| {
+                    states.extend(state.map(|m| (p.id(), m)));
                 });
             }
         });
         outcome?;
-        self.memories = memories;
+        self.states = states;
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl UpdateRule for LionConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {
@@ -98,7 +98,7 @@ impl UpdateRule for LionConfig {
             rate: n(self.learning_rate),
             shrink: n(1.0 - self.learning_rate * self.weight_decay),
         };
-        let [m] = memory.slots_mut();
+        let [m] = state.slots_mut();
         run(Self::NAME, [p, m], g, &step, T::ZERO, &[step.beta1, step.beta2, step.shrink])
     }
 }

@@ -107,12 +107,12 @@ impl UpdateRule for NadamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
-        let t = memory.steps as f64;
+        let t = state.steps as f64;
         let mu = |t: f64| self.beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
-        let before = if memory.steps == 1 { 1.0 } else { memory.scalar };
+        let before = if state.steps == 1 { 1.0 } else { state.scalar };
         let product = before * mu(t);
         let step = Step {
             beta1: n(self.beta1),
@@ -126,7 +126,7 @@ impl UpdateRule for NadamConfig {
             root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
             epsilon: n(self.epsilon),
         };
-        let [m, v] = memory.slots_mut();
+        let [m, v] = state.slots_mut();
         run(
             Self::NAME,
             [p, m, v],
@@ -135,7 +135,7 @@ impl UpdateRule for NadamConfig {
             step.coupled,
             &[step.beta1, step.beta2, step.shrink, step.direct, step.ahead],
         )?;
-        memory.scalar = product;
+        state.scalar = product;
         Ok(())
     }
 }

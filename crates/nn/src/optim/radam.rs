@@ -116,10 +116,10 @@ impl UpdateRule for RadamConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
-        let t = memory.steps as f64;
+        let t = state.steps as f64;
         let left = 1.0 - self.beta2.powf(t);
         let most = 2.0 / (1.0 - self.beta2) - 1.0;
         let rho = most - 2.0 * t * self.beta2.powf(t) / left;
@@ -140,7 +140,7 @@ impl UpdateRule for RadamConfig {
             epsilon: n(self.epsilon),
         };
         let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
-        let [m, v] = memory.slots_mut();
+        let [m, v] = state.slots_mut();
         if adaptive {
             run(Self::NAME, [p, m, v], g, &Adaptive(step), decay, &others)
         } else {

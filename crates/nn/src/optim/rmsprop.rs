@@ -156,7 +156,7 @@ impl UpdateRule for RmspropConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let step = Step {
@@ -170,19 +170,19 @@ impl UpdateRule for RmspropConfig {
         let (decay, others) = (step.decay, [step.rate, step.alpha]);
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
-                let [v] = memory.slots_mut();
+                let [v] = state.slots_mut();
                 run(Self::NAME, [p, v], g, &Plain(step), decay, &others)
             }
             (true, false) => {
-                let [v, mean] = memory.slots_mut();
+                let [v, mean] = state.slots_mut();
                 run(Self::NAME, [p, v, mean], g, &Centered(step), decay, &others)
             }
             (false, true) => {
-                let [v, b] = memory.slots_mut();
+                let [v, b] = state.slots_mut();
                 run(Self::NAME, [p, v, b], g, &Moving(step), decay, &others)
             }
             (true, true) => {
-                let [v, mean, b] = memory.slots_mut();
+                let [v, mean, b] = state.slots_mut();
                 run(Self::NAME, [p, v, mean, b], g, &CenteredMoving(step), decay, &others)
             }
         }

@@ -128,16 +128,16 @@ impl UpdateRule for SgdConfig {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()> {
         let n = T::from_f64;
         let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));
         if self.momentum == 0.0 {
             return run(Self::NAME, [p], g, &Plain { rate, decay }, decay, &[rate]);
         }
-        let fresh = if memory.steps == 1 { T::ONE } else { n(1.0 - self.dampening) };
+        let fresh = if state.steps == 1 { T::ONE } else { n(1.0 - self.dampening) };
         let momentum = Momentum { rate, decay, momentum: n(self.momentum), fresh };
-        let [v] = memory.slots_mut();
+        let [v] = state.slots_mut();
         if self.nesterov {
             run(Self::NAME, [p, v], g, &Nesterov(momentum), decay, &[rate, fresh])
         } else {

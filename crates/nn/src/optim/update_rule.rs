@@ -73,7 +73,7 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// One step. `memory.steps` counts this one, so the first step of a parameter has 1.
+    /// One step. `state.steps` counts this one, so the first step of a parameter has 1.
     ///
     /// # Errors
     /// If the shapes differ; nothing is changed then.
@@ -81,7 +81,7 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         p: &mut Tensor<T>,
         g: &Tensor<T>,
-        memory: &mut ParamState<T>,
+        state: &mut ParamState<T>,
     ) -> wengert_ops::Result<()>;
 }
 
