@@ -19,7 +19,7 @@ fn train(
     let config = MlpConfig { widths: vec![64, 256, 128, 10], activation: Activation::Relu, dropout };
     let (mut net, mut adam) = (Mlp::with_config(&config, &mut Rng::seed(0)), Adam::new(3e-3));
     let mut learner = Minimize::new(&mut net, &mut adam, Classify);
-    let config = FitConfig { epochs, watch, ..FitConfig::default() };
+    let config = FitConfig { epochs, monitor: watch, ..FitConfig::default() };
     Ok(fit(&mut learner, &Loader::new(data, 32, 0)?, test, &config, &mut ())?)
 }
 

@@ -39,7 +39,7 @@ pub struct FitConfig {
     /// The number of samples that are evaluated at once.
     pub evaluation_batch: usize,
     /// Which measure decides about the best epoch, whose weights the models have at the end, and about stopping early.
-    pub watch: Option<Monitor>,
+    pub monitor: Option<Monitor>,
     /// Where and when the run saves itself.
     pub checkpoints: Option<Checkpoints>,
     /// What the run goes on from: a snapshot that a run like this one made.
@@ -58,7 +58,7 @@ impl Default for FitConfig {
             schedule: RunSchedule::Constant,
             accumulate: 1,
             evaluation_batch: 256,
-            watch: None,
+            monitor: None,
             checkpoints: None,
             resume: None,
             settings: None,
@@ -282,7 +282,7 @@ where
     }
 
     fn is_over(&self) -> Result<bool> {
-        self.config.watch.as_ref().map_or(Ok(false), |watch| watch.is_over(&self.place.epochs))
+        self.config.monitor.as_ref().map_or(Ok(false), |monitor| monitor.is_over(&self.place.epochs))
     }
 
     /// The rest of an epoch; `false` if it was interrupted.
@@ -359,8 +359,8 @@ where
 
     /// Keeps the weights that were just evaluated, if they are the best.
     fn keep_best(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let Some(watch) = &self.config.watch else { return Ok(()) };
-        let best = watch.best(&self.place.epochs)?;
+        let Some(monitor) = &self.config.monitor else { return Ok(()) };
+        let best = monitor.best(&self.place.epochs)?;
         if let Some(number) = best.filter(|n| Some(*n) != self.best.as_ref().map(|(n, _)| *n)) {
             let mut weights = Snapshot::new();
             for part in self.learner.parts() {

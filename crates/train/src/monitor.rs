@@ -16,9 +16,9 @@ use crate::measures::Measures;
 ///     seconds: 0.0,
 /// };
 /// let epochs: Vec<Epoch> = [(1, 3.0), (2, 1.0), (3, 0.95), (4, 1.2)].map(epoch).into();
-/// let watch = Monitor::new("loss").min_delta(0.1).patience(2);
-/// assert_eq!(watch.best(&epochs)?, Some(2));                     // 0.95 is not better by 0.1
-/// assert!(watch.is_over(&epochs)? && !watch.is_over(&epochs[..3])?);
+/// let monitor = Monitor::new("loss").min_delta(0.1).patience(2);
+/// assert_eq!(monitor.best(&epochs)?, Some(2));                     // 0.95 is not better by 0.1
+/// assert!(monitor.is_over(&epochs)? && !monitor.is_over(&epochs[..3])?);
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -126,13 +126,13 @@ mod tests {
 
     #[test]
     fn patience_counts_from_the_best_epoch_and_nan_is_never_better() {
-        let watch = Monitor::new("loss").patience(3);
+        let monitor = Monitor::new("loss").patience(3);
         let stops =
-            |values: &[f64]| (1..=values.len()).find(|n| watch.is_over(&epochs(&values[..*n])).unwrap());
+            |values: &[f64]| (1..=values.len()).find(|n| monitor.is_over(&epochs(&values[..*n])).unwrap());
         assert_eq!(stops(&[5.0, 4.0, 4.0, 4.0, 4.0, 1.0]), Some(5));
         assert_eq!(stops(&[5.0, 4.0, 3.0, 2.0]), None);
         assert_eq!(stops(&[f64::NAN; 9]), Some(3));
-        assert_eq!(watch.best(&epochs(&[f64::NAN, 2.0, f64::NAN])).unwrap(), Some(2));
-        assert_eq!(watch.best(&[]).unwrap(), None);
+        assert_eq!(monitor.best(&epochs(&[f64::NAN, 2.0, f64::NAN])).unwrap(), Some(2));
+        assert_eq!(monitor.best(&[]).unwrap(), None);
     }
 }

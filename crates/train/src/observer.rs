@@ -140,7 +140,7 @@ macro_rules! tell_each {
                     o.gradients(gradients);
                 }
             }
-            fn step(&mut self, step: &Step) {
+            fn step(&mut self, step: &StepReport) {
                 for o in self.iter_mut() {
                     o.step(step);
                 }

@@ -107,7 +107,7 @@ fn run(checkpoints: Option<Checkpoints>, resume: Option<Snapshot>) -> wengert_tr
     let config = FitConfig {
         epochs: 2,
         accumulate: 2,
-        watch: Some(Monitor::new("loss")),
+        monitor: Some(Monitor::new("loss")),
         checkpoints,
         resume,
         settings: Some(settings()),

@@ -58,7 +58,7 @@ impl Run<'_> {
             schedule: if config.warmup > 0 { schedule.after_warmup(config.warmup) } else { schedule },
             accumulate: config.accumulate,
             evaluation_batch: EVALUATION_BATCH,
-            watch,
+            monitor: watch,
             checkpoints: Some(Run::checkpoints(config, folder)),
             resume,
             settings: Some(settings.clone()),

@@ -57,7 +57,7 @@ names! {
 
 names! {
     /// How the learning rate changes during a run.
-    ScheduleName for wengert::train::Schedule {
+    ScheduleName for wengert::train::RunSchedule {
         /// As it is
         Constant,
         /// Down to 0 along half a cosine

@@ -221,7 +221,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for SelfSupervised<M, B> {
         };
         let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
         if fitted.ended != StopReason::Interrupted {
-            if config.watch.is_none() {
+            if config.monitor.is_none() {
                 learner.minimize.keep_average()?;
             }
             // The weights may be those of an earlier epoch.

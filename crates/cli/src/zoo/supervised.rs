@@ -124,7 +124,7 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
         let mut optimizer = options.optimizer();
         let mut learner = self.setup.learner(options, &mut self.model, &mut *optimizer);
         let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
-        if config.watch.is_none() && fitted.ended != StopReason::Interrupted {
+        if config.monitor.is_none() && fitted.ended != StopReason::Interrupted {
             learner.keep_average()?;
         }
         Ok(fitted)

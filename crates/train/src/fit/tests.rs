@@ -307,7 +307,7 @@ fn run(folder: Option<&FilePath>, resume: Option<Snapshot>, stop_after: usize) -
     let config = FitConfig {
         schedule: RunSchedule::Cosine.after_warmup(3),
         accumulate: 2,
-        watch: Some(Monitor::new("loss").patience(3)),
+        monitor: Some(Monitor::new("loss").patience(3)),
         checkpoints: folder.map(|f| Checkpoints::new(f, Every::Steps(3)).keep(1000)),
         resume,
         stop: Some(observer.1.clone()),
@@ -399,8 +399,8 @@ fn the_best_epoch_is_kept_and_waiting_ends() {
     let (train, test) = data.stratified_split(0.5, 0).unwrap();
     let loader = Loader::new(&train, 20, 0).unwrap();
     let (mut model, mut sgd) = (linear(), Sgd::new(30.0));
-    let watch = Monitor::new("loss").patience(4);
-    let config = FitConfig { watch: Some(watch), ..config(200) };
+    let monitor = Monitor::new("loss").patience(4);
+    let config = FitConfig { monitor: Some(monitor), ..config(200) };
     let mut learner = Minimize::new(&mut model, &mut sgd, Classify);
     let fitted = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap();
     assert_eq!(fitted.ended, StopReason::Early);

@@ -92,13 +92,13 @@ fn sequence_to_sequence_from_a_checkpoint() {
         let fitted = fit(&mut learner, &Loader::new(&data, 8, 0).unwrap(), &data, config, &mut ()).unwrap();
         (fitted, wengert_nn::state::dict(&model))
     };
-    let watch = Some(Monitor::new("perplexity"));
-    let (fitted, weights) = run(&FitConfig { checkpoints: Some(checkpoints.clone()), watch, ..config(4) });
+    let monitor = Some(Monitor::new("perplexity"));
+    let (fitted, weights) = run(&FitConfig { checkpoints: Some(checkpoints.clone()), monitor, ..config(4) });
     learns(&fitted);
     let (step, path) = checkpoints.list().unwrap().remove(1);
     assert_eq!(step, 16);
     let resume = Some(wengert_train::Snapshot::read(path).unwrap());
-    let (again, resumed) = run(&FitConfig { resume, watch: Some(Monitor::new("perplexity")), ..config(4) });
+    let (again, resumed) = run(&FitConfig { resume, monitor: Some(Monitor::new("perplexity")), ..config(4) });
     assert!(resumed == weights && again.best == fitted.best && folder.join("best.safetensors").exists());
     std::fs::remove_dir_all(folder).unwrap();
 }
