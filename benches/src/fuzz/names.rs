@@ -48,8 +48,14 @@ fn the_names_beside_pytorchs_exist() {
     };
     // What macros declare is exported by name.
     let exported = |of: &str, name: &str| {
-        let root = crates().join(of).join("src/lib.rs");
-        std::fs::read_to_string(root).is_ok_and(|text| text.split(|c| !ident(c)).any(|word| word == name))
+        let read = |file: &str| {
+            std::fs::read_to_string(crates().join(of).join("src").join(file)).unwrap_or_default()
+        };
+        let root = read("lib.rs");
+        // A glob stands for what its module exports.
+        let globs = root.lines().filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix("::*;"));
+        let exports = globs.map(|module| read(&format!("{module}/mod.rs"))).chain([root.clone()]);
+        exports.into_iter().any(|text| text.split(|c| !ident(c)).any(|word| word == name))
     };
     let exists = |path: &str| {
         let (of, name) = path.rsplit_once("::").unwrap();
