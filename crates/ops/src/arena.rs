@@ -1,18 +1,18 @@
-//! [`Arena`]: a list that only grows and never moves, with the cheapest `push` there is: one comparison and the stores.
+//! [`Arena`]: a list that only grows and never moves. A `push` costs only one comparison and the stores.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// The first chunk's entries; each further chunk has twice as many.
+/// The number of entries of the first chunk; each further chunk has twice as many.
 const FIRST: usize = 256;
-/// As many chunks as leave positions within 31 bits.
+/// The number of chunks for which positions stay within 31 bits.
 const CHUNKS: usize = 23;
 
 /// A growing list of plain records, written through a shared reference.
 ///
-/// Memory comes in chunks, each twice the one before, so that growing copies nothing and a short list costs little.
-/// Truncating keeps the memory and takes constant time. A list has room for 2³¹ - 256 records.
+/// Memory comes in chunks, each twice as large as the one before, so that growing copies nothing and a short list needs
+/// little memory. Truncating keeps the memory and takes constant time. A list has room for 2³¹ - 256 records.
 ///
 /// ```
 /// let mut list = wengert_ops::arena::Arena::new();
@@ -25,7 +25,7 @@ pub struct Arena<R: Copy> {
     len: Cell<u32>,
     /// The end of the current chunk, as a position in the whole list.
     limit: Cell<u32>,
-    /// Where record 0 would lie, if the current chunk began there.
+    /// The address that record 0 would have, counted back from the current chunk.
     base: Cell<*mut R>,
     /// The chunks from the first to the last one that was ever needed, then null.
     chunks: [Cell<*mut R>; CHUNKS],
@@ -40,8 +40,8 @@ const fn extent(k: usize) -> (usize, usize) {
     (FIRST * ((1 << k) - 1), FIRST << k)
 }
 
-/// How many records there is memory for in chunk `k`: in the last, for one more, a spare place. There, what a full list has
-/// no room for is written, so that [`push`](Arena::push) need not be able to fail; nothing ever reads it.
+/// The number of records that chunk `k` has memory for. The last chunk has one spare place: a full list writes the
+/// records for which it has no room there, so that [`push`](Arena::push) cannot fail. Nothing reads it.
 const fn places(k: usize) -> usize {
     extent(k).1 + (k + 1 == CHUNKS) as usize
 }
@@ -78,13 +78,13 @@ impl<R: Copy> Arena<R> {
         self.len.get()
     }
 
-    /// Whether there are none.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Appends a record and gives its position. What a full list has no room for is lost, but not silently: see
-    /// [`overflowed`](Arena::overflowed).
+    /// Appends a record and returns its position. A record for which a full list has no room is lost;
+    /// [`overflowed`](Arena::overflowed) reports it.
     #[inline(always)]
     pub fn push(&self, record: R) -> u32 {
         let mut at = self.len.get();
@@ -99,7 +99,8 @@ impl<R: Copy> Arena<R> {
         at
     }
 
-    /// Appends records and gives the position of the last, if the current chunk has room for them. It never grows the list.
+    /// Appends records and returns the position of the last, or `None` if the current chunk has no room for them: it
+    /// never grows the list.
     #[inline(always)]
     pub fn push_all(&self, records: &[R]) -> Option<u32> {
         let at = self.len.get();
@@ -107,7 +108,7 @@ impl<R: Copy> Arena<R> {
             return None;
         }
         for (i, &record) in records.iter().enumerate() {
-            // SAFETY: as in `push`, for `at + i` is below `limit`.
+            // SAFETY: as in `push`, since `at + i` is below `limit`.
             unsafe { self.base.get().wrapping_add(at as usize + i).write(record) };
         }
         let end = at + records.len() as u32;
@@ -115,7 +116,7 @@ impl<R: Copy> Arena<R> {
         end.checked_sub(1)
     }
 
-    /// Whether records have been lost, because the list was full. Shortening it makes room, and ends this.
+    /// Whether records have been lost because the list was full. Truncating the list makes room and resets this.
     pub fn overflowed(&self) -> bool {
         self.len() > END
     }
@@ -123,19 +124,19 @@ impl<R: Copy> Arena<R> {
     /// The records of one chunk that end at position `end`: the position of the first, and a slice.
     ///
     /// # Panics
-    /// If `end` is 0 or more than the length, or among records that are lost.
+    /// If `end` is 0 or more than the length, or among lost records.
     pub fn slice_ending(&self, end: u32) -> (u32, &[R]) {
         assert!(0 < end && end <= self.len().min(END), "records up to {end} of {}", self.len());
         let k = chunk_of(end as usize - 1);
         let start = extent(k).0;
         // SAFETY: chunk `k` has been entered, and its records from `start` to `end`, at most the length, are written.
-        // They stay as they are while this list is borrowed: `push` writes only beyond the length, or in the spare place,
-        // which is beyond `END`; and what shortens the list takes it by `&mut`.
+        // They do not change while this list is borrowed: `push` writes only beyond the length, or in the spare place,
+        // which is beyond `END`; and methods that shorten the list take it by `&mut`.
         let records = unsafe { std::slice::from_raw_parts(self.chunks[k].get(), end as usize - start) };
         (start as u32, records)
     }
 
-    /// Shortens the list to `len` records, keeping the memory; longer lists it leaves as they are.
+    /// Shortens the list to `len` records and keeps the memory; does nothing if the list is not longer than that.
     pub fn truncate(&mut self, len: u32) {
         if len < self.len() {
             self.len.set(len);
@@ -144,16 +145,16 @@ impl<R: Copy> Arena<R> {
         }
     }
 
-    /// The bytes of all chunks.
+    /// The memory of all chunks, in bytes.
     pub fn capacity_bytes(&self) -> usize {
         let chunks = self.chunks.iter().take_while(|c| !c.get().is_null()).count();
         extent(chunks).0 * size_of::<R>()
     }
 
-    /// Makes room for a record at a position below `limit`, and returns that.
+    /// Makes room for a record below `limit` and returns its position.
     ///
-    /// By the System V convention no vector register survives a call, so that a loop with a call in it keeps its numbers
-    /// in memory, also if the call never happens. By that of Windows ten of them do.
+    /// In the System V convention no vector register survives a call, so that a loop that contains a call keeps its
+    /// numbers in memory even if the call never happens. In the Windows convention ten of them survive.
     #[cfg(target_arch = "x86_64")]
     #[cold]
     #[inline(never)]
@@ -161,7 +162,7 @@ impl<R: Copy> Arena<R> {
         self.next_chunk()
     }
 
-    /// Makes room for a record at a position below `limit`, and returns that.
+    /// Makes room for a record below `limit` and returns its position.
     #[cfg(not(target_arch = "x86_64"))]
     #[cold]
     #[inline(never)]
@@ -169,7 +170,7 @@ impl<R: Copy> Arena<R> {
         self.next_chunk()
     }
 
-    /// Goes on in the chunk after the current one, which is full; after the last, in the spare place.
+    /// Continues in the chunk after the current one, which is full; after the last, in the spare place.
     fn next_chunk(&self) -> u32 {
         let at = self.len();
         let k = chunk_of(at as usize);

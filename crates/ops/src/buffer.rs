@@ -1,9 +1,9 @@
 //! Recycled memory: the storage of tensors.
 //!
-//! A training step makes and drops the same buffers as the step before. Giving them back to the system would cost a
-//! page fault for every 4 KiB, which on large tensors is more than the arithmetic. So dropped buffers wait in a
-//! process-wide, bounded cache, sorted by size class, until a buffer of that size is wanted again. The cache is
-//! process-wide since loader threads allocate what the main thread drops. Buffers under 1 KiB are left to the
+//! A training step allocates and drops the same buffers as the step before. Returning them to the system would cost a
+//! page fault for every 4 KiB, which on large tensors takes longer than the arithmetic. Therefore dropped buffers are
+//! kept in a process-wide, bounded cache, sorted by size class, until a buffer of that size is needed again. The cache
+//! is process-wide since loader threads allocate what the main thread drops. Buffers under 1 KiB are left to the
 //! allocator, whose own bins do the same for them.
 
 use crate::dtype::Element;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 const SMALLEST: usize = 1024;
 const SMALL_ALIGN: usize = 16;
 const ALIGN: usize = 64;
-/// Four classes to the doubling, from 1 KiB to 2^40 bytes.
+/// The number of size classes: four per doubling, from 1 KiB to 2^40 bytes.
 const CLASSES: usize = 4 * 31;
 
 struct Block(NonNull<u8>);
@@ -31,18 +31,18 @@ static FRESH: AtomicU64 = AtomicU64::new(0);
 static RECYCLED: AtomicU64 = AtomicU64::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(1 << 30);
 
-/// What the cache has done so far; buffers under 1 KiB are not counted.
+/// The counters of the cache; buffers under 1 KiB are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
-    /// Buffers that had to be asked of the system.
+    /// Buffers allocated by the system.
     pub fresh: u64,
-    /// Buffers that came from the cache.
+    /// Buffers taken from the cache.
     pub recycled: u64,
     /// Bytes in use now.
     pub live_bytes: usize,
     /// The most bytes in use at once since the start or the last [`reset_peak`].
     pub peak_bytes: usize,
-    /// Bytes that wait in the cache.
+    /// Bytes kept in the cache.
     pub cached_bytes: usize,
 }
 
@@ -70,7 +70,7 @@ pub fn reset_peak() {
     PEAK.store(LIVE.load(Relaxed), Relaxed);
 }
 
-/// Bounds the bytes that may wait in the cache (1 GiB by default); zero turns it off.
+/// Sets the limit of bytes kept in the cache (1 GiB by default); zero turns the cache off.
 pub fn set_cache_limit(bytes: usize) {
     LIMIT.store(bytes, Relaxed);
     if CACHED.load(Relaxed) > bytes {
@@ -78,7 +78,7 @@ pub fn set_cache_limit(bytes: usize) {
     }
 }
 
-/// Gives every waiting buffer back to the system.
+/// Returns every cached buffer to the system.
 pub fn clear_cache() {
     for (class, blocks) in CACHE.iter().enumerate() {
         let blocks = std::mem::take(&mut *lock(blocks));
@@ -112,7 +112,7 @@ fn class_layout(class: usize) -> Layout {
         .expect("class sizes are small multiples of powers of two")
 }
 
-/// An owned run of elements, initialised, whose memory returns to the cache when it is dropped.
+/// An owned run of initialised elements, whose memory returns to the cache when it is dropped.
 pub struct Buffer<T: Element> {
     ptr: NonNull<T>,
     len: usize,
@@ -129,7 +129,7 @@ impl<T: Element> Buffer<T> {
     /// With debug assertions, numbers are NaN and integers -1, so that tests see what was not overwritten.
     ///
     /// # Panics
-    /// If the size overflows the address space; shapes are checked before they get here.
+    /// If the size overflows the address space; shapes are checked before.
     pub fn unspecified(len: usize) -> Self {
         let buffer = Self::allocated(len);
         if cfg!(debug_assertions) && T::ANY_BITS {
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// A kernel that reads what it has not written gives NaN in every test.
+    /// A kernel that reads what it has not written produces NaN in every test.
     #[test]
     fn what_is_not_written_shows_in_tests() {
         for len in [3, 5000, 5000] {

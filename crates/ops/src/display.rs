@@ -4,7 +4,7 @@ use crate::dtype::{DType, Element};
 use crate::tensor::Tensor;
 use std::fmt::{self, Write};
 
-/// Axes longer than this show their ends only, once the tensor has more than `SUMMARISE` elements.
+/// In a tensor of more than `SUMMARISE` elements, a long axis shows this number of elements at each end.
 const EDGE: usize = 3;
 const SUMMARISE: usize = 1000;
 

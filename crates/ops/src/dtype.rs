@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The name of an element type, as it stands in messages and files.
+/// The name of an element type, as it appears in messages and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DType {
@@ -31,8 +31,8 @@ impl fmt::Display for DType {
 }
 
 mod sealed {
-    /// Keeps [`Element`](super::Element) to the types of this crate: kernels rely on their sizes and alignments, and
-    /// buffers are recycled from one to another.
+    /// Restricts [`Element`](super::Element) to the types of this crate: kernels rely on their sizes and alignments,
+    /// and buffers are recycled from one type to another.
     pub trait Sealed {}
 }
 
@@ -46,14 +46,14 @@ mod sealed {
 /// ```
 ///
 /// # Safety
-/// If [`ANY_BITS`](Element::ANY_BITS) is true, every bit pattern must be a valid value; the all-zero pattern must be
-/// valid in any case, and the type must not need dropping.
+/// If [`ANY_BITS`](Element::ANY_BITS) is true, every bit pattern must be a valid value. The all-zero pattern must
+/// always be valid, and the type must not need dropping.
 pub unsafe trait Element:
     sealed::Sealed + Copy + Send + Sync + PartialEq + PartialOrd + Default + fmt::Debug + fmt::Display + 'static
 {
     /// The type's name.
     const DTYPE: DType;
-    /// Whether every bit pattern is a value, so that a recycled buffer needs no clearing.
+    /// Whether every bit pattern is a valid value, so that a recycled buffer needs no clearing.
     const ANY_BITS: bool;
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Shapes that do not fit together, or an element count that does not fit a shape.
+    /// Shapes that are not consistent, or an element count that does not match a shape.
     Shape,
     /// An axis outside the tensor's rank, or named twice.
     Axis,
@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Overflow,
 }
 
-/// A call that could not be done. The message says what was expected and what was found.
+/// A call that failed. The message says what was expected and what was found.
 ///
 /// ```
 /// use wengert_ops::{ErrorKind, Tensor};
@@ -55,7 +55,7 @@ impl Error {
         Self::new(op, ErrorKind::Argument, detail)
     }
 
-    /// The operation that was asked for.
+    /// The operation that was called.
     pub fn op(&self) -> &'static str {
         self.0.op
     }

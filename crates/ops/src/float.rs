@@ -8,13 +8,14 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// `f32` or `f64`.
 ///
-/// Every function is branch-free and inlined, so that a loop over it vectorises for the instruction set found at run
-/// time. Their error bounds are stated in [`math::single`](crate::math::single) and
-/// [`math::double`](crate::math::double); functions that are not listed there are the standard library's.
+/// The functions of [`math::single`](crate::math::single) and [`math::double`](crate::math::double) are branch-free and
+/// inlined, so that a loop over them vectorises for the instruction set found at run time; those modules state their
+/// error bounds. All other functions are the standard library's.
 ///
-/// They are made for [`Tensor::map`](crate::Tensor::map) and kernels. In a loop of a program that is compiled for any machine there
-/// is no instruction for a fused multiply-add, and each becomes a function call: `exp` takes some 30 ns there, the standard
-/// library's 4. Put such a loop into [`simd::with_fma`](crate::simd::with_fma), or use the functions of the standard library.
+/// They are made for [`Tensor::map`](crate::Tensor::map) and kernels. A program that is compiled for any machine has no
+/// instruction for a fused multiply-add, and in its own loops each one becomes a function call: `exp` takes about 30 ns
+/// there, the standard library's 4 ns. Put such a loop into [`simd::with_fma`](crate::simd::with_fma), or use the
+/// functions of the standard library.
 pub trait Float:
     Element
     + Gemm
@@ -70,11 +71,11 @@ pub trait Float:
     fn sigmoid(self) -> Self;
     /// Error function.
     fn erf(self) -> Self;
-    /// 1 - erf(x), accurate far out.
+    /// 1 - erf(x), accurate in the tail.
     fn erfc(self) -> Self;
-    /// Sine; where [`trig_is_large`](Float::trig_is_large) use [`sin_any`](Float::sin_any).
+    /// Sine; use [`sin_any`](Float::sin_any) where [`trig_is_large`](Float::trig_is_large).
     fn sin(self) -> Self;
-    /// Cosine; where [`trig_is_large`](Float::trig_is_large) use [`cos_any`](Float::cos_any).
+    /// Cosine; use [`cos_any`](Float::cos_any) where [`trig_is_large`](Float::trig_is_large).
     fn cos(self) -> Self;
     /// Whether the fast `sin` and `cos` lose accuracy at this argument.
     fn trig_is_large(self) -> bool;
@@ -114,7 +115,7 @@ pub trait Float:
     fn floor(self) -> Self;
     /// Smallest integer not below `self`.
     fn ceil(self) -> Self;
-    /// Nearest integer, halves to even.
+    /// Nearest integer; halves round to even.
     fn round(self) -> Self;
     /// Integer part.
     fn trunc(self) -> Self;
@@ -123,13 +124,13 @@ pub trait Float:
     /// Whether this is neither infinite nor NaN.
     fn is_finite(self) -> bool;
 
-    /// The larger of two, NaN if either is NaN.
+    /// The larger of two numbers; NaN if either is NaN.
     #[inline(always)]
     fn maximum(self, o: Self) -> Self {
         if self > o || self.is_nan() { self } else { o }
     }
 
-    /// The smaller of two, NaN if either is NaN.
+    /// The smaller of two numbers; NaN if either is NaN.
     #[inline(always)]
     fn minimum(self, o: Self) -> Self {
         if self < o || self.is_nan() { self } else { o }

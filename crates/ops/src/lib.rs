@@ -1,8 +1,8 @@
-//! Tensors and CPU kernels. This crate knows no tape: it is the arithmetic that the tape records.
+//! Tensors and CPU kernels. This crate does not depend on the tape: it is the arithmetic that the tape records.
 //!
 //! A [`Tensor`] is a reference-counted buffer and a layout (shape, strides, offset), so transposing, slicing,
-//! broadcasting and most reshapes copy nothing. Every operation returns a [`Result`]: an impossible call is an
-//! [`Error`] that names the operation, the shapes and the rule, never a panic.
+//! broadcasting and most reshapes copy nothing. Every operation returns a [`Result`]. A call that fails is an [`Error`]
+//! that names the operation, the shapes and the rule, never a panic.
 //!
 //! ```
 //! use wengert_ops::Tensor;

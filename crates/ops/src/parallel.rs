@@ -1,8 +1,8 @@
-//! The one place that uses rayon: it owns the grain sizes.
+//! The only module that uses rayon. It sets the grain sizes.
 //!
-//! Work is split by its size only, never by the number of threads, and every piece computes what it would compute
-//! alone. That is why results are the same bits on any number of threads. Work below a grain stays on the caller's
-//! thread, since waking another one costs some microseconds.
+//! Work is split by its size alone, never by the number of threads, and every piece computes what it would compute
+//! alone. Therefore results have the same bits on any number of threads. Work below a grain stays on the caller's
+//! thread, since waking another thread takes some microseconds.
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -10,23 +10,23 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Elements of cheap work (an addition) that are worth a task of their own.
+/// The number of elements of cheap work (an addition) that are worth a task.
 const GRAIN: usize = 32 * 1024;
 
 static SECTIONS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// What this thread goes by; smaller in tests.
+    /// The grain on this thread; smaller in tests.
     static CURRENT_GRAIN: Cell<usize> = const { Cell::new(GRAIN) };
 }
 
-/// The grain on this thread. A kernel asks once and hands pieces of that size on.
+/// The grain on this thread. A kernel reads it once and passes on pieces of that size.
 pub(crate) fn grain() -> usize {
     CURRENT_GRAIN.get()
 }
 
-/// Runs `f` on a pool of so many threads, cutting its work into pieces of a few elements. Work that is far too small for
-/// the pool then runs on it, which is how tests see that a result does not depend on the threads.
+/// Runs `f` on a pool of `threads` threads, with its work cut into pieces of a few elements. Even work that is far too
+/// small for the pool then runs on it, so that tests can show that a result does not depend on the number of threads.
 ///
 /// ```
 /// use wengert_ops::{Tensor, parallel};
@@ -56,7 +56,7 @@ pub fn in_small_pieces<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) ->
                     pools.push((threads, Arc::new(pool)));
                     pools.last().map(|(_, pool)| Arc::clone(pool))
                 }
-                // A system without threads has one way to run.
+                // Without threads, the work runs on this one.
                 Err(_) => None,
             },
         }
@@ -67,9 +67,10 @@ pub fn in_small_pieces<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) ->
     }
 }
 
-/// How many pieces of work have been handed to the thread pool since the process began.
+/// The number of times that work has been spread over the thread pool since the process began.
 ///
-/// A test of thread-independence is worth nothing if its work was too small to be split: this counter shows it.
+/// A test that results do not depend on threads shows nothing if its work is too small to be split. This counter
+/// detects that.
 pub fn sections() -> u64 {
     SECTIONS.load(Ordering::Relaxed)
 }
@@ -78,7 +79,7 @@ fn count_section() {
     SECTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The number of threads that work may be spread over, by default one per core.
+/// The number of threads that work may be spread over; by default one per core.
 #[doc(alias = "get_num_threads")]
 pub fn threads() -> usize {
     rayon::current_num_threads()
@@ -89,7 +90,7 @@ pub(crate) fn worth(cost: usize) -> bool {
     cost >= 2 * grain() && threads() > 1
 }
 
-/// How many rows of `n` elements make a task, an element costing `cost` additions.
+/// The number of rows of `n` elements in a task, where an element costs `cost` additions.
 pub(crate) fn rows(n: usize, cost: usize) -> usize {
     (grain() / (n * cost).max(1)).max(1)
 }
@@ -105,7 +106,7 @@ pub(crate) fn chunks_mut<T: Send>(
     chunks_mut_dyn(out, piece, cost, &f);
 }
 
-/// Behind a `dyn`, so that this is compiled once for each element type.
+/// Takes `f` as a `dyn`, so that this is compiled once for each element type.
 fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     let piece = piece.max(1);
     let all = Pieces::new(out, piece);
@@ -119,14 +120,14 @@ fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn
     }
 }
 
-/// A slice in pieces that are handed out by number.
+/// A slice in numbered pieces.
 struct Pieces<T> {
     start: *mut T,
     len: usize,
     piece: usize,
 }
 
-// SAFETY: pieces do not overlap, and each is handed out once, so that a thread has elements that no other has.
+// SAFETY: pieces do not overlap, and each is taken once, so that no two threads access the same element.
 unsafe impl<T: Send> Sync for Pieces<T> {}
 
 impl<T> Pieces<T> {
@@ -141,7 +142,7 @@ impl<T> Pieces<T> {
     /// Piece `i`.
     ///
     /// # Safety
-    /// The slice is borrowed, and no piece is asked for twice.
+    /// The slice must be borrowed, and no piece may be taken twice.
     #[expect(clippy::mut_from_ref, reason = "each piece is handed out once")]
     unsafe fn piece(&self, i: usize) -> &mut [T] {
         let first = (i * self.piece).min(self.len);
@@ -151,15 +152,16 @@ impl<T> Pieces<T> {
     }
 }
 
-/// Calls `f(i)` once for every `i` below `n`, on the pool. All that is parallel goes through here, so that rayon's machinery is compiled
-/// once, in this crate.
+/// Calls `f(i)` once for every `i` below `n`, on the pool. All parallel work goes through this function, so that
+/// rayon's code is compiled once, in this crate.
 #[inline(never)]
 fn over_pool(n: usize, f: &(dyn Fn(usize) + Sync)) {
     count_section();
     (0..n).into_par_iter().for_each(f);
 }
 
-/// Calls `f(i)` for every `i` below `n`; `cost` is one call's cost in element additions, 0 for never in parallel.
+/// Calls `f(i)` for every `i` below `n`; `cost` is the cost of one call in element additions. With cost 0 it never runs
+/// in parallel.
 pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
     if n > 1 && worth(n.saturating_mul(cost)) {
         over_pool(n, f);
@@ -168,7 +170,7 @@ pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
     }
 }
 
-/// Calls `f` with every piece, spread over the pool.
+/// Calls `f` with every piece, on the pool.
 pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
     let pieces: Vec<Mutex<Option<P>>> = pieces.into_iter().map(|p| Mutex::new(Some(p))).collect();
     over_pool(pieces.len(), &|i| {
@@ -177,8 +179,8 @@ pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
     });
 }
 
-/// `f(i)` for every `i` below `n`, in order, computed on all threads: for work that is large and independent, such as whole
-/// tapes.
+/// `f(i)` for every `i` below `n`, in order, computed on all threads. For work that is large and independent, such as
+/// whole tapes.
 pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     if n <= 1 {
         return (0..n).map(f).collect();
@@ -189,7 +191,7 @@ pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R
     results.into_iter().filter_map(result).collect()
 }
 
-/// Calls `f` with every piece, spread over the pool where work of this `cost` (in element additions) is worth it.
+/// Calls `f` with every piece, on the pool if work of this `cost` (in element additions) is worth it.
 pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) + Sync + Send) {
     if pieces.len() > 1 && worth(cost) {
         each(pieces, f);
@@ -198,7 +200,7 @@ pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) 
     }
 }
 
-/// As [`chunks_mut`] over two outputs of one length at once.
+/// Like [`chunks_mut`], over two outputs of equal length at once.
 pub(crate) fn chunks2_mut<T: Send>(
     a: &mut [T],
     b: &mut [T],

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 
 const BLOCK: usize = 4096;
 
-/// Names one sequence of random numbers.
+/// Determines one sequence of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The generator's seed.
@@ -25,20 +25,20 @@ pub struct Key {
     pub stream: u64,
 }
 
-/// What a sequence is for. Under one seed, sequences of different purposes never meet, so one seed can serve a whole
-/// program.
+/// The purpose of a sequence. Under one seed, sequences of different purposes never overlap, so one seed can serve a
+/// whole program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// Initial weights and other values a program draws ([`Rng::seed`]).
+    /// Initial weights and other values that a program draws ([`Rng::seed`]).
     Values = 0,
     /// The layers of a training tape: dropout, noise.
     Layers = 1,
-    /// The orders of epochs.
+    /// The orders of samples in epochs.
     Order = 2,
     /// Splits of data sets.
     Split = 3,
-    /// What augmentation does to each sample.
+    /// The augmentation of each sample.
     Augment = 4,
     /// Samples drawn with replacement: bootstrap, weights.
     Sample = 5,
@@ -67,19 +67,19 @@ impl Rng {
         Rng { next: Key { seed, stream: 0 } }
     }
 
-    /// The next key. After the last stream of a seed comes its first again.
+    /// The next key. After the last stream of a seed, its first follows again.
     pub fn next_key(&mut self) -> Key {
         let key = self.next;
         self.next.stream = self.next.stream.wrapping_add(1);
         key
     }
 
-    /// Where the source stands: what [`Rng::at`] takes to go on from here.
+    /// The position of the source: [`Rng::at`] continues from there.
     pub fn position(&self) -> Key {
         self.next
     }
 
-    /// The source that will give `next` as its next key.
+    /// The source whose next key is `next`.
     pub fn at(next: Key) -> Self {
         Rng { next }
     }
@@ -120,7 +120,7 @@ fn fill<T: Float>(n: usize, key: Key, f: impl Fn(&mut ChaCha8Rng, &mut [T]) + Sy
     let start = key.generator();
     parallel::chunks_mut(&mut out, BLOCK, 8, |at, piece| {
         let mut rng = start.clone();
-        // Two 32-bit words an element, whatever the element type; a partial block draws whole pairs.
+        // Two 32-bit words per element, for every element type; a partial block draws whole pairs.
         rng.set_word_pos(2 * at as u128);
         f(&mut rng, piece);
     });
@@ -130,7 +130,7 @@ fn fill<T: Float>(n: usize, key: Key, f: impl Fn(&mut ChaCha8Rng, &mut [T]) + Sy
 /// Uniform on `[low, high)`.
 ///
 /// # Errors
-/// If the shape is invalid or the bounds are not finite and in order.
+/// If the shape is invalid, or the bounds are not finite or not in order.
 pub fn uniform<T: Float>(shape: impl ToShape, low: f64, high: f64, key: Key) -> Result<Tensor<T>> {
     if !(low <= high && (high - low).is_finite()) {
         return Err(Error::argument(
@@ -158,8 +158,8 @@ struct BoxMuller<'a, T> {
 
 impl<T: Float> pulp::NullaryFnOnce for BoxMuller<'_, T> {
     type Output = ();
-    /// `out` holds uniforms u in its first half and v in its second; they become the two normals of each pair:
-    /// √(-2 ln(1-u)) times the cosine and the sine of 2πv.
+    /// Turns the uniforms u in the first half of `out` and v in its second half into the two normal numbers of each
+    /// pair: √(-2 ln(1-u)) times the cosine and the sine of 2πv.
     #[inline(always)]
     fn call(self) {
         let (us, vs) = self.out.split_at_mut(self.out.len() / 2);

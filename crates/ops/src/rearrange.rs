@@ -1,4 +1,4 @@
-//! The same elements in another order or under other axes, made of views and of [`Tensor::concat`].
+//! Operations that reorder elements and axes, made of views and [`Tensor::concat`].
 
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind, Result};
@@ -7,10 +7,10 @@ use crate::tensor::{IntoTensor, Tensor};
 use crate::view::Slice;
 use smallvec::SmallVec;
 
-/// The order of axes, for `permute`, that moves the axes `from` to the places `to`; the others keep their order.
+/// The order of axes, for `permute`, that moves the axes `from` to the positions `to`; the others keep their order.
 ///
 /// # Errors
-/// If the numbers of axes and places differ, or one of them is out of range for `rank` or named twice.
+/// If the numbers of axes and positions differ, or one of them is out of range for `rank` or named twice.
 ///
 /// ```
 /// assert_eq!(wengert_ops::moved_order(3, 0, -1)?[..], [1, 2, 0]);
@@ -21,7 +21,8 @@ pub fn moved_order(rank: usize, from: impl Axes, to: impl Axes) -> Result<SmallV
     const OP: &str = "movedim";
     let (listed, places) = (from.list(), to.list());
     if listed.len() != places.len() {
-        let detail = format!("expected as many places as axes, found {} and {}", places.len(), listed.len());
+        let detail =
+            format!("expected one position for each axis, found {} for {}", places.len(), listed.len());
         return Err(Error::new(OP, ErrorKind::Axis, detail));
     }
     from.resolve(OP, rank)?;
@@ -40,7 +41,7 @@ pub fn moved_order(rank: usize, from: impl Axes, to: impl Axes) -> Result<SmallV
     Ok(order)
 }
 
-/// The axes that `roll` turns, counted from the first and in the order given, and by how many places.
+/// The axes that `roll` shifts, counted from the first and in the given order, each with its shift.
 fn roll_shifts(rank: usize, axes: impl Axes, shifts: impl Axes) -> Result<SmallVec<[(usize, isize); 4]>> {
     let (axes, shifts) = (axes.list(), shifts.list());
     if axes.len() != shifts.len() {
@@ -137,7 +138,7 @@ impl<T: Element> Tensor<T> {
         self.reshape(all).map_err(|e| e.in_op(OP))
     }
 
-    /// All axes of size 1 removed.
+    /// The tensor without its axes of size 1.
     ///
     /// ```
     /// assert_eq!(*wengert_ops::Tensor::<f32>::zeros([1, 2, 1]).squeeze_all().shape(), [2]);
@@ -153,7 +154,7 @@ impl<T: Element> Tensor<T> {
         self.with_layout(layout)
     }
 
-    /// The order of elements reversed along some axes, without copying.
+    /// The elements in reverse order along the given axes, without copying.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([1.0, 2.0, 3.0]);
@@ -173,7 +174,8 @@ impl<T: Element> Tensor<T> {
         Ok(flipped)
     }
 
-    /// Elements shifted along an axis, or along several by one shift each; those that leave at one end come in at the other.
+    /// The elements shifted along an axis, or along several by one shift each. Elements that leave at one end enter at
+    /// the other.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
@@ -197,7 +199,7 @@ impl<T: Element> Tensor<T> {
         Ok(rolled)
     }
 
-    /// An axis moved to another place, or several to as many; the others keep their order.
+    /// The tensor with an axis, or several, moved to other positions; the other axes keep their order.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::<f32>::zeros([2, 3, 4]);
@@ -207,13 +209,14 @@ impl<T: Element> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the numbers of axes and places differ, or one of them is out of range or named twice.
+    /// If the numbers of axes and positions differ, or one of them is out of range or named twice.
     #[doc(alias = "moveaxis")]
     pub fn movedim(&self, from: impl Axes, to: impl Axes) -> Result<Self> {
         self.permute(moved_order(self.rank(), from, to)?)
     }
 
-    /// `length` positions of an axis from `start` on. Unlike in [`slice`](Tensor::slice), positions beyond the axis are an error.
+    /// `length` positions of an axis, starting at `start`. Unlike in [`slice`](Tensor::slice), positions beyond the
+    /// axis are an error.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([1.0, 2.0, 3.0]);
@@ -244,7 +247,7 @@ impl<T: Element> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the axis is out of range or the sizes do not add up to it.
+    /// If the axis is out of range or the sizes do not add up to its size.
     pub fn split(&self, axis: isize, sizes: &[usize]) -> Result<Vec<Self>> {
         let a = normalize_axis("split", axis, self.rank())?;
         if sizes.iter().fold(0usize, |a, &b| a.saturating_add(b)) != self.shape()[a] {
@@ -259,8 +262,8 @@ impl<T: Element> Tensor<T> {
         sizes.iter().map(&mut next).collect()
     }
 
-    /// Consecutive parts of `size` positions along an axis, the last one perhaps smaller: PyTorch's `split` with one number. An
-    /// empty axis is one empty part.
+    /// Consecutive parts of `size` positions along an axis; the last may be smaller. This is PyTorch's `split` with one
+    /// number. An empty axis makes one empty part.
     ///
     /// ```
     /// let parts = wengert_ops::Tensor::from([1.0, 2.0, 3.0]).split_every(0, 2)?;
@@ -284,8 +287,8 @@ impl<T: Element> Tensor<T> {
         self.split(axis, &sizes)
     }
 
-    /// `n` parts along an axis, of equal size but for the last, which may be smaller; fewer parts where the axis is too short, as in
-    /// PyTorch.
+    /// `n` parts along an axis, of equal size except for the last, which may be smaller. There are fewer parts where
+    /// the axis is too short, as in PyTorch.
     ///
     /// ```
     /// let parts = wengert_ops::Tensor::from([1.0, 2.0, 3.0, 4.0, 5.0]).chunk(0, 2)?;
@@ -303,7 +306,7 @@ impl<T: Element> Tensor<T> {
         self.split_every(axis, self.shape()[a].div_ceil(n).max(1))
     }
 
-    /// The slices along an axis, which goes.
+    /// The slices along an axis, which is removed.
     ///
     /// ```
     /// let rows = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 4.0]]).unbind(0)?;
@@ -319,8 +322,8 @@ impl<T: Element> Tensor<T> {
         (0..self.shape()[a]).map(|i| self.select(axis, i)).collect()
     }
 
-    /// The whole tensor side by side `times[i]` times along axis `i`; with more entries than axes, leading axes of size 1 are added
-    /// first, as in PyTorch's `repeat`.
+    /// The tensor repeated `times[i]` times along axis `i`. If there are more entries than axes, leading axes of size 1
+    /// are added first, as in PyTorch's `repeat`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -339,7 +342,7 @@ impl<T: Element> Tensor<T> {
                 format!("expected at least {} factors for shape {shape}, found {}", shape.len(), times.len());
             return Err(Error::argument(OP, detail));
         };
-        // [a, b] is seen as [1, a, 1, b], expanded to [m, a, n, b], and taken as [m a, n b].
+        // [a, b] is viewed as [1, a, 1, b], expanded to [m, a, n, b], and reshaped to [m a, n b].
         let (mut split, mut wide, mut merged) = (Vec::new(), Vec::new(), Vec::new());
         for (i, &m) in times.iter().enumerate() {
             let n = if i < lead { 1 } else { shape[i - lead] };
@@ -351,8 +354,8 @@ impl<T: Element> Tensor<T> {
         self.reshape(split)?.expand(wide).map_err(|e| e.in_op(OP))?.reshape(merged)
     }
 
-    /// The whole tensor side by side `times[i]` times along axis `i`, as [`repeat`](Tensor::repeat), but with fewer entries than axes
-    /// the first axes are not repeated, as in NumPy.
+    /// The tensor repeated `times[i]` times along axis `i`, like [`repeat`](Tensor::repeat); but if there are fewer
+    /// entries than axes, the first axes are not repeated, as in NumPy.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -369,7 +372,7 @@ impl<T: Element> Tensor<T> {
         self.repeat(&all).map_err(|e| e.in_op("tile"))
     }
 
-    /// Every slice along an axis `times` times in a row.
+    /// Every slice along an axis, repeated `times` times in a row.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([1.0, 2.0]).repeat_interleave(0, 3)?;
@@ -390,8 +393,8 @@ impl<T: Element> Tensor<T> {
         self.unsqueeze(a as isize + 1)?.expand(wide).map_err(|e| e.in_op(OP))?.reshape(shape)
     }
 
-    /// The tensor turned by `k` quarters in the plane of two axes, from the first axis towards the second; a negative `k` turns back.
-    /// Nothing is copied.
+    /// The tensor rotated by `k` quarter turns in the plane of two axes, from the first axis towards the second; a
+    /// negative `k` rotates back. Nothing is copied.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -413,7 +416,8 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`, without copying; empty if the diagonal lies outside.
+    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`, without copying; empty if the diagonal is
+    /// outside.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
@@ -442,7 +446,7 @@ impl<T: Element> Tensor<T> {
         Ok(part.with_layout(layout))
     }
 
-    /// The elements where the mask, which broadcasts together with the tensor, is true, in row-major order, as `[n]`.
+    /// The elements where the mask is true, in row-major order, as `[n]`. The mask and the tensor broadcast together.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([1.0, -2.0, 3.0]);
@@ -463,7 +467,8 @@ impl<T: Element> Tensor<T> {
 }
 
 impl<T: crate::Float> Tensor<T> {
-    /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) stays where j ≤ i + offset.
+    /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) is kept where j ≤ i +
+    /// offset.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -478,7 +483,8 @@ impl<T: crate::Float> Tensor<T> {
         self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
     }
 
-    /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) stays where j ≥ i + offset.
+    /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) is kept where j ≥ i +
+    /// offset.
     ///
     /// # Errors
     /// If there are fewer than two axes.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Deref;
 
-/// The sizes of a tensor's axes, outermost first. The empty shape is a scalar's.
+/// The sizes of a tensor's axes, outermost first. A scalar has the empty shape.
 ///
 /// ```
 /// let s = wengert_ops::Shape::from([2, 3]);
@@ -20,8 +20,8 @@ impl Shape {
         Shape(SmallVec::new())
     }
 
-    /// The number of elements. Shapes that tensors carry have been checked; where the number does not fit a `usize`, it
-    /// is the largest one.
+    /// The number of elements. It fits a `usize` for the shape of a tensor, which has been checked; where it does not
+    /// fit, this is `usize::MAX`.
     #[inline]
     pub fn numel(&self) -> usize {
         self.0.iter().fold(1, |n, &d| n.saturating_mul(d))
@@ -29,7 +29,7 @@ impl Shape {
 
     /// The number of elements, or `None` where it does not fit in memory.
     pub fn checked_numel(&self) -> Option<usize> {
-        // Beside an empty axis too: a reduction over that leaves the others.
+        // Sizes of 0 are left out: a reduction over an empty axis leaves the others.
         let n = self.0.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d))?;
         Some(if self.0.contains(&0) { 0 } else { n }).filter(|_| n < 1 << 36)
     }
@@ -111,15 +111,15 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
     }
 }
 
-/// Something that names a shape: a [`Shape`], or an array, slice or vector of sizes.
+/// Something that specifies a shape: a [`Shape`], or an array, slice or vector of sizes.
 ///
-/// Signed sizes may hold one `-1`, which stands for whatever makes the element count come out right where a call
-/// allows that (`reshape`).
+/// Signed sizes may contain one `-1` where a call allows it (`reshape`): that size is inferred from the number of
+/// elements.
 pub trait ToShape {
-    /// The sizes, -1 standing for the one to infer.
+    /// The sizes; -1 marks the one to infer.
     fn sizes(&self) -> SmallVec<[isize; 4]>;
 
-    /// The shape for a new tensor, refused if a size is negative or the element count does not fit in memory.
+    /// The shape of a new tensor; an error if a size is negative or the element count does not fit in memory.
     fn to_shape(&self, op: &'static str) -> Result<Shape> {
         let sizes = self.sizes();
         let shape: Shape = sizes
@@ -152,18 +152,18 @@ pub trait ToShape {
                 }
                 Err(_) if d == -1 && hole.is_none() => hole = Some(i),
                 Err(_) if d == -1 => return Err(refused("only one size can be inferred".to_owned())),
-                Err(_) => return Err(refused(format!("{d} is no size"))),
+                Err(_) => return Err(refused(format!("{d} is not a size"))),
             }
         }
         let filled = match hole {
             Some(_) if rest == 0 => {
-                return Err(refused("beside a size of 0 any number would do for -1".to_owned()));
+                return Err(refused("-1 cannot be inferred next to a size of 0".to_owned()));
             }
             Some(_) if !numel.is_multiple_of(rest) => {
                 return Err(refused(format!("{numel} is not a multiple of {rest}")));
             }
             Some(_) => numel / rest,
-            None if rest != numel => return Err(refused(format!("that has {rest}"))),
+            None if rest != numel => return Err(refused(format!("the new shape has {rest}"))),
             None => 0,
         };
         let filled = |(i, &d): (usize, &isize)| if Some(i) == hole { filled } else { d as usize };
@@ -189,7 +189,7 @@ macro_rules! to_shape {
     ($($t:ty)*) => {$(
         impl ToShape for [$t] {
             fn sizes(&self) -> SmallVec<[isize; 4]> {
-                // A size that isize cannot hold is refused later, as any negative one.
+                // A size that `isize` cannot hold becomes negative, and is refused later.
                 self.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MIN)).collect()
             }
         }
@@ -219,12 +219,12 @@ impl<S: ToShape + ?Sized> ToShape for &S {
     }
 }
 
-/// Something that names axes: one axis, or an array, slice or vector of them. Negative axes count from the last.
+/// Something that specifies axes: one axis, or an array, slice or vector of them. Negative axes count from the last.
 pub trait Axes {
-    /// The axes as they were written.
+    /// The axes as given.
     fn list(&self) -> SmallVec<[isize; 4]>;
 
-    /// The axes counted from the first, sorted; refused if out of range for `rank` or named twice.
+    /// The axes counted from the first, sorted; an error if one is out of range for `rank` or named twice.
     fn resolve(&self, op: &'static str, rank: usize) -> Result<SmallVec<[usize; 4]>> {
         let mut axes = SmallVec::new();
         for a in self.list() {
@@ -291,7 +291,7 @@ pub fn normalize_axis(op: &'static str, axis: isize, rank: usize) -> Result<usiz
     }
 }
 
-/// The shape that two shapes broadcast to: aligned at the last axis, sizes equal or one of them 1.
+/// The shape that two shapes broadcast to. Axes are aligned at the last; sizes must be equal, or one of them 1.
 pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape> {
     if a == b {
         return Ok(a.clone());
@@ -323,7 +323,7 @@ pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape>
     }
 }
 
-/// Where the elements of a tensor lie in its buffer: element `i` is at `offset + Σ i_k · strides_k`.
+/// The memory layout of a tensor: element `i` is at `offset + Σ i_k · strides_k` of its buffer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
     pub(crate) shape: Shape,
@@ -344,7 +344,7 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
-    /// Whether the elements lie in row-major order without gaps.
+    /// Whether the elements are stored in row-major order without gaps.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
         let mut step = 1isize;
@@ -352,7 +352,7 @@ impl Layout {
             let d = self.shape[i];
             if d != 1 {
                 if self.strides[i] != step {
-                    // Without elements any order is row-major.
+                    // Without elements, every layout is row-major.
                     return self.shape.contains(&0);
                 }
                 if d == 0 {
@@ -364,7 +364,7 @@ impl Layout {
         true
     }
 
-    /// The layout seen as `shape`, which this one broadcasts to (repeated axes get stride zero).
+    /// The layout as `shape`, to which it must broadcast; repeated axes get stride zero.
     pub(crate) fn broadcast(&self, shape: &Shape) -> Layout {
         let lead = shape.len() - self.shape.len();
         let strides = (0..shape.len())
@@ -379,7 +379,7 @@ impl Layout {
         Layout { shape: shape.clone(), strides, offset: self.offset }
     }
 
-    /// The same elements in the same order over as few axes as possible: (size, stride) from the outermost.
+    /// The same elements in the same order over the fewest possible axes: (size, stride), outermost first.
     pub(crate) fn collapsed(&self) -> SmallVec<[(usize, isize); 4]> {
         let mut out: SmallVec<[(usize, isize); 4]> = SmallVec::new();
         for (&d, &s) in self.shape.iter().zip(&self.strides) {

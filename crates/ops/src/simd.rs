@@ -1,12 +1,13 @@
-//! Run-time choice of the instruction set.
+//! Choice of the instruction set at run time.
 //!
-//! A loop handed to `dispatch` is compiled once for each instruction set that pulp knows. Everything between here
-//! and the loop's body has to be `#[inline(always)]`, or the body is silently compiled for the baseline.
+//! A loop that is passed to `dispatch` is compiled once for each instruction set that pulp supports. Every function
+//! between `dispatch` and the loop's body must be `#[inline(always)]`; otherwise the body is silently compiled for the
+//! baseline.
 
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::sync::OnceLock;
 
-/// Runs `f` compiled for the best instruction set of this machine.
+/// Runs `f`, compiled for the best instruction set of this machine.
 #[inline(always)]
 pub(crate) fn dispatch<F: NullaryFnOnce>(f: F) -> F::Output {
     struct Adapter<F>(F);
@@ -20,29 +21,29 @@ pub(crate) fn dispatch<F: NullaryFnOnce>(f: F) -> F::Output {
     dispatch_simd(Adapter(f))
 }
 
-/// As [`dispatch`], for a kernel that names vectors.
+/// Like [`dispatch`], for a kernel that uses vector types.
 #[inline(always)]
 pub(crate) fn dispatch_simd<F: WithSimd>(f: F) -> F::Output {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     ARCH.get_or_init(Arch::new).dispatch(f)
 }
 
-/// The vectors of an element type, for kernels that hold them in registers by name.
+/// The vector type of an element type, for kernels that hold vectors in registers.
 #[doc(hidden)]
 pub trait Vector: Copy + 'static {
-    /// As many elements as a register holds.
+    /// A vector: the elements that fit a register.
     type V<S: Simd>: Copy;
     /// The number of elements in a vector.
     fn width<S: Simd>() -> usize;
-    /// Every lane the same.
+    /// A vector with `v` in every lane.
     fn splat<S: Simd>(simd: S, v: Self) -> Self::V<S>;
-    /// `a b + c`, with one rounding where the machine has such an instruction.
+    /// `a b + c`, with one rounding where the machine has an instruction for it.
     fn fma<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
     /// The sum of the lanes.
     fn total<S: Simd>(simd: S, v: Self::V<S>) -> Self;
-    /// A slice as vectors, without the rest that does not fill one.
+    /// A slice as vectors, without the remainder that does not fill one.
     fn vectors<S: Simd>(v: &[Self]) -> &[Self::V<S>];
-    /// A slice as vectors to be written, without the rest that does not fill one.
+    /// A slice as vectors to be written, without the remainder that does not fill one.
     fn vectors_mut<S: Simd>(v: &mut [Self]) -> &mut [Self::V<S>];
 }
 
@@ -82,8 +83,9 @@ vector!(f64, f64s, F64_LANES, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_si
 
 /// Runs a few lines of arithmetic with the instructions that [`math`](crate::math) is written for.
 ///
-/// Where the program as a whole is compiled for them (`-C target-cpu=native`) this is a plain call, inlined. Otherwise it
-/// is a call through a pointer, some two nanoseconds, but without it every fused multiply-add would be a function call.
+/// Where the whole program is compiled for them (`-C target-cpu=native`), this is a plain, inlined call. Otherwise it
+/// is a call through a pointer, which takes about two nanoseconds; without it, every fused multiply-add would be a
+/// function call.
 ///
 /// ```
 /// let y = wengert_ops::simd::with_fma(|| wengert_ops::math::double::exp(1.0));

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// An n-dimensional array of `T` on the CPU.
 ///
-/// Cloning shares the buffer; writing ([`data_mut`](Tensor::data_mut)) copies first if it is shared. Views
-/// (transposed, sliced, broadcast) share too. See the crate's page for an example.
+/// Cloning shares the buffer; writing ([`data_mut`](Tensor::data_mut)) copies it first if it is shared. Views
+/// (transposed, sliced, broadcast) share it too. The crate's page has an example.
 #[derive(Clone)]
 pub struct Tensor<T: Element> {
     pub(crate) buf: Arc<Buffer<T>>,
@@ -31,13 +31,13 @@ impl<T: Element> Tensor<T> {
     /// A tensor of the given shape from its elements in row-major order.
     ///
     /// # Errors
-    /// If the shape does not hold exactly that many elements.
+    /// If the number of elements is not that of the shape.
     #[doc(alias = "tensor")]
     pub fn from_vec(values: Vec<T>, shape: impl ToShape) -> Result<Self> {
         Self::from_slice(&values, shape)
     }
 
-    /// As [`from_vec`](Tensor::from_vec), copying a slice.
+    /// Like [`from_vec`](Tensor::from_vec), copying a slice.
     #[doc(alias = "as_tensor")]
     #[doc(alias = "asarray")]
     #[doc(alias = "frombuffer")]
@@ -71,7 +71,7 @@ impl<T: Element> Tensor<T> {
         Ok(Self::from_buffer(Buffer::filled(shape.numel(), value), shape))
     }
 
-    /// A tensor of equal values, of a shape that some tensor already has.
+    /// A tensor of equal values, in the shape of `like`.
     pub fn full_like<U: Element>(like: &Tensor<U>, value: T) -> Self {
         Self::from_buffer(Buffer::filled(like.numel(), value), like.shape().clone())
     }
@@ -101,24 +101,24 @@ impl<T: Element> Tensor<T> {
         T::DTYPE
     }
 
-    /// How the elements lie in the buffer.
+    /// The memory layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The distance in elements between neighbours along each axis.
+    /// The distance between adjacent positions of each axis, in elements.
     #[doc(alias = "stride")]
     pub fn strides(&self) -> &[isize] {
         &self.layout.strides
     }
 
-    /// Whether the elements lie in row-major order without gaps.
+    /// Whether the elements are stored in row-major order without gaps.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
         self.layout.is_contiguous()
     }
 
-    /// The elements in row-major order, if they lie that way.
+    /// The elements in row-major order, or `None` if they are not stored that way.
     #[doc(alias = "numpy")]
     #[inline]
     pub fn as_slice(&self) -> Option<&[T]> {
@@ -130,7 +130,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// A tensor with the same elements that lies in row-major order: itself if it does already.
+    /// A contiguous tensor with the same elements: this tensor if it is contiguous already.
     pub fn contiguous(&self) -> Self {
         if self.is_contiguous() {
             self.clone()
@@ -148,7 +148,8 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The elements, to be changed in place. A buffer that is shared, or seen through a view, is copied first.
+    /// The elements, to be changed in place. The buffer is copied first if it is shared, or if this tensor is a view of
+    /// it.
     pub fn data_mut(&mut self) -> &mut [T] {
         let whole = self.is_contiguous() && self.layout.offset == 0 && self.buf.len() == self.numel();
         if !whole || Arc::get_mut(&mut self.buf).is_none() {
@@ -167,18 +168,18 @@ impl<T: Element> Tensor<T> {
         Arc::ptr_eq(&self.buf, &o.buf)
     }
 
-    /// Where the buffer lies: equal for tensors that share one.
+    /// The address of the buffer: equal for tensors that share one.
     #[doc(alias = "data_ptr")]
     pub fn buffer_address(&self) -> usize {
         Arc::as_ptr(&self.buf) as usize
     }
 
-    /// How many tensors share the buffer, this one included.
+    /// The number of tensors that share the buffer, including this one.
     pub fn buffer_owners(&self) -> usize {
         Arc::strong_count(&self.buf)
     }
 
-    /// The number of elements of the whole buffer, which a view may show in part.
+    /// The number of elements of the whole buffer, of which a view may show a part.
     pub fn buffer_len(&self) -> usize {
         self.buf.len()
     }
@@ -186,7 +187,7 @@ impl<T: Element> Tensor<T> {
     /// The only element.
     ///
     /// # Errors
-    /// If there are more elements or none.
+    /// If there is not exactly one element.
     pub fn item(&self) -> Result<T> {
         if self.numel() == 1 {
             Ok(self.buf[self.layout.offset])
@@ -213,7 +214,7 @@ impl<T: Float> Tensor<T> {
     /// A tensor of zeros.
     ///
     /// # Panics
-    /// If a size is negative or the element count does not fit in memory: for shapes that come from outside, use
+    /// If a size is negative or the element count does not fit in memory. For shapes from outside the program, use
     /// [`try_full`](Tensor::try_full).
     pub fn zeros(shape: impl ToShape) -> Self {
         Self::try_full(shape, T::ZERO).unwrap_or_else(|e| panic!("{e}"))
@@ -224,8 +225,8 @@ impl<T: Float> Tensor<T> {
         Self::try_full(shape, T::ONE).unwrap_or_else(|e| panic!("{e}"))
     }
 
-    /// A tensor of equal values. Panics as [`zeros`](Tensor::zeros) does; [`try_full`](Tensor::try_full) does not, and is for every
-    /// element type.
+    /// A tensor of equal values. Panics as [`zeros`](Tensor::zeros) does; [`try_full`](Tensor::try_full) does not, and
+    /// accepts every element type.
     ///
     /// ```
     /// assert_eq!(wengert_ops::Tensor::<f32>::full([2], 0.5).to_vec(), [0.5, 0.5]);
@@ -237,8 +238,8 @@ impl<T: Float> Tensor<T> {
 
     /// The values `start, start + step, …` before `end`, as in PyTorch and NumPy.
     ///
-    /// Rounding decides whether a value that should be `end` is still before it: with steps that are not whole, say the number of
-    /// values by [`linspace`](Tensor::linspace) or [`steps`](Tensor::steps).
+    /// Rounding decides whether a value that should be `end` is still before it. With fractional steps, give the number
+    /// of values, to [`linspace`](Tensor::linspace) or [`steps`](Tensor::steps).
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -251,7 +252,7 @@ impl<T: Float> Tensor<T> {
     /// If the step is 0 or leads away from `end`, a number is not finite, or the values do not fit in memory.
     pub fn arange(start: f64, end: f64, step: f64) -> Result<Self> {
         let n = ((end - start) / step).ceil();
-        // Of NaN no comparison holds.
+        // No comparison with NaN holds.
         if !(n >= 0.0 && step.abs() > 0.0 && start.is_finite() && end.is_finite() && step.is_finite()) {
             let detail =
                 format!("expected finite numbers and a step from {start} towards {end}, found step {step}");
@@ -274,7 +275,7 @@ impl<T: Float> Tensor<T> {
     pub fn linspace(start: f64, end: f64, n: usize) -> Result<Self> {
         let shape = [n].to_shape("linspace")?;
         let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
-        // From whichever end is nearer, so that both are exact.
+        // From the nearer end, so that both ends are exact.
         let value = |i: usize| {
             if i < n.div_ceil(2) { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 }
         };
@@ -283,7 +284,7 @@ impl<T: Float> Tensor<T> {
         Ok(Self::from_buffer(b, shape))
     }
 
-    /// `start, start + step, …`: `n` values in a row.
+    /// `n` values: `start, start + step, …`.
     ///
     /// ```
     /// assert_eq!(wengert_ops::Tensor::<f64>::steps(1.0, 0.5, 3).to_vec(), [1.0, 1.5, 2.0]);
@@ -361,7 +362,7 @@ impl<T: Element> From<Vec<T>> for Tensor<T> {
     }
 }
 
-/// Equal shapes and equal elements, whatever the layouts.
+/// Tensors are equal if their shapes and elements are, in any layout.
 impl<T: Element> PartialEq for Tensor<T> {
     fn eq(&self, o: &Self) -> bool {
         self.shape() == o.shape()
@@ -372,10 +373,10 @@ impl<T: Element> PartialEq for Tensor<T> {
     }
 }
 
-/// What can stand where a plain tensor is wanted: a tensor, a reference to one, a number, or the result of an
-/// operation (whose error is passed on).
+/// An argument where a plain tensor is expected: a tensor, a reference to one, a number, or the result of an operation
+/// (whose error is passed on).
 pub trait IntoTensor<T: Element> {
-    /// The tensor, or the error that stands in its place.
+    /// The tensor, or the error in its place.
     fn into_tensor(self) -> Result<Tensor<T>>;
 }
 

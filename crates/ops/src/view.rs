@@ -6,7 +6,7 @@ use crate::shape::{Axes, Layout, Shape, ToShape, normalize_axis};
 use crate::tensor::Tensor;
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo};
 
-/// Which positions of one axis to take: a range, or a range with a step, which may be negative.
+/// The positions to take of one axis: a range, with an optional step that may be negative.
 ///
 /// `start` and `end` may be negative to count from the end, and are clamped to the axis, as in NumPy.
 ///
@@ -25,7 +25,7 @@ pub struct Slice {
 }
 
 impl std::fmt::Display for Slice {
-    /// As Rust writes a range, and the step if it is not 1.
+    /// The range in Rust's syntax, followed by the step if it is not 1.
     ///
     /// ```
     /// use wengert_ops::Slice;
@@ -137,7 +137,7 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(layout))
     }
 
-    /// Two axes exchanged.
+    /// The tensor with two axes exchanged.
     ///
     /// # Errors
     /// If an axis is out of range.
@@ -150,7 +150,7 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(layout))
     }
 
-    /// Some positions of one axis.
+    /// The given positions of one axis.
     ///
     /// # Errors
     /// If the axis is out of range or the step is zero.
@@ -160,7 +160,7 @@ impl<T: Element> Tensor<T> {
         let mut layout = self.layout.clone();
         let stride = layout.strides[axis];
         layout.shape.dims_mut()[axis] = count;
-        // A step beyond the axis leaves at most one position, whose stride is never used.
+        // A step larger than the axis leaves at most one position, whose stride is never used.
         layout.strides[axis] = if count > 1 { stride * step } else { stride };
         if layout.shape.numel() > 0 {
             layout.offset = layout.offset.wrapping_add_signed(start as isize * stride);
@@ -168,7 +168,7 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(layout))
     }
 
-    /// One position of an axis, which is removed.
+    /// The slice at one position of an axis; the axis is removed.
     ///
     /// # Errors
     /// If the axis or the position is out of range.
@@ -183,7 +183,7 @@ impl<T: Element> Tensor<T> {
         self.slice(axis as isize, position..position + 1)?.squeeze(axis as isize)
     }
 
-    /// The tensor repeated, without copying, to a shape that it broadcasts to. -1 keeps the size of an axis.
+    /// The tensor broadcast to a shape, without copying. -1 keeps the size of an axis.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0], [2.0]]);
@@ -192,7 +192,7 @@ impl<T: Element> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not broadcast that way, or a new axis has size -1.
+    /// If the tensor does not broadcast to the shape, or a new axis has size -1.
     #[doc(alias = "broadcast_to")]
     pub fn expand(&self, shape: impl ToShape) -> Result<Self> {
         let mut sizes = shape.sizes();
@@ -215,8 +215,8 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(self.layout.broadcast(&to)))
     }
 
-    /// The same elements under another shape: a view where the layout allows it, else a copy. One size may be
-    /// -1.
+    /// The same elements in another shape: a view where the memory layout allows it, otherwise a copy. One size may be
+    /// -1; it is inferred.
     ///
     /// # Errors
     /// If the element counts differ.
@@ -231,7 +231,7 @@ impl<T: Element> Tensor<T> {
         })
     }
 
-    /// As [`reshape`](Tensor::reshape), but never a copy.
+    /// Like [`reshape`](Tensor::reshape), but never copies.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -242,15 +242,14 @@ impl<T: Element> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the element counts differ, or the elements lie so that the shape cannot be had without copying
-    /// them.
+    /// If the element counts differ, or the memory layout does not allow the shape without a copy.
     pub fn view(&self, shape: impl ToShape) -> Result<Self> {
         let to = shape.infer("view", self.shape())?;
         match reshape_layout(&self.layout, &to) {
             Some(layout) => Ok(self.with_layout(layout)),
             None => {
                 let detail = format!(
-                    "shape {} with strides {:?} cannot be seen as {to} without a copy; reshape() makes one",
+                    "shape {} with strides {:?} cannot be viewed as {to} without a copy; reshape() makes one",
                     self.shape(),
                     self.strides()
                 );
@@ -259,9 +258,9 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// Windows of `size` neighbours along an axis, every `step` places: the axis becomes that of the windows,
-    /// and a new last axis is that within a window. What is left over at the end is not in any window.
-    /// Nothing is copied, so overlapping windows share their elements.
+    /// Windows of `size` adjacent elements along an axis, one every `step` positions. The axis becomes the axis of
+    /// windows, and a new last axis holds the elements of a window. Elements at the end that do not fill a window are
+    /// left out. Nothing is copied, so overlapping windows share their elements.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -301,7 +300,7 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// An axis of size one inserted before `axis` (at the end for `rank` or -1).
+    /// The tensor with an axis of size one inserted before `axis` (at the end for `rank` or -1).
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -313,7 +312,7 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(layout))
     }
 
-    /// Axes of size one removed.
+    /// The tensor without the given axes, which must have size one.
     ///
     /// # Errors
     /// If an axis is out of range or its size is not one.
@@ -333,14 +332,14 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// The strides under which the same elements in the same order have shape `to`, if there are any.
+/// The layout in which the same elements in the same order have shape `to`, if there is one.
 fn reshape_layout(from: &Layout, to: &Shape) -> Option<Layout> {
     if from.is_contiguous() {
         return Some(Layout { offset: from.offset, ..Layout::contiguous(to.clone()) });
     }
     let mut groups = from.collapsed().into_iter();
     let mut layout = Layout { offset: from.offset, ..Layout::contiguous(to.clone()) };
-    // Each collapsed group must be made of whole axes of the new shape.
+    // Each collapsed group must consist of whole axes of the new shape.
     let (mut left, mut stride) = (1usize, 1isize);
     for (i, &d) in to.iter().enumerate() {
         if d == 1 {

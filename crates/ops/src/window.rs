@@ -1,8 +1,8 @@
 //! How a kernel moves over the spatial axes of its input: the options of convolutions and pools.
 
-/// One number for each of `D` spatial axes: a number stands for all of them.
+/// One number for each of `D` spatial axes; a single number applies to all of them.
 pub trait PerAxis<const D: usize> {
-    /// The number of each axis.
+    /// The number for each axis.
     fn per_axis(self) -> [usize; D];
 }
 
@@ -18,13 +18,13 @@ impl<const D: usize> PerAxis<D> for [usize; D] {
     }
 }
 
-/// Zeros around the input of a convolution.
+/// The zero padding of a convolution's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Padding<const D: usize> {
-    /// For each axis, so many on either side.
+    /// The number of zeros on either side, for each axis.
     Each([usize; D]),
-    /// As many as make the output as long as the input, one more at the end where the number is odd; for
+    /// The number of zeros that makes the output as long as the input; if it is odd, the end gets one more. Requires
     /// stride 1.
     Same,
 }
@@ -39,13 +39,13 @@ pub enum Padding<const D: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvOptions<const D: usize> {
-    /// The distance between neighbouring places of the kernel.
+    /// The distance between adjacent positions of the kernel.
     pub stride: [usize; D],
-    /// Zeros around the input.
+    /// The zero padding of the input.
     pub padding: Padding<D>,
-    /// The distance between neighbouring elements of the kernel.
+    /// The distance between adjacent elements of the kernel.
     pub dilation: [usize; D],
-    /// In how many groups of equal size the channels are; a group of outputs sees only its group of inputs.
+    /// The number of groups of equal size that divide the channels; a group of outputs reads only its group of inputs.
     pub groups: usize,
 }
 
@@ -56,35 +56,35 @@ impl<const D: usize> Default for ConvOptions<D> {
 }
 
 impl<const D: usize> ConvOptions<D> {
-    /// With this distance between neighbouring places of the kernel.
+    /// Sets the distance between adjacent positions of the kernel.
     #[must_use]
     pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
         self.stride = stride.per_axis();
         self
     }
 
-    /// With so many zeros on either side.
+    /// Sets the number of zeros on either side.
     #[must_use]
     pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
         self.padding = Padding::Each(padding.per_axis());
         self
     }
 
-    /// With as many zeros as make the output as long as the input: [`Padding::Same`].
+    /// Pads with the number of zeros that makes the output as long as the input: [`Padding::Same`].
     #[must_use]
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
         self
     }
 
-    /// With this distance between neighbouring elements of the kernel.
+    /// Sets the distance between adjacent elements of the kernel.
     #[must_use]
     pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
         self.dilation = dilation.per_axis();
         self
     }
 
-    /// With channels in so many groups.
+    /// Sets the number of groups of channels.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
@@ -92,21 +92,21 @@ impl<const D: usize> ConvOptions<D> {
     }
 }
 
-/// Stride, padding, output padding, dilation and groups of a transposed convolution over `D` axes: 1, 0, 0,
-/// 1 and 1 by default. They are those of the convolution whose adjoint it is.
+/// Stride, padding, output padding, dilation and groups of a transposed convolution over `D` axes: 1, 0, 0, 1 and 1 by
+/// default. They are the options of the convolution of which it is the adjoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvTransposeOptions<const D: usize> {
-    /// The distance between the places at which neighbouring inputs put the kernel.
+    /// The distance between the positions at which adjacent inputs place the kernel.
     pub stride: [usize; D],
-    /// How much is cut from the result on either side.
+    /// The number of elements cut from the result on either side.
     pub padding: [usize; D],
-    /// How much is added to the result at its end: which of several inputs of the convolution, all with the
-    /// same output size, is meant. Below the stride.
+    /// The number of elements added at the end of the result; must be below the stride. Inputs of several sizes can
+    /// give the convolution's output the same size; this selects one of the sizes.
     pub output_padding: [usize; D],
-    /// The distance between neighbouring elements of the kernel.
+    /// The distance between adjacent elements of the kernel.
     pub dilation: [usize; D],
-    /// In how many groups of equal size the channels are.
+    /// The number of groups of equal size that divide the channels.
     pub groups: usize,
 }
 
@@ -123,35 +123,35 @@ impl<const D: usize> Default for ConvTransposeOptions<D> {
 }
 
 impl<const D: usize> ConvTransposeOptions<D> {
-    /// With this distance between the places at which neighbouring inputs put the kernel.
+    /// Sets the distance between the positions at which adjacent inputs place the kernel.
     #[must_use]
     pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
         self.stride = stride.per_axis();
         self
     }
 
-    /// With so much cut from the result on either side.
+    /// Sets the number of elements cut from the result on either side.
     #[must_use]
     pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
         self.padding = padding.per_axis();
         self
     }
 
-    /// With so much added to the result at its end.
+    /// Sets the number of elements added at the end of the result.
     #[must_use]
     pub fn output_padding(mut self, output_padding: impl PerAxis<D>) -> Self {
         self.output_padding = output_padding.per_axis();
         self
     }
 
-    /// With this distance between neighbouring elements of the kernel.
+    /// Sets the distance between adjacent elements of the kernel.
     #[must_use]
     pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
         self.dilation = dilation.per_axis();
         self
     }
 
-    /// With channels in so many groups.
+    /// Sets the number of groups of channels.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
@@ -159,8 +159,8 @@ impl<const D: usize> ConvTransposeOptions<D> {
     }
 }
 
-/// A window that moves over `D` axes, for pools and patches: its stride is its size, its padding 0 and its
-/// dilation 1 by default. A number, or one for each axis, is a window.
+/// A window that moves over `D` axes, for pools and patches. By default, its stride is its size, its padding 0 and its
+/// dilation 1. A number, or one for each axis, converts to a window.
 ///
 /// ```
 /// use wengert_ops::Window;
@@ -171,15 +171,15 @@ impl<const D: usize> ConvTransposeOptions<D> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Window<const D: usize> {
-    /// How many elements it has along each axis.
+    /// The number of elements along each axis.
     pub size: [usize; D],
-    /// The distance between neighbouring places.
+    /// The distance between adjacent positions of the window.
     pub stride: [usize; D],
-    /// Places around the input.
+    /// The number of padding positions on either side of the input.
     pub padding: [usize; D],
-    /// The distance between neighbouring elements.
+    /// The distance between adjacent elements of the window.
     pub dilation: [usize; D],
-    /// Whether a last window that reaches over the end counts too, as long as it begins inside.
+    /// Whether a last window that reaches beyond the end counts too, if it begins inside.
     pub ceil: bool,
 }
 
@@ -190,28 +190,28 @@ impl<const D: usize> Window<D> {
         Window { size, stride: size, padding: [0; D], dilation: [1; D], ceil: false }
     }
 
-    /// With this distance between neighbouring places.
+    /// Sets the distance between adjacent positions of the window.
     #[must_use]
     pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
         self.stride = stride.per_axis();
         self
     }
 
-    /// With so many places around the input.
+    /// Sets the number of padding positions on either side of the input.
     #[must_use]
     pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
         self.padding = padding.per_axis();
         self
     }
 
-    /// With this distance between neighbouring elements.
+    /// Sets the distance between adjacent elements of the window.
     #[must_use]
     pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
         self.dilation = dilation.per_axis();
         self
     }
 
-    /// With a last window that may reach over the end.
+    /// Allows a last window that reaches beyond the end.
     #[must_use]
     pub fn ceil(mut self) -> Self {
         self.ceil = true;
@@ -225,15 +225,15 @@ impl<const D: usize, P: PerAxis<D>> From<P> for Window<D> {
     }
 }
 
-/// By what an average over a window divides.
+/// The divisor of an average over a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AvgDivisor {
-    /// The elements of the window, padding included.
+    /// The number of elements of the window, padding included.
     #[default]
     Window,
-    /// The elements of the window that lie inside the input.
+    /// The number of elements of the window that are inside the input.
     Inside,
-    /// A number.
+    /// The given number.
     Of(usize),
 }
 
@@ -246,9 +246,9 @@ pub enum AvgDivisor {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Resize<const D: usize> {
-    /// So many elements along each axis.
+    /// The number of elements along each axis.
     To([usize; D]),
-    /// So many times the elements of each axis, rounded down.
+    /// The factor of the number of elements along each axis; the product is rounded down.
     By([f64; D]),
 }
 
@@ -265,13 +265,12 @@ impl<const D: usize> From<[usize; D]> for Resize<D> {
     }
 }
 
-/// Which points of input and output lie on each other when a plane is resampled.
+/// Which points of input and output coincide when a plane is resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AlignCorners {
-    /// The outer edges of the first and last elements, elements being areas (`align_corners=False`
-    /// elsewhere).
+    /// The outer edges of the first and last elements, elements being areas (PyTorch's `align_corners=False`).
     #[default]
     Edges,
-    /// The centres of the first and last elements (`align_corners=True` elsewhere).
+    /// The centres of the first and last elements (PyTorch's `align_corners=True`).
     Centres,
 }
