@@ -10,9 +10,9 @@ fn unit(y: f64) -> f64 {
     2f64.powi(exponent.clamp(-126, 127) - 23)
 }
 
-/// Asserts that `f` is within `bound` units in the last place of `reference` over a sample of all bit
-/// patterns that takes in every exponent, both signs, NaN, subnormals and the thresholds of overflow and
-/// underflow, but not what `skip` rejects.
+/// Asserts that `f` is within `bound` units in the last place of `reference` over a sample of all bit patterns. The
+/// sample includes every exponent, both signs, NaN, subnormals and the thresholds of overflow and underflow, but not
+/// what `skip` rejects.
 fn sweep(name: &str, bound: f64, f: fn(f32) -> f32, reference: fn(f64) -> f64, skip: fn(f32) -> bool) {
     for bits in (0..=u32::MAX).step_by(997) {
         let x = f32::from_bits(bits);
@@ -95,7 +95,7 @@ fn check(name: &str, bound: f64, f: fn(f64) -> f64, table: &str) {
         let fields: Vec<&str> = line.split(' ').collect();
         let x = f64::from_bits(hex(fields[0], 16));
         let expected = hex(fields[1], 16);
-        // What the exact value exceeds the rounded one by, in units in the last place away from zero.
+        // The excess of the exact value over the rounded one, in units in the last place away from zero.
         let excess = f64::from(hex(fields[2], 2) as u8 as i8) / 128.0;
         let excess = if f64::from_bits(expected).is_sign_negative() { -excess } else { excess };
         let y = f(x);
@@ -237,7 +237,7 @@ macro_rules! specials {
 specials!(single_specials, single, f32);
 specials!(double_specials, double, f64);
 
-/// The tail of the logistic function is that of the exponential, down through the subnormals.
+/// The tail of the logistic function is that of the exponential, including the subnormals.
 #[test]
 fn sigmoid_keeps_its_tail() {
     for x in [-80.0f32, -87.0, -95.0, -103.0] {

@@ -1,14 +1,13 @@
 //! Elementary functions of `f64`, written so that a plain loop over a slice vectorises.
 //!
-//! Every function is straight-line code: no tables, no branches (each `if` is a select between two values
-//! that are both computed), and of the library functions only the ones that are one instruction. They are
-//! meant to be inlined into a loop compiled with FMA; without it `mul_add` is a call, and the results are the
-//! same but slow.
+//! Every function is straight-line code: no tables and no branches (each `if` is a select between two values that are
+//! both computed), and of the library functions only those that are a single instruction. They are meant to be inlined
+//! into a loop compiled with FMA; without it `mul_add` is a call, and the results are the same but slow.
 //!
 //! The coefficients are minimax polynomials found by Remez exchange and then rounded to `f64`; the script
-//! beside the tests, `tests/data/math/generate.py`, derives them. Errors are in units in the last place (ulp)
-//! of the exact result, measured against mpmath at arguments drawn over all exponents, over the main interval
-//! of each function and beside its thresholds.
+//! `tests/data/math/generate.py` derives them. Errors are in units in the last place (ulp) of the exact result,
+//! measured against mpmath at arguments drawn over all exponents, over the main interval of each function and near its
+//! thresholds.
 
 #![allow(clippy::excessive_precision)] // Coefficients are written as the generator prints them.
 
@@ -18,7 +17,7 @@ macro_rules! poly {
     ($x:expr, $c:expr, $($rest:expr),+) => { f64::mul_add(poly!($x, $($rest),+), $x, $c) };
 }
 
-/// The same with two terms taken at a time: half the latency, for the long ones.
+/// The same with two terms at a time: half the latency, for long polynomials.
 macro_rules! pairs {
     ($x:expr, $($c:expr),+) => {{ let square = $x * $x; pairs!(@ $x, square, $($c),+) }};
     (@ $x:expr, $square:expr, $c:expr) => { $c };
@@ -28,11 +27,11 @@ macro_rules! pairs {
     };
 }
 
-/// Adding and subtracting this rounds to the nearest integer, which is left in the low bits of the sum.
+/// Adding and subtracting this rounds to the nearest integer; the low bits of the sum hold that integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
-/// As [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
+/// Like [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
 const ROUND_BIASED: f64 = ROUND + 2046.0;
-/// `ln 2` to 41 bits, so that its product with any exponent is exact, and the rest of it.
+/// `ln 2` in two parts: 41 bits, whose product with any exponent is exact, and the remainder.
 const LN2_HI: f64 = 0.693147180560117703862;
 const LN2_LO: f64 = -1.72394445256148347926e-13;
 /// The bits of `sqrt(1/2)`: significands are reduced to `[sqrt(1/2), sqrt(2))`.
@@ -41,8 +40,8 @@ const ONE: u64 = 0x3ff0_0000_0000_0000;
 const FRACTION: u64 = 0x000f_ffff_ffff_ffff;
 const MAGNITUDE: u64 = 0x7fff_ffff_ffff_ffff;
 
-/// `y · 2^n`, where `t` is `n + ROUND_BIASED`, in two steps: the first product is exact, so that the result
-/// is rounded once also when it is subnormal, and `n = 1024` is allowed.
+/// `y · 2^n`, where `t` is `n + ROUND_BIASED`, in two steps: the first product is exact, so that the result is rounded
+/// only once even when it is subnormal, and `n = 1024` is allowed.
 #[inline(always)]
 fn scale(y: f64, t: f64) -> f64 {
     let w = t.to_bits();
@@ -76,7 +75,7 @@ fn exp_reduced(r: f64) -> f64 {
 /// Maximum error seen 1.01 ulp, over 400,000 arguments.
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
-    // Beyond these the result is infinite or zero; the comparisons keep a NaN.
+    // Beyond these bounds the result is infinite or zero; the comparisons keep a NaN.
     let x = if x > 710.0 { 710.0 } else { x };
     let x = if x < -746.0 { -746.0 } else { x };
     let t = x.mul_add(core::f64::consts::LOG2_E, ROUND_BIASED);
@@ -87,7 +86,7 @@ pub fn exp(x: f64) -> f64 {
 
 /// `2^x`.
 ///
-/// The integer part becomes the exponent; the rest as in [`exp`].
+/// The integer part becomes the exponent; the rest is as in [`exp`].
 ///
 /// Maximum error seen 1.05 ulp, over 400,000 arguments.
 #[inline(always)]
@@ -99,8 +98,8 @@ pub fn exp2(x: f64) -> f64 {
     scale(1.0 + exp_reduced((x - n) * core::f64::consts::LN_2), t)
 }
 
-/// `e^x - 1` for `x` in `[-40, 710]` with full relative accuracy, save that subnormal results may lose a bit
-/// and the sign of a zero is lost.
+/// `e^x - 1` for `x` in `[-40, 710]` with full relative accuracy, except that subnormal results may lose a bit and the
+/// sign of a zero is lost.
 #[inline(always)]
 fn expm1_reduced(x: f64) -> f64 {
     let t = x.mul_add(core::f64::consts::LOG2_E, ROUND);
@@ -121,7 +120,7 @@ fn expm1_reduced(x: f64) -> f64 {
         2.09619548262008506e-9
     );
     let e = (r * r).mul_add(p, r);
-    // 2^n (1 + e) - 1, by way of half of it since 2^1024 is not a number.
+    // 2^n (1 + e) - 1, computed as twice its half since 2^1024 overflows.
     let s = f64::from_bits(t.to_bits().wrapping_add(1022) << 52);
     let y = e.mul_add(s, s - 0.5);
     y + y
@@ -129,7 +128,7 @@ fn expm1_reduced(x: f64) -> f64 {
 
 /// `e^x - 1`, accurate for small `x` too.
 ///
-/// Reduced as in [`exp`]; `e^r - 1` is a polynomial of degree 12, and `2^n (1 + p) - 1` one FMA.
+/// Reduced as in [`exp`]; `e^r - 1` is a polynomial of degree 12, and `2^n (1 + p) - 1` is one FMA.
 ///
 /// Maximum error seen 1.64 ulp, over 400,000 arguments.
 #[inline(always)]
@@ -143,7 +142,7 @@ pub fn expm1(x: f64) -> f64 {
 /// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
 #[inline(always)]
 fn ln_reduced(f: f64, k: f64) -> f64 {
-    // As fdlibm: ln(1 + f) = 2 atanh(s) with s = f / (2 + f), arranged so that f itself is added last.
+    // As in fdlibm: ln(1 + f) = 2 atanh(s) with s = f / (2 + f), arranged so that f itself is added last.
     let s = f / (2.0 + f);
     let z = s * s;
     let p = pairs!(
@@ -161,8 +160,8 @@ fn ln_reduced(f: f64, k: f64) -> f64 {
     k.mul_add(LN2_HI, f + tail)
 }
 
-/// The unbiased exponent of a positive number given by its bits, as a number; there is no instruction below
-/// AVX-512 that converts 64-bit integers, so it is made the low bits of `2^52`.
+/// The unbiased exponent of a positive number, given by its bits, as a number. No instruction below AVX-512 converts
+/// 64-bit integers, so the exponent is placed in the low bits of `2^52`.
 #[inline(always)]
 fn exponent(bits: u64) -> f64 {
     f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - 4_503_599_627_371_519.0
@@ -170,8 +169,8 @@ fn exponent(bits: u64) -> f64 {
 
 /// The natural logarithm.
 ///
-/// The significand is reduced to `[sqrt(1/2), sqrt(2))`; there, fdlibm's series for `2 atanh(f / (2 + f))`,
-/// to degree 15, plus the exponent times `ln 2` in two pieces.
+/// The significand is reduced to `[sqrt(1/2), sqrt(2))`. There, fdlibm's series for `2 atanh(f / (2 + f))` is taken to
+/// degree 15; the exponent times `ln 2`, in two pieces, is added.
 ///
 /// Maximum error seen 0.80 ulp, over 333,000 arguments.
 #[inline(always)]
@@ -185,7 +184,7 @@ pub fn ln(x: f64) -> f64 {
     log_special(x, ln_reduced(f, k))
 }
 
-/// `y` where `x` is positive and finite, and the logarithm of `x` where it is not.
+/// `y` where `x` is positive and finite, otherwise the logarithm of `x`.
 #[inline(always)]
 fn log_special(x: f64, y: f64) -> f64 {
     let y = if x < f64::INFINITY { y } else { x };
@@ -195,8 +194,8 @@ fn log_special(x: f64, y: f64) -> f64 {
 
 /// `ln(1 + x)`, accurate for small `x` too.
 ///
-/// The exponent `k` is taken from the rounded `1 + x`, but `(1 + x) 2^-k - 1` is formed from `x` in one FMA,
-/// so that nothing is lost; then as [`ln`].
+/// The exponent `k` is taken from the rounded `1 + x`, but `(1 + x) 2^-k - 1` is formed from `x` in one FMA, so that
+/// nothing is lost; the rest is as in [`ln`].
 ///
 /// Maximum error seen 1.15 ulp, over 367,000 arguments.
 #[inline(always)]
@@ -204,7 +203,7 @@ pub fn ln_1p(x: f64) -> f64 {
     let u = 1.0 + x;
     let bits = u.to_bits().wrapping_add(ONE - SQRT_HALF);
     let k = exponent(bits);
-    // 2^(2-k), which is normal also for k = 1024.
+    // 2^(2-k), which is normal even for k = 1024.
     let s = f64::from_bits(0x8000_0000_0000_0000_u64.wrapping_sub(bits & !FRACTION));
     let f = (0.25 * x).mul_add(s, s.mul_add(0.25, -1.0));
     let y = log_special(u, ln_reduced(f, k));
@@ -227,7 +226,7 @@ pub fn tanh(x: f64) -> f64 {
 
 /// The logistic function, `1 / (1 + e^-x)`.
 ///
-/// From `e^-|x|`, which cannot overflow, so that the negative tail keeps its relative accuracy down to the
+/// Computed from `e^-|x|`, which cannot overflow, so that the negative tail keeps its relative accuracy down to the
 /// smallest subnormal.
 ///
 /// Maximum error seen 2.04 ulp, over 400,000 arguments.
@@ -262,8 +261,7 @@ fn erf_small(x: f64) -> f64 {
 
 /// The error function.
 ///
-/// Below 0.85 an odd polynomial of degree 23; above, `1 - e^-q(x)` where `q = -ln(erfc)` is a polynomial of
-/// degree 19.
+/// Below 0.85, an odd polynomial of degree 23; above, `1 - e^-q(x)` where `q = -ln(erfc)` is a polynomial of degree 19.
 ///
 /// Maximum error seen 0.94 ulp, over 400,000 arguments.
 #[inline(always)]
@@ -305,8 +303,8 @@ pub fn erf(x: f64) -> f64 {
 /// The complementary error function, `1 - erf(x)`, with relative accuracy in the positive tail.
 ///
 /// `e^(-x²) · t · p` with `t = 5/(5 + |x|)` and `p` a polynomial of degree 20 in `1 - 2t`, after Shepherd and
-/// Laframboise (1981); the rounding errors of `x²` and `t`, got by FMA, are put back. Below 0.8 in magnitude
-/// it is `1 - erf(x)`, and beyond -0.8 `2 - erfc(-x)`.
+/// Laframboise (1981). The rounding errors of `x²` and `t`, found by FMA, are added back. Below 0.8 in magnitude it is
+/// `1 - erf(x)`, and below -0.8 `2 - erfc(-x)`.
 ///
 /// Maximum error seen 3.40 ulp, over 400,000 arguments.
 #[inline(always)]
@@ -315,7 +313,7 @@ pub fn erfc(x: f64) -> f64 {
     let a = if a > 27.5 { 27.5 } else { a };
     let h = a * a;
     let l = a.mul_add(a, -h);
-    // t, and what it lacks of 5 / (5 + a), of which half comes from the sum.
+    // t, and what corrects it to 5 / (5 + a): the rounding errors of the sum and of the quotient.
     let d = 5.0 + a;
     let t = 5.0 / d;
     let t_low = t * (1.0 / 5.0) * (a - (d - 5.0)).mul_add(-t, d.mul_add(-t, 5.0));
@@ -359,14 +357,14 @@ const PIO2_1: f64 = core::f64::consts::FRAC_PI_2;
 const PIO2_2: f64 = 6.12323399573676603587e-17;
 const PIO2_3: f64 = -1.49738490485916983294e-33;
 
-/// Whether [`sin`] and [`cos`] are inaccurate at `x`: beyond `2^30`, where the reduction of the argument
-/// would need more bits of π, and at infinities and NaN. There, use the standard library's.
+/// Whether [`sin`] and [`cos`] are inaccurate at `x`: beyond `2^30`, where the reduction of the argument would need
+/// more bits of π, and at infinities and NaN. Use the standard library's functions there.
 #[inline(always)]
 pub fn trig_is_large(x: f64) -> bool {
     x.to_bits() & MAGNITUDE > TRIG_LARGE.to_bits()
 }
 
-/// The sine or cosine of `x`, whichever is selected by `quadrant` (0 or 1).
+/// The sine or the cosine of `x`, selected by `quadrant` (0 or 1).
 ///
 /// Cody and Waite's reduction to `|r| <= π/4`, with π/2 in three parts and FMA. The first step is exact; the
 /// rounding errors of the second are carried along.
@@ -418,7 +416,7 @@ pub fn sin(x: f64) -> f64 {
 
 /// The cosine, for arguments up to `2^30` in magnitude; see [`trig_is_large`].
 ///
-/// As [`sin`], a quarter turn on.
+/// As [`sin`], shifted by a quarter turn.
 ///
 /// Maximum error seen 1.23 ulp, over 400,000 arguments.
 #[inline(always)]

@@ -1,13 +1,12 @@
 //! Elementary functions of `f32`, written so that a plain loop over a slice vectorises.
 //!
-//! Every function is straight-line code: no tables, no branches (each `if` is a select between two values
-//! that are both computed), and of the library functions only the ones that are one instruction. They are
-//! meant to be inlined into a loop compiled with FMA; without it `mul_add` is a call, and the results are the
-//! same but slow.
+//! Every function is straight-line code: no tables and no branches (each `if` is a select between two values that are
+//! both computed), and of the library functions only those that are a single instruction. They are meant to be inlined
+//! into a loop compiled with FMA; without it `mul_add` is a call, and the results are the same but slow.
 //!
 //! The coefficients are minimax polynomials found by Remez exchange and then rounded to `f32`; the script
-//! beside the tests, `tests/data/math/generate.py`, derives them. Errors are in units in the last place (ulp)
-//! of the exact result, measured at every bit pattern against `f64`.
+//! `tests/data/math/generate.py` derives them. Errors are in units in the last place (ulp) of the exact result,
+//! measured at every bit pattern against `f64`.
 
 #![allow(clippy::excessive_precision)] // Coefficients are written as the generator prints them.
 
@@ -17,7 +16,7 @@ macro_rules! poly {
     ($x:expr, $c:expr, $($rest:expr),+) => { f32::mul_add(poly!($x, $($rest),+), $x, $c) };
 }
 
-/// The same with two terms taken at a time: half the latency, for the long ones.
+/// The same with two terms at a time: half the latency, for long polynomials.
 macro_rules! pairs {
     ($x:expr, $($c:expr),+) => {{ let square = $x * $x; pairs!(@ $x, square, $($c),+) }};
     (@ $x:expr, $square:expr, $c:expr) => { $c };
@@ -27,19 +26,19 @@ macro_rules! pairs {
     };
 }
 
-/// Adding and subtracting this rounds to the nearest integer, which is left in the low bits of the sum.
+/// Adding and subtracting this rounds to the nearest integer; the low bits of the sum hold that integer.
 const ROUND: f32 = 12_582_912.0;
-/// As [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
+/// Like [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
 const ROUND_BIASED: f32 = ROUND + 254.0;
-/// `ln 2` to 15 bits, so that its product with any exponent is exact, and the rest of it.
+/// `ln 2` in two parts: 15 bits, whose product with any exponent is exact, and the remainder.
 const LN2_HI: f32 = 0.693145751953125;
 const LN2_LO: f32 = 1.42860676533e-6;
 /// The bits of `sqrt(1/2)`: significands are reduced to `[sqrt(1/2), sqrt(2))`.
 const SQRT_HALF: u32 = 0x3f35_04f3;
 const MAGNITUDE: u32 = 0x7fff_ffff;
 
-/// `y · 2^n`, where `t` is `n + ROUND_BIASED`, in two steps: the first product is exact, so that the result
-/// is rounded once also when it is subnormal, and `n = 128` is allowed.
+/// `y · 2^n`, where `t` is `n + ROUND_BIASED`, in two steps: the first product is exact, so that the result is rounded
+/// only once even when it is subnormal, and `n = 128` is allowed.
 #[inline(always)]
 fn scale(y: f32, t: f32) -> f32 {
     let w = t.to_bits();
@@ -61,7 +60,7 @@ fn exp_reduced(r: f32) -> f32 {
 /// Maximum error 1.04 ulp over every finite `f32`.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    // Beyond these the result is infinite or zero; the comparisons keep a NaN.
+    // Beyond these bounds the result is infinite or zero; the comparisons keep a NaN.
     let x = if x > 89.0 { 89.0 } else { x };
     let x = if x < -104.0 { -104.0 } else { x };
     let t = x.mul_add(core::f32::consts::LOG2_E, ROUND_BIASED);
@@ -72,7 +71,7 @@ pub fn exp(x: f32) -> f32 {
 
 /// `2^x`.
 ///
-/// The integer part becomes the exponent; the rest as in [`exp`].
+/// The integer part becomes the exponent; the rest is as in [`exp`].
 ///
 /// Maximum error 1.05 ulp over every finite `f32`.
 #[inline(always)]
@@ -84,8 +83,8 @@ pub fn exp2(x: f32) -> f32 {
     scale(1.0 + exp_reduced((x - n) * core::f32::consts::LN_2), t)
 }
 
-/// `e^x - 1` for `x` in `[-20, 89]` with full relative accuracy, save that subnormal results may lose a bit
-/// and the sign of a zero is lost.
+/// `e^x - 1` for `x` in `[-20, 89]` with full relative accuracy, except that subnormal results may lose a bit and the
+/// sign of a zero is lost.
 #[inline(always)]
 fn expm1_reduced(x: f32) -> f32 {
     let t = x.mul_add(core::f32::consts::LOG2_E, ROUND);
@@ -93,7 +92,7 @@ fn expm1_reduced(x: f32) -> f32 {
     let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, x));
     let p = pairs!(r, 0.5, 0.1666663438, 0.04166650772, 0.00834182743, 0.001393108862, 0.0001490559371);
     let e = (r * r).mul_add(p, r);
-    // 2^n (1 + e) - 1, by way of half of it since 2^128 is not a number.
+    // 2^n (1 + e) - 1, computed as twice its half since 2^128 overflows.
     let s = f32::from_bits(t.to_bits().wrapping_add(126) << 23);
     let y = e.mul_add(s, s - 0.5);
     y + y
@@ -101,7 +100,7 @@ fn expm1_reduced(x: f32) -> f32 {
 
 /// `e^x - 1`, accurate for small `x` too.
 ///
-/// Reduced as in [`exp`]; `e^r - 1` is a polynomial of degree 7, and `2^n (1 + p) - 1` one FMA.
+/// Reduced as in [`exp`]; `e^r - 1` is a polynomial of degree 7, and `2^n (1 + p) - 1` is one FMA.
 ///
 /// Maximum error 1.46 ulp over every finite `f32`.
 #[inline(always)]
@@ -135,8 +134,8 @@ fn ln_reduced(f: f32, k: f32) -> f32 {
 
 /// The natural logarithm.
 ///
-/// The significand is reduced to `[sqrt(1/2), sqrt(2))`; a polynomial of degree 11 there, plus the exponent
-/// times `ln 2` in two pieces.
+/// The significand is reduced to `[sqrt(1/2), sqrt(2))`. There, a polynomial of degree 11 is used; the exponent times
+/// `ln 2`, in two pieces, is added.
 ///
 /// Maximum error 0.83 ulp over every finite `f32`.
 #[inline(always)]
@@ -150,7 +149,7 @@ pub fn ln(x: f32) -> f32 {
     log_special(x, ln_reduced(f, k))
 }
 
-/// `y` where `x` is positive and finite, and the logarithm of `x` where it is not.
+/// `y` where `x` is positive and finite, otherwise the logarithm of `x`.
 #[inline(always)]
 fn log_special(x: f32, y: f32) -> f32 {
     let y = if x < f32::INFINITY { y } else { x };
@@ -160,8 +159,8 @@ fn log_special(x: f32, y: f32) -> f32 {
 
 /// `ln(1 + x)`, accurate for small `x` too.
 ///
-/// The exponent `k` is taken from the rounded `1 + x`, but `(1 + x) 2^-k - 1` is formed from `x` in one FMA,
-/// so that nothing is lost; then as [`ln`].
+/// The exponent `k` is taken from the rounded `1 + x`, but `(1 + x) 2^-k - 1` is formed from `x` in one FMA, so that
+/// nothing is lost; the rest is as in [`ln`].
 ///
 /// Maximum error 1.39 ulp over every finite `f32`.
 #[inline(always)]
@@ -170,7 +169,7 @@ pub fn ln_1p(x: f32) -> f32 {
     let bits = u.to_bits().wrapping_sub(SQRT_HALF);
     let exponent = bits & 0xff80_0000;
     let k = ((bits as i32) >> 23) as f32;
-    // 2^(2-k), which is normal also for k = 128.
+    // 2^(2-k), which is normal even for k = 128.
     let s = f32::from_bits(0x4080_0000_u32.wrapping_sub(exponent));
     let f = (0.25 * x).mul_add(s, s.mul_add(0.25, -1.0));
     let y = log_special(u, ln_reduced(f, k));
@@ -193,7 +192,7 @@ pub fn tanh(x: f32) -> f32 {
 
 /// The logistic function, `1 / (1 + e^-x)`.
 ///
-/// From `e^-|x|`, which cannot overflow, so that the negative tail keeps its relative accuracy down to the
+/// Computed from `e^-|x|`, which cannot overflow, so that the negative tail keeps its relative accuracy down to the
 /// smallest subnormal.
 ///
 /// Maximum error 2.41 ulp over every finite `f32`.
@@ -215,8 +214,7 @@ fn erf_small(x: f32) -> f32 {
 
 /// The error function.
 ///
-/// Below 0.8 an odd polynomial of degree 11; above, `1 - e^-q(x)` where `q = -ln(erfc)` is a polynomial of
-/// degree 7.
+/// Below 0.8, an odd polynomial of degree 11; above, `1 - e^-q(x)` where `q = -ln(erfc)` is a polynomial of degree 7.
 ///
 /// Maximum error 1.12 ulp over every finite `f32`.
 #[inline(always)]
@@ -246,8 +244,8 @@ pub fn erf(x: f32) -> f32 {
 /// The complementary error function, `1 - erf(x)`, with relative accuracy in the positive tail.
 ///
 /// `e^(-x²) · t · p` with `t = 4/(4 + |x|)` and `p` a polynomial of degree 9 in `1 - 2t`, after Shepherd and
-/// Laframboise (1981); the rounding errors of `x²` and `t`, got by FMA, are put back. Below 0.8 in magnitude
-/// it is `1 - erf(x)`, and beyond -0.8 `2 - erfc(-x)`.
+/// Laframboise (1981). The rounding errors of `x²` and `t`, found by FMA, are added back. Below 0.8 in magnitude it is
+/// `1 - erf(x)`, and below -0.8 `2 - erfc(-x)`.
 ///
 /// Maximum error 3.30 ulp over every finite `f32`.
 #[inline(always)]
@@ -256,7 +254,7 @@ pub fn erfc(x: f32) -> f32 {
     let a = if a > 10.2 { 10.2 } else { a };
     let h = a * a;
     let l = a.mul_add(a, -h);
-    // t, and what it lacks of 4 / (4 + a), of which half comes from the sum.
+    // t, and what corrects it to 4 / (4 + a): the rounding errors of the sum and of the quotient.
     let d = 4.0 + a;
     let t = 4.0 / d;
     let t_low = t * (1.0 / 4.0) * (a - (d - 4.0)).mul_add(-t, d.mul_add(-t, 4.0));
@@ -289,14 +287,14 @@ const PIO2_1: f32 = core::f32::consts::FRAC_PI_2;
 const PIO2_2: f32 = -4.37113882867e-8;
 const PIO2_3: f32 = -1.71512451001e-15;
 
-/// Whether [`sin`] and [`cos`] are inaccurate at `x`: beyond `2^17`, where the reduction of the argument
-/// would need more bits of π, and at infinities and NaN. There, use the standard library's.
+/// Whether [`sin`] and [`cos`] are inaccurate at `x`: beyond `2^17`, where the reduction of the argument would need
+/// more bits of π, and at infinities and NaN. Use the standard library's functions there.
 #[inline(always)]
 pub fn trig_is_large(x: f32) -> bool {
     x.to_bits() & MAGNITUDE > TRIG_LARGE.to_bits()
 }
 
-/// The sine or cosine of `x`, whichever is selected by `quadrant` (0 or 1).
+/// The sine or the cosine of `x`, selected by `quadrant` (0 or 1).
 ///
 /// Cody and Waite's reduction to `|r| <= π/4`, with π/2 in three parts and FMA. The first step is exact; the
 /// rounding errors of the second are carried along.
@@ -332,7 +330,7 @@ pub fn sin(x: f32) -> f32 {
 
 /// The cosine, for arguments up to `2^17` in magnitude; see [`trig_is_large`].
 ///
-/// As [`sin`], a quarter turn on.
+/// As [`sin`], shifted by a quarter turn.
 ///
 /// Maximum error 1.28 ulp over every `f32` up to that bound.
 #[inline(always)]

@@ -1,10 +1,10 @@
 //! The gamma function's family, the inverse error function, and the tails of the normal distribution, in `f64`; for `f32`,
 //! round the result.
 //!
-//! They branch and do not vectorise. Measured against mpmath, relative errors are below 5e-15 for positive
-//! and 1e-13 for negative arguments; near a zero it is the absolute error that is that small, but
-//! [`log_gamma`] is relatively accurate also at its zeros 1 and 2. Formulas: Abramowitz and Stegun, *Handbook
-//! of Mathematical Functions*, chapter 6, and DLMF 25.11 for the Hurwitz zeta function.
+//! They branch and do not vectorise. Measured against mpmath, relative errors are below 5e-15 for positive and 1e-13
+//! for negative arguments. Near a zero these bounds hold for the absolute error instead, but [`log_gamma`] is
+//! relatively accurate at its zeros 1 and 2 too. Formulas: Abramowitz and Stegun, *Handbook of Mathematical Functions*,
+//! chapter 6, and DLMF 25.11 for the Hurwitz zeta function.
 
 #![allow(clippy::excessive_precision, reason = "coefficients are written as mpmath prints them")]
 
@@ -61,7 +61,7 @@ const BERNOULLI: [f64; 10] = [
     43867.0 / 798.0,
     -174611.0 / 330.0,
 ];
-/// From here on the asymptotic series are exact.
+/// From this argument on, the asymptotic series are exact.
 const FAR: f64 = 12.0;
 
 /// π times the distance to the nearest integer, with its sign; multiples of π are exact zeros.
@@ -113,7 +113,7 @@ fn about_two(z: f64) -> f64 {
     z * (ONE_MINUS_EULER + z * series)
 }
 
-/// ψ(x), the derivative of log Γ; ∓∞ at ±0 and NaN at the negative integers, where the sides differ.
+/// ψ(x), the derivative of log Γ; ∓∞ at ±0 and NaN at the negative integers, where the one-sided limits differ.
 pub fn digamma(x: f64) -> f64 {
     if x == 0.0 {
         return f64::INFINITY.copysign(-x);
@@ -137,8 +137,8 @@ pub fn digamma(x: f64) -> f64 {
     x.ln() - 0.5 / x - r * series - below
 }
 
-/// The `n`th derivative of [`digamma`]: (-1)ⁿ⁺¹ n! Σ_{k≥0} (x + k)⁻ⁿ⁻¹. At 0 and the negative integers it is
-/// the limit from the right. NaN for n above 170, whose factorial is too large for a number.
+/// The `n`th derivative of [`digamma`]: (-1)ⁿ⁺¹ n! Σ_{k≥0} (x + k)⁻ⁿ⁻¹. At 0 and the negative integers it is the limit
+/// from the right. NaN for n above 170, whose factorial overflows.
 pub fn polygamma(n: u32, x: f64) -> f64 {
     if n == 0 {
         return digamma(x);
@@ -182,7 +182,7 @@ fn zeta(s: u32, x: f64) -> f64 {
     below + power(x) * tail + x.powf(1.0 - s) / (s - 1.0)
 }
 
-/// The y with erf(y) = x; ±∞ at ±1, NaN outside.
+/// The y with erf(y) = x; ±∞ at ±1, NaN outside of them.
 pub fn erf_inv(x: f64) -> f64 {
     let a = x.abs();
     if a.is_nan() || a > 1.0 {
@@ -194,12 +194,12 @@ pub fn erf_inv(x: f64) -> f64 {
     if a < 1e-8 {
         return x / FRAC_2_SQRT_PI;
     }
-    // Winitzki's approximation, good to 2e-3, then Halley's steps, each of which triples the digits.
+    // Winitzki's approximation, accurate to 2e-3, then Halley's steps, each of which triples the number of digits.
     let (l, c) = ((-a * a).ln_1p(), 2.0 / (PI * 0.147));
     let h = c + 0.5 * l;
     let mut y = ((h * h - l / 0.147).sqrt() - h).sqrt();
     for _ in 0..3 {
-        // Far out it is 1 - a, exact there, that carries the digits.
+        // Near 1, the difference 1 - a, which is exact there, carries the digits.
         let error = if a < 0.5 { erf(y) - a } else { (1.0 - a) - erfc(y) };
         let step = error / FRAC_2_SQRT_PI * (y * y).exp();
         y -= step / (1.0 + y * step);
@@ -207,13 +207,13 @@ pub fn erf_inv(x: f64) -> f64 {
     y.copysign(x)
 }
 
-/// From here on the normal distribution's tail is a continued fraction of few terms.
+/// From this argument on, the tail of the normal distribution is computed as a continued fraction of few terms.
 const TAIL: f64 = 3.0;
 
 /// 1/√(2π).
 const INV_SQRT_TAU: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
-/// φ(x), the standard normal density, with what rounding takes from x² put back.
+/// φ(x), the standard normal density, corrected for the rounding of x².
 fn normal_density(x: f64) -> f64 {
     if x.abs() > 40.0 {
         return 0.0;
@@ -237,7 +237,7 @@ fn upper_tail(x: f64) -> f64 {
     if x < TAIL { 0.5 * erfc(x * FRAC_1_SQRT_2) } else { normal_density(x) / (x + mills_tail(1, x)) }
 }
 
-/// φ(x)/Φ(x), the inverse Mills ratio and the derivative of [`log_ndtr`]; -x far below 0.
+/// φ(x)/Φ(x), the inverse Mills ratio and the derivative of [`log_ndtr`]; close to -x far below 0.
 pub fn inverse_mills(x: f64) -> f64 {
     if x <= -TAIL {
         return mills_tail(1, -x) - x;
@@ -246,10 +246,10 @@ pub fn inverse_mills(x: f64) -> f64 {
     normal_density(x) / below
 }
 
-/// Kₙ(t) = n/(t + (n + 1)/(t + (n + 2)/(t + …))) for n ≥ 1, which is n times the ratio of the n-th repeated integral of the
-/// normal distribution's upper tail to the (n - 1)-th (Abramowitz and Stegun, 26.2.14 and 7.2). It is what higher
-/// derivatives of [`log_ndtr`] are made of: φ(t)/Φ(-t) = t + K₁(t), and Kₙ' = Kₙ (Kₙ - Kₙ₊₁), so that they lose
-/// nothing to cancellation far out. NaN for n = 0 and above 170.
+/// Kₙ(t) = n/(t + (n + 1)/(t + (n + 2)/(t + …))) for n ≥ 1, which is n times the ratio of the n-th repeated integral of
+/// the normal distribution's upper tail to the (n - 1)-th (Abramowitz and Stegun, 26.2.14 and 7.2). The higher
+/// derivatives of [`log_ndtr`] consist of these: φ(t)/Φ(-t) = t + K₁(t), and Kₙ' = Kₙ (Kₙ - Kₙ₊₁), so that they lose
+/// nothing to cancellation for large t. NaN for n = 0 and above 170.
 pub fn mills_tail(n: u32, t: f64) -> f64 {
     if n == 0 || n > 170 {
         return f64::NAN;
@@ -258,7 +258,7 @@ pub fn mills_tail(n: u32, t: f64) -> f64 {
         return (1..n).fold(inverse_mills(-t) - t, |k, m| f64::from(m) / k - t);
     }
     let last = n + if t < 2.0 * TAIL { 50 } else { 25 };
-    // What is left of the fraction, as if its terms no longer grew.
+    // The remainder of the fraction, as if its terms no longer grew.
     let rest = f64::from(last);
     let start = 2.0 * rest / (t + (t * t + 4.0 * rest).sqrt());
     (n..last).rev().fold(start, |k, m| f64::from(m) / (t + k))
@@ -456,7 +456,7 @@ mod tests {
             for (name, found, want, bound) in [
                 ("log_ndtr", log_ndtr(x), log, 3e-15),
                 ("inverse_mills", inverse_mills(x), mills, 3e-15),
-                // Between -3 and 0 a difference.
+                // Between -3 and 0 it is a difference.
                 ("mills_tail", mills_tail(1, -x), tail, 2e-14),
             ] {
                 let error = (found / want - 1.0).abs();

@@ -1,7 +1,7 @@
-"""Derives the numbers behind `wengert_ops::math`. Needs mpmath and numpy.
+"""Derives the coefficients and reference tables of `wengert_ops::math`. Needs mpmath and numpy.
 
     python generate.py coefficients   # prints the polynomial coefficients and split constants of the sources
-    python generate.py tables         # writes the reference tables beside this script, one file per function
+    python generate.py tables         # writes the reference tables next to this script, one file per function
 
 Coefficients are minimax in the relative error of the function they serve (Remez exchange at 170 bits), rounded to the
 target format and then adjusted by a few units in the last place where that lowers the maximum of the error.
@@ -180,7 +180,7 @@ def from_bits(b):
 
 
 def rounded(value):
-    """The double nearest to `value` (ties and overflow aside), and what is left over in units in its last place."""
+    """The double nearest to `value` (except for ties and overflow), and the remainder in units in its last place."""
     exponent = max(m.frexp(value)[1] - 53, -1074)
     scaled = m.ldexp(value, -exponent)
     nearest = m.nint(scaled)
