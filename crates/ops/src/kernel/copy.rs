@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 pub(crate) struct Strided<'a, T> {
     data: &'a [T],
     offset: isize,
-    /// (size, stride), outermost first, neighbours merged where they can be.
+    /// (size, stride), outermost first, with adjacent axes merged where possible.
     dims: SmallVec<[(usize, isize); 4]>,
 }
 
@@ -19,8 +19,7 @@ impl<'a, T: Element> Strided<'a, T> {
         Strided { data: &t.buf, offset: t.layout.offset as isize, dims: t.layout.collapsed() }
     }
 
-    /// Calls `write` with every element from position `start` on, in row-major order, `n` of them: a row of equal
-    /// stride at a time, as (position in the destination, first element, stride, count).
+    /// Fills `out` with the elements from position `start` on, in row-major order, one run of equal stride at a time.
     #[inline]
     pub(crate) fn read(&self, start: usize, out: &mut [T]) {
         if out.is_empty() {
@@ -91,7 +90,8 @@ pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
     out
 }
 
-/// A tensor that is a batch of dense matrices, each seen transposed: (elements, batch, rows, columns) of the result.
+/// For a tensor that is a transposed view of a batch of contiguous matrices: their elements, and batch, rows and
+/// columns of the view.
 fn transposed<T: Element>(t: &Tensor<T>) -> Option<(&[T], usize, usize, usize)> {
     let dims = t.layout.collapsed();
     let (batch, rows, columns) = match dims[..] {
@@ -105,7 +105,7 @@ fn transposed<T: Element>(t: &Tensor<T>) -> Option<(&[T], usize, usize, usize)> 
 
 fn transpose_blocks<T: Element>((src, batch, rows, columns): (&[T], usize, usize, usize), out: &mut [T]) {
     const TILE: usize = 16;
-    // One piece is a band of rows, so that both sides of a tile stay in the first-level cache.
+    // A piece is a band of rows, so that both sides of a tile stay in the first-level cache.
     let bands = rows.div_ceil(TILE);
     let band = |b: usize, i: usize, out: &mut [T]| {
         let src = &src[b * rows * columns..(b + 1) * rows * columns];

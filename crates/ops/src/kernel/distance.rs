@@ -1,6 +1,6 @@
-//! Distances between all points of two sets, and the adjoint of the Euclidean ones, without the differences in between.
-//! They are sums of squared differences, not the differences of products, which would lose near points among
-//! distant ones.
+//! Distances between all points of two sets, and the adjoint of the Euclidean distances, without storing the
+//! differences. They are computed from sums of squared differences, not from differences of products, which would lose
+//! accuracy for near points among distant ones.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +30,7 @@ fn squared<T: Float>(a: &[T], b: &[T]) -> T {
     lanes.into_iter().sum::<T>() + tail
 }
 
-/// The distances of one point from all of a set.
+/// The distances from one point to all points of a set.
 struct Row<'a, T> {
     a: &'a [T],
     b: &'a [T],
@@ -47,7 +47,7 @@ impl<T: Float> pulp::NullaryFnOnce for Row<'_, T> {
     }
 }
 
-/// The cotangent of one point: Σ g (a - b) / y over all of a set, nothing where y is 0.
+/// The cotangent of one point: Σ g (a - b) / y over all points of a set, without the terms where y is 0.
 struct AdjointRow<'a, T> {
     a: &'a [T],
     b: &'a [T],
@@ -71,12 +71,12 @@ impl<T: Float> pulp::NullaryFnOnce for AdjointRow<'_, T> {
     }
 }
 
-/// Two sets of points over common leading axes, dense.
+/// Two sets of points over common leading axes, contiguous.
 struct Points<T: Float> {
     a: Tensor<T>,
     b: Tensor<T>,
     batch: Shape,
-    /// Points in either set, and coordinates.
+    /// The number of points in each set, and of coordinates.
     sizes: [usize; 3],
 }
 
@@ -114,8 +114,9 @@ impl<T: Float> Points<T> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The distances of order `p` between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`; leading axes
-    /// broadcast. They are norms of differences, accurate for near points; other orders than 2 hold n m d numbers on the way.
+    /// The distances of order `p` between points `[.., n, d]` (this tensor) and `[.., m, d]`, as `[.., n, m]`; leading
+    /// axes broadcast. They are norms of differences, accurate for near points. Orders other than 2 need temporary
+    /// memory for n m d numbers.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -126,7 +127,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit, or the order is negative or not a number.
+    /// If the shapes are not consistent, or the order is negative or not a number.
     pub fn cdist(&self, o: &Tensor<T>, p: f64) -> Result<Tensor<T>> {
         if p.is_nan() || p < 0.0 {
             return Err(Error::argument("cdist", format!("expected an order of at least 0, found {p}")));
@@ -154,11 +155,11 @@ impl<T: Float> Tensor<T> {
         Ok(Tensor::from_buffer(out, shape))
     }
 
-    /// The cotangent of this tensor's points from that of the distances `y` to the points `o`, in the shape
-    /// to which the leading axes broadcast. Equal points have none.
+    /// The cotangent of this tensor's points from the cotangent `g` of the distances `y` to the points `o`, in the
+    /// shape to which the leading axes broadcast. Pairs of equal points contribute 0.
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes are not consistent.
     pub fn cdist_adjoint(&self, o: &Tensor<T>, y: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
         let points = Points::new(self, o)?;
         let [n, m, d] = points.sizes;

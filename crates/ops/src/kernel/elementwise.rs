@@ -7,7 +7,7 @@ use crate::kernel::pointwise::{Elementwise, FnKernel, Kernel, pointwise, pointwi
 use crate::tensor::{IntoTensor, Tensor};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A closure of a user's, of which nothing is known: several instructions, perhaps a function of [`Float`].
+/// A user's closure, of unknown cost: several instructions, perhaps a function of [`Float`].
 struct Mapped<F>(F);
 
 impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for Mapped<F> {
@@ -27,12 +27,12 @@ impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for Mapped<F> {
 }
 
 impl<T: Element> Tensor<T> {
-    /// Each element through a function, into a new tensor: in vectors, with the best instruction set that the machine has,
-    /// and on all threads.
+    /// Applies a function to each element and returns a new tensor. The loop runs in vectors, with the best instruction
+    /// set of the machine, and on all threads.
     ///
-    /// The closure has to be small enough to be inlined, which a formula of two or three functions is. Where it is not, every
-    /// fused multiply-add becomes a function call, and the loop takes a hundred times as long: then write a [`Kernel`], whose
-    /// function is always inlined, and call [`pointwise`].
+    /// The closure must be small enough to be inlined; a formula of two or three functions is. If it is not inlined,
+    /// every fused multiply-add becomes a function call, and the loop takes a hundred times as long. In that case write
+    /// a [`Kernel`], whose function is always inlined, and call [`pointwise`].
     ///
     /// ```
     /// use wengert_ops::{Float, Tensor};
@@ -44,7 +44,7 @@ impl<T: Element> Tensor<T> {
         pointwise_as(self.shape().clone(), [self], &Elementwise(Mapped(f)))
     }
 
-    /// The elements of two tensors, which broadcast, through a function; otherwise as [`map`](Tensor::map).
+    /// Applies a function to the elements of two tensors, which broadcast; otherwise like [`map`](Tensor::map).
     ///
     /// ```
     /// use wengert_ops::{Float, Tensor};
@@ -84,7 +84,7 @@ arithmetic! {
     mul |a, b| a * b;
     /// Elementwise quotient, broadcasting.
     div |a, b| a / b;
-    /// Elementwise larger value, NaN if either is, broadcasting.
+    /// Elementwise larger value, broadcasting; NaN if either is NaN.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([-1.0, 2.0]);
@@ -92,7 +92,7 @@ arithmetic! {
     /// # Ok::<(), wengert_ops::Error>(())
     /// ```
     maximum Float::maximum;
-    /// Elementwise smaller value, NaN if either is, broadcasting.
+    /// Elementwise smaller value, broadcasting; NaN if either is NaN.
     minimum Float::minimum;
 }
 
@@ -145,7 +145,7 @@ macro_rules! operators {
                 Tensor::$method(self, o)
             }
         }
-        /// Every element with a number.
+        /// Applies the operation to every element and a number.
         impl<T: Float> $trait<f64> for &Tensor<T> {
             type Output = Tensor<T>;
             fn $method(self, c: f64) -> Tensor<T> {
@@ -191,19 +191,19 @@ macro_rules! functions {
 functions! {
     /// Absolute values.
     abs 1;
-    /// Square roots; NaN of negative elements.
+    /// Square roots; NaN for negative elements.
     sqrt 4;
     /// eˣ of every element.
     exp 5;
     /// eˣ - 1 of every element, accurate near zero.
     expm1 6;
-    /// Natural logarithms; NaN of negative elements, -∞ of zeros.
+    /// Natural logarithms; NaN for negative elements, -∞ for zeros.
     log 6;
     /// log(1 + x) of every element, accurate near zero.
     log1p 8;
-    /// Logarithms to base 2; NaN of negative elements, -∞ of zeros.
+    /// Logarithms to base 2; NaN for negative elements, -∞ for zeros.
     log2 6;
-    /// Logarithms to base 10; NaN of negative elements, -∞ of zeros.
+    /// Logarithms to base 10; NaN for negative elements, -∞ for zeros.
     log10 6;
     /// Hyperbolic tangents.
     tanh 8;
@@ -268,7 +268,7 @@ macro_rules! rounding {
 rounding! {
     /// Squares.
     square |v: T| v * v;
-    /// 1 / x of every element; ±∞ of zeros.
+    /// 1 / x of every element; ±∞ for zeros.
     #[doc(alias = "reciprocal")]
     recip |v: T| T::ONE / v;
     /// max(x, 0) of every element; NaN stays NaN.
@@ -277,7 +277,7 @@ rounding! {
     floor |v: T| v.floor();
     /// The smallest integers not below the elements.
     ceil |v: T| v.ceil();
-    /// The nearest integers, halves to the even one; what rounds to zero keeps its sign.
+    /// The nearest integers; halves round to even. An element that rounds to zero keeps its sign.
     round |v: T| v.round();
     /// The integer parts.
     trunc |v: T| v.trunc();
@@ -300,7 +300,7 @@ impl Tensor<bool> {
         pointwise_as(self.shape().clone(), [self], &Elementwise(FnKernel(|v: bool| !v)))
     }
 
-    /// Where both hold, broadcasting.
+    /// Where both are true, broadcasting.
     ///
     /// # Errors
     /// If the shapes do not broadcast.
@@ -308,7 +308,7 @@ impl Tensor<bool> {
         pointwise("logical_and", [self, o], &FnKernel(|a, b| a & b))
     }
 
-    /// Where either holds, broadcasting.
+    /// Where either is true, broadcasting.
     ///
     /// # Errors
     /// If the shapes do not broadcast.
@@ -328,8 +328,8 @@ impl Tensor<bool> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// This tensor where `condition` is true, elsewhere `other`; all three broadcast. NaN in the element that is not taken does no
-    /// harm.
+    /// This tensor where `condition` is true, `other` elsewhere; all three broadcast. A NaN in an element that is not
+    /// taken has no effect.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -380,7 +380,7 @@ impl<T: Float> Tensor<T> {
         pointwise("pow", [self, &exponent.into_tensor()?], &Mapped(|x: T, y: T| x.powf(y)))
     }
 
-    /// Every element kept between two bounds: min(max(x, low), high); NaN stays NaN.
+    /// Every element limited by two bounds: min(max(x, low), high); NaN stays NaN.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([-3.0, 0.5, 2.0]);
@@ -394,20 +394,20 @@ impl<T: Float> Tensor<T> {
         pointwise_as(self.shape().clone(), [self], &Elementwise(kernel))
     }
 
-    /// Every element kept from falling below a bound; NaN stays NaN.
+    /// The larger of every element and a lower bound; NaN stays NaN.
     #[must_use]
     pub fn clamp_min(&self, low: f64) -> Tensor<T> {
         self.clamp(low, f64::INFINITY)
     }
 
-    /// Every element kept from rising above a bound; NaN stays NaN.
+    /// The smaller of every element and an upper bound; NaN stays NaN.
     #[must_use]
     pub fn clamp_max(&self, high: f64) -> Tensor<T> {
         self.clamp(f64::NEG_INFINITY, high)
     }
 
-    /// Every element kept between bounds of its own: min(max(x, low), high), all three broadcasting; NaN in any of the three is
-    /// NaN. Where the bounds cross, `high` is taken.
+    /// Every element limited by its own bounds: min(max(x, low), high), where all three broadcast; NaN in any of the
+    /// three gives NaN. Where the bounds cross, the result is `high`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -426,14 +426,14 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// `yes` where the mask is true, elsewhere `no`.
+/// `yes` where the mask is true, `no` elsewhere.
 fn choose<T: Float>(
     op: &'static str,
     mask: &Tensor<bool>,
     yes: &Tensor<T>,
     no: &Tensor<T>,
 ) -> Result<Tensor<T>> {
-    // A mask of the tensors' own type lets one executor serve.
+    // The mask in the tensors' element type, since the executor takes inputs of one type.
     let mask = mask.to_float::<T>();
     pointwise(op, [&mask, yes, no], &FnKernel(|m: T, y, n| if m != T::ZERO { y } else { n }))
 }

@@ -1,4 +1,4 @@
-//! The adjoint of a table look-up: rows added up by id.
+//! The adjoint of a table look-up: rows summed by id.
 
 use crate::error::{Error, Result};
 use crate::float::Float;
@@ -10,11 +10,10 @@ use crate::tensor::Tensor;
 const OP: &str = "embedding";
 
 impl<T: Float> Tensor<T> {
-    /// The gradient of a table of `n` rows from that of the rows looked up in it: for each row of the table,
-    /// the sum of the rows `[ids.., d]` of this tensor whose id it is, added in their order; zeros for row
-    /// `skip`.
+    /// The gradient of a table of `n` rows from the gradient of the rows looked up in it: for each row of the table,
+    /// the sum of the rows `[ids.., d]` of this tensor that have its id, added in their order; zeros for row `skip`.
     ///
-    /// Many ids are sorted once, so that each row of the table is written once, whichever thread does it.
+    /// Many ids are sorted once, so that each row of the table is written once, by one thread.
     ///
     /// # Errors
     /// If this tensor is not of shape `[ids.., d]`, an id is not below `n`, or the table does not fit in memory.
@@ -23,8 +22,8 @@ impl<T: Float> Tensor<T> {
         Tensor::try_full([n, d].to_shape(OP)?, T::ZERO)?.into_embedding_add(ids, self, skip)
     }
 
-    /// This table `[n, d]` with the rows `[ids.., d]` of `rows` added to those whose ids they have, in their order, except to
-    /// row `skip`. In this tensor's own buffer where nothing else shares it.
+    /// This table `[n, d]` with the rows `[ids.., d]` of `rows` added to the rows of their ids, in their order, except
+    /// to row `skip`. It works in this tensor's own buffer if that is not shared.
     ///
     /// # Errors
     /// As [`embedding_adjoint`](Tensor::embedding_adjoint).
@@ -59,7 +58,7 @@ impl<T: Float> Tensor<T> {
             }
             return Ok(self);
         }
-        // Counting sort: the places of row i are order[starts[i]..starts[i + 1]].
+        // Counting sort: the positions of row i are order[starts[i]..starts[i + 1]].
         let mut starts = vec![0usize; n + 1];
         for &i in &at {
             starts[i + 1] += 1;

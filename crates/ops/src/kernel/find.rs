@@ -1,5 +1,5 @@
-//! From masks and index tensors to positions: nonzero, counts, and the places in row-major order that indices
-//! point at.
+//! Positions from masks and index tensors: nonzero, counts, and the positions in row-major order to which indices
+//! refer.
 
 use super::index::{Places, checked};
 use crate::buffer::Buffer;
@@ -8,7 +8,7 @@ use crate::shape::{Shape, ToShape, broadcast_shapes};
 use crate::tensor::Tensor;
 
 impl Tensor<bool> {
-    /// The indices of all true elements in row-major order, a row each: shape `[count, rank]`.
+    /// The indices of all true elements in row-major order, one per row: shape `[count, rank]`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -39,7 +39,7 @@ impl Tensor<bool> {
 }
 
 impl Tensor<i64> {
-    /// How often each of 0, 1, .. occurs: counts up to the largest element, and at least `length` of them.
+    /// The number of occurrences of each of 0, 1, ..: counts up to the largest element, and at least `length` of them.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -67,12 +67,12 @@ impl Tensor<i64> {
     }
 }
 
-/// Where several index tensors, which broadcast together, point: entry i of the result is the position in
-/// row-major order of the element at (i₀, i₁, ..), one from each index, among the first axes of `shape`. With
-/// it comes the shape they broadcast to.
+/// The positions of the elements to which several index tensors, which broadcast together, refer. Entry i is the
+/// position in row-major order, among the first axes of `shape`, of the element at (i₀, i₁, ..), with one coordinate
+/// from each index. The second result is the shape that the index tensors broadcast to.
 ///
 /// # Errors
-/// If there are none or more than axes, they do not broadcast, or an index is out of range.
+/// If there are no index tensors or more than axes, they do not broadcast, or an index is out of range.
 pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Result<(Tensor<i64>, Shape)> {
     if indices.is_empty() || indices.len() > shape.len() {
         let detail =
@@ -81,7 +81,7 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
     }
     let indexed = Shape::from(&shape[..indices.len()]);
     if indexed.checked_numel().is_none() {
-        return Err(Error::new(op, ErrorKind::Overflow, format!("{indexed} has too many places to number")));
+        return Err(Error::new(op, ErrorKind::Overflow, format!("{indexed} has too many positions")));
     }
     let mut common = indices[0].shape().clone();
     for index in &indices[1..] {
@@ -89,7 +89,7 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
     }
     let mut flat = vec![0usize; common.numel()];
     for (axis, index) in indices.iter().enumerate() {
-        // Out of range is out of range, even where broadcasting leaves no element of it.
+        // An index that is out of range is an error, even where broadcasting leaves no element of it.
         checked(op, index, shape[axis])?;
         let wide = index.expand(&common)?;
         for (to, i) in flat.iter_mut().zip(wide.to_vec()) {
@@ -100,8 +100,8 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
     Ok((Tensor::from(flat), common))
 }
 
-/// The positions in row-major order of the elements that [`gather`](Tensor::gather) reads, one for each place
-/// of `index`.
+/// The positions in row-major order of the elements that [`gather`](Tensor::gather) reads, one for each element of
+/// `index`.
 ///
 /// # Errors
 /// As `gather`.

@@ -1,7 +1,7 @@
-//! Reductions, by a tree that depends on the sizes alone: the same bits on any number of threads.
+//! Reductions, by a tree that depends on the sizes alone: they have the same bits on any number of threads.
 //!
-//! A run of elements is folded in 32 lanes whatever the vector width, blocks of 4096 elements one by one, and block
-//! results pairwise. That is also why a sum's rounding error grows with the logarithm of its length.
+//! A run of elements is folded in 32 lanes whatever the vector width, in blocks of 4096 elements; the results of the
+//! blocks are combined pairwise. Therefore the rounding error of a sum grows with the logarithm of its length.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -13,20 +13,20 @@ use crate::tensor::Tensor;
 
 const LANES: usize = 32;
 const BLOCK: usize = 4096;
-/// Rows that one task of a fold over an outer axis takes.
+/// The number of rows in one task of a fold over an outer axis.
 const ROWS: usize = 256;
 /// An inner axis narrower than this is transposed first.
 const NARROW: usize = 8;
 
-/// A fold of elements by an associative operation; every function `#[inline(always)]`.
+/// A fold of elements by an associative operation; every function must be `#[inline(always)]`.
 pub trait Fold<T>: Sync {
-    /// Whether a fold of nothing has a value that users expect: a sum is 0, but there is no largest of nothing.
+    /// Whether an empty fold has a value that users expect: an empty sum is 0, but there is no largest element.
     const OF_NOTHING: bool = true;
     /// The value of an empty fold.
     fn identity(&self) -> T;
     /// What an element contributes.
     fn load(&self, x: T) -> T;
-    /// Two partial results in one.
+    /// Combines two partial results.
     fn combine(&self, a: T, b: T) -> T;
 }
 
@@ -34,9 +34,9 @@ pub trait Fold<T>: Sync {
 pub struct Sum;
 /// Π x.
 pub struct Prod;
-/// The largest element, NaN if any is.
+/// The largest element; NaN if any element is NaN.
 pub struct Max;
-/// The smallest element, NaN if any is.
+/// The smallest element; NaN if any element is NaN.
 pub struct Min;
 
 impl<T: Float> Fold<T> for Sum {
@@ -101,7 +101,7 @@ impl<T: Float> Fold<T> for Min {
     }
 }
 
-/// One run of elements in lanes; to be called from code that is already compiled for the vector instruction set.
+/// Folds one run of elements in lanes; must be called from code that is compiled for the vector instruction set.
 #[inline(always)]
 pub(crate) fn lanes<T: Float, F: Fold<T>>(f: &F, x: &[T]) -> T {
     let mut acc = [f.identity(); LANES];
@@ -176,7 +176,7 @@ impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for AddRows<'_, T, F> {
     }
 }
 
-/// `[outer, n, inner]` to `[outer, inner]`, for wide `inner`.
+/// Folds `[outer, n, inner]` to `[outer, inner]`, for wide `inner`.
 fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, inner: usize) -> Buffer<T> {
     let pieces = n.div_ceil(ROWS).max(1);
     let mut parts = Buffer::unspecified(outer * pieces * inner);
@@ -206,7 +206,7 @@ fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, in
     out
 }
 
-/// `x` folded over `axes` (sorted, in range); their sizes become one, or the axes go.
+/// `x` folded over `axes` (sorted, in range); `keepdim` keeps them with size one, otherwise they are removed.
 pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
     f: &F,
     x: &Tensor<T>,
@@ -221,12 +221,12 @@ pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
         return Tensor::from_buffer(out, shape);
     }
     if axes.len() == x.rank() {
-        // A full fold may take the elements in memory order where the layout is dense.
+        // A full fold may take the elements in memory order where the layout is contiguous.
         let run = x.contiguous();
         let v = fold_run(f, run.as_slice().expect("contiguous"));
         return Tensor::from_buffer(Buffer::filled(1, v), shape);
     }
-    // Runs of neighbouring axes, the innermost first; what is folded already loads as itself under every fold here.
+    // Runs of adjacent axes, the innermost first. Under every fold here, `load` leaves folded values as they are.
     let mut current = x.contiguous();
     let mut end = axes.len();
     while end > 0 {
@@ -247,7 +247,7 @@ pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
             let run = if inner <= 1 {
                 run
             } else {
-                // The elements may begin anywhere in their buffer.
+                // The elements may begin at any offset in their buffer.
                 rows = current
                     .reshape([outer, n, inner])
                     .expect("as many elements")
@@ -287,7 +287,7 @@ fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Resul
 }
 
 impl<T: Float> Tensor<T> {
-    /// Folds the given axes, which stay with size 1 if `keepdim`.
+    /// Folds the given axes; `keepdim` keeps them with size 1.
     fn folded<F: Fold<T>>(
         &self,
         op: &'static str,
@@ -324,7 +324,7 @@ impl<T: Float> Tensor<T> {
         fold_axes(&Prod, self, &self.all_axes(), false)
     }
 
-    /// The largest of all elements, of shape `[]`; NaN if there is one.
+    /// The largest of all elements, of shape `[]`; NaN if any element is NaN.
     ///
     /// # Errors
     /// If there is no element.
@@ -333,7 +333,7 @@ impl<T: Float> Tensor<T> {
         self.folded("max", &Max, self.all_axes(), false)
     }
 
-    /// The smallest of all elements, of shape `[]`; NaN if there is one.
+    /// The smallest of all elements, of shape `[]`; NaN if any element is NaN.
     ///
     /// # Errors
     /// If there is no element.
@@ -350,7 +350,7 @@ impl<T: Float> Tensor<T> {
         self.folded("sum_axes", &Sum, axes, false)
     }
 
-    /// As [`sum_axes`](Tensor::sum_axes); the axes stay, with size 1.
+    /// Like [`sum_axes`](Tensor::sum_axes), but keeps the axes with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -366,7 +366,7 @@ impl<T: Float> Tensor<T> {
         self.folded("prod_axes", &Prod, axes, false)
     }
 
-    /// As [`prod_axes`](Tensor::prod_axes); the axes stay, with size 1.
+    /// Like [`prod_axes`](Tensor::prod_axes), but keeps the axes with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -374,7 +374,7 @@ impl<T: Float> Tensor<T> {
         self.folded("prod_keepdim", &Prod, axes, true)
     }
 
-    /// The largest element over the given axes; NaN if there is one.
+    /// The largest element over the given axes; NaN if any element is NaN.
     ///
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
@@ -383,7 +383,7 @@ impl<T: Float> Tensor<T> {
         self.folded("max_axes", &Max, axes, false)
     }
 
-    /// As [`max_axes`](Tensor::max_axes); the axes stay, with size 1.
+    /// Like [`max_axes`](Tensor::max_axes), but keeps the axes with size 1.
     ///
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
@@ -391,7 +391,7 @@ impl<T: Float> Tensor<T> {
         self.folded("max_keepdim", &Max, axes, true)
     }
 
-    /// The smallest element over the given axes; NaN if there is one.
+    /// The smallest element over the given axes; NaN if any element is NaN.
     ///
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
@@ -400,7 +400,7 @@ impl<T: Float> Tensor<T> {
         self.folded("min_axes", &Min, axes, false)
     }
 
-    /// As [`min_axes`](Tensor::min_axes); the axes stay, with size 1.
+    /// Like [`min_axes`](Tensor::min_axes), but keeps the axes with size 1.
     ///
     /// # Errors
     /// If an axis is out of range, named twice, or empty.
@@ -437,7 +437,7 @@ impl<T: Float> Tensor<T> {
         Ok(folded.with_layout(crate::shape::Layout::contiguous(shape.clone())))
     }
 
-    /// The position of the largest element along `axis`: the first of equals; the first NaN if there is one.
+    /// The position of the largest element along `axis`: the first among equals; the first NaN if there is one.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]);
@@ -451,7 +451,7 @@ impl<T: Float> Tensor<T> {
         self.arg("argmax", axis, |v, best| v > best)
     }
 
-    /// The position of the smallest element along `axis`: the first of equals; the first NaN if there is one.
+    /// The position of the smallest element along `axis`: the first among equals; the first NaN if there is one.
     ///
     /// # Errors
     /// If the axis is out of range or empty.
@@ -459,7 +459,7 @@ impl<T: Float> Tensor<T> {
         self.arg("argmin", axis, |v, best| v < best)
     }
 
-    /// As [`argmax`](Tensor::argmax); the axis stays, with size 1.
+    /// Like [`argmax`](Tensor::argmax), but keeps the axis with size 1.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 3.0, 3.0], [2.0, 0.0, 1.0]]);
@@ -475,7 +475,7 @@ impl<T: Float> Tensor<T> {
         self.arg("argmax_keepdim", axis, |v, best| v > best)?.unsqueeze(axis)
     }
 
-    /// As [`argmin`](Tensor::argmin); the axis stays, with size 1.
+    /// Like [`argmin`](Tensor::argmin), but keeps the axis with size 1.
     ///
     /// # Errors
     /// If the axis is out of range or empty.

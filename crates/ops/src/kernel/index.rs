@@ -1,4 +1,4 @@
-//! Taking and adding elements by index.
+//! Selecting and adding elements by index.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -64,8 +64,8 @@ impl<T: Element> Tensor<T> {
         Ok(Tensor::from_buffer(out, shape))
     }
 
-    /// For every place of `index`, the element of `self` at that place with its coordinate along `axis`
-    /// replaced by the index found there. Other axes of `index` may be shorter than this tensor's.
+    /// For every position of `index`, the element of `self` at that position with its coordinate along `axis` replaced
+    /// by the index found there. Other axes of `index` may be shorter than this tensor's.
     ///
     /// # Errors
     /// If ranks differ, another axis of `index` is longer, or an index is out of range.
@@ -84,7 +84,7 @@ impl<T: Float> Tensor<T> {
     /// [`index_select`](Tensor::index_select).
     ///
     /// # Errors
-    /// If the axis or an index is out of range, or the shapes do not fit.
+    /// If the axis or an index is out of range, or the shapes are not consistent.
     pub fn index_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         self.clone().with_rows("index_add", axis, index, src, |to, row| {
             for (d, &v) in to.iter_mut().zip(row) {
@@ -93,7 +93,7 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// As [`index_add`](Tensor::index_add), in this tensor's own buffer where nothing else shares it.
+    /// Like [`index_add`](Tensor::index_add), in this tensor's own buffer if it is not shared.
     ///
     /// # Errors
     /// As `index_add`.
@@ -105,8 +105,8 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// This tensor with `src` added to one of its slices: the adjoint of [`slice`](Tensor::slice). In this tensor's own buffer
-    /// where nothing else shares it.
+    /// This tensor with `src` added to one of its slices: the adjoint of [`slice`](Tensor::slice). It works in this
+    /// tensor's own buffer if that is not shared.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -135,7 +135,7 @@ impl<T: Float> Tensor<T> {
         if want.numel() == 0 {
             return Ok(self);
         }
-        // Neighbours along the axis are one run of elements.
+        // Adjacent positions along the axis are one run of elements.
         let (runs, length) = if step == 1 { (1, count * inner) } else { (count, inner) };
         let from = src.contiguous();
         let mut rows = from.as_slice().expect("contiguous").chunks_exact(length);
@@ -151,16 +151,16 @@ impl<T: Float> Tensor<T> {
         Ok(self)
     }
 
-    /// This tensor with the slices of `src` in the place of its own along `axis` at the given positions;
-    /// where a position repeats, the last one stays.
+    /// This tensor with its slices along `axis` at the given positions replaced by those of `src`; where a position
+    /// repeats, the last one is kept.
     ///
     /// # Errors
-    /// If the axis or an index is out of range, or the shapes do not fit.
+    /// If the axis or an index is out of range, or the shapes are not consistent.
     pub fn index_copy(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         self.clone().with_rows("index_copy", axis, index, src, |to, row| to.copy_from_slice(row))
     }
 
-    /// Each slice of `src` put into the one of this tensor that it belongs to.
+    /// Calls `put` with each row of `src` and the row of this tensor that its index selects.
     fn with_rows(
         mut self,
         op: &'static str,
@@ -192,8 +192,8 @@ impl<T: Float> Tensor<T> {
         Ok(self)
     }
 
-    /// This tensor with every element of `src` added at the place that [`gather`](Tensor::gather) with the
-    /// same index would read: its adjoint.
+    /// This tensor with every element of `src` added at the position that [`gather`](Tensor::gather) with the same
+    /// index reads: the adjoint of `gather`.
     ///
     /// # Errors
     /// As `gather`, and if `src` and `index` differ in shape.
@@ -201,7 +201,7 @@ impl<T: Float> Tensor<T> {
         self.clone().into_scatter_add(axis, index, src)
     }
 
-    /// As [`scatter_add`](Tensor::scatter_add), in this tensor's own buffer where nothing else shares it.
+    /// Like [`scatter_add`](Tensor::scatter_add), in this tensor's own buffer if it is not shared.
     ///
     /// # Errors
     /// As `scatter_add`.
@@ -247,7 +247,7 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// Where the elements of an index tensor point: pairs of (position in the index, position in the tensor).
+/// The elements to which an index tensor refers: pairs of (position in the index, position in the tensor).
 pub(crate) struct Places {
     index: Vec<usize>,
     shape: Shape,
@@ -275,7 +275,7 @@ impl Places {
         let Some((&inner, outer)) = self.shape.split_last() else {
             return;
         };
-        // Along the last axis only the index varies, or the index and the column.
+        // Along the last axis, only the index varies, or the index and the column.
         let (stride, column) = (self.strides[self.axis], usize::from(self.axis != outer.len()));
         let mut at = vec![0; outer.len()];
         let mut base = 0;

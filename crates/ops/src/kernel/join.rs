@@ -1,4 +1,4 @@
-//! Putting tensors together and taking them apart along an axis: concat, stack, pad.
+//! Joining and padding tensors along axes: concat, stack, pad.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -8,7 +8,7 @@ use crate::shape::{Shape, ToShape, normalize_axis};
 use crate::tensor::Tensor;
 
 impl<T: Element> Tensor<T> {
-    /// Tensors one after the other along an axis; all other sizes must agree.
+    /// Tensors joined one after another along an axis; all other sizes must be equal.
     ///
     /// # Errors
     /// If there are none, the axis is out of range, or the other sizes differ.
@@ -47,7 +47,7 @@ impl<T: Element> Tensor<T> {
         Ok(Tensor::from_buffer(out, shape))
     }
 
-    /// Tensors of one shape side by side along a new axis.
+    /// Tensors of one shape joined along a new axis.
     ///
     /// # Errors
     /// If there are none, the shapes differ, or the axis is out of range.
@@ -63,7 +63,7 @@ impl<T: Element> Tensor<T> {
         Tensor::concat(&rows, axis).map_err(|e| e.in_op("stack"))
     }
 
-    /// The tensor inside a larger one filled with `value`: for each axis the number of places before and after.
+    /// The tensor padded with `value`: for each axis, the number of positions before and after.
     ///
     /// # Errors
     /// If there is not one pair per axis, or the result does not fit in memory.

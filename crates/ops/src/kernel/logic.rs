@@ -7,7 +7,7 @@ use crate::parallel;
 use crate::shape::Axes;
 use crate::tensor::Tensor;
 
-/// Every group of a mask over some axes through `f`.
+/// Applies `f` to every group of a mask over the given axes.
 fn groups<U: Element>(
     op: &'static str,
     mask: &Tensor<bool>,
@@ -32,7 +32,7 @@ fn groups<U: Element>(
 }
 
 impl Tensor<bool> {
-    /// Whether any element over `axes` is true; of nothing, false.
+    /// Whether any element over `axes` is true; false for an empty group.
     ///
     /// ```
     /// let m = wengert_ops::Tensor::from([[true, false], [false, false]]);
@@ -46,7 +46,7 @@ impl Tensor<bool> {
         groups("any", self, &|rank| axes.resolve("any", rank), keepdim, &|g| g.contains(&true))
     }
 
-    /// Whether every element over `axes` is true; of nothing, true.
+    /// Whether every element over `axes` is true; true for an empty group.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -54,7 +54,7 @@ impl Tensor<bool> {
         groups("all", self, &|rank| axes.resolve("all", rank), keepdim, &|g| !g.contains(&false))
     }
 
-    /// How many elements over `axes` are true.
+    /// The number of true elements over `axes`.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -63,7 +63,7 @@ impl Tensor<bool> {
         groups("count_nonzero", self, &|rank| axes.resolve("count_nonzero", rank), keepdim, &count)
     }
 
-    /// Whether any of all elements is true.
+    /// Whether any element of the tensor is true.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([1.0, -2.0]);
@@ -78,7 +78,7 @@ impl Tensor<bool> {
         }
     }
 
-    /// Whether all elements are true.
+    /// Whether all elements of the tensor are true.
     #[doc(alias = "all")]
     pub fn all_true(&self) -> bool {
         match self.as_slice() {
@@ -106,7 +106,7 @@ mod tests {
         ] {
             for mask in 0..8usize {
                 let axes: Vec<usize> = (0..3).filter(|i| mask >> i & 1 == 1).collect();
-                // The sum of zeros and ones counts; the product of nothing is one.
+                // The sum of zeros and ones is a count; an empty product is one.
                 let ones = t.to_float::<f64>().sum_keepdim(&axes).unwrap();
                 let n: usize = axes.iter().map(|&a| t.shape()[a]).product();
                 let count = t.count_nonzero(&axes, true).unwrap();

@@ -1,4 +1,4 @@
-//! The loops. One file a family; every kernel is a checked, safe function on tensors.
+//! The kernels, one file per family. Every kernel is a checked, safe function on tensors.
 
 pub mod attention;
 pub mod conv;

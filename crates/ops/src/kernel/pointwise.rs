@@ -1,8 +1,8 @@
 //! The executor of pointwise functions: any number of inputs, any layouts, block by block.
 //!
-//! The output is made in blocks that fit the first-level cache. An input that lies in the output's order is read
-//! where it is; any other (broadcast, transposed, stepped, reversed) is first copied, a block at a time, into a small
-//! buffer on the stack. So the loop itself always runs over plain slices and vectorises.
+//! The output is computed in blocks that fit the first-level cache. An input in the output's order is read in place;
+//! any other input (broadcast, transposed, stepped, reversed) is first copied, a block at a time, into a small buffer
+//! on the stack. The loop itself therefore always runs over plain slices and vectorises.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -18,9 +18,9 @@ const BLOCK: usize = 512;
 
 /// A function of one element of each of `N` inputs.
 ///
-/// `call` must be `#[inline(always)]`, or it loses the vector instruction set that the executor chose.
+/// `call` must be `#[inline(always)]`; otherwise it loses the vector instruction set that the executor chose.
 pub trait Kernel<const N: usize, T, U>: Sync {
-    /// One call's cost in additions; it decides from which size on threads are worth their while.
+    /// The cost of one call, in additions; it determines from which size on threads are used.
     const COST: usize = 1;
     /// Whether some elements need [`patch`](Kernel::patch).
     const PATCHES: bool = false;
@@ -28,13 +28,13 @@ pub trait Kernel<const N: usize, T, U>: Sync {
     /// The function.
     fn call(&self, x: [T; N]) -> U;
 
-    /// Whether `call` is not accurate for this element (only asked where `PATCHES`).
+    /// Whether `call` is not accurate for this element (called only if `PATCHES`).
     #[inline(always)]
     fn is_rough(&self, _x: [T; N]) -> bool {
         false
     }
 
-    /// The accurate, slower value for a rough element.
+    /// The accurate, slower value for such an element.
     fn patch(&self, x: [T; N]) -> U {
         self.call(x)
     }
@@ -76,7 +76,7 @@ struct Loop<'a, const N: usize, T, U, K> {
 /// Every slice has more than `i` elements.
 #[inline(always)]
 unsafe fn at<const N: usize, T: Copy>(x: &[&[T]; N], i: usize) -> [T; N] {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let mut all = [*x[0].get_unchecked(i); N];
         for j in 1..N {
@@ -101,13 +101,14 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
     }
 }
 
-/// A function of elements as the executor sees it: a loop over slices. Behind this trait only the loop is compiled for
-/// each [`Kernel`]; the executor itself, with its views and its threads, once for each number and type of inputs.
+/// A function of elements as the executor uses it: a loop over slices. Only the loop, which is behind this trait, is
+/// compiled for each [`Kernel`]; the executor itself, with its views and its threads, is compiled once for each number
+/// and type of inputs.
 pub trait SliceKernel<const N: usize, T, U>: Sync {
-    /// One element's cost in additions.
+    /// The cost of one element, in additions.
     fn cost(&self) -> usize;
 
-    /// The outputs from slices of the inputs, which are at least as long.
+    /// Computes the outputs from slices of the inputs, which are at least as long.
     fn run(&self, x: [&[T]; N], out: &mut [U]);
 }
 
@@ -149,7 +150,7 @@ impl<const N: usize, T, U, K: Kernel<N, T, U>> Kernel<N, T, U> for &K {
     }
 }
 
-/// Where a block of an input comes from.
+/// The source of an input's blocks.
 enum Source<'a, T> {
     Slice(&'a [T]),
     Strided(Strided<'a, T>),
@@ -167,7 +168,7 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
     loops(op, x, &Elementwise(kernel))
 }
 
-/// As [`pointwise`], for a function that brings its own loop.
+/// Like [`pointwise`], for a function that has its own loop.
 ///
 /// # Errors
 /// If the shapes do not broadcast.
@@ -185,7 +186,7 @@ pub fn loops<const N: usize, T: Element, U: Element>(
     Ok(pointwise_as(shape, x, kernel))
 }
 
-/// As [`pointwise`], for inputs that are known to broadcast to `shape`.
+/// Like [`pointwise`], for inputs that are known to broadcast to `shape`.
 pub(super) fn pointwise_as<const N: usize, T: Element, U: Element>(
     shape: Shape,
     x: [&Tensor<T>; N],

@@ -1,4 +1,4 @@
-//! Elements of an axis chosen by their order: extremes with their positions, medians, quantiles.
+//! Elements of an axis selected by their order: extremes with their positions, medians, quantiles.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -9,8 +9,8 @@ use crate::tensor::Tensor;
 use std::cmp::Ordering;
 
 impl<T: Float> Tensor<T> {
-    /// The position along `axis` of the element of rank `rank`, counted from 0 for the smallest; equals rank
-    /// in the order of their positions. Where there is a NaN, the first one's position whatever the rank.
+    /// The position along `axis` of the element of rank `rank`, counted from 0 for the smallest. Equal elements rank in
+    /// the order of their positions. If there is a NaN, the result is the position of the first one, whatever the rank.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([5.0, 1.0, 3.0]);
@@ -66,8 +66,8 @@ impl<T: Float> Tensor<T> {
         self.argrank(axis, last / 2).map_err(|e| e.in_op(op))?.unsqueeze(axis)
     }
 
-    /// The largest element along `axis`, which goes, and its position: the first of equals; NaN if there is one. This is
-    /// `torch.max(x, dim)`.
+    /// The largest element along `axis`, which is removed, and its position: the first among equals; NaN if there is
+    /// one. This is `torch.max(x, dim)`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -84,7 +84,7 @@ impl<T: Float> Tensor<T> {
         Ok((y.squeeze(axis)?, at.squeeze(axis)?))
     }
 
-    /// As [`max_along`](Tensor::max_along); the axis stays, with size 1.
+    /// Like [`max_along`](Tensor::max_along), but keeps the axis with size 1.
     ///
     /// # Errors
     /// If the axis is out of range or empty.
@@ -93,7 +93,8 @@ impl<T: Float> Tensor<T> {
         self.at(axis, self.argmax_keepdim(axis).map_err(|e| e.in_op("max_along_keepdim"))?)
     }
 
-    /// The smallest element along `axis`, which goes, and its position, as [`max_along`](Tensor::max_along) gives the largest.
+    /// The smallest element along `axis`, which is removed, and its position, by the rules of
+    /// [`max_along`](Tensor::max_along).
     ///
     /// # Errors
     /// If the axis is out of range or empty.
@@ -103,7 +104,7 @@ impl<T: Float> Tensor<T> {
         Ok((y.squeeze(axis)?, at.squeeze(axis)?))
     }
 
-    /// As [`min_along`](Tensor::min_along); the axis stays, with size 1.
+    /// Like [`min_along`](Tensor::min_along), but keeps the axis with size 1.
     ///
     /// # Errors
     /// If the axis is out of range or empty.
@@ -112,8 +113,8 @@ impl<T: Float> Tensor<T> {
         self.at(axis, self.argmin_keepdim(axis).map_err(|e| e.in_op("min_along_keepdim"))?)
     }
 
-    /// The median along `axis`, which goes, and its position: of an even number of elements the lower of the middle two, of equals
-    /// the one that a stable sort puts there. NaN if there is one.
+    /// The median along `axis`, which is removed, and its position. For an even number of elements it is the lower of
+    /// the middle two; among equals, the one that a stable sort puts there. NaN if there is one.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -130,7 +131,7 @@ impl<T: Float> Tensor<T> {
         Ok((y.squeeze(axis)?, at.squeeze(axis)?))
     }
 
-    /// As [`median_along`](Tensor::median_along); the axis stays, with size 1.
+    /// Like [`median_along`](Tensor::median_along), but keeps the axis with size 1.
     ///
     /// # Errors
     /// If the axis is out of range or empty.
@@ -147,8 +148,8 @@ impl<T: Float> Tensor<T> {
         Ok(self.flatten(0)?.median_along(0).map_err(|e| e.in_op("median"))?.0)
     }
 
-    /// The quantile `q` (from 0 to 1) along `axis`, which goes: at rank q (n - 1), between two ranks by linear interpolation, as
-    /// PyTorch's and NumPy's default. NaN if there is one.
+    /// The quantile `q` (from 0 to 1) along `axis`, which is removed: the element at rank q (n - 1), with linear
+    /// interpolation between two ranks, which is the default of PyTorch and NumPy. NaN if there is one.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -163,7 +164,7 @@ impl<T: Float> Tensor<T> {
         self.between("quantile", q, axis)?.squeeze(axis)
     }
 
-    /// As [`quantile`](Tensor::quantile); the axis stays, with size 1.
+    /// Like [`quantile`](Tensor::quantile), but keeps the axis with size 1.
     ///
     /// # Errors
     /// As [`quantile`](Tensor::quantile).
@@ -184,7 +185,7 @@ impl<T: Float> Tensor<T> {
         let (low, share) = (at.floor() as usize, at - at.floor());
         let ranked = |rank| self.gather(axis, &self.argrank(axis, rank)?.unsqueeze(axis)?);
         if share == 0.0 {
-            return ranked(low); // an infinite neighbour counts for nothing
+            return ranked(low); // without the next one, which may be infinite
         }
         ranked(low)?.scale(1.0 - share).add(ranked(low + 1)?.scale(share))
     }
@@ -221,7 +222,7 @@ mod tests {
                     assert_eq!(*at.shape(), t.shape().reduced(&[axis], false)[..]);
                     for (row, at) in rows.chunks_exact(n).zip(at.to_vec()) {
                         let mut sorted: Vec<usize> = (0..n).collect();
-                        sorted.sort_by(|&a, &b| row[a].total_cmp(&row[b])); // stable, and there is no -0
+                        sorted.sort_by(|&a, &b| row[a].total_cmp(&row[b])); // stable, and the data have no -0
                         assert_eq!(at, sorted[rank] as i64);
                     }
                 }

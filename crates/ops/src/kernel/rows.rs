@@ -1,4 +1,4 @@
-//! The executor of functions of rows: what a softmax, a norm or a running sum along the last axis is.
+//! The executor of functions of rows, such as a softmax, a norm or a running sum along the last axis.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -10,13 +10,13 @@ use crate::tensor::Tensor;
 
 /// A function of a row, the elements along the last axis.
 ///
-/// `call` must be `#[inline(always)]`, and so must be what it calls, or it loses the vector instruction set that the executor
-/// chose.
+/// `call` and everything that it calls must be `#[inline(always)]`; otherwise it loses the vector instruction set that
+/// the executor chose.
 pub trait RowKernel<T, U>: Sync {
-    /// One element's cost in additions; it decides from which size on threads are worth their while.
+    /// The cost of one element, in additions; it determines from which size on threads are used.
     const COST: usize = 8;
 
-    /// The elements of the output row, all of which have to be written.
+    /// Writes the output row; all of its elements must be written.
     fn call(&self, x: &[T], y: &mut [U]);
 }
 
@@ -38,7 +38,7 @@ impl<T, U, K: RowKernel<T, U>> pulp::NullaryFnOnce for Rows<'_, T, U, K> {
     }
 }
 
-/// `kernel` applied to every row: `[.., n]` gives `[.., width]`. A scalar is a row of one element.
+/// Applies `kernel` to every row: `[.., n]` becomes `[.., width]`. A scalar is a row of one element.
 ///
 /// ```
 /// use wengert_ops::kernel::rows::{RowKernel, rows};

@@ -1,5 +1,5 @@
-//! Sorting along an axis. NaN counts as the largest, equals keep their order, and the order is total, so that
-//! one result is right.
+//! Sorting along an axis. NaN counts as the largest, and equal elements keep their order. The order is total, so that
+//! exactly one result is correct.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -8,10 +8,9 @@ use crate::parallel;
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
-/// A whole number in the order of the elements: -∞ first, NaN last, both zeros equal; with `descending`, the
-/// other way round.
+/// An integer that sorts as the elements do: -∞ first, NaN last, both zeros equal; reversed with `descending`.
 fn key<T: Float>(v: T, descending: bool) -> u64 {
-    // Adding zero makes -0 into 0.
+    // Adding zero turns -0 into 0.
     let v = v.to_f64() + 0.0;
     let bits = v.to_bits();
     let ascending = if v.is_nan() {
@@ -24,8 +23,8 @@ fn key<T: Float>(v: T, descending: bool) -> u64 {
     if descending { !ascending } else { ascending }
 }
 
-/// The `k` least of distinct pairs, in no order, in one pass: candidates gather until there are enough to
-/// throw most away, and what is not below the worst that was kept never becomes one.
+/// The `k` smallest of distinct pairs, in no particular order, in one pass. Candidates are collected until there are
+/// enough to discard most of them; from then on, a pair must be below the largest of those kept to become a candidate.
 fn least(k: usize, pairs: impl Iterator<Item = (u64, usize)>, kept: &mut Vec<(u64, usize)>) {
     let room = (4 * k).max(256);
     let mut worst = (u64::MAX, usize::MAX);
@@ -45,8 +44,8 @@ fn least(k: usize, pairs: impl Iterator<Item = (u64, usize)>, kept: &mut Vec<(u6
 }
 
 impl<T: Float> Tensor<T> {
-    /// For each place along `axis`, the position of the element that comes there in sorted order. Equals keep
-    /// their order, in either direction; NaN counts as the largest.
+    /// For each position along `axis`, the position of the element that sorting moves there. Equal elements keep their
+    /// order, in either direction; NaN counts as the largest.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -63,8 +62,8 @@ impl<T: Float> Tensor<T> {
         self.first_sorted(a, self.shape()[a], descending)
     }
 
-    /// The positions along `axis` of the `k` largest elements, largest first, or of the `k` smallest,
-    /// smallest first. Of equals the first ones are taken; NaN counts as the largest.
+    /// The positions along `axis` of the `k` largest elements, largest first, or of the `k` smallest, smallest first.
+    /// The first among equals are taken; NaN counts as the largest.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -85,7 +84,8 @@ impl<T: Float> Tensor<T> {
         self.first_sorted(a, k, largest)
     }
 
-    /// The elements in sorted order along `axis`, and their positions there, as [`argsort`](Tensor::argsort) orders them.
+    /// The elements in sorted order along `axis`, and their positions there, in the order of
+    /// [`argsort`](Tensor::argsort).
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -102,8 +102,8 @@ impl<T: Float> Tensor<T> {
         Ok((self.gather(axis, &at)?, at))
     }
 
-    /// The `k` largest elements along `axis`, largest first, or the `k` smallest, smallest first, and their positions, as
-    /// [`argtopk`](Tensor::argtopk) finds them.
+    /// The `k` largest elements along `axis`, largest first, or the `k` smallest, smallest first, and their positions,
+    /// in the order of [`argtopk`](Tensor::argtopk).
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -137,7 +137,7 @@ impl<T: Float> Tensor<T> {
             for (r, to) in piece.chunks_mut(k).enumerate() {
                 let row = &x[(start / k + r) * n..][..n];
                 order.clear();
-                // No two pairs are equal, so an unstable sort is as good as a stable one.
+                // No two pairs are equal, so an unstable sort gives the result of a stable one.
                 let keys = row.iter().enumerate().map(|(i, &v)| (key(v, descending), i));
                 if k < n {
                     least(k, keys, &mut order);

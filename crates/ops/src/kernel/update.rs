@@ -6,7 +6,7 @@ use crate::parallel;
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// New values of `N` state elements from their old values and the gradient's element; `#[inline(always)]`.
+/// New values of `N` state elements from their old values and the gradient's element; must be `#[inline(always)]`.
 pub trait Update<const N: usize, T>: Sync {
     /// The update of one element.
     fn call(&self, state: [T; N], gradient: T) -> [T; N];
