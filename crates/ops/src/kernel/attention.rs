@@ -1,7 +1,7 @@
-//! Attention, softmax(scale q kᵀ + mask) v, block by block (Dao et al. 2022, FlashAttention): the scores of 64 queries and
-//! 256 keys at a time, never the whole matrix. The adjoint computes the probabilities again, from two numbers kept of
-//! each row: its largest score, and Σ exp beside that. (Their sum, log Σ exp, would round away what is needed of large
-//! scores.)
+//! Attention, softmax(scale q kᵀ + mask) v, block by block (Dao et al. 2022, FlashAttention): the scores of 64 queries
+//! and 256 keys at a time, never the whole matrix. The adjoint recomputes the probabilities from two numbers kept per
+//! row: its largest score, and Σ exp relative to it. (Combined into one number, log Σ exp, they would lose the digits
+//! that large scores need.)
 //!
 //! Conventions: a query that may see no key has the result 0 and passes no gradient on; a masked score is -∞.
 
@@ -17,13 +17,13 @@ use crate::simd;
 use crate::tensor::Tensor;
 use std::ops::Range;
 
-/// Queries of a block.
+/// The number of queries in a block.
 const QUERIES: usize = 64;
-/// Keys of a block.
+/// The number of keys in a block.
 const KEYS: usize = 256;
-/// Tasks that a call is cut into at most; each has a place for a block of scores.
+/// The largest number of tasks that a call is cut into; each has memory for a block of scores.
 const TASKS: usize = 64;
-/// With fewer heads than this, the adjoint is cut along queries, then along keys, which costs two products more.
+/// With fewer heads than this, the adjoint is cut along queries, then along keys, which costs two more products.
 const FEW_HEADS: usize = 8;
 
 /// Which keys a query sees, and how scores are scaled.
@@ -31,11 +31,11 @@ const FEW_HEADS: usize = 8;
 pub struct Scores<T: Float> {
     /// The factor of q kᵀ.
     pub scale: f64,
-    /// Query i sees keys up to i + this.
+    /// Query i sees keys up to position i + this; all keys if `None`.
     pub diagonal: Option<isize>,
-    /// Which keys each query may see, broadcast to `[.., t, s]`.
+    /// Which keys each query may see: broadcasts to `[.., t, s]`.
     pub seen: Option<Tensor<bool>>,
-    /// What is added to the scores, broadcast to `[.., t, s]`.
+    /// The term added to the scores: broadcasts to `[.., t, s]`.
     pub added: Option<Tensor<T>>,
 }
 
@@ -79,19 +79,19 @@ impl Sizes {
         Ok(Sizes { heads: lead.iter().product(), t, s, d, e })
     }
 
-    /// Work in additions.
+    /// The work, in additions.
     fn cost(&self) -> usize {
         let pairs = self.heads.saturating_mul(self.t).saturating_mul(self.s);
         pairs.saturating_mul((self.d + self.e) / 8 + 8)
     }
 
-    /// Numbers that a task needs beside its results: scaled queries and two blocks of scores.
+    /// The number of elements that a task needs in addition to its results: scaled queries and two blocks of scores.
     fn scratch(&self) -> usize {
         QUERIES * (self.d + 2 * KEYS.min(self.s.max(1)))
     }
 }
 
-/// The operands, as the blocks find them.
+/// The operands, as the blocks read them.
 struct Parts<'a, T: Float> {
     of: Sizes,
     q: &'a Tensor<T>,
@@ -109,12 +109,12 @@ impl<'a, T: Float> Parts<'a, T> {
         Ok(Parts { of, q, k, v, scores, seen, added })
     }
 
-    /// The keys and values of a head, of a range of positions.
+    /// The keys or values of a head, at a range of positions.
     fn rows(t: &'a Tensor<T>, head: usize, range: &Range<usize>) -> Matrix<'a, T> {
         matrix(t, batch_offset(t, head)).rows(range.start, range.len())
     }
 
-    /// Queries times the scale, dense.
+    /// Queries times the scale, contiguous.
     fn scaled_queries(&self, head: usize, queries: &Range<usize>, to: &mut [T]) {
         let reader = Strided::new(self.q);
         reader.read((head * self.of.t + queries.start) * self.of.d, to);
@@ -122,7 +122,7 @@ impl<'a, T: Float> Parts<'a, T> {
         to.iter_mut().for_each(|v| *v *= scale);
     }
 
-    /// How many keys some query of the range may see, for all that the diagonal says.
+    /// The number of keys that some query of the range may see, as far as the diagonal determines it.
     fn horizon(&self, queries: &Range<usize>) -> usize {
         match self.scores.diagonal {
             Some(d) => (queries.end as isize).saturating_add(d).clamp(0, self.of.s as isize) as usize,
@@ -130,7 +130,7 @@ impl<'a, T: Float> Parts<'a, T> {
         }
     }
 
-    /// The masked scores of a block, dense; `scaled` are the queries.
+    /// The masked scores of a block, contiguous; `scaled` are the queries.
     fn block(&self, head: usize, queries: &Range<usize>, keys: &Range<usize>, scaled: &[T], out: &mut [T]) {
         let k = Self::rows(self.k, head, keys);
         add_product(out, Matrix::dense(scaled, self.of.d).sized(queries.len()), k.transposed(), false, false);
@@ -184,7 +184,7 @@ impl<'a, T: Float> Parts<'a, T> {
             add_product(y, Matrix::dense(scores, keys.len()), Self::rows(self.v, head, &keys), true, false);
         }
         for (i, stats) in stats.iter_mut().enumerate() {
-            // Nothing seen: zeros.
+            // A query that sees nothing has zeros.
             let share = if total[i] == T::ZERO { T::ZERO } else { T::ONE / total[i] };
             *stats = [shift(top[i]), share];
             y[i * e..(i + 1) * e].iter_mut().for_each(|v| *v *= share);
@@ -193,14 +193,14 @@ impl<'a, T: Float> Parts<'a, T> {
 }
 
 impl<T> Matrix<'_, T> {
-    /// The matrix with its number of rows told, which a width of zero leaves open.
+    /// The matrix with its number of rows set, which a width of zero leaves undetermined.
     fn sized(self, n: usize) -> Self {
         self.rows(0, n)
     }
 }
 
-/// Takes a block of scores into the running softmax: the scores become exponentials, and what was summed up before is
-/// brought to the new largest score.
+/// Takes a block of scores into the running softmax: the scores become exponentials, and the sums so far are rescaled
+/// to the new largest score.
 struct Absorb<'a, T> {
     scores: &'a mut [T],
     width: usize,
@@ -210,7 +210,7 @@ struct Absorb<'a, T> {
     total: &'a mut [T],
 }
 
-/// What a row is shifted by: its largest score, unless that is -∞.
+/// The shift of a row: its largest score, unless that is -∞.
 #[inline(always)]
 fn shift<T: Float>(top: T) -> T {
     if top == T::NEG_INFINITY { T::ZERO } else { top }
@@ -260,7 +260,7 @@ impl<T: Float> pulp::NullaryFnOnce for Adjoint<'_, T> {
             for (s, g) in s.iter_mut().zip(g) {
                 let p = (*s - by).exp() * share;
                 *s = p;
-                // What is not seen does no harm, whatever it holds.
+                // A key that is not seen has no effect, whatever it holds.
                 *g = if p == T::ZERO { T::ZERO } else { p * (*g - along) };
             }
         }
@@ -275,14 +275,14 @@ struct Task<'a, T> {
     gq: &'a mut [T],
     gk: &'a mut [T],
     gv: &'a mut [T],
-    /// Rows of the added mask's cotangent, of the range of queries.
+    /// Rows of the added mask's cotangent, for the range of queries.
     added: &'a mut [T],
 }
 
-/// What the adjoint knows of the forward pass.
+/// What the adjoint reads of the forward pass.
 struct Past<'a, T> {
     g: &'a [T],
-    /// The largest score of each row, and 1/Σ exp of the others beside it.
+    /// The largest score of each row, and 1/Σ exp of the scores relative to it.
     stats: &'a [[T; 2]],
     along: &'a [T],
 }
@@ -345,7 +345,7 @@ impl<T: Float> Parts<'_, T> {
         task.gq.iter_mut().for_each(|v| *v *= scale);
     }
 
-    /// Runs the tasks, each group of them with a scratch of its own.
+    /// Runs the tasks, each group of them with its own scratch memory.
     fn run(&self, tasks: Vec<Task<'_, T>>, past: &Past<'_, T>) {
         let each = tasks.len().div_ceil(TASKS).max(1);
         let size = self.of.scratch();
@@ -363,7 +363,7 @@ impl<T: Float> Parts<'_, T> {
     }
 }
 
-/// Pieces of a slice of rows of `width` elements, for consecutive ranges of lengths.
+/// Cuts a slice of rows of `width` elements into pieces for consecutive ranges of the given lengths.
 fn cut<'a, T>(mut of: &'a mut [T], lengths: &[usize], width: usize) -> Vec<&'a mut [T]> {
     let mut pieces = Vec::with_capacity(lengths.len());
     for &n in lengths {
@@ -381,12 +381,12 @@ fn blocks(n: usize, size: usize) -> Vec<Range<usize>> {
 }
 
 impl<T: Float> Tensor<T> {
-    /// softmax(scale q kᵀ + mask) v for q (this tensor) `[.., t, d]`, k `[.., s, d]` and v `[.., s, e]`, all with the same
-    /// leading axes; and for the adjoint two numbers of each row of scores, `[.., t, 2]`:
-    /// the largest score, and 1/Σ exp(score - largest).
+    /// softmax(scale q kᵀ + mask) v for q (this tensor) `[.., t, d]`, k `[.., s, d]` and v `[.., s, e]`, all with the
+    /// same leading axes. The second result is for the adjoint: two numbers per row of scores, `[.., t, 2]`, the
+    /// largest score and 1/Σ exp(score - largest).
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes are not consistent.
     pub fn attention(
         &self,
         k: &Tensor<T>,
@@ -429,8 +429,8 @@ impl<T: Float> Tensor<T> {
         Ok((Tensor::from_buffer(y, shape), Tensor::from_buffer(stats, rows)))
     }
 
-    /// The cotangents of q (this tensor), k, v, and of what was added to the scores if `added` is wanted, from the
-    /// results of [`attention`](Tensor::attention) and the cotangent of its first.
+    /// The cotangents of q (this tensor), k, v, and of the term added to the scores if `added` is true, from the
+    /// results of [`attention`](Tensor::attention) and the cotangent of the first result.
     ///
     /// # Errors
     /// As `attention`, and if the cotangent does not have the result's shape.
@@ -463,7 +463,7 @@ impl<T: Float> Tensor<T> {
         let (mut gq, mut gk) = (Buffer::unspecified(heads * t * d), Buffer::unspecified(heads * s * d));
         let mut gv = Buffer::unspecified(heads * s * e);
         let mut ga = Buffer::unspecified(if added { heads * t * s } else { 0 });
-        // By heads where there are enough of them; else by blocks of queries, then by blocks of keys.
+        // By heads where there are enough of them; otherwise by blocks of queries, then by blocks of keys.
         let few = heads < FEW_HEADS && t.max(s) > 2 * KEYS;
         let whole = |n: usize| std::iter::once(0..n).collect();
         let by_query: Vec<Range<usize>> = if few { blocks(t, QUERIES) } else { whole(t) };

@@ -7,11 +7,11 @@ use crate::float::Float;
 use crate::kernel::linalg::{each, narrow, square, wide, with_axes};
 use crate::tensor::Tensor;
 
-/// Sweeps for one eigenvalue; two or three are usual.
+/// The largest number of sweeps for one eigenvalue; two or three are usual.
 const MOST_SWEEPS: usize = 60;
 
-/// The tridiagonal form of the symmetric matrix in `v`: its diagonal in `d`, what stands below that in
-/// `e[1..]`, and in `v` the transpose of the orthogonal matrix that led there, so that loops run along rows.
+/// Reduces the symmetric matrix in `v` to tridiagonal form: its diagonal in `d`, its subdiagonal in `e[1..]`, and in
+/// `v` the transpose of the orthogonal matrix of the reduction, so that loops run along rows.
 fn tridiagonal(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) {
     let at = |row: usize, column: usize| column * n + row;
     for j in 0..n {
@@ -152,7 +152,7 @@ fn diagonal(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) -> std::resul
     Ok(())
 }
 
-/// Eigenvalues in the first `n` places of `out`, ascending, and the matrix of eigenvectors in the rest.
+/// Eigenvalues in the first `n` elements of `out`, ascending, and the matrix of eigenvectors in the rest.
 fn one(a: &[f64], n: usize, out: &mut [f64]) -> std::result::Result<(), String> {
     let mut v = vec![0.0; n * n];
     for i in 0..n {
@@ -182,9 +182,9 @@ fn one(a: &[f64], n: usize, out: &mut [f64]) -> std::result::Result<(), String> 
 }
 
 impl<T: Float> Tensor<T> {
-    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices
-    /// `[.., n, n]`, whose upper triangle is not read. Vectors have length 1, and of their components the
-    /// first among the largest is positive. A matrix with NaN or infinity has neither: NaN.
+    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices `[.., n, n]`,
+    /// whose upper triangle is not read. Vectors have length 1, and the first among their components of largest
+    /// magnitude is positive. For a matrix that contains a NaN or an infinity, both are NaN.
     ///
     /// ```
     /// let (values, vectors) = wengert_ops::Tensor::<f64>::from([[2.0, 0.0], [1.0, 2.0]]).eigh()?;

@@ -1,9 +1,9 @@
-//! Dense linear algebra on batches of small square matrices `[.., n, n]`: triangular solves and Cholesky
-//! factors. What needs LU factors is in `lu.rs`, eigenvectors in `eigh.rs`.
+//! Dense linear algebra on batches of small square matrices `[.., n, n]`: triangular solves and Cholesky factors. LU
+//! factors and their uses are in `lu.rs`, eigenvectors in `eigh.rs`.
 //!
-//! Everything is computed in double precision, for `f32` too, so that its results are as good as the data:
-//! one loop serves both types, and half the width is a small price at these sizes. Threads share a batch; a
-//! matrix is the work of one.
+//! Everything is computed in double precision, for `f32` too, so that results are as accurate as the data. One loop
+//! serves both types, and half the width is a small price at these sizes. Threads share a batch; each matrix is
+//! computed by one thread.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +31,7 @@ pub struct Triangle {
     pub upper: bool,
     /// The triangle is transposed before the solve.
     pub transposed: bool,
-    /// The diagonal counts as ones, and is not read.
+    /// The diagonal is taken as ones and is not read.
     pub unit: bool,
 }
 
@@ -41,20 +41,20 @@ impl Triangle {
     /// The upper triangle.
     pub const UPPER: Triangle = Triangle { upper: true, transposed: false, unit: false };
 
-    /// The same triangle, transposed (or no more, if it was).
+    /// The same triangle, transposed (or no longer transposed, if it was).
     #[must_use]
     pub fn transposed(self) -> Self {
         Triangle { transposed: !self.transposed, ..self }
     }
 
-    /// The same triangle with ones for its diagonal.
+    /// The same triangle with ones on its diagonal.
     #[must_use]
     pub fn unit(self) -> Self {
         Triangle { unit: true, ..self }
     }
 }
 
-/// What is wrong with one matrix, if anything is.
+/// Success, or what is wrong with a matrix.
 pub(super) type Verdict = std::result::Result<(), String>;
 
 /// The leading axes and the size of square matrices.
@@ -69,8 +69,8 @@ pub(super) fn with_axes(batch: &Shape, axes: &[usize]) -> Shape {
     batch.iter().chain(axes).copied().collect()
 }
 
-/// `f(i, out)` for the part of `out` that belongs to matrix `i`, `cost` additions each. The first matrix of
-/// which `f` has something to say makes the error.
+/// Calls `f(i, out)` with the part of `out` that belongs to matrix `i`, at `cost` additions each. The error is that of
+/// the first matrix for which `f` returns one.
 pub(super) fn each(
     op: &'static str,
     count: usize,
@@ -113,7 +113,7 @@ pub(super) fn subtract(a: &mut [f64], f: f64, b: &[f64]) {
     }
 }
 
-/// X ← T⁻¹ X for X of `columns` columns.
+/// X ← T⁻¹ X for X with `columns` columns.
 struct Substitute<'a> {
     t: &'a [f64],
     n: usize,
@@ -131,7 +131,7 @@ impl pulp::NullaryFnOnce for Substitute<'_> {
         let backwards = triangle.upper != triangle.transposed;
         for step in 0..n {
             let i = if backwards { n - 1 - step } else { step };
-            // Rows found so far are on one side of row i.
+            // The rows found so far are on one side of row i.
             let (before, rest) = x.split_at_mut(if backwards { (i + 1) * columns } else { i * columns });
             let (row, known, first) = if backwards {
                 (&mut before[i * columns..], &*rest, i + 1)
@@ -158,8 +158,7 @@ pub(super) fn substitute(t: &[f64], n: usize, triangle: Triangle, x: &mut [f64],
     }
 }
 
-/// The lower factor in the place of the matrix; the order of the first leading minor that is not positive
-/// otherwise.
+/// The lower factor, in place of the matrix; otherwise the order of the first leading minor that is not positive.
 struct Cholesky<'a> {
     a: &'a mut [f64],
     n: usize,
@@ -191,7 +190,7 @@ impl pulp::NullaryFnOnce for Cholesky<'_> {
     }
 }
 
-/// Dense double-precision elements.
+/// The elements in row-major order, in double precision.
 pub(super) fn wide<T: Float>(t: &Tensor<T>) -> Vec<f64> {
     t.to_vec().into_iter().map(Float::to_f64).collect()
 }
@@ -204,14 +203,14 @@ pub(super) fn narrow<T: Float>(values: &[f64], shape: Shape) -> Tensor<T> {
     Tensor::from_buffer(out, shape)
 }
 
-/// Dense matrices `[n, n]` and right-hand sides `[n, columns]`, `count` of either.
+/// Contiguous matrices `[n, n]` and right-hand sides `[n, columns]`, `count` of each.
 pub(super) struct System {
     pub(super) a: Vec<f64>,
     pub(super) b: Vec<f64>,
     pub(super) count: usize,
     pub(super) n: usize,
     pub(super) columns: usize,
-    /// That of the solution.
+    /// The shape of the solution.
     pub(super) shape: Shape,
 }
 
@@ -250,7 +249,7 @@ impl<T: Float> Tensor<T> {
     /// n, k]`, whose leading axes broadcast, or a vector `[n]`. See [`Triangle`].
     ///
     /// # Errors
-    /// If the shapes do not fit, or an element of the diagonal is 0.
+    /// If the shapes are not consistent, or an element of the diagonal is 0.
     pub fn solve_triangular(&self, b: &Tensor<T>, triangle: Triangle) -> Result<Tensor<T>> {
         const OP: &str = "solve_triangular";
         if b.rank() == 1 {

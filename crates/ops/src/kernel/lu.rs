@@ -1,4 +1,4 @@
-//! LU factors of batches of small matrices, and what follows from them: solutions, inverses, determinants,
+//! LU factors of batches of small matrices, and what is computed from them: solutions, inverses, determinants,
 //! cofactors.
 
 use crate::error::Result;
@@ -7,8 +7,8 @@ use crate::kernel::linalg::{System, Triangle, Verdict, each, narrow, square, sub
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// Everything below row `k` of a matrix less its multiple of that row, from column `k` on; the factors stay
-/// in column k.
+/// Subtracts a multiple of row `k` of a matrix from every row below it, from column `k` on; the factors are kept in
+/// column k.
 #[inline(always)]
 fn eliminate(a: &mut [f64], n: usize, k: usize) {
     let (above, below) = a.split_at_mut((k + 1) * n);
@@ -16,7 +16,7 @@ fn eliminate(a: &mut [f64], n: usize, k: usize) {
     for row in below.chunks_exact_mut(n) {
         let f = row[k] / pivot[k];
         row[k] = f;
-        subtract(&mut row[k + 1..], f, &pivot[k + 1..]); // f = 0 too: it must not hide a NaN
+        subtract(&mut row[k + 1..], f, &pivot[k + 1..]); // for f = 0 too, which must not hide a NaN
     }
 }
 
@@ -29,8 +29,7 @@ fn swap_rows(a: &mut [f64], n: usize, i: usize, j: usize) {
     }
 }
 
-/// The factors of `P A = L U` in the place of A, rows exchanged so that the largest element of a column is
-/// its pivot.
+/// The factors of `P A = L U`, in place of A. Rows are exchanged so that the largest element of a column is its pivot.
 struct Lu {
     /// Row `i` of `P A` is this row of A.
     order: Vec<usize>,
@@ -54,7 +53,7 @@ impl pulp::NullaryFnOnce for Factor<'_> {
         for k in 0..n {
             let mut best = k;
             for i in k + 1..n {
-                // A NaN becomes the pivot, so that it cannot be overlooked.
+                // A NaN becomes the pivot, so that it is not lost.
                 let (v, b) = (a[i * n + k].abs(), a[best * n + k].abs());
                 if v > b || (v.is_nan() && !b.is_nan()) {
                     best = i;
@@ -95,7 +94,7 @@ fn solve_factored(factors: &[f64], f: &Lu, n: usize, b: &[f64], x: &mut [f64], c
     substitute(factors, n, Triangle::UPPER, x, columns);
 }
 
-/// The cofactors as |A| A⁻ᵀ, if the pivots say that A is far from singular.
+/// The cofactors as |A| A⁻ᵀ, if the pivots show that A is far from singular; returns whether they do.
 fn regular_cofactors(a: &[f64], n: usize, out: &mut [f64]) -> bool {
     let mut factors = a.to_vec();
     let f = lu(&mut factors, n);
@@ -121,9 +120,8 @@ fn regular_cofactors(a: &[f64], n: usize, out: &mut [f64]) -> bool {
     true
 }
 
-/// The matrix of cofactors, with rows and columns exchanged so that every pivot is the largest element left:
-/// then only the last pivots can vanish, nothing is divided by the very last, and if another is 0, every
-/// cofactor is.
+/// The matrix of cofactors, with rows and columns exchanged so that every pivot is the largest remaining element. Then
+/// only the last pivots can be 0, nothing is divided by the very last, and if another is 0, every cofactor is.
 fn cofactors(a: &[f64], n: usize, out: &mut [f64]) {
     if a.iter().any(|v| !v.is_finite()) {
         return out.fill(f64::NAN);
@@ -200,7 +198,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit, or a matrix is singular.
+    /// If the shapes are not consistent, or a matrix is singular.
     pub fn solve(&self, b: &Tensor<T>) -> Result<Tensor<T>> {
         const OP: &str = "solve";
         if b.rank() == 1 {
@@ -270,8 +268,8 @@ impl<T: Float> Tensor<T> {
         Ok((narrow(&half(0), batch.clone()), narrow(&half(1), batch)))
     }
 
-    /// The cofactors of matrices `[.., n, n]`, det(A) A⁻ᵀ: the derivative of the determinant. They exist for
-    /// singular matrices too, and are found without dividing by what vanishes.
+    /// The cofactors of matrices `[.., n, n]`, det(A) A⁻ᵀ: the derivative of the determinant. They exist for singular
+    /// matrices too, and are computed without a division by 0.
     ///
     /// ```
     /// let a = wengert_ops::Tensor::from([[1.0, 2.0], [2.0, 4.0]]);

@@ -1,9 +1,8 @@
-//! Matrix products on the `gemm` crate, cut into pieces for threads by a rule of our own.
+//! Matrix products by the `gemm` crate, cut into pieces for threads by a rule of our own.
 //!
-//! Transposed and strided operands are passed on as they are; nothing is copied first. Small products go to gemm too: a
-//! plain vectorised loop beside it was no quicker at any size from 64 multiply-adds on. Only large products are cut into
-//! pieces for threads: waking one costs more than a small product does. The cuts are ours, not gemm's, so that they
-//! depend on sizes alone.
+//! Transposed and strided operands are passed on without a copy. Small products go to gemm too: a plain vectorised loop
+//! was not faster at any size from 64 multiply-adds on. Only large products are cut into pieces for threads, since
+//! waking a thread costs more than a small product. The cuts are ours, not gemm's, so that they depend on sizes alone.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -13,10 +12,10 @@ use crate::shape::{Shape, broadcast_shapes};
 use crate::tensor::Tensor;
 use gemm_common::Parallelism;
 
-/// Multiply-adds that are worth a task of their own. (On two Zen 5 cores in f32, 128³ takes 16 µs whole and 26 µs in two
-/// halves on two threads; 256³ takes 122 and 69 µs.)
+/// The number of multiply-adds that are worth a task. (On two Zen 5 cores in f32, 128³ takes 16 µs whole and 26 µs in
+/// two halves on two threads; 256³ takes 122 and 69 µs.)
 const PIECE: usize = 3_000_000;
-/// No piece of a product is narrower than this, and all but the last are multiples of it.
+/// The smallest width of a piece; the width of every piece but the last is a multiple of it.
 const NARROWEST: usize = 64;
 
 mod sealed {
@@ -49,7 +48,7 @@ pub struct Matrix<'a, T> {
 }
 
 impl<'a, T> Matrix<'a, T> {
-    /// `rows` rows of `columns` neighbouring elements, `row_stride` apart, from `offset` on.
+    /// `rows` rows of `columns` adjacent elements, `row_stride` apart, starting at `offset`.
     pub(crate) fn new(data: &'a [T], offset: usize, rows: usize, columns: usize, row_stride: usize) -> Self {
         Matrix { data, offset, rows, columns, row_stride: row_stride as isize, column_stride: 1 }
     }
@@ -68,7 +67,7 @@ impl<'a, T> Matrix<'a, T> {
         Matrix { rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride, ..self }
     }
 
-    /// The columns in the reversed order.
+    /// The columns in reverse order.
     fn reversed_columns(mut self) -> Self {
         let last = self.columns.saturating_sub(1) as isize;
         self.offset = self.offset.wrapping_add_signed(last * self.column_stride);
@@ -76,7 +75,7 @@ impl<'a, T> Matrix<'a, T> {
         self
     }
 
-    /// Rows of `columns` elements that lie one after another.
+    /// Rows of `columns` elements, contiguous.
     pub(crate) fn dense(data: &'a [T], columns: usize) -> Self {
         Matrix::new(data, 0, data.len() / columns.max(1), columns, columns)
     }
@@ -93,14 +92,14 @@ impl<'a, T> Matrix<'a, T> {
         low >= 0 && (high as usize) < self.data.len()
     }
 
-    /// `n` rows from row `first` on.
+    /// `n` rows, starting at row `first`.
     pub(crate) fn rows(mut self, first: usize, n: usize) -> Self {
         self.offset = self.offset.wrapping_add_signed(first as isize * self.row_stride);
         self.rows = n;
         self
     }
 
-    /// `n` columns from column `first` on.
+    /// `n` columns, starting at column `first`.
     fn columns(mut self, first: usize, n: usize) -> Self {
         self.offset = self.offset.wrapping_add_signed(first as isize * self.column_stride);
         self.columns = n;
@@ -112,7 +111,8 @@ macro_rules! gemm_for {
     ($($t:ident $kernels:ident)*) => {$(
         impl Gemm for $t {
             unsafe fn gemm(dst: *mut Self, row_stride: usize, read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
-                // The kernels write columns: the transposed product, unless the destination is a single column.
+                // gemm's kernels write columns, so this computes the transposed product, unless the destination is a
+                // single column.
                 let rows = row_stride as isize;
                 let (mut l, mut r, dst_cs, dst_rs) =
                     if rows > 1 { (b.transposed(), a.transposed(), rows, 1) } else { (a, b, 1, rows) };
@@ -121,7 +121,7 @@ macro_rules! gemm_for {
                     l = l.reversed_columns();
                     r = r.transposed().reversed_columns().transposed();
                 }
-                // SAFETY: passed on to the caller.
+                // SAFETY: the caller guarantees it.
                 unsafe {
                     $kernels::gemm::$t::get_gemm_fn()(
                         l.rows, r.columns, k,
@@ -137,13 +137,13 @@ macro_rules! gemm_for {
 }
 gemm_for!(f32 gemm_f32 f64 gemm_f64);
 
-/// The destination of a product, of which every piece writes a part of its own.
+/// The destination of a product, in which every piece writes a part of its own.
 struct Destination<T>(*mut T);
 // SAFETY: pieces write disjoint elements; see `add_product`.
 unsafe impl<T: Send> Sync for Destination<T> {}
 
-/// `dst ← dst·read + a b`, a large product in pieces along its longer side. The pieces depend on the sizes alone, and are the same on one
-/// thread, since gemm may block the inner axis differently for another width.
+/// `dst ← dst·read + a b`, a large product in pieces along its longer side. The pieces depend on the sizes alone, and
+/// are the same on one thread, since gemm may block the inner axis differently for another width.
 pub(crate) fn add_product<T: Float>(
     dst: &mut [T],
     a: Matrix<'_, T>,
@@ -181,7 +181,7 @@ pub(crate) fn add_product<T: Float>(
     parallel::for_each(side.div_ceil(width), if parallel { PIECE / 16 } else { 0 }, &piece);
 }
 
-/// The last two axes of a tensor as a matrix, at the given position of the leading ones.
+/// The last two axes of a tensor as a matrix that begins at `offset` in the buffer.
 pub(crate) fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
     let r = t.rank();
     Matrix {
@@ -194,7 +194,7 @@ pub(crate) fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
     }
 }
 
-/// Where the matrix of the last two axes begins at position `i` of the leading ones.
+/// The offset in the buffer at which the matrix of the last two axes begins, for position `i` of the leading axes.
 pub(crate) fn batch_offset<T: Float>(t: &Tensor<T>, mut i: usize) -> usize {
     let mut at = t.layout.offset as isize;
     for (&d, &s) in t.shape()[..t.rank() - 2].iter().zip(t.strides()).rev() {
@@ -212,8 +212,8 @@ fn inner_mismatch<T: Float>(a: &Tensor<T>, b: &Tensor<T>, k: usize, l: usize) ->
 impl<T: Float> Tensor<T> {
     /// The matrix product.
     ///
-    /// `[.., m, k] · [.., k, n]` is `[.., m, n]`, leading axes broadcasting. A vector on the left stands for a row, on
-    /// the right for a column, and its axis goes from the result. An empty inner axis gives zeros.
+    /// `[.., m, k] · [.., k, n]` is `[.., m, n]`; leading axes broadcast. A vector on the left is a row, a vector on
+    /// the right a column, and its axis is removed from the result. An empty inner axis gives zeros.
     ///
     /// # Errors
     /// If the inner sizes differ, the leading axes do not broadcast, or an operand has rank 0.
@@ -244,10 +244,10 @@ impl<T: Float> Tensor<T> {
 
     /// `x wᵀ + b`: the affine map of a layer with weight `[out, in]` and bias `[out]`, for `x` `[.., in]`.
     ///
-    /// The bias is where the product starts, so it costs no pass of its own.
+    /// The product is added to the bias, which needs no pass of its own.
     ///
     /// # Errors
-    /// If the widths do not fit.
+    /// If the widths are not consistent.
     pub fn linear(&self, weight: &Tensor<T>, bias: Option<&Tensor<T>>) -> Result<Tensor<T>> {
         let wrong = |what: String| Error::shape("linear", what);
         let (Some(&features), &[out, k]) = (self.shape().last(), &weight.shape()[..]) else {
@@ -310,7 +310,7 @@ impl From<Error> for Misfit {
     }
 }
 
-/// Both of rank 2 or more.
+/// The product of tensors of rank 2 or more.
 fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> {
     let (ra, rb) = (a.rank(), b.rank());
     let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);
@@ -323,7 +323,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
         return Ok(Tensor::from_buffer(dst, Shape::from([m, n])));
     }
     if rb == 2 {
-        // One product for the whole batch, where the batch and row axes lie as one.
+        // One product for the whole batch, if the batch and row axes merge.
         let flat = a.reshape([a.numel() / k.max(1), k]);
         if let (Ok(flat), true) = (flat, k > 0) {
             let mut shape = a.shape().clone();
@@ -356,7 +356,8 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
             add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, true);
         }
     } else {
-        // Small products: threads share the batch instead. 16 multiply-adds cost about one unit of memory traffic.
+        // Small products: threads share the batch instead. 16 multiply-adds cost about as much as one unit of memory
+        // traffic.
         parallel::chunks_mut(&mut dst, m * n, k / 16 + 1, |start, d| {
             let i = start / (m * n);
             add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, false);

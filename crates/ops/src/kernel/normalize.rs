@@ -1,12 +1,13 @@
-//! Normalisation: shifted by a mean and divided by a standard deviation, then an affine map; and the adjoints.
+//! Normalisation: the mean is subtracted, the result divided by the standard deviation, then an affine map; and the
+//! adjoints.
 //!
-//! Two families share the arithmetic. *Rows*: statistics of runs that lie together, `[.., groups, channels, inner]` with
-//! one mean for each group (layer, group and instance norm, and with no mean RMS norm). *Channels*: `[n, channels, inner]`
-//! with one mean for each channel, over two axes that do not lie together (batch norm).
+//! Two families share the arithmetic. *Rows*: statistics of contiguous runs, `[.., groups, channels, inner]` with one
+//! mean per group (layer, group and instance norm; RMS norm has no mean). *Channels*: `[n, channels, inner]` with one
+//! mean per channel, over two axes that are not contiguous (batch norm).
 //!
-//! Means and variances are found block by block in two passes, corrected for the rounding of the first, and combined in
-//! double precision (Chan, Golub and LeVeque 1983). The mean is then kept as the sum of two numbers of the element type,
-//! so that a large mean with a tiny deviation loses nothing.
+//! Means and variances are computed block by block in two passes, corrected for the rounding of the first, and combined
+//! in double precision (Chan, Golub and LeVeque 1983). The mean is then stored as the sum of two numbers of the element
+//! type, so that a large mean with a small deviation loses nothing.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -21,30 +22,30 @@ mod channels;
 
 pub use channels::ThroughMoments;
 
-/// Elements that are averaged at once, so that the second pass finds them in cache.
+/// The number of elements averaged at once, so that the second pass finds them in cache.
 const BLOCK: usize = 4096;
-/// One element's cost in additions.
+/// The cost of one element, in additions.
 const COST: usize = 4;
-/// Samples that a task takes at least, since each task has sums of its own for the parameters.
+/// The smallest number of samples in a task, since each task has its own sums for the parameters.
 const SAMPLES: usize = 8;
 
-/// What is normalised together: `[.., groups, channels, inner]`, with a mean for each group and a weight for each channel
-/// of each group.
+/// What is normalised together: `[.., groups, channels, inner]`, with one mean per group and one weight per channel of
+/// each group.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Groups {
-    /// Groups of a sample.
+    /// The number of groups in a sample.
     pub groups: usize,
-    /// Channels of a group.
+    /// The number of channels in a group.
     pub channels: usize,
-    /// Elements of a channel.
+    /// The number of elements in a channel.
     pub inner: usize,
-    /// Whether the mean is taken off (it is not in RMS norm).
+    /// Whether the mean is subtracted (it is not in RMS norm).
     pub centred: bool,
-    /// What is added to the variance.
+    /// The number added to the variance.
     pub eps: f64,
 }
 
-/// Cotangents of input, weight and bias, as far as they were asked for.
+/// The cotangents of input, weight and bias; `None` where not requested.
 pub type Adjoints<T> = [Option<Tensor<T>>; 3];
 
 /// x - shift, and its square.
@@ -65,7 +66,7 @@ impl<T: Float, const SQUARED: bool> Fold<T> for Deviation<T, SQUARED> {
     }
 }
 
-/// Count, mean and Σ(x - mean)² of what has been seen.
+/// The number, the mean and Σ(x - mean)² of the elements so far.
 #[derive(Clone, Copy, Default)]
 struct Moments {
     n: f64,
@@ -74,7 +75,7 @@ struct Moments {
 }
 
 impl Moments {
-    /// Adds a run of elements; to be called from code compiled for the vector instruction set.
+    /// Adds a run of elements; must be called from code that is compiled for the vector instruction set.
     #[inline(always)]
     fn add<T: Float>(&mut self, x: &[T], centred: bool) {
         for block in x.chunks(BLOCK) {
@@ -214,7 +215,7 @@ struct BackwardRows<'a, T> {
     w: Option<&'a [T]>,
     stats: &'a [[T; 3]],
     gx: &'a mut [T],
-    /// Σ g and Σ g x̂ for each channel of a sample; empty if nobody wants them.
+    /// Σ g and Σ g x̂ for each channel of a sample; empty if not requested.
     totals: &'a mut [T],
 }
 
@@ -287,7 +288,7 @@ impl<T: Float> pulp::NullaryFnOnce for BackwardRows<'_, T> {
     }
 }
 
-/// The elements of a parameter, if it is there.
+/// The elements of a parameter, if there is one.
 fn slice<T: Float>(t: Option<&Tensor<T>>) -> Option<Tensor<T>> {
     t.map(Tensor::contiguous)
 }
@@ -317,18 +318,18 @@ impl Groups {
         self.groups.saturating_mul(self.channels)
     }
 
-    /// Samples that make a task.
+    /// The number of samples in a task.
     fn piece(&self, sample: usize) -> usize {
         parallel::rows(sample, COST).max(SAMPLES)
     }
 }
 
 impl<T: Float> Tensor<T> {
-    /// Each group of the elements normalised, times a weight plus a bias for each channel; and for the adjoint the
-    /// statistics, `[groups, 3]`: the mean in two parts, and 1/σ.
+    /// Normalises each group of the elements, then multiplies by a weight and adds a bias per channel. The second
+    /// result is for the adjoint, the statistics `[groups, 3]`: the mean in two parts, and 1/σ.
     ///
     /// # Errors
-    /// If the elements are not whole samples, or the parameters do not have one element a channel.
+    /// If the elements are not whole samples, or the parameters do not have one element per channel.
     pub fn normalize_groups(
         &self,
         op: &'static str,
@@ -340,7 +341,7 @@ impl<T: Float> Tensor<T> {
             return Ok((self.contiguous(), Tensor::try_full([0, 3], T::ZERO)?));
         }
         let (samples, sample) = of.check(op, self, [weight, bias])?;
-        // The inner axis may be joined with the channels where nothing tells them apart.
+        // The inner axis may be merged with the channels where no parameter distinguishes them.
         let joined = Groups { channels: 1, inner: of.channels * of.inner, ..of };
         let of = if weight.is_none() && bias.is_none() { joined } else { of };
         let (x, w, b) = (self.contiguous(), slice(weight), slice(bias));
@@ -361,8 +362,8 @@ impl<T: Float> Tensor<T> {
         Ok((Tensor::from_buffer(y, self.shape().clone()), stats))
     }
 
-    /// The adjoint of [`normalize_groups`](Tensor::normalize_groups) at this input: the cotangents of the input, the
-    /// weight and the bias, the latter two `[groups · channels]`, if `params` are wanted.
+    /// The adjoint of [`normalize_groups`](Tensor::normalize_groups) at this input: the cotangents of the input and, if
+    /// `params` are requested, of the weight and the bias, `[groups · channels]` each.
     ///
     /// # Errors
     /// As `normalize_groups`, and if the cotangent does not have the input's shape.

@@ -1,11 +1,12 @@
 //! Recurrent cells over whole sequences: the Elman, LSTM and GRU recurrences and their adjoints.
 //!
-//! The part of a gate that comes from the input does not wait for the state, so the caller computes it for all steps in one product;
-//! `x` here is that part, `[steps, batch, gates · hidden]`, with gates in PyTorch's order. A step is then one product with
-//! the recurrent weight and one pass over its result. What a step leaves (gates, cell, state) lies in one record a row, so
-//! that rows can be spread over threads, and a state is read by the next product where it lies.
+//! The part of a gate that comes from the input does not depend on the state, so the caller computes it for all steps
+//! in one product. `x` here is that part, `[steps, batch, gates · hidden]`, with gates in PyTorch's order. A step is
+//! then one product with the recurrent weight and one pass over its result. The values of a step (gates, cell, state)
+//! are stored as one record per row, so that rows can be spread over threads, and the next product reads a state in
+//! place.
 //!
-//! Rows may end early: from step `length` on a row carries its state along unchanged and puts out zeros. In reverse, a row
+//! Rows may end early: from step `length` on, a row keeps its state unchanged and outputs zeros. In reverse, a row
 //! begins at its own last step.
 
 use crate::buffer::Buffer;
@@ -17,7 +18,7 @@ use crate::shape::{Layout, Shape};
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// Which recurrence.
+/// The kind of recurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
     /// h' = tanh(x + W h).
@@ -40,7 +41,7 @@ impl Cell {
         }
     }
 
-    /// The name in messages.
+    /// The name in error messages.
     pub fn name(self) -> &'static str {
         match self {
             Cell::Tanh | Cell::Relu => "rnn",
@@ -49,7 +50,7 @@ impl Cell {
         }
     }
 
-    /// Runs of `hidden` numbers that a step leaves for each row; the state is the last.
+    /// The number of runs of `hidden` numbers that a step stores for each row; the last run is the state.
     fn record(self) -> usize {
         match self {
             Cell::Tanh | Cell::Relu => 1, // h
@@ -59,13 +60,13 @@ impl Cell {
     }
 }
 
-/// What a recurrence works on.
+/// The operands of a recurrence.
 pub struct Sequence<'a, T: Float> {
-    /// Which recurrence.
+    /// The kind of recurrence.
     pub cell: Cell,
     /// Whether time runs backwards.
     pub reverse: bool,
-    /// How many steps each row has; all of them if there is nothing here.
+    /// The number of steps of each row, `[batch]`; all steps if `None`.
     pub lengths: Option<&'a Tensor<i64>>,
     /// The inputs' part of the gates, `[steps, batch, gates · hidden]`.
     pub x: &'a Tensor<T>,
@@ -85,27 +86,27 @@ pub struct Run<T: Float> {
     pub y: Tensor<T>,
     /// The state after the last step, `[batch, hidden]`.
     pub h: Tensor<T>,
-    /// The LSTM's cell after the last step.
+    /// The LSTM's cell after the last step, `[batch, hidden]`.
     pub c: Option<Tensor<T>>,
-    /// What the adjoint wants to find again.
+    /// The records that the adjoint reads.
     pub saved: Tensor<T>,
 }
 
-/// Cotangents of what a recurrence worked on.
+/// The cotangents of the operands of a recurrence.
 pub struct Adjoint<T: Float> {
-    /// Of the inputs' part of the gates.
+    /// The cotangent of the inputs' part of the gates.
     pub x: Tensor<T>,
-    /// Of the recurrent weight.
+    /// The cotangent of the recurrent weight.
     pub weight: Tensor<T>,
-    /// Of the recurrent bias.
+    /// The cotangent of the recurrent bias.
     pub bias: Tensor<T>,
-    /// Of the first state.
+    /// The cotangent of the first state.
     pub h: Tensor<T>,
-    /// Of the LSTM's first cell.
+    /// The cotangent of the LSTM's first cell.
     pub c: Tensor<T>,
 }
 
-/// Sizes, checked.
+/// The sizes, checked.
 struct Sizes {
     steps: usize,
     batch: usize,
@@ -141,7 +142,7 @@ impl<T: Float> Sequence<'_, T> {
             }
         }
         if self.c.is_some() != (self.cell == Cell::Lstm) {
-            return wrong("an LSTM, and nothing else, has a first cell".into());
+            return wrong("an LSTM requires a first cell, and other cells accept none".into());
         }
         let lengths = match self.lengths {
             None => vec![steps; batch],
@@ -168,7 +169,7 @@ impl<T: Float> Sequence<'_, T> {
     /// Runs the recurrence.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a length is out of range.
+    /// If the shapes are not consistent, or a length is out of range.
     pub fn run(&self) -> Result<Run<T>> {
         let n = self.sizes()?;
         let Sizes { steps, batch, hidden, gates, record, .. } = n;
@@ -238,10 +239,11 @@ impl<T: Float> Sequence<'_, T> {
         Ok(Run { y, h: last(record - hidden, self.h)?, c, saved })
     }
 
-    /// Cotangents from those of the outputs, where there are any, and what [`run`](Sequence::run) saved.
+    /// The cotangents of the operands, from those cotangents of the outputs that are given and from what
+    /// [`run`](Sequence::run) saved.
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes are not consistent.
     pub fn adjoint(
         &self,
         saved: &Tensor<T>,
@@ -272,7 +274,7 @@ impl<T: Float> Sequence<'_, T> {
         let (h0, c0) = (self.h.contiguous(), self.c.map_or_else(|| self.h.contiguous(), Tensor::contiguous));
         let saved = saved.contiguous();
         let (records, h0, c0) = (slice(&saved), slice(&h0), slice(&c0));
-        // For a GRU the recurrent part of a gate has a cotangent of its own.
+        // In a GRU, the recurrent part of a gate has a cotangent of its own.
         let mut dx: Buffer<T> = Buffer::unspecified(steps * batch * width);
         let gru = self.cell == Cell::Gru;
         let mut dg: Buffer<T> = Buffer::unspecified(if gru { steps * batch * width } else { 0 });
@@ -333,7 +335,7 @@ impl<T: Float> Sequence<'_, T> {
         }
         let dx = Tensor::from_buffer(dx, Shape::from([steps, batch, width]));
         let dg = if gru { Tensor::from_buffer(dg, dx.shape().clone()) } else { dx.clone() };
-        // One product for the states between steps, one for the first.
+        // One product for the states between steps, and one for the first state.
         let mut dw = zeros(width * hidden);
         if steps > 0 {
             let (gates, states) = (slice(&dg), (steps - 1) * batch);
@@ -364,7 +366,7 @@ fn slice<T: Float>(t: &Tensor<T>) -> &[T] {
     t.as_slice().expect("contiguous")
 }
 
-/// The cell in a record of an LSTM; of the others something of the same length that nobody reads.
+/// The cell in a record of an LSTM; for other cells, a slice of the same length that nothing reads.
 fn cell_of<T>(record: &[T], hidden: usize) -> &[T] {
     &record[record.len().saturating_sub(2 * hidden)..][..hidden]
 }

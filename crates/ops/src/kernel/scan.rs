@@ -1,8 +1,8 @@
 //! Scans along an axis: running sums, products, log-sum-exps and extremes, and the linear recurrence
 //! h ← a h + b, which is the adjoint of most of them and of itself.
 //!
-//! A row is one chain of dependent steps, so threads share rows, never a row. A chain is carried in double
-//! precision for `f32` too: its latency is the same, and errors do not pile up along it.
+//! A row is one chain of dependent steps, so it is computed by one thread; threads share the rows. A chain is computed
+//! in double precision for `f32` too: its latency is the same, and errors do not accumulate along it.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -22,7 +22,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other one.
+    /// The opposite direction.
     #[must_use]
     pub fn opposite(self) -> Self {
         match self {
@@ -41,10 +41,10 @@ impl Direction {
     }
 }
 
-/// What is done with one row of each of `N` inputs.
+/// A function of one row of each of `N` inputs.
 type RowFn<'f, const N: usize, T, U> = dyn Fn([&[T]; N], &mut [U]) + Sync + 'f;
 
-/// `row` called for every row of inputs of one shape, `cost` additions an element.
+/// Calls `row` for every row of inputs of one shape, at `cost` additions per element.
 fn rows<const N: usize, T: Element, U: Element>(
     op: &'static str,
     x: [&Tensor<T>; N],
@@ -74,7 +74,7 @@ fn rows<const N: usize, T: Element, U: Element>(
     Tensor::from_buffer(out, shape).transpose(axis, -1)
 }
 
-/// log(eᵃ + eᵇ), as a running maximum and the sum relative to it.
+/// log(eᵃ + eᵇ), as a running maximum and the sum relative to that.
 struct LogSum {
     top: f64,
     sum: f64,
@@ -85,7 +85,7 @@ impl LogSum {
         if x.is_nan() || self.top.is_nan() {
             self.top = f64::NAN;
         } else if x > self.top {
-            // From -∞ the sum is 0, and so it stays; at +∞ it is 1 from here on.
+            // While the maximum is -∞ the sum is 0; once it is +∞ the sum stays 1.
             self.sum =
                 if self.top == f64::NEG_INFINITY { 0.0 } else { self.sum * (self.top - x).exp() } + 1.0;
             self.top = x;
@@ -113,7 +113,7 @@ impl<T: Float> Tensor<T> {
         self.running_sum("cumsum", axis, Direction::Forward)
     }
 
-    /// The running sum along `axis` from its end: element i is the sum of all from i on.
+    /// The running sum along `axis` from its end: element i is the sum of all elements from i on.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -148,7 +148,7 @@ impl<T: Float> Tensor<T> {
         self.running_product("cumprod", axis, Direction::Forward)
     }
 
-    /// The running product along `axis` from its end: element i is the product of all from i on.
+    /// The running product along `axis` from its end: element i is the product of all elements from i on.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -167,7 +167,7 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// log Σ exp(x) of everything up to each position along `axis`.
+    /// log Σ exp(x) of all elements up to each position along `axis`.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -180,7 +180,7 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// h in h ← a h + b along `axis`, from 0, with this tensor as a.
+    /// The states h of h ← a h + b along `axis`, starting from 0, with this tensor as a.
     ///
     /// ```
     /// use wengert_ops::{Direction, Tensor};
@@ -196,7 +196,7 @@ impl<T: Float> Tensor<T> {
             let mut state = 0.0;
             for i in 0..h.len() {
                 let k = direction.at(i, h.len());
-                // The first a meets no state: were it infinite, its product with 0 would be NaN.
+                // The first a multiplies no state: if it were infinite, its product with 0 would be NaN.
                 let carried = if i == 0 { 0.0 } else { a[k].to_f64() * state };
                 state = carried + b[k].to_f64();
                 h[k] = T::from_f64(state);
@@ -204,8 +204,8 @@ impl<T: Float> Tensor<T> {
         })
     }
 
-    /// For every position along `axis`, the position of the largest element so far: the first of equals, and
-    /// the first NaN from there on.
+    /// For every position along `axis`, the position of the largest element up to there: the first among equals, and
+    /// from the first NaN on, its position.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -213,8 +213,8 @@ impl<T: Float> Tensor<T> {
         self.best_so_far("cummax", axis, &|v, best| v > best)
     }
 
-    /// For every position along `axis`, the position of the smallest element so far: the first of equals, and
-    /// the first NaN from there on.
+    /// For every position along `axis`, the position of the smallest element up to there: the first among equals, and
+    /// from the first NaN on, its position.
     ///
     /// # Errors
     /// If the axis is out of range.
@@ -222,7 +222,8 @@ impl<T: Float> Tensor<T> {
         self.best_so_far("cummin", axis, &|v, best| v < best)
     }
 
-    /// The largest element so far along `axis`, and its position: the first of equals. A NaN stays from where it is met.
+    /// The largest element up to each position along `axis`, and its position: the first among equals. From the first
+    /// NaN on, it is that NaN.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -238,7 +239,8 @@ impl<T: Float> Tensor<T> {
         Ok((self.gather(axis, &at)?, at))
     }
 
-    /// The smallest element so far along `axis`, and its position, as [`cummax`](Tensor::cummax) gives the largest.
+    /// The smallest element up to each position along `axis`, and its position, by the rules of
+    /// [`cummax`](Tensor::cummax).
     ///
     /// # Errors
     /// If the axis is out of range.

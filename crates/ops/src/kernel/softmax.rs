@@ -1,7 +1,7 @@
-//! Softmax, log-softmax and log-sum-exp along the last axis, and their adjoints: one pass a row, in cache.
+//! Softmax, log-softmax and log-sum-exp along the last axis, and their adjoints: one pass per row, in cache.
 //!
-//! A row is shifted by its largest element, so that nothing overflows. A difference log Σ exp(x) - xᵢ is that of the shifted
-//! row: the sum itself would round away what an offset of all elements leaves of it. Conventions: a row of -∞ alone has
+//! A row is shifted by its largest element, so that nothing overflows. A difference log Σ exp(x) - xᵢ is taken from the shifted
+//! row, since a large offset of all elements would round away its digits. Conventions: a row of only -∞ has
 //! log-sum-exp -∞ and softmax NaN (0/0), as in PyTorch.
 
 use crate::buffer::Buffer;
@@ -13,11 +13,11 @@ use crate::shape::{Axes, normalize_axis};
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// One exponential's cost in additions.
+/// The cost of one exponential, in additions.
 const COST: usize = 4;
 
-/// Σ exp(x - shift), without a place for the exponentials: a buffer a task would make the number of buffers in use
-/// depend on how many tasks happen to run at once.
+/// Σ exp(x - shift), without memory for the exponentials: one buffer per task would make the number of buffers in use
+/// depend on the number of tasks that happen to run at once.
 struct SumExp<T> {
     shift: T,
 }
@@ -37,7 +37,7 @@ impl<T: Float> Fold<T> for SumExp<T> {
     }
 }
 
-/// The largest element of a row and log Σ exp(x - largest), the parts of log Σ exp(x): the second is 0 beside a first that
+/// The largest element of a row and log Σ exp(x - largest), the parts of log Σ exp(x): the second is 0 if the first
 /// is not finite.
 #[inline(always)]
 fn log_sum_exp<T: Float>(x: &[T]) -> (T, T) {
@@ -93,7 +93,7 @@ impl<T: Float> pulp::NullaryFnOnce for Lse<'_, T> {
     }
 }
 
-/// log Σ exp(x) - x\[target\] of every row.
+/// log Σ exp(x) - x\[target\] for every row.
 struct Surprise<'a, T> {
     x: &'a [T],
     targets: &'a [usize],
@@ -141,7 +141,7 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Adjoint<'_, T, LOG> {
     }
 }
 
-/// `axis` moved to the end, dense.
+/// `axis` moved to the end, contiguous.
 fn rows<T: Float>(t: &Tensor<T>, axis: usize) -> Result<Tensor<T>> {
     Ok(t.transpose(axis as isize, -1)?.contiguous())
 }
@@ -223,7 +223,7 @@ impl<T: Float> Tensor<T> {
         apply::<T, true>("log_softmax", self, axis)
     }
 
-    /// The cotangent of softmax's input from its output (this tensor) and the cotangent of that.
+    /// The cotangent of softmax's input from its output (this tensor) and the output's cotangent.
     ///
     /// # Errors
     /// If the shapes differ or the axis is out of range.
@@ -231,7 +231,7 @@ impl<T: Float> Tensor<T> {
         adjoint::<T, false>("softmax", self, g, axis)
     }
 
-    /// The cotangent of log-softmax's input from its output (this tensor) and the cotangent of that.
+    /// The cotangent of log-softmax's input from its output (this tensor) and the output's cotangent.
     ///
     /// # Errors
     /// If the shapes differ or the axis is out of range.
@@ -242,7 +242,7 @@ impl<T: Float> Tensor<T> {
     /// log Σ exp(x) - x\[target\] for every row of logits `[.., classes]` and class indices `[..]`.
     ///
     /// # Errors
-    /// If the shapes do not fit or a target is out of range.
+    /// If the shapes are not consistent or a target is out of range.
     pub fn cross_entropy(&self, targets: &Tensor<i64>) -> Result<Tensor<T>> {
         let (n, at) = class_indices(self, targets)?;
         let dense = self.contiguous();
@@ -257,7 +257,7 @@ impl<T: Float> Tensor<T> {
         Ok(Tensor::from_buffer(out, targets.shape().clone()))
     }
 
-    /// The cotangent of the logits (this tensor) from that of each row's [`cross_entropy`](Tensor::cross_entropy):
+    /// The cotangent of the logits (this tensor) from the cotangent of each row's [`cross_entropy`](Tensor::cross_entropy):
     /// g (softmax(x) - onehot(target)).
     ///
     /// # Errors
@@ -283,7 +283,7 @@ impl<T: Float> Tensor<T> {
         Ok(Tensor::from_buffer(out, self.shape().clone()))
     }
 
-    /// log Σ exp(x) over `axes`; of nothing it is -∞.
+    /// log Σ exp(x) over `axes`; -∞ for an empty group.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -291,7 +291,7 @@ impl<T: Float> Tensor<T> {
         self.logsumexp_over(axes, false)
     }
 
-    /// As [`logsumexp`](Tensor::logsumexp); the axes stay, with size 1.
+    /// Like [`logsumexp`](Tensor::logsumexp), but keeps the axes with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.

@@ -1,5 +1,5 @@
-//! Means, variances and norms, made of sums: each in the steps of the tape's operation of the same name, so that both give the same
-//! bits.
+//! Means, variances and norms, made of sums. Each follows the steps of the tape's operation of the same name, so that
+//! both give the same bits.
 
 use crate::dtype::Element;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ impl<T: Float> Tensor<T> {
         fold_axes(&Sum, self, axes, keepdim).scale(1.0 / count(self, axes) as f64)
     }
 
-    /// The mean of all elements, of shape `[]`; of nothing it is NaN.
+    /// The mean of all elements, of shape `[]`; NaN for an empty tensor.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
@@ -36,7 +36,7 @@ impl<T: Float> Tensor<T> {
         self.sum().scale(1.0 / self.numel() as f64)
     }
 
-    /// The mean over the given axes, which go.
+    /// The mean over the given axes, which are removed.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -45,7 +45,7 @@ impl<T: Float> Tensor<T> {
         Ok(self.mean_over(&axes.resolve("mean_axes", self.rank())?, false))
     }
 
-    /// The mean over the given axes, which stay with size 1.
+    /// The mean over the given axes, which are kept with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -60,15 +60,16 @@ impl<T: Float> Tensor<T> {
         let difference = |a: &Tensor<T>, b: &Tensor<T>| {
             pointwise_as(a.shape().clone(), [a, b], &Elementwise(FnKernel(|a: T, b: T| a - b)))
         };
-        // The mean is rounded, the more so the larger it is beside the deviations: what is left of it goes with the second term
-        // (Chan, Golub and LeVeque 1983).
+        // The mean is rounded, and the error is the larger, the larger the mean is compared with the deviations. The
+        // second term removes it (Chan, Golub and LeVeque 1983).
         let centred = difference(self, &self.mean_over(axes, true));
         let left = &sum(&centred).square() / n;
         &difference(&sum(&centred.square()), &left) / (n - correction).max(0.0)
     }
 
-    /// The variance of all elements, of shape `[]`: Σ(x - mean)² / (n - `correction`), in two passes, so that a large mean costs no
-    /// accuracy. `correction` is 0 for a population and 1 for a sample. With correction 1 a single element has none: 0/0 is NaN.
+    /// The variance of all elements, of shape `[]`: Σ(x - mean)² / (n - `correction`), in two passes, so that a large
+    /// mean costs no accuracy. `correction` is 0 for a population and 1 for a sample. With correction 1, the variance
+    /// of a single element is 0/0, NaN.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 2.0], [3.0, 6.0]]);
@@ -81,7 +82,7 @@ impl<T: Float> Tensor<T> {
         self.variance_over(&self.every_axis(), correction, false)
     }
 
-    /// The variance over the given axes, which go, as [`variance`](Tensor::variance) defines it.
+    /// The variance over the given axes, which are removed, as [`variance`](Tensor::variance) defines it.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([[1.0, 3.0], [4.0, 4.0]]);
@@ -96,7 +97,7 @@ impl<T: Float> Tensor<T> {
         Ok(self.variance_over(&axes.resolve("variance_axes", self.rank())?, correction, false))
     }
 
-    /// The variance over the given axes, which stay with size 1.
+    /// The variance over the given axes, which are kept with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -105,13 +106,13 @@ impl<T: Float> Tensor<T> {
         Ok(self.variance_over(&axes.resolve("variance_keepdim", self.rank())?, correction, true))
     }
 
-    /// The standard deviation of all elements, of shape `[]`: the root of [`variance`](Tensor::variance).
+    /// The standard deviation of all elements, of shape `[]`: the square root of [`variance`](Tensor::variance).
     #[must_use]
     pub fn std(&self, correction: f64) -> Tensor<T> {
         self.variance(correction).sqrt()
     }
 
-    /// The standard deviation over the given axes, which go.
+    /// The standard deviation over the given axes, which are removed.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -121,7 +122,7 @@ impl<T: Float> Tensor<T> {
         Ok(self.variance_over(&axes, correction, false).sqrt())
     }
 
-    /// The standard deviation over the given axes, which stay with size 1.
+    /// The standard deviation over the given axes, which are kept with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -143,7 +144,7 @@ impl<T: Float> Tensor<T> {
         self.square().sum().sqrt()
     }
 
-    /// The Euclidean norm over the given axes, which go.
+    /// The Euclidean norm over the given axes, which are removed.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -152,7 +153,7 @@ impl<T: Float> Tensor<T> {
         Ok(self.square().sum_axes(axes).map_err(|e| e.in_op("norm_axes"))?.sqrt())
     }
 
-    /// The Euclidean norm over the given axes, which stay with size 1.
+    /// The Euclidean norm over the given axes, which are kept with size 1.
     ///
     /// # Errors
     /// If an axis is out of range or named twice.
@@ -161,8 +162,8 @@ impl<T: Float> Tensor<T> {
         Ok(self.square().sum_keepdim(axes).map_err(|e| e.in_op("norm_keepdim"))?.sqrt())
     }
 
-    /// The norm of order `p` over the given axes, which go: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is the number of elements
-    /// other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest.
+    /// The norm of order `p` over the given axes, which are removed: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is
+    /// the number of elements other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest.
     ///
     /// ```
     /// let t = wengert_ops::Tensor::from([3.0, -4.0, 0.0]);
@@ -173,7 +174,8 @@ impl<T: Float> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If an axis is out of range or named twice, the order is not a number, or it is negative or infinite and there is no element.
+    /// If an axis is out of range or named twice, the order is not a number, or the order is negative or infinite and there is no
+    /// element.
     #[doc(alias = "norm")]
     #[doc(alias = "vector_norm")]
     pub fn norm_p(&self, p: f64, axes: impl Axes) -> Result<Tensor<T>> {
@@ -181,7 +183,7 @@ impl<T: Float> Tensor<T> {
         self.norm_over("norm_p", p, &axes)?.squeeze(&axes)
     }
 
-    /// The norm of order `p` over the given axes, which stay with size 1.
+    /// The norm of order `p` over the given axes, which are kept with size 1.
     ///
     /// # Errors
     /// As [`norm_p`](Tensor::norm_p).
@@ -219,7 +221,7 @@ impl<T: Float> Tensor<T> {
         if p == 1.0 || self.numel() == 0 {
             return size.sum_keepdim(axes);
         }
-        // Powers of elements relative to the largest neither overflow nor vanish all.
+        // Powers of the elements relative to the largest cannot overflow, nor all underflow to 0.
         let scale = size.max_keepdim(axes)?.map(|m| if m > T::ZERO && m.is_finite() { m } else { T::ONE });
         let power = |x: &Tensor<T>, p: f64| x.map(move |v| v.powf(T::from_f64(p)));
         let sum = power(&size.div(&scale)?, p).sum_keepdim(axes)?;

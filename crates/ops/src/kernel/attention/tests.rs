@@ -7,7 +7,7 @@ fn values(shape: &[usize], seed: u64) -> Tensor<f64> {
     normal(shape, 0.0, 1.0, Key { seed, stream: 0 }).unwrap()
 }
 
-/// One number at a time.
+/// Attention by the definition, one number at a time.
 fn naive(q: &Tensor<f64>, k: &Tensor<f64>, v: &Tensor<f64>, scores: &Scores<f64>) -> Vec<f64> {
     let Sizes { heads, t, s, d, e } = Sizes::of(q, k, v, scores).unwrap();
     let mut out = Vec::new();
@@ -44,7 +44,7 @@ fn blocks_agree_with_loops_in_every_layout() {
         (2, 3, 0, 2, 2),
         (1, 2, 600, 0, 3),
     ] {
-        // Heads between the others, as a transposed product of all heads gives them.
+        // The heads are a middle axis, as in a transposed product of all heads.
         let between = |n: usize, w: usize, seed| values(&[n, heads, w], seed).transpose(0, 1).unwrap();
         for strided in [false, true] {
             let of = |n: usize, w: usize, seed| {

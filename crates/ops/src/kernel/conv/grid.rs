@@ -4,8 +4,8 @@ use super::Geometry;
 use crate::float::Float;
 use pulp::Simd;
 
-/// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, zero outside
-/// the source.
+/// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, or zero outside of the
+/// source.
 #[derive(Debug, Clone)]
 pub(super) struct GridAxis {
     pub(super) source: usize,
@@ -15,16 +15,16 @@ pub(super) struct GridAxis {
 }
 
 impl GridAxis {
-    /// The cells of a phase that lie inside the source: from, to.
+    /// The cells of a phase that are inside the source: from, to.
     fn inside(&self, start: isize, extent: usize) -> (usize, usize) {
-        // A step may be far beyond the source.
+        // A step may be far larger than the source.
         let before = if start < 0 { start.unsigned_abs() } else { 0 };
         let left = (self.source as isize).saturating_sub(start).max(0) as usize;
         let from = before.div_ceil(self.step).min(extent);
         (from, left.div_ceil(self.step).clamp(from, extent))
     }
 
-    /// The distance between rows, if this is the axis of a row. Zeros at the end of a row can be those at the
+    /// The distance between rows, if this is the axis of a row. The zeros at the end of a row can be those at the
     /// beginning of the next.
     fn pitch(&self) -> usize {
         let shared = self.starts.iter().map(|&s| {
@@ -40,7 +40,7 @@ impl GridAxis {
 pub(super) struct Grid {
     pub(super) axes: [GridAxis; 2],
     pub(super) pitch: usize,
-    /// For each phase of a row: the source of cell 0, and the cells that lie inside the source.
+    /// For each phase of a row: the source of cell 0, and the cells that are inside the source.
     spans: Vec<(isize, usize, usize)>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Tap {
 }
 
 impl Grid {
-    /// `columns` positions of the product begin in each row.
+    /// A grid in which `columns` positions of the product begin in each row.
     pub(super) fn new(axes: [GridAxis; 2], columns: usize) -> Self {
         let row = &axes[1];
         let pitch = row.pitch().max(columns);
@@ -64,8 +64,8 @@ impl Grid {
         Grid { axes, pitch, spans }
     }
 
-    /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation
-    /// mod stride, cell k dilation / stride.
+    /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation mod stride,
+    /// at cell k dilation / stride.
     pub(super) fn of_input(geometry: &Geometry) -> (Grid, Vec<Tap>) {
         let mut places = [Vec::new(), Vec::new()];
         let axes = [0, 1].map(|i| {
@@ -97,25 +97,24 @@ impl Grid {
         self.axes[0].starts.len() * self.axes[1].starts.len()
     }
 
-    /// The number of rows of the grid for a band of so many output rows.
+    /// The number of rows of the grid for a band of `band` of the `whole` output rows.
     pub(super) fn rows(&self, whole: usize, band: usize) -> usize {
         self.axes[0].extent - (whole - band)
     }
 
-    /// The elements of a channel in a grid of so many rows.
+    /// The number of elements of a channel in a grid of `rows` rows.
     pub(super) fn channel(&self, rows: usize) -> usize {
         self.phases() * rows * self.pitch
     }
 
-    /// Where a tap begins inside a channel in a grid of so many rows.
+    /// The offset of a tap inside a channel in a grid of `rows` rows.
     pub(super) fn offset(&self, tap: Tap, rows: usize) -> usize {
         let phase = tap.phase[0] * self.axes[1].starts.len() + tap.phase[1];
         (phase * rows + tap.cell[0]) * self.pitch + tap.cell[1]
     }
 
-    /// Copies the first `channels` channels `[source rows, source columns]` of `from` into the grid,
-    /// beginning at row `first`, `rows` rows. What follows the grid in `to`, at least
-    /// [`slack`](Grid::slack), becomes zero.
+    /// Copies the first `channels` channels `[source rows, source columns]` of `from` into the grid: `rows` rows,
+    /// beginning at row `first`. The rest of `to` after the grid, at least [`slack`](Grid::slack), becomes zero.
     #[inline(always)]
     pub(super) fn fill<T: Float, S: Simd>(
         &self,
@@ -142,7 +141,7 @@ impl Grid {
                             zeros(simd, to, pitch);
                             continue;
                         }
-                        // What a vector writes beyond its part is overwritten by what follows.
+                        // What a vector writes beyond its part is overwritten by the next part.
                         zeros(simd, to, a);
                         let begin = at as usize * width + (left + (a * horizontal.step) as isize) as usize;
                         copy::<T, S>(&plane[begin..], horizontal.step, &mut to[a..], b - a);
@@ -154,8 +153,8 @@ impl Grid {
         to[line..].fill(T::ZERO);
     }
 
-    /// As [`fill`](Grid::fill), the channels of a cell side by side: `[phase, row, cell, channel]`. What follows the grid in
-    /// `to`, a row at least, becomes zero.
+    /// Like [`fill`](Grid::fill), with the channels of a cell adjacent: `[phase, row, cell, channel]`. The rest of `to`
+    /// after the grid, at least one row, becomes zero.
     #[inline(always)]
     pub(super) fn fill_last<T: Float>(
         &self,
@@ -192,20 +191,21 @@ impl Grid {
                 }
             }
         }
-        // The end of the last row reads on here, where the padding of rows is shared.
+        // A read of the last row continues here, where the padding of rows is shared.
         to[written..].fill(T::ZERO);
     }
 
-    /// What the grid needs behind it: a product reads whole vectors, and the end of a row in the next.
+    /// The number of elements needed after the grid: a product reads whole vectors, and reads the end of a row in the
+    /// next row.
     pub(super) fn slack(&self) -> usize {
         self.pitch + 4 * WIDEST
     }
 }
 
-/// A multiple of every vector's width.
+/// A multiple of the width of every vector type.
 pub(super) const WIDEST: usize = 16;
 
-/// At least `n` zeros, in whole vectors.
+/// Writes at least `n` zeros, in whole vectors.
 #[inline(always)]
 fn zeros<T: Float, S: Simd>(simd: S, to: &mut [T], n: usize) {
     let whole = n.next_multiple_of(T::width::<S>());
@@ -214,7 +214,7 @@ fn zeros<T: Float, S: Simd>(simd: S, to: &mut [T], n: usize) {
     }
 }
 
-/// At least `n` times every `step`-th element, in whole vectors where there is room.
+/// Copies every `step`-th element, at least `n` of them, in whole vectors where there is room.
 #[inline(always)]
 fn copy<T: Float, S: Simd>(from: &[T], step: usize, to: &mut [T], n: usize) {
     let whole = n.next_multiple_of(T::width::<S>());
@@ -248,7 +248,7 @@ fn copy<T: Float, S: Simd>(from: &[T], step: usize, to: &mut [T], n: usize) {
     }
 }
 
-/// From every channel, `plane` apart, every `step`-th element, to cells `[channels]`.
+/// Copies every `step`-th element of every channel, `plane` apart, to cells `[channels]`.
 #[inline(always)]
 pub(super) fn interleave<T: Float>(from: &[T], plane: usize, step: usize, to: &mut [T], channels: usize) {
     let cells = to.len() / channels;

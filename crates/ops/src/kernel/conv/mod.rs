@@ -1,19 +1,17 @@
-//! Convolution over one or two axes, its adjoint in the input (transposed convolution), and its adjoint in
-//! the weight.
+//! Convolution over one or two axes, its adjoint in the input (transposed convolution), and its adjoint in the weight.
 //!
-//! No matrix of patches is made. The input is copied, one sample and one band of rows at a time, into a
-//! grid whose rows include the padding (`grid.rs`). With the grid's row length as the stride of the output
-//! too, an output position and a kernel element meet at *position + offset*, so the product of weights and
-//! patches runs over plain slices of the grid, at one offset for each channel and kernel element, and the
-//! positions between two rows are computed and thrown away. A stride larger than one splits the grid into
-//! phases, each of which is such a grid. The adjoint in the input is the same product (`product.rs`) once
-//! for each phase of its output, the adjoint in the weight is a product over positions, either with
-//! positions in the lanes of vectors (`weight.rs`) or, where there are many channels, with output channels
-//! in the lanes (`outer.rs`).
+//! No matrix of patches is made. The input is copied, one sample and one band of rows at a time, into a grid whose rows
+//! include the padding (`grid.rs`). The grid's row length is also the stride of the output, so that an output position
+//! and a kernel element meet at *position + offset*. The product of weights and patches therefore runs over plain
+//! slices of the grid, at one offset for each channel and kernel element; the positions between two rows are computed
+//! and discarded. A stride larger than one splits the grid into phases, each of which is such a grid. The adjoint in
+//! the input is the same product (`product.rs`), once for each phase of its output. The adjoint in the weight is a
+//! product over positions, either with positions in the lanes of vectors (`weight.rs`) or, where there are many
+//! channels, with output channels in the lanes (`outer.rs`).
 //!
-//! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum
-//! over channels and kernel elements runs in one fixed order for each output, so results do not depend on
-//! the cuts; sums over samples (weights only) follow fixed pieces.
+//! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum over
+//! channels and kernel elements runs in one fixed order for each output, so results do not depend on the cuts; sums
+//! over samples (weights only) follow fixed pieces.
 
 mod grid;
 mod outer;
@@ -37,15 +35,14 @@ struct Axis {
     before: usize,
 }
 
-/// What is needed to know about a convolution: `[batch, groups · inputs, ..]` to `[batch, groups · outputs,
-/// ..]`.
+/// The geometry of a convolution from `[batch, groups · inputs, ..]` to `[batch, groups · outputs, ..]`.
 #[derive(Debug, Clone, Copy)]
 struct Geometry {
     batch: usize,
     groups: usize,
-    /// Input channels a group.
+    /// The number of input channels per group.
     inputs: usize,
-    /// Output channels a group.
+    /// The number of output channels per group.
     outputs: usize,
     axes: [Axis; 2],
 }
@@ -55,7 +52,7 @@ impl Geometry {
         self.axes[0].kernel * self.axes[1].kernel
     }
 
-    /// Whether the grids of one sample can be addressed; where memory ends is for the system to say.
+    /// Whether the grids of one sample can be addressed; whether memory suffices is for the system to decide.
     fn fits(&self) -> bool {
         let span = |a: &Axis| {
             let reach = (a.kernel - 1).checked_mul(a.dilation)?.checked_add(a.output)?;
@@ -66,7 +63,7 @@ impl Geometry {
     }
 }
 
-/// A checked call: how many channels and how far, apart from the sizes of the input or the output.
+/// A checked call: channels and distances, without the sizes of the input or the output.
 struct Call<const D: usize> {
     op: &'static str,
     groups: usize,
@@ -130,7 +127,7 @@ impl<const D: usize> Call<D> {
         Ok(Call { op, groups, inputs, outputs, kernel, stride, dilation, before, after })
     }
 
-    /// Checks `[batch, channels, sizes..]` and gives the sizes.
+    /// Checks `[batch, channels, sizes..]` and returns the sizes.
     fn sizes(&self, what: &str, shape: &Shape, channels: usize, weight: &Shape) -> Result<[usize; D]> {
         let Call { op, groups, .. } = self;
         if shape.len() != D + 2 {
@@ -155,7 +152,7 @@ impl<const D: usize> Call<D> {
         Ok(sizes)
     }
 
-    /// How many places the kernel has along an axis of the given size.
+    /// The number of positions of the kernel along an axis of the given size.
     fn places(&self, i: usize, size: usize) -> Result<usize> {
         let reach = self.reach(i)?;
         let padded = size.checked_add(self.before[i]).and_then(|n| n.checked_add(self.after[i]));
@@ -180,7 +177,7 @@ impl<const D: usize> Call<D> {
         Ok((padded - reach) / self.stride[i] + 1)
     }
 
-    /// How many places the kernel reaches over.
+    /// The extent of the dilated kernel along an axis.
     fn reach(&self, i: usize) -> Result<usize> {
         let reach = (self.kernel[i] - 1).checked_mul(self.dilation[i]).and_then(|n| n.checked_add(1));
         reach.filter(|&n| n <= isize::MAX as usize / 2).ok_or_else(|| self.overflow("the dilated kernel"))
@@ -235,9 +232,9 @@ const fn named<const D: usize>(names: [&'static str; 2]) -> &'static str {
 }
 
 impl<T: Float> Tensor<T> {
-    /// The convolution (cross-correlation, as everywhere in the field) of `[batch, in, sizes..]` with a
-    /// weight `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2. `[in, sizes..]`, without a batch axis, gives
-    /// `[out, ..]`.
+    /// The convolution (cross-correlation, as usual in machine learning) of `[batch, in, sizes..]` with a weight
+    /// `[out, in / groups, kernel..]` and a bias `[out]`, for `D` of 1 or 2. An input `[in, sizes..]`, without a batch
+    /// axis, gives `[out, ..]`.
     ///
     /// ```
     /// use wengert_ops::{ConvOptions, Tensor};
@@ -250,7 +247,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     ///
     /// # Errors
-    /// If the shapes or the groups do not fit, a stride or dilation is 0, or the kernel is larger than the
+    /// If the shapes or the groups are not consistent, a stride or dilation is 0, or the kernel is larger than the
     /// padded input.
     pub fn conv<const D: usize>(
         &self,
@@ -274,9 +271,8 @@ impl<T: Float> Tensor<T> {
         Ok(product::forward(self, weight, bias, &geometry, shape))
     }
 
-    /// The adjoint of [`conv`](Tensor::conv) in its input, for an input of the given sizes: from `[batch,
-    /// out, ..]` and the convolution's weight `[out, in / groups, kernel..]` to `[batch, in, sizes..]`,
-    /// plus a bias `[in]`.
+    /// The adjoint of [`conv`](Tensor::conv) in its input, for an input of the given sizes: from `[batch, out, ..]` and
+    /// the convolution's weight `[out, in / groups, kernel..]` to `[batch, in, sizes..]`, plus a bias `[in]`.
     ///
     /// # Errors
     /// If the convolution of an input of these sizes does not have this tensor's shape.
@@ -320,13 +316,13 @@ impl<T: Float> Tensor<T> {
         Ok(product::adjoint(self, weight, bias, &geometry, shape))
     }
 
-    /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]`
-    /// and a bias `[out]`: every input element puts the kernel, scaled, into the output. An axis of n
-    /// becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The batch axis may be missing.
+    /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]` and a bias
+    /// `[out]`: every input element adds the kernel, times the element, to the output. An axis of size n becomes (n -
+    /// 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The batch axis may be missing.
     ///
     /// # Errors
-    /// If the shapes or the groups do not fit, the output padding is not below the stride, or nothing would
-    /// be left.
+    /// If the shapes or the groups are not consistent, the output padding is not below the stride, or the result would
+    /// be empty.
     pub fn conv_transpose<const D: usize>(
         &self,
         weight: &Tensor<T>,
@@ -342,8 +338,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The adjoint of [`conv`](Tensor::conv) in its weight: from the convolution's input (this tensor)
-    /// `[batch, in, ..]` and the cotangent of its output `[batch, out, ..]` to `[out, in / groups,
-    /// kernel..]`.
+    /// `[batch, in, ..]` and the cotangent of its output `[batch, out, ..]` to `[out, in / groups, kernel..]`.
     ///
     /// # Errors
     /// If the convolution of this input with a kernel of these sizes does not have the cotangent's shape.
@@ -395,7 +390,7 @@ impl<T: Float> Tensor<T> {
 }
 
 impl<const D: usize> ConvTransposeOptions<D> {
-    /// The options of the convolution whose adjoint is meant.
+    /// The options of the convolution of which this is the adjoint.
     pub fn conv(&self) -> ConvOptions<D> {
         ConvOptions {
             stride: self.stride,
@@ -405,11 +400,10 @@ impl<const D: usize> ConvTransposeOptions<D> {
         }
     }
 
-    /// The sizes of the result for an input `[batch, in, sizes..]` and a weight `[in, out / groups,
-    /// kernel..]`.
+    /// The sizes of the result for an input `[batch, in, sizes..]` and a weight `[in, out / groups, kernel..]`.
     ///
     /// # Errors
-    /// If the ranks do not fit, an output padding is not below its stride, or nothing would be left.
+    /// If the ranks are not consistent, an output padding is not below its stride, or the result would be empty.
     pub fn sizes(&self, input: &Shape, weight: &Shape) -> Result<[usize; D]> {
         let op = named::<D>(["conv_transpose1d", "conv_transpose2d"]);
         let call = Call::new(op, weight, &self.conv())?;

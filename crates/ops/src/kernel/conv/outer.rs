@@ -1,6 +1,6 @@
-//! The adjoint of convolution in its weight for many channels: at every position the outer product of the
-//! input's channels and the cotangent's, the latter in the lanes of vectors. Both are brought into an order
-//! in which the channels of a position are neighbours.
+//! The adjoint of convolution in its weight for many channels: at every position, the outer product of the input's
+//! channels and the cotangent's channels, with the latter in the lanes of vectors. Both operands are reordered so that
+//! the channels of a position are adjacent.
 
 use super::Geometry;
 use super::grid::{Grid, WIDEST, interleave};
@@ -12,16 +12,16 @@ use crate::simd;
 use crate::tensor::Tensor;
 use pulp::Simd;
 
-/// Elements of the bands that are worked on at once, about; they fit the second cache.
+/// The approximate number of elements of the bands in use at once; they fit the second-level cache.
 const CACHED: usize = 96 * 1024;
-/// Multiply-adds that are worth a piece of their own.
+/// The number of multiply-adds that are worth a piece.
 const WORK: usize = 1 << 20;
-/// How many pieces there are at most.
+/// The largest number of pieces.
 const PIECES: usize = 16;
-/// Elements of all pieces' results, about.
+/// The approximate number of elements of all pieces' results.
 const PARTIAL: usize = 1 << 18;
 
-/// Whether there are enough multiply-adds for each element that is brought into the other order.
+/// Whether there are enough multiply-adds per element that is reordered.
 pub(super) fn pays(g: &Geometry) -> bool {
     g.groups == 1
         && g.inputs >= 4
@@ -38,14 +38,14 @@ struct Plan<'a, T> {
     geometry: Geometry,
     band: usize,
     grid_rows: usize,
-    /// Elements of a band of the grid.
+    /// The number of elements of a band of the grid.
     grid_len: usize,
-    /// Output channels of a piece, a multiple of every vector's width.
+    /// The number of output channels of a piece, a multiple of the width of every vector type.
     width: usize,
     units: usize,
 }
 
-/// The adjoint in the weight, of dense operands that are not empty.
+/// The adjoint in the weight, of contiguous operands that are not empty.
 pub(super) fn weight<T: Float>(x: &[T], g: &[T], geometry: &Geometry, shape: Shape) -> Tensor<T> {
     let Geometry { batch, inputs, outputs, axes: [vertical, horizontal], .. } = *geometry;
     let (grid, taps) = Grid::of_input(geometry);
@@ -100,8 +100,7 @@ pub(super) fn weight<T: Float>(x: &[T], g: &[T], geometry: &Geometry, shape: Sha
     Tensor::from_buffer(out, shape)
 }
 
-/// The part of some samples in some output channels, from channel `first` on: `[kernel element, input,
-/// width]`.
+/// The part of some samples in some output channels, starting at channel `first`: `[kernel element, input, width]`.
 struct Piece<'a, T: Float> {
     plan: &'a Plan<'a, T>,
     first: usize,
@@ -151,7 +150,7 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
     }
 }
 
-/// Positions `[width]`, zeros beyond the channels and beyond the positions.
+/// Positions `[width]`, with zeros beyond the channels and beyond the positions.
 #[inline(always)]
 fn spread<T: Float>(from: &[T], plane: usize, channels: usize, positions: usize, to: &mut [T], width: usize) {
     if channels == width {

@@ -10,24 +10,24 @@ use crate::simd;
 use crate::tensor::Tensor;
 use pulp::Simd;
 
-/// Output channels that are packed side by side.
+/// The number of output channels that are packed together.
 const PANEL: usize = 8;
-/// Vectors of positions in a tile, at most; with a panel of channels they fill the registers.
+/// The largest number of vectors of positions in a tile; with a panel of channels they fill the registers.
 const TILE: usize = 3;
-/// Positions of a band, about; a panel of them fits the first cache.
+/// The approximate number of positions of a band; a panel of them fits the first-level cache.
 const POSITIONS: usize = 1536;
-/// Elements of a band's grid, about; they fit the second cache.
+/// The approximate number of elements of a band's grid; they fit the second-level cache.
 const CACHED: usize = 96 * 1024;
-/// Multiply-adds that are worth a piece of their own.
+/// The number of multiply-adds that are worth a piece.
 const WORK: usize = 1 << 20;
-/// A sample is cut into parts until there are so many pieces.
+/// A sample is cut into parts until there are this many pieces.
 const PIECES: usize = 16;
 
 /// Output positions that meet the same kernel elements.
 struct Job<T: Float> {
     offsets: Vec<usize>,
     packed: Buffer<T>,
-    /// How many rows and columns there are, where in the output the first is, and how far apart they are.
+    /// The number of rows and columns, the position of the first in the output, and the distances between them.
     count: [usize; 2],
     start: [usize; 2],
     step: [usize; 2],
@@ -39,15 +39,15 @@ struct Plan<'a, T: Float> {
     jobs: Vec<Job<T>>,
     bias: Option<&'a [T]>,
     groups: usize,
-    /// Source channels and output channels a group.
+    /// The numbers of source channels and of output channels per group.
     from: usize,
     to: usize,
-    /// Sizes of an output plane.
+    /// The sizes of an output plane.
     sizes: [usize; 2],
-    /// Output rows, and how many of them share a grid.
+    /// The number of output rows, and of those that share a grid.
     rows: usize,
     band: usize,
-    /// The grid's rows for a band.
+    /// The number of the grid's rows for a band.
     grid_rows: usize,
 }
 
@@ -78,8 +78,8 @@ pub(super) fn adjoint<T: Float>(
     shape: Shape,
 ) -> Tensor<T> {
     let g = *geometry;
-    // For each axis, the phases of the input: first position, number, and kernel elements with the output
-    // position that each of them takes the first input position from.
+    // For each axis, the phases of the input: first position, number of positions, and kernel elements, each with the
+    // output position that it takes to the first input position.
     let phases = g.axes.map(|a| {
         let phase = |first: usize| {
             let (q, r) = ((first + a.before) / a.stride, (first + a.before) % a.stride);
@@ -121,7 +121,7 @@ pub(super) fn adjoint<T: Float>(
     run(y, weight, bias, shape, g, [g.outputs, g.inputs], Grid::new(axes, columns), groups, rows, &of)
 }
 
-/// Output positions before their weights are packed: the kernel elements that they meet, by number and place.
+/// Output positions before their weights are packed, with the kernel elements that they meet: number and tap.
 struct Group {
     taps: Vec<(usize, Tap)>,
     count: [usize; 2],
@@ -129,7 +129,7 @@ struct Group {
     step: [usize; 2],
 }
 
-/// `of(output channel, source channel of the group, kernel element)` is a place in the weight.
+/// `of(output channel, source channel of the group, kernel element)` is a position in the weight.
 fn run<T: Float>(
     source: &Tensor<T>,
     weight: &Tensor<T>,
@@ -192,7 +192,7 @@ fn run<T: Float>(
         band,
         grid_rows,
     };
-    // Multiply-adds for each output element, about.
+    // The approximate number of multiply-adds per output element.
     let depth: usize = plan.jobs.iter().map(|j| j.offsets.len()).sum::<usize>() / plan.jobs.len();
     let channels = g.groups * to;
     let sample = channels * plane * (depth + 1);
@@ -205,8 +205,8 @@ fn run<T: Float>(
     Tensor::from_buffer(out, shape)
 }
 
-/// Into how many equal parts the output channels of a sample are cut: of whole groups, or of whole panels
-/// of the only group.
+/// The number of equal parts into which the output channels of a sample are cut: whole groups, or whole panels of the
+/// only group.
 fn parts(g: Geometry, to: usize, most: usize) -> usize {
     let units = if g.groups > 1 { g.groups } else { to / PANEL };
     if g.groups == 1 && !to.is_multiple_of(PANEL) {
@@ -215,7 +215,7 @@ fn parts(g: Geometry, to: usize, most: usize) -> usize {
     (1..=most.min(units.max(1))).rev().find(|n| units.is_multiple_of(*n)).unwrap_or(1)
 }
 
-/// Whole output planes, from plane `first` of all samples on.
+/// Whole output planes, starting at plane `first` of all samples.
 struct Piece<'a, T: Float> {
     plan: &'a Plan<'a, T>,
     first: usize,
@@ -280,7 +280,7 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
     }
 }
 
-/// Moves a band of positions to their places in an output plane.
+/// Moves a band of positions to their positions in an output plane.
 #[inline(always)]
 fn place<T: Float, S: Simd>(
     simd: S,
@@ -331,7 +331,7 @@ struct Tiles<'a, T> {
 }
 
 impl<T: Float> Tiles<'_, T> {
-    /// `channels` rows of `flat`.
+    /// Computes `channels` rows of `flat`.
     #[inline(always)]
     fn panel<S: Simd>(&self, simd: S, channels: usize, bias: &[T; PANEL], flat: &mut [T]) {
         let mut done = 0;
@@ -347,7 +347,7 @@ impl<T: Float> Tiles<'_, T> {
         }
     }
 
-    /// `M` channels from `first` on; gives back `M`.
+    /// Computes `M` channels, starting at `first`; returns `M`.
     #[inline(always)]
     fn strip<S: Simd, const M: usize>(
         &self,
@@ -371,7 +371,7 @@ impl<T: Float> Tiles<'_, T> {
         M
     }
 
-    /// `M` channels by `V` vectors of positions, held in registers; gives back `V`.
+    /// Computes `M` channels by `V` vectors of positions, held in registers; returns `V`.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const V: usize>(
         &self,

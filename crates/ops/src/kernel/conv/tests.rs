@@ -49,7 +49,7 @@ fn close(a: &Tensor<f64>, b: &[f64], what: &str) {
     }
 }
 
-/// Shapes of input and weight, stride, padding, dilation, groups.
+/// The shapes of input and weight, stride, padding, dilation, groups.
 type Case = ([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 2], usize);
 
 #[test]
@@ -87,7 +87,7 @@ fn all_three_agree_with_loops() {
         products(&x, &w, &shape, &o, padding, |y, x, w| want[y] += xv[x] * wv[w]);
         close(&y, &want, &format!("forward {what}"));
 
-        // Another layout each time.
+        // The cotangent in another memory layout for each case.
         let g = values(&shape, 4);
         let g =
             if case % 2 == 0 { g } else { g.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap() };

@@ -1,5 +1,5 @@
-//! The adjoint of convolution in its weight: a product over samples and positions, which lie in the lanes
-//! of vectors.
+//! The adjoint of convolution in its weight: a product over samples and positions, with positions in the lanes of
+//! vectors.
 
 use super::grid::{Grid, WIDEST};
 use super::{Geometry, outer};
@@ -11,15 +11,15 @@ use crate::simd;
 use crate::tensor::Tensor;
 use pulp::Simd;
 
-/// Positions of a band, about.
+/// The approximate number of positions of a band.
 const POSITIONS: usize = 1536;
-/// Elements of the bands that are worked on at once, about; they fit the second cache.
+/// The approximate number of elements of the bands in use at once; they fit the second-level cache.
 const CACHED: usize = 96 * 1024;
-/// Multiply-adds that are worth a piece of their own.
+/// The number of multiply-adds that are worth a piece.
 const WORK: usize = 1 << 20;
-/// How many pieces there are at most.
+/// The largest number of pieces.
 const PIECES: usize = 16;
-/// Elements of all pieces' results, about.
+/// The approximate number of elements of all pieces' results.
 const PARTIAL: usize = 1 << 20;
 
 struct Plan<'a, T> {
@@ -30,10 +30,10 @@ struct Plan<'a, T> {
     geometry: Geometry,
     band: usize,
     grid_rows: usize,
-    /// Elements of a band: of the grid, and of a channel of the cotangent.
+    /// The number of elements of a band: of the grid, and of a channel of the cotangent.
     grid_len: usize,
     row_len: usize,
-    /// How many bands are worked on at once.
+    /// The number of bands in use at once.
     units: usize,
 }
 
@@ -111,7 +111,7 @@ pub(super) fn weight<T: Float>(x: &Tensor<T>, g: &Tensor<T>, geometry: &Geometry
     Tensor::from_buffer(out, shape)
 }
 
-/// The part of some samples in some rows of the weight, from row `first` on.
+/// The part of some samples in some rows of the weight, starting at row `first`.
 struct Piece<'a, T: Float> {
     plan: &'a Plan<'a, T>,
     first: usize,
@@ -164,7 +164,7 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
     }
 }
 
-/// Rows of a plane at the grid's distance, zeros between and after them.
+/// Copies the rows of a plane at the grid's distance, with zeros between and after them.
 #[inline(always)]
 fn spread<T: Float>(plane: &[T], columns: usize, rows: usize, pitch: usize, to: &mut [T]) {
     for r in 0..rows {
@@ -213,7 +213,7 @@ impl<T: Float> Sums<'_, T> {
         M
     }
 
-    /// `M` output channels by `N` kernel elements, each sum in the lanes of a register.
+    /// `M` output channels by `N` kernel elements, with each sum in the lanes of a register.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(
         &self,

@@ -1,4 +1,4 @@
-//! Channels: statistics over the samples and the places of a batch, `[n, channels, inner]` (batch norm).
+//! Channels: statistics over the samples and the positions of a batch, `[n, channels, inner]` (batch norm).
 
 use super::{COST, Moments, affine, pull_back, sums_standard};
 use crate::buffer::Buffer;
@@ -9,10 +9,10 @@ use crate::shape::Shape;
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// An inner axis narrower than this is brought together with the outer one first.
+/// An inner axis narrower than this is first moved next to the outer one.
 const NARROW: usize = 16;
 
-/// `[n, channels, inner]`, the axes of a batch.
+/// The axes of a batch, `[n, channels, inner]`.
 #[derive(Clone, Copy)]
 struct Batch {
     n: usize,
@@ -30,13 +30,13 @@ impl Batch {
         }
     }
 
-    /// Elements of a channel.
+    /// The number of elements in a channel.
     fn count(&self) -> usize {
         self.n * self.inner
     }
 }
 
-/// A batch in the order in which it is worked on: as it lies, or with all samples of a channel together.
+/// A batch in the order of the computation: as it is, or with all samples of a channel together.
 fn in_order<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<(Tensor<T>, Batch)> {
     let of = Batch::of(op, x)?;
     if of.inner >= NARROW || of.n <= 1 {
@@ -45,7 +45,7 @@ fn in_order<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<(Tensor<T>, Bat
     Ok((x.transpose(0, 1)?.contiguous(), Batch { n: 1, channels: of.channels, inner: of.count() }))
 }
 
-/// What was worked on in that order, in its own again.
+/// The result of a computation in that order, in the order of the batch.
 fn out_of_order<T: Float>(y: Buffer<T>, like: &Tensor<T>, done: Batch) -> Result<Tensor<T>> {
     let mut shape = like.shape().clone();
     if done.n == shape[0] {
@@ -87,7 +87,7 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
     #[inline(always)]
     fn call(self) -> [T; 2] {
         let Batch { n, channels, inner } = self.of;
-        // In double precision, a number a sample: their order costs no accuracy.
+        // In double precision, one number per sample: their order costs no accuracy.
         let (mut a, mut b) = (0.0, 0.0);
         for i in 0..n {
             let run = (i * channels + self.channel) * inner..(i * channels + self.channel + 1) * inner;
@@ -99,7 +99,7 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
     }
 }
 
-/// y = a (x - high) + b, the coefficients by channel.
+/// y = a (x - high) + b, with coefficients per channel.
 struct ChannelAffine<'a, T> {
     of: Batch,
     first: usize,
@@ -120,7 +120,7 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelAffine<'_, T> {
     }
 }
 
-/// gx = a g - b (x - high) - c, the coefficients by channel.
+/// gx = a g - b (x - high) - c, with coefficients per channel.
 struct ChannelPullBack<'a, T> {
     of: Batch,
     first: usize,
@@ -143,11 +143,11 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelPullBack<'_, T> {
     }
 }
 
-/// A parameter of a channel each.
+/// A parameter with one element per channel.
 fn by_channel<T: Float>(op: &'static str, p: Option<&Tensor<T>>, of: Batch) -> Result<Option<Vec<T>>> {
     match p {
         Some(p) if *p.shape() != [of.channels] => {
-            let detail = format!("expected one number a channel, [{}], found {}", of.channels, p.shape());
+            let detail = format!("expected one number per channel, [{}], found {}", of.channels, p.shape());
             Err(Error::shape(op, detail))
         }
         p => Ok(p.map(Tensor::to_vec)),
@@ -155,11 +155,11 @@ fn by_channel<T: Float>(op: &'static str, p: Option<&Tensor<T>>, of: Batch) -> R
 }
 
 impl<T: Float> Tensor<T> {
-    /// Mean and variance (of the population) of every channel of a batch `[n, channels, ..]`: `[channels]` each, and
-    /// for the kernels `[channels, 3]`: the mean in two parts, and 1/√(variance + ε).
+    /// The mean and the variance (of the population) of every channel of a batch `[n, channels, ..]`, `[channels]`
+    /// each, and for the kernels `[channels, 3]`: the mean in two parts, and 1/√(variance + ε).
     ///
     /// # Errors
-    /// If there are no channels, or no elements in one.
+    /// If there are no channels, or a channel has no elements.
     pub fn channel_moments(&self, op: &'static str, eps: f64) -> Result<[Tensor<T>; 3]> {
         let (x, of) = in_order(op, self)?;
         if of.count() == 0 {
@@ -167,7 +167,7 @@ impl<T: Float> Tensor<T> {
             return Err(Error::new(op, ErrorKind::Shape, detail));
         }
         let xs = x.as_slice().expect("contiguous");
-        // Mean and variance, then what the kernels want.
+        // Mean and variance, then the three numbers for the kernels.
         let mut all = Buffer::unspecified(of.channels * 5);
         parallel::chunks_mut(&mut all, 5, of.count(), |start, out| {
             let channel = start / 5;
@@ -182,11 +182,11 @@ impl<T: Float> Tensor<T> {
         Ok([all.select(1, 0)?.contiguous(), all.select(1, 1)?.contiguous(), stats])
     }
 
-    /// Every channel of a batch normalised by the given statistics (`[channels, 3]`, see
-    /// [`channel_moments`](Tensor::channel_moments)), times a weight plus a bias.
+    /// Normalises every channel of a batch by the given statistics (`[channels, 3]`, see
+    /// [`channel_moments`](Tensor::channel_moments)), then multiplies by a weight and adds a bias.
     ///
     /// # Errors
-    /// If the parameters do not have one element a channel.
+    /// If the parameters do not have one element per channel.
     pub fn normalize_channels(
         &self,
         op: &'static str,
@@ -216,8 +216,8 @@ impl<T: Float> Tensor<T> {
         out_of_order(y, self, of)
     }
 
-    /// Σ g and Σ g x̂ of every channel, `[2, channels]`: the cotangents of bias and weight, and what that of the input
-    /// is made of.
+    /// Σ g and Σ g x̂ of every channel, `[2, channels]`: the cotangents of bias and weight, and part of the cotangent
+    /// of the input.
     ///
     /// # Errors
     /// If the cotangent does not have the input's shape.
@@ -237,12 +237,11 @@ impl<T: Float> Tensor<T> {
         Ok(Tensor::from_buffer(out, Shape::from([of.channels, 2])).transpose(0, 1)?.contiguous())
     }
 
-    /// The cotangent of a batch from that of the [normalised](Tensor::normalize_channels) one and the
-    /// [sums](Tensor::channel_sums) of it; `pulled` holds cotangents of mean and variance, `[channels]` each, that are
-    /// added. With `fixed` statistics, nothing flows through them.
+    /// The cotangent of a batch from the cotangent `g` of the [normalised](Tensor::normalize_channels) batch. `through`
+    /// holds what flows back through the statistics; with `None` they are constants, and nothing does.
     ///
     /// # Errors
-    /// If shapes do not fit.
+    /// If the shapes are not consistent.
     pub fn normalize_channels_adjoint(
         &self,
         op: &'static str,

@@ -1,9 +1,9 @@
-//! Pools over one or two axes: the largest element and the average of moving windows, and of windows that
-//! share an axis evenly (adaptive).
+//! Pools over one or two axes: the largest element and the average of moving windows, and of windows that share an axis
+//! evenly (adaptive).
 //!
-//! The leading axes are flattened to planes; threads share planes. The largest element is found for a block
-//! of neighbouring places at once, with one comparison for each element of the window. Padding is a copy of
-//! the plane inside -∞.
+//! The leading axes are flattened to planes; threads share planes. The largest element is found for a block of adjacent
+//! positions at once, with one comparison for each element of the window. Padding is a copy of the plane surrounded by
+//! -∞.
 
 mod places;
 
@@ -21,7 +21,7 @@ use places::{Layout, Moving, layout};
 
 pub use places::Places;
 
-/// The largest element of some planes.
+/// The largest elements of some planes.
 struct Largest<'a, T> {
     layout: &'a Layout,
     x: &'a [T],
@@ -44,12 +44,12 @@ impl<T: Float> pulp::NullaryFnOnce for Largest<'_, T> {
         };
         let [rows, columns] = [0, 1].map(|i| layout.lines[i].spans.len());
         let width = layout.lines[1].size;
-        // What the windows reach over, with the padding.
+        // The extent of all windows, with the padding.
         let tall = (rows - 1) * down.stride + (down.size - 1) * down.dilation + 1;
         let wide = (columns - 1) * along.stride + (along.size - 1) * along.dilation + 1;
         let inside = down.padding == 0 && along.padding == 0 && tall <= layout.lines[0].size && wide <= width;
         if !inside && tall.saturating_mul(wide) / 16 > source + 256 {
-            // Mostly padding: not worth a copy.
+            // The plane would be mostly padding, which is not worth a copy.
             for (x, (y, at)) in planes {
                 largest(layout, x, y, at);
             }
@@ -86,7 +86,7 @@ impl<T: Float> pulp::NullaryFnOnce for Largest<'_, T> {
                     s => row.find(s, y, at),
                 }
                 if !inside {
-                    // Where all is -∞, padding must not win.
+                    // Where all elements are -∞, the position must not be in the padding.
                     for (c, (y, at)) in y.iter_mut().zip(at).enumerate() {
                         if *y == T::NEG_INFINITY {
                             let [h, w] = [layout.lines[0].spans[r], layout.lines[1].spans[c]];
@@ -99,7 +99,7 @@ impl<T: Float> pulp::NullaryFnOnce for Largest<'_, T> {
     }
 }
 
-/// A row of places.
+/// A row of output positions.
 struct Row<'a, T> {
     x: &'a [T],
     pitch: usize,
@@ -119,7 +119,7 @@ impl<T: Float> Row<'_, T> {
         }
     }
 
-    /// Blocks of `L` places; the last one begins early enough to be whole.
+    /// Blocks of `L` positions; the last block begins early enough to be whole.
     #[inline(always)]
     fn blocks<const L: usize>(&self, stride: usize, y: &mut [T], at: &mut [T]) {
         let reach = (L - 1) * stride + 1;
@@ -198,7 +198,7 @@ fn runs(layout: &Layout, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// One over the divisor of each place of a plane.
+/// The reciprocal of the divisor at each position of a plane.
 fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: AvgDivisor) -> Result<Vec<T>> {
     if divisor == AvgDivisor::Of(0) {
         return Err(Error::argument(op, "the divisor must be at least 1, found 0"));
@@ -219,9 +219,8 @@ fn shares<T: Float>(op: &'static str, layout: &Layout, divisor: AvgDivisor) -> R
 }
 
 impl<T: Float> Tensor<T> {
-    /// The largest element of every window over the last `D` axes (1 or 2), and where it is: its position
-    /// in the flattened plane, as a number of the same type. The first of equals; the first NaN if there is
-    /// one.
+    /// The largest element of every window over the last `D` axes (1 or 2), and its position in the flattened plane, as
+    /// a number of the same type. The first among equals; the first NaN if there is one.
     ///
     /// ```
     /// use wengert_ops::{Tensor, Window, kernel::pool::Places};
@@ -260,8 +259,8 @@ impl<T: Float> Tensor<T> {
         Ok((Tensor::from_buffer(both.0, shape.clone()), Tensor::from_buffer(both.1, shape)))
     }
 
-    /// Puts every element at its position in a plane of the given sizes, adding up what meets: the adjoint of
-    /// [`max_pool`](Tensor::max_pool), whose positions `at` are.
+    /// Adds every element at its position in a plane of the given sizes: the adjoint of [`max_pool`](Tensor::max_pool),
+    /// which returns the positions `at`.
     ///
     /// # Errors
     /// If the shapes differ, or a position is not in its plane.

@@ -1,15 +1,15 @@
-//! Where the windows of a pool are.
+//! The windows of a pool.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::shape::Shape;
 use crate::window::Window;
 
-/// Where the windows of a pool are.
+/// The windows of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Places<const D: usize> {
     /// A window that moves.
     Moving(Window<D>),
-    /// So many windows along each axis: window i of o over n elements goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.
+    /// A number of windows along each axis: window i of o over n elements goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.
     Sharing([usize; D]),
 }
 
@@ -18,7 +18,7 @@ pub enum Places<const D: usize> {
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) count: usize,
-    /// With the padding.
+    /// The number of elements, padding included.
     pub(super) padded: usize,
 }
 
@@ -76,11 +76,11 @@ fn moving(op: &'static str, axis: usize, n: usize, m: Moving, ceil: bool) -> Res
     if ceil && !free.is_multiple_of(stride) && places.checked_mul(stride).is_some_and(|s| s < n + padding) {
         places += 1;
     }
-    // The first window without an element ends this, however many were asked for.
+    // Any number of windows may be requested, but the first one without an element ends the loop.
     let mut spans = Vec::new();
     for i in 0..places {
         let first = i * stride;
-        // The first element inside, and the first one behind the end.
+        // The first element inside, and the first one after the end.
         let skip = padding.saturating_sub(first).div_ceil(dilation).min(size);
         let end = (n + padding - first).div_ceil(dilation).min(size);
         let count = end.saturating_sub(skip);
@@ -104,7 +104,7 @@ fn sharing(op: &'static str, axis: usize, n: usize, places: usize) -> Result<Lin
         let end = wide(i + 1).div_ceil(places as u128) as usize;
         Span { start, count: end - start, padded: end - start }
     };
-    // More could not be listed, nor is there an image of that size.
+    // A longer list is not possible, and no image has that size.
     if places > 1 << 26 {
         return Err(Error::new(op, ErrorKind::Overflow, format!("{places} windows are too many")));
     }
@@ -158,7 +158,7 @@ impl Layout {
         self.lines[0].spans.len() * self.lines[1].spans.len()
     }
 
-    /// The elements of an average window, for the cost of a place.
+    /// The number of elements of an average window, which is the cost of a position.
     pub(super) fn cost(&self) -> usize {
         let most = |l: &Line| l.spans.iter().map(|s| s.count).max().unwrap_or(1);
         most(&self.lines[0]) * most(&self.lines[1])

@@ -3,7 +3,7 @@ use crate::Window;
 use crate::random::{Key, uniform};
 
 fn values(shape: &[usize]) -> Tensor<f64> {
-    // Few different values: ties are frequent.
+    // Few different values, so that ties are frequent.
     uniform(shape, -2.0, 2.0, Key { seed: 5, stream: 0 }).unwrap().map(|v: f64| v.round())
 }
 
@@ -61,7 +61,7 @@ fn the_largest_and_the_average_agree_with_loops() {
                     }
                 }
             }
-            // <avg x, g> = <x, avgᵀ g>, and the same for the largest elements at their places.
+            // <avg x, g> = <x, avgᵀ g>, and the same for the largest elements at their positions.
             let g = values(y.shape());
             for divisor in [AvgDivisor::Window, AvgDivisor::Inside, AvgDivisor::Of(3)] {
                 let places = Places::Moving(window);

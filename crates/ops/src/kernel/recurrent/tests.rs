@@ -7,7 +7,7 @@ fn draw(shape: &[usize], stream: u64) -> Tensor<f64> {
     normal(shape, 0.0, 0.7, Key { seed: 3, stream }).unwrap()
 }
 
-/// One number at a time, by the definitions.
+/// The recurrences by their definitions, one number at a time.
 fn naive(s: &Sequence<'_, f64>) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     let [steps, batch, _] = s.x.shape()[..] else { unreachable!() };
     let n = s.h.shape()[1];
