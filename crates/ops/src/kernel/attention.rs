@@ -433,7 +433,7 @@ impl<T: Float> Tensor<T> {
     /// results of [`attention`](Tensor::attention) and the cotangent of the first result.
     ///
     /// # Errors
-    /// As `attention`, and if the cotangent does not have the result's shape.
+    /// Those of `attention`; also if the cotangent does not have the result's shape.
     pub fn attention_adjoint(
         &self,
         k: &Tensor<T>,

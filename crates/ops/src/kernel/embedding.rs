@@ -26,7 +26,7 @@ impl<T: Float> Tensor<T> {
     /// to row `skip`. It works in this tensor's own buffer if that is not shared.
     ///
     /// # Errors
-    /// As [`embedding_adjoint`](Tensor::embedding_adjoint).
+    /// Those of [`embedding_adjoint`](Tensor::embedding_adjoint).
     pub fn into_embedding_add(
         mut self,
         ids: &Tensor<i64>,

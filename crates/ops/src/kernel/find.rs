@@ -104,7 +104,7 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
 /// `index`.
 ///
 /// # Errors
-/// As `gather`.
+/// Those of `gather`.
 pub fn gather_positions(
     op: &'static str,
     shape: &Shape,

@@ -96,7 +96,7 @@ impl<T: Float> Tensor<T> {
     /// Like [`index_add`](Tensor::index_add), in this tensor's own buffer if it is not shared.
     ///
     /// # Errors
-    /// As `index_add`.
+    /// Those of `index_add`.
     pub fn into_index_add(self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         self.with_rows("index_add", axis, index, src, |to, row| {
             for (d, &v) in to.iter_mut().zip(row) {
@@ -196,7 +196,7 @@ impl<T: Float> Tensor<T> {
     /// index reads: the adjoint of `gather`.
     ///
     /// # Errors
-    /// As `gather`, and if `src` and `index` differ in shape.
+    /// Those of `gather`; also if `src` and `index` differ in shape.
     pub fn scatter_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
         self.clone().into_scatter_add(axis, index, src)
     }
@@ -204,7 +204,7 @@ impl<T: Float> Tensor<T> {
     /// Like [`scatter_add`](Tensor::scatter_add), in this tensor's own buffer if it is not shared.
     ///
     /// # Errors
-    /// As `scatter_add`.
+    /// Those of `scatter_add`.
     pub fn into_scatter_add(
         mut self,
         axis: isize,

@@ -366,7 +366,7 @@ impl<T: Float> Tensor<T> {
     /// `params` are requested, of the weight and the bias, `[groups · channels]` each.
     ///
     /// # Errors
-    /// As `normalize_groups`, and if the cotangent does not have the input's shape.
+    /// Those of `normalize_groups`; also if the cotangent does not have the input's shape.
     pub fn normalize_groups_adjoint(
         &self,
         op: &'static str,

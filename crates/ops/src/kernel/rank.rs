@@ -167,7 +167,7 @@ impl<T: Float> Tensor<T> {
     /// Like [`quantile`](Tensor::quantile), but keeps the axis with size 1.
     ///
     /// # Errors
-    /// As [`quantile`](Tensor::quantile).
+    /// Those of [`quantile`](Tensor::quantile).
     #[doc(alias = "quantile")]
     pub fn quantile_keepdim(&self, q: f64, axis: isize) -> Result<Tensor<T>> {
         self.between("quantile_keepdim", q, axis)

@@ -261,7 +261,7 @@ impl<T: Float> Tensor<T> {
     /// g (softmax(x) - onehot(target)).
     ///
     /// # Errors
-    /// As `cross_entropy`, and if `g` does not have the targets' shape.
+    /// Those of `cross_entropy`; also if `g` does not have the targets' shape.
     pub fn cross_entropy_adjoint(&self, targets: &Tensor<i64>, g: &Tensor<T>) -> Result<Tensor<T>> {
         let (n, at) = class_indices(self, targets)?;
         if g.shape() != targets.shape() {

@@ -186,7 +186,7 @@ impl<T: Float> Tensor<T> {
     /// The norm of order `p` over the given axes, which are kept with size 1.
     ///
     /// # Errors
-    /// As [`norm_p`](Tensor::norm_p).
+    /// Those of [`norm_p`](Tensor::norm_p).
     #[doc(alias = "norm")]
     #[doc(alias = "vector_norm")]
     pub fn norm_p_keepdim(&self, p: f64, axes: impl Axes) -> Result<Tensor<T>> {

@@ -348,7 +348,7 @@ impl<T: Float> Tensor<T> {
     /// The adjoint of [`avg_pool`](Tensor::avg_pool) for an input of the given shape.
     ///
     /// # Errors
-    /// As `avg_pool`, and if this tensor does not have the shape of its result.
+    /// Those of `avg_pool`; also if this tensor does not have the shape of its result.
     pub fn avg_pool_adjoint<const D: usize>(
         &self,
         op: &'static str,
