@@ -238,8 +238,8 @@ impl<T: Float> Tensor<T> {
 
     /// The values `start, start + step, …` before `end`, as in PyTorch and NumPy.
     ///
-    /// Rounding decides whether a value that should be `end` is still before it. With fractional steps, give the number
-    /// of values, to [`linspace`](Tensor::linspace) or [`steps`](Tensor::steps).
+    /// Rounding decides whether a value that should be `end` is still before it. With fractional steps, use
+    /// [`linspace`](Tensor::linspace) or [`steps`](Tensor::steps), which take the number of values.
     ///
     /// ```
     /// use wengert_ops::Tensor;

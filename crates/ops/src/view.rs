@@ -215,8 +215,8 @@ impl<T: Element> Tensor<T> {
         Ok(self.with_layout(self.layout.broadcast(&to)))
     }
 
-    /// The same elements in another shape: a view where the memory layout allows it, otherwise a copy. One size may be
-    /// -1; it is inferred.
+    /// The same elements in another shape: a view where the memory layout allows it, otherwise a copy. One size may be -1;
+    /// it is inferred.
     ///
     /// # Errors
     /// If the element counts differ.

@@ -1,5 +1,4 @@
-//! Normalisation: the mean is subtracted, the result divided by the standard deviation, then an affine map; and the
-//! adjoints.
+//! Normalisation: subtracts a mean, divides by a standard deviation and applies an affine map; and the adjoints.
 //!
 //! Two families share the arithmetic. *Rows*: statistics of contiguous runs, `[.., groups, channels, inner]` with one
 //! mean per group (layer, group and instance norm; RMS norm has no mean). *Channels*: `[n, channels, inner]` with one

@@ -60,8 +60,8 @@ impl<T: Float> Tensor<T> {
         let difference = |a: &Tensor<T>, b: &Tensor<T>| {
             pointwise_as(a.shape().clone(), [a, b], &Elementwise(FnKernel(|a: T, b: T| a - b)))
         };
-        // The mean is rounded, and the error is the larger, the larger the mean is compared with the deviations. The
-        // second term removes it (Chan, Golub and LeVeque 1983).
+        // The mean is rounded, with an error that is larger for a mean that is large compared with the deviations. The second
+        // term removes it (Chan, Golub and LeVeque 1983).
         let centred = difference(self, &self.mean_over(axes, true));
         let left = &sum(&centred).square() / n;
         &difference(&sum(&centred.square()), &left) / (n - correction).max(0.0)

@@ -317,8 +317,8 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]` and a bias
-    /// `[out]`: every input element adds the kernel, times the element, to the output. An axis of size n becomes (n -
-    /// 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The batch axis may be missing.
+    /// `[out]`: every input element adds the kernel, times the element, to the output. An axis of size n becomes
+    /// (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The batch axis may be missing.
     ///
     /// # Errors
     /// If the shapes or the groups are not consistent, the output padding is not below the stride, or the result would

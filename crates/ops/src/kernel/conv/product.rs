@@ -280,7 +280,7 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
     }
 }
 
-/// Moves a band of positions to their positions in an output plane.
+/// Copies a band of positions into an output plane.
 #[inline(always)]
 fn place<T: Float, S: Simd>(
     simd: S,

@@ -238,7 +238,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The cotangent of a batch from the cotangent `g` of the [normalised](Tensor::normalize_channels) batch. `through`
-    /// holds what flows back through the statistics; with `None` they are constants, and nothing does.
+    /// holds the cotangents that pass through the statistics; with `None` the statistics are constants.
     ///
     /// # Errors
     /// If the shapes are not consistent.
@@ -293,7 +293,7 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// What flows back through the mean and the variance of each channel.
+/// The cotangents that pass through the mean and the variance of each channel.
 #[derive(Clone, Copy)]
 pub struct ThroughMoments<'a, T: Float> {
     /// [`channel_sums`](Tensor::channel_sums) of the cotangent.
