@@ -1,4 +1,4 @@
-//! The reverse sweep on plain tensors: [`Var::backward`] and its kin.
+//! The reverse sweep on plain tensors: [`Var::backward`] and related methods.
 
 use super::contract;
 use super::grads::Grads;
@@ -19,19 +19,21 @@ use wengert_ops::{IntoTensor, Tensor};
 impl<'t, T: Float> Var<'t, T> {
     /// The gradients of this scalar with respect to every leaf that it depends on.
     ///
-    /// Every value recorded up to this one is freed as the sweep goes on, except leaves, rank-0 values, this output, and
-    /// what was [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward)) or use
-    /// [`backward_retaining`](Var::backward_retaining) first. Parameters are handed back, so that an optimiser can update them in place.
+    /// The sweep frees every value recorded up to this one, except leaves, rank-0 values, this output, and values that were
+    /// [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward))
+    /// or use [`backward_retaining`](Var::backward_retaining) first. The tape releases parameters, so that an optimiser can
+    /// update them in place.
     ///
     /// # Errors
-    /// The error that made this value fail; that the value is not a scalar (see [`backward_from`](Var::backward_from));
-    /// that the tape records nothing; that the value depends on no [`var`](crate::Tape::var) and no trainable parameter.
+    /// The error that made this value fail; or an error if the value is not a scalar (see
+    /// [`backward_from`](Var::backward_from)), if the tape records nothing, or if the value depends on no
+    /// [`var`](crate::Tape::var) and no trainable parameter.
     #[track_caller]
     pub fn backward(self) -> Result<Grads<T>> {
         self.tape.backward(&[(self, self.one()?)], RetainGraph::Nothing)
     }
 
-    /// As [`backward`](Var::backward), but every value stays: a second sweep, or a look at the values, is possible.
+    /// As [`backward`](Var::backward), but every value stays, so that they can be swept again or read.
     ///
     /// # Errors
     /// As [`backward`](Var::backward).
@@ -96,7 +98,7 @@ impl<T: Float> Tape<T> {
         self.swept(outputs, retain, None)
     }
 
-    /// The sweep, whose steps are written down in `log` if somebody looks.
+    /// The sweep; it writes its steps to `log` if there is one.
     #[track_caller]
     pub(crate) fn swept(
         &self,
@@ -136,7 +138,7 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// `sum += g`, in place where nobody else holds the sum.
+/// `sum += g`, in place if the sum's buffer is not shared.
 struct Accumulate;
 impl<T: Float> Update<1, T> for Accumulate {
     #[inline(always)]
@@ -182,12 +184,12 @@ impl<T: Float> Sweep<'_, T> {
         Ok(())
     }
 
-    /// Pulls the cotangents of one op's outputs back to its inputs.
+    /// Computes the cotangents of one op's inputs from those of its outputs, and adds them up.
     fn step(&mut self, id: usize, roots: &[u32]) -> Result<()> {
         let node = &self.nodes[id];
         let end = (id + node.outputs as usize).min(self.cotangents.len());
         if node.op.is_none() || self.cotangents[id..end].iter().all(Option::is_none) {
-            return Ok(()); // a leaf keeps its cotangent; without one there is nothing to do
+            return Ok(()); // a leaf keeps its cotangent; an op whose outputs have none contributes nothing
         }
         for o in id..end {
             if (self.nodes[o].kept || roots.contains(&(o as u32)))
@@ -264,7 +266,7 @@ impl<T: Float> Sweep<'_, T> {
         Ok(())
     }
 
-    /// Drops what nobody will read any more.
+    /// Frees values that nothing will read any more.
     fn free(&mut self, id: usize, roots: &[u32]) {
         if self.nodes[id].op.is_none() {
             return;
@@ -294,7 +296,7 @@ impl<T: Float> Sweep<'_, T> {
             }
         }
         if retain == RetainGraph::Nothing {
-            // Parameters are handed back, used in this sweep or not, so that a step can write them in place.
+            // All parameters are released, used in this sweep or not, so that a step can write them in place.
             for node in self.nodes.iter_mut().filter(|n| n.param.is_some() && !n.kept) {
                 node.value = Slot::Gone(node.value.shape().clone(), Gone::Param);
             }
@@ -320,7 +322,7 @@ fn pulled_back<T: Float>(
     backward.unwrap_or_else(|| by_rule(op, r, scratch))
 }
 
-/// The cotangent of the input of a selection, added to what has come to it so far.
+/// The cotangent of a selection's input, added to the sum so far.
 fn scattered<T: Float>(
     op: &OpRef<T>,
     selection: &dyn Selection<T>,
@@ -337,8 +339,8 @@ fn scattered<T: Float>(
         .map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
-/// The rule of an op without a first-order kernel, on a tape that records nothing, or on one that records its
-/// composite.
+/// The rule of an op without a first-order kernel, run on a tape that records nothing, or the composite, swept on a tape
+/// that records it.
 fn by_rule<T: Float>(
     op: &OpRef<T>,
     r: &BackwardContext<'_, T>,
@@ -358,7 +360,7 @@ fn by_rule<T: Float>(
     tape.reset();
     match outcome {
         Ok(gx) if gx.is_empty() && !r.inputs.is_empty() => by_composite(op, r),
-        // A rule's inner lines are not the user's: the sweep adds the node's own.
+        // The lines inside a rule are not the user's: the sweep adds the node's location.
         Err(e) => Err(Error::new(e.kind(), e.op(), e.detail())),
         ok => ok,
     }

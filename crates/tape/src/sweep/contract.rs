@@ -1,4 +1,4 @@
-//! What a rule owes the sweep, whichever of the two walks asks: the errors of one that does not keep to it.
+//! The contract between rules and the sweep: errors of rules that break it, for both sweeps.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -6,13 +6,13 @@ use crate::tape::op::OpRef;
 use crate::tape::slot::Slot;
 use wengert_ops::Shape;
 
-/// The error of an op that says in no way what its derivative is.
+/// The error of an op that defines no derivative in any form.
 pub(crate) fn no_rule<T: Float>(op: &OpRef<T>) -> Error {
     let detail = "the op has no rule: it needs one of vjp(), backward(), composite() and selection()";
     Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
-/// That an op which is a selection has one input and one output.
+/// Checks that a selection has one input and one output.
 pub(crate) fn selects<T: Float>(op: &OpRef<T>, inputs: usize, outputs: usize) -> Result<()> {
     if (inputs, outputs) == (1, 1) {
         return Ok(());
@@ -21,17 +21,17 @@ pub(crate) fn selects<T: Float>(op: &OpRef<T>, inputs: usize, outputs: usize) ->
     Err(Error::new(ErrorKind::Rule, op.name(), detail))
 }
 
-/// The error of a rule that gives not one cotangent for each input.
+/// The error of a rule that does not return one cotangent per input.
 pub(crate) fn other_number<T: Float>(op: &OpRef<T>, given: usize, inputs: usize) -> Error {
     if given == 0 {
         return no_rule(op);
     }
-    let detail = format!("the rule gave {given} cotangents for {inputs} inputs");
+    let detail = format!("the rule returned {given} cotangents for {inputs} inputs");
     Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
-/// The error of a rule that asked for a freed value. Where the op did not declare that it would, that is the op's mistake, and no
-/// advice about scopes helps.
+/// The error of a rule that read a freed value. If the op did not declare that it reads the value, this is the op's fault,
+/// and advice about scopes would not help.
 pub(crate) fn undeclared<T: Float>(
     e: Error,
     op: &OpRef<T>,
@@ -58,19 +58,19 @@ pub(crate) fn undeclared<T: Float>(
     Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
-/// The error of a rule that gives no cotangent where one is needed.
+/// The error of a rule that returns no cotangent where one is needed.
 pub(crate) fn missing<T: Float>(op: &OpRef<T>, shape: &Shape) -> Error {
-    let detail = format!("the rule gave no cotangent for an input of shape {shape}");
+    let detail = format!("the rule returned no cotangent for an input of shape {shape}");
     Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
-/// The error of a rule that gives a cotangent of another shape than its input's.
+/// The error of a rule that returns a cotangent of another shape than its input's.
 pub(crate) fn misshapen<T: Float>(op: &OpRef<T>, given: &Shape, shape: &Shape) -> Error {
-    let detail = format!("the rule gave a cotangent of shape {given} for an input of shape {shape}");
+    let detail = format!("the rule returned a cotangent of shape {given} for an input of shape {shape}");
     Error::new(ErrorKind::Rule, op.name(), detail)
 }
 
-/// The error of a composite form that is another function.
+/// The error of a composite form whose outputs differ from the op's.
 pub(crate) fn other_outputs<T: Float>(op: &OpRef<T>) -> Error {
-    Error::new(ErrorKind::Rule, op.name(), "the composite form gives other outputs than the op")
+    Error::new(ErrorKind::Rule, op.name(), "the composite form returns other outputs than the op")
 }

@@ -15,8 +15,8 @@ use std::panic::Location;
 use wengert_ops::Shape;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The gradient of this scalar with respect to `x`, recorded, so that it can be differentiated again. Zeros if
-    /// this value does not depend on `x`.
+    /// The gradient of this scalar with respect to `x`, recorded, so that it can be differentiated again. Zeros if this
+    /// value does not depend on `x`.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -41,18 +41,18 @@ impl<'t, T: Float> Var<'t, T> {
 struct Recorded<'t, T: Float> {
     tape: &'t Tape<T>,
     cotangents: Vec<Option<Var<'t, T>>>,
-    /// Cotangents of parts of a node's value, until the sweep comes to the node.
+    /// Cotangents of parts of a node's value, until the sweep reaches the node.
     parts: HashMap<u32, Parts<'t, T>>,
-    /// Whether a node depends on what the gradient is taken of.
+    /// Whether a node depends on a value that the gradient is taken with respect to.
     active: Vec<bool>,
 }
 
 impl<T: Float> Tape<T> {
     /// The gradients of Σ⟨seed, output⟩ with respect to `wrt`, recorded: each is a value of this tape that can be
-    /// differentiated again. Zeros where the outputs do not depend on a value.
+    /// differentiated again. Zeros for a value that the outputs do not depend on.
     ///
     /// # Errors
-    /// As [`backward`](Tape::backward). Values that an earlier `backward` freed are gone here too.
+    /// As [`backward`](Tape::backward). Values that an earlier `backward` freed cannot be read here either.
     #[track_caller]
     pub fn grad<'t>(
         &'t self,
@@ -60,7 +60,7 @@ impl<T: Float> Tape<T> {
         wrt: &[Var<'t, T>],
     ) -> Result<Vec<Var<'t, T>>> {
         let at = Location::caller();
-        // A seed that failed says more than that its shape is not the output's.
+        // The error of a failed seed says more than that its shape is not the output's.
         for (_, seed) in outputs {
             seed.succeeded()?;
         }
@@ -107,7 +107,7 @@ impl<T: Float> Tape<T> {
         Ok(grads)
     }
 
-    /// Brings back every value that a checkpoint dropped: what is recorded now refers to them.
+    /// Recomputes every value that a checkpoint dropped: the operations recorded now refer to them.
     fn recompute_all(&self) -> Result<()> {
         if self.state.borrow().regions.is_empty() {
             return Ok(());
@@ -136,7 +136,7 @@ impl<'t, T: Float> Recorded<'t, T> {
         }
     }
 
-    /// That what a rule recorded has a value.
+    /// Checks that what a rule recorded has a value.
     fn succeeded(
         &self,
         made: Var<'t, T>,
@@ -161,7 +161,7 @@ impl<'t, T: Float> Recorded<'t, T> {
         });
     }
 
-    /// Adds up what has come to a node from selections.
+    /// Adds up the cotangents that reached a node from selections.
     #[track_caller]
     fn add_parts(&mut self, id: u32) {
         let shape = || Var { tape: self.tape, id }.raw_shape();
@@ -170,7 +170,7 @@ impl<'t, T: Float> Recorded<'t, T> {
         }
     }
 
-    /// Pulls back through the nodes of a range, from the last to the first.
+    /// Sweeps the nodes of a range, from the last to the first.
     fn run(&mut self, ids: std::ops::Range<usize>, wanted: &[u32]) -> Result<()> {
         for id in ids.rev() {
             let (op, inputs, outputs, at) = {
@@ -206,10 +206,10 @@ impl<'t, T: Float> Recorded<'t, T> {
             let guarded = |e: Error| e.at(at);
             let composite = op.guarded("composite", shapes.iter(), || op.composite(&x)).map_err(guarded)?;
             if let Some(again) = composite {
-                // The composite is recorded beside the fused op, and the sweep goes through it instead.
+                // The composite is recorded in addition to the fused op, and the sweep goes through it instead.
                 let end = self.tape.len();
                 self.spread(start..end);
-                // Nothing flows through a value that failed: without this its gradient would be zero.
+                // No gradient flows through a failed value: without this check it would be zero.
                 for again in &again {
                     self.succeeded(*again, &op, (&x, &y), &needs, at)?;
                 }

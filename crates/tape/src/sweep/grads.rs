@@ -1,4 +1,4 @@
-//! [`Grads`]: what a reverse sweep found.
+//! [`Grads`]: the results of a reverse sweep.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -10,10 +10,10 @@ use std::panic::Location;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 
-/// Gradients by leaf and by parameter, and what layers [announced](crate::Tape::announce) about their buffers. They own
+/// Gradients by leaf and by parameter, and the buffer changes that layers [announced](crate::Tape::announce). They own
 /// their values and outlive the tape.
 ///
-/// Iteration is in the order in which the parameters were first used on the tape, never in the order of a hash.
+/// Iteration is in the order in which the parameters were first used on the tape, never in hash order.
 #[derive(Debug, Clone)]
 pub struct Grads<T: Float> {
     serial: u64,
@@ -56,7 +56,7 @@ impl<T: Float> Grads<T> {
         Ok(())
     }
 
-    /// Puts the values in the order of their nodes.
+    /// Sorts the values by node.
     pub(crate) fn sort(&mut self) {
         self.values.sort_unstable_by_key(|(id, _)| *id);
     }
@@ -64,7 +64,7 @@ impl<T: Float> Grads<T> {
     /// The gradient with respect to a leaf, to a value that was [`keep`](Var::keep)t, or to the output itself.
     ///
     /// # Errors
-    /// If the output does not depend on `x` (its gradient is zero), or `x` is an intermediate that was not kept, or a
+    /// If the output does not depend on `x` (then its gradient is zero), or `x` is an intermediate that was not kept, or a
     /// handle of another tape.
     #[doc(alias = "grad")]
     #[track_caller]
@@ -99,7 +99,7 @@ impl<T: Float> Grads<T> {
     /// The gradient of a parameter.
     ///
     /// # Errors
-    /// If the output does not depend on it (its gradient is zero), or it is frozen.
+    /// If the output does not depend on it (then its gradient is zero), or it is frozen.
     #[track_caller]
     pub fn of(&self, p: &Param<T>) -> Result<&Tensor<T>> {
         let at = Location::caller();
@@ -128,7 +128,8 @@ impl<T: Float> Grads<T> {
         self.params.iter_mut().map(|e| (e.id, &mut e.gradient))
     }
 
-    /// The joint Euclidean norm of all parameter gradients, also where their squares overflow or vanish. NaN if one of them is.
+    /// The joint Euclidean norm of all parameter gradients, correct even where their squares overflow or vanish. NaN if one
+    /// of them is NaN.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -143,7 +144,7 @@ impl<T: Float> Grads<T> {
     pub fn norm(&self) -> f64 {
         let gradients = || self.params.iter().map(|e| &e.gradient);
         let sum: f64 = gradients().map(|g| g.map(|x| x * x).sum().to_vec()[0].to_f64()).sum();
-        // Far from the ends of the elements' range no square was lost that counts.
+        // Far from the limits of the element type, any square that was lost is negligible.
         let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
         if sum.is_nan() || (least..most).contains(&sum) {
             return sum.sqrt();
@@ -166,13 +167,13 @@ impl<T: Float> Grads<T> {
         self.params.is_empty()
     }
 
-    /// What layers announced about their buffers up to this sweep; an optimiser's step carries it out.
+    /// The buffer changes that layers announced up to this sweep; an optimiser's step carries them out.
     pub fn updates(&self) -> &Updates<T> {
         &self.updates
     }
 
-    /// Adds the parameter gradients of another sweep: gradient accumulation over several tapes. What was announced there
-    /// comes after what was announced here.
+    /// Adds the parameter gradients of another sweep: gradient accumulation over several tapes. The other sweep's
+    /// announcements are appended to those of this one.
     ///
     /// # Errors
     /// If a parameter's gradients differ in shape.

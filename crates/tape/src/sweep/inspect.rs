@@ -1,4 +1,4 @@
-//! Looking at a tape: its nodes one by one, and what a reverse sweep does at each.
+//! Inspection of a tape: its nodes one by one, and what a reverse sweep does at each.
 
 use crate::error::Result;
 use crate::number::Float;
@@ -11,23 +11,23 @@ use crate::term::Equation;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 
-/// What the tape knows of a node.
+/// What the tape records about a node.
 #[doc(alias = "Node")]
 #[derive(Debug, Clone)]
 pub struct NodeInfo<T: Float> {
     /// Its number: nodes are in the order in which they were computed.
     pub id: u32,
-    /// The operation that made it; nothing for a leaf.
+    /// The operation that made it; `None` for a leaf.
     pub op: Option<&'static str>,
     /// The nodes that the operation read.
     pub inputs: Vec<u32>,
-    /// The first output of the operation, and how many there are.
+    /// The first output of the operation, and the number of its outputs.
     pub outputs: (u32, u32),
     /// The sizes of the axes.
     pub shape: Shape,
     /// The value, unless it was freed or has failed.
     pub value: Option<Tensor<T>>,
-    /// What the user called it ([`Var::named`]), or the path of the parameter that it is.
+    /// The name that the user gave it ([`Var::named`]), or the path of the parameter that it is.
     pub name: Option<String>,
     /// Whether it is a parameter.
     pub is_param: bool,
@@ -37,9 +37,9 @@ pub struct NodeInfo<T: Float> {
     pub location: &'static Location<'static>,
     /// The module whose parameters were involved.
     pub path: Option<String>,
-    /// What the operation was told besides its inputs, in words; see [`Op::arguments`](crate::Op::arguments).
+    /// The operation's arguments other than its inputs, as text; see [`Op::arguments`](crate::Op::arguments).
     pub arguments: Option<String>,
-    /// What the operation computes, where it is elementwise.
+    /// The formulas of the operation, if it is elementwise.
     pub equation: Option<Equation>,
 }
 
@@ -49,7 +49,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.id
     }
 
-    /// Gives the value a name, for whoever looks at the tape.
+    /// Names the value, for tools that show the tape.
     ///
     /// ```
     /// let tape = wengert_tape::Tape::<f64>::new();
@@ -104,7 +104,7 @@ impl<T: Float> Tape<T> {
         nodes.iter().enumerate().map(info).collect()
     }
 
-    /// A reverse sweep from `output`, step by step, the seed being ones. Every value stays.
+    /// The steps of a reverse sweep from `output` with a seed of ones. Every value stays.
     ///
     /// ```
     /// use wengert_tape::Tape;

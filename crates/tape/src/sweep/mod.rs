@@ -1,7 +1,7 @@
-//! The reverse sweep, in two forms: on plain tensors for the first order ([`Var::backward`]), recorded for the higher ones
-//! ([`Var::grad`]).
+//! The reverse sweep, in two forms: on plain tensors for the first order ([`Var::backward`]), and recorded for higher
+//! orders ([`Var::grad`]).
 //!
-//! Both walk the nodes from the last to the first, once, without recursion. A rule returns cotangents; only the sweep
+//! Both process the nodes from the last to the first, once, without recursion. A rule returns cotangents; only the sweep
 //! adds them up.
 
 mod backward;
@@ -22,26 +22,26 @@ use crate::tape::Tape;
 use crate::tape::var::Var;
 use wengert_ops::Tensor;
 
-/// What a sweep leaves on the tape.
+/// Which values a sweep leaves on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetainGraph {
-    /// Leaves, rank-0 values, the outputs asked for, and what was kept.
+    /// Only leaves, rank-0 values, the outputs of the sweep, and values that were kept.
     Nothing,
     /// Every value.
     Values,
 }
 
-/// One step of a reverse sweep: the cotangents of an operation's outputs, and what it gave to each input.
+/// One step of a reverse sweep: the cotangents of an operation's outputs, and what it adds to each input's cotangent.
 #[derive(Debug, Clone)]
 pub struct SweepStep<T: Float> {
     /// The first output of the operation.
     pub node: u32,
-    /// The cotangents of its outputs; nothing where nothing depends on one.
+    /// The cotangents of its outputs; `None` where nothing depends on an output.
     pub cotangents: Vec<Option<Tensor<T>>>,
-    /// The input, and what was added to its cotangent.
+    /// Pairs of an input and what was added to its cotangent.
     pub given: Vec<(u32, Tensor<T>)>,
-    /// The local derivatives, in the order of `given`: what the operation would give for a cotangent of ones. Only where it
-    /// is elementwise (it has an [`Equation`]); where an operand was broadcast, they are sums.
+    /// The local derivatives, in the order of `given`: what the operation returns for a cotangent of ones. Present only for
+    /// an elementwise operation (one with an [`Equation`]); where an operand was broadcast, they are sums.
     pub slopes: Vec<Tensor<T>>,
 }
 
@@ -54,7 +54,7 @@ impl<T: Float> Tape<T> {
         T: 'a,
     {
         let error = |kind, detail: String| Err(Error::new(kind, "backward", detail));
-        // A value that failed says more than any other complaint.
+        // The error of a failed value says more than the other checks.
         for (y, _) in outputs.clone() {
             y.succeeded()?;
         }

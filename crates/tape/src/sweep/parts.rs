@@ -1,4 +1,4 @@
-//! Parts of a value put together again: how the recorded sweep adds up the cotangents of what selections took.
+//! The recorded sweep's sum of the cotangents of selections.
 
 use super::contract;
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::tape::op::{Cotangents, ForwardOutput, Op, OpRef, Saves, VjpContext};
 use crate::tape::var::Var;
 use wengert_ops::{Shape, Tensor};
 
-/// The sum of parts, each put where its selection took it from, over zeros of the given shape.
+/// The sum of parts over zeros of the given shape, each added where its selection took it from.
 struct ScatterAdd<T: Float> {
     selections: Vec<OpRef<T>>,
     shape: Shape,
@@ -55,7 +55,7 @@ impl<T: Float> Default for Parts<'_, T> {
 }
 
 impl<'t, T: Float> Parts<'t, T> {
-    /// Takes note of the cotangent of what `op` selected.
+    /// Adds the cotangent of what `op` selected.
     pub(super) fn push(&mut self, op: &OpRef<T>, gy: &[Option<Var<'t, T>>], inputs: usize) -> Result<()> {
         contract::selects(op, inputs, gy.len())?;
         if let [Some(g)] = gy {

@@ -1,4 +1,4 @@
-//! The gradient of every sample by itself, where [`backward`](crate::Var::backward) gives that of their mean.
+//! One gradient per sample, where [`backward`](crate::Var::backward) computes that of their mean.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -9,10 +9,10 @@ use crate::tape::var::Var;
 use std::panic::Location;
 use wengert_ops::{Tensor, parallel};
 
-/// The gradients of `n` samples, each taken by itself: `loss(tape, i)` is the loss of sample `i`, recorded on a tape of
-/// its own. The tapes run on all threads; the result does not depend on how many.
+/// The gradients of `n` samples, one per sample: `loss(tape, i)` is the loss of sample `i`, recorded on a tape of its own.
+/// The tapes run on all threads; the result does not depend on the number of threads.
 ///
-/// For gradient norms, influence, the noise scale of a batch, or training that clips every sample's gradient.
+/// Used for gradient norms, influence, the noise scale of a batch, and training that clips every sample's gradient.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -40,7 +40,7 @@ pub fn per_sample<T: Float>(
     let one = |i: usize| {
         let tape = Tape::new();
         let loss = loss(&tape, i);
-        // Parameters are shared with other tapes: nothing is handed back.
+        // Other tapes share the parameters, so they are not released.
         loss.backward_retaining().map_err(|e| e.at(at))
     };
     Ok(PerSample { samples: parallel::collect(n, one).into_iter().collect::<Result<_>>()? })
@@ -77,7 +77,7 @@ impl<T: Float> PerSample<T> {
     /// Σ weightᵢ · gradientᵢ, for an optimiser.
     ///
     /// # Errors
-    /// If there is not one weight a sample.
+    /// If there is not one weight per sample.
     #[track_caller]
     pub fn weighted(&self, weights: &[f64]) -> Result<Grads<T>> {
         let at = Location::caller();
@@ -104,7 +104,7 @@ impl<T: Float> PerSample<T> {
         self.samples.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }

@@ -1,12 +1,12 @@
-//! What layers announce on a tape about their buffers.
+//! Changes of buffers that layers announce on a tape.
 
 use super::Tape;
 use super::updates::{BufferId, Change, Updates};
 use crate::number::Float;
 
 impl<T: Float> Tape<T> {
-    /// Announces how a buffer should change once this step is done; an optimiser's step on gradients of this tape carries
-    /// it out, once.
+    /// Announces how a buffer should change after this step. An optimiser's step on gradients of this tape carries the
+    /// change out, once.
     ///
     /// ```
     /// use wengert_tape::{BufferId, Change, Tape};
@@ -21,19 +21,19 @@ impl<T: Float> Tape<T> {
         self.state.borrow_mut().updates.push(id, change, true);
     }
 
-    /// As [`announce`](Tape::announce), for a layer whose parameters are frozen: a step of its own model carries the change out,
-    /// and nobody misses it if there is none.
+    /// As [`announce`](Tape::announce), for a layer whose parameters are frozen: a step of its own model carries the change
+    /// out, and it is no error if there is no such step.
     pub fn announce_frozen(&self, id: BufferId, change: Change<T>) {
         self.state.borrow_mut().updates.push(id, change, false);
     }
 
-    /// How many changes of a buffer have been announced since the tape was made or reset.
+    /// The number of changes of a buffer that were announced since the tape was made or reset.
     pub fn announced(&self, id: BufferId) -> usize {
         self.state.borrow().updates.iter().filter(|u| u.id() == id).count()
     }
 
-    /// What has been announced since the tape was made or reset: for training that never asks for a gradient, or to
-    /// settle running statistics.
+    /// The changes announced since the tape was made or reset: for training that never asks for a gradient, or to settle
+    /// running statistics.
     pub fn updates(&self) -> Updates<T> {
         self.state.borrow().updates.clone()
     }

@@ -1,8 +1,9 @@
-//! Checkpoints: regions of the tape whose values are computed again in the reverse sweep instead of being kept.
+//! Checkpoints: regions of the tape whose values are not kept but recomputed in the reverse sweep.
 //!
-//! A node is a recipe: an op with everything it needs, the position of a random stream included, and ops are
-//! deterministic. So a region can drop all its values but its results; when the sweep gets there, it runs the same ops again and
-//! has the same bits. Memory is then that of the results and of one region, for the price of one more forward pass.
+//! A node is a recipe: an op with everything it needs, including its position in a random stream; and ops are
+//! deterministic. So a region can drop all its values except its results. When the sweep reaches the region, it runs the
+//! same ops again and obtains the same bits. The memory is then that of the results and of one region, at the cost of one
+//! more forward pass.
 
 use crate::number::Float;
 use crate::tape::Tape;
@@ -10,12 +11,13 @@ use crate::tape::scope::{Scope, ScopeOutput};
 use std::panic::Location;
 
 impl<T: Float> Tape<T> {
-    /// Runs `f` and drops every value made inside except its result and what was [`keep`](crate::Var::keep)t; the
-    /// reverse sweep computes them again when it gets there. So a deep network needs the memory of one part at a time, for one more
-    /// forward pass. Values, gradients and random draws have the same bits as without.
+    /// Runs `f` and drops every value made inside, except its result and the values that were [`keep`](crate::Var::keep)t;
+    /// the reverse sweep recomputes the dropped values when it needs them. So a deep network needs the memory of one part
+    /// at a time, at the cost of one more forward pass. Values, gradients and random draws have the same bits as without
+    /// checkpoints.
     ///
-    /// Checkpoints may be nested, and in an evaluating tape they are [`scope`](Tape::scope)s. A recorded sweep
-    /// ([`Tape::grad`]) brings the values back for good, since its result refers to them.
+    /// Checkpoints may be nested. On an evaluating tape they are [`scope`](Tape::scope)s. A recorded sweep ([`Tape::grad`])
+    /// restores the values permanently, because its result refers to them.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -34,7 +36,7 @@ impl<T: Float> Tape<T> {
         region.close(f())
     }
 
-    /// Opens a checkpoint that [`close`](Scope::close) ends, where a closure would hide the caller's line.
+    /// Opens a checkpoint that [`close`](Scope::close) ends, for code in which a closure would hide the caller's line.
     #[track_caller]
     pub fn open_checkpoint(&self) -> Scope<'_, T> {
         Scope::open(self, self.mode.records, Location::caller())

@@ -1,10 +1,10 @@
-//! [`ErrorScope`]: a function made of several operations, as whose their errors are reported.
+//! [`ErrorScope`]: errors of several operations are reported as those of the function made of them.
 
 use crate::error::{Error, ErrorKind};
 use crate::number::Float;
 use crate::tape::Tape;
 
-/// Names errors after a function; see [`Tape::error_scope`].
+/// A guard under which errors carry a function's name; see [`Tape::error_scope`].
 pub struct ErrorScope<'t, T: Float> {
     tape: &'t Tape<T>,
     outer: Option<&'static str>,
@@ -17,8 +17,8 @@ impl<T: Float> Drop for ErrorScope<'_, T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// Until the guard is dropped, errors of operations on this tape bear the name of the function that is made of
-    /// them: a caller of `std_axes` knows nothing of the mean in it. Of nested guards the outermost decides.
+    /// Until the guard is dropped, errors of operations on this tape carry the name of the function that is made of them: a
+    /// caller of `std_axes` does not know about the mean in it. Of nested guards, the outermost determines the name.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -43,9 +43,9 @@ impl<T: Float> Tape<T> {
 }
 
 impl Error {
-    /// The same error as one of the function that the operation was a part of.
+    /// The same error, reported as one of the function that the operation is part of.
     pub(crate) fn in_function(self, name: &'static str) -> Self {
-        // What was not finite has to be found; other messages say what the function was given.
+        // A value that is not finite is found by its operation; other messages describe the function's arguments.
         let detail = match self.kind() {
             ErrorKind::NonFinite => format!("in {}: {}", self.op(), self.detail()),
             _ => self.detail().to_owned(),

@@ -1,8 +1,8 @@
-//! What an evaluating tape keeps: the values that were used last, within a bound.
+//! Which values an evaluating tape keeps: the most recently used ones, within a limit.
 //!
-//! A handle is a plain number, so the tape cannot know which values will still be asked for. It drops those that have not
-//! been used for longest, and computes one of them again in the rare case that it is: ops are deterministic, so it has
-//! the same bits. Leaves, which nothing can compute, and what was [`keep`](Var::keep)t stay.
+//! A handle is a plain number, so the tape cannot know which values will be read later. It drops the least recently used
+//! values, and recomputes one in the rare case that it is read again. Ops are deterministic, so the recomputed value has
+//! the same bits. Leaves, which cannot be recomputed, and values that were [`keep`](Var::keep)t stay.
 
 use crate::error::Result;
 use crate::number::Float;
@@ -19,7 +19,7 @@ fn is_dropped<T: Float>(nodes: &[Node<T>], id: u32) -> bool {
 }
 
 impl<T: Float> Tape<T> {
-    /// Sees to it that the values of these nodes are there, if this tape drops values.
+    /// Makes the values of these nodes available, if this tape drops values.
     pub(crate) fn revive(&self, ids: &[u32]) -> Result<()> {
         {
             let state = self.state.borrow();
@@ -29,7 +29,7 @@ impl<T: Float> Tape<T> {
         }
         let mut borrowed = Borrowed::take(self);
         let nodes = &mut borrowed.nodes;
-        // What a scope has freed is only lent.
+        // Values that a scope has freed are restored only temporarily.
         let mut lent: Vec<(u32, Slot<T>)> = Vec::new();
         let mut made = Vec::new();
         let mut wanted: Vec<u32> = ids.iter().copied().filter(|&id| is_dropped(nodes, id)).collect();
@@ -47,7 +47,7 @@ impl<T: Float> Tape<T> {
             if wanted.len() > before {
                 continue;
             }
-            // A leaf is never dropped; without an op there is nothing to run, and the value says why it is gone.
+            // A leaf is never dropped. Without an op there is nothing to run, and the value says why it is gone.
             let again = match &nodes[first].op {
                 Some(op) => forward_of(nodes, op, &inputs),
                 None => break nodes[id as usize].value.ready("value").map(|_| ()),
@@ -79,7 +79,7 @@ impl<T: Float> Tape<T> {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// As [`value`](Var::value), without a place in the user's program.
+    /// As [`value`](Var::value), without a location in the user's program.
     pub(crate) fn ready(self) -> Result<Tensor<T>> {
         self.tape.revive(&[self.id])?;
         self.with(|slot| slot.ready("value").cloned())
@@ -111,7 +111,7 @@ mod tests {
             wanted.push(want);
             assert_eq!(y.value().unwrap(), want.value().unwrap());
         }
-        // All of them at once, as the outputs of a recurrence that are joined at its end.
+        // Reads all of them at once, as when the outputs of a recurrence are joined at its end.
         let joined = tape.concat(&all, 0).value().unwrap();
         assert_eq!(joined, recording.concat(&wanted, 0).value().unwrap());
     }

@@ -1,4 +1,4 @@
-//! An op runs on the values of nodes.
+//! Runs an op on the values of nodes.
 
 use super::Mode;
 use super::node::Node;
@@ -9,7 +9,7 @@ use crate::number::Float;
 use smallvec::SmallVec;
 use wengert_ops::Tensor;
 
-/// What an op made, and what of it has to be kept.
+/// What an op computed, and what of it must be kept.
 pub(super) struct Made<T: Float> {
     pub(super) forward: ForwardOutput<T>,
     /// Whether a gradient flows through the op.
@@ -17,7 +17,7 @@ pub(super) struct Made<T: Float> {
     pub(super) saves: Saves,
 }
 
-/// Everything that is asked of an op when it is recorded, while the tape is not borrowed.
+/// Everything that recording needs from an op, computed while the tape is not borrowed.
 pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> Result<Made<T>> {
     let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
     for &i in ids {
@@ -28,7 +28,7 @@ pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode:
     }
     let forward = forward(op, &x)?;
     if forward.outputs.is_empty() {
-        return Err(Error::new(ErrorKind::Rule, op.name(), "the op gave no output"));
+        return Err(Error::new(ErrorKind::Rule, op.name(), "the op returned no output"));
     }
     if mode.anomaly
         && let Some(y) = forward.outputs.iter().find(|y| y.has_non_finite())
@@ -48,7 +48,7 @@ fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<ForwardOutput<T>
     forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
-/// What an op computes from the values of nodes, which have to be there.
+/// Runs an op on the values of its input nodes, which must be present.
 pub(crate) fn forward_of<T: Float>(
     nodes: &[Node<T>],
     op: &OpRef<T>,

@@ -1,7 +1,8 @@
-//! [`Tape`]: the growing list of everything that was computed.
+//! [`Tape`]: the growing list of all computed values and operations.
 //!
-//! Here is what the tape is made of. The one knot of the crate is `Tape`, [`Var`] (a handle with its tape), `Node` (an operation and where
-//! its values are) and [`Op`] (whose rule is written in `Var`s); the other files of this room are used by it or extend it.
+//! Four types depend on each other here, the only such cycle of the crate: `Tape`, [`Var`] (a handle with its tape), `Node`
+//! (an operation and where its values are) and [`Op`] (whose rule is written in `Var`s). The other files of this module are
+//! used by them or extend them.
 
 mod announce;
 mod checkpoint;
@@ -34,8 +35,8 @@ use node::{Node, ParamInfo, Paths};
 use op::OpRef;
 use recent::Recent;
 use region::Region;
-use slot::Slot;
 use rustc_hash::FxHashMap;
+use slot::Slot;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -48,8 +49,8 @@ use wengert_ops::{IntoTensor, Tensor};
 /// A Wengert list: every operation in the order in which it was computed.
 ///
 /// That order is a topological order of the graph, so the reverse sweep is one loop from the last node to the first.
-/// Handles ([`Var`]) are `Copy`, and an operation that cannot be done leaves its error on the tape instead of
-/// panicking, so expressions read like mathematics:
+/// Handles ([`Var`]) are `Copy`, and an operation that fails leaves its error on the tape instead of panicking, so
+/// expressions read like mathematics:
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -63,9 +64,9 @@ use wengert_ops::{IntoTensor, Tensor};
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
-/// A tape has one element type, one mode and one random stream:
-/// [`Tape::new`] records and lets layers behave as in evaluation, [`Tape::train`] records and lets them train
-/// (dropout draws from the tape's seed), [`Tape::eval`] records no gradients and bounds its memory.
+/// A tape has one element type, one mode and one random stream: [`Tape::new`] records, and layers behave as in evaluation;
+/// [`Tape::train`] records, and layers behave as in training (dropout draws from the tape's seed); [`Tape::eval`] records
+/// no gradients and bounds its memory.
 pub struct Tape<T: Float = f32> {
     pub(crate) serial: Cell<u64>,
     pub(crate) mode: Mode,
@@ -86,19 +87,19 @@ pub(crate) struct State<T: Float> {
     error: Option<Error>,
     pub(crate) params: FxHashMap<(ParamId, u64), u32>,
     rng: Rng,
-    /// What users call their values.
+    /// Names that the user gave to values.
     pub(crate) names: HashMap<u32, String>,
     /// Checkpoints whose values have been dropped.
     pub(crate) regions: Vec<Region>,
     pub(crate) updates: Updates<T>,
-    /// What an evaluating tape keeps; nothing where values stay until they are freed.
+    /// Which values an evaluating tape keeps; `None` where values stay until they are freed.
     pub(crate) recent: Option<Recent>,
-    /// Why nothing can be computed any more: a question about a shape had no answer.
+    /// The error after which nothing can be computed: a question about a shape had no answer.
     broken: Option<Error>,
     pub(crate) paths: Paths,
-    /// The function that inner operations belong to; see [`Tape::error_scope`].
+    /// The function that the operations inside belong to; see [`Tape::error_scope`].
     pub(crate) error_scope: Option<&'static str>,
-    /// Where nodes are said to come from while a recorded rule runs: the line of the node it differentiates.
+    /// The location reported for new nodes while a recorded rule runs: that of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
 
@@ -139,18 +140,18 @@ impl<T: Float> Tape<T> {
 
     /// A tape that records, on which layers behave as in training; random layers draw from `seed`.
     ///
-    /// Keep one tape for the whole training and [`reset`](Tape::reset) it at each step: the random stream goes on.
+    /// Keep one tape for the whole training and [`reset`](Tape::reset) it at each step: the random stream continues.
     pub fn train(seed: u64) -> Self {
         Self::with_mode(true, true, seed)
     }
 
-    /// A tape for values alone: gradients cannot be asked of it.
+    /// A tape for values alone: it computes no gradients.
     ///
-    /// Its memory is bounded: when its values take more than 64 MiB (and more than 16 times the largest of them), those
-    /// that have not been used for longest are dropped, and computed again, with the same bits, if they are asked for
-    /// after all. Leaves and what was [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped. So does what an
-    /// operation needs to run again: some hundred bytes, and the masks and indices that it was given. A program that serves
-    /// requests makes a tape for each, or resets it.
+    /// Its memory is bounded: when its values take more than 64 MiB (and more than 16 times the largest of them), the least
+    /// recently used ones are dropped, and recomputed with the same bits if they are read later. Leaves and values that
+    /// were [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped. So does what an operation needs
+    /// to run again: a few hundred bytes, and its masks and indices. A program that serves requests makes one tape per
+    /// request, or resets it.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -169,20 +170,20 @@ impl<T: Float> Tape<T> {
         tape
     }
 
-    /// Rules of the first-order sweep run on a tape like this.
+    /// A tape for the rules of the first-order sweep.
     pub(crate) fn scratch() -> Self {
         Self::with_mode(false, false, 0)
     }
 
-    /// The same tape, panicking at the first error with its message, for debugging.
+    /// The same tape, which panics at the first error with its message, for debugging.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.mode.strict = true;
         self
     }
 
-    /// The same tape, reporting the first value or cotangent that is NaN or infinite as an error with its birthplace:
-    /// operation, line, module path and the range of its inputs. Every value is looked at, which costs time.
+    /// The same tape, which reports the first value or cotangent that is NaN or infinite as an error with its origin:
+    /// operation, line, module path and the range of its inputs. Every value is checked, which costs time.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -198,8 +199,8 @@ impl<T: Float> Tape<T> {
         self
     }
 
-    /// The same tape, on which scopes free nothing: for looking at every value that was computed on the way, at the price of the
-    /// memory that they take. Checkpoints drop their values all the same.
+    /// The same tape, on which scopes free nothing, so that every intermediate value can be inspected; it takes the memory
+    /// of all of them. Checkpoints still drop their values.
     ///
     /// ```
     /// let tape = wengert_tape::Tape::new().keep_all();
@@ -219,7 +220,7 @@ impl<T: Float> Tape<T> {
         self
     }
 
-    /// Whether layers such as dropout should behave as in training.
+    /// Whether layers such as dropout behave as in training.
     #[doc(alias = "training")]
     pub fn is_training(&self) -> bool {
         self.mode.training
@@ -237,20 +238,20 @@ impl<T: Float> Tape<T> {
         self.state.borrow_mut().rng.next_key()
     }
 
-    /// Where the random stream stands; [`set_rng`](Tape::set_rng) takes it up again.
+    /// The position of the random stream; [`set_rng`](Tape::set_rng) restores it.
     #[doc(alias = "get_rng_state")]
     pub fn rng(&self) -> Rng {
         self.state.borrow().rng.clone()
     }
 
-    /// Moves the random stream.
+    /// Sets the position of the random stream.
     #[doc(alias = "set_rng_state")]
     pub fn set_rng(&self, rng: Rng) {
         self.state.borrow_mut().rng = rng;
     }
 
-    /// Forgets everything that was recorded, keeping the memory, the mode and the position of the random stream.
-    /// The borrow checker sees to it that no handle outlives this.
+    /// Removes everything that was recorded, and keeps the allocated memory, the mode and the position of the random
+    /// stream. The borrow checker ensures that no handle outlives this call.
     ///
     /// ```compile_fail
     /// let mut tape = wengert_tape::Tape::new();
@@ -272,7 +273,7 @@ impl<T: Float> Tape<T> {
         state.error = None;
     }
 
-    /// The first error that any operation on this tape met since it was made or reset.
+    /// The first error of any operation on this tape since it was made or reset.
     pub fn error(&self) -> Option<Error> {
         self.state.borrow().error.clone()
     }
@@ -287,7 +288,7 @@ impl<T: Float> Tape<T> {
         self.len() == 0
     }
 
-    /// The bytes of all values that the tape holds, a buffer shared by several counted once.
+    /// The bytes of all values that the tape holds; a shared buffer counts once.
     pub fn bytes(&self) -> usize {
         let state = self.state.borrow();
         let mut seen = std::collections::HashSet::new();
@@ -298,7 +299,7 @@ impl<T: Float> Tape<T> {
         tensors.filter(|t| seen.insert(t.buffer_address())).map(|t| t.buffer_len() * size_of::<T>()).sum()
     }
 
-    /// A leaf whose gradient can be asked for.
+    /// A leaf that gets a gradient.
     #[doc(alias = "requires_grad")]
     #[doc(alias = "requires_grad_")]
     #[track_caller]
@@ -306,13 +307,14 @@ impl<T: Float> Tape<T> {
         self.leaf(value.into_tensor(), self.mode.records, None)
     }
 
-    /// A leaf that needs no gradient: data, targets, masks. Nothing is computed for its sake in the reverse sweep.
+    /// A leaf that needs no gradient: data, targets, masks. The reverse sweep computes nothing for it.
     #[track_caller]
     pub fn constant(&self, value: impl IntoTensor<T>) -> Var<'_, T> {
         self.leaf(value.into_tensor(), false, None)
     }
 
-    /// The handle of a parameter: one node per parameter and tape, so that a weight used twice accumulates.
+    /// The handle of a parameter. There is one node per parameter and tape, so that the gradients of a weight used twice
+    /// are added.
     #[track_caller]
     pub fn param(&self, p: &Param<T>) -> Var<'_, T> {
         let key = (p.id(), p.version());
@@ -349,17 +351,17 @@ impl<T: Float> Tape<T> {
         Var { tape: self, id }
     }
 
-    /// A leaf that holds a slot as it is.
+    /// A leaf that holds the given slot.
     #[track_caller]
     pub(crate) fn place(&self, value: Slot<T>, needs: bool) -> Var<'_, T> {
         let id = self.state.borrow_mut().push_leaf(value, needs, None, Location::caller());
         Var { tape: self, id }
     }
 
-    /// Records `op` on `inputs` and gives its only output.
+    /// Records `op` on `inputs` and returns its only output.
     ///
-    /// If the op fails, or an input has failed, the result is a failed value: its error is found by
-    /// [`Var::value`], [`Var::backward`] and [`Tape::error`].
+    /// If the op fails, or an input has failed, the result is a failed value: [`Var::value`], [`Var::backward`] and
+    /// [`Tape::error`] return its error.
     #[track_caller]
     pub fn apply<'t>(&'t self, op: impl Op<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
         self.record(OpRef::Shared(Arc::new(op)), inputs)
@@ -377,10 +379,10 @@ impl<T: Float> Tape<T> {
         let mut first = self.record(OpRef::Shared(Arc::new(op)), inputs);
         let made = self.state.borrow().nodes.get(first.id as usize).map_or(1, |n| n.outputs as usize);
         if made != outputs && !first.is_failed() {
-            let detail = format!("expected {outputs} outputs, the op gave {made}");
+            let detail = format!("expected {outputs} outputs, the op returned {made}");
             first = self.failed(Error::new(ErrorKind::Rule, name, detail));
         }
-        // A failed op leaves one node, which stands for every output.
+        // A failed op leaves one node, which represents every output.
         let step = u32::from(!first.is_failed());
         (0..outputs as u32).map(|i| Var { tape: self, id: first.id + i * step }).collect()
     }
@@ -421,7 +423,7 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// The error that is there before an op runs: that of an input, or of the tape.
+    /// The error that exists before an op runs: that of an input, or of the tape.
     fn why_not(&self, ids: &[u32], foreign: bool) -> Option<Error> {
         let state = self.state.borrow();
         let failed = |&i: &u32| match state.nodes.get(i as usize).map(|n| &n.value) {
@@ -432,8 +434,8 @@ impl<T: Float> Tape<T> {
         inputs.iter().find_map(failed).or_else(|| state.broken.clone())
     }
 
-    /// Makes everything fail that is computed from now on: for a question about a shape that has no answer, when the
-    /// program goes on with a number that means nothing.
+    /// Makes every later computation fail: for a question about a shape that has no answer, after which the program
+    /// continues with a meaningless number.
     #[track_caller]
     pub(crate) fn break_with(&self, e: Error) {
         let e = self.fail(e.relocated(Location::caller()));
@@ -450,12 +452,12 @@ impl<T: Float> Tape<T> {
         e
     }
 
-    /// A value that has failed with the given error: for functions that refuse an argument before any op does.
+    /// A value that has failed with the given error: for functions that reject an argument before any op runs.
     #[track_caller]
     pub fn failed(&self, e: Error) -> Var<'_, T> {
         let at = Location::caller();
         let mut state = self.state.borrow_mut();
-        // An error that has a place was born elsewhere, in an operand.
+        // An error with a location comes from elsewhere, from an operand.
         let named = state.error_scope.filter(|_| e.location().is_none());
         let e = named.map_or(e.clone(), |name| e.in_function(name));
         state.push_failed(self, e.at(at), SmallVec::new(), at)
@@ -464,13 +466,13 @@ impl<T: Float> Tape<T> {
 
 impl<T: Float> Drop for Tape<T> {
     fn drop(&mut self) {
-        // Nodes refer to each other by index, so this is a flat loop however long the graph is.
+        // Nodes refer to each other by index, so this is a flat loop even for a long graph.
         self.state.get_mut().nodes.clear();
     }
 }
 
-/// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it, and put
-/// back whatever happens.
+/// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it. They are always put
+/// back, even after a panic.
 pub(crate) struct Borrowed<'t, T: Float> {
     tape: &'t Tape<T>,
     pub(crate) nodes: Vec<Node<T>>,
@@ -494,7 +496,7 @@ fn next_serial() -> u64 {
 }
 
 impl Error {
-    /// The same error at another place.
+    /// The same error at another location.
     pub(crate) fn relocated(self, at: &'static Location<'static>) -> Self {
         Error::new(self.kind(), self.op(), self.detail()).at(at)
     }

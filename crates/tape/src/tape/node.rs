@@ -1,4 +1,4 @@
-//! A node of the tape: a value or what is left of it, how it was made, and where.
+//! A node of the tape: its value or why it is gone, its operation, and its location.
 
 use super::op::OpRef;
 use super::param::ParamId;
@@ -15,12 +15,12 @@ pub(crate) struct Node<T: Float> {
     pub(crate) op: Option<OpRef<T>>,
     pub(crate) inputs: SmallVec<[u32; 4]>,
     pub(crate) saved: Vec<Tensor<T>>,
-    /// The first output of the op that made this node, and how many it has.
+    /// The first output of the op that made this node, and the number of the op's outputs.
     pub(crate) first: u32,
     pub(crate) outputs: u32,
     /// Whether a gradient flows through here.
     pub(crate) needs: bool,
-    /// Whether some rule will read the value.
+    /// Whether a rule will read the value.
     pub(crate) wanted: bool,
     pub(crate) kept: bool,
     pub(crate) param: Option<Box<ParamInfo>>,
@@ -32,17 +32,17 @@ pub(crate) struct ParamInfo {
     pub(crate) name: Option<Arc<str>>,
 }
 
-/// The path of the module in which a node with these inputs was made: that of a parameter among them, else what the
-/// paths of the inputs have in common. Found only when somebody asks, so that recording costs nothing.
+/// The path of the module in which a node with these inputs was made: that of a parameter among them, otherwise the common
+/// prefix of the inputs' paths. It is computed only on request, so that recording costs nothing.
 pub(crate) fn path_of<T: Float>(nodes: &[Node<T>], inputs: &[u32]) -> Option<String> {
     Paths::default().of(nodes, inputs)
 }
 
-/// The paths of nodes, found once for each node.
+/// The paths of nodes, each computed once.
 #[derive(Default)]
 pub(crate) struct Paths(Vec<Option<Path>>);
 
-/// The beginning of a parameter's name.
+/// A prefix of a parameter's name.
 #[derive(Clone, Copy, PartialEq)]
 struct Path {
     /// The parameter's node.
@@ -64,7 +64,7 @@ impl Paths {
         Some(self.common(nodes, inputs)?.text(nodes)?.to_owned())
     }
 
-    /// The paths of all nodes: of a parameter its own.
+    /// The paths of all nodes; a parameter has its own path.
     pub(crate) fn all<T: Float>(mut self, nodes: &[Node<T>]) -> Vec<Option<&str>> {
         self.extend(nodes, nodes.len());
         self.0.into_iter().map(|p| p?.text(nodes)).collect()
@@ -74,7 +74,7 @@ impl Paths {
         self.0.clear();
     }
 
-    /// Finds the paths of the first `len` nodes; gives how many were not known before.
+    /// Finds the paths of the first `len` nodes; returns the number of paths that were not known before.
     fn extend<T: Float>(&mut self, nodes: &[Node<T>], len: usize) -> usize {
         let missing = self.0.len()..len.min(nodes.len());
         for id in missing.clone() {
@@ -130,7 +130,7 @@ mod tests {
         let state = tape.state.borrow();
         let found: usize = (1..=state.nodes.len()).map(|len| paths.extend(&state.nodes, len)).sum();
         assert_eq!(found, state.nodes.len());
-        // The tape keeps them from one error to the next.
+        // The tape keeps the paths from one error to the next.
         assert!(state.paths.0.len() > 90);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Op`]: what the tape records. An op of a user has exactly the powers of ours.
+//! [`Op`]: what the tape records. A custom op can do everything that a built-in one can.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -12,7 +12,7 @@ use wengert_ops::{Shape, Tensor};
 /// The outputs of an op.
 pub type Outputs<T> = SmallVec<[Tensor<T>; 1]>;
 
-/// One entry per input of an op: its cotangent, or `None` where there is none to give.
+/// One entry per input of an op: its cotangent, or `None` where there is none.
 pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
 /// The cotangents of an op's inputs, in order.
@@ -20,7 +20,7 @@ pub fn cotangents<V, const N: usize>(each: [Option<V>; N]) -> Cotangents<V> {
     each.into_iter().collect()
 }
 
-/// What a rule needs to have kept until the reverse sweep.
+/// The values that a rule needs kept until the reverse sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Saves {
     /// Bit `i`: the value of input `i`.
@@ -32,7 +32,7 @@ pub struct Saves {
 impl Saves {
     /// All inputs and outputs.
     pub const ALL: Saves = Saves { inputs: u32::MAX, outputs: true };
-    /// Nothing but shapes.
+    /// No values, only shapes.
     pub const NOTHING: Saves = Saves { inputs: 0, outputs: false };
     /// All inputs.
     pub const INPUTS: Saves = Saves { inputs: u32::MAX, outputs: false };
@@ -40,12 +40,12 @@ impl Saves {
     pub const OUTPUTS: Saves = Saves { inputs: 0, outputs: true };
 }
 
-/// What [`Op::forward`] gives: outputs, and what its first-order kernel wants to find again.
+/// What [`Op::forward`] returns: the outputs, and results for its first-order kernel.
 pub struct ForwardOutput<T: Float> {
     /// The outputs.
     pub outputs: Outputs<T>,
-    /// Auxiliary results for [`Op::backward`]. Higher orders never see them: they would be constants there, and the
-    /// second derivative would be wrong without a sign of it.
+    /// Auxiliary results for [`Op::backward`]. Higher orders never see them: they would be constants there, and the second
+    /// derivative would be silently wrong.
     pub saved: Vec<Tensor<T>>,
 }
 
@@ -64,24 +64,25 @@ impl<T: Float> From<Vec<Tensor<T>>> for ForwardOutput<T> {
 /// A differentiable operation on tensors.
 ///
 /// An op is written once as [`forward`](Op::forward) and one of
-/// - [`vjp`](Op::vjp), the rule: the cotangents of the inputs from those of the outputs, in operations on [`Var`].
-///   The first-order sweep runs it without recording, `grad` records it, so one rule gives every order;
+/// - [`vjp`](Op::vjp), the rule: the cotangents of the inputs from those of the outputs, in operations on [`Var`]. The
+///   first-order sweep runs it without recording, `grad` records it, so one rule is enough for every order;
 /// - [`composite`](Op::composite), the same function in other ops, for a fused op that has its own
-///   [`backward`](Op::backward) and no wish to write a second rule;
-/// - [`selection`](Op::selection), for an op whose output is some elements of its only input: where their cotangents are added.
+///   [`backward`](Op::backward) and needs no second rule;
+/// - [`selection`](Op::selection), for an op whose output consists of elements of its only input: it says where their
+///   cotangents are added.
 ///
-/// A rule returns cotangents, one per input and of the input's shape; only the sweep adds them up. `examples/custom_op.rs`
-/// shows a whole op with its gradient check.
+/// A rule returns one cotangent per input, of the input's shape; only the sweep adds them up. `examples/custom_op.rs` shows
+/// a whole op with its gradient check.
 #[doc(alias = "Function")]
 pub trait Op<T: Float>: Send + Sync + 'static {
     /// The name in messages and traces.
     fn name(&self) -> &'static str;
 
-    /// The outputs from the inputs; deterministic, so that it can be run again.
+    /// Computes the outputs from the inputs; deterministic, so that it can be run again.
     ///
     /// # Errors
-    /// If the inputs do not fit; the tape adds location and module path. A panic, as for an input that is missing, becomes an
-    /// error of kind [`VjpContext`](ErrorKind::Rule) too.
+    /// If the inputs are not valid for the op; the tape adds location and module path. A panic, for example on a missing
+    /// input, also becomes an error, of kind [`Rule`](ErrorKind::Rule).
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>>;
 
     /// The cotangents of the inputs.
@@ -103,24 +104,24 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
-    /// How to add the cotangent of the output to that of the input, for an op whose output is some elements of its only input.
-    /// It is the whole rule: the sweeps add the cotangents of all parts of a tensor into one buffer, so that taking many parts
-    /// costs no more than their elements, to every order.
+    /// How to add the cotangent of the output to that of the input, for an op whose output consists of elements of its only
+    /// input. This is the whole rule: the sweeps add the cotangents of all parts of a tensor into one buffer, so that
+    /// taking many parts costs no more than their elements, at every order.
     fn selection(&self) -> Option<&dyn Selection<T>> {
         None
     }
 
-    /// What the op was told besides its inputs, in words for whoever looks at the tape: `axis 2, 0..3`.
+    /// The op's arguments other than its inputs, as text for tools that show the tape: `axis 2, 0..3`.
     fn arguments(&self) -> Option<String> {
         None
     }
 
-    /// What the op computes and its derivatives, as they are written, where that can be said elementwise.
+    /// The function and its derivatives as formulas, for an elementwise op.
     fn equation(&self) -> Option<Equation> {
         None
     }
 
-    /// What the rule will read, given which inputs need a cotangent. What no rule reads is freed early.
+    /// The values that the rule will read, given which inputs need a cotangent. Values that no rule reads are freed early.
     #[doc(alias = "save_for_backward")]
     fn saves(&self, needs: &[bool]) -> Saves {
         let _ = needs;
@@ -128,18 +129,18 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     }
 }
 
-/// An op whose output is some elements of its only input, in an order of its own; an element may be taken more than once. So
-/// the op is linear, and what it does to a cotangent of the second order is its own [`forward`](Op::forward).
+/// An op whose output consists of elements of its only input, in any order; an element may be taken more than once. So the
+/// op is linear, and it maps second-order cotangents by its own [`forward`](Op::forward).
 pub trait Selection<T: Float> {
-    /// `into`, which has the shape of the input, with each element of `gy` added to the element that it was taken from. What
-    /// nothing else shares is written in place (see [`Tensor::into_slice_add`], [`Tensor::into_index_add`]).
+    /// Returns `into`, which has the shape of the input, with each element of `gy` added to the element that it was taken
+    /// from. A buffer that is not shared is written in place (see [`Tensor::into_slice_add`], [`Tensor::into_index_add`]).
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes are not those of output and input.
     fn scatter_add(&self, gy: &Tensor<T>, into: Tensor<T>) -> wengert_ops::Result<Tensor<T>>;
 }
 
-/// What a rule works with, as values of a tape.
+/// The inputs, outputs and cotangents that a rule reads, as values of a tape.
 pub struct VjpContext<'r, 's, T: Float> {
     pub(crate) inputs: &'r [Var<'s, T>],
     pub(crate) outputs: &'r [Var<'s, T>],
@@ -172,12 +173,12 @@ impl<'s, T: Float> VjpContext<'_, 's, T> {
         self.outputs
     }
 
-    /// The cotangent of output 0. An op with one output is only asked when there is one.
+    /// The cotangent of output 0. The rule of an op with one output runs only if there is one.
     pub fn gy(&self) -> Var<'s, T> {
         self.gy_of(0)
     }
 
-    /// The cotangent of output `i`, zeros if nothing depends on that output; a failed value if there is none.
+    /// The cotangent of output `i`, zeros if nothing depends on that output; a failed value if there is no such output.
     #[track_caller]
     pub fn gy_of(&self, i: usize) -> Var<'s, T> {
         match (self.cotangents.get(i), self.outputs.get(i)) {
@@ -192,24 +193,24 @@ impl<'s, T: Float> VjpContext<'_, 's, T> {
         self.cotangents
     }
 
-    /// Whether the cotangent of input `i` is wanted; computing it otherwise is wasted work.
+    /// Whether the cotangent of input `i` is needed; computing it otherwise is wasted work.
     #[doc(alias = "needs_input_grad")]
     pub fn needs(&self, i: usize) -> bool {
         self.needs.get(i).is_some_and(|needs| *needs)
     }
 
-    /// `f()` if the cotangent of input `i` is wanted.
+    /// `f()` if the cotangent of input `i` is needed.
     pub fn when<V>(&self, i: usize, f: impl FnOnce() -> V) -> Option<V> {
         self.needs(i).then(f)
     }
 }
 
-/// The error of a rule that asks for what its op does not have.
+/// The error of a rule that reads an input or output that its op does not have.
 fn absent(op: &'static str, what: &str, i: usize, of: usize) -> Error {
     Error::new(ErrorKind::Rule, op, format!("there is no {what} {i}: the op has {of}"))
 }
 
-/// What a first-order kernel works with, as plain tensors.
+/// The inputs, outputs and cotangents that a first-order kernel reads, as plain tensors.
 pub struct BackwardContext<'r, T: Float> {
     pub(crate) op: &'static str,
     pub(crate) inputs: &'r [&'r Slot<T>],
@@ -223,7 +224,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
     /// Input `i`.
     ///
     /// # Errors
-    /// If the value was freed, since [`Op::saves`] does not name it or an earlier sweep consumed it; if there is no such
+    /// If the value was freed, because [`Op::saves`] does not name it or an earlier sweep consumed it; if there is no such
     /// input.
     pub fn x(&self, i: usize) -> Result<&'r Tensor<T>> {
         match self.inputs.get(i) {
@@ -240,7 +241,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
         self.outputs[0].ready(self.op)
     }
 
-    /// The shape of input `i`, which is known even when its value was freed; a scalar's if there is no such input.
+    /// The shape of input `i`, which is known even after its value was freed; that of a scalar if there is no such input.
     pub fn shape(&self, i: usize) -> &'r Shape {
         static SCALAR: LazyLock<Shape> = LazyLock::new(Shape::scalar);
         self.inputs.get(i).map_or(&*SCALAR, |x| x.shape())
@@ -261,7 +262,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
         self.cotangents
     }
 
-    /// What `forward` saved, in its order.
+    /// Entry `i` of what `forward` saved.
     ///
     /// # Errors
     /// If there is no such entry, or an earlier sweep consumed it.
@@ -274,7 +275,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
         })
     }
 
-    /// Whether the cotangent of input `i` is wanted.
+    /// Whether the cotangent of input `i` is needed.
     pub fn needs(&self, i: usize) -> bool {
         self.needs.get(i).is_some_and(|needs| *needs)
     }
@@ -285,14 +286,15 @@ impl<'r, T: Float> BackwardContext<'r, T> {
     }
 }
 
-/// An op in a node: a constant for the stateless ones, which are recorded without an allocation.
+/// An op in a node: stateless ops are constants, which are recorded without an allocation.
 pub(crate) enum OpRef<T: Float> {
     Static(&'static dyn Op<T>),
     Shared(Arc<dyn Op<T>>),
 }
 
 impl<T: Float> OpRef<T> {
-    /// Runs a function of the op. A panic in it, as of an op that was given fewer inputs than it reads, is an error.
+    /// Runs a method of the op. A panic in it, for example in an op that was given fewer inputs than it reads, becomes an
+    /// error.
     pub(crate) fn guarded<'s, R>(
         &self,
         function: &'static str,

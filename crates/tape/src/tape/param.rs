@@ -1,4 +1,4 @@
-//! [`Param`]: a tensor that is learned, and that lives outside any tape.
+//! [`Param`]: a learnable tensor that lives outside any tape.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -19,8 +19,8 @@ impl ParamId {
 
 /// A learnable tensor.
 ///
-/// A model holds parameters, never handles of a tape: [`Tape::param`](crate::Tape::param) gives the handle. `clone`
-/// makes an independent parameter with an identity of its own (a target network, an average, a bagged model).
+/// A model holds parameters, never handles of a tape: [`Tape::param`](crate::Tape::param) returns the handle. `clone` makes
+/// an independent parameter with an identity of its own (a target network, an average, a bagged model).
 #[derive(Debug)]
 pub struct Param<T: Float> {
     value: Tensor<T>,
@@ -51,12 +51,12 @@ impl<T: Float> Param<T> {
         self.value.numel()
     }
 
-    /// The identity under which gradients are found.
+    /// The identity, by which gradients are looked up.
     pub fn id(&self) -> ParamId {
         self.id
     }
 
-    /// How often the value has been changed; a tape that holds an older version makes a new node.
+    /// The number of times the value has been changed; a tape that holds an older version makes a new node.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -64,7 +64,7 @@ impl<T: Float> Param<T> {
     /// Replaces the value.
     ///
     /// # Errors
-    /// If the shape differs; the parameter is left as it was.
+    /// If the shape differs; then the parameter is unchanged.
     pub fn set(&mut self, value: Tensor<T>) -> Result<()> {
         if value.shape() != self.value.shape() {
             let name = self.name().unwrap_or("parameter");
@@ -85,7 +85,7 @@ impl<T: Float> Param<T> {
         result
     }
 
-    /// The name in its model, such as `encoder.0.weight`, once a walk over the model has filled it in.
+    /// The name in its model, such as `encoder.0.weight`, once a walk over the model has set it.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -94,7 +94,7 @@ impl<T: Float> Param<T> {
         self.name.clone()
     }
 
-    /// Gives the parameter its name.
+    /// Sets the parameter's name.
     pub fn set_name(&mut self, name: &str) {
         if self.name.as_deref() != Some(name) {
             self.name = Some(name.into());
@@ -106,9 +106,9 @@ impl<T: Float> Param<T> {
         self.trainable
     }
 
-    /// Freezes (`false`) or thaws (`true`) the parameter.
+    /// Freezes (`false`) or unfreezes (`true`) the parameter.
     pub fn set_trainable(&mut self, trainable: bool) {
-        // A frozen and a trainable use are different nodes on a tape.
+        // On a tape, a frozen and a trainable use are different nodes.
         self.version += u64::from(self.trainable != trainable);
         self.trainable = trainable;
     }

@@ -1,25 +1,25 @@
-//! [`Recent`]: which values an evaluating tape has used last, and which it drops.
+//! [`Recent`]: when an evaluating tape last used each value, and which values it drops.
 
 use super::node::Node;
 use super::slot::{Gone, Slot};
 use crate::number::Float;
 use std::collections::HashMap;
 
-/// The bytes that are kept in any case.
+/// The values may always take this number of bytes.
 pub(super) const BYTES: usize = 64 << 20;
-/// The number of values as large as the largest that are kept besides.
+/// The values may always take this number of times the bytes of the largest one.
 const VALUES: usize = 16;
 
-/// When each value was used last, and how many bytes they may have together.
+/// When each value was last used, and the number of bytes that all may take.
 #[derive(Default)]
 pub(crate) struct Recent {
     /// The number of operations so far.
     now: u64,
-    /// The operation that used a node last.
+    /// The last operation that used each node.
     used: Vec<u64>,
-    /// Nodes that may hold a value which can be computed again.
+    /// Nodes that may hold a value that can be recomputed.
     live: Vec<u32>,
-    /// The bytes of these, or more.
+    /// The bytes of these values, or more.
     held: usize,
     largest: usize,
 }
@@ -29,7 +29,7 @@ struct Shared {
     used: u64,
     bytes: usize,
     nodes: Vec<u32>,
-    /// Handles of it anywhere.
+    /// The number of its handles anywhere.
     owners: usize,
 }
 
@@ -38,7 +38,7 @@ impl Recent {
         *self = Recent::default();
     }
 
-    /// Takes note of an operation whose outputs are the nodes from `first` on.
+    /// Records an operation whose outputs are the nodes from `first` on.
     pub(crate) fn record<T: Float>(&mut self, nodes: &mut [Node<T>], first: u32, inputs: &[u32]) {
         self.now += 1;
         self.used.resize(nodes.len(), self.now);
@@ -53,7 +53,7 @@ impl Recent {
         }
     }
 
-    /// Takes note of values that were computed again.
+    /// Records values that were recomputed.
     pub(crate) fn restore<T: Float>(&mut self, nodes: &[Node<T>], ids: Vec<u32>) {
         for id in ids {
             self.used[id as usize] = self.now;
@@ -65,7 +65,7 @@ impl Recent {
         BYTES.max(VALUES * self.largest)
     }
 
-    /// Takes note of a value that can be computed again.
+    /// Records a value that can be recomputed.
     fn hold<T: Float>(&mut self, nodes: &[Node<T>], id: u32, inputs: &[u32]) {
         let Slot::Ready(t) = &nodes[id as usize].value else { return };
         self.live.push(id);
@@ -77,7 +77,7 @@ impl Recent {
         }
     }
 
-    /// Drops values until they have half the bytes that they may have.
+    /// Drops values until the rest take half the allowed bytes.
     fn drop_oldest<T: Float>(&mut self, nodes: &mut [Node<T>]) {
         let mut buffers: HashMap<usize, Shared> = HashMap::new();
         self.live.retain(|&id| {
@@ -98,7 +98,7 @@ impl Recent {
             buffer.nodes.push(id);
             true
         });
-        // What a leaf or the user holds as well would not become free.
+        // A buffer that a leaf or the user also holds would not be freed.
         let mut buffers: Vec<_> = buffers.into_values().filter(|b| b.owners == b.nodes.len()).collect();
         buffers.sort_unstable_by_key(|b| b.used);
         self.held = buffers.iter().map(|b| b.bytes).sum();

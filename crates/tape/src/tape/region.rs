@@ -1,4 +1,4 @@
-//! [`Region`]: nodes whose values a checkpoint dropped, and how a sweep computes them again.
+//! [`Region`]: nodes whose values a checkpoint dropped, and how a sweep recomputes them.
 
 use super::forward::forward_of;
 use super::node::Node;
@@ -8,18 +8,18 @@ use crate::number::Float;
 use smallvec::SmallVec;
 use std::panic::Location;
 
-/// A region of nodes that has been dropped.
+/// A region of nodes whose values were dropped.
 #[derive(Clone)]
 pub(crate) struct Region {
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// Nodes at whose value a rule looks, or at what their op saved.
+    /// Nodes of which a rule reads the value or what their op saved.
     wanted: Vec<u32>,
     /// Nodes whose values were kept.
     results: Vec<u32>,
 }
 
-/// Drops the values of `nodes[start..]` that `stays` does not name, and says what it takes to have them again.
+/// Drops the values of `nodes[start..]` that are not in `stays`, and returns what is needed to recompute them.
 pub(crate) fn drop_values<T: Float>(
     nodes: &mut [Node<T>],
     start: usize,
@@ -46,14 +46,14 @@ pub(crate) fn drop_values<T: Float>(
             node.value = Slot::Gone(t.shape().clone(), Gone::Checkpoint(at));
         }
     }
-    // What the region reads must still be there when it is computed again.
+    // The values that the region reads must still exist when it is recomputed.
     for i in outside {
         nodes[i as usize].wanted = true;
     }
     Region { start, end, wanted, results: stays.to_vec() }
 }
 
-/// Computes again the values of a region that rules read. Regions inside it stay dropped: the sweep comes to them.
+/// Recomputes the values of a region that rules read. Regions inside it stay dropped until the sweep reaches them.
 pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner: &[Region]) -> Result<()> {
     let elsewhere =
         |id: usize| inner.iter().any(|r| (r.start..r.end).contains(&id) && !r.results.contains(&(id as u32)));
@@ -61,7 +61,7 @@ pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner:
     for &id in region.wanted.iter().filter(|&&id| !elsewhere(id as usize)) {
         wanted[id as usize - region.start] = true;
     }
-    // What it takes to have them.
+    // The nodes to run for them.
     let mut needed = wanted.clone();
     for id in (region.start..region.end).rev() {
         if needed[id - region.start] {
@@ -86,14 +86,14 @@ pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner:
             nodes[id].saved = again.saved;
         }
         for (o, y) in outputs.zip(again.outputs) {
-            // Also what a scope inside freed, if something has to come from it.
+            // Also restores what a scope inside freed, if something is computed from it.
             if let Slot::Gone(_, by) = nodes[o].value {
                 nodes[o].value = Slot::Ready(y);
                 revived.push((o, by));
             }
         }
     }
-    // What was only on the way goes again.
+    // Intermediate values are freed again.
     for (id, by) in revived {
         if let (Slot::Ready(t), false) = (&nodes[id].value, wanted[id - region.start]) {
             nodes[id].value = Slot::Gone(t.shape().clone(), by);
@@ -102,22 +102,22 @@ pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner:
     Ok(())
 }
 
-/// The regions of a tape in the order in which a sweep from the last node comes to them.
+/// The regions of a tape in the order in which a sweep from the last node reaches them.
 pub(crate) struct Regions {
-    /// The next one is the last.
+    /// The last one is the next.
     pending: Vec<Region>,
-    /// Those that no cotangent reached.
+    /// Regions that no cotangent reached.
     pub(crate) left: Vec<Region>,
 }
 
 impl Regions {
     pub(crate) fn new(mut all: Vec<Region>) -> Self {
-        // The outer of two that end together comes first.
+        // Of two regions that end together, the outer one comes first.
         all.sort_by_key(|r| (r.end, std::cmp::Reverse(r.start)));
         Regions { pending: all, left: Vec::new() }
     }
 
-    /// Computes again what the sweep needs before it looks at node `id`; `reached` says whether a cotangent is in a range.
+    /// Recomputes what the sweep needs before it processes node `id`; `reached` says whether a range holds a cotangent.
     pub(crate) fn before<T: Float>(
         &mut self,
         id: usize,
@@ -135,7 +135,7 @@ impl Regions {
         Ok(())
     }
 
-    /// All regions, for a sweep that is over.
+    /// All remaining regions, at the end of a sweep.
     pub(crate) fn rest(mut self) -> Vec<Region> {
         self.left.append(&mut self.pending);
         self.left

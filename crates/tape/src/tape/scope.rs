@@ -1,4 +1,4 @@
-//! Scopes: what was made inside and is no longer needed is freed when the scope ends.
+//! Scopes: values made inside that are no longer needed are freed when the scope ends.
 
 use crate::number::Float;
 use crate::tape::Tape;
@@ -8,9 +8,9 @@ use crate::tape::var::Var;
 use smallvec::SmallVec;
 use std::panic::Location;
 
-/// What a scope gives to its caller: the handles whose values stay.
+/// What a scope returns to its caller: the handles whose values stay.
 pub trait ScopeOutput {
-    /// Calls `each` with the node of every handle inside.
+    /// Calls `each` with the node of every handle in this output.
     fn nodes(&self, each: &mut dyn FnMut(u32));
 }
 
@@ -71,8 +71,8 @@ macro_rules! tuples {
 tuples!((A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F));
 
 impl<T: Float> Tape<T> {
-    /// Runs `f`. When it returns, the values made inside are freed, except those that it returns, that a rule will
-    /// look at in the reverse sweep, or that were [`keep`](Var::keep)t.
+    /// Runs `f`. When it returns, the values made inside are freed, except those that it returns, those that a rule will
+    /// read in the reverse sweep, and those that were [`keep`](Var::keep)t.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -94,20 +94,20 @@ impl<T: Float> Tape<T> {
         scope.close(f())
     }
 
-    /// Opens a scope that [`close`](Scope::close) ends, where a closure would hide the caller's line. Dropped without
-    /// being closed, it frees nothing.
+    /// Opens a scope that [`close`](Scope::close) ends, for code in which a closure would hide the caller's line. If it is
+    /// dropped without being closed, it frees nothing.
     #[track_caller]
     pub fn open_scope(&self) -> Scope<'_, T> {
         Scope::open(self, false, Location::caller())
     }
 }
 
-/// A scope or [`checkpoint`](Tape::checkpoint) that has been opened and not closed yet.
+/// An open scope or [`checkpoint`](Tape::checkpoint).
 #[must_use]
 pub struct Scope<'t, T: Float> {
     tape: &'t Tape<T>,
     start: usize,
-    /// Whether what is dropped is computed again in the sweep.
+    /// Whether the sweep recomputes dropped values.
     checkpoint: bool,
     at: &'static Location<'static>,
 }
@@ -117,8 +117,8 @@ impl<'t, T: Float> Scope<'t, T> {
         Scope { tape, start: tape.len(), checkpoint, at }
     }
 
-    /// Frees what was made since the scope was opened, except what `result` holds, what a rule will read, and what
-    /// was kept. A checkpoint drops also what a rule will read.
+    /// Frees what was made since the scope was opened, except what `result` holds, what a rule will read, and what was
+    /// kept. A checkpoint also drops what a rule will read.
     pub fn close<K: ScopeOutput>(self, result: K) -> K {
         let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));

@@ -1,11 +1,11 @@
-//! [`Slot`]: a value of the tape, or what is left of it.
+//! [`Slot`]: a value of the tape, or the reason why it is absent.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 
-/// A value of the tape, or what is left of it.
+/// A value of the tape, or the reason why it is absent.
 #[derive(Clone)]
 pub(crate) enum Slot<T: Float> {
     Ready(Tensor<T>),
@@ -13,14 +13,14 @@ pub(crate) enum Slot<T: Float> {
     Failed(Error),
 }
 
-/// Who freed a value.
+/// What freed a value.
 #[derive(Clone, Copy)]
 pub(crate) enum Gone {
     Scope(&'static Location<'static>),
     Checkpoint(&'static Location<'static>),
     Backward,
     Param,
-    /// An evaluating tape, which computes it again if somebody asks.
+    /// An evaluating tape, which recomputes it on request.
     Evaluating,
 }
 
@@ -35,7 +35,7 @@ impl<T: Float> Slot<T> {
         }
     }
 
-    /// The value, or why there is none; `op` is who asks.
+    /// The value, or why there is none; `op` is the operation that asks.
     #[inline]
     pub(crate) fn ready(&self, op: &'static str) -> Result<&Tensor<T>> {
         match self {
@@ -65,13 +65,13 @@ impl Gone {
                 )
             }
             Gone::Param => format!(
-                "this parameter of shape {shape} was handed back by backward(); read it from the model, or ask tape.param again"
+                "this parameter of shape {shape} was released by backward(); read it from the model, or ask tape.param again"
             ),
         }
     }
 }
 
-/// A tensor's shape and range, for a report.
+/// A tensor's shape and range, for error messages.
 pub(crate) fn range<T: Float>(value: &Slot<T>) -> String {
     let Slot::Ready(t) = value else {
         return format!("{} (freed)", value.shape());

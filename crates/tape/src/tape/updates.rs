@@ -1,8 +1,8 @@
-//! [`Updates`]: what layers have found out about a batch, and want put into their buffers after the step.
+//! [`Updates`]: changes of buffers that layers compute from a batch, to be carried out after the step.
 //!
-//! `forward` changes nothing in a model, so a layer in training *announces* on the tape how a buffer of it should move.
-//! The announcements leave with the gradients, or by [`Tape::updates`], and an optimiser's step carries them out. Each is
-//! carried out once, however many copies of it there are and whoever offers it: they share a mark.
+//! `forward` changes nothing in a model, so a layer in training *announces* on the tape how one of its buffers should
+//! change. The announcements leave the tape with the gradients, or through [`Tape::updates`], and an optimiser's step
+//! carries them out. Each is carried out once, even if several copies of it are offered: copies share a mark.
 
 use crate::number::Float;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use wengert_ops::Tensor;
 pub struct BufferId(u64);
 
 impl BufferId {
-    /// An identity that no other buffer has.
+    /// A new identity, different from that of every other buffer.
     pub fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         BufferId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// How a buffer b is to change.
+/// How a buffer b changes.
 #[derive(Debug, Clone)]
 pub enum Change<T: Float> {
     /// b ← (1 - rate) b + rate · value, for a buffer of the tape's element type.
     Towards {
-        /// Where the buffer moves to.
+        /// The value that the buffer moves towards.
         value: Tensor<T>,
-        /// How far: 0 is not at all, 1 is all the way.
+        /// The fraction of the way: 0 is no change, 1 sets the buffer to the value.
         rate: f64,
     },
     /// b ← b + n, for a buffer of whole numbers.
@@ -40,24 +40,24 @@ pub enum Change<T: Float> {
 pub struct BufferUpdate<T: Float> {
     id: BufferId,
     change: Change<T>,
-    /// Whether it is missed if nobody carries it out.
+    /// Whether it is an error if the change is never carried out.
     owed: bool,
     taken: Arc<AtomicBool>,
 }
 
 impl<T: Float> BufferUpdate<T> {
-    /// The buffer that is meant.
+    /// The buffer that changes.
     pub fn id(&self) -> BufferId {
         self.id
     }
 
-    /// The change, for whoever asks first; `None` for everybody after that, whichever copy they ask.
+    /// Returns the change to the first caller, and `None` to all later ones, over all copies.
     pub fn take(&self) -> Option<&Change<T>> {
         (!self.taken.swap(true, Ordering::Relaxed)).then_some(&self.change)
     }
 
-    /// Whether the change is missed: it was not carried out or [discarded](Updates::discard) yet, and the layer that announced it
-    /// is not [frozen](Tape::announce_frozen).
+    /// Whether the change is still owed: it was not carried out or [discarded](Updates::discard) yet, and the layer that
+    /// announced it is not [frozen](Tape::announce_frozen).
     pub fn is_owed(&self) -> bool {
         self.owed && !self.taken.load(Ordering::Relaxed)
     }
@@ -68,7 +68,8 @@ impl<T: Float> BufferUpdate<T> {
     }
 }
 
-/// Announced changes of buffers, in the order in which they were announced. Clones share what has been carried out.
+/// Announced changes of buffers, in the order in which they were announced. Clones share the record of what has been
+/// carried out.
 #[derive(Debug, Clone)]
 pub struct Updates<T: Float>(Vec<BufferUpdate<T>>);
 
@@ -94,7 +95,7 @@ impl<T: Float> Updates<T> {
         self.0.is_empty()
     }
 
-    /// Gives up what was not carried out yet: nobody will, whichever copy they have.
+    /// Discards what was not carried out yet, for all copies.
     pub fn discard(&self) {
         self.0.iter().for_each(|u| u.taken.store(true, Ordering::Relaxed));
     }

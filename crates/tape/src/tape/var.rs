@@ -11,8 +11,8 @@ use wengert_ops::{Shape, Tensor, normalize_axis};
 
 /// A value on a tape: the tape and the number of a node.
 ///
-/// Handles are `Copy`; arithmetic and functions on them record operations. Operands may be handles, tensors, numbers
-/// or results of tensor operations. What cannot be done leaves its error on the tape (see [`Tape`]).
+/// Handles are `Copy`; arithmetic and functions on them record operations. Operands may be handles, tensors, numbers or
+/// results of tensor operations. An operation that fails leaves its error on the tape (see [`Tape`]).
 #[must_use]
 pub struct Var<'t, T: Float> {
     pub(crate) tape: &'t Tape<T>,
@@ -36,7 +36,7 @@ impl<T: Float> fmt::Debug for Var<'_, T> {
     }
 }
 
-/// The sizes of a value's axes. Of a failed value every size is 1, so that code which computes with sizes goes on to
+/// The sizes of a value's axes. For a failed value every size is 1, so that code that computes with sizes continues to
 /// where the error is reported.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Dims {
@@ -98,7 +98,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape
     }
 
-    /// Runs `f` on what the tape holds for this handle.
+    /// Runs `f` on the tape's slot of this handle.
     pub(crate) fn with<R>(self, f: impl FnOnce(&Slot<T>) -> R) -> R {
         match self.tape.state.borrow().nodes.get(self.id as usize) {
             Some(node) => f(&node.value),
@@ -111,7 +111,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The value.
     ///
     /// # Errors
-    /// The error that made it fail, or that it was freed.
+    /// The error that made it fail, or an error if it was freed.
     #[track_caller]
     pub fn value(self) -> Result<Tensor<T>> {
         let at = Location::caller();
@@ -127,7 +127,7 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.item()?)
     }
 
-    /// Whether this is a leaf, whether a gradient flows to it, and which parameter it is.
+    /// Whether this is a leaf, whether a gradient flows to it, and its parameter if it is one.
     pub(crate) fn kind(self) -> (bool, bool, Option<crate::tape::param::ParamId>) {
         match self.tape.state.borrow().nodes.get(self.id as usize) {
             Some(n) => (n.op.is_none() && n.first == self.id, n.needs, n.param.as_ref().map(|p| p.id)),
@@ -135,7 +135,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The sizes of the axes; they can be asked for even when the value has failed or was freed.
+    /// The sizes of the axes; known even when the value has failed or was freed.
     pub fn shape(self) -> Dims {
         self.with(|slot| Dims { shape: slot.shape().clone(), failed: matches!(slot, Slot::Failed(_)) })
     }
@@ -156,7 +156,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.with(|slot| slot.shape().numel())
     }
 
-    /// The error that made the value fail, if it has.
+    /// The error that made the value fail, if there is one.
     #[inline]
     pub(crate) fn succeeded(self) -> Result<()> {
         self.with(|slot| if let Slot::Failed(e) = slot { Err(e.clone()) } else { Ok(()) })
@@ -167,10 +167,10 @@ impl<'t, T: Float> Var<'t, T> {
         self.with(|slot| matches!(slot, Slot::Failed(_)))
     }
 
-    /// The size of one axis; a negative axis counts from the last. For an axis out of range, and of a failed value, it is 1.
+    /// The size of one axis; a negative axis counts from the last. It is 1 for an axis out of range and for a failed value.
     ///
-    /// The program goes on with that number, so after an axis out of range whatever the tape is asked to compute fails
-    /// with this error. What is there already stays as it is.
+    /// The program continues with that number, so after an axis out of range every later computation on the tape fails with
+    /// this error. Existing values are unchanged.
     ///
     /// ```
     /// let tape = wengert_tape::Tape::new();
@@ -195,8 +195,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// All sizes as an array, for destructuring. For another rank they are all 1, and so are those of a failed value; then, as
-    /// after [`dim`](Var::dim), whatever the tape is asked to compute fails with this error.
+    /// All sizes as an array, for destructuring. For another rank, and for a failed value, they are all 1; after another
+    /// rank, as after [`dim`](Var::dim), every later computation on the tape fails with this error.
     ///
     /// ```
     /// let tape = wengert_tape::Tape::new();
@@ -223,7 +223,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Keeps the value through scopes and sweeps, and its cotangent in the [`Grads`](crate::Grads) of a sweep.
     #[doc(alias = "retain_grad")]
     pub fn keep(self) -> Self {
-        // What cannot be computed again is reported when it is asked for.
+        // A value that cannot be recomputed is reported when it is read.
         let _ = self.tape.revive(&[self.id]);
         if let Some(node) = self.tape.state.borrow_mut().nodes.get_mut(self.id as usize) {
             node.kept = true;
