@@ -1,9 +1,10 @@
-//! Derivatives of a function as tensors: products with the Jacobian from either side, the Jacobian, the Hessian, and
-//! products with it.
+//! Derivatives of a function as tensors: vector-Jacobian and Jacobian-vector products, the Jacobian, the Hessian, and
+//! Hessian-vector products.
 //!
-//! Each takes a function of one value. For functions of several, close over the others, or record on a [`Tape`] and use
-//! [`backward`](Tape::backward) and [`grad`](Tape::grad), which these are made of. A closure is written in the call, or else
-//! is a named function: Rust does not infer that a closure held in a variable works for any tape.
+//! Each function here takes a function of one value. For a function of several values, capture the others in the closure,
+//! or record on a [`Tape`] and use [`backward`](Tape::backward) and [`grad`](Tape::grad), on which these functions are
+//! built. Write the closure in the call, or pass a named function: Rust does not infer that a closure held in a variable
+//! works for any tape.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -13,11 +14,11 @@ use crate::tape::var::Var;
 use std::panic::Location;
 use wengert_ops::{Shape, Tensor};
 
-/// The gradient of what was swept with respect to `x`; zeros where nothing depends on it.
+/// The gradient of the swept output with respect to `x`; zeros if the output does not depend on `x`.
 fn gradient<T: Float>(tape: &Tape<T>, y: Var<'_, T>, seed: Tensor<T>, x: Var<'_, T>) -> Result<Tensor<T>> {
     let zero = || Ok(Tensor::try_full(x.raw_shape(), T::ZERO)?);
     if !y.kind().1 {
-        // An output that no gradient flows to; what made it fail comes first.
+        // No gradient flows to this output. If it failed, that error comes first.
         y.value()?;
         return zero();
     }
@@ -55,8 +56,8 @@ pub fn vjp<T: Float>(
 
 /// The value of `f` at `x`, and J v: how it changes when `x` moves along `v`. `v` has the shape of `x`.
 ///
-/// It is the vjp of the vjp: uᵀJ is linear in u, and the gradient of ⟨uᵀJ, v⟩ with respect to u is J v. So no rule of
-/// its own is needed, and its cost is that of a second-order sweep.
+/// It is computed as the vjp of the vjp: uᵀJ is linear in u, and the gradient of ⟨uᵀJ, v⟩ with respect to u is J v. So ops
+/// need no separate forward-mode rule, and the cost is that of a second-order sweep.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -134,8 +135,8 @@ pub fn hessian<T: Float>(
     rows(&tape, g, v)
 }
 
-/// The gradient of a scalar function and H v, the product of its Hessian with a tensor of the shape of `x`, without the
-/// Hessian itself: the gradient of ⟨∇f, v⟩.
+/// The gradient of a scalar function, and H v, the product of its Hessian with a tensor of the shape of `x`. The Hessian is
+/// never formed: H v is the gradient of ⟨∇f, v⟩.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -169,7 +170,7 @@ fn recorded_gradient<'t, T: Float>(tape: &'t Tape<T>, y: Var<'t, T>, x: Var<'t, 
     y.grad(x)
 }
 
-/// The gradient of every element of `y`, stacked.
+/// The gradients of all elements of `y`, stacked.
 fn rows<T: Float>(tape: &Tape<T>, y: Var<'_, T>, x: Var<'_, T>) -> Result<Tensor<T>> {
     let value = y.value()?;
     let mut all = Vec::with_capacity(value.numel());

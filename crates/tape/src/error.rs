@@ -1,4 +1,4 @@
-//! Errors of the tape: what was asked, which rule it broke, where the user wrote it, and in which module.
+//! Errors of the tape: the operation, what was wrong, the line of the user's code, and the module.
 
 use std::fmt;
 use std::panic::Location;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An operation on tensors that could not be done.
+    /// An operation on tensors that failed.
     Op(wengert_ops::ErrorKind),
     /// A handle of another tape, or of this tape before it was reset.
     ForeignTape,
@@ -16,18 +16,18 @@ pub enum ErrorKind {
     Freed,
     /// A value or cotangent that became NaN or infinite, under [`detect_anomaly`](crate::Tape::detect_anomaly).
     NonFinite,
-    /// A gradient of something that the output does not depend on.
+    /// A gradient with respect to something that the output does not depend on.
     Unreached,
-    /// A gradient asked of a tape that records none, or of an output that needs a seed.
+    /// A gradient requested from a tape that records none, or of an output that needs a seed.
     NoGradient,
     /// An op whose rule breaks its contract (a missing cotangent, a wrong shape).
     Rule,
 }
 
-/// An error with its birthplace.
+/// An error with its origin.
 ///
-/// It prints as at most three lines: the operation with all shapes, the user's file, line and column, and the path of
-/// the module, where one is known.
+/// It prints at most three lines: the operation with all shapes; the user's file, line and column; and the path of the
+/// module, if known.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -54,7 +54,7 @@ struct Inner {
     path: Option<String>,
 }
 
-/// The result of asking a tape for something.
+/// The result of a request to a tape.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -78,7 +78,7 @@ impl Error {
         &self.0.detail
     }
 
-    /// Where the user's code asked for the operation.
+    /// The line of user code that called the operation.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.0.at
     }
@@ -88,14 +88,14 @@ impl Error {
         self.0.path.as_deref()
     }
 
-    /// The same error at a location, unless it has one already.
+    /// The same error with a location, unless it has one already.
     #[must_use]
     pub fn at(mut self, at: &'static Location<'static>) -> Self {
         Arc::make_mut(&mut self.0).at.get_or_insert(at);
         self
     }
 
-    /// The same error inside a module, unless it names one already.
+    /// The same error with a module path, unless it has one already.
     #[must_use]
     pub fn inside(mut self, path: Option<String>) -> Self {
         if self.0.path.is_none() && path.as_deref().is_some_and(|p| !p.is_empty()) {
@@ -112,7 +112,7 @@ impl From<wengert_ops::Error> for Error {
     }
 }
 
-/// Where an error happened, as far as it is known, a line each.
+/// Location and module path of an error, one per line, as far as they are known.
 fn place(e: &Inner) -> String {
     let at = e.at.map(|at| format!("\n  at {at}")).unwrap_or_default();
     let path = e.path.as_ref().map(|path| format!("\n  in {path}")).unwrap_or_default();

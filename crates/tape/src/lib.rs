@@ -2,13 +2,13 @@
 //!
 //! - [`Tape`] and [`Var`]: recording, errors that stay with the value, [`backward`](Var::backward) and
 //!   [`grad`](Var::grad);
-//! - [`jacobian`], [`hessian`], [`vjp`], [`jvp`] and [`hvp`]: derivatives of a function of one value, as tensors; for functions of
-//!   several, close over the others, or record on a [`Tape`] and use [`backward`](Var::backward) and [`grad`](Var::grad), which
-//!   these are made of;
-//! - [`Op`] and [`Pointwise`]: how an operation is written, ours or a user's;
+//! - [`jacobian`], [`hessian`], [`vjp`], [`jvp`] and [`hvp`]: derivatives of a function of one value, as tensors; for a
+//!   function of several values, capture the others in the closure, or record on a [`Tape`] and use
+//!   [`backward`](Var::backward) and [`grad`](Var::grad), on which these are built;
+//! - [`Op`] and [`Pointwise`]: how an operation is written, built in or custom;
 //! - [`scalar`]: a tape for programs on single numbers, dual numbers, lanes;
-//! - [`rules`]: one file an operation, and the table that enrols them;
-//! - [`gradcheck`]: the tests that prove every gradient, for our ops and for a user's.
+//! - [`rules`]: one file per operation, and the table that lists them;
+//! - [`gradcheck`]: the tests that check every gradient, of built-in and of custom ops.
 #![forbid(unsafe_code)]
 
 mod derivatives;

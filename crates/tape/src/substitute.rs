@@ -1,4 +1,4 @@
-//! [`Replay`]: something else in a parameter's place, for as long as a layer runs.
+//! [`Replay`]: a value that replaces a parameter while a layer runs.
 
 use crate::error::{Error, ErrorKind};
 use crate::number::Float;
@@ -6,7 +6,7 @@ use crate::tape::Tape;
 use crate::tape::param::{Param, ParamId};
 use crate::tape::var::Var;
 
-/// While this lives, its tape gives another value for a parameter; when it is dropped, the one before.
+/// While this guard exists, its tape uses another value for a parameter. Dropping it restores the previous value.
 #[must_use = "the substitution ends when this is dropped"]
 pub struct Replay<'t, T: Float> {
     tape: &'t Tape<T>,
@@ -29,10 +29,10 @@ impl<T: Float> Drop for Replay<'_, T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// Makes [`param`](Tape::param) give `by` for `p` until the result is dropped: weights with noise, normalised or
-    /// quantised weights, for a layer that knows nothing of it. What `by` is made from gets the gradient.
+    /// Makes [`param`](Tape::param) return `by` for `p` until the result is dropped: weights with noise, normalised or
+    /// quantised weights, for a layer that does not know about it. The gradient flows to the values that `by` is made from.
     ///
-    /// A value of another shape than the parameter's, or of another tape, stands in its place as an error.
+    /// If `by` has another shape than the parameter, or belongs to another tape, an error replaces the parameter.
     ///
     /// ```
     /// use wengert_ops::Tensor;

@@ -1,9 +1,9 @@
-//! Formulas as they are written: in text and in LaTeX.
+//! Formulas as text and in LaTeX.
 
 use std::fmt;
 
-/// An expression, to be shown. The derivative of a pointwise function comes from the formula that computes it, so what is
-/// shown is what is done.
+/// An expression for display. The derivative of a pointwise function comes from the formula that computes it, so the
+/// expression that is shown is the one that is computed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Term {
     /// An input of the operation.
@@ -12,9 +12,9 @@ pub enum Term {
     Output,
     /// A number.
     Number(f64),
-    /// A function of some arguments, by its name.
+    /// A function call: the function's name and its arguments.
     Call(&'static str, Vec<Term>),
-    /// The opposite.
+    /// The negative.
     Neg(Box<Term>),
     /// A sum.
     Add(Box<Term>, Box<Term>),
@@ -26,22 +26,22 @@ pub enum Term {
     Div(Box<Term>, Box<Term>),
     /// A power.
     Pow(Box<Term>, Box<Term>),
-    /// A comparison, by its sign.
+    /// A comparison: its sign and both sides.
     Compare(&'static str, Box<Term>, Box<Term>),
-    /// The second where the first holds, else the third.
+    /// `Select(condition, a, b)`: a where the condition holds, else b.
     Select(Box<Term>, Box<Term>, Box<Term>),
 }
 
-/// What an operation computes, and its derivative in the direction of each input.
+/// What an operation computes, and its derivative with respect to each input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Equation {
     /// The output.
     pub value: Term,
-    /// ∂output/∂input, for each input.
+    /// ∂output/∂input, one per input.
     pub slopes: Vec<Term>,
 }
 
-/// The smart constructors leave out what is nothing: + 0, · 1, and operations on two numbers.
+/// These constructors simplify: they leave out + 0 and · 1, and evaluate operations on two numbers.
 impl Term {
     /// -a.
     pub(crate) fn opposite(self) -> Term {
@@ -105,7 +105,7 @@ impl Term {
         }
     }
 
-    /// The term as text, inputs and output under the given names.
+    /// The term as text, with the given names for inputs and output.
     ///
     /// ```
     /// use wengert_tape::Term;
@@ -119,12 +119,12 @@ impl Term {
         self.write(&Style { latex: false }, &|i| inputs.get(i).map_or("?", S::as_ref).to_owned(), output, 0)
     }
 
-    /// The term in LaTeX, inputs and output under the given names.
+    /// The term in LaTeX, with the given names for inputs and output.
     pub fn latex<S: AsRef<str>>(&self, inputs: &[S], output: &str) -> String {
         self.write(&Style { latex: true }, &|i| inputs.get(i).map_or("?", S::as_ref).to_owned(), output, 0)
     }
 
-    /// How tightly the outermost sign binds: sums 1, products 2, powers 3, everything else 4.
+    /// How tightly the outermost sign binds: comparisons and selections 0, sums 1, products 2, powers 3, everything else 4.
     fn binding(&self) -> u8 {
         match self {
             Term::Compare(..) | Term::Select(..) => 0,
@@ -138,7 +138,7 @@ impl Term {
 
     fn write(&self, style: &Style, input: &dyn Fn(usize) -> String, output: &str, outer: u8) -> String {
         let inner = |t: &Term, least: u8| t.write(style, input, output, least);
-        // A name that is itself a number below zero stands in brackets beside a sign.
+        // A name that is itself a negative number needs brackets next to a sign.
         let name = |name: String, outer: u8| {
             if outer > 1 && name.starts_with(['-', '−']) { format!("({name})") } else { name }
         };
@@ -224,7 +224,7 @@ impl Style {
     }
 }
 
-/// A number in at most five significant digits.
+/// A number with at most five significant digits.
 pub(crate) fn number(c: f64) -> String {
     if c == 0.0 || !c.is_finite() {
         return format!("{c}");
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(a().times(b().opposite()).to_string(), "a · (-b)");
         assert_eq!(Term::Call("atan2", vec![a().minus(b()), b()]).to_string(), "atan2(a - b, b)");
         assert_eq!(a().power(-1.5).to_string(), "a^(-1.5)");
-        // Numbers put in for names.
+        // Numbers in place of names.
         assert_eq!(a().minus(b()).times(Output).text(&["2", "-3"], "-0.5"), "(2 - (-3)) · (-0.5)");
         assert_eq!(sum.over(b()).latex(&["a", "b"], "y"), "\\frac{a + b}{b}");
     }

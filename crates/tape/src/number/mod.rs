@@ -1,4 +1,4 @@
-//! What a function over numbers is: [`Real`], the number type of formulas, and [`Pointwise`], a formula with its derivative.
+//! Functions of numbers: [`Real`], the number type of formulas, and [`Pointwise`], a formula with its derivative.
 
 mod pointwise;
 mod real;

@@ -1,4 +1,4 @@
-//! [`Pointwise`]: a function of numbers, and its derivative, as two formulas.
+//! [`Pointwise`]: a function of one number and its derivative, as two formulas.
 
 use super::real::{Float, Real};
 use crate::term::Term;
@@ -38,13 +38,13 @@ use wengert_ops::kernel::pointwise::Kernel;
 pub trait Pointwise: Clone + Send + Sync + 'static {
     /// The name in messages and traces.
     const NAME: &'static str;
-    /// One call's cost in additions; it decides from which size on threads are worth their while.
+    /// The cost of one call in additions; it determines the size from which threads are worthwhile.
     const COST: usize = 4;
     /// Whether `df` reads x. If not, x need not be kept.
     const USES_X: bool = true;
     /// Whether `df` reads y. If not, y need not be kept.
     const USES_Y: bool = true;
-    /// Whether some arguments need [`exact`](Pointwise::exact).
+    /// Whether [`exact`](Pointwise::exact) is needed for some arguments.
     const HAS_ROUGH: bool = false;
 
     /// The function.
@@ -64,13 +64,13 @@ pub trait Pointwise: Clone + Send + Sync + 'static {
         self.f(x)
     }
 
-    /// The function as it is written. (The derivative needs nothing: it is read off `df`.)
+    /// The formula for display. (The derivative needs no such method: it is derived from `df`.)
     fn written(&self, x: Term) -> Term {
         Term::Call(Self::NAME, vec![x])
     }
 }
 
-/// The function itself as a kernel.
+/// The function as a kernel.
 pub(crate) struct Value<P>(pub(crate) P);
 
 impl<T: Float, P: Pointwise> Kernel<1, T, T> for Value<P> {
@@ -97,9 +97,9 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
     const NAME: &'static str;
     /// One call's cost in additions.
     const COST: usize = 1;
-    /// What `da` and `db` look at, as bits: 1 for a, 2 for b, 4 for y.
+    /// What `da` and `db` read, as bits: 1 for a, 2 for b, 4 for y.
     const DA_USES: u8 = 7;
-    /// As `DA_USES`.
+    /// See `DA_USES`.
     const DB_USES: u8 = 7;
 
     /// The function.
@@ -111,13 +111,13 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
     /// ∂f/∂b, where `y = f(a, b)`.
     fn db<R: Real>(&self, a: R, b: R, y: R) -> R;
 
-    /// The function as it is written.
+    /// The formula for display.
     fn written(&self, a: Term, b: Term) -> Term {
         Term::Call(Self::NAME, vec![a, b])
     }
 }
 
-/// The function itself as a kernel.
+/// The function as a kernel.
 pub(crate) struct Value2<P>(pub(crate) P);
 
 impl<T: Float, P: Pointwise2> Kernel<2, T, T> for Value2<P> {

@@ -1,21 +1,21 @@
-//! [`Real`]: the number type in which pointwise formulas are written once.
+//! [`Real`]: the number type in which a pointwise formula is written once.
 
 use crate::number::{Pointwise, Pointwise2};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number, or something that behaves like one: `f32`, `f64`, and [`Var`](crate::Var).
+/// A number, or a value that behaves like one: `f32`, `f64`, and [`Var`](crate::Var).
 ///
-/// A formula generic over `Real` is the kernel of the first-order sweep (as `f32` or `f64`, in a loop that
-/// vectorises) and the recorded expression of the higher orders (as `Var`). The trait is closed and small: arithmetic,
-/// constants, comparison with [`select`](Real::select), and an open door, [`apply`](Real::apply) (with two operands
-/// [`apply2`](Real::apply2)), through which any [`Pointwise`] function enters. So a new function never changes this trait.
+/// A formula generic over `Real` serves both as the kernel of the first-order sweep (with `f32` or `f64`, in a loop that
+/// vectorises) and as the recorded expression of the higher orders (with `Var`). The trait is closed and small: arithmetic,
+/// constants, comparison with [`select`](Real::select), and [`apply`](Real::apply) and [`apply2`](Real::apply2), through
+/// which any [`Pointwise`] or [`Pointwise2`] function enters. So a new function never changes this trait.
 pub trait Real:
     Copy + Neg<Output = Self> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
 {
-    /// The outcome of a comparison.
+    /// The result of a comparison.
     type Mask: Clone;
 
-    /// The constant `c`, in the company of this value.
+    /// The constant `c` as a number of the kind of this value (for a `Var`: on its tape).
     fn like(self, c: f64) -> Self;
 
     /// `c` times this value.
@@ -27,13 +27,13 @@ pub trait Real:
     /// Any pointwise function of this value and another.
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self;
 
-    /// `self < o`; false with NaN.
+    /// `self < o`; false if either is NaN.
     fn lt(self, o: Self) -> Self::Mask;
 
-    /// `self <= o`; false with NaN.
+    /// `self <= o`; false if either is NaN.
     fn le(self, o: Self) -> Self::Mask;
 
-    /// `self == o`; false with NaN.
+    /// `self == o`; false if either is NaN.
     fn equals(self, o: Self) -> Self::Mask;
 
     /// `yes` where the mask holds, else `no`; the branch not taken has no influence, not even as NaN.
@@ -83,7 +83,7 @@ real!(f32 f64);
 
 /// `f32` or `f64`: the element type of a tape.
 ///
-/// It is [`wengert_ops::Float`], whose functions kernels call, and [`Real`], in which formulas are written.
+/// It combines [`wengert_ops::Float`], whose functions kernels call, and [`Real`], in which formulas are written.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an element type of a tape",
     note = "a tape holds `f32` or `f64`; name it where nothing else does, as in `Tape::<f64>::new()`"
@@ -93,7 +93,8 @@ pub trait Float: wengert_ops::Float + Real<Mask = bool> {}
 impl Float for f32 {}
 impl Float for f64 {}
 
-/// A number on which every function takes its exact, slower form: for the arguments that a vectorised one is rough at.
+/// A number on which every function takes its exact, slower form, for arguments at which the vectorised form is not
+/// accurate.
 #[derive(Clone, Copy)]
 pub(crate) struct Exact<T>(pub(crate) T);
 
