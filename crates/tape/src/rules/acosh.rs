@@ -13,7 +13,7 @@ impl Pointwise for Acosh {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        // From x - 1, which is exact near 1.
+        // Computed from x - 1, which is exact near 1.
         let t = x - F::ONE;
         (t + t.sqrt() * (x + F::ONE).sqrt()).log1p()
     }

@@ -27,7 +27,8 @@ impl Pointwise2 for Atan2 {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The angle of the point (b, a), in radians, with this value as a; operands broadcast. Its derivatives are b/(a² + b²) and -a/(a² + b²).
+    /// The angle of the point (b, a), in radians, with this value as a; operands broadcast. Its derivatives are b/(a² + b²)
+    /// and -a/(a² + b²).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

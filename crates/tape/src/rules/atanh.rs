@@ -13,7 +13,7 @@ impl Pointwise for Atanh {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        // The library's loses digits below 0.
+        // The standard library's atanh loses digits below 0.
         if x < F::ZERO { -(-x).atanh() } else { x.atanh() }
     }
     #[inline(always)]

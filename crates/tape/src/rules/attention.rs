@@ -1,5 +1,6 @@
-//! Scaled dot-product attention (Vaswani et al. 2017), fused: y = p v, p = softmax(scale q kᵀ + mask), without ever holding
-//! p. Cotangents: gv = pᵀ g; with gs = p (g vᵀ - Σ g y), gq = scale gs k, gk = scale gsᵀ q, and gs that of an added mask.
+//! Scaled dot-product attention (Vaswani et al. 2017), fused: y = p v, p = softmax(scale q kᵀ + mask), without ever storing
+//! p. Cotangents: gv = pᵀ g; with gs = p (g vᵀ - Σ g y), gq = scale gs k, gk = scale gsᵀ q, and gs is that of an added
+//! mask.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -16,8 +17,8 @@ enum Causal {
     TopLeft,
 }
 
-/// Options of [`scaled_dot_product_attention`](Var::scaled_dot_product_attention): what each query may see, the scale, and
-/// dropout.
+/// Options of [`scaled_dot_product_attention`](Var::scaled_dot_product_attention): which keys each query sees, the scale,
+/// and dropout.
 ///
 /// ```
 /// # use wengert_ops::Tensor;
@@ -51,15 +52,15 @@ impl<'t, T: Float> Attention<'t, T> {
         Attention { causal: Causal::No, mask: None, added: None, scale: None, dropout: 0.0 }
     }
 
-    /// No query sees what comes after it, the last query standing beside the last key: of t queries and s keys, query i
-    /// sees key j if j ≤ i + s - t. That is right for queries that go on where cached keys end.
+    /// A query does not see later keys, where the last query is aligned with the last key: of t queries and s keys, query i
+    /// sees key j if j ≤ i + s - t. This is right for queries that continue after cached keys.
     pub fn causal(mut self) -> Self {
         self.causal = Causal::BottomRight;
         self
     }
 
-    /// As [`causal`](Attention::causal), the first query standing beside the first key: j ≤ i, PyTorch's `is_causal`.
-    /// The two differ only where t and s do.
+    /// As [`causal`](Attention::causal), but the first query is aligned with the first key: j ≤ i, PyTorch's `is_causal`.
+    /// The two differ only if t ≠ s.
     pub fn causal_top_left(mut self) -> Self {
         self.causal = Causal::TopLeft;
         self
@@ -84,15 +85,15 @@ impl<'t, T: Float> Attention<'t, T> {
         self
     }
 
-    /// On a training tape, each probability is dropped with probability `p` and the others are divided by 1 - p. The
-    /// matrix of all probabilities is then held in memory.
+    /// On a training tape, each probability is dropped with probability `p` and the others are divided by 1 - p. The matrix
+    /// of all probabilities is then held in memory.
     pub fn dropout(mut self, p: f64) -> Self {
         self.dropout = p;
         self
     }
 }
 
-/// Inputs q, k, v with the same leading axes, and the added mask, if there is one, of its full shape.
+/// Inputs q, k, v with the same leading axes, and the added mask, if there is one, in its full shape.
 #[derive(Clone)]
 struct Attend {
     scale: f64,
@@ -105,7 +106,7 @@ impl Attend {
         Scores { scale: self.scale, diagonal: self.diagonal, seen: self.seen.clone(), added: added.cloned() }
     }
 
-    /// Which keys each query sees, if not all, the -∞ of an added mask included.
+    /// Which keys each query sees, including the -∞ of an added mask; `None` if every query sees every key.
     fn visible<T: Float>(
         &self,
         t: usize,
@@ -130,7 +131,7 @@ impl Attend {
         Ok(all)
     }
 
-    /// The same in other ops, with dropout.
+    /// The same function in other ops, with dropout.
     #[track_caller]
     fn composed<'t, T: Float>(&self, x: &[Var<'t, T>], dropout: f64) -> Var<'t, T> {
         let (q, k, v, added) = (x[0], x[1], x[2], x.get(3).copied());
@@ -147,7 +148,7 @@ impl Attend {
             return scores.softmax(-1).dropout(dropout).matmul(v);
         };
         let hidden = seen.logical_not();
-        // A query that sees nothing has scores of 0 here, and its probabilities are taken away below.
+        // A query that sees no key has scores of 0 here, and its probabilities are set to 0 below.
         let blind = seen.to_float::<T>().sum_keepdim(-1).and_then(|n| n.eq(Tensor::scalar(T::ZERO)));
         let scores = scores.masked_fill(&hidden, f64::NEG_INFINITY).masked_fill(blind, 0.0);
         scores.softmax(-1).masked_fill(&hidden, 0.0).dropout(dropout).matmul(v)
@@ -186,8 +187,8 @@ impl<'t, T: Float> Var<'t, T> {
     /// softmax(q kᵀ/√d + mask) v for queries `[.., t, d]` (this value), keys `[.., s, d]` and values `[.., s, e]`, as
     /// `[.., t, e]`; leading axes (samples, heads) broadcast. [`Attention`] has the masks and other options.
     ///
-    /// The t × s scores are never held: the memory is that of the operands, whatever the lengths. A query that may see no
-    /// key at all gives zeros and passes no gradient on (PyTorch's rule is the same; a softmax of nothing would be NaN).
+    /// The t × s scores are never stored: the memory is that of the operands, whatever the lengths. For a query that sees
+    /// no key, the result and the gradient are zero (as in PyTorch; a softmax over no elements would be NaN).
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -231,7 +232,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-/// The op, and the shape that each of its inputs has to have.
+/// The op, and the required shape of each of its inputs.
 fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Attend, Vec<Shape>)> {
     let refused = |kind, detail| Err(Error::new(ErrorKind::Op(kind), OP, detail));
     let shapes: Vec<Shape> = x.iter().map(|x| x.raw_shape()).collect();
@@ -297,7 +298,8 @@ fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Atten
 
 pub(super) fn spec() -> Spec {
     Spec::new("scaled_dot_product_attention", Order::Second, |g| {
-        // Around the blocks of 64 queries and 256 keys; from 8 heads on the adjoint is cut otherwise, 64 are the most tasks.
+        // Sizes around the blocks of 64 queries and 256 keys; from 8 heads on the adjoint is divided differently, and there
+        // are at most 64 tasks.
         let lead = vec![g.around(1..=2, &[7, 8, 9, 64, 65]); g.within(0..=1)];
         let (t, s) = (g.around(0..=3, &[63, 64, 65, 129]), g.around(0..=3, &[63, 65, 255, 256, 257]));
         let (d, e) = (g.dim(1..=2), g.dim(1..=2));

@@ -1,13 +1,13 @@
-//! Batch norm (Ioffe and Szegedy 2015) of `[samples, channels, ..]`: y = x̂ w + b, x̂ = (x - mean)/√(variance + ε), in
-//! training with mean and variance of each channel over the batch, through which the gradient flows, in evaluation with
-//! given ones. Cotangents: gx = w (g - mean g - x̂ mean(g x̂))/√(variance + ε), gw = Σ g x̂, gb = Σ g.
+//! Batch norm (Ioffe and Szegedy 2015) of `[samples, channels, ..]`: y = x̂ w + b, x̂ = (x - mean)/√(variance + ε). In
+//! training, mean and variance are those of each channel over the batch, and the gradient flows through them; in evaluation
+//! they are given. Cotangents: gx = w (g - mean g - x̂ mean(g x̂))/√(variance + ε), gw = Σ g x̂, gb = Σ g.
 
 use super::layer_norm::{check_eps, given, parameters};
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::kernel::normalize::ThroughMoments;
 
-/// With the statistics of the batch, which are outputs too: y, mean, variance.
+/// With the statistics of the batch, which are also outputs: y, mean, variance.
 #[derive(Clone, Copy)]
 struct BatchNorm {
     weighted: bool,
@@ -15,12 +15,12 @@ struct BatchNorm {
     eps: f64,
 }
 
-/// Channels are axis 1: `[channels]` as `[channels, 1, ..]`.
+/// Channels are axis 1: takes `[channels]` as `[channels, 1, ..]`.
 fn beside(rank: usize) -> Vec<isize> {
     (0..rank.saturating_sub(1)).map(|a| if a == 0 { -1 } else { 1 }).collect()
 }
 
-/// All axes but the channels'.
+/// All axes except the channels'.
 fn others(rank: usize) -> Vec<usize> {
     (0..rank).filter(|&a| a != 1).collect()
 }
@@ -77,7 +77,7 @@ impl<T: Float> Op<T> for BatchNorm {
     }
 }
 
-/// x̂ w + b by channel.
+/// x̂ w + b per channel.
 #[track_caller]
 fn scaled<'t, T: Float>(
     standard: Var<'t, T>,
@@ -105,7 +105,7 @@ struct BatchNormEval {
 const EVAL: &str = "batch_norm_eval";
 
 impl BatchNormEval {
-    /// The statistics as the kernels take them: mean, what it lacks (nothing), and 1/√(variance + ε).
+    /// The statistics in the form that the kernels read: mean, the mean's rounding error (here 0), and 1/√(variance + ε).
     fn stats<T: Float>(&self, mean: &Tensor<T>, variance: &Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
         let scale = variance.map(|v| T::from_f64(1.0 / (v.to_f64() + self.eps).sqrt()));
         Tensor::stack(&[mean.clone(), Tensor::full_like(mean, T::ZERO), scale], 1)
@@ -167,7 +167,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// over all other axes, then multiplied by `weight` and shifted by `bias`, both `[channels]`. The gradient flows
     /// through mean and variance. ε is added to the variance, which is that of the population.
     ///
-    /// One element a channel is an error, as in PyTorch: nothing would be left of it.
+    /// A single element per channel is an error, as in PyTorch: its x̂ would always be 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -185,8 +185,8 @@ impl<'t, T: Float> Var<'t, T> {
         y
     }
 
-    /// As [`batch_norm`](Var::batch_norm), with mean and variance (of the population) of each channel, `[channels]`
-    /// each: what running statistics are made of. Gradients flow through them too.
+    /// As [`batch_norm`](Var::batch_norm), and also returns mean and variance (of the population) of each channel,
+    /// `[channels]` each, from which running statistics are computed. Gradients flow through them too.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -227,8 +227,8 @@ impl<'t, T: Float> Var<'t, T> {
         [all[0], all[1], all[2]]
     }
 
-    /// Batch norm in evaluation, for `[samples, channels, ..]`, with given mean and variance of each channel, which, as
-    /// `weight` and `bias`, are `[channels]`: (x - mean)/√(variance + ε) · weight + bias.
+    /// Batch norm in evaluation, for `[samples, channels, ..]`, with given mean and variance of each channel: (x -
+    /// mean)/√(variance + ε) · weight + bias. All four are `[channels]`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -287,7 +287,7 @@ pub(super) fn spec() -> Vec<Spec> {
     let names = ["batch_norm", "batch_norm_with_moments", "batch_norm_eval"];
     let specs = Spec::family(&names, Order::Second, |g, which| {
         let mut shape = vec![g.dim(1..=3), g.dim(1..=3)];
-        // Channels are run through in blocks of 4096; below 16 they are brought together first.
+        // Channels are processed in blocks of 4096; an inner axis below 16 is first merged with the outer one.
         let few = shape[0] * shape[1] < 16;
         let inner: &[usize] = if few { &[15, 16, 17, 4095, 4096, 4097] } else { &[15, 16, 17, 31, 33] };
         for _ in 0..g.within(0..=2) {
@@ -313,6 +313,6 @@ pub(super) fn spec() -> Vec<Spec> {
             }
         })
     });
-    // The gradient of a channel of two numbers is what is left of three terms of the size of w/σ.
+    // The gradient of a channel of two numbers is the remainder of three terms of the size of w/σ.
     specs.into_iter().map(|spec| spec.accurate_to(4.0, 16.0)).collect()
 }

@@ -1,6 +1,6 @@
-//! Products of vectors, and distances between them: outer, dot, cross, bilinear, cdist. Composites, but for
-//! Euclidean distances: for 512 points by 512 of 64 coordinates a composite takes 27 ms, forward and
-//! backward, on two cores.
+//! Products of vectors, and distances between them: outer, dot, cross, bilinear, cdist. All are composites, except
+//! Euclidean distances: for 512 points by 512 of 64 coordinates a composite takes 27 ms, forward and backward, on two
+//! cores.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -11,10 +11,10 @@ fn refusal(op: &'static str, detail: String) -> Error {
     Error::new(ErrorKind::Op(Kind::Shape), op, detail)
 }
 
-/// Euclidean distances, fused: without the tensor of differences in between.
+/// Euclidean distances, fused: the tensor of differences is never stored.
 struct Distance;
 
-/// The differences of all points of two sets, `[.., n, m, d]`.
+/// The differences between all points of two sets, `[.., n, m, d]`.
 #[track_caller]
 fn differences<'t, T: Float>(a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
     a.unsqueeze(-2) - b.unsqueeze(-3)
@@ -48,8 +48,8 @@ impl<T: Float> Op<T> for Distance {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Whether a binary function need not go on: the operand that has failed, or the error of shapes that do
-    /// not fit.
+    /// The result of a binary function that cannot be computed: the operand that has failed, or the error of invalid
+    /// shapes.
     #[track_caller]
     fn stopped(self, o: Var<'t, T>, check: impl FnOnce(Shape, Shape) -> Result<()>) -> Option<Self> {
         if self.is_failed() || o.is_failed() {
@@ -106,7 +106,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The cross product along an axis, of size 3 in both operands, which otherwise broadcast.
+    /// The cross product along an axis, which has size 3 in both operands; the other axes broadcast.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -136,7 +136,7 @@ impl<'t, T: Float> Var<'t, T> {
         if let Some(y) = stopped {
             return y;
         }
-        // Counted from the end, the axis is the same in both.
+        // Counted from the end, the axis is the same in both operands.
         let rank = self.rank().max(o.rank()) as isize;
         let axis = if axis < 0 { axis } else { axis - rank };
         let (next, last) = (Tensor::from([1, 2, 0]), Tensor::from([2, 0, 1]));
@@ -209,9 +209,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n,
-    /// m]`; leading axes broadcast. They are norms of differences, accurate for near points; other orders
-    /// than 2 hold n m d numbers on the way. Equal points have distance 0 with gradient 0.
+    /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n, m]`; leading
+    /// axes broadcast. They are norms of differences, accurate for near points; orders other than 2 store n m d
+    /// intermediate numbers. Equal points have distance 0 with gradient 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -279,7 +279,7 @@ pub(super) fn spec() -> Vec<Spec> {
             3 => vec![with(&lead, &[m]), with(&other, &[k]), vec![2, m, k], vec![2]],
             _ => vec![with(&other, &[2, m]), with(&lead, &[k, m])],
         };
-        // Coordinates are kept apart: where they meet, distances have kinks.
+        // The two sets have different coordinates: where coordinates are equal, distances have kinks.
         let (axis, apart) = (
             if which == 2 { at as isize - shapes[1].len() as isize } else { axis },
             if which == 4 { 9.0 } else { 0.0 },

@@ -1,11 +1,11 @@
-//! Comparisons: plain boolean tensors, off the tape. They have no gradient, and none is pretended.
+//! Comparisons: plain boolean tensors, off the tape. They have no gradient.
 
 use super::prelude::*;
 use crate::error::Error;
 
-/// What can be a mask: booleans, a reference to them, or the result of a comparison.
+/// A mask: booleans, a reference to them, or the result of a comparison.
 pub trait IntoMask {
-    /// The mask, or the error that stands in its place.
+    /// The mask, or the error that replaces it.
     #[track_caller]
     fn into_mask(self) -> Result<Tensor<bool>>;
 }
@@ -69,7 +69,7 @@ comparison! {
     gt
     /// Where this value is at least the other, as a plain mask.
     ge
-    /// Where the values are equal, as a plain mask; NaN equals nothing.
+    /// Where the values are equal, as a plain mask; NaN equals no value.
     eq
     /// Where the values differ, as a plain mask.
     ne

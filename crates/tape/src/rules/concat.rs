@@ -60,7 +60,7 @@ impl<T: Float> Op<T> for Pad {
 }
 
 impl<T: Float> Tape<T> {
-    /// Values one after the other along an axis.
+    /// Values joined one after the other along an axis.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -76,7 +76,7 @@ impl<T: Float> Tape<T> {
         self.apply(Concat { axis }, parts)
     }
 
-    /// Values of one shape side by side along a new axis.
+    /// Values of one shape joined along a new axis.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -105,7 +105,7 @@ impl<T: Float> Tape<T> {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The value inside a larger one filled with `value`: for each axis the number of places before and after.
+    /// The value inside a larger one filled with `value`: for each axis, the number of positions added before and after.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

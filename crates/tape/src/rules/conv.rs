@@ -1,6 +1,5 @@
-//! Convolution y = x * w + b, its adjoint in the input (transposed convolution), and its adjoint in the
-//! weight. They are one trilinear form Σ y(x, w) g in three readings, so the cotangents of each are the
-//! other two.
+//! Convolution y = x * w + b, its adjoint with respect to the input (transposed convolution), and its adjoint with respect
+//! to the weight. All three come from one trilinear form Σ y(x, w) g, so the cotangents of each are the other two.
 
 use super::prelude::*;
 use wengert_ops::{ConvOptions, ConvTransposeOptions, Padding};
@@ -19,7 +18,7 @@ fn sizes<T: Float, const D: usize>(x: Var<'_, T>) -> [usize; D] {
     sizes
 }
 
-/// The cotangent of a bias: the sum over all axes but the channels.
+/// The cotangent of a bias: the sum over all axes except the channels.
 #[track_caller]
 fn bias<'s, T: Float, const D: usize>(g: Var<'s, T>) -> Var<'s, T> {
     if D == 1 { g.sum_axes([0, 2]) } else { g.sum_axes([0, 2, 3]) }
@@ -27,7 +26,7 @@ fn bias<'s, T: Float, const D: usize>(g: Var<'s, T>) -> Var<'s, T> {
 
 struct Conv<const D: usize>(ConvOptions<D>);
 
-/// The options that are not the usual ones, in words.
+/// The options that differ from the defaults, as text.
 fn told<const D: usize>(o: &ConvOptions<D>) -> Option<String> {
     let usual = ConvOptions::default();
     let mut all = Vec::new();
@@ -133,7 +132,7 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
     }
 }
 
-/// Whether the input of a convolution over `D` axes has no batch axis; and the input with one.
+/// Whether the input of a convolution over `D` axes has no batch axis; and the input with a batch axis.
 #[track_caller]
 fn batched<'t, T: Float, const D: usize>(op: &'static str, x: Var<'t, T>) -> (bool, Var<'t, T>) {
     let _scope = x.tape().error_scope(op);
@@ -141,7 +140,7 @@ fn batched<'t, T: Float, const D: usize>(op: &'static str, x: Var<'t, T>) -> (bo
     (single, if single { x.unsqueeze(0) } else { x })
 }
 
-/// The transposed convolution, whose sizes are worked out before it is recorded.
+/// The transposed convolution, whose sizes are computed before it is recorded.
 #[track_caller]
 fn transposed<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
@@ -183,9 +182,8 @@ fn plain<'t, T: Float, const D: usize>(
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a
-    /// bias `[out]`, as `[batch, out, places]`; without the batch axis in both where the input has none. See
-    /// [`conv2d`](Var::conv2d).
+    /// Convolution over one axis: `[batch, in, length]` with a weight `[out, in / groups, kernel]` and a bias `[out]`, as
+    /// `[batch, out, positions]`; an input without a batch axis has a result without one. See [`conv2d`](Var::conv2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -206,10 +204,10 @@ impl<'t, T: Float> Var<'t, T> {
         plain(self, weight, bias, options)
     }
 
-    /// Convolution over two axes (without turning the kernel over, as everywhere in the field): `[batch,
-    /// in, height, width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias
-    /// `[out]`, as `[batch, out, ..]`. An axis of n has ⌊(n + 2 padding - dilation (kernel - 1) - 1) /
-    /// stride⌋ + 1 places. `[in, height, width]`, without a batch axis, gives `[out, ..]`. The cotangents of input and weight are
+    /// Convolution over two axes (a cross-correlation: the kernel is not flipped, as usual in deep learning):
+    /// `[batch, in, height, width]` with a weight `[out, in / groups, kernel height, kernel width]` and a bias `[out]`, as
+    /// `[batch, out, ..]`. An axis of size n becomes ⌊(n + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1. For
+    /// `[in, height, width]`, without a batch axis, the result is `[out, ..]`. The cotangents of input and weight are
     /// [`conv_transpose2d`](Var::conv_transpose2d) and [`conv2d_weight`](Var::conv2d_weight).
     ///
     /// ```
@@ -235,8 +233,8 @@ impl<'t, T: Float> Var<'t, T> {
         plain(self, weight, bias, options)
     }
 
-    /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups,
-    /// kernel]` and a bias `[out]`; the batch axis may be missing. See [`conv_transpose2d`](Var::conv_transpose2d).
+    /// Transposed convolution over one axis: `[batch, in, length]` with a weight `[in, out / groups, kernel]` and a bias
+    /// `[out]`; the batch axis is optional. See [`conv_transpose2d`](Var::conv_transpose2d).
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -257,11 +255,11 @@ impl<'t, T: Float> Var<'t, T> {
         transposed(self, weight, bias, options)
     }
 
-    /// Transposed convolution over two axes, the adjoint of [`conv2d`](Var::conv2d) in its input: every
-    /// element of `[batch, in, height, width]` puts the kernel of the weight `[in, out / groups, kernel
-    /// height, kernel width]`, scaled, into the result `[batch, out, ..]`. An axis of n becomes (n - 1)
-    /// stride - 2 padding + dilation (kernel - 1) + output padding + 1. The output padding must be below
-    /// the stride. The batch axis may be missing.
+    /// Transposed convolution over two axes, the adjoint of [`conv2d`](Var::conv2d) with respect to its input: every
+    /// element of `[batch, in, height, width]` adds the kernel of the weight
+    /// `[in, out / groups, kernel height, kernel width]`, scaled by the element, to the result `[batch, out, ..]`. An axis
+    /// of size n becomes (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1. The output padding must
+    /// be below the stride. The batch axis is optional.
     ///
     /// ```
     /// # use wengert_ops::{ConvTransposeOptions, Tensor};
@@ -283,7 +281,7 @@ impl<'t, T: Float> Var<'t, T> {
         transposed(self, weight, bias, options)
     }
 
-    /// The adjoint of [`conv1d`](Var::conv1d) in its weight. See [`conv2d_weight`](Var::conv2d_weight).
+    /// The adjoint of [`conv1d`](Var::conv1d) with respect to its weight. See [`conv2d_weight`](Var::conv2d_weight).
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -300,9 +298,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Weight { options, kernel }, &[self, g])
     }
 
-    /// The adjoint of [`conv2d`](Var::conv2d) in its weight, which has kernels of the given sizes: from the
-    /// convolution's input (this value) and a cotangent of its output to `[out, in / groups, kernel height,
-    /// kernel width]`.
+    /// The adjoint of [`conv2d`](Var::conv2d) with respect to its weight, which has kernels of the given sizes: maps the
+    /// convolution's input (this value) and a cotangent of its output to `[out, in / groups, kernel height, kernel width]`.
     ///
     /// ```
     /// # use wengert_ops::{ConvOptions, Tensor};
@@ -327,15 +324,16 @@ struct Small<const D: usize> {
     y: Vec<usize>,
 }
 
-/// Sizes around the widths of vectors and panels; with many channels and a large kernel the adjoint in the weight is another.
+/// Sizes around the widths of vectors and panels; with many channels and a large kernel, the adjoint with respect to the
+/// weight takes another code path.
 const CHANNELS: &[usize] = &[3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 64, 65];
-/// Sizes around the widths of vectors and tiles of them, and around bands of 1536 positions.
+/// Sizes around the widths of vectors and vector tiles, and around bands of 1536 positions.
 const LENGTHS: &[usize] = &[15, 16, 17, 31, 33, 47, 48, 49, 1535, 1536, 1537];
 const SIDES: &[usize] = &[8, 15, 16, 17, 33, 47, 65];
 
 fn small<const D: usize>(g: &mut crate::gradcheck::Gen) -> Small<D> {
     let large = g.is_large();
-    // More multiply-adds than a piece of work has, in all sizes at once.
+    // More multiply-adds than one task does, with all sizes large at once.
     let whole = large && g.once_in(4);
     let groups = if whole { 1 } else { g.pick(&[1, 1, 1, 2]) };
     let (inputs, outputs) = if whole {
@@ -424,7 +422,7 @@ pub(super) fn spec() -> Vec<Spec> {
     all
 }
 
-/// The options of the transposed convolution that undoes the shapes of a convolution.
+/// The options of the transposed convolution that inverts the shapes of a convolution.
 fn undoing<const D: usize>(s: &Small<D>) -> ConvTransposeOptions<D> {
     let o = s.options;
     let mut undoing = ConvTransposeOptions::default().stride(o.stride).dilation(o.dilation).groups(o.groups);

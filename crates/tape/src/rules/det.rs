@@ -24,13 +24,13 @@ impl<T: Float> Op<T> for Det {
     }
 }
 
-/// The cofactors C = |A| A⁻ᵀ. Cotangent: |A| (tr(gᵀ A⁻ᵀ) A⁻ᵀ - A⁻ᵀ gᵀ A⁻ᵀ), or, where A is singular or nearly
-/// so, from the definition, by which a cofactor is a determinant whose derivatives are cofactors.
+/// The cofactors C = |A| A⁻ᵀ. Cotangent: |A| (tr(gᵀ A⁻ᵀ) A⁻ᵀ - A⁻ᵀ gᵀ A⁻ᵀ). Where A is singular or nearly singular, the
+/// cotangent follows from the definition: a cofactor is a determinant, whose derivatives are cofactors.
 struct Cofactors;
 
-/// Below this ratio of determinant to the product of row lengths a matrix counts as nearly singular.
+/// A matrix counts as nearly singular below this ratio of the determinant to the product of row lengths.
 const NEARLY: f64 = 1e-8;
-/// The largest matrix whose minors are all written down.
+/// The size of the largest matrix whose minors are all formed.
 const MOST: usize = 32;
 
 impl<T: Float> Op<T> for Cofactors {
@@ -76,8 +76,8 @@ fn cofactors<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
     x.tape().apply_static(&Cofactors, &[x])
 }
 
-/// Whether any matrix of a batch is so near a singular one that |A| A⁻¹ would cancel. Hadamard: |det A| is at
-/// most the product of the rows' lengths.
+/// Whether any matrix of a batch is so nearly singular that |A| A⁻¹ would cancel. Hadamard: |det A| is at most the product
+/// of the rows' lengths.
 fn nearly_singular<T: Float>(x: &Tensor<T>) -> wengert_ops::Result<bool> {
     let x = x.cast::<f64>();
     let lengths = x.mul(&x)?.sum_axes(-1)?.map(f64::sqrt);
@@ -85,7 +85,7 @@ fn nearly_singular<T: Float>(x: &Tensor<T>) -> wengert_ops::Result<bool> {
     Ok(x.det()?.map(f64::abs).le(&bound)?.any_true())
 }
 
-/// The cotangent of the cofactors by way of the minors: the matrices without one row and one column.
+/// The cotangent of the cofactors, computed from the minors: the matrices without one row and one column.
 fn through_minors<'s, T: Float>(x: Var<'s, T>, g: Var<'s, T>, n: usize) -> Var<'s, T> {
     let m = n - 1;
     let mut places = Vec::with_capacity(n * n * m * m);
@@ -132,9 +132,8 @@ impl<T: Float> Op<T> for SLogDet {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The determinants of matrices `[.., n, n]`, as `[..]`; that of an empty matrix is 1. The gradient, the
-    /// cofactors, is right for singular matrices too; its own gradient there costs n⁵ operations and is
-    /// refused beyond n = 32.
+    /// The determinants of matrices `[.., n, n]`, as `[..]`; that of an empty matrix is 1. The gradient, the cofactors, is
+    /// correct for singular matrices too; there its own gradient costs n⁵ operations and is an error for n > 32.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -150,9 +149,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply_static(&Det, &[self])
     }
 
-    /// The sign of the determinants of matrices `[.., n, n]`, and the logarithm of their absolute value, each
-    /// as `[..]`; neither overflows. A singular matrix has sign 0 and logarithm -∞, and the gradient of that
-    /// is an error.
+    /// The sign of the determinants of matrices `[.., n, n]`, and the logarithm of their absolute value, each as `[..]`;
+    /// neither overflows. A singular matrix has sign 0 and logarithm -∞, and the gradient of that logarithm is an error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -167,7 +165,7 @@ impl<'t, T: Float> Var<'t, T> {
         (both[0], both[1])
     }
 
-    /// The logarithm of the determinants of matrices `[.., n, n]`, as `[..]`: -∞ where it is 0, NaN where it
+    /// The logarithm of the determinants of matrices `[.., n, n]`, as `[..]`: -∞ where the determinant is 0, NaN where it
     /// is negative.
     ///
     /// ```
@@ -191,9 +189,9 @@ pub(super) fn spec() -> Vec<Spec> {
         let batch = batch(g, n);
         let mut a = regular(g, &batch, n);
         if g.is_large() {
-            a = a.scale(0.25); // a determinant that single precision holds
+            a = a.scale(0.25); // a determinant within the range of single precision
         } else if which == 0 && singular {
-            // Of any rank, often with equal rows.
+            // Matrices of any rank, often with equal rows.
             a = g.tensor(&[&batch[..], &[n, n]].concat(), Domain::Grid);
         }
         case!(vec![a], [], |x| match which {

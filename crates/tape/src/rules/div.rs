@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// A / b, broadcasting.
+/// a / b, broadcasting.
 #[derive(Debug, Clone, Copy)]
 pub struct Quotient;
 

@@ -1,6 +1,6 @@
-//! Dropout (Srivastava et al. 2014), inverted: each element is dropped with probability p and the others are divided by
-//! 1 - p, so that nothing changes in evaluation. The op owns its place in the tape's random stream; it is linear, so its
-//! adjoint is the same op.
+//! Dropout (Srivastava et al. 2014), inverted: each element is dropped with probability p and the others are divided by 1 -
+//! p, so that evaluation needs no scaling. The op stores its key of the tape's random stream; it is linear, so its adjoint
+//! is the same op.
 
 use super::prelude::*;
 use wengert_ops::random::{Key, bernoulli};
@@ -38,8 +38,8 @@ impl<T: Float> Op<T> for Dropout {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// On a training tape, each element dropped with probability `p` and the others divided by 1 - p; on any other,
-    /// the value itself.
+    /// On a training tape, each element is dropped with probability `p` and the others are divided by 1 - p; on any other
+    /// tape, the value itself.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -69,7 +69,7 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("dropout", Order::Second, |g| {
         let (shape, seed) = (g.shape(0..=3), g.seed());
-        // The op itself, whatever the tape's mode, since a check needs the same draw at each evaluation.
+        // The op is applied whatever the tape's mode, because a check needs the same draw at each evaluation.
         let op = Dropout { p: 0.4, key: Key { seed, stream: 0 } };
         case!(vec![g.tensor(&shape, Domain::Real)], [], |x| x[0].tape().apply(op, &[x[0]]))
     })

@@ -17,7 +17,7 @@ impl<T: Float> Op<T> for Eigh {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (w, v) = (r.outputs()[0], r.outputs()[1]);
         let [gw, gv] = [r.cotangents()[0], r.cotangents()[1]];
-        // Inside V and Vᵀ: the values' part is a row that scales the columns of V.
+        // The matrix between V and Vᵀ: the part of the values is a row that scales the columns of V.
         let mut g = match gw {
             Some(gw) => (v * gw.unsqueeze(-2)).matmul(v.t()),
             None => r.x(0).zeros_like(),
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for Eigh {
     }
 }
 
-/// Where the diagonal is. Equal eigenvalues, whose vectors are not determined, are refused.
+/// Mask of the diagonal. Equal eigenvalues are an error, because their eigenvectors are not determined.
 fn diagonal<T: Float>(w: Var<'_, T>) -> Result<Tensor<bool>> {
     let n = w.dim(-1);
     let values = w.value()?.to_vec();
@@ -56,14 +56,12 @@ fn diagonal<T: Float>(w: Var<'_, T>) -> Result<Tensor<bool>> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices
-    /// `[.., n, n]`. The upper triangle is not read: the matrix is taken as symmetric, and so is its
-    /// gradient.
+    /// Eigenvalues `[.., n]`, ascending, and eigenvectors `[.., n, n]`, in columns, of symmetric matrices `[.., n, n]`. The
+    /// upper triangle is not read: the matrix is taken as symmetric, and so is its gradient.
     ///
-    /// Vectors have length 1 and a sign by convention (the first among the largest components is positive),
-    /// so their gradient means something for functions that do not depend on the sign. It is refused where
-    /// eigenvalues are equal, and large where they are close. A gradient that reaches the values alone has no
-    /// such limits, to the first order.
+    /// Vectors have length 1 and a sign by convention (the first of the largest components is positive), so their gradient
+    /// is meaningful for functions that do not depend on the sign. It is an error where eigenvalues are equal, and large
+    /// where they are close. A first-order gradient that reaches only the values has no such limits.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -80,7 +78,7 @@ impl<'t, T: Float> Var<'t, T> {
         (both[0], both[1])
     }
 
-    /// The eigenvalues alone, as [`eigh`](Var::eigh) gives them.
+    /// The eigenvalues alone, as [`eigh`](Var::eigh) returns them.
     #[track_caller]
     pub fn eigvalsh(self) -> Self {
         let _scope = self.tape().error_scope("eigvalsh");
@@ -93,14 +91,14 @@ pub(super) fn spec() -> Vec<Spec> {
         let n = g.around(0..=3, &[7, 8, 9, 15, 16, 17, 31, 32, 33]);
         let batch = super::solve::batch(g, n);
         let noise = g.tensor(&[&batch[..], &[n, n]].concat(), Domain::Between(-0.3, 0.3));
-        // Around distinct numbers, so that eigenvalues stay apart.
+        // Noise around distinct numbers, so that eigenvalues stay apart.
         let mut centre = Tensor::zeros([n, n]);
         centre.data_mut().iter_mut().step_by(n + 1).enumerate().for_each(|(i, v)| *v = 2.0 * i as f64);
         case!(vec![noise.add(&centre).unwrap_or(noise)], [], |x| {
             let a = (x[0] + x[0].t()) * 0.5;
             match which {
                 0 => {
-                    // Squared components do not know their sign.
+                    // Squared components do not depend on the sign.
                     let (values, vectors) = a.eigh();
                     vec![values, vectors.square()]
                 }

@@ -1,23 +1,21 @@
-//! Einstein's summation: products of any number of operands, summed over the indices that the result does not
-//! name.
+//! Einstein summation: products of any number of operands, summed over the indices that the result does not contain.
 //!
-//! A composite. Repeated indices become diagonals, indices that nothing else names are summed at once, and
-//! operands are contracted in pairs from the left, each pair as one matrix product (or one elementwise
-//! product where nothing is left to contract), so that the arithmetic is that of `matmul`, `permute` and
-//! `reshape`, and so is the gradient.
+//! A composite. Repeated indices become diagonals, indices that occur nowhere else are summed first, and operands are
+//! contracted in pairs from the left, each pair as one matrix product (or one elementwise product if there is no index to
+//! contract). So arithmetic and gradient are those of `matmul`, `permute` and `reshape`.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::ErrorKind as Kind;
 
-/// An index: a letter, or an axis that an ellipsis stands for, counted from the last such axis.
+/// An index: a letter, or an axis that an ellipsis represents, counted from the last such axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Label {
     Ellipsis(std::cmp::Reverse<usize>),
     Letter(char),
 }
 
-/// One side of a comma, as written: letters with their positions, and where among them an ellipsis stands.
+/// One term between commas, as written: letters with their positions, and the position of an ellipsis among them.
 #[derive(Default)]
 struct Term {
     letters: Vec<(char, usize)>,
@@ -29,7 +27,7 @@ struct Equation {
     output: Option<Term>,
 }
 
-/// Refuses an equation at a position, counted in characters from 0.
+/// An error at a position of the equation, counted in characters from 0.
 fn wrong(equation: &str, at: usize, what: &str) -> Error {
     let detail = format!("{what} at position {at} of \"{equation}\"");
     Error::new(ErrorKind::Op(Kind::Argument), "einsum", detail)
@@ -50,7 +48,7 @@ fn parse(equation: &str) -> Result<Equation> {
             c if c.is_ascii_alphabetic() => term.letters.push((c, at)),
             '.' if text[at..].starts_with(&['.', '.', '.']) => {
                 if term.ellipsis.is_some() {
-                    return Err(wrong(equation, at, "expected one ellipsis a term, found a second"));
+                    return Err(wrong(equation, at, "expected one ellipsis per term, found a second"));
                 }
                 term.ellipsis = Some(term.letters.len());
                 at += 2;
@@ -73,7 +71,7 @@ fn parse(equation: &str) -> Result<Equation> {
 }
 
 impl Term {
-    /// The indices of a tensor with the given number of axes under the ellipsis.
+    /// The indices of a tensor whose ellipsis represents the given number of axes.
     fn labels(&self, hidden: usize) -> Vec<Label> {
         let mut labels: Vec<Label> = self.letters.iter().map(|&(c, _)| Label::Letter(c)).collect();
         if let Some(at) = self.ellipsis {
@@ -153,7 +151,7 @@ impl Plan {
                 term.labels(most)
             }
             None => {
-                // As in NumPy: the ellipsis, then what occurs once, in alphabetical order.
+                // As in NumPy: the ellipsis, then the letters that occur once, in alphabetical order.
                 let mut once: Vec<Label> = sizes.iter().map(|&(l, _)| l).collect();
                 once.retain(|l| {
                     matches!(l, Label::Ellipsis(_))
@@ -186,14 +184,14 @@ impl std::fmt::Display for Label {
     }
 }
 
-/// An operand on its way: its axes are named by `labels`, all different.
+/// An intermediate operand: `labels` are the indices of its axes, all different.
 struct Part<'t, T: Float> {
     x: Var<'t, T>,
     labels: Vec<Label>,
 }
 
 impl<'t, T: Float> Part<'t, T> {
-    /// An operand with its repeated indices as diagonals, every axis of the index's full size.
+    /// An operand whose repeated indices are replaced by diagonals, with every axis expanded to the full size of its index.
     #[track_caller]
     fn new(mut x: Var<'t, T>, mut labels: Vec<Label>, plan: &Plan) -> Self {
         let mut i = 0;
@@ -210,7 +208,7 @@ impl<'t, T: Float> Part<'t, T> {
         Part { x: if x.raw_shape()[..] == shape[..] { x } else { x.expand(shape) }, labels }
     }
 
-    /// The axes in the given order, which names all of them.
+    /// The axes in the given order, which contains all of them.
     #[track_caller]
     fn ordered(&self, labels: &[Label]) -> Var<'t, T> {
         if self.labels == labels {
@@ -220,7 +218,7 @@ impl<'t, T: Float> Part<'t, T> {
         self.x.permute(labels.iter().map(place).collect::<Vec<_>>())
     }
 
-    /// The sum over the indices that `keep` does not hold.
+    /// The sum over the indices for which `keep` is false.
     #[track_caller]
     fn summed(self, keep: impl Fn(Label) -> bool) -> Self {
         let axes: Vec<usize> = (0..self.labels.len()).filter(|&k| !keep(self.labels[k])).collect();
@@ -231,7 +229,7 @@ impl<'t, T: Float> Part<'t, T> {
         Part { x: self.x.sum_axes(axes), labels }
     }
 
-    /// The product with another, summed over the common indices that nothing needs any more.
+    /// The product with another operand, summed over the common indices that are no longer needed.
     #[track_caller]
     fn times(self, o: Self, plan: &Plan, needed: impl Fn(Label) -> bool) -> Self {
         let a = self.summed(|l| needed(l) || o.labels.contains(&l));
@@ -262,18 +260,15 @@ impl<'t, T: Float> Part<'t, T> {
 }
 
 impl<T: Float> Tape<T> {
-    /// A sum of products in Einstein's notation: `"bij,bjk->bik"` is the batched matrix product. Indices are
-    /// letters, one an axis; the product is summed over those that the result, after the arrow, does not
-    /// name.
+    /// A sum of products in Einstein's notation: `"bij,bjk->bik"` is the batched matrix product. Indices are letters, one
+    /// per axis; the product is summed over the indices that the result, after the arrow, does not contain.
     ///
     /// - An index that occurs twice in one operand is its diagonal: `"ii->i"`; `"ii->"` is the trace.
-    /// - `...` stands for any axes before, between or after the letters; they broadcast, and so do axes of
-    ///   size 1.
-    /// - Without an arrow the result has the axes of the ellipsis, then the letters that occur once, in
-    ///   alphabetical order, as in NumPy. Spaces mean nothing.
+    /// - `...` represents any axes before, between or after the letters; they broadcast, and so do axes of size 1.
+    /// - Without an arrow the result has the axes of the ellipsis, then the letters that occur once, in alphabetical order,
+    ///   as in NumPy. Spaces are ignored.
     ///
-    /// Operands are contracted from the left in pairs, so put first what makes the intermediate results
-    /// small.
+    /// Operands are contracted in pairs from the left, so put first the operands that keep intermediate results small.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -349,7 +344,7 @@ pub(super) fn spec() -> Spec {
         ",ij->ij",
     ];
     Spec::new("einsum", Order::Second, |g| {
-        // Hidden axes broadcast, which the other equations do not.
+        // Axes of an ellipsis broadcast; the other equations do not broadcast.
         let hiding = ["...ij,...jk->...ik", "...i,...i"];
         let equation = if g.once_in(3) { g.pick(&hiding) } else { g.pick(EQUATIONS) };
         let empty = g.is_empty() || g.once_in(12);

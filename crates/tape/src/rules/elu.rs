@@ -18,7 +18,7 @@ impl Pointwise for Elu {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        // The exponential of a large x must not reach the branch not taken as an infinity.
+        // The exponential of a large x must not reach the branch not taken, where it would be infinite.
         let negative = x.le(x.like(0.0));
         let x = R::select(negative.clone(), x, x.like(0.0));
         R::select(negative, x.apply(super::exp::Exp).scale(self.0), x.like(1.0))

@@ -1,5 +1,4 @@
-//! embedding: rows of a table by id. The cotangent of the table is the sum, for each row, of those of its
-//! uses.
+//! embedding: rows of a table by id. The cotangent of each row is the sum of the cotangents of its uses.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -7,7 +6,7 @@ use crate::error::{Error, ErrorKind};
 struct Embedding {
     op: &'static str,
     ids: Tensor<i64>,
-    /// As one axis, for index_select and its adjoint.
+    /// The ids as one axis, for index_select and its adjoint.
     flat: Tensor<i64>,
     padding: Option<usize>,
 }
@@ -39,7 +38,7 @@ impl<T: Float> Op<T> for Embedding {
         };
         Some(add_up())
     }
-    /// With a row that gets no gradient, what comes back is not all that was taken.
+    /// With a row that gets no gradient, the adjoint does not cover all elements that were taken.
     fn selection(&self) -> Option<&dyn Selection<T>> {
         self.padding.is_none().then_some(self)
     }
@@ -55,8 +54,8 @@ impl<T: Float> Selection<T> for Embedding {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The rows of this table `[n, d]` with the given ids, of any shape: `[ids.., d]`. An id that is negative
-    /// or not below n is an error that names it.
+    /// The rows of this table `[n, d]` with the given ids, of any shape: `[ids.., d]`. An id that is negative or not below
+    /// n is an error that names it.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -73,8 +72,7 @@ impl<T: Float> Var<'_, T> {
         self.look_up("embedding", ids, None)
     }
 
-    /// As [`embedding`](Var::embedding), but row `padding` gets no gradient, so that it stays what it is,
-    /// usually zeros.
+    /// As [`embedding`](Var::embedding), but row `padding` gets no gradient, so that it keeps its value, usually zeros.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -123,7 +121,7 @@ pub(super) fn spec() -> Vec<Spec> {
         if which == 0 {
             return case!(vec![table], [ids], |x| x[0].embedding(&ids));
         }
-        // A finite difference would see the padding row, so it enters as a constant.
+        // A finite difference would see the padding row, so the row enters as a constant.
         let table = table.index_select(
             0,
             &Tensor::from((0..n as i64).filter(|&i| i != padding as i64).collect::<Vec<_>>()),

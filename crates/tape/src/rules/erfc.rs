@@ -1,8 +1,8 @@
-//! erfc: complementary error function 1 - erf x, accurate far out. Derivative: -2/√π e^(-x²).
+//! erfc: complementary error function 1 - erf x, accurate in the tail. Derivative: -2/√π e^(-x²).
 
 use super::prelude::*;
 
-/// Complementary error function 1 - erf x, accurate far out.
+/// Complementary error function 1 - erf x, accurate in the tail.
 #[derive(Debug, Clone, Copy)]
 pub struct Erfc;
 
@@ -22,7 +22,7 @@ impl Pointwise for Erfc {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Complementary error function 1 - erf x, accurate far out. Its derivative is -2/√π e^(-x²).
+    /// Complementary error function 1 - erf x, accurate in the tail. Its derivative is -2/√π e^(-x²).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

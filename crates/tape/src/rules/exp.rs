@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Eˣ.
+/// eˣ.
 #[derive(Debug, Clone, Copy)]
 pub struct Exp;
 
@@ -21,7 +21,7 @@ impl Pointwise for Exp {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Eˣ. Its derivative is y.
+    /// eˣ. Its derivative is y.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,8 +1,9 @@
-//! expm1: eˣ - 1, accurate near zero. Derivative: eˣ, and not y + 1, of which nothing is left where x is far below 0.
+//! expm1: eˣ - 1, accurate near zero. Derivative: eˣ, not computed as y + 1, which has no digits left where x is far below
+//! 0.
 
 use super::prelude::*;
 
-/// Eˣ - 1, accurate near zero.
+/// eˣ - 1, accurate near zero.
 #[derive(Debug, Clone, Copy)]
 pub struct Expm1;
 
@@ -22,7 +23,7 @@ impl Pointwise for Expm1 {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Eˣ - 1, accurate near zero. Its derivative is eˣ.
+    /// eˣ - 1, accurate near zero. Its derivative is eˣ.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

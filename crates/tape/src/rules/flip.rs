@@ -1,5 +1,5 @@
-//! Elements in other places, as composites of views and joins: flip, roll, rot90, movedim, chunk, unbind,
-//! repeat, tile, repeat_interleave.
+//! Elements at other positions, as composites of views and joins: flip, roll, rot90, movedim, chunk, unbind, repeat, tile,
+//! repeat_interleave.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -42,7 +42,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// Elements shifted along an axis, or along several by one shift each; those that leave at one end come in at the other.
+    /// Elements shifted along an axis, or along several by one shift each; elements that leave at one end enter at the
+    /// other.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -81,7 +82,7 @@ impl<'t, T: Float> Var<'t, T> {
         x
     }
 
-    /// An axis moved to another place, or several to as many; the others keep their order.
+    /// An axis moved to another position, or several axes to as many positions; the others keep their order.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -103,8 +104,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// `n` parts along an axis, of equal size but for the last, which may be smaller; fewer parts where the
-    /// axis is too short, as in PyTorch.
+    /// `n` parts along an axis, of equal size except for the last, which may be smaller; fewer parts if the axis is too
+    /// short, as in PyTorch.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -116,7 +117,8 @@ impl<'t, T: Float> Var<'t, T> {
     #[track_caller]
     pub fn chunk(self, axis: isize, n: usize) -> Vec<Var<'t, T>> {
         let _scope = self.tape().error_scope("chunk");
-        // So many parts that a program may take them apart, but not as many as a wrong number asks for.
+        // A failed call returns enough parts for a program to destructure, within a limit that guards against a wrong
+        // number.
         let failed = n.clamp(1, 1024);
         if self.is_failed() {
             return vec![self; failed];
@@ -140,7 +142,7 @@ impl<'t, T: Float> Var<'t, T> {
         parts
     }
 
-    /// The slices along an axis, which goes.
+    /// The slices along an axis, which is removed.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -168,8 +170,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The whole value side by side `times[i]` times along axis `i`; with more entries than axes, leading
-    /// axes of size 1 are added first, as in PyTorch's `repeat`.
+    /// The whole value repeated `times[i]` times along axis `i`; with more entries than axes, leading axes of size 1 are
+    /// added first, as in PyTorch's `repeat`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -190,7 +192,7 @@ impl<'t, T: Float> Var<'t, T> {
                 format!("expected at least {} factors for shape {shape}, found {}", shape.len(), times.len());
             return refuse(self, "repeat", wengert_ops::ErrorKind::Argument, detail);
         };
-        // [a, b] is seen as [1, a, 1, b], expanded to [m, a, n, b], and taken as [m a, n b].
+        // [a, b] is viewed as [1, a, 1, b], expanded to [m, a, n, b], and reshaped to [m a, n b].
         let (mut split, mut wide, mut merged) = (Vec::new(), Vec::new(), Vec::new());
         for (i, &m) in times.iter().enumerate() {
             let n = if i < lead { 1 } else { shape[i - lead] };
@@ -204,8 +206,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The whole value side by side `times[i]` times along axis `i`, as [`repeat`](Var::repeat), but with
-    /// fewer entries than axes the first axes are not repeated, as in NumPy.
+    /// The whole value repeated `times[i]` times along axis `i`, as [`repeat`](Var::repeat), but with fewer entries than
+    /// axes the first axes are not repeated, as in NumPy.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -233,8 +235,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The value turned by `k` quarters in the plane of two axes, from the first axis towards the second; a
-    /// negative `k` turns back.
+    /// The value rotated by `k` quarter turns in the plane of two axes, from the first axis towards the second; a negative
+    /// `k` rotates the other way.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -261,7 +263,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// Every slice along an axis `times` times in a row.
+    /// Every slice along an axis repeated `times` times in a row.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -310,7 +312,7 @@ pub(super) fn spec() -> Vec<Spec> {
             shape.push(2);
         }
         if which == 4 {
-            // An output each.
+            // One output per position.
             let along = normalize_axis("unbind", axis, shape.len()).unwrap_or(0);
             shape[along] = shape[along].min(5);
         }

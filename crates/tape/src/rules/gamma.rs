@@ -61,7 +61,7 @@ impl Pointwise for Polygamma {
     }
 }
 
-/// Orders up to here leave n! far from the largest `f64`.
+/// For orders up to this one, n! is far below the largest `f64`.
 const HIGHEST: usize = 100;
 
 impl<T: Float> Var<'_, T> {
@@ -79,8 +79,8 @@ impl<T: Float> Var<'_, T> {
         self.pointwise(Lgamma)
     }
 
-    /// ψ(x), the derivative of log Γ; -∞ at 0, and NaN at the negative integers, where the limits from left
-    /// and right differ. Its derivative is [`polygamma(1)`](Var::polygamma).
+    /// ψ(x), the derivative of log Γ; -∞ at 0, and NaN at the negative integers, where the limits from left and right
+    /// differ. Its derivative is [`polygamma(1)`](Var::polygamma).
     ///
     /// ```
     /// let tape = wengert_tape::Tape::<f64>::new();
@@ -120,7 +120,7 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["lgamma", "digamma", "polygamma"], Order::Second, |g, which| {
         let (shape, n, below) = (g.shape(0..=3), g.within(0..=3), g.pick(&[0.0, 1.0, 3.0]));
-        // Between two poles, on either side of 0.
+        // Between two poles, on one side of 0 or the other.
         let domain = if below > 0.0 { Domain::Between(0.3, 0.7) } else { Domain::Between(0.1, 15.0) };
         case!(vec![g.tensor(&shape, domain)], [], |x| {
             let x = if below > 0.0 { x[0] - below } else { x[0] };

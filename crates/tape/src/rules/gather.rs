@@ -1,21 +1,21 @@
-//! index_select, gather, and their adjoints index_add and scatter_add, in which duplicates accumulate;
-//! index_copy, in which the last one stays. An index out of range is an error that names it.
+//! index_select, gather, and their adjoints index_add and scatter_add, which add up duplicates; index_copy, which keeps the
+//! last of them. An index out of range is an error that names it.
 
 use super::prelude::*;
 
-/// Slices of some neighbouring axes, which count as one, at positions of any shape.
+/// Slices of some neighbouring axes, merged into one, at positions of any shape.
 struct IndexSelect {
     name: &'static str,
-    /// The first of the axes, and how many they are.
+    /// The first of the axes; `merged` is their number.
     axis: isize,
     merged: usize,
-    /// The positions, and the shape that they have in the result.
+    /// The positions, and their shape in the result.
     index: Tensor<i64>,
     shape: Shape,
 }
 
 impl IndexSelect {
-    /// A shape with the axes merged into one of the given size.
+    /// A shape in which the axes are merged into one of the given size.
     fn with_axis(&self, shape: &Shape, size: Option<usize>) -> wengert_ops::Result<(isize, Shape)> {
         let lead = match self.merged {
             0 => 0,
@@ -56,7 +56,7 @@ impl<T: Float> Selection<T> for IndexSelect {
         let shape = into.shape().clone();
         let (axis, rows) = self.with_axis(&shape, None)?;
         let (_, taken) = self.with_axis(&shape, Some(self.index.numel()))?;
-        // In row-major order a reshape is free, and then nothing else may share the buffer.
+        // In row-major order a reshape does not copy, and then the buffer is not shared.
         let mut into = into;
         into.data_mut();
         let table = into.reshape(&rows)?;
@@ -92,8 +92,8 @@ struct IndexCopy {
 }
 
 impl IndexCopy {
-    /// Which slices of the first operand were replaced, and which of the second stayed, as masks of the given
-    /// rank.
+    /// Which slices of the first operand were replaced, and which slices of the second remain in the result, as masks of
+    /// the given rank.
     fn masks(&self, shape: &Shape) -> wengert_ops::Result<(Tensor<bool>, Tensor<bool>)> {
         let axis = wengert_ops::normalize_axis("index_copy", self.axis, shape.len())?;
         let (n, index) = (shape[axis], self.index.to_vec());
@@ -204,7 +204,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(IndexSelect { name: "index_select", axis, merged: 1, index, shape }, &[self])
     }
 
-    /// Slices of the axes `axis..axis + merged`, which count as one, at the given positions, of which `shape` is in the result.
+    /// Slices of the axes `axis..axis + merged`, merged into one, at the given positions, which have shape `shape` in the
+    /// result.
     #[track_caller]
     pub(super) fn select_merged(
         self,
@@ -223,8 +224,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(IndexAdd { axis, index: index.clone() }, &[self, src])
     }
 
-    /// This value with the slices of `src` in the place of its own along `axis` at the given positions. Where
-    /// a position repeats, the last one stays, and the gradient of `src` goes to that one alone.
+    /// This value with its slices along `axis` at the given positions replaced by those of `src`. Where a position repeats,
+    /// the last slice is kept, and only it gets the gradient of `src`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -241,7 +242,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(IndexCopy { axis, index: index.clone() }, &[self, src])
     }
 
-    /// For every place of `index`, this value's element there with its coordinate along `axis` replaced by
+    /// For every position of `index`, this value's element at that position with its coordinate along `axis` replaced by
     /// the index.
     ///
     /// ```
@@ -258,7 +259,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Gather { axis, index: index.clone() }, &[self])
     }
 
-    /// This value with every element of `src` added at the place that [`gather`](Var::gather) would read.
+    /// This value with every element of `src` added at the position that [`gather`](Var::gather) would read.
     #[track_caller]
     pub fn scatter_add(self, axis: isize, index: &Tensor<i64>, src: impl Operand<'t, T>) -> Self {
         let src = src.into_var(self.tape());

@@ -3,7 +3,7 @@
 use super::prelude::*;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-/// X Φ(x) = x (1 + erf(x/√2))/2, the exact form (Hendrycks and Gimpel 2016).
+/// x Φ(x) = x (1 + erf(x/√2))/2, the exact form (Hendrycks and Gimpel 2016).
 #[doc(alias = "GELU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Gelu;
@@ -23,7 +23,7 @@ impl Pointwise for Gelu {
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         {
-            // With digits in the lower tail too.
+            // Accurate in the lower tail too.
             let cdf = x.apply(super::normal_cdf::NormalCdf);
             let pdf = (x * x).scale(-0.5).apply(super::exp::Exp).scale(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
             cdf + x * pdf
@@ -32,7 +32,7 @@ impl Pointwise for Gelu {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X Φ(x) = x (1 + erf(x/√2))/2, the exact form (Hendrycks and Gimpel 2016). Its derivative is Φ(x) + x φ(x).
+    /// x Φ(x) = x (1 + erf(x/√2))/2, the exact form (Hendrycks and Gimpel 2016). Its derivative is Φ(x) + x φ(x).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

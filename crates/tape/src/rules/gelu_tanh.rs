@@ -1,12 +1,13 @@
-//! gelu_tanh: x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Derivative: (1 + t)/2 + x (1 - t²)/2 du/dx with t = tanh u.
+//! gelu_tanh: x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Derivative: (1 + t)/2 + x (1
+//! - t²)/2 du/dx with t = tanh u.
 
 use super::prelude::*;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-/// The weight of x³ that fits the exact form best.
+/// The coefficient of x³ that approximates the exact form best.
 const CUBIC: f64 = 0.044715;
 
-/// X (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2.
+/// x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2.
 #[doc(alias = "GELU")]
 #[derive(Debug, Clone, Copy)]
 pub struct GeluTanh;
@@ -19,7 +20,7 @@ impl Pointwise for GeluTanh {
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
         {
-            // (1 + tanh u)/2 is the sigmoid of 2u, which has digits in the lower tail.
+            // (1 + tanh u)/2 is the sigmoid of 2u, which is accurate in the lower tail.
             let u = F::from_f64(FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (x + F::from_f64(CUBIC) * x * x * x);
             x * (u + u).sigmoid()
         }
@@ -27,7 +28,7 @@ impl Pointwise for GeluTanh {
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
         {
-            // Beyond ±30 the sigmoid is 0 or 1; there x³ may overflow, and its infinity would meet a zero.
+            // Beyond ±30 the sigmoid is 0 or 1; x³ may overflow there, and infinity times zero would be NaN.
             let x = R::select(x.lt(x.like(-30.0)), x.like(-30.0), x);
             let x = R::select(x.like(30.0).lt(x), x.like(30.0), x);
             let k = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
@@ -39,7 +40,8 @@ impl Pointwise for GeluTanh {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Its derivative is (1 + t)/2 + x (1 - t²)/2 du/dx with t = tanh u.
+    /// x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Its derivative is (1 + t)/2 + x (1 -
+    /// t²)/2 du/dx with t = tanh u.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -3,8 +3,8 @@
 use super::prelude::*;
 use super::sigmoid::Sigmoid;
 
-/// The sigmoid with its slope as σ(x) σ(-x), which keeps its digits where 1 - σ(x) has none left: times the first half, they
-/// can matter.
+/// The sigmoid with its slope as σ(x) σ(-x), which is accurate where 1 - σ(x) has no digits left: multiplied by the first
+/// half, they can matter.
 #[derive(Debug, Clone, Copy)]
 struct Gate;
 
@@ -23,7 +23,7 @@ impl Pointwise for Gate {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The first half along an axis times σ of the second; an odd size is an error.
+    /// The first half along an axis times σ of the second half; an odd size is an error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

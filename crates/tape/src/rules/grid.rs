@@ -1,12 +1,11 @@
-//! Values laid out together: meshgrid, block_diag, as composites of views, padding and joins.
+//! Values arranged in a grid or block: meshgrid, block_diag, as composites of views, padding and joins.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 
 impl<T: Float> Tape<T> {
-    /// The coordinates of the points of a grid, given those along each of its axes (vectors, or scalars for
-    /// one point): value i of the result varies along axis i and is repeated, without copying, along the
-    /// others.
+    /// The coordinates of the points of a grid, given those along each of its axes (vectors, or scalars for one point):
+    /// value i of the result varies along axis i and is repeated, without copying, along the others.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -65,8 +64,8 @@ impl<T: Float> Tape<T> {
         grid
     }
 
-    /// Matrices along the diagonal of one large matrix, zeros elsewhere. A vector is a matrix of one row, a
-    /// scalar one of one element.
+    /// A large matrix with the given matrices along its diagonal and zeros elsewhere. A vector is a matrix of one row, a
+    /// scalar a matrix of one element.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

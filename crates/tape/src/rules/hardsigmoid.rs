@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Clamp(x/6 + 1/2, 0, 1) (Howard et al. 2019).
+/// clamp(x/6 + 1/2, 0, 1) (Howard et al. 2019).
 #[derive(Debug, Clone, Copy)]
 pub struct Hardsigmoid;
 
@@ -25,7 +25,7 @@ impl Pointwise for Hardsigmoid {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Clamp(x/6 + 1/2, 0, 1) (Howard et al. 2019). Its derivative is 1/6 inside, 0 outside and at the corners.
+    /// clamp(x/6 + 1/2, 0, 1) (Howard et al. 2019). Its derivative is 1/6 inside, 0 outside and at the corners.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// X · clamp(x + 3, 0, 6)/6 (Howard et al. 2019).
+/// x · clamp(x + 3, 0, 6)/6 (Howard et al. 2019).
 #[derive(Debug, Clone, Copy)]
 pub struct Hardswish;
 
@@ -25,7 +25,7 @@ impl Pointwise for Hardswish {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X · clamp(x + 3, 0, 6)/6 (Howard et al. 2019). Its derivative is (2x + 3)/6 inside, 0 below -3, 1 above 3.
+    /// x · clamp(x + 3, 0, 6)/6 (Howard et al. 2019). Its derivative is (2x + 3)/6 inside, 0 below -3, 1 above 3.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,4 +1,4 @@
-//! hook: the value itself, with a function between its cotangent and what flows on.
+//! hook: the value itself; a function changes its cotangent in the reverse sweep.
 
 use super::prelude::*;
 
@@ -23,12 +23,12 @@ where
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The same value; when the reverse sweep comes by, `f` is handed the cotangent and what it returns flows on. So a hook can see a
-    /// cotangent (return it as it is), clip or scale it, or turn it round, as a gradient reversal layer does.
+    /// The same value. The reverse sweep calls `f` with the cotangent and continues with what `f` returns. So a hook can
+    /// observe a cotangent (return it unchanged), clip or scale it, or negate it, as a gradient reversal layer does.
     ///
-    /// `f` works in operations of the tape, so a recorded sweep sees through it. Only what passes through the returned
-    /// handle goes through the hook. What `f` returns must have the cotangent's shape; anything else is an error of the
-    /// sweep. To read a cotangent after the sweep, [`keep`](Var::keep) the value instead.
+    /// `f` uses operations of the tape, so a recorded sweep differentiates through it. The hook sees only cotangents that
+    /// flow through the returned handle. The result of `f` must have the cotangent's shape, otherwise the sweep fails. To
+    /// read a cotangent after the sweep, [`keep`](Var::keep) the value instead.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -76,9 +76,9 @@ mod tests {
     fn a_recorded_sweep_differentiates_through_a_hook() {
         let tape = Tape::<f64>::new();
         let x = tape.var(3.0);
-        let g = x.hook(|g| g * 0.5).square().grad(x).unwrap(); // x: half of 2x
+        let g = x.hook(|g| g * 0.5).square().grad(x).unwrap(); // half of 2x, which is x
         assert_eq!(g.item().unwrap(), 3.0);
-        // The second sweep comes by the hook too.
+        // The second sweep goes through the hook too.
         assert_eq!(g.grad(x).unwrap().item().unwrap(), 0.5);
     }
 

@@ -34,7 +34,8 @@ impl Pointwise2 for Hypot {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// √(a² + b²) without overflow, with this value as a; operands broadcast. Its derivatives are a/y and b/y, and 0 where both are 0.
+    /// √(a² + b²) without overflow, with this value as a; operands broadcast. Its derivatives are a/y and b/y, and 0 where
+    /// both are 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

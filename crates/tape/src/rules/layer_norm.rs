@@ -1,31 +1,31 @@
 //! Layer norm (Ba, Kiros and Hinton 2016), RMS norm (Zhang and Sennrich 2019) and group norm (Wu and He 2018), with
-//! instance norm (Ulyanov et al. 2016) as a case of it: y = x̂ w + b, x̂ = (x - mean)/√(variance + ε) within each group.
+//! instance norm (Ulyanov et al. 2016) as a special case: y = x̂ w + b, x̂ = (x - mean)/√(variance + ε) within each group.
 //! Cotangents, with h = g w: gx = (h - mean h - x̂ mean(h x̂))/√(variance + ε), gw = Σ g x̂, gb = Σ g.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::kernel::normalize::Groups;
 
-/// What is normalised together, and how weight and bias lie beside x.
+/// What is normalised together, and how weight and bias broadcast against x.
 #[derive(Clone)]
 struct Normalize {
     name: &'static str,
     of: Groups,
-    /// Axes at the end of x that are normalised; the parameters have their shape. `None`: groups of channels, which
-    /// are axis 1.
+    /// The number of axes at the end of x that are normalised; the parameters have their shape. `None`: groups of channels,
+    /// which are axis 1.
     last: Option<usize>,
     weighted: bool,
     biased: bool,
 }
 
 impl Normalize {
-    /// Weight and bias, among the inputs of the op.
+    /// Weight and bias among the inputs of the op.
     fn params<'a, V>(&self, x: &'a [V]) -> (Option<&'a V>, Option<&'a V>) {
         let w = if self.weighted { x.get(1) } else { None };
         (w, if self.biased { x.get(1 + usize::from(self.weighted)) } else { None })
     }
 
-    /// What the parameters are taken as, so that they broadcast against x.
+    /// The shape in which the parameters broadcast against x.
     fn beside(&self, x: &Shape) -> Vec<usize> {
         match self.last {
             Some(n) => x[x.len() - n..].to_vec(),
@@ -79,15 +79,15 @@ impl<T: Float> Op<T> for Normalize {
         Some(adjoint())
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
-        // Not the bias.
+        // The bias is not read.
         Saves { inputs: 1 | u32::from(self.weighted) << 1, outputs: false }
     }
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Layer norm: the last axes, which have the shape `normalized`, are shifted and scaled to mean 0 and variance 1
-    /// together, then multiplied by `weight` and shifted by `bias`, both of that shape. ε is added to the variance, which
-    /// is that of the population; a mean that is large beside the deviation costs no accuracy.
+    /// Layer norm: the last axes, which have the shape `normalized`, are together shifted and scaled to mean 0 and variance
+    /// 1, then multiplied by `weight` and shifted by `bias`, both of that shape. ε is added to the variance, which is that
+    /// of the population; a mean that is large compared with the deviation costs no accuracy.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -109,7 +109,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.over_last_axes("layer_norm", normalized.to_shape("layer_norm"), weight, bias, (true, eps))
     }
 
-    /// RMS norm: as [`layer_norm`](Var::layer_norm) without the shift, x/√(mean x² + ε) times `weight`.
+    /// RMS norm: as [`layer_norm`](Var::layer_norm) without the shift: x/√(mean x² + ε) times `weight`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -181,8 +181,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.over_channels("group_norm", Some(groups), weight, bias, eps)
     }
 
-    /// Instance norm of a batch `[samples, channels, ..]`: every channel of every sample normalised by itself; `weight`
-    /// and `bias` are `[channels]`. A channel of one element is an error, as in PyTorch: nothing would be left of it.
+    /// Instance norm of a batch `[samples, channels, ..]`: every channel of every sample is normalised separately; `weight`
+    /// and `bias` are `[channels]`. A channel of one element is an error, as in PyTorch: its x̂ would always be 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -221,7 +221,7 @@ impl<'t, T: Float> Var<'t, T> {
                 return refused(op, detail);
             }
             if op == "instance_norm" && inner == 1 {
-                let detail = format!("expected more than one element a channel, found shape {shape}");
+                let detail = format!("expected more than one element per channel, found shape {shape}");
                 return refused(op, detail);
             }
             for p in [weight, bias].into_iter().flatten().filter(|p| !p.is_failed()) {
@@ -257,7 +257,7 @@ fn refused<V>(op: &'static str, detail: String) -> Result<V> {
     Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
 }
 
-/// ε is a small number that keeps a variance of zero from being divided by.
+/// Checks ε, a small number that prevents division by a variance of zero.
 pub(super) fn check_eps(op: &'static str, eps: f64) -> Result<()> {
     if eps >= 0.0 && eps.is_finite() {
         return Ok(());
@@ -266,7 +266,7 @@ pub(super) fn check_eps(op: &'static str, eps: f64) -> Result<()> {
     Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail))
 }
 
-/// Weight and bias of a shape, each or neither.
+/// Weight and bias of the given shape, each of them optional.
 pub(super) fn parameters(g: &mut crate::gradcheck::Gen, shape: &[usize]) -> (Vec<Tensor<f64>>, bool, bool) {
     let (weighted, biased) = (!g.once_in(4), !g.once_in(4));
     let n = usize::from(weighted) + usize::from(biased);
@@ -304,7 +304,7 @@ pub(super) fn spec() -> Vec<Spec> {
 pub(super) fn group_spec() -> Vec<Spec> {
     Spec::family(&["group_norm", "instance_norm"], Order::Second, |g, which| {
         let (groups, each) = (g.dim(1..=2), g.dim(1..=2));
-        // Samples are shared out by eights.
+        // A task takes at least eight samples.
         let mut shape = vec![g.dim(0..=2), groups * each];
         let rest = shape[0] * shape[1];
         for _ in 0..if which == 1 { 1 } else { g.within(0..=2) } {

@@ -1,4 +1,5 @@
-//! Leaky ReLU: x above 0, α x below. Often written max(αx, x), which is the same for α ≤ 1 only; this is by cases.
+//! Leaky ReLU: x above 0, α x below. It is often written max(αx, x), which is the same only for α ≤ 1; here it is defined
+//! by cases.
 
 use super::prelude::*;
 

@@ -3,7 +3,7 @@
 use super::prelude::*;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// This value moved towards another: x + w (y - x).
+    /// This value moved towards another by the fraction w: x + w (y - x).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,4 +1,4 @@
-//! x wᵀ + b, the affine map of a layer, in one op: the product starts from the bias.
+//! x wᵀ + b, the affine map of a layer, in one op: the product is accumulated onto the bias.
 //! Cotangents: gx = g w, gw = gᵀ x, gb = Σ g.
 
 use super::prelude::*;

@@ -1,5 +1,5 @@
-//! Local response norm (Krizhevsky, Sutskever and Hinton 2012): x/(k + α mean x²)^β, the mean over neighbouring channels;
-//! a composite of other ops.
+//! Local response norm (Krizhevsky, Sutskever and Hinton 2012): x/(k + α mean x²)^β, where the mean is over neighbouring
+//! channels; a composite of other ops.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -7,8 +7,8 @@ use wengert_ops::ErrorKind as OpErrorKind;
 
 impl<T: Float> Var<'_, T> {
     /// Each element of `[samples, channels, ..]` divided by (k + α s)^β, where s is Σx²/`size` over the `size` channels
-    /// around its own, those beyond the ends counting as zeros: `size/2` before it, `(size - 1)/2` after it, as in
-    /// PyTorch.
+    /// around its own: `size/2` before it and `(size - 1)/2` after it, as in PyTorch. Channels beyond the ends count as
+    /// zeros.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -41,7 +41,7 @@ impl<T: Float> Var<'_, T> {
         }
         let channels = shape[1];
         let square = self.square();
-        // Beyond the last channel there is nothing to add, however large the neighbourhood.
+        // Beyond the last channel there are only zeros, however large the neighbourhood.
         let (before, after) = ((size / 2).min(channels), ((size - 1) / 2).min(channels));
         let mut total = square;
         for d in 1..=before {

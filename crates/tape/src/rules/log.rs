@@ -38,7 +38,7 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-/// Where logarithms of any base reduce their argument, and where they are 0.
+/// Where logarithms of all bases switch in argument reduction, and where they are 0.
 pub(super) const POINTS: &[f64] = &[1e-3, FRAC_1_SQRT_2, 0.99999, 1.0, 1.00001, SQRT_2, 1e3];
 
 pub(super) fn spec() -> Spec {

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Log(1 + x), accurate near zero.
+/// log(1 + x), accurate near zero.
 #[derive(Debug, Clone, Copy)]
 pub struct Log1p;
 
@@ -22,7 +22,7 @@ impl Pointwise for Log1p {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Log(1 + x), accurate near zero. Its derivative is 1/(1 + x).
+    /// log(1 + x), accurate near zero. Its derivative is 1/(1 + x).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

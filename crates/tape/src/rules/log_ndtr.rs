@@ -1,6 +1,6 @@
-//! log_ndtr: log Φ(x), Φ being the standard normal distribution function, accurate in both tails. Derivative: the inverse
-//! Mills ratio λ(x) = φ(x)/Φ(x); of that, -λ (x + λ), where x + λ is a function of its own since far out it is a small
-//! difference.
+//! log_ndtr: log Φ(x), where Φ is the standard normal distribution function, accurate in both tails. Derivative: the
+//! inverse Mills ratio λ(x) = φ(x)/Φ(x). The derivative of λ is -λ (x + λ), where x + λ has a function of its own, because
+//! in the tail it is a small difference.
 
 use super::prelude::*;
 use wengert_ops::math::special;
@@ -38,8 +38,8 @@ impl Pointwise for InverseMills {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, y: R) -> R {
-        // Infinitely far out on either side the product would be 0 · ∞: -1 on the left, where y is infinite, and 0
-        // on the right, where y is 0.
+        // At ±∞ the product would be 0 · ∞: the slope is -1 on the left, where y is infinite, and 0 on the right, where y
+        // is 0.
         let (left, right) = (y.equals(y.like(f64::INFINITY)), y.equals(y.like(0.0)));
         let tail = R::select(right, x.like(0.0), x).apply(MillsTail(1));
         let y = R::select(left.clone(), y.like(0.0), y);
@@ -66,8 +66,9 @@ impl Pointwise for MillsTail {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// log Φ(x), the logarithm of the standard normal distribution function [`normal_cdf`](Var::normal_cdf), which far out is
-    /// finite where that is 0. Its derivative is the inverse Mills ratio φ(x)/Φ(x), about -x there.
+    /// log Φ(x), the logarithm of the standard normal distribution function [`normal_cdf`](Var::normal_cdf). It is finite
+    /// far into the lower tail, where Φ itself rounds to 0. Its derivative is the inverse Mills ratio φ(x)/Φ(x), which is
+    /// about -x there.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -154,7 +155,7 @@ mod tests {
                     assert!((f / w - 1.0).abs() <= bound, "order {i} at {x}: {f:e}, expected {w:e}");
                 }
             };
-            // The third order is a difference of what the second is made of.
+            // The third derivative is a difference of the terms of the second.
             near(orders::<f64>(x), [3e-15, 3e-15, 3e-14, 1e-9]);
             if x < 10.0 {
                 let third = if x < -10.0 { INF } else { 1e-4 };

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Log σ(x), stable for large x of either sign.
+/// log σ(x), stable for large x of either sign.
 #[derive(Debug, Clone, Copy)]
 pub struct LogSigmoid;
 
@@ -22,7 +22,7 @@ impl Pointwise for LogSigmoid {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Log σ(x), stable for large x of either sign. Its derivative is σ(-x).
+    /// log σ(x), stable for large x of either sign. Its derivative is σ(-x).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Log(eᵃ + eᵇ), which never overflows.
+/// log(eᵃ + eᵇ), which never overflows.
 #[derive(Debug, Clone, Copy)]
 pub struct LogAddExp;
 
@@ -34,7 +34,8 @@ impl Pointwise2 for LogAddExp {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Log(eᵃ + eᵇ), which never overflows, with this value as a; operands broadcast. Its derivatives are σ(a - b) and σ(b - a).
+    /// log(eᵃ + eᵇ), which never overflows, with this value as a; operands broadcast. Its derivatives are σ(a - b) and σ(b
+    /// - a).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

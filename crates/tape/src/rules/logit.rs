@@ -15,7 +15,7 @@ impl Pointwise for Logit {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        // From a quarter on 2x - 1 is exact, so that nothing is lost around the zero at ½.
+        // From ¼ on, 2x - 1 is exact, so the zero at ½ costs no accuracy.
         let odds = x / (F::ONE - x);
         let above = ((x + x - F::ONE) / (F::ONE - x)).log1p();
         if x < F::from_f64(0.25) { odds.log() } else { above }
@@ -26,7 +26,7 @@ impl Pointwise for Logit {
     }
 }
 
-/// x kept between two bounds, with slope 1 at the bounds too: PyTorch's `logit` with `eps`, unlike its `clamp`.
+/// x clamped between two bounds, with slope 1 at the bounds too: PyTorch's `logit` with `eps`, unlike its `clamp`.
 #[derive(Debug, Clone, Copy)]
 struct Within(Clamp);
 
@@ -61,8 +61,8 @@ impl<T: Float> Var<'_, T> {
         self.pointwise(Logit)
     }
 
-    /// [`logit`](Var::logit) of this value kept between `eps` and 1 - `eps`, hence finite for `eps` > 0; no
-    /// gradient outside these bounds, as with PyTorch's `eps`.
+    /// [`logit`](Var::logit) of this value clamped between `eps` and 1 - `eps`, so finite for `eps` > 0; no gradient
+    /// outside these bounds, as with PyTorch's `eps`.
     ///
     /// # Errors
     /// If `eps` is not between 0 and ½.
@@ -83,14 +83,14 @@ pub(super) fn spec() -> Vec<Spec> {
         let domain = if which == 0 { Domain::Between(1e-4, 0.9999) } else { Domain::Between(0.11, 0.89) };
         case!(vec![g.tensor(&shape, domain)], [], |x| match which {
             0 => x[0].logit(),
-            // Half of the values outside the bounds, none near them.
+            // Half of the values are outside the bounds, and none near them.
             _ => (x[0] * 2.0 - 0.5).where_cond(x[0].gt(0.5), x[0] * 0.1).logit_within(0.1),
         })
     })
     .into_iter()
     .map(|spec| match spec.name {
         "logit" => spec.at(&[1e-4, 0.2499, 0.25, 0.4999, 0.5, 0.75, 0.9999]),
-        // At a half its case jumps.
+        // At ½ its case jumps.
         _ => spec.at(&[0.2499, 0.25, 0.75]),
     })
     .collect()

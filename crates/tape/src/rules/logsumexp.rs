@@ -1,4 +1,4 @@
-//! log Σ exp(x) over axes. Cotangent: g times the softmax; 0 where a whole group is -∞.
+//! log Σ exp(x) over axes. Cotangent: g times the softmax; 0 where all elements of a group are -∞.
 
 use super::prelude::*;
 use smallvec::SmallVec;
@@ -20,7 +20,7 @@ impl<T: Float> Op<T> for LogSumExp {
         let x = r.x(0);
         let shape = x.raw_shape();
         let axes = self.axes[..].resolve("logsumexp", shape.len()).unwrap_or_default();
-        // Shifted by the largest element, a constant here, the shares keep their accuracy however large x is.
+        // The largest element, taken as a constant, is subtracted, so the shares are accurate however large x is.
         let shift = || -> Result<Tensor<T>> {
             let top = x.value()?.max_keepdim(&axes)?;
             let absent = top.eq(Tensor::scalar(T::NEG_INFINITY))?;
@@ -43,7 +43,7 @@ impl<T: Float> Op<T> for LogSumExp {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// log Σ exp(x) over some axes, which go; never overflows. Of nothing it is -∞.
+    /// log Σ exp(x) over some axes, which are removed; never overflows. Over no elements it is -∞.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -57,7 +57,7 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(LogSumExp { axes: axes.list(), keepdim: false }, &[self])
     }
 
-    /// As [`logsumexp`](Var::logsumexp), the axes staying with size 1.
+    /// As [`logsumexp`](Var::logsumexp), but the axes are kept with size 1.
     #[track_caller]
     pub fn logsumexp_keepdim(self, axes: impl Axes) -> Self {
         self.tape().apply(LogSumExp { axes: axes.list(), keepdim: true }, &[self])

@@ -1,5 +1,5 @@
-//! A user's formula, elementwise: y = f(x), and y = f(a, b) with broadcasting. Cotangents: g f'(x), and g times the
-//! partial derivatives, which are formulas again (see [`crate::formula`]).
+//! A user-defined formula, elementwise: y = f(x), and y = f(a, b) with broadcasting. Cotangents: g f'(x), and g times the
+//! partial derivatives, which are formulas too (see [`crate::formula`]).
 
 use super::prelude::*;
 use crate::formula::{Elementary, Expr, Formula};
@@ -57,12 +57,12 @@ impl<T: Float> Op<T> for Traced<T> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// A formula of your own, elementwise, differentiable to any order, without writing a derivative.
+    /// Your own formula, elementwise, differentiable to any order, without writing a derivative.
     ///
-    /// The closure runs once, with an [`Expr`] in place of a number, whatever the size of this value. What it computes
-    /// runs over blocks of elements in cache, vectorised and on all threads, with nothing in between in memory; the
-    /// derivative is worked out from it. The functions come from [`Elementary`](crate::Elementary), branches are
-    /// [`Expr::select`], and captured numbers are constants. For several values see [`zip_map`](Var::zip_map).
+    /// The closure runs once, with an [`Expr`] in place of a number, whatever the size of this value. The formula runs over
+    /// blocks of elements in cache, vectorised and on all threads, without intermediate results in memory; its derivative
+    /// is derived from it. Functions come from [`Elementary`](crate::Elementary), branches are [`Expr::select`], and
+    /// captured numbers are constants. For several values see [`zip_map`](Var::zip_map).
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -81,7 +81,7 @@ impl<'t, T: Float> Var<'t, T> {
         Traced::record(&Arc::new(Formula::trace(|[x]| f(x))), &[self])
     }
 
-    /// A formula of two numbers, elementwise over this value and another, which broadcast; otherwise as
+    /// Your own formula of two numbers, elementwise over this value and another, which broadcast; otherwise as
     /// [`map`](Var::map).
     ///
     /// ```
@@ -105,7 +105,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-/// Formulas with every kind of step; branches meet smoothly, as far as the second order.
+/// Formulas with every kind of step; their branches are smooth to the second order where they meet.
 fn formula<R: Real>(x: R, which: usize) -> R {
     let cube = |s: R| s * s * s;
     match which {

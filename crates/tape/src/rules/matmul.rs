@@ -14,7 +14,7 @@ impl<T: Float> Op<T> for MatMul {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (a, b, g) = (r.x(0), r.x(1), r.gy());
         let (sa, sb) = (a.raw_shape(), b.raw_shape());
-        // Vectors are a row and a column; the product lost their axis, and its cotangent gets it back.
+        // Vectors are a row and a column; the product removed their axis, so its cotangent gets it back.
         let g = if sa.len() == 1 { g.unsqueeze(if sb.len() == 1 { -1 } else { -2 }) } else { g };
         let g = if sb.len() == 1 { g.unsqueeze(-1) } else { g };
         let a = if sa.len() == 1 { a.unsqueeze(0) } else { a };
@@ -48,8 +48,8 @@ impl<T: Float> Op<T> for MatMul {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The matrix product `[.., m, k] · [.., k, n]` → `[.., m, n]`; leading axes broadcast, a vector is a row on the
-    /// left and a column on the right, and an empty inner axis gives zeros.
+    /// The matrix product `[.., m, k] · [.., k, n]` → `[.., m, n]`; leading axes broadcast, a vector is a row on the left
+    /// and a column on the right, and the product over an empty inner axis is zero.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -73,7 +73,7 @@ pub(super) fn spec() -> Spec {
         let (mut m, mut k, mut n) = (g.dim(1..=3), g.dim(0..=3), g.dim(1..=3));
         let mut batch = [1, 2, 2][..g.within(0..=2)].to_vec();
         if g.is_large() && g.once_in(4) {
-            // Two pieces of three million multiply-adds.
+            // Two tasks of three million multiply-adds.
             [m, k, n] = g.pick(&[[65, 65, 1537], [1537, 65, 65], [65, 1537, 65]]);
             batch.clear();
         } else if g.is_large() {

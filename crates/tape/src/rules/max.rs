@@ -1,4 +1,4 @@
-//! max and min over axes. The gradient is shared evenly by equals, as in PyTorch's `amax`; NaN takes it all.
+//! max and min over axes. Equal elements share the gradient evenly, as in PyTorch's `amax`; NaN elements get all of it.
 
 use super::prelude::*;
 use smallvec::SmallVec;
@@ -38,7 +38,7 @@ impl<T: Float> Op<T> for Extremum {
         let (x, y, shape) = (r.x(0), r.y(), r.x(0).raw_shape());
         let axes = self.axes(shape.len()).unwrap_or_default();
         let kept = shape.reduced(&axes, true);
-        // Which elements share is constant around almost every point, so the shares are constants.
+        // The elements that share are constant around almost every point, so the shares are constants.
         let shares = || -> Result<Tensor<T>> {
             let (x, y) = (x.value()?, y.value()?.reshape(&kept)?);
             let taken = x.eq(&y)?.logical_or(&x.ne(&x)?)?.to_float::<T>();
@@ -55,13 +55,13 @@ impl<T: Float> Op<T> for Extremum {
 macro_rules! methods {
     ($(($all:ident $axes:ident $keepdim:ident $max:literal $word:literal $example:literal))*) => {
         impl<T: Float> Var<'_, T> {$(
-            #[doc = concat!("The ", $word, " of all elements, of rank 0; NaN if there is one. Nothing has none: an error.")]
+            #[doc = concat!("The ", $word, " of all elements, of rank 0; NaN if there is one. It is an error if there are no elements.")]
             #[track_caller]
             pub fn $all(self) -> Self {
                 self.tape().apply(Extremum { axes: None, keepdim: false, max: $max }, &[self])
             }
 
-            #[doc = concat!("The ", $word, " over some axes, which go; equals share the gradient.")]
+            #[doc = concat!("The ", $word, " over some axes, which are removed; equal elements share the gradient.")]
             ///
             /// ```
             /// # use wengert_ops::Tensor;
@@ -76,7 +76,7 @@ macro_rules! methods {
                 self.tape().apply(Extremum { axes: Some(axes.list()), keepdim: false, max: $max }, &[self])
             }
 
-            #[doc = concat!("The ", $word, " over some axes, which stay with size 1.")]
+            #[doc = concat!("The ", $word, " over some axes, which are kept with size 1.")]
             #[track_caller]
             pub fn $keepdim(self, axes: impl Axes) -> Self {
                 self.tape().apply(Extremum { axes: Some(axes.list()), keepdim: true, max: $max }, &[self])

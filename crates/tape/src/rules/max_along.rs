@@ -1,14 +1,14 @@
-//! Elements of an axis chosen by their order, with their positions: max_along, min_along, median, quantile,
-//! argmax, argmin, and their forms that keep the axis. The choice is constant around almost every point, so the cotangent goes to the elements
-//! chosen.
+//! Elements of an axis selected by their order, with their positions: max_along, min_along, median, quantile, argmax,
+//! argmin, and their forms that keep the axis. The selection is constant around almost every point, so the cotangent goes
+//! to the selected elements.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::normalize_axis;
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The position of the largest element along an axis, which goes: the first of equals, the first NaN if
-    /// there is one. It has no gradient, and none is pretended: the result is a plain tensor.
+    /// The position of the largest element along an axis, which is removed: the first of equal elements, or the first NaN
+    /// if there is one. The result is a plain tensor, because it has no gradient.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -25,8 +25,8 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.argmax(axis)?)
     }
 
-    /// The position of the smallest element along an axis, which goes: the first of equals, the first NaN if
-    /// there is one.
+    /// The position of the smallest element along an axis, which is removed: the first of equal elements, or the first NaN
+    /// if there is one.
     ///
     /// # Errors
     /// As [`argmax`](Var::argmax).
@@ -35,7 +35,7 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.argmin(axis)?)
     }
 
-    /// As [`argmax`](Var::argmax); the axis stays, with size 1.
+    /// As [`argmax`](Var::argmax), but the axis is kept with size 1.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -53,7 +53,7 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.argmax_keepdim(axis)?)
     }
 
-    /// As [`argmin`](Var::argmin); the axis stays, with size 1.
+    /// As [`argmin`](Var::argmin), but the axis is kept with size 1.
     ///
     /// # Errors
     /// As [`argmax`](Var::argmax).
@@ -63,7 +63,8 @@ impl<'t, T: Float> Var<'t, T> {
         Ok(self.value()?.argmin_keepdim(axis)?)
     }
 
-    /// The elements at one position of an axis for each of the others, and the positions; the axis goes, or stays with size 1.
+    /// The elements at one position of an axis for each position of the others, and the positions; the axis is removed, or
+    /// kept with size 1.
     #[track_caller]
     fn ranked(
         self,
@@ -95,9 +96,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The largest element along an axis, which goes, and its position: the first of equals, which alone gets
-    /// the gradient ([`max_axes`](Var::max_axes) shares it); NaN if there is one. This is `torch.max(x,
-    /// dim)`. Positions of a failed value are empty.
+    /// The largest element along an axis, which is removed, and its position: the first of equal elements, which alone gets
+    /// the gradient ([`max_axes`](Var::max_axes) shares it); NaN if there is one. This is `torch.max(x, dim)`. Positions of
+    /// a failed value are empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -114,31 +115,30 @@ impl<'t, T: Float> Var<'t, T> {
         self.largest("max_along", axis, false)
     }
 
-    /// As [`max_along`](Var::max_along); the axis stays, with size 1.
+    /// As [`max_along`](Var::max_along), but the axis is kept with size 1.
     #[doc(alias = "max")]
     #[track_caller]
     pub fn max_along_keepdim(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         self.largest("max_along_keepdim", axis, true)
     }
 
-    /// The smallest element along an axis, which goes, and its position, as [`max_along`](Var::max_along)
-    /// gives the largest.
+    /// The smallest element along an axis, which is removed, and its position; otherwise as [`max_along`](Var::max_along).
     #[doc(alias = "min")]
     #[track_caller]
     pub fn min_along(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         self.smallest("min_along", axis, false)
     }
 
-    /// As [`min_along`](Var::min_along); the axis stays, with size 1.
+    /// As [`min_along`](Var::min_along), but the axis is kept with size 1.
     #[doc(alias = "min")]
     #[track_caller]
     pub fn min_along_keepdim(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         self.smallest("min_along_keepdim", axis, true)
     }
 
-    /// The median along an axis, which goes, and its position: of an even number of elements the lower of the
-    /// middle two, of equals the one that a stable sort puts there. It alone gets the gradient. NaN if there
-    /// is one.
+    /// The median along an axis, which is removed, and its position: for an even number of elements, the lower of the
+    /// middle two; of equal elements, the one that a stable sort puts there. It alone gets the gradient. NaN if there is
+    /// one.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -155,7 +155,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.middle("median_along", axis, false)
     }
 
-    /// As [`median_along`](Var::median_along); the axis stays, with size 1.
+    /// As [`median_along`](Var::median_along), but the axis is kept with size 1.
     #[doc(alias = "median")]
     #[track_caller]
     pub fn median_along_keepdim(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
@@ -191,9 +191,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.reshape([-1]).middle("median", 0, false).0
     }
 
-    /// The quantile `q` (from 0 to 1) along an axis, which goes: at rank q (n - 1), between two ranks by
-    /// linear interpolation, as PyTorch's and NumPy's default. The elements on either side share the gradient
-    /// in that proportion. NaN if there is one.
+    /// The quantile `q` (from 0 to 1) along an axis, which is removed: at rank q (n - 1), between two ranks by linear
+    /// interpolation, as by default in PyTorch and NumPy. The elements on either side share the gradient in the same
+    /// proportion. NaN if there is one.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -209,7 +209,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.between("quantile", q, axis, false)
     }
 
-    /// As [`quantile`](Var::quantile); the axis stays, with size 1.
+    /// As [`quantile`](Var::quantile), but the axis is kept with size 1.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -245,7 +245,7 @@ impl<'t, T: Float> Var<'t, T> {
                 let (low, share) = (at.floor() as usize, at - at.floor());
                 let low_value = self.ranked(axis, x.argrank(axis, low), keepdim).0;
                 if share == 0.0 {
-                    return low_value; // an infinite neighbour counts for nothing
+                    return low_value; // an infinite neighbour has no influence
                 }
                 let high_value = self.ranked(axis, x.argrank(axis, low + 1), keepdim).0;
                 return low_value * (1.0 - share) + high_value * share;
@@ -271,8 +271,8 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&names, Order::First, |g, which| {
         let shape = g.full_shape(if which == 3 { 0..=3 } else { 1..=3 });
         let (axis, q) = (g.axis(shape.len()), g.pick(&[0.0, 0.25, 0.4, 0.5, 1.0]));
-        // Of two equals on either side of a rank each may get the gradient; of three, moving the one in the
-        // middle either way changes nothing, and no choice would pass.
+        // Of two equal elements on either side of a rank, either may get the gradient. With three, moving the middle one
+        // changes nothing, and no choice would pass the check.
         let extreme = matches!(which, 0 | 1 | 5 | 6);
         let domain = if extreme || g.is_large() { Domain::Grid } else { Domain::Between(-3.0, 3.0) };
         let step = if !extreme && g.kind == crate::gradcheck::Kind::Extreme { 0.01 } else { 0.0 };

@@ -1,5 +1,5 @@
-//! maximum and minimum: the larger or smaller of two, NaN if either is, broadcasting. The gradient goes to the one that
-//! is taken, half to each of equals.
+//! maximum and minimum: the larger or smaller of two, NaN if either is, broadcasting. The gradient goes to the element that
+//! is taken, half to each of two equal ones.
 
 use super::prelude::*;
 
@@ -7,11 +7,11 @@ use super::prelude::*;
 #[derive(Debug, Clone, Copy)]
 pub struct Pick<const LARGER: bool>;
 
-/// 1 where `a` is taken, ½ where both are, else 0; NaN takes its own side.
+/// 1 where `a` is taken, ½ where both are, else 0; a NaN operand is taken.
 #[inline(always)]
 fn share<R: Real, const LARGER: bool>(a: R, b: R) -> R {
     let tie = R::select(a.equals(b), a.like(0.5), a.like(0.0));
-    // With b NaN, a is not taken; with a NaN, it is.
+    // If b is NaN, a is not taken; if a is NaN, it is.
     let wins = if LARGER { b.lt(a) } else { a.lt(b) };
     R::select(a.equals(a), R::select(wins, a.like(1.0), tie), a.like(1.0))
 }
@@ -36,7 +36,7 @@ impl<const LARGER: bool> Pointwise2 for Pick<LARGER> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The elementwise larger of two, NaN if either is; operands broadcast.
+    /// The larger of two values, elementwise, NaN if either is; operands broadcast.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -50,7 +50,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.pointwise2(o, Pick::<true>)
     }
 
-    /// The elementwise smaller of two, NaN if either is; operands broadcast.
+    /// The smaller of two values, elementwise, NaN if either is; operands broadcast.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

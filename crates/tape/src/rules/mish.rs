@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// X tanh(log(1 + eˣ)) (Misra 2019).
+/// x tanh(log(1 + eˣ)) (Misra 2019).
 #[derive(Debug, Clone, Copy)]
 pub struct Mish;
 
@@ -23,7 +23,7 @@ impl Pointwise for Mish {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X tanh(log(1 + eˣ)) (Misra 2019). Its derivative is t + x (1 - t²) σ(x) with t = tanh(log(1 + eˣ)).
+    /// x tanh(log(1 + eˣ)) (Misra 2019). Its derivative is t + x (1 - t²) σ(x) with t = tanh(log(1 + eˣ)).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

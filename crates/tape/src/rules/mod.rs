@@ -1,9 +1,9 @@
-//! Every operation of the tape: one file an operation, holding formula, gradient, docs and tests.
+//! Every operation of the tape: one file per operation, with formula, gradient, documentation and tests.
 //!
-//! To add one, write its file, declare it below, and enrol it in [`table`]: the property tests then prove it. A test
-//! reads the sources and fails for a public operation that no entry exercises.
+//! To add an operation, write its file, declare it below, and list it in [`table`]: the property tests then check it. A
+//! test reads the sources and fails for a public operation that no entry exercises.
 
-// Without the table, nobody calls the entries.
+// Without the table, nothing calls the entries.
 #![cfg_attr(not(feature = "table"), allow(dead_code, unused_imports, unused_macros))]
 
 pub mod abs;
@@ -129,7 +129,7 @@ pub use recurrent::RecurrenceOptions;
 
 use crate::gradcheck::Spec;
 
-/// The entries that each of the given files enrols: one, or several.
+/// The entries of the given files: each file has one or several.
 macro_rules! enrolled {
     ($($entries:expr),* $(,)?) => {{
         let mut table: Vec<Spec> = Vec::new();
@@ -138,8 +138,8 @@ macro_rules! enrolled {
     }};
 }
 
-/// All enrolled operations, in the order of their files. Needs the feature `table`: each entry compiles its operation for both
-/// element types.
+/// All listed operations, in the order of their files. Needs the feature `table`: each entry compiles its operation for
+/// both element types.
 ///
 /// ```
 /// let table = wengert_tape::rules::table();

@@ -6,11 +6,11 @@ use super::prelude::*;
 /// x where it is finite, else a number.
 #[derive(Debug, Clone, Copy)]
 pub struct NanToNum {
-    /// In the place of NaN.
+    /// The replacement of NaN.
     pub nan: f64,
-    /// In the place of +∞; `None` for the largest number of the element type.
+    /// The replacement of +∞; `None` for the largest number of the element type.
     pub above: Option<f64>,
-    /// In the place of -∞; `None` for the least number of the element type.
+    /// The replacement of -∞; `None` for the least number of the element type.
     pub below: Option<f64>,
 }
 
@@ -29,17 +29,17 @@ impl Pointwise for NanToNum {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        // 0 x is 0 for finite x, NaN for the others.
+        // 0 x is 0 for finite x, NaN otherwise.
         R::select(x.scale(0.0).equals(x.like(0.0)), x.like(1.0), x.like(0.0))
     }
 }
 
 impl<T: Float> Var<'_, T> {
-    /// This value with `nan` in the place of NaN, and `above` and `below` in those of +∞ and -∞ (`None`: the
-    /// largest and the least finite number), which get no gradient.
+    /// This value with NaN replaced by `nan`, +∞ by `above` and -∞ by `below` (`None`: the largest and the least finite
+    /// number). Replaced elements get no gradient.
     ///
-    /// It cleans values, not what led to them: where x was computed by an operation that is not finite there,
-    /// the gradient further back may be 0 · ∞. [`select`](Var::select) a harmless argument before such an
+    /// It cleans values, not the operations that computed them: if x comes from an operation that is not finite there, the
+    /// gradient before that operation may be 0 · ∞. Instead, [`select`](Var::select) a harmless argument before such an
     /// operation.
     ///
     /// ```

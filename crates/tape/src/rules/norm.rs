@@ -1,5 +1,5 @@
-//! Norms of any order over axes: (Σ |x|ᵖ)^(1/p), the number of elements other than 0 for p = 0, the largest
-//! and the smallest |x| for p = ±∞; and values divided by their norm.
+//! Norms of any order over axes: (Σ |x|ᵖ)^(1/p), the number of elements other than 0 for p = 0, the largest and the
+//! smallest |x| for p = ±∞; and values divided by their norm.
 //!
 //! Composites. Convention, as in PyTorch: where the norm is 0, and at elements that are 0, the gradient is 0.
 
@@ -7,7 +7,7 @@ use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use smallvec::SmallVec;
 
-/// Arguments that are checked once, for whichever function was called.
+/// Arguments, checked once for all functions.
 struct Norm {
     p: f64,
     axes: SmallVec<[usize; 4]>,
@@ -35,7 +35,7 @@ impl Norm {
         Ok(Norm { p, axes })
     }
 
-    /// The norm, its axes staying with size 1.
+    /// The norm, with its axes kept with size 1.
     #[track_caller]
     fn of<'t, T: Float>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let (p, axes) = (self.p, &self.axes);
@@ -59,10 +59,10 @@ impl Norm {
             return size.min_keepdim(axes);
         }
         if x.numel() == 0 {
-            return size.sum_keepdim(axes); // nothing, or zeros
+            return size.sum_keepdim(axes); // no elements, or zeros
         }
-        // Powers of elements relative to the largest neither overflow nor vanish all. The norm does not
-        // depend on the scale, so the scale is a constant.
+        // Relative to the largest element, powers do not overflow and do not all vanish. The norm does not depend on the
+        // scale, so the scale is a constant.
         let (zero, scale) = match self.zeros_and_scale(size) {
             Ok(found) => found,
             Err(e) => return x.tape().failed(e),
@@ -77,7 +77,7 @@ impl Norm {
         sum.masked_fill(&vanishes, 1.0).pow(1.0 / p).masked_fill(&vanishes, empty) * scale
     }
 
-    /// Where |x| is 0, and what powers are taken relative to: the largest, or 1 where that is no scale.
+    /// Where |x| is 0, and the scale of the powers: the largest |x|, or 1 if that is not positive and finite.
     fn zeros_and_scale<T: Float>(&self, size: Var<'_, T>) -> Result<(Tensor<bool>, Tensor<T>)> {
         let size = size.value()?;
         let zero = size.eq(Tensor::scalar(T::ZERO))?;
@@ -108,9 +108,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The norm of order `p` over some axes, which go: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is the
-    /// number of elements other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest, whose equals
-    /// share the gradient. Elements that are 0 have gradient 0, as has a norm that is 0.
+    /// The norm of order `p` over some axes, which are removed: (Σ |x|ᵖ)^(1/p), without overflow. For p = 0 it is the
+    /// number of elements other than 0, for p = ∞ the largest |x| and for p = -∞ the smallest; equal elements share the
+    /// gradient. The gradient is 0 at elements that are 0, and where the norm is 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -122,7 +122,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     ///
-    /// Refused are an order that is not a number, and a negative or infinite one of no elements.
+    /// It is an error if the order is NaN, or if there are no elements and the order is negative or infinite.
     #[doc(alias = "norm")]
     #[doc(alias = "vector_norm")]
     #[track_caller]
@@ -131,7 +131,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.norm_of("norm_p", p, axes.resolve("norm_p", self.rank()), false)
     }
 
-    /// The norm of order `p` over some axes, which stay with size 1.
+    /// The norm of order `p` over some axes, which are kept with size 1.
     #[doc(alias = "vector_norm")]
     #[track_caller]
     pub fn norm_p_keepdim(self, p: f64, axes: impl Axes) -> Self {
@@ -139,8 +139,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.norm_of("norm_p_keepdim", p, axes.resolve("norm_p_keepdim", self.rank()), true)
     }
 
-    /// This value divided by its norm of order `p` along an axis, or by `eps` where the norm is smaller
-    /// (1e-12 in PyTorch).
+    /// This value divided by its norm of order `p` along an axis, or by `eps` if the norm is smaller (1e-12 in PyTorch).
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -159,8 +158,8 @@ impl<'t, T: Float> Var<'t, T> {
         self / norm.clamp(eps, f64::INFINITY)
     }
 
-    /// The cosine of the angle between two values along an axis, which goes; operands broadcast. Each norm
-    /// counts as at least `eps` (1e-8 in PyTorch), so that a zero vector has similarity 0.
+    /// The cosine of the angle between two values along an axis, which is removed; operands broadcast. Each norm counts as
+    /// at least `eps` (1e-8 in PyTorch), so that a zero vector has similarity 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -197,7 +196,7 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["norm_p", "norm_p_keepdim"], Order::Second, |g, which| {
         let shape = g.full_shape(0..=3);
         let axes = g.axes(shape.len());
-        // At ties the gradient of the infinite orders jumps: they are tested apart.
+        // At ties the gradient of the infinite orders jumps: they are tested elsewhere.
         let p = g.pick(&[0.0, 1.0, 2.0, 3.0, 1.5, 0.5, -1.0]);
         case!(vec![g.tensor(&shape, Domain::NON_ZERO)], [axes], |x| match which {
             0 => x[0].norm_p(p, &axes),

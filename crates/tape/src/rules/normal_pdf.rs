@@ -19,7 +19,7 @@ impl Pointwise for NormalPdf {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, y: R) -> R {
-        // Far out the density is an exact zero, also where x is infinite.
+        // In the tails the density is exactly zero, also where x is infinite.
         R::select(y.equals(y.like(0.0)), y, -(x * y))
     }
 }

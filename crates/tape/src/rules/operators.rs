@@ -1,4 +1,4 @@
-//! The operators `+ - * /`, with what can stand on either side of them, and [`Real`] for [`Var`].
+//! The operators `+ - * /` with their operand types, and [`Real`] for [`Var`].
 
 use super::scalar::{AddScalar, MulScalar, RDivScalar, RSubScalar};
 use crate::error::{Error, ErrorKind};
@@ -9,8 +9,9 @@ use crate::tape::var::Var;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 use wengert_ops::Tensor;
 
-/// What can be an operand of an operation on a tape: a [`Var`], a tensor or a reference to one, a number (`f64`, `f32` or `i32`; on
-/// the left of an operator `f64` or `i32`), or a result that holds a tensor, whose error is then the value's. Everything but a `Var` is a constant.
+/// An operand of an operation on a tape: a [`Var`], a tensor or a reference to one, a number (`f64`, `f32` or `i32`; on the
+/// left of an operator `f64` or `i32`), or a result that holds a tensor, whose error becomes the value's error. Everything
+/// except a `Var` is a constant.
 ///
 /// ```
 /// # use wengert_ops::Tensor;
@@ -113,7 +114,8 @@ macro_rules! operator {
             }
         }
     };
-    // Not for f32: with two types of floating-point numbers to choose from, the compiler could not tell what `1.0 - x` is.
+    // Not for f32: with two floating-point types to choose from, the compiler could not infer the type of `1.0` in
+    // `1.0 - x`.
     (@number $trait:ident, $method:ident, $left:expr, $($t:ty)*) => {$(
         impl<'t, T: Float> $trait<Var<'t, T>> for $t {
             type Output = Var<'t, T>;
@@ -145,7 +147,7 @@ impl<'t, T: Float> Neg for Var<'t, T> {
     }
 }
 
-/// Rules write formulas on `Var` too: the recorded form of a derivative.
+/// Rules can write formulas on `Var` too: these are the recorded form of a derivative.
 impl<T: Float> Real for Var<'_, T> {
     type Mask = Tensor<bool>;
 
@@ -181,7 +183,7 @@ impl<T: Float> Real for Var<'_, T> {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// A comparison inside a formula. Operands that failed compare as false: the formula's result has failed anyway.
+    /// A comparison inside a formula. Failed operands compare as false: the formula's result has failed in any case.
     fn mask(
         self,
         o: Self,

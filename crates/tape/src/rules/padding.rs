@@ -1,5 +1,5 @@
-//! Padding with elements of the value itself, as composites of `index_select`: mirrored, repeated, and from
-//! the other end.
+//! Padding with elements of the value itself, as composites of `index_select`: mirrored, repeated, and from the opposite
+//! end.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -11,12 +11,12 @@ enum Mode {
     Circular,
 }
 
-/// For each place of the padded axis, the position that it shows.
+/// For each position of the padded axis, the position of the source element.
 fn positions(mode: Mode, n: usize, (before, after): (usize, usize)) -> std::result::Result<Vec<i64>, String> {
     let most = before.max(after);
     let (fits, least) = match mode {
-        Mode::Reflect => (most < n, "less than the axis has"),
-        Mode::Circular => (most <= n, "at most as many as the axis has"),
+        Mode::Reflect => (most < n, "widths below the size of the axis"),
+        Mode::Circular => (most <= n, "widths of at most the size of the axis"),
         Mode::Replicate => (n > 0, "an axis that is not empty"),
     };
     let len = n.checked_add(before).and_then(|m| m.checked_add(after));
@@ -70,8 +70,8 @@ fn padded<'t, T: Float>(
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The value continued by its mirror image at the ends, the end itself not repeated: for each axis the
-    /// number of places before and after, less than the axis has.
+    /// The value extended by its mirror image at the ends, without repeating the end element: for each axis, the number of
+    /// positions added before and after, each less than the size of the axis.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -89,7 +89,7 @@ impl<T: Float> Var<'_, T> {
         padded(self, "pad_reflect", Mode::Reflect, widths)
     }
 
-    /// The value with its ends repeated: for each axis the number of places before and after.
+    /// The value with its end elements repeated: for each axis, the number of positions added before and after.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -105,8 +105,8 @@ impl<T: Float> Var<'_, T> {
         padded(self, "pad_replicate", Mode::Replicate, widths)
     }
 
-    /// The value continued from its other end: for each axis the number of places before and after, at most
-    /// as many as the axis has.
+    /// The value extended periodically: for each axis, the number of positions added before and after, each at most the
+    /// size of the axis.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

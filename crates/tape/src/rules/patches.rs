@@ -1,15 +1,15 @@
-//! The patches of a window as columns (im2col) and columns added up to planes (col2im), each the other's
-//! adjoint; as composites of views and indexing.
+//! The patches under a window as columns (im2col), and columns added up to planes (col2im). Each is the adjoint of the
+//! other; both are composites of views and indexing.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use wengert_ops::{Slice, Window};
 
-/// For each axis, the positions in the padded input that elements of the window see, one place after the
+/// For each axis, the positions in the padded input that the window's elements read, for one window position after the
 /// other.
 type Positions = [Vec<i64>; 2];
 
-/// The positions `[element of the window, place]` and the number of places along either axis.
+/// The positions `[element of the window, position of the window]`, and the number of window positions along each axis.
 fn positions(
     op: &'static str,
     shape: &Shape,
@@ -48,9 +48,9 @@ fn positions(
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The patches that a window sees in `[batch, channels, height, width]`, as the columns of `[batch,
-    /// channels · elements of the window, places]`. Padding is zeros. A convolution is a product of its
-    /// weight, flattened, with these columns.
+    /// The patches under a window in `[batch, channels, height, width]`, as the columns of
+    /// `[batch, channels · elements of the window, positions]`. Padding is zeros. A convolution is the product of its
+    /// flattened weight with these columns.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -93,7 +93,7 @@ impl<T: Float> Var<'_, T> {
             .reshape([n, elements, rows * columns])
     }
 
-    /// Columns `[batch, channels · elements of the window, places]` added up where the window sees them, as
+    /// Columns `[batch, channels · elements of the window, positions]` added up at the elements that the window reads, as
     /// `[batch, channels, height, width]`: the adjoint of [`im2col`](Var::im2col).
     ///
     /// ```

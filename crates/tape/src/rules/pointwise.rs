@@ -1,4 +1,4 @@
-//! Pointwise functions: two formulas make the kernel, the rule, and every higher order.
+//! Pointwise functions: two formulas determine the kernel, the rule, and every higher order.
 
 use crate::error::Result;
 use crate::formula::Formula;
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_ops::kernel::pointwise::{Kernel, pointwise};
 
-/// What a function computes and its derivative, of an operand that is written like this.
+/// The formulas of a function and its derivative, for an operand written as `x`.
 pub(crate) fn equation<P: Pointwise>(p: &P, x: Term) -> Option<Equation> {
     let slope = Formula::<f64>::trace(|[x, y]| p.df(x, y)).term(&[x.clone(), Term::Output])?;
     Some(Equation { value: p.written(x), slopes: vec![slope] })
 }
 
-/// As [`equation`], of two operands.
+/// As [`equation`], for two operands.
 pub(crate) fn equation_of_two<P: Pointwise2>(p: &P, a: Term, b: Term) -> Option<Equation> {
     let names = [a.clone(), b.clone(), Term::Output];
     let da = Formula::<f64>::trace(|[a, b, y]| p.da(a, b, y)).term(&names)?;
@@ -34,7 +34,7 @@ impl<P: Pointwise> Map<P> {
     }
 }
 
-/// g · df(x, y) in one pass. What df does not read may be anything of the right shape.
+/// g · df(x, y) in one pass. An argument that df does not read may be any tensor of the right shape.
 struct Adjoint<'a, P>(&'a P);
 
 impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<'_, P> {
@@ -155,8 +155,8 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Records a pointwise function: the elementwise loop, its derivative, and the rule for higher orders all come
-    /// from the two formulas of `p`.
+    /// Records a pointwise function. The elementwise loop, its derivative, and the rule for higher orders all come from the
+    /// two formulas of `p`.
     #[track_caller]
     pub fn pointwise<P: Pointwise>(self, p: P) -> Self {
         Map::record(p, self)

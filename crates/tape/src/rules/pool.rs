@@ -1,6 +1,5 @@
-//! Pools. The largest element's cotangent goes to the place where it was found (the first of equals); an
-//! average's is spread over its window. Higher orders of the former go through these places as fixed
-//! indices.
+//! Pools. The largest element's cotangent goes to the position where it was found (the first of equal elements); an
+//! average's is spread over its window. Higher orders of the former use these positions as constant indices.
 
 use super::prelude::*;
 use wengert_ops::kernel::pool::Places;
@@ -11,7 +10,7 @@ struct Largest<const D: usize> {
     places: Places<D>,
 }
 
-/// The places as indices into flattened planes.
+/// The positions as indices into flattened planes.
 fn indices<T: Float>(at: &Tensor<T>) -> Tensor<i64> {
     at.map(|v| v.to_f64() as i64)
 }
@@ -22,7 +21,7 @@ fn planes(shape: &Shape, axes: usize) -> [usize; 2] {
     [shape[..split].iter().product(), shape[split..].iter().product()]
 }
 
-/// The places in words.
+/// The windows as text.
 fn told<const D: usize>(places: &Places<D>) -> Option<String> {
     Some(match places {
         Places::Sharing(outputs) => format!("to {outputs:?}"),
@@ -50,7 +49,7 @@ impl<T: Float, const D: usize> Op<T> for Largest<D> {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, g) = (r.x(0), r.gy());
         let shape = x.raw_shape();
-        // Where the largest element is, is constant around almost every point, so the places are constants.
+        // The position of the largest element is constant around almost every point, so the positions are constants.
         let at = || -> Result<Tensor<i64>> {
             let (_, at) = x.value()?.max_pool(self.op, &self.places)?;
             Ok(indices(&at).reshape(planes(at.shape(), D))?)
@@ -124,7 +123,7 @@ impl<T: Float, const D: usize> Op<T> for Spread<D> {
     }
 }
 
-/// The largest elements, and their places as indices.
+/// The largest elements, and their positions as indices.
 #[track_caller]
 fn with_indices<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
@@ -184,7 +183,7 @@ fn unpool<'t, T: Float, const D: usize>(
             format!("index {bad} is out of range for a plane of {to}"),
         );
     }
-    // Where several elements have one place, the last one is there: every place takes one element or none.
+    // Where several elements have one position, only the last is kept, so every position gets at most one element.
     let mut kept = Tensor::<bool>::full_like(index, false);
     let mut last = vec![usize::MAX; to];
     let flags = kept.data_mut();
@@ -213,8 +212,8 @@ macro_rules! pools {
         $axes:literal $sizes:literal))*) => {
         impl<T: Float> Var<'_, T> {$(
             #[doc = concat!("The largest element of every window over ", $axes, ". The gradient goes to the first \
-                of equals, and windows \
-                that overlap add up; NaN is the largest. To pool a whole axis into one, use `max_axes`.")]
+                of equal elements, and the gradients of \
+                overlapping windows add up; NaN is the largest. To pool a whole axis into one element, use `max_axes`.")]
             ///
             /// ```
             /// # use wengert_ops::{Tensor, Window};
@@ -231,16 +230,16 @@ macro_rules! pools {
                 self.tape().apply(Largest { op: stringify!($max), places }, &[self])
             }
 
-            #[doc = concat!("As [`", stringify!($max), "`](Var::", stringify!($max), "), with the position of \
+            #[doc = concat!("As [`", stringify!($max), "`](Var::", stringify!($max), "), and also returns the position of \
                 each element in its \
-                flattened plane. If the call failed, there are no positions.")]
+                flattened plane. If the call fails, there are no positions.")]
             #[track_caller]
             pub fn $with(self, window: impl Into<Window<$d>>) -> (Self, Tensor<i64>) {
                 with_indices(self, stringify!($with), window.into())
             }
 
-            #[doc = concat!("The average of every window over ", $axes, ", padding counting as zeros \
-                unless the divisor says otherwise. To \
+            #[doc = concat!("The average of every window over ", $axes, ", where padding counts as zeros \
+                unless the divisor excludes it. To \
                 average a whole axis, use `mean_axes`.")]
             ///
             /// ```
@@ -258,7 +257,7 @@ macro_rules! pools {
                 self.tape().apply(Average { op: stringify!($avg), places, divisor }, &[self])
             }
 
-            #[doc = concat!("The largest elements of so many windows over ", $axes, " that share the \
+            #[doc = concat!("The largest elements of the given number of windows over ", $axes, " that cover the \
                 input evenly: window i of o over n \
                 elements goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.")]
             #[track_caller]
@@ -267,7 +266,7 @@ macro_rules! pools {
                 self.tape().apply(Largest { op: stringify!($adaptive_max), places }, &[self])
             }
 
-            #[doc = concat!("The averages of so many windows over ", $axes, " that share the \
+            #[doc = concat!("The averages of the given number of windows over ", $axes, " that cover the \
                 input evenly: window i of o over n elements \
                 goes from ⌊i n / o⌋ to ⌈(i + 1) n / o⌉.")]
             #[track_caller]
@@ -277,10 +276,10 @@ macro_rules! pools {
                 self.tape().apply(average, &[self])
             }
 
-            #[doc = concat!("Every element at its position in a plane of zeros with the given sizes, the \
-                positions being those of [`",
+            #[doc = concat!("Every element at its position in a plane of zeros with the given sizes, where the \
+                positions are those of [`",
                 stringify!($with), "`](Var::", stringify!($with), "). Where several elements have one position, the last \
-                one is there.")]
+                one is kept.")]
             #[track_caller]
             pub fn $unpool(self, index: &Tensor<i64>, sizes: [usize; $d]) -> Self {
                 unpool(self, stringify!($unpool), index, sizes)
@@ -295,7 +294,7 @@ pools! {
         "the last two axes" "[1, 1, 2, 2]")
 }
 
-/// Sizes of an input, and a window that fits it.
+/// Sizes of an input, and a window that fits into it.
 fn window<const D: usize>(g: &mut crate::gradcheck::Gen) -> (Vec<usize>, Window<D>) {
     let mut shape = vec![g.pick(&[0, 1, 1, 2]), g.around(1..=2, &[7, 8, 9, 17])];
     let mut window = Window::<D>::new(1);
@@ -305,13 +304,13 @@ fn window<const D: usize>(g: &mut crate::gradcheck::Gen) -> (Vec<usize>, Window<
         window.stride[i] = g.within(1..=3);
         window.padding[i] = if g.once_in(2) { size / 2 } else { 0 };
         let least = size - window.padding[i];
-        // Places are found four and eight at a time.
+        // Positions are computed four and eight at a time.
         shape.push(g.dim(least..=if D == 1 { 5 } else { 3 }));
     }
     (shape, if g.once_in(3) { window.ceil() } else { window })
 }
 
-/// Different numbers in any order, far enough apart that no finite difference changes their order.
+/// Distinct numbers in any order, far enough apart that no finite difference changes their order.
 fn distinct(g: &mut crate::gradcheck::Gen, shape: &[usize]) -> Tensor<f64> {
     let order = g.permutation(shape.iter().product());
     let steps = Tensor::from_vec(order.iter().map(|&i| i as f64 * 0.25 - 1.0).collect(), shape);

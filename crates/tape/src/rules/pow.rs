@@ -1,5 +1,5 @@
-//! aᵇ, with a number or a tensor as exponent. Conventions: x⁰ is 1 with derivative 0 everywhere, 0 included; the
-//! exponent's derivative y log a is 0 where y is 0 and at 0⁰, so that base 0 gives no NaN.
+//! aᵇ, with a number or a tensor as exponent. Conventions: x⁰ is 1 with derivative 0 everywhere, including at 0; the
+//! derivative with respect to the exponent, y log a, is 0 where y is 0 and at 0⁰, so that base 0 causes no NaN.
 
 use super::prelude::*;
 
@@ -39,7 +39,7 @@ impl Pointwise2 for Power {
     }
     #[inline(always)]
     fn da<R: Real>(&self, a: R, b: R, _y: R) -> R {
-        // b a^(b-1). At a = b = 0 that would be 0 · ∞; there a⁰ is 1 whatever a, with derivative 0.
+        // b a^(b-1). At a = b = 0 that would be 0 · ∞; a⁰ is 1 for every a, so its derivative is 0.
         let corner = R::select(b.equals(b.like(0.0)), b.like(1.0), a);
         let base = R::select(a.equals(a.like(0.0)), corner, a);
         b * raise(base, b - b.like(1.0))
@@ -47,7 +47,7 @@ impl Pointwise2 for Power {
     #[inline(always)]
     fn db<R: Real>(&self, a: R, b: R, y: R) -> R {
         let vanishes = y.equals(y.like(0.0));
-        // At a = 0 what does not vanish is 0⁰, flat by convention, and the pole of a negative exponent.
+        // At a = 0, y is not zero at 0⁰, which has derivative 0 by convention, and at the pole of a negative exponent.
         let corner = R::select(b.equals(b.like(0.0)), b.like(1.0), a);
         let base = R::select(a.equals(a.like(0.0)), corner, a);
         let base = R::select(vanishes.clone(), a.like(1.0), base);
@@ -58,14 +58,14 @@ impl Pointwise2 for Power {
     }
 }
 
-/// aᵇ inside a formula: as itself for numbers, recorded on a tape.
+/// aᵇ inside a formula: computed for numbers, recorded on a tape.
 #[inline(always)]
 fn raise<R: Real>(a: R, b: R) -> R {
     a.apply2(b, Power)
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// This value to the power of a number or a tensor, broadcasting.
+    /// This value raised to the power of a number or a tensor, broadcasting.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

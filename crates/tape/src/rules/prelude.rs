@@ -1,4 +1,4 @@
-//! What rule files use.
+//! Common imports of the rule files.
 
 pub(crate) use super::Operand;
 pub(crate) use crate::case;
@@ -14,7 +14,7 @@ pub(crate) use crate::tape::var::Var;
 pub(crate) use crate::term::{Equation, Term};
 pub(crate) use wengert_ops::{Axes, Shape, Tensor, ToShape};
 
-/// Indices in words: all of a few, the first of many.
+/// Indices as text: all of a few, the first of many.
 pub(crate) fn listed(indices: &Tensor<i64>) -> String {
     const MOST: usize = 6;
     let all = indices.to_vec();

@@ -1,6 +1,5 @@
-//! Product over axes. Cotangent: g times the product of all other elements, as the running product up to each
-//! element times the one from behind, so that nothing is divided and zeros are elements like others, to every
-//! order.
+//! Product over axes. Cotangent: g times the product of all other elements, computed as the running product before each
+//! element times the one after it. Nothing is divided, so zeros need no special case, at any order.
 
 use super::prelude::*;
 use super::scan::{cumprod, shifted};
@@ -33,7 +32,7 @@ impl<T: Float> Op<T> for Prod {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (x, shape) = (r.x(0), r.x(0).raw_shape());
         let axes = self.axes(shape.len()).unwrap_or_default();
-        // The axes of the product go last and become one.
+        // The axes of the product are moved last and merged into one.
         let order: Vec<usize> =
             (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
         let moved: Shape = order.iter().map(|&a| shape[a]).collect();
@@ -57,7 +56,7 @@ impl<T: Float> Op<T> for Prod {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The product of all elements, of rank 0; of nothing it is 1. Its gradient divides by no element.
+    /// The product of all elements, of rank 0; over no elements it is 1. Its gradient divides by no element.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -71,7 +70,7 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(Prod { axes: None, keepdim: false }, &[self])
     }
 
-    /// The product over some axes, which go; negative axes count from the last.
+    /// The product over some axes, which are removed; negative axes count from the last.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -86,7 +85,7 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(Prod { axes: Some(axes.list()), keepdim: false }, &[self])
     }
 
-    /// The product over some axes, which stay with size 1.
+    /// The product over some axes, which are kept with size 1.
     #[doc(alias = "prod")]
     #[track_caller]
     pub fn prod_keepdim(self, axes: impl Axes) -> Self {
@@ -96,11 +95,11 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["prod", "prod_axes", "prod_keepdim"], Order::Second, |g, which| {
-        // A third of the elements are zeros now and then: none, one, or several in a product.
+        // In some cases a third of the elements are zeros: none, one, or several per product.
         let shape = if which == 0 { vec![g.beside(0..=6, 1)] } else { g.shape(0..=3) };
         let axes = g.axes(shape.len());
         let zeros = g.once_in(2);
-        // Of many numbers the product neither overflows nor vanishes.
+        // Factors near 1, so that a product of many neither overflows nor vanishes.
         let (many, few) = (Domain::Away(0.99, 1.01), Domain::Between(-1.5, 1.5));
         let mut x = g.tensor(&shape, if g.is_large() { many } else { few });
         if g.is_large() {

@@ -1,17 +1,17 @@
-//! Recurrences over whole sequences, fused: the Elman, LSTM and GRU recurrences, each one node for all steps (see
-//! [`wengert_ops::kernel::recurrent`]). Their gradient runs back through time in one sweep; the composite form, step by step in
-//! other operations, carries the higher orders.
+//! Recurrences over whole sequences, fused: the Elman, LSTM and GRU recurrences, each as one node for all steps (see
+//! [`wengert_ops::kernel::recurrent`]). The gradient goes backwards through time in one sweep; higher orders use the
+//! composite form, step by step in other operations.
 
 use super::prelude::*;
 use wengert_ops::kernel::recurrent::{Cell, Sequence};
 
-/// How a recurrence runs.
+/// Options of a recurrence.
 #[derive(Debug, Clone, Default)]
 pub struct RecurrenceOptions {
     /// Whether time runs backwards: each sequence from its own last step to the first.
     pub reverse: bool,
-    /// The number of steps of each sequence, `[batch]`; all steps if there is nothing here. From there on a sequence carries its
-    /// state along and puts out zeros.
+    /// The number of steps of each sequence, `[batch]`; `None` for all steps. After its last step, a sequence keeps its
+    /// state and outputs zeros.
     pub lengths: Option<Tensor<i64>>,
 }
 
@@ -51,7 +51,7 @@ impl Recurrence {
         Ok(all)
     }
 
-    /// One step in other operations.
+    /// One step, in other operations.
     fn step<'t, T: Float>(
         &self,
         x: Var<'t, T>,
@@ -136,12 +136,12 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The LSTM recurrence over all steps, as one node.
     ///
-    /// This value holds the inputs' part of the gates, x W_ihᵀ + b_ih, as `[steps, batch, 4 hidden]` with gates i, f, g, o in that
-    /// order; `weight` is W_hh `[4 hidden, hidden]`, `bias` b_hh `[4 hidden]`, the first state and cell are
-    /// `[batch, hidden]`. With a = x + W_hh h + b_hh: c' = σ(a_f) c + σ(a_i) tanh(a_g), h' = σ(a_o) tanh(c'). (Hochreiter and
-    /// Schmidhuber 1997, with the forget gate of Gers et al. 2000; the layout is PyTorch's.)
+    /// This value holds the inputs' part of the gates, x W_ihᵀ + b_ih, as `[steps, batch, 4 hidden]` with gates i, f, g, o
+    /// in that order; `weight` is W_hh `[4 hidden, hidden]`, `bias` b_hh `[4 hidden]`, and the initial state and cell are
+    /// `[batch, hidden]`. With a = x + W_hh h + b_hh: c' = σ(a_f) c + σ(a_i) tanh(a_g), h' = σ(a_o) tanh(c'). (Hochreiter
+    /// and Schmidhuber 1997, with the forget gate of Gers et al. 2000; the layout is PyTorch's.)
     ///
-    /// Gives the states after each step `[steps, batch, hidden]`, the last state, and the last cell.
+    /// Returns the states after each step `[steps, batch, hidden]`, the last state, and the last cell.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -169,10 +169,10 @@ impl<'t, T: Float> Var<'t, T> {
 
     /// The GRU recurrence over all steps, as one node.
     ///
-    /// As [`lstm`](Var::lstm), with gates r, z, n in `[steps, batch, 3 hidden]` and no cell: with a = W_hh h + b_hh, r = σ(x_r +
-    /// a_r), z = σ(x_z + a_z), n = tanh(x_n + r a_n), h' = (1 - z) n + z h. (Cho et al. 2014, in PyTorch's form.)
+    /// As [`lstm`](Var::lstm), with gates r, z, n in `[steps, batch, 3 hidden]` and no cell. With a = W_hh h + b_hh: r =
+    /// σ(x_r + a_r), z = σ(x_z + a_z), n = tanh(x_n + r a_n), h' = (1 - z) n + z h. (Cho et al. 2014, in PyTorch's form.)
     ///
-    /// Gives the states after each step and the last state.
+    /// Returns the states after each step and the last state.
     #[track_caller]
     pub fn gru(
         self,
@@ -185,7 +185,7 @@ impl<'t, T: Float> Var<'t, T> {
         [all[0], all[1]]
     }
 
-    /// Elman's recurrence h' = tanh(x + W_hh h + b_hh) over all steps, as one node; otherwise as [`gru`](Var::gru).
+    /// The Elman recurrence h' = tanh(x + W_hh h + b_hh) over all steps, as one node; otherwise as [`gru`](Var::gru).
     #[track_caller]
     pub fn rnn_tanh(
         self,
@@ -221,10 +221,10 @@ pub(super) fn spec() -> Vec<Spec> {
         let (width, biased) = (cells[which].gates() * n, g.once_in(2));
         let lengths: Vec<i64> = (0..batch).map(|_| g.within(0..=steps) as i64).collect();
         let lengths = if g.once_in(2) { Some(Tensor::from(lengths)) } else { None };
-        // A rectifier's inputs outweigh its state, which keeps it off the kink.
+        // A rectifier's inputs are larger than the contribution of its state, which keeps it away from the kink.
         let (large, small) = match cells[which] {
             Cell::Relu => (Domain::Away(1.5, 2.5), Domain::Between(-0.3 / n as f64, 0.3 / n as f64)),
-            // Of many a sum that does not saturate the gates.
+            // Small weights, so that sums of many terms do not saturate the gates.
             _ if g.is_large() => {
                 (Domain::Between(-1.5, 1.5), Domain::Between(-1.5 / n as f64, 1.5 / n as f64))
             }

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Max(0, x); NaN stays NaN.
+/// max(0, x); NaN stays NaN.
 #[doc(alias = "ReLU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Relu;
@@ -23,7 +23,7 @@ impl Pointwise for Relu {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Max(0, x); NaN stays NaN. Its derivative is 1 above 0, else 0.
+    /// max(0, x); NaN stays NaN. Its derivative is 1 above 0, else 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

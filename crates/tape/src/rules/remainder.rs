@@ -1,5 +1,5 @@
-//! remainder and fmod: what is left of a after taking b away a whole number of times, with the sign of b or
-//! that of a. Derivatives: 1 in a, and in b minus that number, which is constant between jumps.
+//! remainder and fmod: the remainder of a after subtracting b a whole number of times, with the sign of b or that of a.
+//! Derivatives: 1 with respect to a; with respect to b minus that number, which is constant between jumps.
 
 use super::prelude::*;
 
@@ -7,11 +7,11 @@ use super::prelude::*;
 #[derive(Debug, Clone, Copy)]
 pub struct Remainder<const TRUNC: bool>;
 
-/// The number q.
+/// The whole number q.
 #[derive(Debug, Clone, Copy)]
 struct Quotient<const TRUNC: bool>;
 
-/// The exact remainder with the sign of a, and whether the other one, with the sign of b, differs from it.
+/// The exact remainder with the sign of a, and whether the one with the sign of b differs from it.
 #[inline(always)]
 fn truncated<F: Float>(a: F, b: F) -> (F, bool) {
     let r = F::from_f64(a.to_f64() % b.to_f64());
@@ -26,7 +26,7 @@ impl<const TRUNC: bool> Pointwise2 for Quotient<TRUNC> {
 
     #[inline(always)]
     fn f<F: Float>(&self, a: F, b: F) -> F {
-        // Not floor(a/b), which rounds up to a whole number that a falls short of.
+        // Not floor(a/b): the rounded quotient can reach a whole number that the exact one does not.
         let (r, differs) = truncated(a, b);
         let q = ((a - r) / b).round();
         if !TRUNC && differs { q - F::ONE } else { q }
@@ -63,9 +63,8 @@ impl<const TRUNC: bool> Pointwise2 for Remainder<TRUNC> {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// What is left of this value after taking a divisor away floor(a/b) times: it has the sign of the
-    /// divisor, as in Python; operands broadcast. NaN for a divisor of 0. Its derivative is 1, and
-    /// -floor(a/b) in the divisor.
+    /// This value minus floor(a/b) times a divisor b: the result has the sign of the divisor, as in Python; operands
+    /// broadcast. NaN for a divisor of 0. Its derivative is 1, and -floor(a/b) with respect to the divisor.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -81,9 +80,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.pointwise2(divisor, Remainder::<false>)
     }
 
-    /// What is left of this value after taking a divisor away trunc(a/b) times: it has the sign of this
-    /// value, as `%` in Rust and C; operands broadcast. NaN for a divisor of 0. Its derivative is 1, and
-    /// -trunc(a/b) in the divisor.
+    /// This value minus trunc(a/b) times a divisor b: the result has the sign of this value, as `%` in Rust and C; operands
+    /// broadcast. NaN for a divisor of 0. Its derivative is 1, and -trunc(a/b) with respect to the divisor.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -101,7 +99,7 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["remainder", "fmod"], Order::Second, |g, which| {
         let (a, b) = g.pair();
-        // Away from the jumps: whatever the operands, a + c lies well between two multiples of b.
+        // Away from the jumps: for all operands, a + c is well between two multiples of b.
         let x = vec![g.tensor(&a, Domain::Between(0.4, 1.4)), g.tensor(&b, Domain::Away(2.0, 2.2))];
         let (c, by_number) = (g.pick(&[0.0, 2.2, 4.5, -1.9, -4.0]), g.once_in(4));
         case!(x, [], |x| match which {

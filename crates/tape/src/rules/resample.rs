@@ -1,5 +1,5 @@
-//! Planes in other sizes, as composites: the nearest element, linear and bilinear interpolation, and
-//! channels that become pixels and back.
+//! Planes resampled to other sizes, as composites: nearest neighbour, linear and bilinear interpolation, and the
+//! rearrangement of channels as pixels and back.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -15,8 +15,7 @@ fn refuse<'t, T: Float>(
     x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
 }
 
-/// The new size of an axis of n elements, and the distance between neighbouring elements of the output in
-/// the input.
+/// The new size of an axis of n elements, and the distance in the input between neighbouring elements of the output.
 fn resized<const D: usize>(
     resize: Resize<D>,
     i: usize,
@@ -39,8 +38,7 @@ fn resized<const D: usize>(
     }
 }
 
-/// For each place of an axis, two neighbours and the weight of the second. A neighbour without weight is
-/// not looked at.
+/// For each position of an axis, two neighbours and the weight of the second. A neighbour with weight 0 is not read.
 fn neighbours(
     n: usize,
     m: usize,
@@ -53,7 +51,7 @@ fn neighbours(
             None => (i as f64 * scale).floor(),
             Some(AlignCorners::Edges) => ((i as f64 + 0.5) * scale - 0.5).max(0.0),
             Some(AlignCorners::Centres) if m == 1 => 0.0,
-            // In one division, so that the last place is exactly the last element.
+            // With a single division, so that the last position is exactly the last element.
             Some(AlignCorners::Centres) => (i * (n - 1)) as f64 / (m - 1) as f64,
         };
         let at = at.min((n - 1) as f64);
@@ -86,7 +84,7 @@ fn resample<'t, T: Float, const D: usize>(
     for i in 0..D {
         let n = shape[first + i];
         match resized(resize, i, n) {
-            // An integer division where there are sizes: no rounding moves the nearest element.
+            // With given sizes, an integer division, so that no rounding changes the nearest element.
             Ok((m, _)) if corners.is_none() && matches!(resize, Resize::To(_)) => {
                 let at = (0..m).map(|i| (i as u128 * n as u128 / m as u128) as i64).collect::<Vec<_>>();
                 plans.push((at.clone(), at, vec![0.0; m]));
@@ -119,7 +117,7 @@ fn resample<'t, T: Float, const D: usize>(
     x
 }
 
-/// Squares of channels to squares of pixels, or back.
+/// Rearranges squares of channels as squares of pixels, or back.
 #[track_caller]
 fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: bool) -> Var<'t, T> {
     if x.is_failed() {
@@ -134,7 +132,7 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
         return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
     };
     let fits = if back {
-        // Beside an empty axis any factor divides the pixels.
+        // If one axis is empty, any factor divides the number of pixels.
         h % factor == 0 && w % factor == 0 && channels.checked_mul(squared).is_some()
     } else {
         channels % squared == 0
@@ -163,8 +161,8 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The last axis of `[.., channels, length]` in another size, each place showing the element at ⌊i ·
-    /// length / size⌋. See [`upsample_nearest2d`](Var::upsample_nearest2d).
+    /// The last axis of `[.., channels, length]` resampled to another size: position i takes the element at ⌊i · length /
+    /// size⌋. See [`upsample_nearest2d`](Var::upsample_nearest2d).
     #[doc(alias = "interpolate")]
     #[doc(alias = "upsample_nearest")]
     #[track_caller]
@@ -173,8 +171,8 @@ impl<T: Float> Var<'_, T> {
         resample(self, "upsample_nearest1d", resize.into(), None)
     }
 
-    /// The planes of `[.., channels, height, width]` in another size, each place showing the element at
-    /// ⌊i · length / size⌋ of each axis (or ⌊i / factor⌋).
+    /// The planes of `[.., channels, height, width]` resampled to another size: along each axis, position i takes the
+    /// element at ⌊i · length / size⌋ (or ⌊i / factor⌋).
     ///
     /// ```
     /// # use wengert_ops::{Resize, Tensor};
@@ -193,8 +191,8 @@ impl<T: Float> Var<'_, T> {
         resample(self, "upsample_nearest2d", resize.into(), None)
     }
 
-    /// The last axis of `[.., channels, length]` in another size, with linear interpolation between
-    /// neighbours. See [`upsample_bilinear2d`](Var::upsample_bilinear2d).
+    /// The last axis of `[.., channels, length]` resampled to another size, with linear interpolation between neighbours.
+    /// See [`upsample_bilinear2d`](Var::upsample_bilinear2d).
     ///
     /// ```
     /// # use wengert_ops::{AlignCorners, Tensor};
@@ -211,8 +209,8 @@ impl<T: Float> Var<'_, T> {
         resample(self, "upsample_linear1d", resize.into(), Some(corners))
     }
 
-    /// The planes of `[.., channels, height, width]` in another size, with linear interpolation between
-    /// neighbours along either axis.
+    /// The planes of `[.., channels, height, width]` resampled to another size, with linear interpolation between
+    /// neighbours along each axis.
     ///
     /// ```
     /// # use wengert_ops::{AlignCorners, Tensor};
@@ -230,8 +228,8 @@ impl<T: Float> Var<'_, T> {
         resample(self, "upsample_bilinear2d", resize.into(), Some(corners))
     }
 
-    /// `[.., channels · factor², height, width]` as `[.., channels, height · factor, width · factor]`: each
-    /// group of factor² channels becomes the pixels of a square.
+    /// `[.., channels · factor², height, width]` as `[.., channels, height · factor, width · factor]`: each group of
+    /// factor² channels becomes the pixels of a square.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -248,7 +246,7 @@ impl<T: Float> Var<'_, T> {
         shuffle(self, "pixel_shuffle", factor, false)
     }
 
-    /// What [`pixel_shuffle`](Var::pixel_shuffle) undoes: squares of pixels become channels.
+    /// The inverse of [`pixel_shuffle`](Var::pixel_shuffle): squares of pixels become channels.
     #[track_caller]
     pub fn pixel_unshuffle(self, factor: usize) -> Self {
         let _scope = self.tape().error_scope("pixel_unshuffle");

@@ -1,5 +1,5 @@
-//! floor, ceil, round, trunc and sign: plain tensors, since their gradient is zero almost everywhere and none
-//! is pretended. frac, x - trunc x, has derivative 1.
+//! floor, ceil, round, trunc and sign: plain tensors, because their gradient is zero almost everywhere. frac, x - trunc x,
+//! has derivative 1.
 
 use super::prelude::*;
 
@@ -42,7 +42,7 @@ plain! {
     floor
     /// The smallest integers not below the elements, as a plain tensor.
     ceil
-    /// The nearest integers, halves to the even one, as a plain tensor; what rounds to zero keeps its sign.
+    /// The nearest integers, halves rounded to even, as a plain tensor; an element that rounds to zero keeps its sign.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -60,7 +60,7 @@ plain! {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// What is behind the decimal point, with the sign of x: x - trunc(x). Its derivative is 1.
+    /// The part after the decimal point, with the sign of x: x - trunc(x). Its derivative is 1.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -75,10 +75,10 @@ impl<T: Float> Var<'_, T> {
 }
 
 pub(super) fn spec() -> Spec {
-    // Between two integers, since it jumps there.
+    // Between two integers, because the function jumps there.
     Spec::new("frac", Order::Second, |g| {
         let (shape, whole) = (g.shape(0..=3), g.pick(&[0.0, 2.0, -4.0]));
         case!(vec![g.tensor(&shape, Domain::Between(0.1, 0.9))], [], |x| (x[0] + whole).frac())
     })
-    .in_units_of(4.0) // the integers' digits are those that are left after the point
+    .in_units_of(4.0) // the integer part takes digits away from the fraction
 }

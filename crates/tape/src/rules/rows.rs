@@ -1,5 +1,5 @@
 //! rows: a scalar program applied to each row of a tensor, [.., n] → [.., m]. Cotangents: a scalar tape records each row
-//! again and sweeps it; for the second order, a tape of dual numbers.
+//! again and sweeps it; the second order uses a tape of dual numbers.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -7,18 +7,18 @@ use crate::scalar::{self, Dual, Function, Number};
 use crate::tape::op::OpRef;
 use std::sync::Arc;
 
-/// The program.
+/// The program, as an op.
 struct Rows<P>(Arc<P>);
 
-/// gᵀJ of the program, as a function of the row and of g: what the recorded sweep records.
+/// gᵀJ of the program, as a function of the row and of g, which the recorded sweep records.
 struct PulledRows<P>(Arc<P>);
 
-/// The length of the rows and all elements, in order.
+/// The length of the rows, and all elements in order.
 fn rows<T: Float>(x: &Tensor<T>) -> (usize, Vec<T>) {
     (x.shape().last().copied().unwrap_or(1), x.to_vec())
 }
 
-/// A tensor of the same rows with another length.
+/// A tensor with as many rows as `like`, of another length.
 fn shaped<T: Float>(values: Vec<T>, like: &Tensor<T>, length: usize) -> wengert_ops::Result<Tensor<T>> {
     let mut shape = like.shape().to_vec();
     match shape.last_mut() {
@@ -34,7 +34,7 @@ fn refused(detail: String) -> wengert_ops::Error {
     wengert_ops::Error::new("rows", wengert_ops::ErrorKind::Argument, detail)
 }
 
-/// gᵀJ of every row, on one scalar tape.
+/// gᵀJ of every row, computed on one scalar tape.
 fn pull<T: Float + Number>(p: &impl Function, x: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
     let ((n, values), (m, cotangents)) = (rows(x), rows(g));
     let mut tape = scalar::Tape::<T>::default();
@@ -84,13 +84,13 @@ impl<T: Float + Number, P: Function> Op<T> for Rows<P> {
         let (n, values) = rows(x[0]);
         let m = self.0.outputs(n);
         let mut all = Vec::new();
-        // Rows of no numbers are rows too.
+        // Rows of no elements count too.
         let count =
             values.len().checked_div(n).unwrap_or_else(|| x[0].shape().iter().rev().skip(1).product());
         for i in 0..count {
             let y = self.0.call(&values[i * n..(i + 1) * n]);
             if y.len() != m {
-                return Err(refused(format!("the program gave {} numbers, and says {m}", y.len())));
+                return Err(refused(format!("the program returned {} numbers, expected {m}", y.len())));
             }
             all.extend(y);
         }
@@ -132,11 +132,11 @@ impl<T: Float + Number, P: Function> Op<T> for PulledRows<P> {
 }
 
 impl<T: Float + Number> Var<'_, T> {
-    /// A scalar program applied to each row, [.., n] → [.., m]. A scalar tape inside gives its derivatives, of the first
+    /// A scalar program applied to each row, [.., n] → [.., m]. An internal scalar tape computes its derivatives of first
     /// and second order: a recorded sweep (`grad`) and one more `backward`.
     ///
-    /// For a formula of one or two numbers [`map`](Var::map) and [`zip_map`](Var::zip_map) are faster, and have every
-    /// order. This is for programs: loops, branches that depend on values, intermediate arrays.
+    /// For a formula of one or two numbers, [`map`](Var::map) and [`zip_map`](Var::zip_map) are faster and can be
+    /// differentiated to any order. `rows` is for programs: loops, branches that depend on values, intermediate arrays.
     ///
     /// ```
     /// use wengert_ops::Tensor;
@@ -190,7 +190,7 @@ pub(super) fn spec() -> Spec {
         let shape = g.shape(1..=3);
         case!(vec![g.tensor(&shape, Domain::Between(-2.0, 2.0))], [], |x| x[0].rows(Orbit))
     })
-    .accurate_to(8.0, 8.0) // the program's constants, 0.3 and 0.2, are rounded too, and what they make may cancel
+    .accurate_to(8.0, 8.0) // the program's constants, 0.3 and 0.2, are rounded too, and results may cancel
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Arithmetic with a number: x + c, c - x, c x, x / c, c / x. A number is part of the op, not a node.
+//! Arithmetic with a number: x + c, c - x, c x, x / c, c / x. The number is part of the op, not a node.
 
 use super::prelude::*;
 
@@ -21,7 +21,7 @@ macro_rules! with_number {
                 $f
             }
             #[inline(always)]
-            #[allow(unused_variables, reason = "not every derivative looks at all of c, x and y")]
+            #[allow(unused_variables, reason = "not every derivative reads all of c, x and y")]
             fn df<R: Real>(&self, $fx: R, $fy: R) -> R {
                 let $c = self.0;
                 $df

@@ -1,11 +1,10 @@
 //! Scans along an axis: cumsum, cumprod, logcumsumexp, cummax, cummin.
 //!
-//! Cotangents: of the running sum, the running sum of g from the other end. Of the others, λ times a factor,
-//! where λ follows the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end: for y = cumprod(x), a = x
-//! and the factor is yᵢ₋₁, which divides by nothing and so is exact at zeros. For y = logcumsumexp(x), with the
-//! largest element so far m, a constant, y = m + log s: here aᵢ₊₁ = exp(mᵢ - mᵢ₊₁) ≤ 1, the factor is
-//! exp(xᵢ - mᵢ) ≤ 1, and g is divided by s ≥ 1. The recurrence is the adjoint of itself, so that every order
-//! follows.
+//! Cotangents: for the running sum, the running sum of g from the other end. For the others, λ times a factor, where λ
+//! satisfies the linear recurrence λᵢ = gᵢ + aᵢ₊₁ λᵢ₊₁ from the other end. For y = cumprod(x), a = x and the factor is
+//! yᵢ₋₁: no division, so it is exact at zeros. For y = logcumsumexp(x), with the largest element so far m, a constant, y =
+//! m + log s: here aᵢ₊₁ = exp(mᵢ - mᵢ₊₁) ≤ 1, the factor is exp(xᵢ - mᵢ) ≤ 1, and g is divided by s ≥ 1. The recurrence is
+//! its own adjoint, so every order follows.
 
 use super::prelude::*;
 use wengert_ops::{Direction, Slice, normalize_axis};
@@ -38,7 +37,7 @@ impl<T: Float> Op<T> for CumSum {
     }
 }
 
-/// x moved by one position in the given direction along an axis; what comes in is `fill`.
+/// x shifted by one position in the given direction along an axis; the position that becomes free is `fill`.
 #[track_caller]
 pub(super) fn shifted<T: Float>(x: Var<'_, T>, axis: isize, direction: Direction, fill: f64) -> Var<'_, T> {
     let shape = x.raw_shape();
@@ -59,8 +58,8 @@ pub(super) fn shifted<T: Float>(x: Var<'_, T>, axis: isize, direction: Direction
     }
 }
 
-/// h ← a h + b from one end. Cotangents: λ of the same recurrence from the other end; gb = λ, ga = λ h of the
-/// step before.
+/// h ← a h + b from one end. Cotangents: λ of the same recurrence from the other end; gb = λ, ga = λ h of the previous
+/// step.
 struct Recurrence {
     axis: isize,
     direction: Direction,
@@ -121,7 +120,7 @@ struct LogCumSumExp {
     axis: isize,
 }
 
-/// The largest element so far, and where it is infinite.
+/// The largest element so far, and a mask of where it is infinite.
 fn running_max<T: Float>(x: &Tensor<T>, axis: isize) -> Result<(Tensor<T>, Tensor<bool>)> {
     let top = x.gather(axis, &x.cumargmax(axis)?)?;
     let infinite = top.map(|m| !m.is_finite() && !m.is_nan());
@@ -142,7 +141,7 @@ impl<T: Float> Op<T> for LogCumSumExp {
             Err(e) => return cotangents([Some(x.tape().failed(e))]),
         };
         let top = x.tape().constant(top);
-        // So far nothing but exp(-∞): no element has a share. Of an infinite sum none has one but what is infinite.
+        // As long as all elements are -∞, none has a share. In an infinite sum, only infinite elements have one.
         let shift = top.masked_fill(top.eq(f64::NEG_INFINITY), 0.0);
         let carried = (shifted(top, axis, Direction::Forward, 0.0) - top).exp().masked_fill(&infinite, 0.0);
         let e = (x - shift).exp();
@@ -190,8 +189,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(CumSum { axis, direction: Direction::Backward }, &[self])
     }
 
-    /// The running product along an axis. Its gradient divides by no element, so zeros are elements like
-    /// others.
+    /// The running product along an axis. Its gradient divides by no element, so zeros need no special case.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -224,8 +222,8 @@ impl<'t, T: Float> Var<'t, T> {
         cumprod(self, axis, Direction::Backward)
     }
 
-    /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as
-    /// every element is -∞, so is the result, with a zero gradient.
+    /// The running log-sum-exp along an axis: yᵢ = log Σ exp(xⱼ) over j ≤ i; never overflows. As long as every element is
+    /// -∞, the result is -∞ too, with a zero gradient.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -239,9 +237,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(LogCumSumExp { axis }, &[self])
     }
 
-    /// The largest element so far along an axis, and where it stands: the first of equals, which gets the
-    /// gradient. (PyTorch takes the last.) A NaN stays from where it is met. Positions of a failed value are
-    /// empty.
+    /// The largest element so far along an axis, and its position: the first of equal elements, which gets the gradient.
+    /// (PyTorch takes the last.) From the first NaN on, the result is NaN. Positions of a failed value are empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -261,8 +258,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.taken(axis, at)
     }
 
-    /// The smallest element so far along an axis, and where it stands, as [`cummax`](Var::cummax) gives the
-    /// largest.
+    /// The smallest element so far along an axis, and its position; otherwise as [`cummax`](Var::cummax).
     #[track_caller]
     pub fn cummin(self, axis: isize) -> (Var<'t, T>, Tensor<i64>) {
         let at = match self.value() {
@@ -287,7 +283,7 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&names, Order::Second, |g, which| {
         let shape = g.shape(1..=3);
         let axis = g.axis(shape.len());
-        // Of many numbers the product neither overflows nor vanishes.
+        // Factors near 1, so that a product of many neither overflows nor vanishes.
         let product = matches!(which, 1 | 4);
         let domain = if product && g.is_large() { Domain::Away(0.99, 1.01) } else { Domain::Real };
         case!(vec![g.tensor(&shape, domain)], [], |x| match which {

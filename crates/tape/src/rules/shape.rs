@@ -1,5 +1,5 @@
-//! Views: reshape, view, permute, transpose, squeeze, unsqueeze, expand, flatten, unflatten. Cotangents: the
-//! view undone; for expand, the sum over the axes that were repeated.
+//! Views: reshape, view, permute, transpose, squeeze, unsqueeze, expand, flatten, unflatten. Cotangents: the inverse view;
+//! for expand, the sum over the axes that were repeated.
 
 use super::prelude::*;
 use smallvec::SmallVec;
@@ -109,7 +109,7 @@ impl<T: Float> Op<T> for SumTo {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The same elements under another shape; one size may be -1.
+    /// The same elements with another shape; one size may be -1.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -122,7 +122,7 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(View::Reshape(shape.sizes()), &[self])
     }
 
-    /// As [`reshape`](Var::reshape), but an error where the elements would have to be copied.
+    /// As [`reshape`](Var::reshape), but an error if the elements would have to be copied.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -325,7 +325,7 @@ pub(super) fn axes_spec() -> Vec<Spec> {
         let mut sizes = vec![shape[place(a)] as isize];
         sizes.insert(g.within(0..=1), 1);
         sizes[g.within(0..=1)] = -1;
-        // A layout that can be viewed as one axis.
+        // A memory layout that can be viewed as one axis.
         let x = g.tensor(&shape, Domain::Real);
         let x = if which == 0 { x.contiguous() } else { x };
         case!(vec![x], [sizes], |x| match which {

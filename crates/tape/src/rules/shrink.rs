@@ -1,11 +1,11 @@
-//! Functions that shrink towards 0: hardshrink keeps x outside [-λ, λ] and gives 0 within; softshrink also
-//! moves what it keeps by λ towards 0 (the proximal map of λ|x|); tanhshrink is x - tanh x. Derivatives: 1
-//! outside and 0 within, bounds included; tanh² x.
+//! Functions that shrink towards 0: hardshrink is x outside [-λ, λ] and 0 within; softshrink also moves x by λ towards 0
+//! (the proximal map of λ|x|); tanhshrink is x - tanh x. Derivatives: of hardshrink and softshrink, 1 outside and 0 within,
+//! bounds included; of tanhshrink, tanh² x.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 
-/// x outside [-λ, λ], `SOFT` moved by λ towards 0; 0 within.
+/// x outside [-λ, λ], moved by λ towards 0 if `SOFT`; 0 within.
 #[derive(Debug, Clone, Copy)]
 pub struct Shrink<const SOFT: bool> {
     /// λ.
@@ -27,7 +27,7 @@ impl<const SOFT: bool> Pointwise for Shrink<SOFT> {
         } else {
             x - l
         };
-        // Asked this way, NaN is kept.
+        // This comparison is false for NaN, so NaN is kept.
         if x.abs() <= l { F::ZERO } else { kept }
     }
     #[inline(always)]
@@ -48,7 +48,8 @@ impl Pointwise for Tanhshrink {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        // Below 1 the two would cancel. There the continued fraction x/(1 + x²/(3 + x²/(5 + ..))) of tanh x, to 17, less x.
+        // Below 1 the difference would cancel. There tanh x is the continued fraction x/(1 + x²/(3 + x²/(5 + ..))), to 17,
+        // from which x is subtracted algebraically.
         let z = x * x;
         let of = |c: f64| F::from_f64(c / 34_459_425.0);
         let above = ((of(44.0) * z + of(12_870.0)) * z + of(810_810.0)) * z + of(11_486_475.0);
@@ -74,8 +75,7 @@ impl<'t, T: Float> Var<'t, T> {
         Some(self.tape().failed(Error::new(kind, op, detail)))
     }
 
-    /// This value where it is outside [-`lambda`, `lambda`], elsewhere 0; NaN stays NaN. PyTorch's default is
-    /// 0.5.
+    /// This value where it is outside [-`lambda`, `lambda`], elsewhere 0; NaN stays NaN. PyTorch's default is 0.5.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -95,8 +95,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// This value moved by `lambda` towards 0 and kept from crossing it, as the ℓ¹ penalty does in a proximal
-    /// step; NaN stays NaN. PyTorch's default is 0.5.
+    /// This value moved by `lambda` towards 0, but not across it, as in a proximal step with the ℓ¹ penalty; NaN stays NaN.
+    /// PyTorch's default is 0.5.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -130,7 +130,7 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 pub(super) fn spec() -> Vec<Spec> {
-    // Grid has the bounds in it; hardshrink jumps there, so its inputs are kept off them.
+    // `Grid` contains the bounds; hardshrink jumps there, so its inputs stay away from them.
     let kinked = Spec::family(&["softshrink"], Order::First, |g, _| {
         let shape = g.shape(0..=3);
         case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| x[0].softshrink(0.5))

@@ -39,6 +39,6 @@ impl<T: Float> Var<'_, T> {
 
 pub(super) fn spec() -> Spec {
     Spec::unary("sigmoid", Domain::Real, |x| case!(x, [], |x| x[0].sigmoid()))
-        .at(&[0.0, 1e-9, -20.0, -88.0, -103.0]) // far out to the right 1 - y is rounded: differences of the slope see it
-        .gradient_in_units_of(0.25) // of its largest: and single precision does as well
+        .at(&[0.0, 1e-9, -20.0, -88.0, -103.0]) // for large x 1 - y is rounded, which affects differences of the slope
+        .gradient_in_units_of(0.25) // relative to its largest, also for single precision
 }

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// X σ(x), also called swish (Elfwing et al. 2018).
+/// x σ(x), also called swish (Elfwing et al. 2018).
 #[doc(alias = "SiLU")]
 #[derive(Debug, Clone, Copy)]
 pub struct Silu;
@@ -25,7 +25,7 @@ impl Pointwise for Silu {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X σ(x), also called swish (Elfwing et al. 2018). Its derivative is σ(x) + y (1 - σ(x)).
+    /// x σ(x), also called swish (Elfwing et al. 2018). Its derivative is σ(x) + y (1 - σ(x)).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

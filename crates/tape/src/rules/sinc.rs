@@ -1,6 +1,5 @@
-//! sinc: sin(πx)/(πx), 1 at 0. Its derivatives are a family of their own: with z = πx and s = sin(z)/z, the
-//! k-th derivative obeys z s⁽ᵏ⁾ + k s⁽ᵏ⁻¹⁾ = sin⁽ᵏ⁾(z), and near 0, where that cancels, its power series is
-//! summed.
+//! sinc: sin(πx)/(πx), 1 at 0. Its derivatives are a family of their own: with z = πx and s = sin(z)/z, the k-th derivative
+//! satisfies z s⁽ᵏ⁾ + k s⁽ᵏ⁻¹⁾ = sin⁽ᵏ⁾(z). Near 0, where that cancels, its power series is summed.
 
 use super::prelude::*;
 use std::f64::consts::PI;
@@ -12,7 +11,7 @@ pub struct Sinc {
     pub order: u32,
 }
 
-/// sin(πx) and cos(πx), accurate however large x is: x is first brought to within ½ of an integer.
+/// sin(πx) and cos(πx), accurate however large x is: x is first reduced to within ½ of an integer.
 #[inline(always)]
 fn turn<F: Float>(x: F) -> (F, F) {
     let whole = x.round();
@@ -110,7 +109,7 @@ mod tests {
 
     #[test]
     fn derivatives_agree_with_mpmath_on_both_sides_of_the_switch() {
-        // Made with mpmath from π^n ∫₀¹ tⁿ cos(πxt + nπ/2) dt.
+        // Computed with mpmath from π^n ∫₀¹ tⁿ cos(πxt + nπ/2) dt.
         let cases: [(f64, [f64; 4]); 12] = [
             (0.0, [1.0, 0.0, -3.289868133696453, 0.0]),
             (1e-09, [1.0, -3.289868133696453e-09, -3.289868133696453, 1.9481818206800487e-08]),

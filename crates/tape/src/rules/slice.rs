@@ -48,7 +48,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply(Slice { axis, range: range.into() }, &[self])
     }
 
-    /// One position of an axis; the result is without that axis.
+    /// One position of an axis, which is removed.
     #[track_caller]
     pub fn select(self, axis: isize, position: usize) -> Self {
         let _scope = self.tape().error_scope("select");
@@ -68,8 +68,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().failed(refused)
     }
 
-    /// `length` positions of an axis from `start` on. Unlike in [`slice`](Var::slice), positions beyond the
-    /// axis are an error.
+    /// `length` positions of an axis from `start` on. Unlike in [`slice`](Var::slice), positions beyond the axis are an
+    /// error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -100,8 +100,8 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().failed(refused)
     }
 
-    /// Consecutive parts of `size` positions along an axis, the last one perhaps smaller: PyTorch's `split`
-    /// with one number. An empty axis is one empty part.
+    /// Consecutive parts of `size` positions along an axis, of which the last may be smaller: PyTorch's `split` with one
+    /// number. An empty axis has one empty part.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -138,7 +138,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// Consecutive parts of the given sizes along an axis.
     ///
     /// # Errors
-    /// On the tape, as every other, if the sizes do not add up to the axis: then each part has failed.
+    /// If the sizes do not add up to the axis: then each part is a failed value on the tape.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

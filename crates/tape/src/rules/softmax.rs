@@ -55,7 +55,7 @@ impl<T: Float> Var<'_, T> {
         self.tape().apply(Softmax { axis, log: false }, &[self])
     }
 
-    /// x - log Σ exp(x) along an axis; never overflows, and an offset of all elements costs no digits.
+    /// x - log Σ exp(x) along an axis; never overflows, and adding a constant to all elements costs no accuracy.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -79,6 +79,6 @@ pub(super) fn spec() -> Vec<Spec> {
             _ => x[0].log_softmax(axis),
         })
     });
-    // Of two probabilities one is near 1 where the other is small.
+    // Where one of two probabilities is small, the other is near 1.
     specs.into_iter().map(|spec| spec.in_units_of(1.0)).collect()
 }

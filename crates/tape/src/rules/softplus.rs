@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// Log(1 + eˣ), stable for large x of either sign.
+/// log(1 + eˣ), stable for large x of either sign.
 #[derive(Debug, Clone, Copy)]
 pub struct Softplus;
 
@@ -22,8 +22,8 @@ impl Pointwise for Softplus {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Log(1 + eˣ), stable for large x of either sign: no threshold is needed beyond which it would be
-    /// replaced by x. Its derivative is σ(x). With PyTorch's `beta` it is `(x * beta).softplus() / beta`.
+    /// log(1 + eˣ), stable for large x of either sign, without a threshold above which it is replaced by x. Its derivative
+    /// is σ(x). With PyTorch's `beta` it is `(x * beta).softplus() / beta`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -23,7 +23,7 @@ impl Pointwise for Softsign {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// x / (1 + |x|), which nears ±1 more slowly than tanh; its derivative is 1 / (1 + |x|)².
+    /// x / (1 + |x|), which approaches ±1 more slowly than tanh; its derivative is 1 / (1 + |x|)².
     ///
     /// ```
     /// assert_eq!(wengert_tape::Tape::<f64>::new().var(-3.0).softsign().item().unwrap(), -0.75);

@@ -1,8 +1,8 @@
 //! Linear systems with batches of square matrices: solve, solve_triangular, inverse, cholesky.
 //!
-//! Cotangents, with g that of the result: of X = A⁻¹ B, gB = A⁻ᵀ g and gA = -gB Xᵀ, for a triangle only where
-//! it is read; of Y = A⁻¹, -Yᵀ g Yᵀ; of the Cholesky factor L, ½ L⁻ᵀ (P + P̂ᵀ) L⁻¹, where P is the lower
-//! triangle of Lᵀ g and P̂ that without its diagonal (Murray 2016), which is symmetric.
+//! Cotangents, where g is that of the result: for X = A⁻¹ B, gB = A⁻ᵀ g and gA = -gB Xᵀ, and for a triangular A only its
+//! triangle; for Y = A⁻¹, -Yᵀ g Yᵀ; for the Cholesky factor L, ½ L⁻ᵀ (P + P̂ᵀ) L⁻¹, where P is the lower triangle of Lᵀ g
+//! and P̂ is P without its diagonal (Murray 2016), which is symmetric.
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
@@ -92,7 +92,7 @@ impl<T: Float> Op<T> for Cholesky {
         let p = l.t().matmul(r.gy()).tril(0);
         let s = (p + p.tril(-1).t()) * 0.5;
         let back = Triangle::LOWER.transposed();
-        // S is symmetric, so L⁻ᵀ S L⁻¹ is the same substitution twice, with a transpose between.
+        // S is symmetric, so L⁻ᵀ S L⁻¹ is the same substitution twice, with a transpose between them.
         cotangents([Some(substituted(l, substituted(l, s, back).t(), back))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
@@ -101,7 +101,7 @@ impl<T: Float> Op<T> for Cholesky {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The operands of a solve, a vector as a column, and whether it was one.
+    /// The operands of a solve, with a vector as a column, and whether it was a vector.
     #[track_caller]
     fn columns(self, b: Var<'t, T>, op: &'static str) -> Result<(Var<'t, T>, Var<'t, T>, bool), Var<'t, T>> {
         if self.is_failed() || b.is_failed() || b.rank() != 1 {
@@ -116,9 +116,8 @@ impl<'t, T: Float> Var<'t, T> {
         Ok((self, b.unsqueeze(-1), true))
     }
 
-    /// The solution X of A X = B for matrices A `[.., n, n]` (this value) and B `[.., n, k]`, whose leading
-    /// axes broadcast, or a vector `[n]`. By LU factors with partial pivoting, in double precision. A
-    /// singular matrix is an error.
+    /// The solution X of A X = B for matrices A `[.., n, n]` (this value) and B `[.., n, k]`, whose leading axes broadcast,
+    /// or a vector `[n]`. Computed by LU factors with partial pivoting, in double precision. A singular matrix is an error.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -138,9 +137,9 @@ impl<'t, T: Float> Var<'t, T> {
         if vector { x.squeeze(-1) } else { x }
     }
 
-    /// The solution X of T X = B, where T is a triangle of this value's matrices `[.., n, n]`, perhaps
-    /// transposed, and B is `[.., n, k]`, whose leading axes broadcast, or a vector `[n]`. What lies outside
-    /// the triangle is not read and has gradient 0. A zero on the diagonal is an error.
+    /// The solution X of T X = B, where T is a triangle of this value's matrices `[.., n, n]`, optionally transposed, and B
+    /// is `[.., n, k]`, whose leading axes broadcast, or a vector `[n]`. Elements outside the triangle are not read and
+    /// have gradient 0. A zero on the diagonal is an error.
     ///
     /// ```
     /// # use wengert_ops::{Tensor, Triangle};
@@ -162,8 +161,8 @@ impl<'t, T: Float> Var<'t, T> {
         if vector { x.squeeze(-1) } else { x }
     }
 
-    /// The inverses of matrices `[.., n, n]`. A singular one is an error. To solve a system,
-    /// [`solve`](Var::solve) is cheaper and more accurate.
+    /// The inverses of matrices `[.., n, n]`. A singular matrix is an error. To solve a system, [`solve`](Var::solve) is
+    /// cheaper and more accurate.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -178,10 +177,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.tape().apply_static(&Inverse, &[self])
     }
 
-    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this
-    /// value). The upper triangle is not read: A is taken as symmetric, and so is its gradient, as in
-    /// PyTorch. A matrix that is not positive definite is an error, which names the leading minor that is not
-    /// positive.
+    /// The lower triangular L with L Lᵀ = A for symmetric positive definite matrices A `[.., n, n]` (this value). The upper
+    /// triangle is not read: A is taken as symmetric, and so is its gradient, as in PyTorch. A matrix that is not positive
+    /// definite is an error that names the leading minor that is not positive.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -196,7 +194,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 }
 
-/// Leading axes for matrices of `n` rows, which are many only if these are small.
+/// Leading axes for matrices with `n` rows; they are large only if `n` is small.
 pub(super) fn batch(g: &mut crate::gradcheck::Gen, n: usize) -> Vec<usize> {
     let one = if n < 10 { g.dim(1..=2) } else { g.within(1..=2) };
     vec![one; g.within(0..=1)]
@@ -204,7 +202,7 @@ pub(super) fn batch(g: &mut crate::gradcheck::Gen, n: usize) -> Vec<usize> {
 
 /// Matrices whose smallest singular value is well away from 0: noise around four times the identity.
 pub(super) fn regular(g: &mut crate::gradcheck::Gen, batch: &[usize], n: usize) -> Tensor<f64> {
-    // Well conditioned whatever the size: its eigenvalues lie within 0.6 bound √n of 4.
+    // Well conditioned at any size: the eigenvalues are within 0.6 bound √n of 4.
     let bound = if g.is_large() { 0.3 } else { 1.0 };
     let noise = g.tensor(&[batch, &[n, n]].concat(), Domain::Between(-bound, bound));
     let diagonal = Tensor::eye(n).map(|eye| eye.scale(4.0));
@@ -226,7 +224,7 @@ pub(super) fn spec() -> Vec<Spec> {
             0 => x[0].solve(x[1]),
             1 => x[0].solve_triangular(x[1], triangle),
             2 => x[0].t().inverse(),
-            // Symmetric, and positive since the diagonal dominates.
+            // Symmetric, and positive definite because the diagonal dominates.
             _ => (x[0] + x[0].t()).cholesky(),
         })
     })

@@ -1,18 +1,17 @@
-//! sort and topk: elements in sorted order along an axis. The permutation is constant around almost every
-//! point, so the cotangent goes back to where each element came from, as through gather.
+//! sort and topk: elements in sorted order along an axis. The permutation is constant around almost every point, so the
+//! cotangent goes back to where each element came from, as with gather.
 
 use super::prelude::*;
 use crate::error::Error;
 
-/// What stands for the positions of a value that failed.
+/// The positions of a value that failed.
 fn no_positions() -> Tensor<i64> {
     Tensor::from(Vec::new())
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// The elements in sorted order along an axis, and their positions there. Equals keep their order, in
-    /// either direction; NaN counts as the largest, as in PyTorch. Of a value that cannot be sorted the
-    /// positions are empty.
+    /// The elements in sorted order along an axis, and their positions in the value. Equal elements keep their order in
+    /// either direction; NaN counts as the largest, as in PyTorch. If the value cannot be sorted, the positions are empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -42,9 +41,9 @@ impl<'t, T: Float> Var<'t, T> {
         self.value()?.argsort(axis, descending).map_err(|e| Error::from(e).relocated(at))
     }
 
-    /// The `k` largest elements along an axis, largest first, or the `k` smallest, smallest first, and their
-    /// positions. Of equals the first ones are taken, which decides where the gradient goes; NaN counts as
-    /// the largest, as in PyTorch. Of a value that has no `k` elements the positions are empty.
+    /// The `k` largest elements along an axis, largest first, or the `k` smallest, smallest first, and their positions. Of
+    /// equal elements the first ones are taken, and they get the gradient; NaN counts as the largest, as in PyTorch. If
+    /// there are fewer than `k` elements, the positions are empty.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -78,9 +77,10 @@ pub(super) fn spec() -> Vec<Spec> {
         let axis = g.axis(shape.len());
         let n = wengert_ops::normalize_axis("topk", axis, shape.len()).map_or(0, |a| shape[a]);
         let (k, down, large) = (g.within(0..=n), g.once_in(2), g.is_large());
-        // Of three equals the middle one cannot move alone, so finite differences see nothing there: no ties.
+        // The middle one of three equal elements cannot move alone, so finite differences see no effect there: ties are
+        // avoided.
         case!(vec![g.tensor(&shape, Domain::Grid)], [], |x| {
-            // Of many all are different.
+            // In a large tensor all elements differ.
             let step = if large { 0.0 } else { 0.01 };
             let apart = x[0] + Tensor::steps(0.0, step, x[0].numel()).reshape(x[0].shape());
             match which {

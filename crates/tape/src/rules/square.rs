@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 
-/// X².
+/// x².
 #[derive(Debug, Clone, Copy)]
 pub struct Square;
 
@@ -25,7 +25,7 @@ impl Pointwise for Square {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// X². Its derivative is 2x.
+    /// x². Its derivative is 2x.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

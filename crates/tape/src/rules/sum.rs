@@ -1,4 +1,4 @@
-//! Sum and mean over axes. Cotangent: g, spread over the axes that were summed (divided by their size for the mean).
+//! Sum and mean over axes. Cotangent: g, expanded along the axes that were summed (divided by their size for the mean).
 
 use super::prelude::*;
 use smallvec::SmallVec;
@@ -19,7 +19,7 @@ impl Sum {
         if self.mean { 1.0 / axes.iter().map(|&a| shape[a]).product::<usize>() as f64 } else { 1.0 }
     }
 
-    /// The cotangent's shape with the summed axes as ones.
+    /// The cotangent's shape in which the summed axes have size 1, and the factor.
     fn kept(&self, shape: &Shape) -> (Shape, f64) {
         let axes = self.axes("sum", shape.len()).unwrap_or_default();
         (shape.reduced(&axes, true), self.factor(shape, &axes))
@@ -72,7 +72,7 @@ impl<T: Float> Var<'_, T> {
         self.summed(None, false, false)
     }
 
-    /// The sum over some axes, which go; negative axes count from the last. An empty sum is 0.
+    /// The sum over some axes, which are removed; negative axes count from the last. An empty sum is 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -88,27 +88,27 @@ impl<T: Float> Var<'_, T> {
         self.summed(Some(&axes), false, false)
     }
 
-    /// The sum over some axes, which stay with size 1.
+    /// The sum over some axes, which are kept with size 1.
     #[doc(alias = "sum")]
     #[track_caller]
     pub fn sum_keepdim(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), true, false)
     }
 
-    /// The mean of all elements, of rank 0; of nothing it is NaN.
+    /// The mean of all elements, of rank 0; over no elements it is NaN.
     #[track_caller]
     pub fn mean(self) -> Self {
         self.summed(None, false, true)
     }
 
-    /// The mean over some axes, which go.
+    /// The mean over some axes, which are removed.
     #[doc(alias = "mean")]
     #[track_caller]
     pub fn mean_axes(self, axes: impl Axes) -> Self {
         self.summed(Some(&axes), false, true)
     }
 
-    /// The mean over some axes, which stay with size 1.
+    /// The mean over some axes, which are kept with size 1.
     #[doc(alias = "mean")]
     #[track_caller]
     pub fn mean_keepdim(self, axes: impl Axes) -> Self {
@@ -116,7 +116,7 @@ impl<T: Float> Var<'_, T> {
     }
 }
 
-/// [`Axes`] behind a reference, so that what follows is compiled once.
+/// [`Axes`] as a trait object, so that the code that uses it is compiled once.
 trait AxesList {
     fn listed(&self) -> SmallVec<[isize; 4]>;
 }

@@ -1,6 +1,6 @@
-//! Elements by position, as composites of index_select, index_add and index_copy on merged axes: scatter,
-//! take, put, index_get, index_put, masked_select, masked_scatter. Where positions repeat, the last one stays
-//! (or all are added).
+//! Elements by position, as composites of index_select, index_add and index_copy on merged axes: scatter, take, put,
+//! index_get, index_put, masked_select, masked_scatter. Where positions repeat, the last element is kept (or all are
+//! added).
 
 use super::IntoMask;
 use super::prelude::*;
@@ -9,9 +9,9 @@ use wengert_ops::broadcast_shapes;
 use wengert_ops::kernel::find::{gather_positions, positions};
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Every element of `src` put in the place that [`gather`](Var::gather) would read with the same index; a
-    /// single number is put in all of them. Where places repeat, the last one in row-major order stays, and
-    /// the gradient of `src` goes to that one alone.
+    /// Every element of `src` put at the position that [`gather`](Var::gather) would read with the same index; a single
+    /// number is put at all of them. Where positions repeat, the last element in row-major order is kept, and only it gets
+    /// the gradient of `src`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -56,9 +56,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// This value with `src`, which broadcasts to the shape of `index`, put in (or with `accumulate` added
-    /// to) the elements at the given positions in row-major order. Where positions repeat, all are added, or
-    /// the last one stays.
+    /// This value with the elements at the given positions, in row-major order, replaced by `src` (with `accumulate`, `src`
+    /// is added). `src` broadcasts to the shape of `index`. Where positions repeat, all are added, or the last one is kept.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -81,9 +80,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The elements, or slices, at (indices₀(i), indices₁(i), ..): k index tensors that broadcast to a
-    /// shape S stand for the first k axes, and the result has shape `[S.., other axes..]`, as in NumPy's and
-    /// PyTorch's `x[i, j]`.
+    /// The elements, or slices, at (indices₀(i), indices₁(i), ..): k index tensors that broadcast to a shape S index the
+    /// first k axes, and the result has shape `[S.., other axes..]`, as in NumPy's and PyTorch's `x[i, j]`.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -113,9 +111,9 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// This value with `src` put where [`index_get`](Var::index_get) with the same indices would read, or
-    /// with `accumulate` added there. `src` broadcasts to what `index_get` gives. Where places repeat, all
-    /// are added, or the last one stays and has the gradient alone.
+    /// This value with `src` put where [`index_get`](Var::index_get) with the same indices would read; with `accumulate`,
+    /// `src` is added there. `src` broadcasts to the shape that `index_get` returns. Where positions repeat, all are added,
+    /// or only the last one is kept and gets the gradient.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -144,8 +142,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// The elements where the mask holds, in row-major order, as one axis; value and mask broadcast together.
-    /// Their gradient goes back to where they were.
+    /// The elements where the mask is true, in row-major order, as one axis; value and mask broadcast together. Their
+    /// gradient goes back to their positions.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -172,8 +170,8 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// This value with the elements of `src`, one after another in row-major order, where the mask holds,
-    /// which broadcasts together with it. `src` may have more elements than are needed.
+    /// This value with the elements of `src`, one after another in row-major order, where the mask is true; value and mask
+    /// broadcast together. `src` may have more elements than are needed.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -206,7 +204,7 @@ impl<'t, T: Float> Var<'t, T> {
         self.expand(&shape).flatten(0).index_copy(0, &at, src).reshape(shape)
     }
 
-    /// Where the mask holds among the elements of the shape that it and this value broadcast to.
+    /// The positions where the mask is true, in the shape that mask and this value broadcast to, and that shape.
     #[track_caller]
     fn chosen(self, op: &'static str, mask: Result<Tensor<bool>>) -> Result<(Tensor<i64>, Shape)> {
         let mask = mask?;
@@ -221,7 +219,7 @@ impl<'t, T: Float> Var<'t, T> {
         if flat.is_failed() { flat } else { flat.reshape(self.raw_shape()) }
     }
 
-    /// `src`, which broadcasts to `taken`, put at the given places of the first `axes` axes.
+    /// `src`, which broadcasts to `taken`, put at the given positions of the first `axes` axes.
     #[track_caller]
     fn put_merged(
         self,
@@ -266,7 +264,7 @@ fn merged(shape: &Shape, axes: usize) -> Vec<usize> {
 pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&["take", "put", "index_get", "index_put"], Order::Second, |g, which| {
         let shape = g.shape(1..=3);
-        // Where there is nothing, nothing can be pointed at.
+        // An empty value has no valid positions.
         let nothing = shape.contains(&0);
         let by_axis = which > 1;
         let axes = if by_axis { g.within(1..=shape.len()) } else { 1 };

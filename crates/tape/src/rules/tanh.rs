@@ -40,6 +40,6 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Spec {
     Spec::unary("tanh", Domain::Real, |x| case!(x, [], |x| x[0].tanh()))
         .at(&[0.0, 1e-9, 1e-5, -0.17, 0.5493, 5.0, -10.0, 20.0])
-        // Its slope is 1 - y², as exact as y is.
+        // Its slope is 1 - y², so it has the absolute accuracy of y.
         .in_units_of(1.0)
 }

@@ -5,9 +5,9 @@ use super::prelude::*;
 /// x for x > `threshold`, else `value`.
 #[derive(Debug, Clone, Copy)]
 pub struct Threshold {
-    /// Where x begins to pass.
+    /// x passes above this number.
     pub threshold: f64,
-    /// What stands for the rest.
+    /// The result elsewhere.
     pub value: f64,
 }
 
@@ -44,7 +44,7 @@ impl<T: Float> Var<'_, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("threshold", Order::First, |g| {
         let shape = g.shape(0..=3);
-        // At a jump there is no derivative to find; without one there is a kink.
+        // At a jump there is no derivative to find; without a jump there is a kink.
         let (value, domain) = g.pick(&[(-2.0, Domain::NON_ZERO), (0.25, Domain::Kinks(&[0.25]))]);
         case!(vec![g.tensor(&shape, domain)], [], |x| x[0].threshold(0.25, value))
     })

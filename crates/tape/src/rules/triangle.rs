@@ -3,7 +3,7 @@
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 
-/// Rows and columns of the last two axes.
+/// The number of rows and of columns: the last two axes.
 #[track_caller]
 fn matrix<T: Float>(x: Var<'_, T>, op: &'static str) -> Result<(usize, usize)> {
     match x.raw_shape()[..] {
@@ -40,8 +40,8 @@ impl<T: Float> Var<'_, T> {
         self.masked_fill(mask, 0.0)
     }
 
-    /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) stays where
-    /// j ≤ i + offset.
+    /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) is kept where j ≤ i +
+    /// offset.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -56,16 +56,15 @@ impl<T: Float> Var<'_, T> {
         self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
     }
 
-    /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) stays where
-    /// j ≥ i + offset.
+    /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) is kept where j ≥ i +
+    /// offset.
     #[track_caller]
     pub fn triu(self, offset: isize) -> Self {
         let _scope = self.tape().error_scope("triu");
         self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
     }
 
-    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal lies
-    /// outside.
+    /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal is outside the matrix.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -143,7 +142,7 @@ pub(super) fn spec() -> Vec<Spec> {
     Spec::family(&names, Order::Second, |g, which| {
         let mut shape = g.shape(2..=3);
         if g.is_large() {
-            // Its square is embedded.
+            // The embedded matrix is the square of this size.
             shape = [vec![g.within(1..=3)], vec![g.dim(1..=3), g.dim(1..=3)]][g.within(0..=1)..].concat();
         }
         let offset = g.within(0..=4) as isize - 2;

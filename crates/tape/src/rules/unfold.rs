@@ -1,4 +1,4 @@
-//! unfold: windows along an axis. Cotangent: each element adds up those of the windows that it is in.
+//! unfold: windows along an axis. Cotangent: each element sums the cotangents of the windows that contain it.
 
 use super::prelude::*;
 use wengert_ops::normalize_axis;
@@ -37,9 +37,9 @@ impl<T: Float> Op<T> for Unfold {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// Windows of `size` neighbours along an axis, every `step` places, without copying: the axis becomes
-    /// that of the windows, and a new last axis is that within a window, as in PyTorch's `Tensor.unfold`.
-    /// What is left over at the end is in no window and has gradient 0.
+    /// Windows of `size` neighbours along an axis, every `step` positions, without copying: the axis becomes that of the
+    /// windows, and a new last axis contains the positions within a window, as in PyTorch's `Tensor.unfold`. Elements left
+    /// over at the end are in no window and have gradient 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -61,7 +61,7 @@ pub(super) fn spec() -> Spec {
         let shape = g.shape(1..=3);
         let axis = g.axis(shape.len());
         let n = normalize_axis("unfold", axis, shape.len()).map_or(0, |a| shape[a]);
-        // Of a long axis few windows, or small ones.
+        // On a long axis, few windows or small ones.
         let few = g.within(0..=n.min(9));
         let size = if !g.is_large() {
             g.within(0..=n)

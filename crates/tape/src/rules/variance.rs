@@ -4,7 +4,7 @@
 
 use super::prelude::*;
 
-/// √x with derivative 0 at 0, for norms: s = Σx² is 0 only where every x is, and there 0 is a subgradient of the norm.
+/// √x with derivative 0 at 0, for norms: s = Σx² is 0 only where every x is 0, and there 0 is a subgradient of the norm.
 #[derive(Debug, Clone, Copy)]
 struct NormSqrt;
 
@@ -25,8 +25,8 @@ impl Pointwise for NormSqrt {
 }
 
 impl<T: Float> Var<'_, T> {
-    /// The variance over some axes, which go: Σ(x - mean)² / (n - `correction`), in two passes, so that a large mean
-    /// costs no accuracy. `correction` is 0 for a population and 1 for a sample.
+    /// The variance over some axes, which are removed: Σ(x - mean)² / (n - `correction`), in two passes, so that a large
+    /// mean costs no accuracy. `correction` is 0 for a population and 1 for a sample.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -42,7 +42,7 @@ impl<T: Float> Var<'_, T> {
         self.variance_over(&axes, correction, false)
     }
 
-    /// The variance over some axes, which stay with size 1, as [`variance_axes`](Var::variance_axes) defines it.
+    /// The variance over some axes, which are kept with size 1, as [`variance_axes`](Var::variance_axes) defines it.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -61,12 +61,12 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     fn variance_over(self, axes: &impl Axes, correction: f64, keepdim: bool) -> Self {
         let shape = self.raw_shape();
-        // An axis out of range is reported by the mean.
+        // The mean reports an axis out of range.
         let n: usize = axes
             .resolve("var", shape.len())
             .map_or(1, |axes| axes.iter().map(|&a| shape[a]).product::<usize>());
-        // The mean is rounded, the more so the larger it is beside the deviations: what is left of it goes with the second term
-        // (Chan, Golub and LeVeque 1983).
+        // The mean is rounded, the more so the larger it is compared with the deviations: the second term removes the
+        // remaining mean (Chan, Golub and LeVeque 1983).
         let centred = self - self.mean_keepdim(axes);
         let left = centred.sum_over(axes, keepdim).square() / n as f64;
         (centred.square().sum_over(axes, keepdim) - left) / (n as f64 - correction).max(0.0)
@@ -77,15 +77,15 @@ impl<T: Float> Var<'_, T> {
         if keepdim { self.sum_keepdim(axes) } else { self.sum_axes(axes) }
     }
 
-    /// x minus its mean over some axes, twice, since the mean is rounded: with a mean that is large beside the deviations, what
-    /// it lacks would be as large as they are.
+    /// x minus its mean over some axes. The mean is subtracted twice because it is rounded: if it is large compared with
+    /// the deviations, the rounding error would be as large as they are.
     #[track_caller]
     pub(crate) fn centred(self, axes: impl Axes) -> Self {
         let once = self - self.mean_keepdim(&axes);
         once - once.mean_keepdim(&axes)
     }
 
-    /// The standard deviation over some axes, which go: the root of [`variance_axes`](Var::variance_axes).
+    /// The standard deviation over some axes, which are removed: the root of [`variance_axes`](Var::variance_axes).
     #[doc(alias = "std")]
     #[track_caller]
     pub fn std_axes(self, axes: impl Axes, correction: f64) -> Self {
@@ -93,7 +93,7 @@ impl<T: Float> Var<'_, T> {
         self.variance_axes(axes, correction).pointwise(NormSqrt)
     }
 
-    /// The standard deviation over some axes, which stay with size 1: the root of
+    /// The standard deviation over some axes, which are kept with size 1: the root of
     /// [`variance_keepdim`](Var::variance_keepdim).
     ///
     /// ```
@@ -110,8 +110,8 @@ impl<T: Float> Var<'_, T> {
         self.variance_keepdim(axes, correction).pointwise(NormSqrt)
     }
 
-    /// The variance of all elements, of rank 0, as [`variance_axes`](Var::variance_axes) defines it. With correction 1 a single
-    /// element has none: 0/0 is NaN, as in PyTorch.
+    /// The variance of all elements, of rank 0, as [`variance_axes`](Var::variance_axes) defines it. With correction 1,
+    /// that of a single element is 0/0, NaN, as in PyTorch.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -128,8 +128,8 @@ impl<T: Float> Var<'_, T> {
         self.variance_axes(all, correction)
     }
 
-    /// The standard deviation of all elements, of rank 0: the root of [`variance`](Var::variance). Of equal elements it
-    /// is 0, with gradient 0.
+    /// The standard deviation of all elements, of rank 0: the root of [`variance`](Var::variance). For equal elements it is
+    /// 0, with gradient 0.
     #[track_caller]
     pub fn std(self, correction: f64) -> Self {
         let _scope = self.tape().error_scope("std");
@@ -154,14 +154,14 @@ impl<T: Float> Var<'_, T> {
         self.square().sum().pointwise(NormSqrt)
     }
 
-    /// The Euclidean norm over some axes, which go.
+    /// The Euclidean norm over some axes, which are removed.
     #[track_caller]
     pub fn norm_axes(self, axes: impl Axes) -> Self {
         let _scope = self.tape().error_scope("norm_axes");
         self.square().sum_axes(axes).pointwise(NormSqrt)
     }
 
-    /// The Euclidean norm over some axes, which stay with size 1.
+    /// The Euclidean norm over some axes, which are kept with size 1.
     #[track_caller]
     pub fn norm_keepdim(self, axes: impl Axes) -> Self {
         let _scope = self.tape().error_scope("norm_keepdim");
@@ -176,7 +176,7 @@ pub(super) fn spec() -> Vec<Spec> {
         shape[0] = shape[0].max(2);
         let correction = g.pick(&[0.0, 1.0]);
         let axes = if shape.len() > 1 && g.once_in(2) { vec![0, 1] } else { vec![0usize] };
-        // Equal elements have no deviation and the root of that a pole: they are kept apart.
+        // The deviation of equal elements is 0, where the root has a pole: elements are kept apart.
         let at = g.pick(&[0.0, 0.0, 100.0, -1e4]);
         let apart: Vec<f64> =
             (0..shape.iter().product()).map(|i: usize| at + i as f64 * 0.7 + g.number(0.0, 0.3)).collect();

@@ -1,5 +1,5 @@
-//! where and masked_fill: elements of one value or another by a mask. The branch not taken gets a zero cotangent, not
-//! a product with zero, so NaN and infinity in it do no harm.
+//! where and masked_fill: elements of one value or another, selected by a mask. The branch not taken gets a zero cotangent,
+//! not a product with zero, so NaN and infinity in it do no harm.
 
 use super::prelude::*;
 
@@ -35,7 +35,7 @@ pub(crate) fn select<'t, T: Float>(mask: Tensor<bool>, yes: Var<'t, T>, no: Var<
 impl<'t, T: Float> Var<'t, T> {
     /// This value where `condition` is true, elsewhere `other`; all three broadcast.
     ///
-    /// The condition may be the result of a comparison, whose error is then this value's:
+    /// The condition may be the result of a comparison; its error becomes this value's error:
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -57,7 +57,7 @@ impl<'t, T: Float> Var<'t, T> {
         }
     }
 
-    /// This value with `fill` where the mask holds.
+    /// This value with `fill` where the mask is true.
     ///
     /// ```
     /// # use wengert_ops::Tensor;

@@ -1,12 +1,13 @@
-//! xlogy: a log b, and 0 where a is 0, whatever b, broadcasting. Derivatives: log b and a/b, both 0 where a is 0 and b is not above 0.
+//! xlogy: a log b, and 0 where a is 0, whatever b is, broadcasting. Derivatives: log b and a/b, both 0 where a is 0 and b
+//! is not above 0.
 
 use super::prelude::*;
 
-/// A log b, and 0 where a is 0, whatever b.
+/// a log b, and 0 where a is 0, whatever b is.
 #[derive(Debug, Clone, Copy)]
 pub struct Xlogy;
 
-/// b, and 1 where a is 0 and b is not positive: there the term is 0 and stays so.
+/// b, or 1 where a is 0 and b is not positive: there the term is 0 and stays 0.
 #[inline(always)]
 fn safe<R: Real>(a: R, b: R) -> R {
     let b_or_one = R::select(b.le(b.like(0.0)), b.like(1.0), b);
@@ -34,7 +35,8 @@ impl Pointwise2 for Xlogy {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// A log b, and 0 where a is 0, whatever b, with this value as a; operands broadcast. Its derivatives are log b and a/b, both 0 where a is 0 and b is not above 0.
+    /// a log b, and 0 where a is 0, whatever b is, with this value as a; operands broadcast. Its derivatives are log b and
+    /// a/b, both 0 where a is 0 and b is not above 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
