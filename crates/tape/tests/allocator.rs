@@ -1,5 +1,4 @@
-//! What the tape says about memory, against what the allocator saw. Both count for the whole process, so this file has one
-//! test.
+//! The tape's own memory count compared with the allocator's. Both count for the whole process, so this file has one test.
 
 use wengert_ops::buffer;
 use wengert_ops::{Tensor, random};
@@ -23,9 +22,9 @@ fn network<'t>(tape: &'t Tape<f32>, w: &[Param<f32>], x: &Tensor<f32>, checkpoin
     h.square().mean()
 }
 
-/// Peak bytes of one step over what was in use before, as the buffers count them and as the allocator does.
+/// Peak bytes of one step above those in use before, as counted by the buffers and by the allocator.
 fn peak_of_a_step(w: &[Param<f32>], x: &Tensor<f32>, checkpoint: bool) -> (usize, usize) {
-    // What waits in the cache is in use for the allocator.
+    // For the allocator, buffers in the cache are in use.
     buffer::clear_cache();
     buffer::reset_peak();
     let buffers = buffer::stats().live_bytes;
@@ -36,13 +35,13 @@ fn peak_of_a_step(w: &[Param<f32>], x: &Tensor<f32>, checkpoint: bool) -> (usize
 
 #[test]
 fn memory_is_what_the_tape_says_and_stays_flat() {
-    // 16 layers of 256 on a batch of 512: half a megabyte a value.
+    // 16 layers of 256 on a batch of 512: half a megabyte per value.
     let w: Vec<_> = (0..16).map(|i| Param::new(normal([256, 256], i))).collect();
     let x = normal([512, 256], 99);
-    peak_of_a_step(&w, &x, false); // threads and tables that are made once
+    peak_of_a_step(&w, &x, false); // starts threads and fills tables, which happens once
     let (said, seen) = peak_of_a_step(&w, &x, false);
     assert!(said > 16 * 4 * 512 * 256, "{said}");
-    // Size classes round up by a quarter at most; the cache holds on to what fitted nobody.
+    // Size classes round up by at most a quarter; the cache keeps buffers that no request fitted.
     let ratio = seen as f64 / said as f64;
     assert!((0.95..1.5).contains(&ratio), "the buffers say {said} bytes, the allocator saw {seen}");
 

@@ -37,7 +37,7 @@ fn run(how: How) -> (Tensor<f64>, Vec<Tensor<f64>>, usize) {
             How::Checkpoint => tape.checkpoint(|| pair(h)),
             How::Nested => tape.checkpoint(|| {
                 let inner = tape.checkpoint(|| block(h, &w));
-                // A rule of the outer region looks at the inner one's result.
+                // A rule of the outer region reads the inner one's result.
                 tape.checkpoint(|| tape.checkpoint(|| block(inner, &w)))
             }),
             How::Scoped => tape.scope(|| tape.checkpoint(|| tape.scope(|| pair(h)))),
@@ -90,7 +90,7 @@ fn a_dropped_value_says_who_dropped_it_and_kept_ones_stay() {
     assert!(e.to_string().contains(&format!("checkpoint.rs:{line}")), "{e}");
     assert!(kept.value().is_ok());
     assert_eq!(inner.shape(), [1]);
-    // Twice, when values are retained, and from another root that does not touch the region.
+    // Sweeps twice, with values retained, and from another root that does not touch the region.
     let other = x.square();
     assert_eq!(other.backward_retaining().unwrap().wrt(x).unwrap().item().unwrap(), 4.0);
     let (a, b) = (y.sum().backward_retaining().unwrap(), y.sum().backward().unwrap());

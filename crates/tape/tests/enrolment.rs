@@ -1,5 +1,5 @@
-//! Nothing that is differentiable goes unproven: the sources are read, and every public operation must be exercised by
-//! an entry of the table.
+//! Every differentiable operation is checked: the sources are read, and an entry of the table must exercise every public
+//! operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use wengert_tape::gradcheck::Spec;
 use wengert_tape::rules::table;
 
-/// Public functions that return a `Var` without being operations, and why.
+/// Public functions that return a `Var` without being operations, with the reason.
 const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("apply", "records whatever op it is given"),
     ("apply_many", "records whatever op it is given"),
@@ -27,10 +27,10 @@ const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("grad", "the recorded sweep, which every second-order check runs through"),
 ];
 
-/// Names in the table that are not methods: the operators, and what stands for several of them.
+/// Names in the table that are not methods: the operators, and names for several of them.
 const OPERATORS: &[&str] = &["add", "sub", "mul", "div", "neg", "scalar"];
 
-/// Enrolled methods whose entry calls the op below them, and why.
+/// Methods in the table whose entry calls the underlying op, with the reason.
 const CALLED_OTHERWISE: &[(&str, &str)] =
     &[("dropout", "its entry records the op with a fixed key, so that a check draws the same mask twice")];
 
@@ -42,7 +42,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            // The scalar tape's `Var` is another: no operation on tensors is declared there.
+            // The scalar tape's `Var` is another type: no operation on tensors is declared there.
             if path.ends_with("src/scalar") {
                 continue;
             }
@@ -65,19 +65,19 @@ fn sources() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// Finds the public functions of a file that give values of a tape.
+/// Finds the public functions of a file that return values of a tape.
 #[derive(Default)]
 struct Finder {
-    /// The type whose `impl` is being read, if it is one of ours.
+    /// The type whose `impl` is being read, if it is one of the tape's.
     inside: Option<&'static str>,
     found: BTreeSet<String>,
-    /// Macros that declare such functions under names they are given.
+    /// Macros that declare such functions under names passed to them.
     declaring: BTreeSet<String>,
-    /// The words that each macro is called with.
+    /// The words passed to each macro.
     calls: BTreeMap<String, Vec<String>>,
 }
 
-/// Whether a type mentions `Var`, or `Self` where that is one.
+/// Whether a type mentions `Var`, or `Self` where that is `Var`.
 struct Mentions<'a> {
     self_is_var: bool,
     seen: &'a mut bool,
@@ -234,7 +234,7 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
 #[test]
 fn every_public_operation_is_exercised_by_the_table() {
     let (operations, covered) = (operations(), covered());
-    // The reader is worth nothing if it finds nothing.
+    // The reader is useless if it finds no operation.
     for known in ["tanh", "matmul", "linear", "concat", "split", "max_keepdim", "cross_entropy"] {
         assert!(operations.contains_key(known), "the sources seem not to declare {known}");
     }
@@ -299,7 +299,7 @@ fn every_rule_file_is_enrolled() {
         }
         let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let specs = spec_functions(&text);
-        // What all rule files use, and questions without a gradient.
+        // Files that all rule files use, and comparisons, which have no gradient.
         let exempt = ["mod", "prelude", "compare", "operators", "pointwise"].contains(&file.as_str());
         assert!(exempt || !specs.is_empty(), "rules/{file}.rs enrols nothing");
         declared.extend(specs.into_iter().map(|(name, _)| format!("{file}::{name}")));

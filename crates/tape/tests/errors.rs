@@ -1,5 +1,5 @@
-//! Errors stay with the value that failed: they are absorbed by what follows, leave everything else usable, and say
-//! what to do.
+//! Errors stay with the value that failed: later operations absorb them, all other values remain usable, and the messages
+//! say what to do.
 
 use wengert_ops::Tensor;
 use wengert_tape::{
@@ -13,7 +13,7 @@ fn error<T>(outcome: Result<T>) -> Error {
     outcome.err().expect("this cannot be done")
 }
 
-/// A value that has failed, and its tape's other value.
+/// A failed value, and another value of its tape.
 fn poisoned(tape: &Tape<f64>) -> (Var<'_, f64>, Var<'_, f64>) {
     let x = tape.var(Tensor::from([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]));
     (x.matmul(Tensor::ones([4, 5])), x)
@@ -82,7 +82,7 @@ fn other_values_stay_usable() {
     let grads = y.backward().unwrap();
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
     assert!(failed.is_failed());
-    // Also of an expression that the failure was thrown away from.
+    // Also for an expression that does not contain the failed value.
     let chosen = if bad.is_failed() { x.sum() } else { bad.sum() };
     assert_eq!(chosen.backward().unwrap().wrt(x).unwrap().to_vec(), [1.0; 6]);
 }
@@ -111,7 +111,7 @@ fn shapes_of_failed_values_are_ones_and_never_panic() {
     assert_eq!((bad.dim(0), bad.dim(-9), bad.dim(isize::MIN)), (1, 1, 1));
     assert_eq!((bad.dims::<3>(), bad.dims::<0>()), ([1, 1, 1], []));
     assert_eq!((bad.rank(), bad.numel()), (0, 1));
-    // Computing with sizes goes on to where the error is found.
+    // Code that computes with sizes continues to where the error is found.
     let heads = 4;
     let [batch, steps, width] = bad.dims();
     let y = bad.reshape([batch, steps, heads, width / heads]).permute([0, 2, 1, 3]);
@@ -120,7 +120,7 @@ fn shapes_of_failed_values_are_ones_and_never_panic() {
     assert_eq!(tape.error().unwrap().op(), "matmul");
     assert_eq!(format!("{dims} {dims:?}"), "[] []");
     assert!(format!("{bad:?}").contains("failed: matmul"), "{bad:?}");
-    // Zeros and ones of a failed value are usable, as a scalar.
+    // Zeros and ones like a failed value are usable, as scalars.
     assert_eq!((bad.zeros_like() + x).value().unwrap(), x.value().unwrap());
     assert_eq!(bad.ones_like().item().unwrap(), 1.0);
 }
@@ -134,7 +134,7 @@ fn after_a_wrong_question_about_the_shape_nothing_is_computed() {
         let line = line!() + 1;
         let (a, b) = if round == 0 { (x.dims::<1>()[0], "dims") } else { (x.dim(-3), "dim") };
         assert_eq!(a, 1);
-        // What was there stays, whatever comes is the question's error with its line.
+        // Earlier values stay; later ones have the question's error with its line.
         assert!(x.value().is_ok() && before.value().is_ok());
         for e in [error((x + 1.0).value()), error(before.sum().backward()), tape.error().unwrap()] {
             assert_eq!((e.op(), e.location().unwrap().line()), (b, line), "{e}");
@@ -146,7 +146,7 @@ fn after_a_wrong_question_about_the_shape_nothing_is_computed() {
     assert!(tape.var(1.0).exp().value().is_ok());
 }
 
-/// Arguments that are out of range are the result's failure, not the operand's.
+/// Arguments that are out of range make the result fail, not the operand.
 #[test]
 fn a_refused_argument_leaves_the_operand_alone() {
     type Call = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
@@ -175,7 +175,7 @@ fn a_refused_argument_leaves_the_operand_alone() {
 fn two_tapes_mixed_are_an_error_and_both_stay_usable() {
     let (one, two) = (Tape::<f64>::new(), Tape::<f64>::new());
     let a = one.var(Tensor::from([1.0, 2.0]));
-    // Many nodes, so that a number of this tape is out of range on the other.
+    // Many nodes, so that a node number of this tape is out of range on the other.
     let b = (0..50).fold(two.var(Tensor::from([3.0, 4.0])), |x, _| x + 1.0);
     let mixed = [
         a + b,
@@ -209,7 +209,7 @@ fn two_tapes_mixed_are_an_error_and_both_stay_usable() {
     assert_eq!(grads.wrt(a).unwrap().to_vec(), [1.0, 1.0]);
 }
 
-/// A seed of another tape would record the whole gradient there.
+/// A seed of another tape would record the whole gradient on that tape.
 #[test]
 fn a_seed_of_another_tape_is_an_error() {
     let (one, two) = (Tape::<f64>::new(), Tape::<f64>::new());
@@ -237,7 +237,7 @@ impl Op<f64> for Pair {
     }
 }
 
-/// An op that answers with as many outputs as given.
+/// An op that returns the given number of outputs.
 struct Many(usize);
 
 impl<T: Float> Op<T> for Many {
@@ -340,11 +340,11 @@ fn a_strict_tape_panics_with_the_whole_message() {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&tape)));
         let message = *caught.expect_err(head).downcast::<String>().unwrap();
         assert!(message.contains(head) && message.contains("errors.rs:"), "{head}: {message}");
-        // The tape itself has come to no harm.
+        // The tape itself is still usable.
         let y = tape.var(Tensor::from([2.0])).square();
         assert_eq!(y.value().unwrap().to_vec(), [4.0]);
     }
-    // What succeeds does not panic, and neither does a question that returns its error.
+    // A success does not panic, and neither does a question that returns its error.
     let tape = Tape::<f64>::new().strict();
     let x = tape.var(Tensor::from([1.0, 2.0]));
     assert!(x.sum().backward().is_ok() && x.backward().is_err() && x.item().is_err());
@@ -370,7 +370,7 @@ fn anomalies_are_reported_at_their_birth() {
             assert!(e.location().is_some_and(|l| l.file().ends_with("errors.rs")), "{e}");
             assert!(e.detail().contains("[2] in ["), "the range of the input: {e}");
         }
-        // Without the mode it goes through.
+        // Without the mode there is no error.
         let tape = Tape::<f64>::new();
         assert!(f(tape.var(Tensor::from_slice(at, [2]).unwrap())).backward().is_ok(), "{op}");
     }
@@ -389,7 +389,7 @@ fn anomalies_are_reported_at_their_birth() {
         assert!(e.location().is_some_and(|l| l.file().ends_with("errors.rs")), "{e}");
         assert!(e.detail().contains("cotangent") && e.detail().contains("[2]"), "{e}");
     }
-    // A seed that is not finite is met by the first rule.
+    // The first rule detects a seed that is not finite.
     let tape = Tape::<f64>::new().detect_anomaly();
     let x = tape.var(1.0);
     let e = error((x * 2.0).backward_from(Tensor::scalar(f64::NAN)));
@@ -413,7 +413,7 @@ fn an_evaluating_tape_refuses_gradients_and_holds_none() {
         assert_eq!(e.kind(), ErrorKind::NoGradient);
         assert!(e.detail().contains("Tape::new()"), "{e}");
     }
-    // A value that failed says so, and not that the tape is for evaluation.
+    // A failed value reports its own error, not that the tape is for evaluation.
     let bad = tape.var(Tensor::ones([2])).matmul(Tensor::ones([3]));
     assert_eq!(error(bad.sum().backward()).op(), "matmul");
 }
@@ -433,16 +433,16 @@ fn outputs_and_seeds_are_checked() {
     }
     let e = error(x.backward_from(Tensor::from_vec(vec![1.0], [3, 3])));
     assert!(e.op() == "from_vec" && e.location().is_some(), "{e}");
-    // One element of any rank is a scalar.
+    // One element of any rank counts as a scalar.
     let one = x.slice(1, 0..1);
     assert_eq!(one.backward().unwrap().wrt(x).unwrap().to_vec(), [1.0, 0.0]);
-    // Nothing asked, nothing found.
+    // Without outputs there are no gradients.
     let none = tape.backward(&[], RetainGraph::Nothing).unwrap();
     assert!(none.is_empty() && none.iter().next().is_none());
-    // A seed that has failed tells its own error, whatever its shape.
+    // A seed that has failed reports its own error, whatever its shape.
     let failed = x.matmul(Tensor::ones([7]));
     assert_eq!(error(tape.grad(&[(x, failed)], &[x])).op(), "matmul");
-    // An output of no elements is no scalar.
+    // An output without elements is not a scalar.
     assert!(x.slice(0, 0..0).backward().is_err());
 }
 
@@ -473,7 +473,7 @@ fn gradients_that_do_not_exist_say_why() {
     says(grads.of(&frozen).cloned(), ErrorKind::Unreached, "frozen");
     says(grads.of(&unreached).cloned(), ErrorKind::Unreached, "does not depend");
     assert!(grads.get(unreached.id()).is_none());
-    // A recorded gradient of something unreached is zero, of a constant refused.
+    // A recorded gradient is zero with respect to a value that is not reached, and an error with respect to a constant.
     assert_eq!(x.sum().grad(unused).unwrap().item().unwrap(), 0.0);
     assert_eq!(error(x.sum().grad(constant)).kind(), ErrorKind::NoGradient);
     for (value, part) in
@@ -482,7 +482,7 @@ fn gradients_that_do_not_exist_say_why() {
         let e = error(x.sum().grad(value));
         assert!(e.kind() == ErrorKind::NoGradient && e.detail().contains(part), "{e}");
     }
-    // An output that depends on nothing has no gradients at all.
+    // An output that depends on no leaf has no gradients.
     for output in [constant.sum(), f.exp().sum(), x.detach().sum(), tape.constant(1.0)] {
         let swept =
             [output.backward(), output.backward_retaining(), output.backward_from(Tensor::scalar(1.0))];
@@ -495,7 +495,7 @@ fn gradients_that_do_not_exist_say_why() {
     assert_eq!(tape.backward(&one_of_two, RetainGraph::Values).unwrap().wrt(x).unwrap().to_vec(), [2.0, 2.0]);
 }
 
-/// Adds its two inputs, and takes for granted that there are two.
+/// Adds its two inputs, and assumes that there are two.
 struct Sum2;
 
 impl Op<f64> for Sum2 {
@@ -536,7 +536,7 @@ fn a_panic_in_an_op_is_an_error_with_the_users_line() {
     }
 }
 
-/// x² in one of the ways to say too little about its derivative.
+/// x² with one of several incomplete definitions of its derivative.
 struct Square(&'static str);
 
 impl Op<f64> for Square {
@@ -585,7 +585,7 @@ fn what_an_op_does_not_declare_or_say_is_its_own_mistake() {
             assert!(e.detail().contains("reads input 0, which saves() does not name"), "{way}: {e}");
         }
     }
-    // Without any rule there is one message, whoever asks.
+    // Without any rule, both sweeps report the same message.
     let tape = Tape::<f64>::new();
     let x = tape.var(Tensor::from([2.0, 3.0]));
     let sum = tape.apply(Square(""), &[x]).sum();
@@ -598,7 +598,7 @@ fn what_an_op_does_not_declare_or_say_is_its_own_mistake() {
     }
 }
 
-/// A scalar has no axis, for no function: neither 0 nor -1.
+/// A scalar has no axis for any function: neither 0 nor -1.
 #[test]
 fn a_scalar_has_no_axis() {
     type Call = for<'t> fn(Var<'t, f64>, isize) -> Var<'t, f64>;
@@ -632,7 +632,7 @@ fn gradients_belong_to_one_run_of_the_tape() {
         x.square().sum().backward().unwrap()
     };
     tape.reset();
-    // The same number on the same tape, and not the same value.
+    // The same node number on the same tape, but not the same value.
     let x = tape.var(Tensor::from([1.0, 2.0]));
     let e = error(grads.wrt(x));
     assert_eq!(e.kind(), ErrorKind::ForeignTape, "{e}");

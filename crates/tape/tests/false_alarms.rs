@@ -1,4 +1,4 @@
-//! The other half of a check: what is right passes, at every seed, also where differences have a hard time.
+//! Correct gradients pass a check at every seed, also where differences are inaccurate.
 
 use proptest::prelude::*;
 use wengert_ops::Tensor;
@@ -11,7 +11,7 @@ fn sign(x: Var<'_, f64>) -> Tensor<f64> {
     x.value().unwrap().map(|x| if x < 0.0 { -1.0 } else { 1.0 })
 }
 
-/// |x| with slope 1 at 0, so that products with it have the slope of their right side.
+/// |x| with slope 1 at 0, so that products with it have the slope from the right there.
 fn size(x: Var<'_, f64>) -> Var<'_, f64> {
     x * sign(x)
 }
@@ -66,7 +66,7 @@ const SECOND_JUMPS: &[(&str, Function)] = &[
     ("tanh of softsign", |x| (x.softsign() * 3.0).tanh()),
 ];
 
-/// Where they jump, beside it at every distance that differences resolve, and anywhere.
+/// Points at the jumps, next to them at every distance that differences resolve, and anywhere.
 fn points(seed: u64) -> Tensor<f64> {
     let mut g = Gen::seeded(seed);
     let mut x = vec![0.0, 1.0, -1.0, 2.0];

@@ -1,5 +1,5 @@
-//! Every error names the line on which the user asked for the operation, whatever the library called in between, and
-//! the module whose parameters were involved.
+//! Every error names the line on which the user called the operation, whatever the library called in between, and the
+//! module whose parameters were involved.
 
 use wengert_ops::{Slice, Tensor};
 use wengert_tape::gradcheck::Gen;
@@ -17,7 +17,7 @@ fn failed(x: Var<'_, f64>) -> Error {
     error(x.value())
 }
 
-/// Asserts that an error was born in this file on the given line.
+/// Asserts that an error has its origin in this file on the given line.
 #[track_caller]
 fn born(what: &str, e: &Error, line: u32) {
     let at = e.location().unwrap_or_else(|| panic!("{what}: no location in {e}"));
@@ -28,7 +28,7 @@ fn born(what: &str, e: &Error, line: u32) {
     assert!(text.starts_with(&format!("{}: ", e.op())), "{what}: {text}");
 }
 
-/// A user's op that fails on anything but rank 2.
+/// A custom op that fails for every rank except 2.
 struct OnlyMatrices;
 
 impl<T: Float> Op<T> for OnlyMatrices {
@@ -76,7 +76,7 @@ impl Pointwise2 for Hypot {
     }
 }
 
-/// Calls that cannot be done: line, op, error, and what the message must name.
+/// Calls that fail: line, op, error, and what the message must contain.
 #[test]
 #[rustfmt::skip]
 fn calls_that_cannot_be_done_are_found_where_they_were_written() {
@@ -191,7 +191,7 @@ fn comparisons_and_masks_that_fail_are_found() {
         born(op, e, *line);
         assert_eq!(e.op(), *op, "{e}");
     }
-    // The comparison of a value that failed is that value's error.
+    // The comparison of a failed value returns that value's error.
     let line = line!() + 1;
     let z = x + y;
     let e = failed(x.masked_fill(z.gt(0.0), 0.0));
@@ -275,7 +275,7 @@ fn freed_values_are_found_where_they_are_used() {
     let line = line!(); let e = error(inner.value());
     born("value", &e, line);
     drop(y.backward());
-    // The rule of a second sweep needs what the first has freed: that is told of the op, where it was written.
+    // The rule of a second sweep needs a value that the first has freed: the error names the op and its line.
     let line = line!(); let z = (x.tanh() * x.sin()).sum();
     drop(z.backward().unwrap());
     let e = error(z.backward());
@@ -283,7 +283,7 @@ fn freed_values_are_found_where_they_are_used() {
     assert_eq!(e.kind(), ErrorKind::Freed, "{e}");
 }
 
-/// Runs `f` on a value in which everything is NaN, on a tape that looks for that: each op must be found.
+/// Runs `f` on a value whose elements are all NaN, on a tape that detects anomalies: each op must be found.
 #[test]
 #[rustfmt::skip]
 fn every_operation_of_the_table_carries_its_line() {
@@ -390,8 +390,8 @@ fn every_operation_of_the_table_carries_its_line() {
     }
 }
 
-/// Whatever the table holds: under anomaly detection with inputs that are not numbers, the error names the line of the
-/// call, which for an entry stands in the function that enrols it.
+/// For every entry of the table: under anomaly detection with NaN inputs, the error names the line of the call, which for
+/// an entry is in the function that defines it.
 #[test]
 fn every_enrolled_operation_names_the_line_of_its_call() {
     for spec in table() {
@@ -519,7 +519,7 @@ fn errors_name_the_module_of_the_parameter() {
     fn failed_later<'t>(x: Var<'t, f64>, tape: &'t Tape<f64>, w: &Param<f64>) -> Var<'t, f64> {
         x.linear(tape.param(w), None).tanh().sum()
     }
-    /// The location line that the same failure has inside `failed_later`.
+    /// The location line of the same failure inside `failed_later`.
     fn line_of(tape: &Tape<f64>) -> String {
         let w = named("encoder.0.weight", Tensor::ones([4, 5]));
         let x = tape.constant(Tensor::ones([2, 3]));

@@ -1,5 +1,5 @@
-//! Behaviour, one program: every one more would be compiled and linked by itself. What counts in the whole process (memory, threads)
-//! has programs of its own beside it.
+//! Tests of behaviour in one program, because each test program is compiled and linked separately. Tests that count for the
+//! whole process (memory, threads) have programs of their own next to this one.
 
 mod checkpoint;
 mod enrolment;

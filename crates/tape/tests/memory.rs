@@ -1,4 +1,4 @@
-//! Memory: what a tape held is given back, scopes hold less, and a training loop stops asking the system for buffers.
+//! Memory: a tape releases what it held, scopes hold less, and a training loop stops allocating buffers from the system.
 //! The counters are of the whole process, so this file has one test.
 
 use wengert_ops::buffer::stats;
@@ -9,7 +9,7 @@ fn normal(shape: [usize; 2], stream: u64) -> Tensor<f32> {
     random::normal(shape, 0.0, 0.1, random::Key { seed: 1, stream }).unwrap()
 }
 
-/// Something of everything, on buffers large enough to be counted.
+/// Operations of every kind, on buffers large enough to be counted.
 fn network<'t>(tape: &'t Tape<f32>, w: &[Param<f32>], x: &Tensor<f32>) -> Var<'t, f32> {
     let mut h = tape.constant(x);
     for w in w {
@@ -22,7 +22,7 @@ fn network<'t>(tape: &'t Tape<f32>, w: &[Param<f32>], x: &Tensor<f32>) -> Var<'t
 #[test]
 fn memory_is_given_back() {
     let start = stats().live_bytes;
-    // A tape that is only recorded, one that is swept, one that is differentiated twice, one that failed.
+    // Tapes that are only recorded, swept, differentiated twice, or failed.
     {
         let w: Vec<_> = (0..3).map(|i| Param::new(normal([256, 256], i))).collect();
         let x = normal([128, 256], 9);
@@ -51,7 +51,7 @@ fn memory_is_given_back() {
     }
     assert_eq!(stats().live_bytes, start);
 
-    // A sweep leaves leaves and parameters behind, but no intermediate.
+    // After a sweep, leaves and parameters remain, but no intermediate values.
     {
         let tape = Tape::<f32>::new();
         let x = tape.var(normal([256, 256], 1));
@@ -64,7 +64,7 @@ fn memory_is_given_back() {
     }
     assert_eq!(stats().live_bytes, start);
 
-    // A scope frees what no rule reads; the results are the same.
+    // A scope frees values that no rule reads; the results are the same.
     let run = |scoped: bool| {
         let tape = Tape::<f32>::new();
         let x = tape.var(normal([256, 256], 1));
@@ -88,7 +88,7 @@ fn memory_is_given_back() {
     drop((a, b));
     assert_eq!(stats().live_bytes, start);
 
-    // An evaluating tape inside scopes holds its result only.
+    // An evaluating tape with scopes holds only its result.
     {
         let tape = Tape::<f32>::eval();
         let x = tape.constant(normal([256, 256], 1));

@@ -8,7 +8,7 @@ use wengert_tape::{
     BackwardContext, Cotangents, Float, ForwardOutput, Op, Result, Var, VjpContext, case, cotangents,
 };
 
-/// Whether the tool was content, and what it said.
+/// Whether the tool passed, and its output.
 type Verdict = (bool, String);
 
 macro_rules! mistakes {
@@ -22,7 +22,7 @@ macro_rules! mistakes {
             }
         )*
 
-        /// Class, tool and test, as the book lists them.
+        /// Class, tool and test, as in the book.
         const MISTAKES: &[(&str, &str, &str)] = &[$(($class, $tool, stringify!($name)),)*];
     };
 }
@@ -191,7 +191,7 @@ mistakes! {
     common_offset, "suite", "Digits lost to a common offset" => {
         let spec = Spec::new("log_softmax", Order::Second, |g| {
             let x = vec![g.tensor(&[3], Domain::Real)];
-            // x - log Σ eˣ, as it should not be written.
+            // x - log Σ eˣ, written the way that loses digits.
             case!(x, [], |x| x[0] - x[0].logsumexp(0))
         });
         outcome(&spec)
@@ -230,7 +230,7 @@ mistakes! {
     }), "relative error 1.0e-1";
 }
 
-/// An op in double precision that is what its functions say.
+/// An op in double precision, defined by the given functions.
 #[derive(Clone, Copy)]
 struct Made {
     forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>>,
@@ -310,7 +310,7 @@ fn cube(vjp: Vjp) -> Verdict {
     checked(cubed(vjp))
 }
 
-/// The product of two matrices, element by element.
+/// The elementwise product of two matrices.
 fn product(vjp: Vjp) -> Verdict {
     let forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>> = |x| vec![x[0].mul(x[1]).unwrap()];
     let x = [Tensor::from([[0.4, -0.8], [2.0, 0.3]]), Tensor::from([[1.2, 0.6], [-0.5, 0.9]])];
@@ -324,15 +324,15 @@ fn row(vjp: Vjp) -> Verdict {
     checked_at(Made { forward, ..cubed(vjp) }, &x, 2)
 }
 
-/// x² of a matrix, with a fast kernel and the right rule.
+/// x² of a matrix, with the given fast kernel and the correct rule.
 fn square(backward: Backward) -> Verdict {
     let forward: fn(&[&Tensor<f64>]) -> Vec<Tensor<f64>> = |x| vec![x[0].map(|x| x * x)];
     let made = Made { forward, backward: Some(backward), ..cubed(|r| one(r.gy() * r.x(0) * 2.0)) };
     checked_at(made, &[Tensor::from([[0.4, -0.8, 1.5], [2.0, 0.3, -1.1]])], 2)
 }
 
-/// A function of double tensors in both precisions (the first argument says whether it is single), with the factor that its rule
-/// multiplies the cotangent by.
+/// A function of double tensors for both precisions (the first argument says whether the input is single), with the factor
+/// by which its rule multiplies the cotangent.
 #[derive(Clone, Copy)]
 struct Same {
     value: fn(bool, &Tensor<f64>) -> Vec<Tensor<f64>>,
@@ -407,7 +407,7 @@ impl<T: Float> Op<T> for Centred {
     }
 }
 
-/// The first tensor of forty that fails.
+/// Draws up to forty tensors and reports the first that fails.
 fn strategy(f: impl for<'t> Fn(Var<'t, f64>) -> Var<'t, f64>) -> Verdict {
     use proptest::strategy::{Strategy, ValueTree};
     let mut runner = proptest::test_runner::TestRunner::deterministic();

@@ -1,4 +1,4 @@
-//! The scalar tape against itself, dual numbers, the tensor tape and finite differences; kinks, reuse, size, threads.
+//! The scalar tape compared with itself, dual numbers, the tensor tape and finite differences; kinks, reuse, size, threads.
 
 use proptest::prelude::*;
 use wengert_tape::scalar::{
@@ -7,7 +7,7 @@ use wengert_tape::scalar::{
 };
 use wengert_tape::{Elementary, ErrorKind, Real};
 
-/// One step of a random program: which function, and of which earlier values.
+/// One step of a random program: the function, and the indices of earlier values.
 type Step = (u8, usize, usize);
 
 const INPUTS: usize = 3;
@@ -34,7 +34,7 @@ fn run<R: Real>(steps: &[Step], x: &[R]) -> R {
             12 => a.hypot(b * b + one),
             13 => a.atan2(b * b + one),
             14 => (a.tanh() + one + one).power_of(b.tanh()),
-            // A branch whose sides meet smoothly in value and two derivatives: x³ and x³ + x⁴ at 0.
+            // A branch that is smooth to the second derivative where its sides, x³ and x³ + x⁴, meet at 0.
             _ => {
                 let t = a.tanh();
                 R::select(t.lt(t.like(0.0)), t * t * t, t * t * t + t * t * t * t)
@@ -97,7 +97,7 @@ proptest! {
             }
         }
 
-        // Reverse over reverse: a tape of handles of another tape.
+        // Reverse over reverse: a tape whose numbers are handles of another tape.
         let outer = Tape::new();
         let v: Vec<Var<'_>> = outer.vars(&x).collect();
         let inner = Tape::default();
@@ -116,7 +116,7 @@ proptest! {
         let t: Vec<_> = x.iter().map(|&x| tape.var(x)).collect();
         let y = run(&steps, &t);
         for i in 0..INPUTS {
-            // What the output does not depend on is an error there and zero here.
+            // For an input that the output does not depend on, it reports an error; the gradient is zero here.
             match y.grad(t[i]) {
                 Ok(slope) => {
                     close("tensor tape", slope.item().unwrap(), g[i], 1e-11);
@@ -179,7 +179,7 @@ fn kinks_have_the_tensor_tapes_conventions() {
     assert_eq!(slope(&|x| x.sqrt(), 0.0), f64::INFINITY);
     assert!(slope(&|x| x.max(1.0), f64::NAN).is_finite());
     assert!(Var::<f64>::from(f64::NAN).max(1.0).value().is_nan());
-    // A branch that is not taken has no influence, recorded or not; nor has a pole behind a zero.
+    // A branch that is not taken has no influence, recorded or not; neither does a pole multiplied by zero.
     assert_eq!(slope(&|x| Var::select(x.lt(x.like(1.0)), x * 2.0, x.sqrt() * x.log()), 0.0), 2.0);
     assert_eq!(slope(&|x| (x.sqrt() * x.log1p()) * 0.0 + x, 0.0), 1.0);
     assert_eq!(slope(&|x| x.sqrt().square() + x, 0.0), 1.0);
@@ -298,7 +298,7 @@ fn a_tape_is_used_again_after_reset_and_rewind() {
         }
         assert!(round < 3 || tape.bytes() == bytes, "memory is kept and does not grow");
     }
-    // Rewinding in the middle of a run of variables, and to before kept values and blocks.
+    // Rewinds in the middle of a run of variables, and to before kept values and blocks.
     tape.reset();
     let x = tape.var(3.0).anchor();
     let here = tape.position();
@@ -358,7 +358,7 @@ fn blocks_say_what_is_wrong_and_nest() {
     let e = tape.gradient(y).err().unwrap();
     assert_eq!((e.kind(), e.op()), (ErrorKind::Rule, "block"));
     assert!(e.location().unwrap().file().ends_with("scalar.rs"));
-    // The failed sweep has left nothing in the next one.
+    // The failed sweep has no effect on the next one.
     assert_eq!(tape.gradient(x * x).unwrap().wrt(x).unwrap(), 4.0);
     let nested = checkpoint(&[x], |x| {
         let inner = checkpoint(x, |x| vec![x[0] * x[0], x[0].exp()]);

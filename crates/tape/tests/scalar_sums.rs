@@ -1,4 +1,4 @@
-//! Sums whose terms are recorded while the sum is, and statements of many records.
+//! Sums whose terms are recorded while the sum is built, and statements of many records.
 
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -57,7 +57,7 @@ fn events_without_an_index_may_come_between_the_terms_of_a_sum() {
             .sum();
         assert_eq!((sum.value(), tape.gradient(sum).unwrap().wrt(x).unwrap()), (WEIGHTS * 3.0, WEIGHTS));
     }
-    // A variable after an empty run of variables is one.
+    // A variable after an empty run of variables is still a variable.
     assert_eq!(tape.vars(&[]).count(), 0);
     let y = tape.var(2.0);
     assert_eq!(tape.gradient(x * y * y).unwrap().of(&[x, y]).unwrap(), [4.0, 12.0]);
@@ -99,7 +99,7 @@ fn kept_values_may_come_between_the_terms_of_a_sum() {
     assert_eq!((g.wrt(x).unwrap(), g.of(&all).unwrap()), (WEIGHTS, vec![1.0; 7]));
 }
 
-/// The product of all, whose derivatives are small numbers.
+/// The product of all inputs, whose derivatives are small numbers.
 fn product(x: [Var<'_>; 7]) -> Var<'_> {
     let values = x.map(Var::value);
     let others = |i: usize| (0..7).filter(|k| *k != i).map(|k| values[k]).product();
@@ -135,11 +135,11 @@ fn long_statements_may_have_constants_and_one_tape() {
     assert!(product(x).value().is_nan() && tape.error().is_some() && other.error().is_some());
 }
 
-/// What a random program is made of.
+/// The bytes from which a random program is built.
 type Code<'a> = std::slice::Iter<'a, u8>;
 
-/// A random value, in whose making anything may come between the terms of a sum: products, variables, kept values, blocks,
-/// and other sums.
+/// A random value. Between the terms of a sum it may record anything: products, variables, kept values, blocks, and other
+/// sums.
 fn value<'t, T: Number + Send + Sync + 'static>(
     tape: &'t Tape<T>,
     x: &[Var<'t, T>; 3],
@@ -177,7 +177,7 @@ fn value<'t, T: Number + Send + Sync + 'static>(
     }
 }
 
-/// The sum of what the whole code makes.
+/// The sum of all values that the code builds.
 fn total<'t, T: Number + Send + Sync + 'static>(
     tape: &'t Tape<T>,
     x: &[Var<'t, T>; 3],
@@ -188,7 +188,7 @@ fn total<'t, T: Number + Send + Sync + 'static>(
     std::iter::from_fn(|| more().then(|| value(tape, x, &code, 3))).chain([x[0]]).sum()
 }
 
-/// The gradient by the three, on a tape that has been used before.
+/// The value, and the gradient with respect to the three inputs, on a tape that has been used before.
 fn gradient<T: Number + Send + Sync + 'static>(tape: &Tape<T>, x: [T; 3], code: &[u8]) -> (T, Vec<T>) {
     let x = x.map(|c| tape.var(c));
     let y = total(tape, &x, code);
@@ -206,13 +206,13 @@ proptest! {
     ) {
         let tape = Tape::new();
         let start = tape.var(1.0);
-        // So that the end of a chunk of records is anywhere.
+        // Moves the end of a chunk of records to any position.
         let chain = (0..before).fold(start, |sum, _| sum + start);
         let (y, g) = gradient(&tape, x, &code);
         prop_assert_eq!(tape.gradient(chain).unwrap().wrt(start).unwrap(), before as f64 + 1.0);
         let close = |a: f64, b: f64, bound: f64| (a - b).abs() <= bound * (1.0 + a.abs().max(b.abs()));
 
-        // A tape of traced numbers, swept by the list.
+        // A tape of traced numbers, swept from the list of its nodes.
         let traced = Tape::<Traced>::default();
         let v = x.map(|c| traced.var(Traced(c)));
         let z = total(&traced, &v, &code);

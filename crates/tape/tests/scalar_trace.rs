@@ -1,4 +1,5 @@
-//! Tracing the scalar tape: every operation a node, with the user's line, and the gradients of the tape without it.
+//! Tracing the scalar tape: every operation is a node with the user's line, and gradients are those of the tape without
+//! tracing.
 
 use proptest::prelude::*;
 use std::panic::Location;
@@ -27,7 +28,7 @@ fn close(what: &str, a: f64, b: f64) {
     assert!((a - b).abs() <= 1e-11 * (1.0 + a.abs().max(b.abs())), "{what}: {a} and {b}");
 }
 
-/// A random program over everything that makes nodes.
+/// A random program of all operations that make nodes.
 fn run<'t, T: Number>(steps: &[(u8, usize, usize)], x: &[Var<'t, T>]) -> Var<'t, T> {
     let mut all = x.to_vec();
     for &(op, i, j) in steps {
@@ -78,7 +79,7 @@ proptest! {
             close("traced", g.wrt(w).unwrap().0, want[i]);
             close("list", swept[w.id().unwrap()], want[i]);
         }
-        // Nothing is left out of the list, and every line says what it needs.
+        // The list is complete, and every node has all its fields.
         for (i, n) in nodes.iter().enumerate() {
             prop_assert!(n.inputs.iter().all(|&x| x < i));
             prop_assert_eq!(n.inputs.len(), n.slopes.len());
@@ -91,7 +92,7 @@ proptest! {
     }
 }
 
-/// Numbers put in for names, an equation is a sum that comes out.
+/// With numbers in place of names, an equation is a correct calculation.
 #[test]
 fn equations_are_what_is_computed() {
     let tape = Tape::<Traced>::default();
@@ -130,7 +131,7 @@ fn equations_are_what_is_computed() {
 fn every_line_is_the_users() {
     let tape = Tape::<Traced>::default();
     let mut expected: Vec<u32> = Vec::new();
-    // A value, and the line on which this stands.
+    // A value, and the line of this call.
     macro_rules! here {
         ($e:expr) => {{
             expected.push(line!());
@@ -172,7 +173,8 @@ fn every_line_is_the_users() {
     assert!(tape.nodes().iter().all(|n| n.location.file() == Location::caller().file()));
     let inside = generic(x).id().unwrap();
     assert_eq!(tape.nodes()[inside].location.line(), line!() - 6);
-    // A dual number over the tape records value and tangent; the derivative of the sine is a line of its rule.
+    // A dual number over the tape records value and tangent; the derivative of the sine has the location of a line of its
+    // rule.
     let before = tape.nodes().len();
     let d = Dual::new(x, Var::of(1.0)).sin().tangent;
     let later: Vec<_> = tape.nodes().drain(before..).map(|n| (n.op.unwrap(), n.location.line())).collect();
@@ -206,10 +208,10 @@ fn names_modules_and_constants() {
         assert_eq!(g.wrt(inner).unwrap(), 2.0);
         let refused = g.wrt(k).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NoGradient);
-        // A plain constant is no node, and naming it does nothing.
+        // A plain constant is not a node, and naming it has no effect.
         let plain: Var<'_, Traced> = Var::from(2.0).named("two");
         assert!(plain.id().is_none() && plain.tape().is_none());
-        // On a tape that does not trace, names and modules cost nothing and change nothing.
+        // On a tape that does not trace, names and modules cost nothing and have no effect.
         let quiet = Tape::new();
         let y = quiet.module("m", || quiet.var(1.0).named("y") + 1.0).named("z");
         assert_eq!((y.value(), quiet.len()), (2.0, 1));
@@ -238,7 +240,7 @@ fn parts_of_a_program_are_seen_from_inside() {
     let c = checkpoint(&[p], |v| vec![v[0].exp() + v[0]])[0];
     let ops = |from: usize| -> Vec<&str> { tape.nodes()[from..].iter().filter_map(|n| n.op).collect() };
     assert_eq!(ops(0), ["sin", "mul", "exp", "add"]);
-    // Of a block only its derivatives are known, one line for each output.
+    // For a block only its derivatives are known: one line per output.
     let b =
         block(&[c, x], &[Traced(1.0), Traced(2.0)], |g| vec![Traced(3.0 * g[0].0), Traced(g[0].0 - g[1].0)]);
     let nodes = tape.nodes();
@@ -251,7 +253,7 @@ fn parts_of_a_program_are_seen_from_inside() {
     for v in [x, y, p, c, b[0], b[1], z] {
         close("block", g.wrt(v).unwrap().0, swept[v.id().unwrap()]);
     }
-    // A pullback of the wrong length is an error of the sweep, and no panic before it.
+    // A pullback of the wrong length is an error of the sweep, not an earlier panic.
     let wrong = block(&[x, y], &[Traced(1.0)], |_| vec![Traced(1.0)])[0];
     assert!(tape.gradient(wrong).is_err());
 }
@@ -279,7 +281,7 @@ fn kinks_infinities_and_single_precision() {
     let (a, b) = (Tape::<Traced>::default(), Tape::<Traced>::default());
     let mixed = a.var(Traced(1.0)) * b.var(Traced(2.0));
     assert!(mixed.value().0.is_nan() && a.gradient(mixed).is_err() && mixed.id().is_none());
-    // Lanes are no numbers to be traced, and go on as before.
+    // Lanes cannot be traced, and work as before.
     let lanes = Tape::<Lanes<2>>::default();
     let x = lanes.var(Lanes([1.0, 2.0])).named("x");
     assert_eq!(lanes.gradient(x * x).unwrap().wrt(x).unwrap(), Lanes([2.0, 4.0]));

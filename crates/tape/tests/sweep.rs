@@ -1,4 +1,5 @@
-//! The reverse sweep: what is added up, what is left out, in which order, to which order, and how far.
+//! The reverse sweep: which cotangents are added, what is skipped, in which order, to which derivative order, and to which
+//! depth.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,7 +85,7 @@ fn an_input_without_gradient_between_two_with_one_shifts_nothing() {
         };
         assert_eq!((ga.to_vec(), gb.to_vec()), (vec![1.0], vec![5.0, 6.0]));
     }
-    // linear: every choice of which of its three inputs are constant.
+    // linear: every choice of constants among its three inputs.
     let values = [Tensor::from([[1.0, 2.0]]), Tensor::from([[3.0, 4.0], [5.0, 6.0]]), vector(&[7.0, 8.0])];
     let want: [&[f64]; 3] = [&[8.0, 10.0], &[1.0, 2.0, 1.0, 2.0], &[1.0, 1.0]];
     for mask in 0..8 {
@@ -118,7 +119,7 @@ fn a_kept_intermediate_has_its_cotangent() {
     assert_eq!(grads.wrt(h).unwrap().to_vec(), [6.0, 120.0]);
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [18.0, 360.0]);
     assert_eq!(grads.wrt(root).unwrap().to_vec(), [1.0, 10.0], "the output's is its seed");
-    // A leaf that is an output.
+    // An output that is a leaf.
     let y = tape.var(4.0);
     assert_eq!(y.backward().unwrap().wrt(y).unwrap().item().unwrap(), 1.0);
     assert_eq!(y.grad(y).unwrap().item().unwrap(), 1.0);
@@ -146,7 +147,7 @@ fn several_outputs_are_swept_at_once() {
     let tape = Tape::<f64>::new();
     let x = tape.var(vector(&[1.0, 2.0]));
     let (a, b) = (x.square(), x.sum());
-    // b is above a, below it, and an output may be given twice, or be an input of another.
+    // The seed of b is between two seeds of a: an output may be given twice, or be an input of another.
     let seeds = [
         (a, vector(&[1.0, 10.0])),
         (b, Tensor::scalar(100.0)),
@@ -156,7 +157,7 @@ fn several_outputs_are_swept_at_once() {
     let grads = tape.backward(&seeds, RetainGraph::Values).unwrap();
     assert_eq!(grads.wrt(x).unwrap().to_vec(), [1.5 * 2.0 + 100.25, 10.5 * 4.0 + 100.125]);
     let recorded: Vec<_> = seeds.iter().map(|(y, s)| (*y, tape.constant(s))).collect();
-    // A recorded sweep takes each output's seeds in turn, too.
+    // A recorded sweep also adds all seeds of an output.
     let g = tape.grad(&recorded, &[x]).unwrap()[0];
     assert_eq!(g.value().unwrap(), grads.wrt(x).unwrap());
 }
@@ -234,7 +235,7 @@ fn a_parameter_is_updated_in_place_after_a_sweep() {
     assert_eq!(p.value().buffer_address(), address, "nobody else holds the buffer");
     assert_eq!(grads.of(&p).unwrap().to_vec(), [16.0, 24.0]);
     assert_eq!(p.version(), 1);
-    // The same tape goes on with the new value.
+    // The same tape continues with the new value.
     let again = (tape.param(&p) * 2.0).sum();
     assert_eq!(again.item().unwrap(), 8.0);
     assert_eq!(again.backward().unwrap().of(&p).unwrap().to_vec(), [2.0, 2.0]);
@@ -253,7 +254,7 @@ fn frozen_parameters_get_nothing_and_cost_nothing() {
     assert_eq!((count.rules(), count.forwards()), (0, 1), "no rule runs for what needs no gradient");
     assert!(grads.of(&p).is_err() && grads.len() == 1);
     assert_eq!(grads.of(&q).unwrap().to_vec(), [2.0, 3.0]);
-    // Thawed on the same tape, it is a new node.
+    // Unfrozen on the same tape, it is a new node.
     p.set_trainable(true);
     let grads = tape.param(&p).square().sum().backward().unwrap();
     assert_eq!(grads.of(&p).unwrap().to_vec(), [4.0, 6.0]);
@@ -304,7 +305,7 @@ fn derivatives_of_every_order() {
         }
         assert_eq!(chain(y), [0.0, 0.0], "{what}: the fifth is zero");
     }
-    // sin: the fourth derivative is sin again; exp stays.
+    // sin: the fourth derivative is sin again; exp: every derivative is exp.
     let (mut s, mut e) = (x.sin(), x.exp());
     for _ in 0..4 {
         s = s.sum().grad(x).unwrap();
@@ -318,7 +319,7 @@ fn derivatives_of_every_order() {
         t = t.sum().grad(x).unwrap();
     }
     close(&chain(t), &v.map(|x| (1.0 - x.tanh().powi(2)) * (6.0 * x.tanh().powi(2) - 2.0)), 1e-10);
-    // A recorded gradient may be swept by the ordinary sweep.
+    // An unrecorded sweep can go through a recorded gradient.
     let dy = (x * x * x).sum().grad(x).unwrap();
     let ddy = dy.sum().backward().unwrap().wrt(x).unwrap();
     close(&ddy.to_vec(), &v.map(|x| 6.0 * x), 1e-12);
@@ -410,7 +411,7 @@ fn a_gradient_penalty_reaches_the_weights() {
     }
 }
 
-/// What a rule of higher order looks at must still be there when the value was made in a scope.
+/// A value that a higher-order rule reads must still exist when it was made in a scope.
 #[test]
 fn scopes_leave_what_higher_orders_look_at() {
     type F = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
@@ -443,7 +444,7 @@ fn scopes_leave_what_higher_orders_look_at() {
     }
 }
 
-/// The input and one more, counting its calls.
+/// The input plus one; counts its calls.
 #[derive(Clone, Default)]
 struct Counted(Arc<(AtomicUsize, AtomicUsize)>);
 
@@ -477,7 +478,7 @@ impl<T: Float> Op<T> for Counted {
     }
 }
 
-/// On a thread whose stack would not hold a frame for every node.
+/// Runs `f` on a thread whose stack could not hold a frame for every node.
 fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(192 * 1024).spawn(f).unwrap().join().unwrap();
 }
@@ -540,7 +541,7 @@ fn a_long_tape_can_be_reset_and_used_again() {
     }
 }
 
-/// A way to take a value apart into n parts, whose elements are all of it.
+/// A function that splits a value into n parts, which together contain all its elements.
 type Apart = fn(Var<'_, f64>, usize) -> Vec<Var<'_, f64>>;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The table of operations drives the property tests, and enrols everything.
+//! The table of operations drives the property tests and contains every operation.
 
 use wengert_tape::gradcheck::mutants::{self, Fate, Mutation};
 use wengert_tape::gradcheck::{Order, suite};
@@ -14,7 +14,7 @@ fn every_enrolled_operation_passes_every_property() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Kinks are what the first-order entries are about: each has to meet some.
+/// First-order entries exist for kinks: each of them must have a case at a kink.
 #[test]
 fn the_entries_with_kinks_meet_them() {
     let kinked: Vec<_> = table().into_iter().filter(|spec| spec.order == Order::First).collect();
@@ -23,7 +23,7 @@ fn the_entries_with_kinks_meet_them() {
     assert!(smooth.is_empty(), "no case at a kink: {smooth:?}");
 }
 
-/// What a mutant of every op would show is too long for a test; of these, one of each kind of rule, none may survive.
+/// Mutants of every op would take too long for a test. Of these ops, one per kind of rule, no mutant may survive.
 #[test]
 fn no_mutant_of_a_few_operations_survives() {
     for name in ["tanh", "mul", "matmul", "layer_norm", "split", "sum_axes"] {
@@ -36,11 +36,11 @@ fn no_mutant_of_a_few_operations_survives() {
     }
 }
 
-/// Entries that draw small tensors only: what they call has no blocks, or small ones.
+/// Entries that draw only small tensors: their ops have no blocks, or small ones.
 const SMALL: &[&str] =
     &["embedding", "embedding_padded", "meshgrid", "meshgrid_xy", "local_response_norm", "cross"];
 
-/// The blocks of kernels are reached: all other entries have a case of more than 64 elements.
+/// The blocks of kernels are reached: every other entry has a case of more than 64 elements.
 #[test]
 fn large_cases_are_large() {
     let small: Vec<_> = table()

@@ -1,4 +1,4 @@
-//! What a tensor and a value both have gives the same bits.
+//! Methods that a tensor and a value have in common return the same bits.
 
 #![allow(clippy::vec_init_then_push, reason = "a vector's element type tells closures what they take")]
 
@@ -9,7 +9,8 @@ use wengert_tape::{Tape, Var};
 type OfTensor = fn(&Tensor<f64>) -> Result<Tensor<f64>>;
 type OfVar = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
 
-/// The name of a method with its call on a tensor that gives a `Result`, one that does not, or one that gives a pair.
+/// The name of a method, with its call on a tensor: one that returns a `Result`, one that does not, or one that returns a
+/// pair.
 macro_rules! both {
     ($($name:ident($($argument:expr),*) $kind:tt;)*) => {{
         let mut all: Vec<(&str, OfTensor, OfVar)> = Vec::new();
@@ -58,7 +59,7 @@ fn what_both_have_gives_the_same_bits() {
             let (tensor, value) = (of_tensor(&x).unwrap(), of_var(tape.var(&x)).value().unwrap());
             assert_eq!(tensor.shape(), value.shape(), "{name}");
             let bits = |t: &Tensor<f64>| t.to_vec().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            // Of a logarithm of a negative number the sign of NaN is not said.
+            // The sign of NaN, for example from the logarithm of a negative number, is not specified.
             let number = |t: &Tensor<f64>| t.map(|v| if v.is_nan() { f64::NAN } else { v });
             assert_eq!(bits(&number(&tensor)), bits(&number(&value)), "{name}");
         }

@@ -1,5 +1,5 @@
-//! The same bits on any number of threads, on work that is large enough to be spread over them. The counter of spread
-//! work is of the whole process, so this file has one test.
+//! The same bits on any number of threads, for work large enough to be split. The counter of split work is for the whole
+//! process, so this file has one test.
 
 use wengert_ops::random::{self, Key};
 use wengert_ops::{AvgDivisor, ConvOptions, Tensor, Window, parallel};
@@ -12,7 +12,7 @@ type Bits = Vec<(&'static str, Vec<u64>)>;
 type Part = fn() -> Bits;
 
 fn bits<T: Float>(t: &Tensor<T>) -> Vec<u64> {
-    // f32 to f64 is exact, and NaN keeps its place.
+    // f32 to f64 is exact, and NaN keeps its position.
     t.to_vec().iter().map(|v| v.to_f64().to_bits()).collect()
 }
 
@@ -37,7 +37,7 @@ fn perceptron() -> Bits {
     found
 }
 
-/// A small convolutional network: with whole samples and with parts of a sample as pieces, and with both ways to the
+/// A small convolutional network: split into whole samples and into parts of a sample, with both algorithms for the
 /// weight's gradient.
 fn convolutional<T: Float>() -> Bits {
     let mut found = Vec::new();
@@ -149,7 +149,7 @@ fn the_number_of_threads_changes_no_bit() {
             assert_eq!(spread > 0, threads > 1, "{what} on {threads} threads: {spread} sections");
             match &first {
                 None => {
-                    // Something is computed: no part is all zeros or not a number.
+                    // The values are not trivial: no part is all zeros or NaN.
                     for (name, values) in &found {
                         let v: Vec<f64> = values.iter().map(|b| f64::from_bits(*b)).collect();
                         assert!(

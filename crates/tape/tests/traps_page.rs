@@ -1,4 +1,4 @@
-//! The page about gradients that are easy to get wrong names tests: they exist.
+//! The tests named on the page about gradients that are easy to get wrong exist.
 
 use std::path::Path;
 

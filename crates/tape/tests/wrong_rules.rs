@@ -1,5 +1,5 @@
-//! The test of the test: rules that are wrong on purpose, each in a way that happens, are reported by op, input,
-//! element, and both numbers; the right ones pass.
+//! A test of the checks: rules with deliberate, realistic mistakes are reported with op, input, element and both numbers;
+//! correct ones pass.
 
 use wengert_ops::Tensor;
 use wengert_tape::gradcheck::{Case, Check, Domain, Order, Report, Spec, suite};
@@ -14,19 +14,19 @@ enum Fault {
     Nothing,
     /// The cotangent is off by a factor.
     Factor(f64),
-    /// It is off by a constant.
+    /// The cotangent is off by a constant.
     Offset(f64),
-    /// It is right for positive arguments only.
+    /// The cotangent is correct for positive arguments only.
     Negative,
-    /// It is of another element.
+    /// The cotangent is that of another element.
     Shifted,
-    /// What was computed in `forward` stands as a constant in the rule.
+    /// The rule uses a result of `forward` as a constant.
     Detached,
-    /// The fast kernel is right, the rule is not.
+    /// The fast kernel is correct, the rule is not.
     OnlyRule,
-    /// The rule is right, the fast kernel is not.
+    /// The rule is correct, the fast kernel is not.
     OnlyKernel,
-    /// The fast kernel is right, the composite is another function.
+    /// The fast kernel is correct, the composite is another function.
     OnlyComposite,
 }
 
@@ -85,7 +85,7 @@ fn the_right_rule_passes() {
 
 #[test]
 fn a_wrong_rule_is_reported_with_everything_needed_to_find_it() {
-    // The fault, the order, element and output of the first wrong entry, what is right there, and what was found.
+    // The fault; order, element and output of the first wrong entry; the correct value, and the value found.
     let slope = |x: f64| 3.0 * x * x;
     let cases = [
         (Fault::Factor(2.0), (1, 0, 0), slope(0.7), 2.0 * slope(0.7)),
@@ -139,7 +139,8 @@ fn a_rule_that_is_right_only_at_first_order_is_reported() {
     assert!(!report.passed() && report.failures.is_empty(), "{report}");
     assert!(report.mismatches.iter().all(|m| m.order == 2), "{report}");
     assert!(report.to_string().contains("cube: order 2, input 0 ["), "{report}");
-    // Of the detached one only d/dx is wrong: 0 instead of 6 g x. The cotangent, input 1, is fine.
+    // For the detached rule only d/dx is wrong: 0 instead of 6 g x. The derivative with respect to the cotangent, input 1,
+    // is correct.
     assert!(report.mismatches.iter().all(|m| m.input == 0 && m.tape == 0.0 && m.differences.0 != 0.0));
     assert_eq!(report.mismatches.len(), 3, "{report}");
 }
@@ -164,7 +165,7 @@ fn a_tolerance_is_a_tolerance() {
     }
 }
 
-/// A matrix plus a row, or its product with it, with a rule that treats its two inputs as given.
+/// The sum or the product of a matrix and a row, with a rule that treats its two inputs as given.
 #[derive(Clone, Copy)]
 struct WithRow {
     product: bool,
@@ -176,17 +177,17 @@ enum RowRule {
     Right,
     /// The row's cotangent is not summed over the rows of the matrix.
     Unreduced,
-    /// The row's cotangent is an average instead of a sum.
+    /// The row's cotangent is a mean instead of a sum.
     Averaged,
-    /// The row is taken for a constant.
+    /// The row is treated as a constant.
     Forgets,
-    /// It is forgotten by the recorded rule only.
+    /// Only the recorded rule treats the row as a constant.
     ForgetsLater,
     /// The row's cotangent is zero.
     Zero,
     /// There is one entry too few.
     Short,
-    /// Nothing at all: neither rule nor composite.
+    /// Neither rule nor composite exists.
     Missing,
     /// The two cotangents are exchanged (they would have each other's shape).
     Exchanged,
@@ -268,7 +269,7 @@ fn a_wrong_second_input_is_reported_as_the_second() {
     }
 }
 
-/// The same through the tape itself: what a user sees who never ran a check.
+/// The same on the tape itself, for a user who never ran a check.
 #[test]
 fn the_sweep_refuses_a_rule_that_forgets_an_input() {
     for rule in [RowRule::Forgets, RowRule::Unreduced, RowRule::Short, RowRule::Missing] {
@@ -283,7 +284,7 @@ fn the_sweep_refuses_a_rule_that_forgets_an_input() {
     }
 }
 
-/// 2x, whose composite is something that cannot be, with or without a fast kernel.
+/// 2x with an invalid composite, with or without a fast kernel.
 struct Composite {
     kernel: bool,
     form: for<'t> fn(Var<'t, f64>) -> Vec<Var<'t, f64>>,
@@ -334,7 +335,7 @@ fn a_composite_that_cannot_stand_for_its_op_is_an_error_and_not_a_zero() {
     }
 }
 
-/// What is not wanted may be left out.
+/// A cotangent that is not needed may be omitted.
 #[test]
 fn a_rule_may_leave_out_what_needs_no_gradient() {
     let tape = Tape::<f64>::new();
@@ -370,7 +371,7 @@ fn an_op_applied_to_one_value_twice_must_give_both_cotangents() {
     assert!((m.differences.0 - 0.8).abs() < 1e-8 && (m.tape - 0.4).abs() < 1e-12, "{report}");
 }
 
-/// sin, whose derivative is said to be `self.0` times the cosine.
+/// sin, whose declared derivative is `self.0` times the cosine.
 #[derive(Clone)]
 struct Wave(f64);
 
@@ -387,7 +388,7 @@ impl Pointwise for Wave {
     }
 }
 
-/// A derivative that looks at an output which it says it does not use.
+/// A derivative that reads an output that it declares unused.
 #[derive(Clone)]
 struct Liar;
 
@@ -423,7 +424,7 @@ fn pointwise_functions_are_held_to_the_same() {
     assert!(!report.passed(), "{report}");
 }
 
-/// |x| with a derivative at 0 of its own choice.
+/// |x| with the given derivative at 0.
 #[derive(Clone)]
 struct Bent(f64);
 
@@ -467,9 +468,9 @@ fn at_a_kink_anything_between_the_sides_is_right_and_nothing_else() {
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Double {
     Right,
-    /// The value of a tensor that is not dense is taken in the order of memory.
+    /// The value of a strided tensor is read in the order of memory.
     IgnoresStrides,
-    /// The same in the gradient.
+    /// The gradient of a strided tensor is read in the order of memory.
     IgnoresStridesLater,
     /// Single precision is rounded to eight bits.
     Coarse,
@@ -532,7 +533,7 @@ fn the_suite_finds_what_only_some_inputs_show() {
     }
 }
 
-/// An op that fails in `forward`, and a function that fails: a check of it is no success.
+/// An op that fails in `forward`, and a function that fails: a check of it must not pass.
 #[test]
 fn a_check_that_could_not_run_has_not_passed() {
     let x = [Tensor::from([[1.0, 2.0, 3.0]])];
@@ -541,7 +542,7 @@ fn a_check_that_could_not_run_has_not_passed() {
     assert!(report.to_string().contains("matmul") && report.to_string().contains("[1, 3]"), "{report}");
 }
 
-/// Asks for an input that is not there: in the recorded rule, or in the kernel.
+/// Asks for an input that does not exist: in the recorded rule, or in the kernel.
 struct OutOfRange {
     eager: bool,
 }

@@ -20,7 +20,7 @@ fn attention_refuses_what_does_not_fit() {
     refused(with(plain().bias(of(&[1, 3, 5, 5, 5]))), OP, &[]);
     refused(with(plain().scale(f64::NAN)), OP, &["finite scale", "NaN"]);
     refused(with(plain().dropout(1.5)), OP, &["probability", "1.5"]);
-    // What is merely unusual works.
+    // Unusual but valid calls work.
     assert_eq!(with(plain().bias(of(&[7, 1, 1, 1]))).shape(), [7, 2, 3, 6]);
     assert_eq!(with(plain().mask(Tensor::from([true]))).shape(), [2, 3, 6]);
     assert_eq!(of(&[3, 0]).scaled_dot_product_attention(of(&[5, 0]), of(&[5, 2]), plain()).shape(), [3, 2]);

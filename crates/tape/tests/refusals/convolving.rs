@@ -97,7 +97,7 @@ fn resampling_names_what_does_not_fit() {
     refused(x.pixel_shuffle(0), "pixel_shuffle", &["at least 1"]);
     refused(x.pixel_unshuffle(3), "pixel_unshuffle", &["factor 3"]);
     refused(x.pixel_shuffle(usize::MAX), "pixel_shuffle", &["factor"]);
-    // Any factor divides an empty axis, but not every one can be squared times the channels.
+    // Any factor divides an empty axis, but the product of a factor's square and the channels can overflow.
     refused(ones(&tape, &[8, 0, 0]).pixel_unshuffle(1 << 31), "pixel_unshuffle", &["factor 2147483648"]);
 }
 

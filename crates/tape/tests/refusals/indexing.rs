@@ -30,7 +30,7 @@ fn shapes_of_indices_and_sources() {
     refused(x.masked_scatter(&all, Tensor::zeros([5])), "masked_scatter", &["at least 6", "[5]"]);
     refused(x.embedding_padded(&i, 2), "embedding_padded", &["padding index 2", "2 rows"]);
     refused(scalar.embedding(&i), "embedding", &["rank 2", "[]"]);
-    // Axes too large to be numbered are refused at birth, beside an empty one too.
+    // Axes too large to be indexed are an error at creation, even next to an empty axis.
     let huge = tape.var(Tensor::try_full([1usize << 20, 1 << 20, 0], 0.0));
     refused(huge.index_get(&[i.clone(), i]), "full", &["1048576"]);
     let wide = tape.var(1.0).expand([1usize, 1 << 30]);

@@ -1,4 +1,4 @@
-//! Calls that cannot be done are errors that name the operation, what was found, and the rule; one family a file.
+//! Invalid calls are errors that name the operation, what was found, and the rule; one file per family.
 
 mod attention;
 mod convolving;
@@ -13,7 +13,7 @@ mod reducing;
 use wengert_ops::Tensor;
 use wengert_tape::{Tape, Var};
 
-/// Asserts that a call was refused under its own name, with these words in the message.
+/// Asserts that a call failed under its own name, with these words in the message.
 #[track_caller]
 fn refused(y: Var<'_, f64>, op: &str, parts: &[&str]) {
     let e = y.value().err().unwrap_or_else(|| panic!("{op}: this cannot be done"));

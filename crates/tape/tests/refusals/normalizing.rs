@@ -41,7 +41,7 @@ fn norms_refuse_what_does_not_fit() {
     refused(x.batch_norm_eval(six, six, None, None, -1.0), "batch_norm_eval", &["eps"]);
     refused(flat.local_response_norm(3, 1.0, 1.0, 1.0), "local_response_norm", &["[6]"]);
     refused(x.local_response_norm(0, 1.0, 1.0, 1.0), "local_response_norm", &["found 0"]);
-    // What is merely unusual works: nothing at all, one group, a neighbourhood beyond all channels.
+    // Unusual but valid calls work: no elements, one group, a neighbourhood wider than the channels.
     assert_eq!(x.slice(0, 0..0).layer_norm([3], None, None, 1e-5).shape(), [0, 6, 3]);
     assert_eq!(x.slice(2, 0..0).group_norm(2, Some(six), None, 1e-5).shape(), [2, 6, 0]);
     assert_eq!(x.slice(0, 0..0).batch_norm_eval(six, six, None, None, 1.0).shape(), [0, 6, 3]);

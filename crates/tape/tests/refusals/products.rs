@@ -60,7 +60,7 @@ fn products_of_vectors_refuse_what_does_not_fit() {
     refused(x.cdist(x, -1.0), "cdist", &["at least 0", "-1"]);
     refused(x.cdist(x, f64::NAN), "cdist", &["NaN"]);
     refused(x.expand([2, 2, 3]).cdist(x.expand([3, 2, 3]), 2.0), "cdist", &["broadcast"]);
-    // What has failed before says so.
+    // An operand that failed earlier reports its own error.
     let failed = x.cumsum(7);
     assert_eq!(tape.einsum("ij,j", &[failed, v]).value().unwrap_err().op(), "cumsum");
     assert_eq!(v.bilinear(v, failed, None).value().unwrap_err().op(), "cumsum");

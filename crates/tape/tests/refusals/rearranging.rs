@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Rearrangements are composites: whatever is wrong with the arguments is refused under their own name, and the operand
+/// Rearrangements are composites: invalid arguments are reported under the name of the function called, and the operand
 /// stays usable.
 #[test]
 fn rearrangements_refuse_impossible_arguments() {
@@ -27,10 +27,10 @@ fn rearrangements_refuse_impossible_arguments() {
     refused(scalar.diag_embed(0), "diag_embed", &[]);
     refused(x.glu(1), "glu", &[]);
     refused(x.glu(7), "glu", &[]);
-    // What failed stands for every part, but nobody is given as many as there are numbers.
+    // A failed value represents every part, but the number of parts returned is limited.
     assert_eq!(x.glu(7).chunk(0, 2).len(), 2);
     assert!(x.glu(7).chunk(0, usize::MAX).len() <= 1024 && x.chunk(5, usize::MAX).len() <= 1024);
-    // What is merely unusual works.
+    // Unusual but valid calls work.
     assert_eq!(x.roll(0, isize::MIN).shape(), [2, 3]);
     assert_eq!(x.tril(isize::MAX).value().unwrap(), x.triu(isize::MIN).value().unwrap());
     assert_eq!(x.diagonal(isize::MIN).shape(), [0]);
@@ -72,7 +72,7 @@ fn views_windows_and_grids_refuse_impossible_arguments() {
     refused(tape.block_diag(&[]), "block_diag", &["at least one"]);
     let wide = scalar.expand([1usize << 20]);
     refused(tape.meshgrid(&[wide, wide])[1], "meshgrid", &["too many elements"]);
-    // A grid of what failed has failed, and so has one with a value of another tape.
+    // A grid of failed values has failed, and so has one with a value of another tape.
     refused(tape.meshgrid(&[scalar, x.reshape([7])])[0], "reshape", &[]);
     refused(tape.block_diag(&[x, x.reshape([7])]), "reshape", &[]);
     let other = Tape::<f64>::new();

@@ -27,7 +27,7 @@ fn reductions_refuse_impossible_arguments() {
     refused(empty.quantile(0.5, 1), "quantile", &["[2, 0]"]);
     refused(x.quantile(0.5, 3), "quantile", &["axis 3"]);
     assert!(x.argmax(2).is_err() && empty.argmin(1).is_err());
-    // What is merely unusual works.
+    // Unusual but valid calls work.
     assert_eq!(empty.prod_axes(1).value().unwrap().to_vec(), [1.0, 1.0]);
     assert_eq!(empty.norm_p(3.0, 1).value().unwrap().to_vec(), [0.0, 0.0]);
     assert_eq!(empty.norm_p(f64::INFINITY, 0).shape(), [0]);
@@ -44,7 +44,7 @@ fn scans_refuse_impossible_axes() {
     refused(scalar.logcumsumexp(0), "logcumsumexp", &["rank 0"]);
     refused(x.cummax(-3).0, "cummax", &["axis -3"]);
     refused(scalar.cummin(-1).0, "cummin", &["rank 0"]);
-    // What has failed before says so, and has no positions.
+    // An operand that failed earlier reports its own error, and there are no positions.
     let failed = x.cumsum(7);
     assert_eq!(failed.cummax(0).0.value().unwrap_err().op(), "cumsum");
     assert_eq!(failed.max_along(0).1.numel(), 0);

@@ -1,4 +1,4 @@
-//! Attention: rectangular causal masks, rows that see nothing, cross attention, long rows.
+//! Attention: rectangular causal masks, rows that see no key, cross attention, long rows.
 
 use super::*;
 use wengert_tape::rules::Attention;
@@ -30,12 +30,12 @@ fn attend(q: &Tensor<f64>, k: &Tensor<f64>, v: &Tensor<f64>, options: Options) -
 
 #[test]
 fn causal_masks_of_rectangles_are_aligned_as_asked() {
-    // All scores equal: the result is the mean of what is seen.
+    // All scores are equal: the result is the mean over the visible keys.
     let (v, zeros) = (Tensor::from([[1.0], [2.0], [4.0], [8.0]]), |n: usize| Tensor::<f64>::zeros([n, 2]));
     let y = |t: usize, options: Options| attend(&zeros(t), &zeros(4), &v, options).swap_remove(0);
     assert!(close(&y(2, |_| Attention::new().causal()), &[7.0 / 3.0, 3.75]));
     assert!(close(&y(2, |_| Attention::new().causal_top_left()), &[1.0, 1.5]));
-    // More queries than keys: the first see nothing.
+    // More queries than keys: the first queries see no key.
     assert!(close(&y(6, |_| Attention::new().causal()), &[0.0, 0.0, 1.0, 1.5, 7.0 / 3.0, 3.75]));
     assert!(close(&y(6, |_| Attention::new().causal_top_left())[3..], &[3.75, 3.75, 3.75]));
 }
@@ -53,7 +53,7 @@ fn a_query_that_sees_nothing_gives_zeros_and_no_gradient() {
         assert!(y[2..4] == [0.0, 0.0] && gq[2..4] == [0.0, 0.0], "{y:?} {gq:?}");
         assert!(gk.iter().chain(&gv).all(|g| g.is_finite() && *g != 0.0), "{gk:?} {gv:?}");
     }
-    // Nothing at all to see: no keys, or none that may be seen; the second order is finite too.
+    // No visible keys: none exist, or all are masked; the second order is finite too.
     let [y, gq, ..] =
         <[Vec<f64>; 4]>::try_from(attend(&q, &values(&[0, 2], 0.0), &values(&[0, 2], 0.0), |_| {
             Attention::new()
@@ -80,7 +80,7 @@ fn an_added_infinity_is_a_mask() {
     for (a, b) in masked.iter().zip(&added) {
         assert!(close(a, b), "{a:?} {b:?}");
     }
-    // Its gradient there is 0, and adds up over what it was broadcast to.
+    // The gradient is 0 there, and adds up where the bias was broadcast.
     let tape = Tape::new();
     let bias = tape.var(Tensor::from([0.5, -INF, 0.0, -INF]));
     let y = tape.var(&q).scaled_dot_product_attention(&k, &v, Attention::new().bias(bias)).square().sum();
@@ -89,7 +89,7 @@ fn an_added_infinity_is_a_mask() {
     assert!(close(&swept, &recorded) && swept[1] == 0.0 && swept[3] == 0.0 && swept[0] != 0.0, "{swept:?}");
 }
 
-/// What is not seen does no harm to gradients, and large scores none to anything.
+/// Masked keys do not affect gradients, and large scores cause no overflow.
 #[test]
 fn extreme_scores_are_shifted() {
     let (q, k) = (Tensor::from([[1e3, 0.0]]), Tensor::from([[1e3, 0.0], [-1e3, 0.0], [1e3, 0.0]]));
@@ -116,7 +116,7 @@ fn long_rows_are_what_is_written_out() {
         for (x, g) in x.iter().zip(&plain[1..]) {
             assert!(near(g, &grads.wrt(*x).unwrap().to_vec()));
         }
-        // Causal, swept against recorded.
+        // Causal, swept compared with recorded.
         attend(&q, &k, &v, |_| Attention::new().causal());
         attend(&k, &q, &q, |_| Attention::new().causal());
     }
@@ -137,7 +137,7 @@ fn dropout_of_probabilities_is_drawn_in_training_only() {
 
 #[test]
 fn values_by_pytorch() {
-    // Values by PyTorch 2.15: `F.scaled_dot_product_attention` of the same numbers, with a boolean mask.
+    // Values computed with PyTorch 2.15: `F.scaled_dot_product_attention` of the same numbers, with a boolean mask.
     let (q, k, v) = (values(&[2, 3], 0.3), values(&[3, 3], 1.0), values(&[3, 2], 2.0));
     let y = attend(&q, &k, &v, |_| {
         Attention::new().mask(Tensor::from([[true, true, false], [true, true, true]]))

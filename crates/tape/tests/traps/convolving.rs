@@ -1,11 +1,10 @@
-//! Convolutions, pools, resampling and padding. The lists of numbers are PyTorch's, whose conventions these
-//! are.
+//! Convolutions, pools, resampling and padding. The lists of numbers are PyTorch's, whose conventions are used.
 
 use super::{NAN, close, run, vector};
 use wengert_ops::{AlignCorners, AvgDivisor, ConvOptions, ConvTransposeOptions, Resize, Tensor, Window};
 use wengert_tape::Tape;
 
-/// Multiples of a quarter in no order, with ties.
+/// Multiples of a quarter in no particular order, with ties.
 fn sequence(shape: &[usize]) -> Tensor<f64> {
     let n = shape.iter().product::<usize>();
     let values = (0..n).map(|i| ((i * 7 % 11) as f64 - 5.0) / 4.0).collect();
@@ -205,7 +204,7 @@ fn averages_count_padding_or_do_not() {
             0.166666666666667
         ]
     ));
-    // A last window that is only begun divides by what of it lies inside input and padding.
+    // A last, partial window divides by the number of its elements inside input and padding.
     let last = Window::new(3).stride(2).ceil();
     let y = tape.var(sequence(&[1, 1, 6, 6])).avg_pool2d(last, AvgDivisor::Window).value().unwrap().to_vec();
     assert!(close(

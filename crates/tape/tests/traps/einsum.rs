@@ -1,4 +1,4 @@
-//! Einstein's summation against a loop over all values of all indices, and products of vectors.
+//! Einstein summation compared with a loop over all values of all indices, and products of vectors.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn filled(shape: &[usize], seed: f64) -> Tensor<f64> {
     Tensor::<f64>::steps(seed, 0.71, n).map(|v| (v * 3.7).sin()).reshape(shape).unwrap()
 }
 
-/// The sum over every value of every letter; an equation without ellipses. Sizes of 1 broadcast.
+/// The sum over every value of every letter, for an equation without ellipses. Axes of size 1 broadcast.
 fn naive(equation: &str, x: &[Tensor<f64>]) -> (Vec<usize>, Vec<f64>) {
     let (left, right) = equation.split_once("->").unwrap();
     let terms: Vec<Vec<char>> = left.split(',').map(|t| t.chars().collect()).collect();
@@ -50,7 +50,7 @@ fn naive(equation: &str, x: &[Tensor<f64>]) -> (Vec<usize>, Vec<f64>) {
     (shape, y)
 }
 
-/// (what is written, the same without ellipses and with an arrow, shapes)
+/// (equation, the same equation without ellipses and with an arrow, shapes)
 type Equation = (&'static str, &'static str, &'static [&'static [usize]]);
 
 const EQUATIONS: &[Equation] = &[
@@ -115,7 +115,7 @@ fn einsum_of_repeated_and_summed_out_indices_has_the_right_gradient() {
 fn products_of_vectors_are_what_their_formulas_say() {
     let tape = Tape::<f64>::new();
     let (a, b) = (filled(&[2, 3], 0.3), filled(&[3, 2], 1.0));
-    // Along either axis, and of operands that broadcast.
+    // Along either axis, and for operands that broadcast.
     let y = tape.var(&a).cross(b.transpose(0, 1).unwrap(), 1).value().unwrap();
     let z = tape.var(a.transpose(0, 1).unwrap()).cross(&b, 0).value().unwrap();
     assert!(close(&y.to_vec(), &z.transpose(0, 1).unwrap().to_vec()));

@@ -1,4 +1,4 @@
-//! Duplicate indices; slices in steps and backwards.
+//! Duplicate indices; slices with steps and in reverse.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn duplicate_indices_accumulate() {
         assert_eq!(grads.wrt(x).unwrap().to_vec(), [1.0, 10.0, 100.0]);
         assert_eq!(grads.wrt(s).unwrap().to_vec(), [100.0, 1.0, 100.0, 100.0]);
     }
-    // An index out of range is named, negative ones too; they do not count from the end.
+    // The error names an index out of range. Negative indices are out of range too; they do not count from the end.
     for bad in [3, -1, i64::MAX, i64::MIN] {
         let index = Tensor::from([0, bad]);
         let results = [
@@ -100,7 +100,7 @@ fn of_duplicates_the_last_writer_wins_and_has_the_gradient() {
         assert_eq!(y, [12.0, 20.0, 38.0]);
         assert_eq!((gx, gs), (vec![1.0, 10.0, 100.0], vec![100.0, 1.0, 100.0, 100.0]));
     }
-    // Last in row-major order, whatever the axis: column 0 is written by both rows of the index.
+    // The last in row-major order, whatever the axis: both rows of the index write column 0.
     let (y, _, gs) = both(
         |x, s| x.reshape([1, 3]).scatter(0, &Tensor::from([[0, 0], [0, 0]]), s.reshape([2, 2])),
         &x,
@@ -197,7 +197,7 @@ fn masks_that_choose_nothing_or_everything() {
     }
     let tape = Tape::<f64>::new();
     let x = tape.var(vector(&[NAN, 2.0]));
-    // NaN that was not chosen has no influence, and a row of the mask that is repeated collects.
+    // A NaN that is not selected has no influence, and a repeated row of the mask adds up.
     let y = x.masked_select(Tensor::from([[false, true], [false, true]]));
     assert_eq!(y.value().unwrap().to_vec(), [2.0, 2.0]);
     assert_eq!(y.sum().backward().unwrap().wrt(x).unwrap().to_vec(), [0.0, 2.0]);

@@ -1,4 +1,4 @@
-//! Broadcasting, empty axes, and layouts.
+//! Broadcasting, empty axes, and memory layouts.
 
 use super::*;
 
@@ -76,7 +76,7 @@ fn expand_then_sum_and_repeat_along_several_axes() {
     }
 }
 
-/// The same numbers, lying in memory in every way there is.
+/// The same numbers in every kind of memory layout.
 fn lies(dense: &Tensor<f64>) -> Vec<(&'static str, Tensor<f64>)> {
     let back = || Slice::all().step(-1);
     let doubled = Tensor::stack(&[dense.clone(), dense.scale(9.0)], 1).unwrap();
@@ -125,7 +125,7 @@ fn layouts_change_nothing() {
             assert!(report.passed(), "{report}");
         }
     }
-    // Stride 0: one number seen many times, also as the cotangent.
+    // Stride 0: one number read many times, also as the cotangent.
     let one = Tensor::scalar(0.7).expand([3, 3]).unwrap();
     for (name, f) in functions {
         let dense = Tensor::from_vec(one.to_vec(), [3, 3]).unwrap();

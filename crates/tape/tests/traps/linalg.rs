@@ -26,7 +26,7 @@ fn determinants_of_singular_matrices_have_gradients_of_both_orders() {
     for a in [
         matrix([[1.0, 2.0], [2.0, 4.0]]),
         matrix([[0.0, 0.0], [0.0, 0.0]]),
-        matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]), // singular but for rounding
+        matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]), // singular except for rounding
         matrix([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]),
         matrix([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0], [5.0, 3.0, 0.0]]),
         Tensor::zeros([3, 3]),
@@ -66,7 +66,7 @@ fn logarithms_of_determinants() {
     assert!(a.logdet().item().unwrap().is_nan());
     let (sign, log) = tape.var(matrix([[1.0, 2.0], [2.0, 4.0]])).slogdet();
     assert_eq!((sign.item().unwrap(), log.item().unwrap()), (0.0, -INF));
-    // The sign alone has no gradient, and costs none.
+    // The sign alone has no gradient, so none is computed.
     let g = (a.slogdet().0 + a.sum()).grad(a).unwrap();
     assert_eq!(g.value().unwrap().to_vec(), [1.0; 4]);
 }
@@ -83,7 +83,7 @@ fn cholesky_takes_its_argument_as_symmetric() {
     ];
     of(|a| a.cholesky().select(0, 1).select(0, 1), &a, (1.0 - 0.125f64).sqrt(), &want);
     of(|a| a.cholesky(), &Tensor::zeros([0, 0]), 0.0, &[]);
-    // The factor's log-determinant is half the matrix's.
+    // The log-determinant of the factor is half that of the matrix.
     let b = Tensor::from([[4.0, 1.0, 0.5], [1.0, 3.0, -1.0], [0.5, -1.0, 2.0]]);
     let [y, half, _] = run::<f64>(|a| a.cholesky().diagonal(0).log(), &b);
     let [z, whole, _] = run::<f64>(|a| a.logdet() * 0.5, &b);
@@ -119,7 +119,7 @@ fn solutions_broadcast_and_take_vectors() {
         let inverted = a.inverse().matmul(b);
         assert!(close(&x.value().unwrap().to_vec(), &inverted.value().unwrap().to_vec()));
     }
-    // What is not read has no gradient, and may be anything.
+    // Elements that are not read have no gradient, and may have any value.
     of(
         |a| a.solve_triangular(vector(&[2.0, 3.0]), Triangle::UPPER),
         &matrix([[2.0, 0.0], [NAN, 1.0]]),
@@ -130,7 +130,7 @@ fn solutions_broadcast_and_take_vectors() {
 
 #[test]
 fn eigenvalues_that_are_equal() {
-    // Of the values alone the gradient is V diag(g) Vᵀ whatever basis V is.
+    // The gradient of the values alone is V diag(g) Vᵀ for any basis V.
     of(|a| a.eigvalsh(), &matrix([[2.0, 0.0], [0.0, 2.0]]), 4.0, &[1.0, 0.0, 0.0, 1.0]);
     of(|a| a.eigvalsh(), &Tensor::zeros([0, 0]), 0.0, &[]);
     of(|a| a.eigvalsh().square(), &matrix([[0.0, NAN], [2.0, 0.0]]), 8.0, &[0.0, 4.0, 4.0, 0.0]);
@@ -138,8 +138,8 @@ fn eigenvalues_that_are_equal() {
     let a = tape.var(matrix([[2.0, 0.0], [0.0, 2.0]]));
     let e = a.eigh().1.square().sum().backward().unwrap_err();
     assert!(e.op() == "eigh" && e.to_string().contains("eigenvalues 0 and 1 are equal (2)"), "{e}");
-    // A function of the matrix that is built from both does not know the sign of a vector: here the matrix
-    // itself.
+    // A function of the matrix that is built from values and vectors does not depend on the sign of a vector: here it is
+    // the matrix itself.
     let a = Tensor::from([[2.0, 0.3, 0.1], [0.3, -1.0, 0.4], [0.1, 0.4, 0.5]]);
     let report = Check::new("rebuilt").run(
         |x| {

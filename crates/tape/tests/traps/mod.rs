@@ -1,5 +1,5 @@
-//! Gradients that other frameworks got wrong, one trap a test. Where a convention is needed, it is the one that the
-//! operation's documentation states.
+//! Gradients that other frameworks got wrong, one test per trap. Where a convention is needed, it is that of the
+//! operation's documentation.
 
 mod attention;
 mod convolving;
@@ -33,7 +33,7 @@ fn vector(v: &[f64]) -> Tensor<f64> {
     Tensor::from_slice(v, [v.len()]).unwrap()
 }
 
-/// Equal bit for bit, but for the sign and payload of NaN; 0 and -0 differ.
+/// Equal bit for bit, except for the sign and payload of NaN; 0 and -0 differ.
 fn same(a: &[f64], b: &[f64]) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Values and gradients of a fused op against the same function written out, at the given numbers.
+/// Compares values and gradients of a fused op with those of the same function in other ops, at the given numbers.
 #[track_caller]
 fn agree(what: &str, fused: F, composed: F, x: &Tensor<f64>) {
     let results = [run::<f64>(fused, x), run::<f64>(composed, x)];
@@ -20,7 +20,7 @@ fn standardized<'t>(x: Var<'t, f64>, axes: &[usize]) -> Var<'t, f64> {
 #[test]
 fn fused_norms_are_what_is_written_out() {
     let x = Tensor::<f64>::steps(-2.0, 0.37, 48).map(|v| v.sin()).reshape([2, 4, 2, 3]).unwrap();
-    // The sum of what is normalised has no gradient: a square has.
+    // The sum of normalised values has a zero gradient, their squares do not.
     let cases: [(&str, F, F); 5] = [
         ("layer_norm", |x| x.layer_norm([2, 3], None, None, 1e-5).exp(), |x| standardized(x, &[2, 3]).exp()),
         (
@@ -48,7 +48,7 @@ fn fused_norms_are_what_is_written_out() {
     }
 }
 
-/// Large enough to be cut into pieces and blocks.
+/// Large enough to be split into tasks and blocks.
 #[test]
 fn fused_norms_of_large_tensors_are_what_is_written_out() {
     let x = Tensor::<f64>::steps(0.0, 0.71, 6 * 4 * 5000).map(|v| v.sin()).reshape([6, 4, 5000]).unwrap();
@@ -71,7 +71,7 @@ fn fused_norms_of_large_tensors_are_what_is_written_out() {
         |x| standardized(x.reshape([6, 2, 2, 5000]), &[2, 3]).exp().reshape([6, 4, 5000]),
         &x,
     );
-    // One element a channel and sample.
+    // One element per channel and sample.
     agree(
         "batch_norm of rows",
         |x| x.reshape([12000, 10]).batch_norm(None, None, 1e-5).exp(),
@@ -91,17 +91,17 @@ fn equal_elements_have_zero_deviation_and_a_finite_gradient() {
     for (what, f) in cases {
         let [y, swept, recorded] = run::<f64>(f, &x);
         assert!(y.iter().all(|v| *v == 0.0), "{what}: {y:?}");
-        // (w - mean w)/√ε, without a share of x̂.
+        // (w - mean w)/√ε, without a term in x̂.
         let scale = 1.0 / 1e-5f64.sqrt();
         let want: Vec<f64> = [1.0, 2.0, 4.0, 1.0, 2.0, 4.0].iter().map(|w| (w - 7.0 / 3.0) * scale).collect();
         assert!(close(&swept, &want) && close(&recorded, &want), "{what}: {swept:?} {recorded:?}");
     }
-    // And of zeros without a mean to take off.
+    // RMS norm of zeros, which subtracts no mean.
     let [y, g, _] = run::<f64>(|x| x.rms_norm([2], None, 1e-6), &Tensor::from([[0.0, 0.0]]));
     assert!(y == [0.0, 0.0] && close(&g, &[1e3, 1e3]), "{y:?} {g:?}");
 }
 
-/// In single precision, of 10⁴ and a deviation of 10⁻², E(x²) - (E x)² would leave nothing.
+/// In single precision, with mean 10⁴ and deviation 10⁻², E(x²) - (E x)² would have no digits left.
 #[test]
 fn a_large_mean_costs_no_accuracy_in_single_precision() {
     let x =
@@ -134,7 +134,8 @@ fn not_a_number_stays_in_its_row_or_channel() {
     assert!(y[0] < 0.0 && y[1].is_nan() && y[2] > 0.0 && y[3].is_nan(), "{y:?}");
 }
 
-/// Values by PyTorch 2.15: `F.layer_norm`, `F.group_norm` and `F.batch_norm` of `torch.arange(8.) ** 2 / 4`, weighted.
+/// Values computed with PyTorch 2.15: `F.layer_norm`, `F.group_norm` and `F.batch_norm` of `torch.arange(8.) ** 2 / 4`,
+/// weighted.
 #[test]
 fn values_by_pytorch() {
     let x = Tensor::<f64>::steps(0.0, 1.0, 8).map(|v| v * v / 4.0);

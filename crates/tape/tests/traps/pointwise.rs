@@ -1,4 +1,4 @@
-//! Elementwise functions: kinks, NaN, infinities, poles, and far out.
+//! Elementwise functions: kinks, NaN, infinities, poles, and large arguments.
 
 use super::*;
 
@@ -89,7 +89,8 @@ fn powers_at_zero_and_of_negative_bases() {
     at("x^3", |x| x.pow(3.0), &[0.0, -2.0], &[0.0, -8.0], &[0.0, 12.0]);
     at("x^-1", |x| x.pow(-1.0), &[-2.0, 0.0], &[-0.5, INF], &[-0.25, -INF]);
     at("x^½", |x| x.pow(0.5), &[0.0, 4.0, -1.0], &[0.0, 2.0, NAN], &[INF, 0.25, NAN]);
-    // Both differentiable: 0⁰ is 1, flat in the base; the exponent's derivative at base 0 is 0, as in PyTorch.
+    // Both operands are differentiable: 0⁰ is 1, with derivative 0 with respect to the base; the derivative with respect to
+    // the exponent at base 0 is 0, as in PyTorch.
     let cases: [(f64, f64, f64, f64, f64); 9] = [
         (0.0, 0.0, 1.0, 0.0, 0.0),
         (-0.0, 0.0, 1.0, 0.0, 0.0),
@@ -112,7 +113,7 @@ fn powers_at_zero_and_of_negative_bases() {
         assert!(close(&[y.item().unwrap()], &[value]), "{a}^{b}: {y:?}");
         assert!(close(&swept, &[da, db]), "{a}^{b}: {swept:?}, expected {:?}", [da, db]);
         assert!(close(&recorded, &[da, db]), "{a}^{b}, recorded: {recorded:?}, expected {:?}", [da, db]);
-        // Only the base differentiable: what the exponent's rule would give must not reach it.
+        // Only the base is differentiable: the exponent's part of the rule must not affect it.
         let x = tape.var(a);
         let g = x.pow(tape.constant(b)).backward().unwrap().wrt(x).unwrap();
         assert!(close(&[g.item().unwrap()], &[da]), "{a}^{b}: {g}");
@@ -150,7 +151,7 @@ fn roots_norms_and_logarithms_at_zero() {
 fn the_branch_not_taken_has_no_influence() {
     let tape = || Tape::<f64>::new();
     type G = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
-    // NaN or an infinity, as value or as derivative, in the branch not taken: its cotangent is zero, not NaN.
+    // NaN or infinity, as value or as derivative, in the branch not taken: its cotangent is zero, not NaN.
     let branches: [(&str, G); 5] = [
         ("log", |x| x.log()),
         ("sqrt", |x| x.sqrt()),
@@ -175,7 +176,7 @@ fn the_branch_not_taken_has_no_influence() {
             assert_eq!(grads.wrt(x).unwrap().to_vec()[3], slope, "{name}");
         }
     }
-    // So a branch whose derivative is finite there, though its value is not, does no harm at all.
+    // So a branch whose derivative is finite there does no harm, even if its value is not finite.
     at(
         "log where positive",
         |x| x.log().where_cond(x.gt(0.0), x * 3.0),
@@ -183,7 +184,7 @@ fn the_branch_not_taken_has_no_influence() {
         &[-3.0, 4f64.ln()],
         &[3.0, 0.25],
     );
-    // The double-where: an argument made safe before the pole has a finite gradient of both orders.
+    // The double-where: an argument made safe before the pole has finite gradients of both orders.
     for f in [(|x| x.sqrt()) as G, |x| x.log(), |x| x.recip(), |x| x.pow(-1.5)] {
         let t = tape();
         let x = t.var(vector(&[0.0, -1.0, 4.0]));
@@ -195,7 +196,7 @@ fn the_branch_not_taken_has_no_influence() {
         assert!(first[..2] == [0.0, 0.0] && first[2] != 0.0 && first[2].is_finite(), "{first:?}");
         assert!(second[..2] == [0.0, 0.0] && second[2] != 0.0 && second[2].is_finite(), "{second:?}");
     }
-    // A cotangent that is itself infinite or NaN stays out of the branch not taken.
+    // A cotangent that is itself infinite or NaN does not reach the branch not taken.
     let t = tape();
     let (a, b) = (t.var(vector(&[1.0, 2.0])), t.var(vector(&[3.0, 4.0])));
     let y = a.where_cond(Tensor::from([true, false]), b);
@@ -236,7 +237,7 @@ fn activations_far_out_are_finite() {
                 slope[i]
             );
         }
-        // In single precision squares and cubes overflow far earlier.
+        // In single precision squares and cubes overflow much earlier.
         let far = [-1e30, -1e20, -1e13, -1e4, 1e4, 1e13, 1e20, 1e30];
         let call = |x: &Tensor<f64>| match name {
             "sigmoid" => run::<f32>(|x| x.sigmoid(), x),
@@ -279,8 +280,7 @@ fn negative_zero_is_a_zero() {
     assert_eq!((-tape.var(0.0)).item().unwrap().to_bits(), (-0.0f64).to_bits());
 }
 
-/// Values and gradients where a formula alone would give 0/0, 0 · ∞ or ∞ - ∞.
-/// Name, function, operands, value, derivatives.
+/// Values and gradients where a formula alone would be 0/0, 0 · ∞ or ∞ - ∞: name, function, operands, value, derivatives.
 type Corner = (&'static str, Binary, [f64; 2], f64, [f64; 2]);
 
 #[test]
@@ -306,7 +306,7 @@ fn functions_of_two_numbers_at_their_corners() {
         let at = |x| grads.wrt(x).unwrap().item().unwrap();
         let near = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-15 * b.abs();
         assert!(near(got, value), "{name}: {got}, expected {value}");
-        // The other operand's derivative at NaN may be NaN too.
+        // If one operand is NaN, the other operand's derivative may be NaN too.
         let right = near(at(a), ga) && (near(at(b), gb) || (value.is_nan() && at(b).is_nan()));
         assert!(right, "{name} at {value}: ({}, {}), expected ({ga}, {gb})", at(a), at(b));
     }

@@ -20,7 +20,7 @@ fn traces_diagonals_and_triangles_of_rectangles() {
         let [y, g, r] = run::<f64>(f, &wide);
         assert_eq!((&y[..], &g[..], &r[..]), (values, gradient, gradient), "case {i}");
     }
-    // Of the transposed: the same diagonal, the triangles exchanged.
+    // For the transpose: the same diagonal, and the triangles are exchanged.
     let [y, g, r] = run::<f64>(|x| x.trace(), &tall);
     assert_eq!(
         (y, g, r),

@@ -1,4 +1,4 @@
-//! Functions with jumps, poles and removable singularities: remainders, roundings, sinc, gamma functions,
+//! Functions with jumps, poles and removable singularities: remainders, rounding, sinc, gamma functions, shrinking, bounds.
 //! shrinking, bounds.
 
 use super::*;
@@ -21,7 +21,7 @@ fn sinc_is_smooth_at_zero_to_every_order() {
     assert!(h.value().unwrap().to_vec().iter().all(|h| (h + third).abs() < 1e-9));
     let third_order = h.sum().grad(x).unwrap();
     assert_eq!(third_order.value().unwrap().to_vec()[0], 0.0);
-    // The argument's distance to an integer is exact, so the zeros far out are zeros.
+    // The argument's distance to an integer is exact, so the zeros at large arguments are exact.
     assert_eq!(tape.var(1e15).sinc().item().unwrap().abs(), 0.0);
 }
 
@@ -87,7 +87,7 @@ fn gamma_functions_at_poles_and_far_out() {
     let trigamma = std::f64::consts::PI.powi(2) / 6.0;
     at("digamma", |x| x.digamma(), &[1.0], &[-euler], &[trigamma]);
     at("polygamma(0)", |x| x.polygamma(0), &[1.0], &[-euler], &[trigamma]);
-    // Single precision is the double result rounded.
+    // Single precision is the rounded double result.
     let tape = Tape::<f32>::new();
     assert_eq!(tape.var(0.5).lgamma().item().unwrap(), std::f64::consts::PI.sqrt().ln() as f32);
 }

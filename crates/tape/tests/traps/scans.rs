@@ -36,7 +36,7 @@ fn running_products_with_zeros() {
     at("one", |x| x.cumprod(0), &[2.0, 0.0, 3.0], &[2.0, 0.0, 0.0], &[1.0, 8.0, 0.0]);
     at("two", |x| x.cumprod(0), &[2.0, 0.0, 3.0, 0.0], &[2.0, 0.0, 0.0, 0.0], &[1.0, 8.0, 0.0, 0.0]);
     at("empty", |x| x.cumprod(0), &[], &[], &[]);
-    // The first factor meets nothing before it, infinite or not.
+    // The first factor has no factor before it, even if it is infinite.
     at("infinite", |x| x.cumprod(0), &[INF, 2.0], &[INF, INF], &[3.0, INF]);
 }
 
@@ -68,14 +68,14 @@ fn running_log_sums_of_extremes() {
     let x = tape.var(vector(&[-INF, 0.0, 1.0]));
     let h = f(x).sum().grad(x).unwrap().square().sum().grad(x).unwrap().value().unwrap();
     assert!(h.to_vec().iter().all(|v| v.is_finite()) && h.to_vec()[0] == 0.0, "{h}");
-    // What comes before an infinity keeps its gradient.
+    // Elements before an infinity keep their gradient.
     let [y, g, r] = run::<f64>(f, &vector(&[0.0, INF, 5.0]));
     assert!(same(&y, &[0.0, INF, INF]) && same(&g, &[1.0, NAN, 0.0]) && same(&r, &g), "{y:?} {g:?} {r:?}");
     let [_, g, r] = run::<f64>(f, &vector(&[]));
     assert!(g.is_empty() && r.is_empty());
 }
 
-/// d/dx of the first element of the gradient of the sum, less the second.
+/// d/dx of the first element of the gradient of the sum minus the second.
 fn second_order<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &[f64]) -> Vec<f64> {
     let tape = Tape::<T>::new();
     let x = tape.var(vector(x).cast::<T>());
@@ -89,7 +89,7 @@ fn second_order<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &[f64
 
 #[test]
 fn second_orders_of_log_sums_do_not_overflow() {
-    // With p the share of the last element of two, d(g₀ - g₁)/dx is 2 p (1 - p) [1, -1].
+    // With p the share of the last of two elements, d(g₀ - g₁)/dx is 2 p (1 - p) [1, -1].
     let far = |a: f64, b: f64| 2.0 / ((1.0 + (b - a).exp()) * (1.0 + (a - b).exp()));
     for (a, b) in [(1000.0, 1000.0), (1.0, 710.0), (710.0, 1.0), (1e300, 1e300), (-1000.0, -1000.0)] {
         let want = [far(a, b), -far(a, b)];
@@ -104,7 +104,7 @@ fn second_orders_of_log_sums_do_not_overflow() {
     }
     assert_eq!(second_order::<f32>(|x| x.logcumsumexp(0), &[90.0, 90.0]), [0.5, -0.5]);
     assert_eq!(second_order::<f32>(|x| x.logsumexp(0), &[1e6, 1e6]), [0.5, -0.5]);
-    // Of softplus, d(g₀ - g₁)/dx is [σ'(x₀), -σ'(x₁)].
+    // For softplus, d(g₀ - g₁)/dx is [σ'(x₀), -σ'(x₁)].
     assert_eq!(second_order::<f64>(|x| x.softplus(), &[0.0, 1000.0]), [0.25, 0.0]);
     assert_eq!(second_order::<f64>(|x| x.log_sigmoid(), &[-1000.0, 0.0]), [0.0, 0.25]);
     assert_eq!(second_order::<f32>(|x| x.softplus(), &[-1000.0, 0.0]), [0.0, -0.25]);
@@ -112,7 +112,8 @@ fn second_orders_of_log_sums_do_not_overflow() {
 
 #[test]
 fn an_offset_costs_running_log_sums_no_digits() {
-    // The gradient of the sum of [0, 1, 2.5] in double precision, from the definition: gᵢ = Σ_{j ≥ i} exp(xᵢ) / Σ_{k ≤ j} exp(xₖ).
+    // The gradient of the sum for [0, 1, 2.5] in double precision, from the definition: gᵢ = Σ_{j ≥ i} exp(xᵢ) / Σ_{k ≤ j}
+    // exp(xₖ).
     let x = [0.0, 1.0, 2.5];
     let sums = [1.0, 1.0 + 1f64.exp(), 1.0 + 1f64.exp() + 2.5f64.exp()];
     let want: Vec<f64> = (0..3).map(|i| (i..3).map(|j| f64::exp(x[i]) / sums[j]).sum()).collect();

@@ -1,4 +1,4 @@
-//! Softmax and cross-entropy of extreme rows.
+//! Softmax and cross-entropy for extreme rows.
 
 use super::*;
 
@@ -44,26 +44,26 @@ fn softmax_of_large_equal_and_infinite_numbers() {
     let want: Vec<f64> = p[..9].chunks(3).flat_map(|p| [-p[0], 1.0 - p[1], -p[2]]).collect();
     assert!(close(&y, &[-(2.0 + e).ln(), 0.0, -2f64.ln()]), "{y:?}");
     assert!(close(&g, &want) && close(&r, &want), "{g:?} {r:?}, expected {want:?}");
-    // A row of -∞ alone: log Σ exp is -∞ with gradient 0, softmax 0/0.
+    // A row with only -∞: log Σ exp is -∞ with gradient 0, softmax is 0/0.
     let [y, g, r] = run::<f64>(|x| x.logsumexp(0), &vector(&[-INF, -INF]));
     assert_eq!((y, g, r), (vec![-INF], vec![0.0; 2], vec![0.0; 2]));
     let [y, ..] = run::<f64>(|x| x.softmax(0), &vector(&[-INF, -INF]));
     assert!(y.iter().all(|v| v.is_nan()));
-    // A shift changes nothing, far from zero or near it, in single precision too.
+    // A shift has no effect, far from zero or near it, in single precision too.
     let [y, g, _] = run::<f32>(|x| x.softmax(0).square(), &vector(&[1e4, 1e4 + 1.0]));
     let [z, h, _] = run::<f32>(|x| x.softmax(0).square(), &vector(&[0.0, 1.0]));
     assert_eq!((y, g), (z, h));
-    // Along any axis, of one element, and of rank 1.
+    // Along any axis, with one element, and at rank 1.
     let [y, g, _] = run::<f64>(|x| x.softmax(-2), &Tensor::from([[7.0, -INF]]));
     assert!(y[0] == 1.0 && y[1].is_nan() && g[0] == 0.0);
 }
 
-/// Log-softmax and cross-entropy of [c, c + 1, c + 2.5], of the class in the middle: values and gradients of both sweeps, and
-/// the derivative of the gradient's middle. None depends on c.
+/// Log-softmax and cross-entropy of [c, c + 1, c + 2.5] for the middle class: values and gradients of both sweeps, and the
+/// derivative of the gradient's middle element. None depends on c.
 #[test]
 fn an_offset_of_all_logits_costs_no_digits() {
     fn check<T: Float>(offsets: &[f64], within: f64) {
-        // By mpmath, at 30 digits.
+        // Computed with mpmath at 30 digits.
         let p = [0.062_890_013_245_867_5, 0.170_952_780_197_790_28, 0.766_157_206_556_342_2];
         let loss = 1.766_367_899_807_133_7;
         let gradient = [p[0], p[1] - 1.0, p[2]];
@@ -95,7 +95,7 @@ fn an_offset_of_all_logits_costs_no_digits() {
     }
     check::<f32>(&[0.0, 100.0, 1e3, 1e4, 1e6, -1e6], 2.5e-7);
     check::<f64>(&[0.0, 1e4, 1e6, 1e15, -1e15], 1e-15);
-    // Three equal ones: -log 3 each, and gradients that sum to zero.
+    // Three equal elements: -log 3 each, and gradients that sum to zero.
     let [y, g, r] = run::<f32>(|x| x.log_softmax(0), &vector(&[1e6; 3]));
     assert!(y.iter().all(|y| *y == f64::from(-1.098_612_3_f32)), "{y:?}");
     assert!(g.iter().chain(&r).all(|g| g.abs() < 5e-7), "{g:?} {r:?}");
@@ -122,7 +122,7 @@ fn cross_entropy_of_extreme_logits() {
     let g = y.sum().backward().unwrap().wrt(x).unwrap().to_vec();
     let want = [0.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.5, 0.5, 0.0, 0.0, 0.0];
     assert!(close(&g, &want), "{g:?}");
-    // Fused and composed agree where both are finite, to second order.
+    // Fused and composed forms agree where both are finite, to second order.
     let logits = Tensor::from([
         [0.3, 30.0, -2.0],
         [-700.0, 0.5, 700.0],

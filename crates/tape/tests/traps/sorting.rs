@@ -1,4 +1,4 @@
-//! Sorting with ties, NaN, and nothing to sort.
+//! Sorting with ties, NaN, and no elements.
 
 use super::*;
 

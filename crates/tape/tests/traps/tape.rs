@@ -1,4 +1,4 @@
-//! What the tape owes to every operation.
+//! What the tape guarantees for every operation.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Windows, views and grids: overlaps accumulate, leftovers get nothing, empty axes and layouts do no harm.
+//! Windows, views and grids: overlaps add up, leftover elements get no gradient, empty axes and memory layouts do no harm.
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn grids_and_blocks_with_nothing_in_them() {
     // A vector without elements is a row without columns.
     let y = tape.block_diag(&[one, none, a]);
     assert_eq!(y.value().unwrap(), Tensor::from([[5.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 2.0]]));
-    // Used twice, it collects twice.
+    // Used twice, it adds up twice.
     let y = tape.block_diag(&[a, a]);
     assert_eq!(y.sum().backward().unwrap().wrt(a).unwrap().to_vec(), [2.0, 2.0]);
     let grid = tape.meshgrid(&[a, a]);
