@@ -35,7 +35,7 @@ pub enum ErrorKind {
 ///
 /// let tape = Tape::new();
 /// let x = tape.var(Tensor::<f32>::ones([2, 3]));
-/// let y = x.matmul(Tensor::ones([4, 5])).tanh();       // cannot be done; what follows is absorbed
+/// let y = x.matmul(Tensor::ones([4, 5])).tanh();       // fails; later operations pass the error on
 /// let e = y.value().unwrap_err();
 /// assert_eq!(e.op(), "matmul");
 /// assert!(e.to_string().contains("[2, 3]") && e.to_string().contains("[4, 5]"));

@@ -4,7 +4,7 @@ use wengert_ops::buffer;
 use wengert_ops::{Tensor, random};
 use wengert_tape::{Param, Tape, Var};
 
-#[allow(dead_code, reason = "random numbers are for damaged files")]
+#[allow(dead_code, reason = "other tests use its random numbers")]
 #[path = "../../data/tests/counting/mod.rs"]
 mod counting;
 

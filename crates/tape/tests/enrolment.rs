@@ -18,7 +18,7 @@ const NOT_OPERATIONS: &[(&str, &str)] = &[
     ("constant", "a leaf"),
     ("param", "a leaf"),
     ("failed", "a value that has failed, for the error of something outside the tape"),
-    ("outputs", "gives the outputs of a call as a list, computes nothing"),
+    ("outputs", "returns the outputs of a call as a list, computes nothing"),
     ("keep", "marks the value, computes nothing"),
     ("named", "names the value, computes nothing"),
     ("detach", "cuts the gradient, by its name"),
@@ -301,7 +301,7 @@ fn every_rule_file_is_enrolled() {
         let specs = spec_functions(&text);
         // Files that all rule files use, and comparisons, which have no gradient.
         let exempt = ["mod", "prelude", "compare", "operators", "pointwise"].contains(&file.as_str());
-        assert!(exempt || !specs.is_empty(), "rules/{file}.rs enrols nothing");
+        assert!(exempt || !specs.is_empty(), "rules/{file}.rs has no entry");
         declared.extend(specs.into_iter().map(|(name, _)| format!("{file}::{name}")));
     }
     let called: BTreeSet<String> = called.into_iter().map(str::to_owned).collect();

@@ -10,7 +10,7 @@ use wengert_tape::{
 const SHAPE: ErrorKind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
 
 fn error<T>(outcome: Result<T>) -> Error {
-    outcome.err().expect("this cannot be done")
+    outcome.err().expect("this must fail")
 }
 
 /// A failed value, and another value of its tape.
@@ -297,7 +297,7 @@ fn freed_values_say_who_freed_them_and_what_to_do() {
     let mut unsaved = x;
     tape.scope(|| unsaved = x + 5.0);
     says(unsaved, &["scope at ", "errors.rs:", "return it from the scope", "keep()"]);
-    assert_eq!(tape.param(&p).value().unwrap().to_vec(), [3.0, 4.0], "asking again gives it again");
+    assert_eq!(tape.param(&p).value().unwrap().to_vec(), [3.0, 4.0], "tape.param() returns it again");
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn a_panic_in_an_op_is_an_error_with_the_users_line() {
             assert!(e.location().is_some_and(|at| at.file().ends_with("errors.rs")), "{e}");
         }
         let y = tape.apply(Sum2, &[x, x]);
-        assert_eq!(y.value().unwrap().to_vec(), [2.0; 3], "the tape has come to no harm");
+        assert_eq!(y.value().unwrap().to_vec(), [2.0; 3], "the tape is still usable");
         let sum = y.sum();
         for e in [error(sum.grad(x)), error(sum.backward_retaining())] {
             assert!(e.op() == "sum2" && e.detail().contains("three rows are too many"), "{e}");

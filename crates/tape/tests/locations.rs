@@ -10,7 +10,7 @@ use wengert_tape::{
 };
 
 fn error<T>(outcome: wengert_tape::Result<T>) -> Error {
-    outcome.err().expect("this call cannot be done")
+    outcome.err().expect("this call must fail")
 }
 
 fn failed(x: Var<'_, f64>) -> Error {
@@ -547,7 +547,7 @@ fn later_nodes_have_the_common_prefix_of_their_inputs() {
         ("names are compared whole", path(with(&q) * with(&other)), Some("decoder")),
         ("nothing in common", path(with(&q) + with(&head)), None),
         ("data has no path", path(x * 2.0), None),
-        ("data beside a module", path(with(&q) + x), Some("decoder.1.attention.query")),
+        ("data with a module", path(with(&q) + x), Some("decoder.1.attention.query")),
         ("a parameter of the root", path(with(&root)), None),
         ("a parameter without a name", path(with(&unnamed)), None),
         ("a parameter wins", path(with(&head) + tape.param(&q)), Some("decoder.1.attention.query")),

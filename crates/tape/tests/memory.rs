@@ -83,7 +83,7 @@ fn memory_is_given_back() {
     assert_eq!(
         (without / one, with / one),
         (21, 6),
-        "of four values a layer, only the sigmoid's is looked at"
+        "of four values per layer, only the sigmoid's is read"
     );
     drop((a, b));
     assert_eq!(stats().live_bytes, start);
@@ -119,7 +119,7 @@ fn memory_is_given_back() {
         }
         assert!(fresh[3..].iter().all(|&n| n == fresh[3]), "fresh buffers after step 3: {fresh:?}");
         assert!(recycled[11] > recycled[3] + 8 * 20, "the loop does use buffers: {recycled:?}");
-        assert!(addresses.iter().all(|a| *a == addresses[0]), "parameters are updated where they lie");
+        assert!(addresses.iter().all(|a| *a == addresses[0]), "parameters are updated in place");
     }
     assert_eq!(stats().live_bytes, start);
 }

@@ -448,5 +448,5 @@ fn the_book_lists_every_class() {
         assert!(book.contains(&row), "the book has no row {row}");
     }
     let rows = book.lines().filter(|line| line.starts_with("| ") && line.contains("` | `")).count();
-    assert_eq!(rows, MISTAKES.len(), "rows that stand for no test");
+    assert_eq!(rows, MISTAKES.len(), "the book has rows without a test");
 }

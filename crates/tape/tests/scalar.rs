@@ -291,7 +291,7 @@ fn a_tape_is_used_again_after_reset_and_rewind() {
         let late = tape.var(7.0);
         let g = tape.gradient(y + late * late).unwrap().of(&[x[0], x[1], late]).unwrap();
         let again = tape.gradient(y + late * late).unwrap().of(&[x[0], x[1], late]).unwrap();
-        assert_eq!(g, again, "a sweep leaves nothing behind");
+        assert_eq!(g, again, "a sweep has no effect on the next one");
         assert_eq!(g[2], 14.0);
         if round == 2 {
             bytes = tape.bytes();

@@ -232,7 +232,7 @@ fn a_parameter_is_updated_in_place_after_a_sweep() {
     let address = p.value().buffer_address();
     let grads = loss.backward().unwrap();
     p.update(|v| v.data_mut()[0] -= 1.0);
-    assert_eq!(p.value().buffer_address(), address, "nobody else holds the buffer");
+    assert_eq!(p.value().buffer_address(), address, "the buffer is not shared");
     assert_eq!(grads.of(&p).unwrap().to_vec(), [16.0, 24.0]);
     assert_eq!(p.version(), 1);
     // The same tape continues with the new value.

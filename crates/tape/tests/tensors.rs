@@ -1,6 +1,6 @@
 //! Methods that a tensor and a value have in common return the same bits.
 
-#![allow(clippy::vec_init_then_push, reason = "a vector's element type tells closures what they take")]
+#![allow(clippy::vec_init_then_push, reason = "a vector's element type determines the closures' arguments")]
 
 use wengert_ops::random::{Key, uniform};
 use wengert_ops::{Result, Tensor};

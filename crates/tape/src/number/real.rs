@@ -86,7 +86,7 @@ real!(f32 f64);
 /// It combines [`wengert_ops::Float`], whose functions kernels call, and [`Real`], in which formulas are written.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an element type of a tape",
-    note = "a tape holds `f32` or `f64`; name it where nothing else does, as in `Tape::<f64>::new()`"
+    note = "a tape holds `f32` or `f64`; write the type where it is not inferred, as in `Tape::<f64>::new()`"
 )]
 pub trait Float: wengert_ops::Float + Real<Mask = bool> {}
 

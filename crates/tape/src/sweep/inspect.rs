@@ -110,11 +110,11 @@ impl<T: Float> Tape<T> {
     /// use wengert_tape::Tape;
     /// let tape = Tape::<f64>::new();
     /// let x = tape.var(3.0);
-    /// let y = x * x;                                   // used twice: two steps' worth in one
+    /// let y = x * x;                                   // used twice: two contributions in one step
     /// let steps = tape.sweep_steps(y)?;
     /// let given: Vec<_> = steps[0].given.iter().map(|(input, g)| (*input, g.item().unwrap())).collect();
     /// assert_eq!(given, [(x.id(), 3.0), (x.id(), 3.0)]);
-    /// assert_eq!(steps[0].slopes[0].item()?, 3.0);     // ∂(x x)/∂x by the first factor
+    /// assert_eq!(steps[0].slopes[0].item()?, 3.0);     // ∂(x x)/∂x with respect to the first factor
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     ///

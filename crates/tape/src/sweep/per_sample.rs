@@ -22,7 +22,7 @@ use wengert_ops::{Tensor, parallel};
 /// let samples = per_sample(2, |tape, i| (tape.param(&w) * x.select(0, i)).sum().square())?;
 /// assert_eq!(samples.of(&w)?, Tensor::from([[2.0, 0.0], [66.0, 88.0]]));
 /// assert_eq!(samples.norms(), [2.0, 110.0]);
-/// // Elementwise clipped to norm 1, then averaged.
+/// // Each gradient is clipped to norm 1, then averaged.
 /// let factors: Vec<f64> = samples.norms().iter().map(|n| 1.0 / n.max(1.0) / 2.0).collect();
 /// assert!((samples.weighted(&factors)?.of(&w)?.to_vec()[1] - 0.4).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())

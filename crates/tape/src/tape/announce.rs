@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// tape.announce(steps, Change::Count(1));
     /// let (updates, again) = (tape.updates(), tape.updates());
     /// assert!(updates.iter().all(|u| u.id() == steps && u.take().is_some()));
-    /// assert!(again.iter().all(|u| u.take().is_none()));               // carried out already
+    /// assert!(again.iter().all(|u| u.take().is_none()));               // already carried out
     /// ```
     pub fn announce(&self, id: BufferId, change: Change<T>) {
         self.state.borrow_mut().updates.push(id, change, true);
@@ -32,7 +32,7 @@ impl<T: Float> Tape<T> {
         self.state.borrow().updates.iter().filter(|u| u.id() == id).count()
     }
 
-    /// The changes announced since the tape was made or reset: for training that never asks for a gradient, or to settle
+    /// The changes announced since the tape was made or reset: for training that never computes a gradient, or to settle
     /// running statistics.
     pub fn updates(&self) -> Updates<T> {
         self.state.borrow().updates.clone()

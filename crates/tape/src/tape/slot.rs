@@ -35,7 +35,7 @@ impl<T: Float> Slot<T> {
         }
     }
 
-    /// The value, or why there is none; `op` is the operation that asks.
+    /// The value, or why there is none; `op` is the operation that reads it.
     #[inline]
     pub(crate) fn ready(&self, op: &'static str) -> Result<&Tensor<T>> {
         match self {

@@ -64,7 +64,7 @@ fn dropout_drops_and_scales_and_is_the_same_in_its_gradient() {
         let recorded = y.sum().grad(v).unwrap().value().unwrap();
         let values = y.value().unwrap();
         let swept = y.sum().backward().unwrap().wrt(v).unwrap();
-        assert_eq!((&values, &values), (&swept, &recorded), "of ones, the value is the mask");
+        assert_eq!((&values, &values), (&swept, &recorded), "for ones, the value is the mask");
         assert!(values.to_vec().iter().all(|y| *y == 0.0 || (y - kept).abs() < 1e-15), "{p}");
         let share = values.to_vec().iter().filter(|y| **y == 0.0).count() as f64 / 1000.0;
         assert!((share - p).abs() < 0.06, "{share} dropped of {p}");
