@@ -80,11 +80,7 @@ fn memory_is_given_back() {
     let ((without, a), (with, b)) = (run(false), run(true));
     assert_eq!(a, b);
     let one = 4 * 256 * 256;
-    assert_eq!(
-        (without / one, with / one),
-        (21, 6),
-        "of four values per layer, only the sigmoid's is read"
-    );
+    assert_eq!((without / one, with / one), (21, 6), "of four values per layer, only the sigmoid's is read");
     drop((a, b));
     assert_eq!(stats().live_bytes, start);
 

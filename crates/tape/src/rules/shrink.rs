@@ -49,7 +49,7 @@ impl Pointwise for Tanhshrink {
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
         // Below 1 the difference would cancel. There tanh x is the continued fraction x/(1 + x²/(3 + x²/(5 + ..))), to 17,
-        // from which x is subtracted algebraically.
+        // subtracted from x algebraically.
         let z = x * x;
         let of = |c: f64| F::from_f64(c / 34_459_425.0);
         let above = ((of(44.0) * z + of(12_870.0)) * z + of(810_810.0)) * z + of(11_486_475.0);

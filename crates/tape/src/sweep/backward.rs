@@ -20,7 +20,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// The gradients of this scalar with respect to every leaf that it depends on.
     ///
     /// The sweep frees every value recorded up to this one, except leaves, rank-0 values, this output, and values that were
-    /// [`keep`](Var::keep)t. For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward))
+    /// [kept](Var::keep). For two losses on one tape, sweep once from both ([`Tape::backward`](crate::Tape::backward))
     /// or use [`backward_retaining`](Var::backward_retaining) first. The tape releases parameters, so that an optimiser can
     /// update them in place.
     ///

@@ -61,7 +61,7 @@ impl<T: Float> Grads<T> {
         self.values.sort_unstable_by_key(|(id, _)| *id);
     }
 
-    /// The gradient with respect to a leaf, to a value that was [`keep`](Var::keep)t, or to the output itself.
+    /// The gradient with respect to a leaf, to a value that was [kept](Var::keep), or to the output itself.
     ///
     /// # Errors
     /// If the output does not depend on `x` (then its gradient is zero), or `x` is an intermediate that was not kept, or a

@@ -41,7 +41,7 @@ pub struct SweepStep<T: Float> {
     /// Pairs of an input and what was added to its cotangent.
     pub given: Vec<(u32, Tensor<T>)>,
     /// The local derivatives, in the order of `given`: what the operation returns for a cotangent of ones. Present only for
-    /// an elementwise operation (one with an [`Equation`]); where an operand was broadcast, they are sums.
+    /// an elementwise operation (one with an [`Equation`](crate::Equation)); where an operand was broadcast, they are sums.
     pub slopes: Vec<Tensor<T>>,
 }
 

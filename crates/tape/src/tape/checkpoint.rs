@@ -11,7 +11,7 @@ use crate::tape::scope::{Scope, ScopeOutput};
 use std::panic::Location;
 
 impl<T: Float> Tape<T> {
-    /// Runs `f` and drops every value made inside, except its result and the values that were [`keep`](crate::Var::keep)t;
+    /// Runs `f` and drops every value made inside, except its result and the values that were [kept](crate::Var::keep);
     /// the reverse sweep recomputes the dropped values when it needs them. So a deep network needs the memory of one part
     /// at a time, at the cost of one more forward pass. Values, gradients and random draws have the same bits as without
     /// checkpoints.

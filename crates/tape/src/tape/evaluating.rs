@@ -2,7 +2,7 @@
 //!
 //! A handle is a plain number, so the tape cannot know which values will be read later. It drops the least recently used
 //! values, and recomputes one in the rare case that it is read again. Ops are deterministic, so the recomputed value has
-//! the same bits. Leaves, which cannot be recomputed, and values that were [`keep`](Var::keep)t stay.
+//! the same bits. Leaves, which cannot be recomputed, and values that were [kept](Var::keep) stay.
 
 use crate::error::Result;
 use crate::number::Float;

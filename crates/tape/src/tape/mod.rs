@@ -149,7 +149,7 @@ impl<T: Float> Tape<T> {
     ///
     /// Its memory is bounded: when its values take more than 64 MiB (and more than 16 times the largest of them), the least
     /// recently used ones are dropped, and recomputed with the same bits if they are read later. Leaves and values that
-    /// were [`keep`](Var::keep)t stay until the tape is [`reset`](Tape::reset) or dropped. So does what an operation needs
+    /// were [kept](Var::keep) stay until the tape is [`reset`](Tape::reset) or dropped. So does what an operation needs
     /// to run again: a few hundred bytes, and its masks and indices. A program that serves requests makes one tape per
     /// request, or resets it.
     ///

@@ -72,7 +72,7 @@ tuples!((A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F));
 
 impl<T: Float> Tape<T> {
     /// Runs `f`. When it returns, the values made inside are freed, except those that it returns, those that a rule will
-    /// read in the reverse sweep, and those that were [`keep`](Var::keep)t.
+    /// read in the reverse sweep, and those that were [kept](Var::keep).
     ///
     /// ```
     /// use wengert_ops::Tensor;

@@ -57,7 +57,7 @@ impl<T: Float> BufferUpdate<T> {
     }
 
     /// Whether the change is still owed: it was not carried out or [discarded](Updates::discard) yet, and the layer that
-    /// announced it is not [frozen](Tape::announce_frozen).
+    /// announced it is not [frozen](crate::Tape::announce_frozen).
     pub fn is_owed(&self) -> bool {
         self.owed && !self.taken.load(Ordering::Relaxed)
     }
