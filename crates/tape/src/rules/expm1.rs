@@ -1,5 +1,4 @@
-//! expm1: eˣ - 1, accurate near zero. Derivative: eˣ, not computed as y + 1, which has no digits left where x is far below
-//! 0.
+//! expm1: eˣ - 1, accurate near zero. Derivative: eˣ, not computed as y + 1, which has no digits left far below 0.
 
 use super::prelude::*;
 

@@ -1,5 +1,5 @@
-//! gelu_tanh: x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Derivative: (1 + t)/2 + x (1
-//! - t²)/2 du/dx with t = tanh u.
+//! gelu_tanh: x (1 + tanh u)/2 with u = √(2/π) (x + 0.044715 x³), the approximation of GPT-2. Derivative:
+//! (1 + t)/2 + x (1 - t²)/2 du/dx with t = tanh u.
 
 use super::prelude::*;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};

@@ -34,8 +34,8 @@ impl Pointwise2 for LogAddExp {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// log(eᵃ + eᵇ), which never overflows, with this value as a; operands broadcast. Its derivatives are σ(a - b) and σ(b
-    /// - a).
+    /// log(eᵃ + eᵇ), which never overflows, with this value as a; operands broadcast. Its derivatives are σ(a - b) and
+    /// σ(b - a).
     ///
     /// ```
     /// # use wengert_ops::Tensor;

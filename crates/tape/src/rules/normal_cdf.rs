@@ -25,8 +25,8 @@ impl Pointwise for NormalCdf {
 
 impl<T: Float> Var<'_, T> {
     /// The standard normal distribution function Φ(x) = ½ erfc(-x/√2). Its derivative is the density
-    /// [`normal_pdf`](Var::normal_pdf). Its logarithm is [`log_ndtr`](Var::log_ndtr), which stays finite where Φ rounds to
-    /// 0.
+    /// [`normal_pdf`](Var::normal_pdf). Its logarithm is [`log_ndtr`](Var::log_ndtr), which stays finite where Φ rounds
+    /// to 0.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
