@@ -36,9 +36,12 @@ impl Pointwise for Clamp {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// Every element kept between bounds of its own: min(max(x, low), high), all three broadcasting. The
-    /// gradient goes to whichever is taken, half to each of equals, as for [`maximum`](Var::maximum); NaN in
-    /// any of the three is NaN. Where the bounds cross, `high` is taken.
+    /// Every element kept between bounds of its own: min(max(x, low), high), all three broadcasting. NaN in any of the three is NaN.
+    ///
+    /// The gradient goes to whichever is taken. An x that is equal to a bound shares it: half to x and half to the bound, as for
+    /// [`maximum`](Var::maximum), since the bound is a value too; [`clamp`](Var::clamp), whose bounds are numbers, has 0 there.
+    /// Where the bounds cross, `high` is taken. Where they are equal, an x between them has the whole gradient. All this is as
+    /// in PyTorch since 2.15.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -63,7 +66,15 @@ impl<'t, T: Float> Var<'t, T> {
                 Err(e) => return self.tape().failed(e.into()),
             }
         }
-        self.maximum(low).minimum(high)
+        let clamped = self.maximum(low).minimum(high);
+        match low.eq(high) {
+            Ok(pinned) if pinned.any_true() => {
+                let nearest = high.where_cond(self.gt(high), low.where_cond(self.lt(low), self));
+                nearest.where_cond(pinned, clamped)
+            }
+            Ok(_) => clamped,
+            Err(e) => self.tape().failed(e),
+        }
     }
 
     /// Every element kept between two bounds: min(max(x, low), high). The gradient is 1 between the bounds and 0 on
@@ -91,6 +102,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn clamp_min(self, low: f64) -> Self {
+        let _scope = self.tape().error_scope("clamp_min");
         self.clamp(low, f64::INFINITY)
     }
 
@@ -104,6 +116,7 @@ impl<'t, T: Float> Var<'t, T> {
     /// ```
     #[track_caller]
     pub fn clamp_max(self, high: f64) -> Self {
+        let _scope = self.tape().error_scope("clamp_max");
         self.clamp(f64::NEG_INFINITY, high)
     }
 

@@ -174,6 +174,20 @@ fn bounds_of_their_own_share_with_equals() {
     assert_eq!(grads.wrt(low).unwrap().to_vec()[..6], [1.0, 0.5, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!(grads.wrt(high).unwrap().to_vec()[..6], [0.0, 0.0, 0.0, 0.5, 1.0, 0.0]);
     assert_eq!(grads.wrt(high).unwrap().to_vec()[8], 1.0);
+    // Crossing and equal bounds, also with x on one of them; PyTorch 2.15 has the same.
+    let x = tape.var(vector(&[3.0, 4.0, 3.5, 1.0, 2.0, 3.0]));
+    let low = tape.var(vector(&[4.0, 4.0, 4.0, 2.0, 2.0, 2.0]));
+    let high = tape.var(vector(&[3.0, 3.0, 3.0, 2.0, 2.0, 2.0]));
+    let y = x.clamp_between(low, high);
+    assert_eq!(y.value().unwrap().to_vec(), [3.0, 3.0, 3.0, 2.0, 2.0, 2.0]);
+    let recorded = tape.grad(&[(y.sum(), tape.constant(1.0))], &[x, low, high]).unwrap();
+    let swept = y.sum().backward_retaining().unwrap();
+    let want =
+        [[0.0, 0.0, 0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0, 0.0, 1.0]];
+    for ((v, recorded), want) in [x, low, high].into_iter().zip(recorded).zip(want) {
+        assert_eq!(swept.wrt(v).unwrap().to_vec(), want);
+        assert_eq!(recorded.value().unwrap().to_vec(), want);
+    }
     at(
         "clamp_min",
         |x| x.clamp_min(0.0),
