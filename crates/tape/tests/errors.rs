@@ -374,6 +374,19 @@ fn anomalies_are_reported_at_their_birth() {
         let tape = Tape::<f64>::new();
         assert!(f(tape.var(Tensor::from_slice(at, [2]).unwrap())).backward().is_ok(), "{op}");
     }
+    // A function made of others has its own name.
+    let made: [(&str, F); 5] = [
+        ("clamp_min", |x| x.clamp_min(0.0)),
+        ("clamp_max", |x| x.clamp_max(0.0)),
+        ("relu6", |x| x.relu6()),
+        ("hardtanh", |x| x.hardtanh()),
+        ("clamp_between", |x| x.clamp_between(0.0, 1.0)),
+    ];
+    for (name, f) in made {
+        let tape = Tape::<f64>::new().detect_anomaly();
+        let e = error(f(tape.var(f64::NAN)).value());
+        assert_eq!((e.kind(), e.op()), (ErrorKind::NonFinite, name), "{e}");
+    }
     let backward: [(&str, &[f64], F); 3] = [
         ("sqrt", &[0.0, 1.0], |x| x.sqrt().sum()),
         ("rsqrt", &[1e-300, 1.0], |x| x.rsqrt().sum()),
@@ -533,6 +546,76 @@ fn a_panic_in_an_op_is_an_error_with_the_users_line() {
             assert!(e.op() == "sum2" && e.detail().contains("three rows are too many"), "{e}");
         }
         assert_eq!(x.sum().backward().unwrap().wrt(x).unwrap().to_vec(), [1.0; 3]);
+    }
+}
+
+/// x², whose function of this name panics.
+struct Panics(&'static str);
+
+impl Panics {
+    fn at(&self, function: &str) {
+        assert!(self.0 != function, "there is no {function}");
+    }
+}
+
+impl Op<f64> for Panics {
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+    fn forward(&self, x: &[&Tensor<f64>]) -> wengert_ops::Result<ForwardOutput<f64>> {
+        Ok(x[0].mul(x[0])?.into())
+    }
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, f64>) -> Cotangents<Var<'s, f64>> {
+        cotangents([Some(r.x(0) * 2.0 * r.gy())])
+    }
+    fn selection(&self) -> Option<&dyn wengert_tape::Selection<f64>> {
+        self.at("selection");
+        None
+    }
+    fn arguments(&self) -> Option<String> {
+        self.at("arguments");
+        None
+    }
+    fn equation(&self) -> Option<wengert_tape::Equation> {
+        self.at("equation");
+        None
+    }
+    fn saves(&self, _needs: &[bool]) -> wengert_tape::Saves {
+        self.at("saves");
+        wengert_tape::Saves::INPUTS
+    }
+}
+
+#[test]
+fn a_panic_in_what_an_op_says_of_itself_is_caught() {
+    let ours = |e: Error, function: &str| {
+        assert_eq!((e.kind(), e.op()), (ErrorKind::Rule, "panics"), "{e}");
+        let words =
+            format!("{function} of the op panicked, given one input of shape [2]: there is no {function}");
+        assert_eq!(e.detail(), words);
+        assert!(e.location().is_some_and(|at| at.file().ends_with("errors.rs")), "{e}");
+    };
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::from([2.0, 3.0]));
+    let y = tape.apply(Panics("saves"), &[x]);
+    ours(error(y.value()), "saves");
+    // Of a constant nothing is saved.
+    let constant = tape.constant(Tensor::from([2.0, 3.0]));
+    assert_eq!(tape.apply(Panics("saves"), &[constant]).value().unwrap().to_vec(), [4.0, 9.0]);
+    let y = tape.apply(Panics("selection"), &[x]).sum();
+    ours(error(y.backward_retaining()), "selection");
+    ours(error(y.grad(x)), "selection");
+    // A description is not worth a failure: values, gradients and steps are those of the op.
+    for function in ["arguments", "equation"] {
+        let tape = Tape::<f64>::new();
+        let x = tape.var(Tensor::from([2.0, 3.0]));
+        let y = tape.apply(Panics(function), &[x]);
+        let nodes = tape.nodes();
+        let said = nodes[1].arguments.as_deref().unwrap_or_default();
+        assert_eq!(said.contains("arguments of the op panicked"), function == "arguments", "{said}");
+        assert!(nodes[1].equation.is_none());
+        assert_eq!(tape.sweep_steps(y.sum()).unwrap().last().unwrap().given[0].1.to_vec(), [4.0, 6.0]);
+        assert_eq!(y.sum().backward().unwrap().wrt(x).unwrap().to_vec(), [4.0, 6.0]);
     }
 }
 

@@ -219,7 +219,8 @@ impl<T: Float> Sweep<'_, T> {
             needs: &needs,
         };
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
-        if let (Some(selection), None) = (op.selection(), &self.log) {
+        let selection = op.selection_guarded(slots.iter().map(|x| x.shape())).map_err(located)?;
+        if let (Some(selection), None) = (selection, &self.log) {
             let x = node.inputs.first().map_or(0, |&x| x as usize);
             let sum = self.cotangents.get_mut(x).and_then(Option::take);
             self.cotangents[x] = Some(scattered(op, selection, &eager, sum).map_err(located)?);
@@ -234,7 +235,8 @@ impl<T: Float> Sweep<'_, T> {
             let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
             let given = given.filter_map(|((g, x), _)| Some((*x, g.clone()?))).collect();
             let mut slopes = Vec::new();
-            if let (Some(_), Some(Some(g))) = (op.equation(), gy.first()) {
+            let equation = op.guarded("equation", slots.iter().map(|x| x.shape()), || op.equation());
+            if let (Ok(Some(_)), Some(Some(g))) = (equation, gy.first()) {
                 let ones = [Some(Tensor::full_like(g, T::ONE))];
                 let eager = BackwardContext { cotangents: &ones, ..eager };
                 let all = pulled_back(op, &eager, &mut self.scratch).map_err(located)?;
@@ -315,7 +317,7 @@ fn pulled_back<T: Float>(
     r: &BackwardContext<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
-    if let Some(selection) = op.selection() {
+    if let Some(selection) = op.selection_guarded(r.inputs.iter().map(|x| x.shape()))? {
         return Ok(cotangents([Some(scattered(op, selection, r, None)?)]));
     }
     let backward = op.guarded("backward", r.inputs.iter().map(|x| x.shape()), || op.backward(r))?;

@@ -43,7 +43,7 @@ pub(crate) fn undeclared<T: Float>(
     if e.kind() != ErrorKind::Freed {
         return e;
     }
-    let saves = op.saves(needs);
+    let Ok(saves) = op.saves_guarded(needs, inputs.iter().map(|x| x.shape())) else { return e };
     let declared = |i: usize| saves.inputs >> i.min(31) & 1 == 1;
     let mut gone = inputs.iter().enumerate().filter(|(_, slot)| is_gone(slot));
     let of_op = gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.iter().any(is_gone));

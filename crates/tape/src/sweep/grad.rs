@@ -192,18 +192,18 @@ impl<'t, T: Float> Recorded<'t, T> {
             if gy.iter().all(Option::is_none) {
                 continue;
             }
-            if op.selection().is_some() {
+            let var = |i: usize| Var { tape: self.tape, id: i as u32 };
+            let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
+            let shapes: SmallVec<[Shape; 4]> = x.iter().map(|x| x.raw_shape()).collect();
+            let guarded = |e: Error| e.at(at);
+            if op.selection_guarded(shapes.iter()).map_err(guarded)?.is_some() {
                 let x = inputs.first().copied().unwrap_or(0);
                 self.parts.entry(x).or_default().push(&op, &gy, inputs.len()).map_err(|e| e.at(at))?;
                 continue;
             }
-            let var = |i: usize| Var { tape: self.tape, id: i as u32 };
-            let x: SmallVec<[Var<'t, T>; 4]> = inputs.iter().map(|&i| var(i as usize)).collect();
             let y: SmallVec<[Var<'t, T>; 1]> = (id..id + outputs).map(var).collect();
             let needs: SmallVec<[bool; 4]> = inputs.iter().map(|&i| self.active[i as usize]).collect();
             let start = self.tape.len();
-            let shapes: SmallVec<[Shape; 4]> = x.iter().map(|x| x.raw_shape()).collect();
-            let guarded = |e: Error| e.at(at);
             let composite = op.guarded("composite", shapes.iter(), || op.composite(&x)).map_err(guarded)?;
             if let Some(again) = composite {
                 // The composite is recorded in addition to the fused op, and the sweep goes through it instead.

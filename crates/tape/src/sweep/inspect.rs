@@ -5,6 +5,7 @@ use crate::number::Float;
 use crate::sweep::{RetainGraph, SweepStep};
 use crate::tape::Tape;
 use crate::tape::node::Paths;
+use crate::tape::op::OpRef;
 use crate::tape::slot::Slot;
 use crate::tape::var::Var;
 use crate::term::Equation;
@@ -85,6 +86,13 @@ impl<T: Float> Tape<T> {
         let info = |(id, node): (usize, &crate::tape::node::Node<T>)| {
             let first = &nodes[node.first as usize];
             let own = node.param.as_ref().and_then(|p| p.name.as_deref());
+            let inputs = || first.inputs.iter().map(|&i| nodes[i as usize].value.shape());
+            // Nothing fails since an op cannot describe itself.
+            let arguments = |op: &OpRef<T>| {
+                let described = op.guarded("arguments", inputs(), || op.arguments());
+                described.unwrap_or_else(|e| Some(e.detail().to_owned()))
+            };
+            let equation = |op: &OpRef<T>| op.guarded("equation", inputs(), || op.equation()).ok().flatten();
             NodeInfo {
                 id: id as u32,
                 op: first.op.as_ref().map(|op| op.name()),
@@ -97,8 +105,8 @@ impl<T: Float> Tape<T> {
                 needs_gradient: node.needs,
                 location: node.at,
                 path: paths[id].map(str::to_owned),
-                arguments: first.op.as_ref().and_then(|op| op.arguments()),
-                equation: first.op.as_ref().and_then(|op| op.equation()),
+                arguments: first.op.as_ref().and_then(arguments),
+                equation: first.op.as_ref().and_then(equation),
             }
         };
         nodes.iter().enumerate().map(info).collect()

@@ -39,7 +39,7 @@ pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode:
     }
     let each: SmallVec<[bool; 4]> = ids.iter().map(|&i| nodes[i as usize].needs).collect();
     let needs = mode.records && each.contains(&true);
-    let saves = if needs { op.saves(&each) } else { Saves::NOTHING };
+    let saves = if needs { op.saves_guarded(&each, x.iter().map(|x| x.shape()))? } else { Saves::NOTHING };
     Ok(Made { forward, needs, saves })
 }
 

@@ -82,7 +82,8 @@ pub trait Op<T: Float>: Send + Sync + 'static {
     ///
     /// # Errors
     /// If the inputs are not valid for the op; the tape adds location and module path. A panic, for example on a missing
-    /// input, also becomes an error, of kind [`Rule`](ErrorKind::Rule).
+    /// input, also becomes an error, of kind [`Rule`](ErrorKind::Rule), and so does one in any other function of the op. (A
+    /// panic in a description, [`arguments`](Op::arguments) or [`equation`](Op::equation), makes no value fail.)
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>>;
 
     /// The cotangents of the inputs.
@@ -317,6 +318,23 @@ impl<T: Float> OpRef<T> {
             };
             Error::new(ErrorKind::Rule, self.name(), detail)
         })
+    }
+
+    /// [`Op::saves`], for inputs of the given shapes.
+    pub(crate) fn saves_guarded<'s>(
+        &self,
+        needs: &[bool],
+        inputs: impl Iterator<Item = &'s Shape>,
+    ) -> Result<Saves> {
+        self.guarded("saves", inputs, || self.saves(needs))
+    }
+
+    /// [`Op::selection`], for inputs of the given shapes.
+    pub(crate) fn selection_guarded<'s>(
+        &self,
+        inputs: impl Iterator<Item = &'s Shape>,
+    ) -> Result<Option<&dyn Selection<T>>> {
+        self.guarded("selection", inputs, || self.selection())
     }
 }
 
