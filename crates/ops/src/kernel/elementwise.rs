@@ -442,6 +442,18 @@ fn choose<T: Float>(
 mod tests {
     use crate::{Slice, Tensor};
 
+    /// `copysign` of a composition: the sign of a zero counts, and that of NaN changes nothing of a number but its sign.
+    #[test]
+    fn copysign_by_zip_map_takes_the_sign_of_zeros() {
+        let x = Tensor::from([1.5, -1.5, 0.0, -0.0, f64::INFINITY]);
+        for (sign, want) in
+            [(-0.0, [-1.5, -1.5, -0.0, -0.0, f64::NEG_INFINITY]), (0.0, [1.5, 1.5, 0.0, 0.0, f64::INFINITY])]
+        {
+            let found = x.zip_map(&Tensor::scalar(sign), f64::copysign).unwrap().to_vec();
+            assert_eq!(found.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), want.map(f64::to_bits));
+        }
+    }
+
     #[test]
     fn every_layout_gives_what_indexing_gives() {
         let base = Tensor::<f64>::steps(1.0, 1.0, 24).reshape([2, 3, 4]).unwrap();

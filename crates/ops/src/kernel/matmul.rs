@@ -387,6 +387,34 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_multiplied_is_said_with_both_shapes() {
+        let of = |a: &[usize], b: &[usize]| {
+            let e = Tensor::<f64>::zeros(a).matmul(&Tensor::zeros(b)).unwrap_err();
+            assert_eq!((e.op(), e.kind()), ("matmul", crate::ErrorKind::Shape));
+            e.detail().to_owned()
+        };
+        for (a, b, words) in [
+            (&[2, 3][..], &[4, 5][..], "[2, 3] by [4, 5]: inner sizes are 3 and 4"),
+            (&[7, 2, 3], &[7, 4, 5], "[7, 2, 3] by [7, 4, 5]: inner sizes are 3 and 4"),
+            (&[3], &[4], "[3] by [4]: inner sizes are 3 and 4"),
+            (&[2, 3], &[4], "[2, 3] by [4]: inner sizes are 3 and 4"),
+            (
+                &[6, 2, 3],
+                &[7, 3, 5],
+                "[6, 2, 3] by [7, 3, 5]: their leading axes [6] and [7] do not broadcast",
+            ),
+            (
+                &[2, 6, 2, 3],
+                &[7, 3, 5],
+                "[2, 6, 2, 3] by [7, 3, 5]: their leading axes [2, 6] and [7] do not broadcast",
+            ),
+            (&[], &[3], "[] by [3]: a scalar has no inner axis"),
+        ] {
+            assert_eq!(of(a, b), format!("cannot multiply {words}"));
+        }
+    }
+
+    #[test]
     fn products_agree_with_loops_in_every_layout() {
         for (m, k, n) in
             [(0, 2, 3), (2, 0, 3), (1, 1, 1), (1, 7, 5), (3, 2, 1), (17, 19, 23), (64, 65, 63), (33, 300, 31)]

@@ -65,3 +65,16 @@ fn products_of_vectors_refuse_what_does_not_fit() {
     assert_eq!(tape.einsum("ij,j", &[failed, v]).value().unwrap_err().op(), "cumsum");
     assert_eq!(v.bilinear(v, failed, None).value().unwrap_err().op(), "cumsum");
 }
+
+#[test]
+fn batches_that_do_not_broadcast_are_named_with_both_shapes() {
+    let tape = Tape::<f64>::new();
+    let of = |shape: &[usize]| tape.var(Tensor::<f64>::zeros(shape));
+    let (x, y) = (of(&[6, 2, 3]), of(&[7, 3, 5]));
+    refused(
+        x.matmul(y),
+        "matmul",
+        &["cannot multiply [6, 2, 3] by [7, 3, 5]", "leading axes [6] and [7] do not broadcast"],
+    );
+    refused(x.matmul(of(&[6, 4, 5])), "matmul", &["[6, 2, 3] by [6, 4, 5]", "inner sizes are 3 and 4"]);
+}
