@@ -126,6 +126,11 @@ impl<T: Float, const LOG: bool> pulp::NullaryFnOnce for Adjoint<'_, T, LOG> {
         let Adjoint { y, g, gx } = self;
         if LOG {
             let total = lanes(&Sum, g);
+            // Also where the row has no softmax: of a row that does not count, nothing flows back.
+            if total == T::ZERO {
+                gx.copy_from_slice(g);
+                return;
+            }
             for ((d, &y), &g) in gx.iter_mut().zip(y).zip(g) {
                 *d = g - y.exp() * total;
             }
@@ -231,7 +236,8 @@ impl<T: Float> Tensor<T> {
         adjoint::<T, false>("softmax", self, g, axis)
     }
 
-    /// The cotangent of log-softmax's input from its output (this tensor) and the output's cotangent.
+    /// The cotangent of log-softmax's input from its output y (this tensor) and the output's cotangent g: g - exp(y) Σ g. The second
+    /// term is 0 where Σ g is 0, even if y is NaN, so that rows that do not count have gradient 0.
     ///
     /// # Errors
     /// If the shapes differ or the axis is out of range.
@@ -258,7 +264,7 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The cotangent of the logits (this tensor) from the cotangent of each row's [`cross_entropy`](Tensor::cross_entropy):
-    /// g (softmax(x) - onehot(target)).
+    /// g (softmax(x) - onehot(target)). Where g is 0 it is 0, whatever the logits are.
     ///
     /// # Errors
     /// Those of `cross_entropy`; also if `g` does not have the targets' shape.
@@ -275,6 +281,11 @@ impl<T: Float> Tensor<T> {
         parallel::chunks_mut(&mut out, piece, COST, |start, piece| {
             for (i, y) in piece.chunks_exact_mut(n).enumerate() {
                 let row = start / n + i;
+                // A row that does not count may be anything, also -∞ or NaN.
+                if gs[row] == T::ZERO {
+                    y.fill(T::ZERO);
+                    continue;
+                }
                 simd::dispatch(Row::<T, false> { x: &src[row * n..][..n], y: &mut *y });
                 y[at[row]] -= T::ONE;
                 y.iter_mut().for_each(|v| *v *= gs[row]);
@@ -342,6 +353,18 @@ mod tests {
         assert_eq!(none.logsumexp(0).unwrap().item().unwrap(), f64::NEG_INFINITY);
         assert_eq!(Tensor::<f64>::zeros([2, 0]).logsumexp(1).unwrap().to_vec(), [f64::NEG_INFINITY; 2]);
         assert_eq!(*Tensor::<f64>::zeros([0, 3]).softmax(0).unwrap().shape(), [0, 3]);
+    }
+
+    #[test]
+    fn a_row_without_cotangent_has_none_whatever_it_is() {
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        let x = Tensor::from([[-inf, -inf], [nan, 0.0], [inf, 1.0], [0.0, 0.0]]);
+        let g = Tensor::from([0.0, -0.0, 0.0, 1.0]);
+        let gx = x.cross_entropy_adjoint(&Tensor::from([0, 1, 0, 1]), &g).unwrap();
+        assert_eq!(gx.to_vec(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, -0.5]);
+        let g = Tensor::from([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [1.0, 0.0]]);
+        let gx = x.log_softmax(1).unwrap().log_softmax_adjoint(&g, 1).unwrap();
+        assert_eq!(gx.to_vec(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, -0.5]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Categorical cross-entropy from logits and class indices, fused: log Σ exp(x) - x[target] for every row, without the
-//! probabilities in between. Cotangent: g (softmax(x) - onehot(target)).
+//! probabilities in between. Cotangent: g (softmax(x) - onehot(target)), and 0 where g is: a row that does not count may be
+//! anything.
 
 use super::prelude::*;
 
@@ -37,7 +38,8 @@ impl<T: Float> Op<T> for CrossEntropy {
 
 impl<T: Float> Var<'_, T> {
     /// -log softmax(x)\[target\] for logits `[.., classes]` and class indices `[..]`, one number a row; stable for any
-    /// logits, whatever offset they have in common. `mean()` or `sum()` makes a loss of it.
+    /// logits, whatever offset they have in common. `mean()` or `sum()` makes a loss of it. A row whose cotangent is 0, as after
+    /// `masked_fill`, has a gradient of 0 to any order, also if its logits are -∞ or NaN.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -63,4 +65,39 @@ pub(super) fn spec() -> Spec {
         case!(vec![g.tensor(&shape, Domain::Real)], [targets], |x| x[0].cross_entropy(&targets))
     })
     .in_units_of(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_masked_afterwards_has_no_gradient_of_any_order() {
+        type Function = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
+        const INF: f64 = f64::INFINITY;
+        let functions: [(&str, Function); 2] = [
+            ("cross_entropy", |x| x.cross_entropy(&Tensor::from([0, 1, 1]))),
+            ("log_softmax", |x| {
+                let at = Tensor::from([[0], [1], [1]]);
+                -x.log_softmax(-1).gather(-1, &at).squeeze(-1)
+            }),
+        ];
+        for (name, f) in functions {
+            for row in [[-INF, -INF], [f64::NAN, 0.0], [INF, 0.0]] {
+                let tape = Tape::new();
+                let x = tape.var(Tensor::from([row, [0.0, 0.0], row]));
+                let y = f(x).masked_fill(Tensor::from([true, false, true]), 0.0).sum();
+                let want = [0.0, 0.0, 0.5, -0.5, 0.0, 0.0];
+                let g = y.grad(x).unwrap();
+                assert_eq!(g.value().unwrap().to_vec(), want, "{name} of {row:?}");
+                // With p = ½: p (1 - p) and -p².
+                let h = g.select(1, 0).sum().grad(x).unwrap();
+                let second = [0.0, 0.0, 0.25, -0.25, 0.0, 0.0];
+                assert_eq!(h.value().unwrap().to_vec(), second, "{name} of {row:?}");
+                let h = g.square().sum().grad(x).unwrap();
+                assert_eq!(h.value().unwrap().to_vec(), [0.0, 0.0, 0.5, -0.5, 0.0, 0.0], "{name} of {row:?}");
+                assert_eq!(y.backward().unwrap().wrt(x).unwrap().to_vec(), want, "{name} of {row:?}");
+            }
+        }
+    }
 }

@@ -1,11 +1,37 @@
 //! Softmax and log-softmax along an axis.
-//! Cotangents: y (g - Σ g y), and g - exp(y) Σ g.
+//! Cotangents: y (g - Σ g y), and g - exp(y) Σ g, of which the second term is 0 where Σ g is: a row of -∞ or NaN that does not
+//! count has a gradient of 0.
 
+use super::exp::Exp;
 use super::prelude::*;
 
 struct Softmax {
     axis: isize,
     log: bool,
+}
+
+/// s exp(y), and 0 where s is, though y be NaN. Derivatives: exp(y), and s exp(y).
+#[derive(Debug, Clone, Copy)]
+struct Shared;
+
+impl Pointwise2 for Shared {
+    const NAME: &'static str = "log_softmax";
+    const COST: usize = 10;
+    const DA_USES: u8 = 2;
+    const DB_USES: u8 = 3;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, s: F, y: F) -> F {
+        if s == F::ZERO { F::ZERO } else { y.exp() * s }
+    }
+    #[inline(always)]
+    fn da<R: Real>(&self, _s: R, y: R, _out: R) -> R {
+        y.apply(Exp)
+    }
+    #[inline(always)]
+    fn db<R: Real>(&self, s: R, y: R, _out: R) -> R {
+        R::select(s.equals(s.like(0.0)), s.like(0.0), y.apply(Exp) * s)
+    }
 }
 
 impl<T: Float> Op<T> for Softmax {
@@ -21,7 +47,7 @@ impl<T: Float> Op<T> for Softmax {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let (y, g) = (r.y(), r.gy());
         cotangents([Some(if self.log {
-            g - y.exp() * g.sum_keepdim(self.axis)
+            g - g.sum_keepdim(self.axis).pointwise2(y, Shared)
         } else {
             y * (g - (g * y).sum_keepdim(self.axis))
         })])
