@@ -12,10 +12,12 @@ pub(crate) enum Domain {
     Finite,
     /// More than 0.
     Positive,
+    /// More than 0, and finite.
+    FinitePositive,
     /// 0 or more.
     NotNegative,
     /// 0 or more, and finite.
-    Weight,
+    FiniteNotNegative,
     /// From 0 to 1.
     Probability,
     /// From 0 to 1, but for a few units of rounding: data that were scaled or interpolated.
@@ -36,8 +38,9 @@ impl Domain {
             Domain::Number => x >= T::NEG_INFINITY,
             Domain::Finite => x > T::NEG_INFINITY && x < T::INFINITY,
             Domain::Positive => x > T::ZERO,
+            Domain::FinitePositive => x > T::ZERO && x < T::INFINITY,
             Domain::NotNegative => x >= T::ZERO,
-            Domain::Weight => x >= T::ZERO && x < T::INFINITY,
+            Domain::FiniteNotNegative => x >= T::ZERO && x < T::INFINITY,
             Domain::Probability => x >= T::ZERO && x <= T::ONE,
             Domain::RoundedProbability => x >= -slack && x <= T::ONE + slack,
             Domain::LogProbability => x <= slack,
@@ -51,8 +54,9 @@ impl Domain {
             Domain::Number => "a number",
             Domain::Finite => "a finite number",
             Domain::Positive => "more than 0",
+            Domain::FinitePositive => "more than 0 and finite",
             Domain::NotNegative => "at least 0",
-            Domain::Weight => "at least 0 and finite",
+            Domain::FiniteNotNegative => "at least 0 and finite",
             Domain::Probability => "a probability",
             Domain::RoundedProbability => "between 0 and 1",
             Domain::LogProbability => "at most 0",
@@ -118,7 +122,8 @@ mod tests {
             (Domain::Finite, vec![-1e300, 0.0], vec![-INF, INF]),
             (Domain::Positive, vec![1e-300, INF], vec![0.0, -1.0]),
             (Domain::NotNegative, vec![0.0, -0.0, INF], vec![-1e-300]),
-            (Domain::Weight, vec![0.0, 2.0], vec![-1e-300, INF]),
+            (Domain::FinitePositive, vec![1e-300, 2.0], vec![0.0, -1.0, INF]),
+            (Domain::FiniteNotNegative, vec![0.0, 2.0], vec![-1e-300, INF]),
             (Domain::Probability, vec![0.0, -0.0, 1.0], vec![1.0 + f64::EPSILON, -1e-300, INF]),
             (Domain::RoundedProbability, vec![0.0, 1.0 + f64::EPSILON], vec![1.0 + 1e-12, -1e-12]),
             (Domain::LogProbability, vec![-INF, 0.0, f64::EPSILON], vec![1e-12, INF]),

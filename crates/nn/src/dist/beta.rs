@@ -1,6 +1,8 @@
 //! The beta distribution.
 
-use super::support::{Needs, argument, broadcast, either, gammas, parameter, positive, spread, within};
+use super::support::{
+    Needs, argument, broadcast, either, gammas, parameter, positive, shares, spread, within,
+};
 use super::{Distribution, Keys, Kl};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
@@ -25,8 +27,8 @@ impl<'t, T: Float> Beta<'t, T> {
     /// With α > 0 and β > 0.
     #[track_caller]
     pub fn new(alpha: Var<'t, T>, beta: impl Operand<'t, T>) -> Self {
-        let beta = parameter("beta", "a β of", beta.into_var(alpha.tape()), Needs::Positive);
-        let alpha = parameter("beta", "an α of", alpha, Needs::Positive);
+        let beta = parameter("beta", "a β of", beta.into_var(alpha.tape()), Needs::FinitePositive);
+        let alpha = parameter("beta", "an α of", alpha, Needs::FinitePositive);
         let [alpha, beta] = broadcast("beta", [alpha, beta]);
         Beta { alpha, beta }
     }
@@ -88,7 +90,7 @@ impl<'t, T: Float> Distribution<'t, T> for Beta<'t, T> {
         let shape = self.shape();
         let x = gammas(&spread(self.alpha, lead, &shape)?, keys)?;
         let y = gammas(&spread(self.beta, lead, &shape)?, keys)?;
-        positive(x.into_iter().zip(y).map(|(x, y)| x / (x + y)).collect(), lead, &shape)
+        positive(x.into_iter().zip(y).map(|(x, y)| shares(&[x, y])[0]).collect(), lead, &shape)
     }
 }
 

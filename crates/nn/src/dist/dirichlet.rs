@@ -1,6 +1,6 @@
 //! The Dirichlet distribution.
 
-use super::support::{Needs, argument, either, failed, gammas, parameter, positive, spread};
+use super::support::{Needs, argument, either, failed, gammas, parameter, positive, shares, spread};
 use super::{Distribution, Keys, Kl};
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
@@ -31,7 +31,9 @@ impl<'t, T: Float> Dirichlet<'t, T> {
     pub fn new(concentration: Var<'t, T>) -> Self {
         let concentration = match concentration.shape().as_shape().last() {
             _ if concentration.is_failed() => concentration,
-            Some(&k) if k > 0 => parameter("dirichlet", "concentrations of", concentration, Needs::Positive),
+            Some(&k) if k > 0 => {
+                parameter("dirichlet", "concentrations of", concentration, Needs::FinitePositive)
+            }
             _ => {
                 let detail =
                     format!("expected concentrations [.., classes], found shape {}", concentration.shape());
@@ -125,12 +127,8 @@ impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
         let shape = self.shape();
         let classes = shape.last().copied().unwrap_or(1).max(1);
-        let mut drawn = gammas(&spread(self.concentration, lead, &shape)?, keys)?;
-        for row in drawn.chunks_mut(classes) {
-            let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|x| *x /= sum);
-        }
-        positive(drawn, lead, &shape)
+        let drawn = gammas(&spread(self.concentration, lead, &shape)?, keys)?;
+        positive(drawn.chunks(classes).flat_map(shares).collect(), lead, &shape)
     }
 }
 

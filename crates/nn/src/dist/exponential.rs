@@ -25,7 +25,7 @@ impl<'t, T: Float> Exponential<'t, T> {
     /// With rate λ > 0.
     #[track_caller]
     pub fn new(rate: Var<'t, T>) -> Self {
-        Exponential { rate: parameter("exponential", "a rate of", rate, Needs::Positive) }
+        Exponential { rate: parameter("exponential", "a rate of", rate, Needs::FinitePositive) }
     }
 
     /// -log u.

@@ -25,8 +25,9 @@ impl<'t, T: Float> Gamma<'t, T> {
     /// With concentration α > 0 and rate β > 0.
     #[track_caller]
     pub fn new(concentration: Var<'t, T>, rate: impl Operand<'t, T>) -> Self {
-        let rate = parameter("gamma", "a rate of", rate.into_var(concentration.tape()), Needs::Positive);
-        let concentration = parameter("gamma", "a concentration of", concentration, Needs::Positive);
+        let rate =
+            parameter("gamma", "a rate of", rate.into_var(concentration.tape()), Needs::FinitePositive);
+        let concentration = parameter("gamma", "a concentration of", concentration, Needs::FinitePositive);
         let [concentration, rate] = broadcast("gamma", [concentration, rate]);
         Gamma { concentration, rate }
     }
@@ -76,7 +77,7 @@ impl<'t, T: Float> Distribution<'t, T> for Gamma<'t, T> {
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
         let shape = self.shape();
         let (alpha, rate) = (spread(self.concentration, lead, &shape)?, spread(self.rate, lead, &shape)?);
-        let drawn = gammas(&alpha, keys)?.into_iter().zip(rate).map(|(x, rate)| x / rate).collect();
+        let drawn = gammas(&alpha, keys)?.into_iter().zip(rate).map(|(x, rate)| x.value() / rate).collect();
         positive(drawn, lead, &shape)
     }
 }

@@ -25,8 +25,8 @@ impl<'t, T: Float> Laplace<'t, T> {
     /// With mean μ and scale b > 0.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, scale: impl Operand<'t, T>) -> Self {
-        let scale = parameter("laplace", "a scale of", scale.into_var(mean.tape()), Needs::Positive);
-        let mean = parameter("laplace", "a mean that is", mean, Needs::Number);
+        let scale = parameter("laplace", "a scale of", scale.into_var(mean.tape()), Needs::FinitePositive);
+        let mean = parameter("laplace", "a mean that is", mean, Needs::Finite);
         let [mean, scale] = broadcast("laplace", [mean, scale]);
         Laplace { mean, scale }
     }

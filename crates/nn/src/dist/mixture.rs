@@ -5,7 +5,8 @@ use super::{Categorical, Distribution, Keys};
 use wengert_ops::{ErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a [`Categorical`] over them.
+/// Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a [`Categorical`] over them. A
+/// component of weight 0 counts nowhere, also if its variance is infinite or its mean does not exist.
 ///
 /// A network that predicts the logits and the components' parameters is a mixture density network (Bishop 1994), for
 /// answers of which there are several.
@@ -46,6 +47,45 @@ impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
             p = p.unsqueeze(-1);
         }
         p
+    }
+
+    /// What is known of each component, with 0 for those of weight 0: they count nothing, though it be infinite or NaN.
+    #[track_caller]
+    fn present(&self, x: Var<'t, T>) -> Var<'t, T> {
+        match self.beside(self.weights.probs()).eq(0.0) {
+            Ok(absent) if absent.any_true() => x.masked_fill(&absent, 0.0),
+            Ok(_) => x,
+            Err(e) => self.tape().failed(e),
+        }
+    }
+
+    /// The logarithms of the components' densities at x, `[.., K, ..]`; 0 for those that are impossible, if theirs are not finite.
+    #[track_caller]
+    fn each(&self, x: Var<'t, T>) -> Var<'t, T> {
+        let each = self.parts.log_prob(x); // [.., K]
+        let stand_in = || -> Result<Option<(Tensor<bool>, Tensor<T>)>> {
+            let absent = self.weights.log_probs().eq(f64::NEG_INFINITY)?;
+            if !absent.any_true() || !each.value()?.has_non_finite() {
+                return Ok(None);
+            }
+            // In the middle of a component its density has a gradient; there only has to be one that is finite.
+            let middle = self.parts.mean().value()?.map(|v| if v.is_finite() { v } else { T::ZERO });
+            Ok(Some((absent, middle)))
+        };
+        match stand_in() {
+            Ok(None) => each,
+            Ok(Some((absent, middle))) => {
+                let mut beside = absent.clone();
+                for _ in 0..self.event_rank() {
+                    beside = match beside.unsqueeze(-1) {
+                        Ok(beside) => beside,
+                        Err(e) => return x.tape().failed(e.into()),
+                    };
+                }
+                self.parts.log_prob(x.masked_fill(&beside, middle)).masked_fill(&absent, 0.0)
+            }
+            Err(e) => x.tape().failed(e),
+        }
     }
 
     #[track_caller]
@@ -92,10 +132,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Distribution<'t, T> for Mixture<'t, T
         }
         let lifted = if x.rank() <= self.event_rank() { x } else { x.unsqueeze(self.axis()) };
         match broadcast_shapes("mixture", lifted.shape().as_shape(), &self.parts.shape()) {
-            Ok(shape) => {
-                let each = self.parts.log_prob(lifted.expand(shape)); // [.., K]
-                (self.weights.log_probs() + each).logsumexp(-1)
-            }
+            Ok(shape) => (self.weights.log_probs() + self.each(lifted.expand(shape))).logsumexp(-1),
             Err(e) => x.tape().failed(e.into()),
         }
     }
@@ -103,14 +140,14 @@ impl<'t, T: Float, D: Distribution<'t, T>> Distribution<'t, T> for Mixture<'t, T
     /// Σ π μ.
     #[track_caller]
     fn mean(&self) -> Var<'t, T> {
-        self.averaged(self.parts.mean())
+        self.averaged(self.present(self.parts.mean()))
     }
 
     /// Σ π (σ² + (μ - μ̄)²).
     #[track_caller]
     fn variance(&self) -> Var<'t, T> {
-        let apart = self.parts.mean() - self.mean().unsqueeze(self.axis());
-        self.averaged(self.parts.variance() + apart.square())
+        let apart = self.present(self.parts.mean()) - self.mean().unsqueeze(self.axis());
+        self.averaged(self.present(self.parts.variance()) + apart.square())
     }
 
     /// A failed value: there is no closed form.

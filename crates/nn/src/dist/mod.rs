@@ -6,9 +6,9 @@
 //! more axes in front (several draws), or fewer than the batch (one value for all), but two shapes that would grow each
 //! other, such as `[4]` and `[4, 1]`, are an error: that is a mistake more often than a wish.
 //!
-//! **Errors.** A parameter that is impossible (σ ≤ 0, a probability of 1.5, NaN, logits of which all are -∞) is a failed value, and
-//! so is all that comes of it; the error names the distribution, the value and its index. Outside of the support `log_prob` is -∞,
-//! with a gradient of zero; of NaN it is NaN.
+//! **Errors.** A parameter that is impossible (σ ≤ 0, a probability of 1.5, NaN, infinity, logits of which all are -∞) is a failed
+//! value, and so is all that comes of it; the error names the distribution, the value and its index. Outside of the support `log_prob` is -∞,
+//! with a gradient of zero; of NaN it is NaN. (A logit may be infinite where the distribution says so.)
 //!
 //! **Samples** are plain tensors, the same for the same key on any number of threads. Where a distribution is
 //! [`Reparameterised`], [`rsample`](Reparameterised::rsample) gives a draw as a value through which gradients flow.

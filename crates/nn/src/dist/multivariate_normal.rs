@@ -55,9 +55,9 @@ impl<'t, T: Float> MultivariateNormal<'t, T> {
         const OP: &str = "multivariate_normal";
         let factor = factor.tril(0);
         for checked in [
-            parameter(OP, "a diagonal of the factor of", factor.diagonal(0), Needs::Positive),
-            parameter(OP, "each element of the factor to be", factor, Needs::Number),
-            parameter(OP, "a mean that is", mean, Needs::Number),
+            parameter(OP, "a diagonal of the factor of", factor.diagonal(0), Needs::FinitePositive),
+            parameter(OP, "each element of the factor to be", factor, Needs::Finite),
+            parameter(OP, "a mean that is", mean, Needs::Finite),
         ] {
             if checked.is_failed() {
                 return MultivariateNormal { mean: checked, factor: checked };

@@ -37,8 +37,8 @@ impl<'t, T: Float> Normal<'t, T> {
     /// With the name that errors have.
     #[track_caller]
     pub(super) fn called(op: &'static str, mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
-        let std = parameter(op, "a standard deviation of", std.into_var(mean.tape()), Needs::Positive);
-        let mean = parameter(op, "a mean that is", mean, Needs::Number);
+        let std = parameter(op, "a standard deviation of", std.into_var(mean.tape()), Needs::FinitePositive);
+        let mean = parameter(op, "a mean that is", mean, Needs::Finite);
         let [mean, std] = broadcast(op, [mean, std]);
         Normal { mean, std }
     }

@@ -26,7 +26,7 @@ impl<'t, T: Float> Poisson<'t, T> {
     /// With rate λ ≥ 0.
     #[track_caller]
     pub fn new(rate: Var<'t, T>) -> Self {
-        Poisson { rate: parameter("poisson", "a rate of", rate, Needs::NotNegative) }
+        Poisson { rate: parameter("poisson", "a rate of", rate, Needs::FiniteNotNegative) }
     }
 }
 
@@ -127,10 +127,18 @@ fn count(rate: f64, u: f64) -> f64 {
     mode
 }
 
-/// λ_p log(λ_p / λ_q) + λ_q - λ_p.
+/// λ_p log(λ_p / λ_q) + λ_q - λ_p, and 0 for two rates of 0.
 impl<'t, T: Float> Kl<'t, T> for Poisson<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {
-        self.rate.xlogy(self.rate / q.rate) + q.rate - self.rate
+        let never = self.rate.eq(0.0).and_then(|p| Ok(p.logical_and(&q.rate.eq(0.0)?)?));
+        let ratio = match never {
+            // 0/0 counts nothing, but would be NaN.
+            Ok(never) if never.any_true() => {
+                self.rate.masked_fill(&never, 1.0) / q.rate.masked_fill(&never, 1.0)
+            }
+            _ => self.rate / q.rate,
+        };
+        self.rate.xlogy(ratio) + q.rate - self.rate
     }
 }

@@ -30,9 +30,9 @@ impl<'t, T: Float> StudentT<'t, T> {
     #[track_caller]
     pub fn new(freedom: Var<'t, T>, location: impl Operand<'t, T>, scale: impl Operand<'t, T>) -> Self {
         let tape = freedom.tape();
-        let scale = parameter("student_t", "a scale of", scale.into_var(tape), Needs::Positive);
-        let freedom = parameter("student_t", "degrees of freedom of", freedom, Needs::Positive);
-        let location = parameter("student_t", "a location that is", location.into_var(tape), Needs::Number);
+        let scale = parameter("student_t", "a scale of", scale.into_var(tape), Needs::FinitePositive);
+        let freedom = parameter("student_t", "degrees of freedom of", freedom, Needs::FinitePositive);
+        let location = parameter("student_t", "a location that is", location.into_var(tape), Needs::Finite);
         let [freedom, location] = broadcast("student_t", [freedom, location]);
         let [location, scale] = broadcast("student_t", [location, scale]);
         let [freedom, scale] = broadcast("student_t", [freedom, scale]);
@@ -105,7 +105,8 @@ impl<'t, T: Float> Distribution<'t, T> for StudentT<'t, T> {
         // z / √(χ²/ν), where χ² is twice a gamma number of ν/2.
         let z = normals::<f64>(lead, &shape, keys)?.to_vec();
         let chi = gammas(&half, keys)?;
-        let noise = z.into_iter().zip(chi).zip(half).map(|((z, g), half)| T::from_f64(z / (g / half).sqrt()));
+        let noise =
+            z.into_iter().zip(chi).zip(half).map(|((z, g), half)| T::from_f64(z / (g.value() / half).sqrt()));
         let noise = Tensor::from_vec(noise.collect(), full(lead, &shape))?;
         Ok(self.location.value()?.add(&self.scale.value()?.mul(&noise)?)?)
     }

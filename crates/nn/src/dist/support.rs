@@ -129,14 +129,53 @@ pub(super) fn constant<'t, T: Float>(on: Var<'t, T>, t: Result<Tensor<T>>) -> Va
     }
 }
 
+/// A number of the gamma distribution of rate 1: d v u^(1/α), without the last factor for α of 1 or more.
+#[derive(Clone, Copy)]
+pub(super) struct GammaDraw {
+    d: f64,
+    v: f64,
+    u: f64,
+    alpha: f64,
+}
+
+impl GammaDraw {
+    /// The number; 0 where it is too small for one.
+    pub(super) fn value(self) -> f64 {
+        let factor = if self.alpha < 1.0 { self.u.powf(1.0 / self.alpha) } else { 1.0 };
+        self.d * self.v * factor
+    }
+
+    /// Its logarithm, also where the number itself is too small or too large.
+    fn log(self) -> f64 {
+        // A smaller α would make it infinite.
+        let boost = if self.alpha < 1.0 { self.u.ln() / self.alpha.max(1e-300) } else { 0.0 };
+        self.d.ln() + self.v.ln() + boost
+    }
+}
+
+/// Each number divided by the sum of all. Where that is too small or too large, as of concentrations near 0, by their logarithms.
+pub(super) fn shares(draws: &[GammaDraw]) -> Vec<f64> {
+    const LEAST: f64 = 1e-290;
+    let mut each: Vec<f64> = draws.iter().map(|x| x.value()).collect();
+    let mut sum: f64 = each.iter().sum();
+    if !(sum > LEAST && sum.is_finite()) {
+        let logs: Vec<f64> = draws.iter().map(|x| x.log()).collect();
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        each = logs.into_iter().map(|log| (log - most).exp()).collect();
+        sum = each.iter().sum();
+    }
+    each.iter_mut().for_each(|x| *x /= sum);
+    each
+}
+
 /// Numbers of the gamma distribution of rate 1, of concentrations α > 0 given for each element (Marsaglia and Tsang 2000): rounds of
 /// proposals for all elements, of which each takes the first that is accepted.
-pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<f64>> {
+pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<GammaDraw>> {
     let n = [alpha.len()];
     // An element of less than 1 is one of α + 1 times u^(1/α).
     let boost = uniform::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
-    let mut drawn: Vec<Option<f64>> = vec![None; alpha.len()];
-    while drawn.contains(&None) {
+    let mut drawn: Vec<Option<GammaDraw>> = vec![None; alpha.len()];
+    while drawn.iter().any(Option::is_none) {
         let z = normal::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
         let u = uniform::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
         for (i, out) in drawn.iter_mut().enumerate().filter(|(_, out)| out.is_none()) {
@@ -146,8 +185,7 @@ pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<f64>> {
             let accepted = v > 0.0 && (1.0 - u[i]).ln() < 0.5 * z[i] * z[i] + d - d * v + d * v.ln();
             // What is not finite would be proposed forever.
             if accepted || !d.is_finite() {
-                let factor = if alpha[i] < 1.0 { (1.0 - boost[i]).powf(1.0 / alpha[i]) } else { 1.0 };
-                *out = Some(d * v * factor);
+                *out = Some(GammaDraw { d, v, u: 1.0 - boost[i], alpha: alpha[i] });
             }
         }
     }

@@ -123,8 +123,8 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         assert!(words.iter().all(|w| e.contains(w)), "{e} does not say {words:?}");
     };
     let zero = tape.var(0.0);
-    for bad in [0.0, -1.0, f64::NAN] {
-        let found = format!("more than 0, found {bad}");
+    for bad in [0.0, -1.0, f64::NAN, INF] {
+        let found = format!("more than 0 and finite, found {bad}");
         refused(Normal::new(zero, bad).log_prob(0.0), &["normal", "standard deviation", &found]);
         refused(Laplace::new(zero, bad).entropy(), &["laplace", &found]);
         refused(LogNormal::new(zero, bad).mean(), &["normal", &found]);
@@ -134,6 +134,13 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         refused(Beta::new(tape.var(bad), 1.0).entropy(), &["beta", &found]);
         refused(Dirichlet::new(tape.var(t(&[1.0, bad]))).mode(), &["dirichlet", &found]);
         refused(StudentT::new(tape.var(1.0), 0.0, bad).log_prob(0.0), &["student_t", "scale", &found]);
+        refused(StudentT::new(tape.var(bad), 0.0, 1.0).log_prob(0.0), &["student_t", "freedom", &found]);
+    }
+    for bad in [-0.5, f64::NAN, INF] {
+        refused(
+            Poisson::new(tape.var(bad)).log_prob(1.0),
+            &["poisson", &format!("at least 0 and finite, found {bad}")],
+        );
     }
     refused(
         Uniform::new(tape.var(t(&[0.0, 1.0])), 1.0).log_prob(0.5),
@@ -144,16 +151,24 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         &["uniform", "upper end", "found inf"],
     );
     refused(Bernoulli::from_probs(tape.var(t(&[0.5, 1.5]))).log_prob(1.0), &["probability", "1.5 at [1]"]);
-    // A parameter that may be any number may not be none.
+    // A parameter that may be any number may not be none, and none but a logit may be infinite.
+    for bad in [f64::NAN, INF, -INF] {
+        let bad = || tape.var(t(&[0.0, bad]));
+        let found = format!("a finite number, found {}", bad().value().unwrap().to_vec()[1]);
+        for (name, v) in [
+            ("normal", Normal::new(bad(), 1.0).entropy()),
+            ("log_normal", LogNormal::new(bad(), 1.0).mode()),
+            ("laplace", Laplace::new(bad(), 1.0).entropy()),
+            ("student_t", StudentT::new(tape.var(1.0), bad(), 1.0).log_prob(0.0)),
+            ("multivariate_normal", MultivariateNormal::from_factor(bad(), Tensor::eye(2)).entropy()),
+        ] {
+            refused(v, &[name, &found, "at [1]"]);
+        }
+    }
     let nan = || tape.var(t(&[0.0, f64::NAN]));
     for (name, v) in [
-        ("normal", Normal::new(nan(), 1.0).entropy()),
-        ("log_normal", LogNormal::new(nan(), 1.0).mode()),
-        ("laplace", Laplace::new(nan(), 1.0).entropy()),
-        ("student_t", StudentT::new(tape.var(1.0), nan(), 1.0).log_prob(0.0)),
         ("bernoulli", Bernoulli::from_logits(nan()).entropy()),
         ("categorical", Categorical::new(nan()).entropy()),
-        ("multivariate_normal", MultivariateNormal::from_factor(nan(), Tensor::eye(2)).entropy()),
     ] {
         refused(v, &[name, "a number, found NaN at [1]"]);
     }

@@ -223,7 +223,8 @@ impl<T: Float> BceWithLogits<T> {
             None => x.pointwise2(t, BinaryCrossEntropy::BOTH),
             Some(p) => {
                 let positive = x.pointwise2(t, BinaryCrossEntropy::POSITIVE);
-                let p = each(OP, "a weight of positive examples", weights(OP, x, p), Domain::Weight);
+                let p =
+                    each(OP, "a weight of positive examples", weights(OP, x, p), Domain::FiniteNotNegative);
                 weighed(p, positive) + x.pointwise2(t, BinaryCrossEntropy::NEGATIVE)
             }
         };

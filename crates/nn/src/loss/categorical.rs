@@ -236,8 +236,8 @@ pub(super) fn wrong_weights<'t, T: Float>(
             format!("expected class weights [{classes}] for logits {}, found {}", x.shape(), w.shape());
         return Some(refused(x, op, OpErrorKind::Shape, detail));
     }
-    let found = Domain::Weight.outside(w, true)?;
-    let detail = format!("expected class weights {}, found {found}", Domain::Weight.words());
+    let found = Domain::FiniteNotNegative.outside(w, true)?;
+    let detail = format!("expected class weights {}, found {found}", Domain::FiniteNotNegative.words());
     Some(refused(x, op, OpErrorKind::Argument, detail))
 }
 

@@ -337,8 +337,34 @@ fn multivariate_normal() {
             .value()
             .unwrap_err()
             .to_string()
-            .contains("diagonal of the factor of more than 0, found 0")
+            .contains("diagonal of the factor of more than 0 and finite, found 0")
     );
     let misfit = MultivariateNormal::from_factor(tape.var(Tensor::zeros([2])), &inputs[1]);
     assert!(misfit.mean().value().unwrap_err().to_string().contains("[3, 3]"));
+}
+
+/// Numbers of a gamma distribution that are too small to be divided have logarithms that are not: with tiny concentrations a draw is
+/// nearly one of the corners, and each as often as its share of the concentrations.
+#[test]
+fn tiny_concentrations_draw_corners() {
+    let (tape, narrow) = (Tape::new(), Tape::<f32>::new());
+    let n = 4000;
+    for tiny in [1e-3, 1e-5, 1e-100, 1e-310] {
+        let draws = Beta::new(tape.var(tiny), 3.0 * tiny).sample_n(n, &mut Rng::seed(1)).unwrap().to_vec();
+        assert!(draws.iter().all(|x| *x > 0.0 && *x <= 1.0), "{tiny:e}");
+        let mean = draws.iter().sum::<f64>() / n as f64;
+        let share = if tiny < 1e-300 { 0.5 } else { 0.25 };
+        assert!((mean - share).abs() < 5.0 * 0.5 / (n as f64).sqrt(), "{mean} of {tiny:e}");
+        let alpha = t(&[tiny, 2.0 * tiny, tiny]);
+        let draws = Dirichlet::new(tape.var(&alpha)).sample_n(n, &mut Rng::seed(2)).unwrap();
+        assert!(draws.to_vec().iter().all(|x| *x > 0.0 && *x <= 1.0));
+        let sums = draws.sum_axes(-1).unwrap().to_vec();
+        assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-14));
+    }
+    let single = Dirichlet::new(narrow.var(t(&[1e-30; 3]).cast::<f32>()));
+    let draws = single.sample_n(100, &mut Rng::seed(3)).unwrap().to_vec();
+    assert!(draws.iter().all(|x| *x > 0.0 && *x <= 1.0));
+    // The largest concentrations there are.
+    let draws = Dirichlet::new(tape.var(t(&[1.7e308, 1.7e308]))).sample(&mut Rng::seed(0)).unwrap();
+    assert!(draws.to_vec().iter().all(|x| (x - 0.5).abs() < 1e-9), "{draws}");
 }

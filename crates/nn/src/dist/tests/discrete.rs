@@ -147,10 +147,59 @@ fn poisson() {
         [0.0, -INF, -INF, -INF]
     );
     assert_eq!(one(0.0).sample(&mut Rng::seed(0)).unwrap().to_vec(), [0.0]);
+    // Two that never happen are the same; one that happens is not one that never does.
+    let (p, q) = (tape.var(t(&[0.0, 0.0, 2.0])), tape.var(t(&[0.0, 3.0, 0.0])));
+    let apart = kl(&Poisson::new(p), &Poisson::new(q));
+    assert_eq!(apart.value().unwrap().to_vec(), [0.0, 3.0, INF]);
+    let (p, q) = (tape.var(0.0), tape.var(0.0));
+    let g = kl(&Poisson::new(p), &Poisson::new(q)).backward().unwrap();
+    assert_eq!((g.wrt(p).unwrap().to_vec(), g.wrt(q).unwrap().to_vec()), (vec![-1.0], vec![1.0]));
     let x = t(&[3.0, 11.0]);
     gradients(
         "poisson",
         |v| Poisson::new(v[0]).log_prob(&x) + kl(&Poisson::new(v[0]), &Poisson::new(v[1])),
         &[t(&[2.5, 17.0]), t(&[3.0, 9.0])],
     );
+}
+
+/// Of a component that is impossible nothing is known and nothing counts: mean, variance, density and gradients are those of the other.
+#[test]
+fn a_component_of_weight_zero_counts_nowhere() {
+    let tape = Tape::new();
+    let logits = tape.var(t(&[0.0, -INF]));
+    let weights = Categorical::new(logits);
+    // The second has a variance of ∞, or no variance and no mean.
+    for freedom in [1.5, 0.5] {
+        let freedom = tape.var(t(&[5.0, freedom]));
+        let location = tape.var(t(&[1.0, 2.0]));
+        let d = Mixture::new(weights, StudentT::new(freedom, location, 1.0));
+        assert_eq!(d.mean().item().unwrap(), 1.0);
+        assert!(close(d.variance().item().unwrap(), 5.0 / 3.0, 1e-15));
+        let g = (d.mean() + d.variance() + d.log_prob(0.5)).backward().unwrap();
+        for v in [freedom, location, logits] {
+            let g = g.wrt(v).unwrap().to_vec();
+            assert!(g[0].is_finite() && g[1] == 0.0, "{g:?}");
+        }
+    }
+    // The density of the second is infinite at 0, that of the first is 0 there or its rate.
+    let x = t(&[0.0, 1.0]);
+    let parts = Gamma::new(tape.var(t(&[2.0, 0.5])), 1.0);
+    assert_eq!(parts.log_prob(0.0).value().unwrap().to_vec(), [-INF, INF]);
+    let alone = Gamma::new(tape.var(2.0), 1.0).log_prob(&x);
+    assert_eq!(Mixture::new(weights, parts).log_prob(&x).value().unwrap(), alone.value().unwrap());
+    let rate = tape.var(t(&[2.0, 2.0]));
+    let y = Mixture::new(weights, Gamma::new(tape.var(t(&[1.0, 0.5])), rate)).log_prob(0.0);
+    assert!(close(y.item().unwrap(), 2f64.ln(), 1e-15));
+    let g = y.backward().unwrap();
+    assert_eq!(
+        (g.wrt(rate).unwrap().to_vec(), g.wrt(logits).unwrap().to_vec()),
+        (vec![0.5, 0.0], vec![0.0; 2])
+    );
+    // Over vectors.
+    let spread = tape.var(Tensor::from([[1.0, 2.0], [1.5, 1.5]]));
+    let d = Mixture::new(weights, Dirichlet::new(spread));
+    assert_eq!(d.mean().value().unwrap(), Dirichlet::new(spread.select(0, 0)).mean().value().unwrap());
+    let parts = Dirichlet::new(tape.var(Tensor::from([[1.0, 2.0], [0.5, 1.5]])));
+    let y = Mixture::new(weights, parts).log_prob(t(&[0.0, 1.0]));
+    assert!(close(y.item().unwrap(), 2f64.ln(), 1e-14), "{y:?}");
 }
