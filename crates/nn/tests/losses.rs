@@ -1004,3 +1004,230 @@ fn an_anomaly_in_bce_is_bces() {
     let e = loss::bce(tape.var(Tensor::from([f64::NAN])), Tensor::from([1.0])).item().unwrap_err();
     assert_eq!(e.op(), "bce", "{e}");
 }
+
+#[test]
+fn an_operand_of_another_shape_is_called_by_its_name() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::<f64>::zeros([4, 3]));
+    let row = || Tensor::<f64>::zeros([3]);
+    let refused = |y: Var<'_, f64>, op: &str, words: &str| {
+        let e = y.value().unwrap_err();
+        assert_eq!((e.op(), e.detail()), (op, words));
+    };
+    let plain = |op: &str, y: Var<'_, f64>| refused(y, op, "the prediction has shape [4, 3], the target [3]");
+    plain("mse", loss::mse(x, row()));
+    plain("bce", loss::bce(x, row()));
+    plain("margin_ranking", loss::margin_ranking(x, x, row()));
+    plain("gaussian_nll", loss::gaussian_nll(x, row(), x));
+    refused(
+        loss::gaussian_nll(x, x, row()),
+        "gaussian_nll",
+        "the prediction has shape [4, 3], the variance [3]",
+    );
+    let ones = Tensor::<f64>::ones([4, 3]);
+    refused(loss::margin_ranking(x, row(), ones), "margin_ranking", "x has shape [4, 3], other [3]");
+    refused(loss::info_nce(x, row()), "info_nce", "x has shape [4, 3], other [3]");
+    let signs = Tensor::<f64>::ones([4]);
+    refused(loss::cosine_embedding(x, row(), &signs), "cosine_embedding", "x has shape [4, 3], other [3]");
+    refused(
+        loss::cosine_embedding(x, x, row()),
+        "cosine_embedding",
+        "expected a target for each row of a prediction [4, 3], found [3]",
+    );
+    let anchor = "the anchor has shape [4, 3], the";
+    refused(loss::triplet_margin(x, row(), x), "triplet_margin", &format!("{anchor} positive [3]"));
+    refused(loss::triplet_margin(x, x, row()), "triplet_margin", &format!("{anchor} negative [3]"));
+}
+
+/// Rows and elements that do not count, whatever they are: value, gradient by both sweeps, and second order are those of the others.
+#[test]
+fn what_does_not_count_may_be_anything() {
+    type OfRows = for<'t> fn(Var<'t, f64>) -> Var<'t, f64>;
+    fn weight() -> Option<Tensor<f64>> {
+        Some(Tensor::from([0.0, 1.0]))
+    }
+    // Of two rows the first does not count.
+    let losses: &[(&str, OfRows)] = &[
+        ("cross_entropy, ignored", |x| {
+            CrossEntropy { ignore_index: Some(-100), ..Default::default() }.of(x, &Tensor::from([-100, 0]))
+        }),
+        ("cross_entropy, ignored and smoothed", |x| {
+            CrossEntropy { ignore_index: Some(-100), label_smoothing: 0.2, ..Default::default() }
+                .of(x, &Tensor::from([-100, 0]))
+        }),
+        ("cross_entropy, even", |x| {
+            CrossEntropy { ignore_index: Some(-100), label_smoothing: 1.0, ..Default::default() }
+                .of(x, &Tensor::from([-100, 0]))
+        }),
+        ("cross_entropy, a class of weight 0", |x| {
+            CrossEntropy { weight: weight(), ..Default::default() }.of(x, &Tensor::from([0, 1]))
+        }),
+        ("cross_entropy, ignored, weighed and smoothed", |x| {
+            CrossEntropy {
+                weight: weight(),
+                ignore_index: Some(-100),
+                label_smoothing: 0.2,
+                reduction: Reduction::Sum,
+            }
+            .of(x, &Tensor::from([-100, 1]))
+        }),
+        ("nll, ignored", |x| {
+            Nll { ignore_index: Some(7), ..Default::default() }.of(x.log_softmax(-1), &Tensor::from([7, 0]))
+        }),
+        ("nll, ignored and smoothed", |x| {
+            Nll { ignore_index: Some(7), label_smoothing: 0.2, ..Default::default() }
+                .of(x.log_softmax(-1), &Tensor::from([7, 0]))
+        }),
+        ("nll, a class of weight 0", |x| {
+            Nll { weight: weight(), ..Default::default() }.of(x.log_softmax(-1), &Tensor::from([0, 1]))
+        }),
+        ("cross_entropy_soft, zeros", |x| {
+            loss::cross_entropy_soft(x, Tensor::from([[0.0, 0.0], [0.25, 0.75]]))
+        }),
+        ("cross_entropy_soft, classes of weight 0", |x| {
+            CrossEntropySoft { weight: weight(), ..Default::default() }
+                .of(x, Tensor::from([[1.0, 0.0], [0.25, 0.75]]))
+        }),
+        ("multi_margin, a class of weight 0", |x| {
+            MultiMargin { weight: weight(), ..Default::default() }.of(x, &Tensor::from([0, 1]))
+        }),
+        ("multi_margin, squares", |x| {
+            MultiMargin { p: 2, weight: weight(), ..Default::default() }.of(x, &Tensor::from([0, 1]))
+        }),
+        ("multilabel_margin, no labels", |x| loss::multilabel_margin(x, &Tensor::from([[-1, 0], [1, -1]]))),
+        ("multilabel_margin, all of them", |x| loss::multilabel_margin(x, &Tensor::from([[1, 0], [1, -1]]))),
+        ("multilabel_soft_margin", |x| {
+            let weight = Some(Tensor::from([[0.0], [1.0]]));
+            MultilabelSoftMargin { weight, ..Default::default() }.of(x, Tensor::from([[1.0, 0.0]; 2]))
+        }),
+        ("bce_with_logits", |x| {
+            let weight = Some(Tensor::from([[0.0], [1.0]]));
+            BceWithLogits { weight, pos_weight: Some(Tensor::from([2.0])), ..Default::default() }
+                .of(x, Tensor::from([[1.0, 0.0]; 2]))
+        }),
+        ("masked_mse", |x| loss::masked_mse(x, Tensor::from([[0.0; 2]; 2]), Tensor::from([[false], [true]]))),
+        ("ctc, frames after the end", |x| {
+            // Time runs backwards, so that the second row is the first frame.
+            loss::ctc(x.flip(0).unsqueeze(0).log_softmax(-1), &Tensor::from([[1]]), &[1], &[1])
+        }),
+        ("ctc, of what is no log-probability", |x| {
+            let frames = tape_rows(x);
+            loss::ctc(frames.unsqueeze(0), &Tensor::from([[1]]), &[1], &[1])
+        }),
+    ];
+    /// The second row as a log-probability, and then the first, as it is.
+    fn tape_rows<'t>(x: Var<'t, f64>) -> Var<'t, f64> {
+        x.tape().concat(&[x.slice(0, 1..2).log_softmax(-1), x.slice(0, 0..1)], 0)
+    }
+    for (name, f) in losses {
+        let of = |row: [f64; 2]| {
+            let tape = Tape::<f64>::new();
+            let x = tape.var(Tensor::from([row, [0.5, -0.25]]));
+            let y = f(x);
+            let value = y.item().unwrap_or_else(|e| panic!("{name}: {e}"));
+            let g = y.grad(x).unwrap();
+            // Of the second order, by a function of the gradient that depends on all of it.
+            let second = (g * Tensor::from([[1.0, 2.0], [3.0, -1.0]])).sum() + g.square().sum();
+            // Where the gradient is constant, of the first order.
+            let second = second + x.slice(0, 1..2).sum();
+            let second = second.grad(x).unwrap().value().unwrap().to_vec();
+            let recorded = g.value().unwrap().to_vec();
+            let swept = y.backward().unwrap().wrt(x).unwrap().to_vec();
+            ([vec![value], swept, second], recorded)
+        };
+        let (want, _) = of([0.0, 0.0]);
+        assert!(want.iter().flatten().all(|v| v.is_finite()) && want[0][0] != 0.0, "{name}: {want:?}");
+        assert_eq!(want[1][..2], [0.0, 0.0], "{name}");
+        for row in [[-INF, -INF], [f64::NAN, f64::NAN], [f64::NAN, 0.0], [-INF, 0.0], [INF, INF], [INF, 0.0]]
+        {
+            let (found, recorded) = of(row);
+            assert_eq!(found, want, "{name} of {row:?}");
+            let near = recorded.iter().zip(&want[1]).all(|(a, b)| (a - b).abs() < 1e-14);
+            assert!(near, "{name} of {row:?}: recorded {recorded:?}, swept {:?}", want[1]);
+        }
+    }
+    // All at once: the mean over nothing is 0, and a target that is learned has a finite gradient too.
+    let tape = Tape::<f64>::new();
+    let (x, t) = (tape.var(Tensor::from([[-INF, -INF]])), tape.var(Tensor::from([[0.0, 0.0]])));
+    let y = loss::cross_entropy_soft(x, t);
+    assert_eq!(y.item().unwrap(), 0.0);
+    let g = y.backward().unwrap();
+    assert_eq!((g.wrt(x).unwrap().to_vec(), g.wrt(t).unwrap().to_vec()), (vec![0.0; 2], vec![0.0; 2]));
+    // Of probabilities, which cannot be infinite, also where the target is NaN.
+    let tape = Tape::<f64>::new();
+    let p = tape.var(Tensor::from([f64::NAN, 0.5]));
+    let weight = Some(Tensor::from([0.0, 1.0]));
+    let y = Bce { weight, ..Default::default() }.of(p, Tensor::from([f64::NAN, 1.0]));
+    assert_eq!(y.item().unwrap(), 2f64.ln() / 2.0);
+    assert_eq!(y.backward().unwrap().wrt(p).unwrap().to_vec(), [0.0, -1.0]);
+    // Under anomaly detection, what does not count is no anomaly.
+    let tape = Tape::<f64>::new().detect_anomaly();
+    let x = tape.var(Tensor::from([[f64::NAN, -INF], [0.0, 0.0]]));
+    for y in [
+        CrossEntropy { ignore_index: Some(-100), ..Default::default() }.of(x, &Tensor::from([-100, 0])),
+        loss::cross_entropy_soft(x, Tensor::from([[0.0, 0.0], [1.0, 0.0]])) * 2.0,
+    ] {
+        assert_eq!(y.item().unwrap(), 2f64.ln());
+        let g = y.backward_retaining().unwrap().wrt(x).unwrap().to_vec();
+        assert_eq!(g, [0.0, 0.0, -0.5, 0.5]);
+    }
+    // A class that counts by smoothing is not hidden.
+    let tape = Tape::<f64>::new();
+    let y =
+        CrossEntropy { weight: Some(Tensor::from([0.0, 1.0])), label_smoothing: 0.2, ..Default::default() };
+    assert!(y.of(tape.var(Tensor::from([[f64::NAN, 0.0]])), &Tensor::from([0])).item().unwrap().is_nan());
+}
+
+/// A target within the slack of [0, 1] is 0 or 1: it weighs no infinity with what it is too large or too small by.
+#[test]
+fn a_rounded_target_beside_an_infinity_is_that_of_the_end() {
+    fn check<T: Float>() {
+        type OfTarget<T> = for<'t> fn(Var<'t, T>, Var<'t, T>) -> Var<'t, T>;
+        let eps = T::EPSILON.to_f64();
+        let losses: [(&str, OfTarget<T>, [f64; 2], [f64; 2], [f64; 2]); 5] = [
+            ("soft", |x, t| loss::cross_entropy_soft(x, t), [1.0, -INF], [1.0, -eps / 4.0], [1.0, 0.0]),
+            ("logits", |x, t| loss::bce_with_logits(x, t), [INF, -INF], [1.0 + eps, -eps], [1.0, 0.0]),
+            (
+                "logits, weighed",
+                |x, t| {
+                    let pos_weight = Some(Tensor::from([2.0, 2.0]).cast::<T>());
+                    BceWithLogits { pos_weight, ..Default::default() }.of(x, t)
+                },
+                [INF, -INF],
+                [1.0 + eps, -eps],
+                [1.0, 0.0],
+            ),
+            (
+                "labels",
+                |x, t| loss::multilabel_soft_margin(x, t),
+                [INF, -INF],
+                [1.0 + 8.0 * eps, -8.0 * eps],
+                [1.0, 0.0],
+            ),
+            ("probabilities", |x, t| loss::bce(x.sigmoid(), t), [INF, -INF], [1.0 + eps, -eps], [1.0, 0.0]),
+        ];
+        for (name, f, x, rounded, end) in losses {
+            let of = |t: [f64; 2]| {
+                let tape = Tape::<T>::new();
+                let (x, t) =
+                    (tape.var(Tensor::from([x]).cast::<T>()), tape.var(Tensor::from([t]).cast::<T>()));
+                let y = f(x, t);
+                let (gx, gt) = (y.grad(x).unwrap().value().unwrap(), y.grad(t).unwrap().value().unwrap());
+                let g = y.backward_retaining().unwrap();
+                [y.value().unwrap(), gx, g.wrt(x).unwrap(), gt, g.wrt(t).unwrap()].map(|t| t.to_vec())
+            };
+            let (found, want) = (of(rounded), of(end));
+            assert_eq!(found, want, "{name}");
+            assert!(want[..3].iter().flatten().all(|v| v.is_finite()), "{name}: {want:?}");
+        }
+    }
+    check::<f64>();
+    check::<f32>();
+    // What is not rounding is refused as before.
+    let tape = Tape::<f64>::new();
+    refuses(
+        loss::cross_entropy_soft(tape.var(Tensor::from([[1.0, 0.0]])), Tensor::from([[1.0, -1e-9]])),
+        "cross_entropy_soft",
+        "a target between 0 and 1, found -0.000000001 at [0, 1]",
+    );
+}

@@ -1,6 +1,6 @@
 //! Binary cross-entropy from probabilities and from logits, each in one pass, with weights; and that of several labels.
 
-use super::{Reduction, TARGET, each, rows, same_shape, weights};
+use super::{Reduction, each, probabilities, rows, same_shape, weights, without};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::Tensor;
@@ -154,11 +154,21 @@ impl<T: Float> Bce<T> {
     #[track_caller]
     pub fn of<'t>(&self, p: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "bce";
+        let target = target.into_var(p.tape());
         let t = same_shape(OP, p, target);
         let p = each(OP, "a prediction that is", p, Domain::Probability);
-        let losses = p.pointwise2(each(OP, TARGET, t, Domain::RoundedProbability), OfProbabilities);
+        let [p, t] = counted([p, probabilities(OP, t)], &self.weight);
+        let losses = p.pointwise2(t, OfProbabilities);
         self.reduction.of(weigh_elements(OP, p, &self.weight, losses))
     }
+}
+
+/// Prediction and target without the elements whose weight is 0.
+#[track_caller]
+fn counted<'t, T: Float>(both: [Var<'t, T>; 2], weight: &Option<Tensor<T>>) -> [Var<'t, T>; 2] {
+    let Some(w) = weight else { return both };
+    let nothing = w.map(|w| w == T::ZERO);
+    both.map(|v| without(v, &nothing))
 }
 
 /// Losses times the weights of the elements of a prediction, if there are any.
@@ -218,7 +228,9 @@ impl<T: Float> BceWithLogits<T> {
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "bce_with_logits";
-        let t = each(OP, TARGET, same_shape(OP, x, target), Domain::RoundedProbability);
+        let target = target.into_var(x.tape());
+        let t = probabilities(OP, same_shape(OP, x, target));
+        let [x, t] = counted([x, t], &self.weight);
         let losses = match &self.pos_weight {
             None => x.pointwise2(t, BinaryCrossEntropy::BOTH),
             Some(p) => {
@@ -271,8 +283,10 @@ impl<T: Float> MultilabelSoftMargin<T> {
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "multilabel_soft_margin";
+        let target = target.into_var(x.tape());
         let x = rows(OP, x, "classes");
-        let t = each(OP, TARGET, same_shape(OP, x, target), Domain::RoundedProbability);
+        let t = probabilities(OP, same_shape(OP, x, target));
+        let [x, t] = counted([x, t], &self.weight);
         let losses = x.pointwise2(t, BinaryCrossEntropy::BOTH);
         self.reduction.of(weigh_elements(OP, x, &self.weight, losses).mean_axes(-1))
     }

@@ -1,7 +1,7 @@
 //! Categorical cross-entropy and negative log-likelihood, with class weights, rows to ignore, and label smoothing; and
 //! Kullback-Leibler divergence.
 
-use super::{Reduction, TARGET, classes, each, option, refused, rows, same_shape};
+use super::{Reduction, classes, each, option, probabilities, refused, rows, same_shape, without};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
@@ -9,8 +9,9 @@ use wengert_tape::{Float, Operand, Result, Var};
 
 /// Categorical cross-entropy with options, of logits `[.., classes]` and class indices `[..]`. With class weights w and
 /// smoothing ε over K classes, a row's loss is
-/// (1 - ε) w_t (-log p_t) + ε/K Σ_k w_k (-log p_k), and the mean is their sum over Σ w_t, all as in PyTorch. Rows to ignore
-/// count nowhere.
+/// (1 - ε) w_t (-log p_t) + ε/K Σ_k w_k (-log p_k), and the mean is their sum over Σ w_t, all as in PyTorch. Rows to ignore, and
+/// without smoothing those whose class weighs 0, count nowhere: their gradient is 0, also if their logits are -∞ or NaN (PyTorch's
+/// gradient is NaN there).
 ///
 /// If every row is ignored (or weighs nothing), the mean is 0 with a gradient of 0, where PyTorch has NaN.
 ///
@@ -161,6 +162,21 @@ impl<T: Float> OfClasses<'_, T> {
             return refused;
         }
         let tape = x.tape();
+        let counts = match self.row_weights(&named, ignored.as_ref()) {
+            Ok(counts) => counts,
+            Err(e) => return tape.failed(e),
+        };
+        // With smoothing, a row whose own class weighs nothing counts by the others.
+        let by_others = smoothing > 0.0 && self.weight.is_none_or(|w| w.map(|w| w != T::ZERO).any_true());
+        let nothing = match &counts {
+            Some(counts) if !by_others => Some(counts.map(|c| c == T::ZERO)),
+            _ => ignored.clone(),
+        };
+        let x = match nothing.map(|rows| rows.unsqueeze(-1)) {
+            Some(Ok(rows)) => without(x, &rows),
+            Some(Err(e)) => return tape.failed(e.in_op(op).into()),
+            None => x,
+        };
         let mut losses = match scores {
             Scores::Logits => x.cross_entropy(&named),
             Scores::LogProbabilities => match named.unsqueeze(-1) {
@@ -171,10 +187,6 @@ impl<T: Float> OfClasses<'_, T> {
         if losses.is_failed() {
             return losses;
         }
-        let counts = match self.row_weights(&named, ignored.as_ref()) {
-            Ok(counts) => counts,
-            Err(e) => return tape.failed(e),
-        };
         // What weighs nothing costs nothing, though it be infinite.
         if let Some(c) = &counts {
             losses = weighed(tape.constant(c), losses);
@@ -251,7 +263,8 @@ pub(super) fn weights_of<T: Float>(w: &Tensor<T>, targets: &Tensor<i64>) -> Tens
 /// any other). With class weights w and smoothing ε over K classes, a row's loss is -Σ_k w_k ((1 - ε) t_k + ε/K) log p_k. The
 /// mean is over rows, whatever the weights, as in PyTorch.
 ///
-/// A class whose target (or weight) is 0 costs nothing, though its logit be -∞.
+/// A class whose target (or weight) is 0 costs nothing, though its logit be -∞; nor does a row in which this holds for every class,
+/// though all be -∞ or NaN.
 ///
 /// ```
 /// use wengert_nn::loss::CrossEntropySoft;
@@ -291,7 +304,8 @@ impl<T: Float> CrossEntropySoft<T> {
     #[track_caller]
     pub fn of<'t>(&self, logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "cross_entropy_soft";
-        let target = each(OP, TARGET, same_shape(OP, logits, target), Domain::RoundedProbability);
+        let target = target.into_var(logits.tape());
+        let target = probabilities(OP, same_shape(OP, logits, target));
         let smoothing = self.label_smoothing;
         let logits = rows(OP, logits, "classes");
         let logits = option(
@@ -310,15 +324,37 @@ impl<T: Float> CrossEntropySoft<T> {
         {
             return refused;
         }
-        let mut terms = logits.log_softmax(-1);
-        if let Some(w) = &self.weight {
-            terms = weighed(logits.tape().constant(w), terms);
-        }
         let target = match smoothing {
             0.0 => target,
             _ => target * (1.0 - smoothing) + smoothing / classes as f64,
         };
+        let mut terms = match self.nowhere(logits, target) {
+            // The target's gradient is 0 there too.
+            Ok(Some(rows)) => logits.masked_fill(&rows, 0.0).log_softmax(-1).masked_fill(&rows, 0.0),
+            Ok(None) => logits.log_softmax(-1),
+            Err(e) => return logits.tape().failed(e),
+        };
+        if let Some(w) = &self.weight {
+            terms = weighed(logits.tape().constant(w), terms);
+        }
         self.reduction.of(-weighed(target, terms).sum_axes(-1))
+    }
+
+    /// The rows `[.., 1]` that count nowhere, since each class has a target or a weight of 0, and have no softmax, since their largest
+    /// logit is not finite.
+    fn nowhere(&self, logits: Var<'_, T>, target: Var<'_, T>) -> Result<Option<Tensor<bool>>> {
+        let logits = logits.value()?;
+        if !logits.has_non_finite() {
+            return Ok(None);
+        }
+        let zero = Tensor::scalar(T::ZERO);
+        let mut nothing = target.value()?.eq(&zero)?;
+        if let Some(w) = &self.weight {
+            nothing = nothing.logical_or(&w.eq(&zero)?)?;
+        }
+        let none = logits.max_keepdim(-1)?.map(|most| !most.is_finite());
+        let rows = nothing.all(-1, true)?.logical_and(&none)?;
+        Ok(rows.any_true().then_some(rows))
     }
 }
 
@@ -357,6 +393,7 @@ pub fn kl_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     const OP: &str = "kl";
+    let log_q = log_q.into_var(log_p.tape());
     let log_q = same_shape(OP, log_p, log_q);
     let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
     let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);

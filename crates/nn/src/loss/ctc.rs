@@ -3,7 +3,7 @@
 use super::{Reduction, each, refused};
 use crate::domain::{Domain, place};
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
-use wengert_tape::{Float, Var};
+use wengert_tape::{Float, Result, Var};
 
 /// Connectionist temporal classification (Graves et al. 2006) with the options that PyTorch has by default: class 0 is the
 /// blank. Of each sample the loss is divided by its number of labels; the mean over the batch.
@@ -114,6 +114,11 @@ impl Ctc {
         if let Err((kind, detail)) = lengths("frames", input_lengths, batch, time) {
             return refused(x, OP, kind, detail);
         }
+        let x = match after_the_end(x, input_lengths, [batch, time]) {
+            Ok(Some(over)) => x.masked_fill(&over, 0.0),
+            Ok(None) => x,
+            Err(e) => return tape.failed(e),
+        };
         let x = each(OP, "a prediction that is a log-probability,", x, Domain::LogProbability);
         let places = labels.places;
         let made = || -> wengert_ops::Result<_> {
@@ -170,11 +175,29 @@ impl Ctc {
     }
 }
 
+/// The frames that do not count, `[batch, time, 1]`, if there are any and something is in the prediction that is not the logarithm of
+/// a probability or not finite; else `None`.
+fn after_the_end<T: Float>(
+    x: Var<'_, T>,
+    lengths: &[usize],
+    [batch, time]: [usize; 2],
+) -> Result<Option<Tensor<bool>>> {
+    if lengths.iter().all(|n| *n == time) {
+        return Ok(None);
+    }
+    let values = x.value()?;
+    if !values.has_non_finite() && Domain::LogProbability.outside(&values, true).is_none() {
+        return Ok(None);
+    }
+    let over = lengths.iter().flat_map(|n| (0..time).map(move |t| t >= *n)).collect();
+    Ok(Some(Tensor::from_vec(over, [batch, time, 1])?))
+}
+
 /// What is wrong with an argument.
 type Wrong = (OpErrorKind, String);
 
 /// Checks that there is a length for each sample, and that none is more than there are.
-fn lengths(of: &str, lengths: &[usize], batch: usize, most: usize) -> Result<(), Wrong> {
+fn lengths(of: &str, lengths: &[usize], batch: usize, most: usize) -> std::result::Result<(), Wrong> {
     if lengths.len() != batch {
         let detail =
             format!("expected the number of {of} of {batch} samples, found {} numbers", lengths.len());
@@ -208,7 +231,7 @@ impl Labels {
         targets: &Tensor<i64>,
         counts: &[usize],
         [batch, classes]: [usize; 2],
-    ) -> Result<Self, Wrong> {
+    ) -> std::result::Result<Self, Wrong> {
         if blank >= classes {
             let detail = format!("expected a blank from 0 to {}, found {blank}", classes as i64 - 1);
             return Err((OpErrorKind::Argument, detail));

@@ -1,7 +1,7 @@
 //! Losses that ask for a margin. At the margin itself the derivative jumps; there it is 0.
 
 use super::categorical::{weights_of, wrong_weights};
-use super::{Reduction, TARGET, classes, each, option, refused, rows, same_shape};
+use super::{Reduction, TARGET, alike, classes, each, option, refused, rows, same_shape, without};
 use crate::domain::{Domain, place};
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
@@ -19,6 +19,7 @@ macro_rules! margins {
         #[track_caller]
         pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
             const OP: &str = stringify!($name);
+            let target = target.into_var(x.tape());
             let ($x, $t) = (x, each(OP, TARGET, same_shape(OP, x, target), Domain::Sign));
             reduction.of($formula)
         }
@@ -113,7 +114,8 @@ impl MarginRanking {
         target: impl Operand<'t, T>,
     ) -> Var<'t, T> {
         const OP: &str = "margin_ranking";
-        let (other, t) = (same_shape(OP, x, other), same_shape(OP, x, target));
+        let (other, target) = (other.into_var(x.tape()), target.into_var(x.tape()));
+        let (other, t) = (alike(OP, ("x", x), "other", other), same_shape(OP, x, target));
         let t = each(OP, TARGET, t, Domain::Sign);
         let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
         self.reduction.of((self.margin - t * (x - other)).relu())
@@ -155,6 +157,7 @@ impl HingeEmbedding {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "hinge_embedding";
+        let target = target.into_var(x.tape());
         let t = each(OP, TARGET, same_shape(OP, x, target), Domain::Sign);
         let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
         if x.is_failed() || t.is_failed() {
@@ -222,13 +225,20 @@ impl<T: Float> MultiMargin<T> {
                 Ok((at, hot)) => (at, hot.map(|v| v == T::ONE)),
                 Err(e) => return x.tape().failed(e.in_op(OP).into()),
             };
+        let counts = self.weight.as_ref().map(|w| weights_of(w, targets));
+        // A row that weighs nothing may be anything.
+        let x = match counts.as_ref().map(|c| c.map(|c| c == T::ZERO).unsqueeze(-1)) {
+            Some(Ok(nothing)) => without(x, &nothing),
+            Some(Err(e)) => return x.tape().failed(e.in_op(OP).into()),
+            None => x,
+        };
         let mut over = (x - x.gather(-1, &at) + self.margin).relu();
         if self.p == 2 {
             over = over.square();
         }
         let mut losses = over.masked_fill(&own, 0.0).sum_axes(-1) / classes as f64; // [..]
-        if let Some(w) = &self.weight {
-            losses = weighed(x.tape().constant(weights_of(w, targets)), losses);
+        if let Some(counts) = counts {
+            losses = weighed(x.tape().constant(counts), losses);
         }
         self.reduction.of(losses)
     }
@@ -361,6 +371,7 @@ impl TripletMargin {
         negative: impl Operand<'t, T>,
     ) -> Var<'t, T> {
         const OP: &str = "triplet_margin";
+        let (positive, negative) = (positive.into_var(anchor.tape()), negative.into_var(anchor.tape()));
         if !(self.p > 0.0 && self.p.is_finite()) {
             let detail = format!("expected a positive order of the norm, found {}", self.p);
             return refused(anchor, OP, OpErrorKind::Argument, detail);
@@ -370,7 +381,9 @@ impl TripletMargin {
             return refused(anchor, OP, OpErrorKind::Argument, detail);
         }
         let anchor = option(OP, anchor, self.eps.is_finite(), "a finite ε", self.eps);
-        let (positive, negative) = (same_shape(OP, anchor, positive), same_shape(OP, anchor, negative));
+        let of = ("the anchor", anchor);
+        let (positive, negative) =
+            (alike(OP, of, "the positive", positive), alike(OP, of, "the negative", negative));
         let anchor = rows(OP, anchor, "d");
         let mut far = self.distance(anchor, negative);
         if self.swap {

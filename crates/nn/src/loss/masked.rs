@@ -40,6 +40,7 @@ pub fn masked_mse_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     const OP: &str = "masked_mse";
+    let target = target.into_var(x.tape());
     let target = same_shape(OP, x, target);
     if x.is_failed() || target.is_failed() {
         return if x.is_failed() { x } else { target };

@@ -38,7 +38,9 @@
 //! **Errors.** Shapes that do not fit, options that are impossible, and data that are (a probability of 1.5, a class that there
 //! is not, a negative count) make a failed value, whose error names the loss, the value and its index. What each loss takes is
 //! said under *Errors*. NaN is not refused: a prediction or target that is NaN makes a loss that is NaN, so that a run that
-//! diverged is seen as one. (PyTorch checks the probabilities of `bce` and class indices, nothing else.)
+//! diverged is seen as one. (PyTorch checks the probabilities of `bce` and class indices, nothing else.) What does not count (a row
+//! to ignore, a class or an element of weight 0, a row of targets that are all 0, a frame after the end) costs nothing and has a
+//! gradient of 0, also if its prediction is infinite or NaN.
 //!
 //! ```
 //! use wengert_nn::loss;
@@ -109,13 +111,27 @@ impl Reduction {
 /// The target as a value of the same shape: a loss that broadcast by accident would be silently wrong.
 #[track_caller]
 fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-    let target = target.into_var(x.tape());
-    if !x.is_failed() && !target.is_failed() && x.shape() != target.shape() {
-        let detail = format!("the prediction has shape {}, the target {}", x.shape(), target.shape());
-        let e = Error::new(ErrorKind::Op(OpErrorKind::Shape), op, detail);
-        return target.tape().failed(e);
+    alike(op, ("the prediction", x), "the target", target)
+}
+
+/// The operand `v` as a value of the shape of `x`; both have the names that an error gives them.
+#[track_caller]
+fn alike<'t, T: Float>(
+    op: &'static str,
+    (of, x): (&str, Var<'t, T>),
+    name: &str,
+    v: impl Operand<'t, T>,
+) -> Var<'t, T> {
+    let v = v.into_var(x.tape());
+    if !x.is_failed() && !v.is_failed() && x.shape() != v.shape() {
+        return refused(
+            v,
+            op,
+            OpErrorKind::Shape,
+            format!("{of} has shape {}, {name} {}", x.shape(), v.shape()),
+        );
     }
-    target
+    v
 }
 
 /// A value that has failed since an argument is wrong.
@@ -136,6 +152,38 @@ fn each<'t, T: Float>(op: &'static str, what: &str, v: Var<'t, T>, domain: Domai
         }
         None => v,
     }
+}
+
+/// Targets between 0 and 1. One that rounding put outside is moved to the nearest end, with the gradient that it has there: 1 + ε
+/// would weigh an infinite loss by -ε.
+#[track_caller]
+fn probabilities<'t, T: Float>(op: &'static str, t: Var<'t, T>) -> Var<'t, T> {
+    let Ok(values) = t.value() else { return t };
+    if Domain::Probability.outside(&values, true).is_none() {
+        return t;
+    }
+    let t = each(op, TARGET, t, Domain::RoundedProbability);
+    if t.is_failed() {
+        return t;
+    }
+    t + values.map(|v| v.maximum(T::ZERO).minimum(T::ONE) - v)
+}
+
+/// The value with 0 where `hidden` holds, which broadcasts to it, if anything there is not finite: what counts nothing can then make
+/// neither a loss nor a gradient NaN.
+#[track_caller]
+fn without<'t, T: Float>(x: Var<'t, T>, hidden: &Tensor<bool>) -> Var<'t, T> {
+    let Ok(values) = x.value() else { return x };
+    if !hidden.any_true() || !values.has_non_finite() {
+        return x;
+    }
+    let Ok(mask) = hidden.expand(values.shape()) else { return x };
+    let (mask, values) = (mask.contiguous(), values.contiguous());
+    let (mask, values) = (mask.as_slice().unwrap_or_default(), values.as_slice().unwrap_or_default());
+    if mask.iter().zip(values).any(|(hidden, v)| *hidden && !v.is_finite()) {
+        return x.masked_fill(hidden, 0.0);
+    }
+    x
 }
 
 /// Refuses a prediction that has no axis of classes, or of the elements of a row.
@@ -214,7 +262,9 @@ macro_rules! losses {
         #[doc = concat!("As [`", stringify!($name), "`], with a reduction.")]
         #[track_caller]
         pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
-            let ($x, $t) = (x, same_shape(stringify!($name), x, target));
+            const OP: &str = stringify!($name);
+            let target = target.into_var(x.tape());
+            let ($x, $t) = (x, same_shape(OP, x, target));
             reduction.of($formula)
         }
     )*};

@@ -43,6 +43,7 @@ impl Huber {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "huber";
+        let target = target.into_var(x.tape());
         let (target, delta) = (same_shape(OP, x, target), self.delta);
         let x = option(OP, x, delta > 0.0, "δ of more than 0", delta);
         if x.is_failed() {
@@ -91,6 +92,7 @@ impl SmoothL1 {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "smooth_l1";
+        let target = target.into_var(x.tape());
         let (target, beta) = (same_shape(OP, x, target), self.beta);
         let x = option(OP, x, beta >= 0.0 && beta.is_finite(), "β of 0 or more", beta);
         if x.is_failed() {
@@ -129,7 +131,9 @@ pub fn log_cosh_with<'t, T: Float>(
     target: impl Operand<'t, T>,
     reduction: Reduction,
 ) -> Var<'t, T> {
-    let e = x - same_shape("log_cosh", x, target);
+    const OP: &str = "log_cosh";
+    let target = target.into_var(x.tape());
+    let e = x - same_shape(OP, x, target);
     reduction.of(e.pointwise(LogCosh))
 }
 
@@ -195,6 +199,7 @@ impl PoissonNll {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "poisson_nll";
+        let target = target.into_var(x.tape());
         let t = each(OP, "a count of", same_shape(OP, x, target), Domain::NotNegative);
         let x = if self.log_input { x } else { each(OP, "a rate of", x, Domain::NotNegative) };
         if !(self.eps >= 0.0 && self.eps.is_finite()) {
@@ -263,7 +268,8 @@ impl GaussianNll {
         variance: impl Operand<'t, T>,
     ) -> Var<'t, T> {
         const OP: &str = "gaussian_nll";
-        let (t, mut v) = (same_shape(OP, x, target), variance.into_var(x.tape()));
+        let (target, mut v) = (target.into_var(x.tape()), variance.into_var(x.tape()));
+        let t = same_shape(OP, x, target);
         if !x.is_failed() && !v.is_failed() && x.shape() != v.shape() {
             let dims = x.shape();
             let of_rows = dims.as_shape().split_last().map(|(_, rows)| [rows, &[1]].concat());

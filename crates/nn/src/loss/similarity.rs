@@ -1,6 +1,6 @@
 //! Losses of similarity: cosines that should be large or small, and pairs among many.
 
-use super::{Reduction, TARGET, each, option, refused, rows, same_shape};
+use super::{Reduction, TARGET, alike, each, option, refused, rows};
 use crate::domain::Domain;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Operand, Var};
@@ -48,16 +48,25 @@ impl CosineEmbedding {
         target: impl Operand<'t, T>,
     ) -> Var<'t, T> {
         const OP: &str = "cosine_embedding";
-        let (other, target) = (same_shape(OP, x, other), target.into_var(x.tape()));
+        let (other, target) = (other.into_var(x.tape()), target.into_var(x.tape()));
+        let other = alike(OP, ("x", x), "other", other);
         let x = rows(OP, x, "d");
         let x = option(OP, x, (-1.0..=1.0).contains(&self.margin), "a margin from -1 to 1", self.margin);
         let dot = (x * other).sum_axes(-1);
         let lengths = (x.square().sum_axes(-1) + 1e-12) * (other.square().sum_axes(-1) + 1e-12);
         let cosine = dot * lengths.rsqrt();
-        let target = each(OP, TARGET, same_shape(OP, cosine, target), Domain::Sign);
-        if cosine.is_failed() {
-            return cosine;
+        if cosine.is_failed() || target.is_failed() {
+            return if cosine.is_failed() { cosine } else { target };
         }
+        if cosine.shape() != target.shape() {
+            let detail = format!(
+                "expected a target for each row of a prediction {}, found {}",
+                x.shape(),
+                target.shape()
+            );
+            return refused(x, OP, OpErrorKind::Shape, detail);
+        }
+        let target = each(OP, TARGET, target, Domain::Sign);
         match target.gt(0.0) {
             Ok(alike) => self.reduction.of((1.0 - cosine).where_cond(&alike, (cosine - self.margin).relu())),
             Err(e) => x.tape().failed(e),
@@ -101,7 +110,8 @@ impl InfoNce {
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, other: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "info_nce";
-        let other = same_shape(OP, x, other);
+        let other = other.into_var(x.tape());
+        let other = alike(OP, ("x", x), "other", other);
         if x.is_failed() || other.is_failed() {
             return if x.is_failed() { x } else { other };
         }
