@@ -155,6 +155,7 @@ impl<T: Float> Bce<T> {
     pub fn of<'t>(&self, p: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "bce";
         let target = target.into_var(p.tape());
+        let _scope = p.tape().error_scope(OP);
         let t = same_shape(OP, p, target);
         let p = each(OP, "a prediction that is", p, Domain::Probability);
         let [p, t] = counted([p, probabilities(OP, t)], &self.weight);
@@ -229,6 +230,7 @@ impl<T: Float> BceWithLogits<T> {
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "bce_with_logits";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let t = probabilities(OP, same_shape(OP, x, target));
         let [x, t] = counted([x, t], &self.weight);
         let losses = match &self.pos_weight {
@@ -284,6 +286,7 @@ impl<T: Float> MultilabelSoftMargin<T> {
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "multilabel_soft_margin";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let x = rows(OP, x, "classes");
         let t = probabilities(OP, same_shape(OP, x, target));
         let [x, t] = counted([x, t], &self.weight);

@@ -140,6 +140,7 @@ impl<T: Float> OfClasses<'_, T> {
     #[track_caller]
     fn of<'t>(&self, x: Var<'t, T>, targets: &Tensor<i64>, scores: Scores) -> Var<'t, T> {
         let op = self.op;
+        let _scope = x.tape().error_scope(op);
         if x.is_failed() {
             return x;
         }
@@ -305,6 +306,7 @@ impl<T: Float> CrossEntropySoft<T> {
     pub fn of<'t>(&self, logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "cross_entropy_soft";
         let target = target.into_var(logits.tape());
+        let _scope = logits.tape().error_scope(OP);
         let target = probabilities(OP, same_shape(OP, logits, target));
         let smoothing = self.label_smoothing;
         let logits = rows(OP, logits, "classes");
@@ -394,6 +396,7 @@ pub fn kl_with<'t, T: Float>(
 ) -> Var<'t, T> {
     const OP: &str = "kl";
     let log_q = log_q.into_var(log_p.tape());
+    let _scope = log_p.tape().error_scope(OP);
     let log_q = same_shape(OP, log_p, log_q);
     let log_p = each(OP, LOG_PROBABILITY, rows(OP, log_p, "classes"), Domain::LogProbability);
     let log_q = each(OP, "a target that is a log-probability,", log_q, Domain::LogProbability);

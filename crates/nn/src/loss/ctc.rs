@@ -99,6 +99,7 @@ impl Ctc {
     ) -> Var<'t, T> {
         const OP: &str = "ctc";
         let (x, tape) = (log_probs, log_probs.tape());
+        let _scope = tape.error_scope(OP);
         if x.is_failed() {
             return x;
         }

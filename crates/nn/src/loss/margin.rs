@@ -20,6 +20,7 @@ macro_rules! margins {
         pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
             const OP: &str = stringify!($name);
             let target = target.into_var(x.tape());
+            let _scope = x.tape().error_scope(OP);
             let ($x, $t) = (x, each(OP, TARGET, same_shape(OP, x, target), Domain::Sign));
             reduction.of($formula)
         }
@@ -115,6 +116,7 @@ impl MarginRanking {
     ) -> Var<'t, T> {
         const OP: &str = "margin_ranking";
         let (other, target) = (other.into_var(x.tape()), target.into_var(x.tape()));
+        let _scope = x.tape().error_scope(OP);
         let (other, t) = (alike(OP, ("x", x), "other", other), same_shape(OP, x, target));
         let t = each(OP, TARGET, t, Domain::Sign);
         let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
@@ -158,6 +160,7 @@ impl HingeEmbedding {
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "hinge_embedding";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let t = each(OP, TARGET, same_shape(OP, x, target), Domain::Sign);
         let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
         if x.is_failed() || t.is_failed() {
@@ -209,6 +212,7 @@ impl<T: Float> MultiMargin<T> {
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
         const OP: &str = "multi_margin";
+        let _scope = x.tape().error_scope(OP);
         let x = option(OP, x, self.margin.is_finite(), "a finite margin", self.margin);
         let x = option(OP, x, [1, 2].contains(&self.p), "p of 1 or 2", self.p.into());
         let classes = match classes(OP, x, targets) {
@@ -277,6 +281,7 @@ pub fn multilabel_margin_with<'t, T: Float>(
     reduction: Reduction,
 ) -> Var<'t, T> {
     const OP: &str = "multilabel_margin";
+    let _scope = x.tape().error_scope(OP);
     let x = rows(OP, x, "classes");
     if x.is_failed() {
         return x;
@@ -372,6 +377,7 @@ impl TripletMargin {
     ) -> Var<'t, T> {
         const OP: &str = "triplet_margin";
         let (positive, negative) = (positive.into_var(anchor.tape()), negative.into_var(anchor.tape()));
+        let _scope = anchor.tape().error_scope(OP);
         if !(self.p > 0.0 && self.p.is_finite()) {
             let detail = format!("expected a positive order of the norm, found {}", self.p);
             return refused(anchor, OP, OpErrorKind::Argument, detail);

@@ -41,6 +41,7 @@ pub fn masked_mse_with<'t, T: Float>(
 ) -> Var<'t, T> {
     const OP: &str = "masked_mse";
     let target = target.into_var(x.tape());
+    let _scope = x.tape().error_scope(OP);
     let target = same_shape(OP, x, target);
     if x.is_failed() || target.is_failed() {
         return if x.is_failed() { x } else { target };

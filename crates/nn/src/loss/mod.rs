@@ -264,6 +264,7 @@ macro_rules! losses {
         pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
             const OP: &str = stringify!($name);
             let target = target.into_var(x.tape());
+            let _scope = x.tape().error_scope(OP);
             let ($x, $t) = (x, same_shape(OP, x, target));
             reduction.of($formula)
         }

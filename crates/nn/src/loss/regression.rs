@@ -44,6 +44,7 @@ impl Huber {
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "huber";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let (target, delta) = (same_shape(OP, x, target), self.delta);
         let x = option(OP, x, delta > 0.0, "δ of more than 0", delta);
         if x.is_failed() {
@@ -93,6 +94,7 @@ impl SmoothL1 {
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "smooth_l1";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let (target, beta) = (same_shape(OP, x, target), self.beta);
         let x = option(OP, x, beta >= 0.0 && beta.is_finite(), "β of 0 or more", beta);
         if x.is_failed() {
@@ -133,6 +135,7 @@ pub fn log_cosh_with<'t, T: Float>(
 ) -> Var<'t, T> {
     const OP: &str = "log_cosh";
     let target = target.into_var(x.tape());
+    let _scope = x.tape().error_scope(OP);
     let e = x - same_shape(OP, x, target);
     reduction.of(e.pointwise(LogCosh))
 }
@@ -200,6 +203,7 @@ impl PoissonNll {
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "poisson_nll";
         let target = target.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let t = each(OP, "a count of", same_shape(OP, x, target), Domain::NotNegative);
         let x = if self.log_input { x } else { each(OP, "a rate of", x, Domain::NotNegative) };
         if !(self.eps >= 0.0 && self.eps.is_finite()) {
@@ -269,6 +273,7 @@ impl GaussianNll {
     ) -> Var<'t, T> {
         const OP: &str = "gaussian_nll";
         let (target, mut v) = (target.into_var(x.tape()), variance.into_var(x.tape()));
+        let _scope = x.tape().error_scope(OP);
         let t = same_shape(OP, x, target);
         if !x.is_failed() && !v.is_failed() && x.shape() != v.shape() {
             let dims = x.shape();

@@ -49,6 +49,7 @@ impl CosineEmbedding {
     ) -> Var<'t, T> {
         const OP: &str = "cosine_embedding";
         let (other, target) = (other.into_var(x.tape()), target.into_var(x.tape()));
+        let _scope = x.tape().error_scope(OP);
         let other = alike(OP, ("x", x), "other", other);
         let x = rows(OP, x, "d");
         let x = option(OP, x, (-1.0..=1.0).contains(&self.margin), "a margin from -1 to 1", self.margin);
@@ -111,6 +112,7 @@ impl InfoNce {
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, other: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "info_nce";
         let other = other.into_var(x.tape());
+        let _scope = x.tape().error_scope(OP);
         let other = alike(OP, ("x", x), "other", other);
         if x.is_failed() || other.is_failed() {
             return if x.is_failed() { x } else { other };
