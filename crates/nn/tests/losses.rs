@@ -1298,7 +1298,9 @@ fn a_rounded_target_beside_an_infinity_is_that_of_the_end() {
     fn check<T: Float>() {
         type OfTarget<T> = for<'t> fn(Var<'t, T>, Var<'t, T>) -> Var<'t, T>;
         let eps = T::EPSILON.to_f64();
-        let losses: [(&str, OfTarget<T>, [f64; 2], [f64; 2], [f64; 2]); 5] = [
+        // Predictions, targets off by rounding, and those of the ends.
+        type Case<T> = (&'static str, OfTarget<T>, [f64; 2], [f64; 2], [f64; 2]);
+        let losses: [Case<T>; 5] = [
             ("soft", |x, t| loss::cross_entropy_soft(x, t), [1.0, -INF], [1.0, -eps / 4.0], [1.0, 0.0]),
             ("logits", |x, t| loss::bce_with_logits(x, t), [INF, -INF], [1.0 + eps, -eps], [1.0, 0.0]),
             (
