@@ -1,7 +1,7 @@
-//! Initialisers: weights that keep the variance of activations, or of gradients, from layer to layer.
+//! Initialisers: weights that preserve the variance of activations, or of gradients, from layer to layer.
 //!
-//! For a weight `[outputs, inputs, ..]`, fan-in is `inputs` and fan-out `outputs`, each times the size of the trailing
-//! axes (a convolution's receptive field). With gain g:
+//! For a weight `[outputs, inputs, ..]`, fan-in is `inputs` and fan-out is `outputs`, each times the product of the sizes
+//! of the trailing axes (a convolution's receptive field). With gain g:
 //!
 //! | scheme | variance | source |
 //! |---|---|---|
@@ -12,25 +12,25 @@ use wengert_ops::random::{self, Rng};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::Float;
 
-/// The activation that follows a layer; it decides the gain.
+/// The activation that follows a layer; it determines the gain.
 #[doc(alias = "calculate_gain")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Gain {
-    /// 1: linear layers, sigmoid, and tanh near its centre.
+    /// 1: for linear layers, sigmoid, and tanh near 0.
     Unit,
-    /// √2: ReLU halves the second moment.
+    /// √2: for ReLU, which halves the second moment.
     Relu,
-    /// √(2/(1 + slope²)).
+    /// √(2/(1 + slope²)): for leaky ReLU with this slope.
     LeakyRelu(f64),
-    /// 5/3: what PyTorch uses for tanh; [`Unit`](Gain::Unit) is the textbook's.
+    /// 5/3: PyTorch's gain for tanh; [`Unit`](Gain::Unit) is the textbook's.
     TanhPytorch,
-    /// Any other.
+    /// Any other gain.
     Value(f64),
 }
 
 impl Gain {
-    /// The factor on the standard deviation.
+    /// The factor by which the standard deviation is multiplied.
     ///
     /// ```
     /// assert_eq!(wengert_nn::init::Gain::Relu.value(), 2f64.sqrt());
@@ -46,7 +46,7 @@ impl Gain {
     }
 }
 
-/// How weights are drawn.
+/// The distribution from which weights are drawn.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -65,7 +65,7 @@ pub enum Scheme {
     /// Normal with a given standard deviation.
     #[doc(alias = "normal_")]
     Normal(f64),
-    /// Uniform on ± a bound.
+    /// Uniform on [-bound, bound].
     Uniform(f64),
     /// All zeros.
     #[doc(alias = "zeros_")]
@@ -76,7 +76,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The standard deviation that the scheme gives a weight of this shape.
+    /// The standard deviation of this scheme for a weight of the given shape.
     ///
     /// ```
     /// use wengert_nn::init::{Gain, Scheme};
@@ -96,7 +96,7 @@ impl Scheme {
         }
     }
 
-    /// A tensor drawn by the scheme.
+    /// A tensor whose elements are drawn from this scheme.
     ///
     /// # Panics
     /// If the standard deviation is not a non-negative number, or the shape does not fit in memory.
@@ -106,7 +106,7 @@ impl Scheme {
             Scheme::Zeros => zeros(shape),
             Scheme::Ones => Tensor::ones(shape),
             Scheme::KaimingUniform(_) | Scheme::XavierUniform(_) | Scheme::Uniform(_) => {
-                // A uniform on ±a has standard deviation a/√3.
+                // The uniform distribution on ±a has standard deviation a/√3.
                 uniform(shape, std * 3f64.sqrt(), rng)
             }
             _ => random::normal(shape, 0.0, std, rng.next_key()).unwrap_or_else(|e| panic!("{e}")),
@@ -114,15 +114,15 @@ impl Scheme {
     }
 }
 
-/// Fan-in and fan-out, at least one.
+/// Fan-in and fan-out, each at least 1.
 fn fans(shape: &Shape) -> (f64, f64) {
     let field: usize = shape.iter().skip(2).product();
     let axis = |i: usize| (shape.get(i).copied().unwrap_or(1) * field).max(1) as f64;
-    // A vector has one number per output.
+    // A vector has one weight per output.
     if shape.len() < 2 { (axis(0), axis(0)) } else { (axis(1), axis(0)) }
 }
 
-/// Zeros.
+/// A tensor of zeros.
 ///
 /// # Panics
 /// If the shape does not fit in memory.
@@ -130,7 +130,7 @@ pub fn zeros<T: Float>(shape: &[usize]) -> Tensor<T> {
     Tensor::zeros(shape)
 }
 
-/// Uniform on ± `bound`.
+/// A tensor whose elements are uniform on [-`bound`, `bound`].
 ///
 /// # Panics
 /// If the bound is negative or the shape does not fit in memory.
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(fans(&Shape::from([8, 3, 5, 5])), (75.0, 200.0));
     }
 
-    /// Activation variance holds through 50 layers with the right gain, and not with the wrong one.
+    /// The variance of activations is preserved through 50 layers with the right gain, and not with the wrong one.
     #[test]
     fn variance_holds_through_fifty_layers() {
         let ratio = |gain: Gain| {

@@ -1,8 +1,8 @@
 //! Modules, initialisers, losses and optimisers.
 //!
 //! A module is a plain struct whose fields are parameters, buffers and other modules; `#[derive(Module)]` makes its
-//! parts known by name. It holds no handle of a tape, and [`forward`](Layer::forward) changes nothing in it, so one
-//! model can be run on several tapes, and from several threads, at once.
+//! parts accessible by name. A module holds no handle of a tape, and [`forward`](Layer::forward) changes nothing in it, so
+//! the same model can run on several tapes, and from several threads, at once.
 //!
 //! ```
 //! use wengert_nn::{Layer, Linear, Module, loss, optim::{Optimizer, Sgd}};
@@ -22,7 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// `#[derive(Module)]` names the facade; inside this crate, that is this crate.
+// The code of `#[derive(Module)]` refers to the facade `wengert`; inside this crate, that path is this crate.
 extern crate self as wengert;
 
 pub mod dist;
@@ -48,7 +48,7 @@ pub use module::{
 pub use summary::Summary;
 pub use wengert_derive::Module;
 
-/// What the code of `#[derive(Module)]` names.
+/// The paths that the code of `#[derive(Module)]` refers to.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{Module, ModulePath, Visitor, VisitorMut};

@@ -1,14 +1,14 @@
 //! Penalties on the size of parameters, as terms of a loss.
 //!
-//! Weight decay of an optimiser does the same for ℓ² without a term; a penalty is the choice for ℓ¹, for a loss that is
-//! reported whole, for second derivatives, and for optimisers such as Adam, in which decoupled decay is something else.
+//! An optimiser's weight decay has the same effect for ℓ² without a term in the loss. Use a penalty for ℓ¹, for a loss that is
+//! reported including the penalty, for second derivatives, and with optimisers such as Adam, whose decoupled decay differs.
 
 use crate::module::{Module, for_each_param};
 use wengert_tape::{Error, ErrorKind, Float, Tape, Var};
 
-/// λ ‖φ‖₁ over all parameters of a module that are not frozen; the gradient is λ sign φ, and 0 at 0.
+/// λ ‖φ‖₁ over all parameters φ of a module that are not frozen. The gradient is λ sign φ, and 0 at 0.
 ///
-/// A part of a model, and a single parameter, is a module too:
+/// A part of a model is a module too, and so is a single parameter:
 ///
 /// ```
 /// use wengert_nn::{Linear, penalty};
@@ -35,7 +35,7 @@ pub fn l1<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> 
     sum(terms, tape) * lambda
 }
 
-/// λ/2 ‖φ‖² over all parameters of a module that are not frozen; the gradient is λ φ.
+/// λ/2 ‖φ‖² over all parameters φ of a module that are not frozen. The gradient is λ φ.
 ///
 /// ```
 /// use wengert_nn::penalty;
@@ -61,7 +61,7 @@ pub fn l2<'t, T: Float>(module: &dyn Module, tape: &'t Tape<T>, lambda: f64) -> 
     sum(terms, tape) * (0.5 * lambda)
 }
 
-/// What stands for a penalty whose λ is impossible, or 0: then there is none, however large the parameters.
+/// The failed value if λ is invalid, or 0 if λ is 0, whatever the parameters; `None` if the penalty must be computed.
 #[track_caller]
 fn without<'t, T: Float>(op: &'static str, tape: &'t Tape<T>, lambda: f64) -> Option<Var<'t, T>> {
     if !(lambda >= 0.0 && lambda.is_finite()) {

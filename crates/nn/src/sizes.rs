@@ -1,14 +1,14 @@
-//! How large things become: the arithmetic of convolutions and pools, without any tensor.
+//! The sizes of the outputs of convolutions and pools, computed without any tensor.
 
 use wengert_ops::{ConvOptions, ConvTransposeOptions, Padding, Window};
 
-/// dilation (kernel - 1) + 1: over how many elements a kernel reaches.
+/// dilation (kernel - 1) + 1: the number of elements that a dilated kernel spans.
 fn reach(kernel: usize, dilation: usize) -> Option<usize> {
     kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)
 }
 
 /// The sizes of a convolution's output: ⌊(n + 2 padding - dilation (kernel - 1) - 1) / stride⌋ + 1 along each axis, or n with
-/// [`Padding::Same`]. `None` if the kernel does not fit, or the options cannot be used.
+/// [`Padding::Same`]. `None` if the kernel does not fit or the options are invalid.
 ///
 /// ```
 /// use wengert_nn::sizes;
@@ -40,7 +40,7 @@ pub fn conv<const D: usize>(
 }
 
 /// The sizes of a transposed convolution's output: (n - 1) stride - 2 padding + dilation (kernel - 1) + output padding + 1
-/// along each axis. `None` if nothing would be left, or the options cannot be used.
+/// along each axis. `None` if the output would be empty or the options are invalid.
 ///
 /// ```
 /// use wengert_nn::sizes;
@@ -66,9 +66,9 @@ pub fn conv_transpose<const D: usize>(
     Some(sizes)
 }
 
-/// The sizes of a pool's output: as [`conv`], rounded up if the window says so, as long as the last window begins inside
-/// the input or the padding before it. `None` if the window does not fit, or cannot be used. (A pool also refuses a window
-/// that sees nothing but padding.)
+/// The sizes of a pool's output: as for [`conv`], but rounded up if the window asks for it, as long as the last window begins
+/// inside the input or the padding before it. `None` if the window does not fit or is invalid. (A pool also refuses a window
+/// that covers only padding.)
 ///
 /// ```
 /// use wengert_nn::sizes;
@@ -94,14 +94,14 @@ pub fn pool<const D: usize>(input: [usize; D], window: &Window<D>) -> Option<[us
     Some(sizes)
 }
 
-/// Over how many inputs along an axis one output of a stack of layers reaches, each layer given by kernel, stride and
-/// dilation, from the input on: 1 + Σₗ dilationₗ (kernelₗ - 1) Πᵢ₍ᵢ﹤ₗ₎ strideᵢ.
+/// The number of inputs along an axis on which one output of a stack of layers depends. Each layer is given by kernel, stride
+/// and dilation, from the input on: 1 + Σₗ dilationₗ (kernelₗ - 1) Πᵢ₍ᵢ﹤ₗ₎ strideᵢ.
 ///
 /// ```
 /// use wengert_nn::sizes::receptive_field;
-/// assert_eq!(receptive_field(&[(3, 1, 1); 2]), 5);                     // two 3 × 3 see what one 5 × 5 does
+/// assert_eq!(receptive_field(&[(3, 1, 1); 2]), 5);                     // two 3 × 3 cover one 5 × 5
 /// assert_eq!(receptive_field(&[(7, 2, 1), (3, 2, 1), (3, 1, 1)]), 19);
-/// assert_eq!(receptive_field(&[(2, 1, 1), (2, 1, 2), (2, 1, 4)]), 8);  // dilations double what is seen
+/// assert_eq!(receptive_field(&[(2, 1, 1), (2, 1, 2), (2, 1, 4)]), 8);  // dilations double the field
 /// ```
 pub fn receptive_field(layers: &[(usize, usize, usize)]) -> usize {
     let (mut field, mut jump) = (1usize, 1usize);

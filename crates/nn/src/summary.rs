@@ -4,7 +4,7 @@ use crate::module::{Leaf, Module, ModulePath, Visitor};
 use std::fmt;
 use wengert_ops::Shape;
 
-/// The layers of a model with the shapes and counts of their parameters, and the totals.
+/// A model's layers with the shapes and counts of their parameters, and the totals.
 ///
 /// ```
 /// use wengert_nn::{Activation, Linear, Sequential, Summary};
@@ -28,30 +28,30 @@ use wengert_ops::Shape;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// A row per module, in order, containers before their parts.
+    /// One row per module, in order, containers before their parts.
     pub rows: Vec<Row>,
-    /// The number of numbers in all parameters.
+    /// The number of elements in all parameters.
     pub total: usize,
-    /// The number of numbers in parameters that are not frozen.
+    /// The number of elements in the parameters that are not frozen.
     pub trainable: usize,
-    /// The bytes of all parameters.
+    /// The size of all parameters in bytes.
     pub bytes: usize,
 }
 
 /// One module of a [`Summary`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Where the module is, such as `encoder.0`.
+    /// The module's path, such as `encoder.0`.
     pub path: String,
-    /// The module's type.
+    /// The name of the module's type.
     pub kind: &'static str,
-    /// How many modules it is inside of.
+    /// The number of modules that contain this one.
     pub depth: usize,
     /// The names and shapes of its own parameters.
     pub params: Vec<(String, Shape)>,
-    /// The number of numbers in its own parameters.
+    /// The number of elements in its own parameters.
     pub count: usize,
-    /// Whether it has parts of its own.
+    /// Whether it contains other modules.
     pub container: bool,
 }
 
@@ -66,7 +66,7 @@ impl Summary {
 }
 
 struct Build {
-    /// The rows of the modules that the walk is inside of.
+    /// The rows of the modules that the walk is inside of, outermost first.
     open: Vec<usize>,
     summary: Summary,
 }
@@ -80,7 +80,7 @@ impl Build {
         let row = match self.open.last() {
             Some(&i) => i,
             None => {
-                // A parameter that is a model by itself.
+                // A parameter that is itself the model.
                 let row = Row {
                     path: String::new(),
                     kind: "Param",
@@ -156,7 +156,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// A number with a comma between groups of three digits.
+/// A number in decimal, with commas between groups of three digits.
 fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();

@@ -1,8 +1,8 @@
-//! Products in which a weight of 0 outweighs an infinity: what counts nothing costs nothing, whatever it is.
+//! Products in which a weight of 0 wins over an infinity: an element of weight 0 contributes 0, whatever its value.
 
 use wengert_tape::{Float, Operand, Pointwise2, Real, Var};
 
-/// w x, and 0 where w is 0 and x infinite. Derivatives: x, 0 there too; and w.
+/// w x, and 0 where w is 0 and x is infinite. Derivatives: x with respect to w, and 0 there too; w with respect to x.
 #[derive(Debug, Clone, Copy)]
 struct Weighed;
 
@@ -29,7 +29,7 @@ impl Pointwise2 for Weighed {
     }
 }
 
-/// w x, broadcasting, and 0 where w is 0 though x be infinite.
+/// w x with broadcasting, and 0 where w is 0, even if x is infinite.
 #[track_caller]
 pub(crate) fn weighed<'t, T: Float>(w: Var<'t, T>, x: impl Operand<'t, T>) -> Var<'t, T> {
     w.pointwise2(x, Weighed)

@@ -5,9 +5,9 @@ use wengert_tape::{BufferId, Error, ErrorKind, Result};
 
 /// Non-learned state that belongs to a model and is saved with it, such as running statistics.
 ///
-/// A layer does not write its buffers: it [announces](wengert_tape::Tape::announce) on the tape how they should change,
-/// and an optimiser's step, or [`UpdatesExt::apply`](super::UpdatesExt::apply), does it. `clone` makes an independent buffer with an identity of
-/// its own.
+/// A layer does not write its buffers. It [announces](wengert_tape::Tape::announce) on the tape how they change, and an
+/// optimiser's step, or [`UpdatesExt::apply`](super::UpdatesExt::apply), changes them. `clone` makes an independent buffer
+/// with its own identity.
 #[derive(Debug)]
 pub struct Buffer<T: Element> {
     value: Tensor<T>,
@@ -21,8 +21,8 @@ impl<T: Element> Clone for Buffer<T> {
 }
 
 impl<T: Element> Buffer<T> {
-    /// A buffer that starts at `value`. Other element types than `f32`, `f64` and `i64` do not compile, since no visitor
-    /// would see them.
+    /// A buffer that starts at `value`. Element types other than `f32`, `f64` and `i64` do not compile, since no visitor
+    /// would receive them.
     pub fn new(value: Tensor<T>) -> Self {
         const { assert!(matches!(T::DTYPE, DType::F32 | DType::F64 | DType::I64), "a buffer is f32, f64 or i64") };
         Buffer { value, id: BufferId::fresh() }
@@ -38,10 +38,10 @@ impl<T: Element> Buffer<T> {
         &self.value
     }
 
-    /// Replaces the value.
+    /// Replaces the value with one of the same shape.
     ///
     /// # Errors
-    /// If the shape differs; the buffer is left as it was.
+    /// If the shape differs; the buffer is then unchanged.
     pub fn set(&mut self, value: Tensor<T>) -> Result<()> {
         if value.shape() != self.value.shape() {
             let detail = format!("the buffer has shape {}, found {}", self.value.shape(), value.shape());

@@ -1,4 +1,4 @@
-//! [`Leaf`]: a parameter or a buffer of any element type, where a walk over a module ends.
+//! [`Leaf`]: a parameter or a buffer of any element type, at which a walk over a module ends.
 
 use super::Buffer;
 use crate::state::AnyTensor;
@@ -6,7 +6,7 @@ use std::any::Any;
 use wengert_ops::{DType, Element, Shape};
 use wengert_tape::{BufferId, Error, ErrorKind, Float, Param, Result};
 
-/// A parameter or a buffer of a module, as a [`Visitor`](super::Visitor) is shown it.
+/// A parameter or a buffer of a module, as a [`Visitor`](super::Visitor) receives it.
 ///
 /// ```
 /// use wengert_nn::{BatchNorm, for_each_leaf};
@@ -19,19 +19,19 @@ use wengert_tape::{BufferId, Error, ErrorKind, Float, Param, Result};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Leaf<'a> {
-    /// A parameter of 32-bit floating point.
+    /// A parameter of 32-bit floating-point numbers.
     ParamF32(&'a Param<f32>),
-    /// A parameter of 64-bit floating point.
+    /// A parameter of 64-bit floating-point numbers.
     ParamF64(&'a Param<f64>),
-    /// A buffer of 32-bit floating point.
+    /// A buffer of 32-bit floating-point numbers.
     BufferF32(&'a Buffer<f32>),
-    /// A buffer of 64-bit floating point.
+    /// A buffer of 64-bit floating-point numbers.
     BufferF64(&'a Buffer<f64>),
     /// A buffer of 64-bit signed integers.
     BufferI64(&'a Buffer<i64>),
 }
 
-/// A parameter or a buffer of a module, as a [`VisitorMut`](super::VisitorMut) is given it to change.
+/// A parameter or a buffer of a module that can be changed, as a [`VisitorMut`](super::VisitorMut) receives it.
 ///
 /// ```
 /// use wengert_nn::{Linear, for_each_leaf_mut};
@@ -47,19 +47,19 @@ pub enum Leaf<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LeafMut<'a> {
-    /// A parameter of 32-bit floating point.
+    /// A parameter of 32-bit floating-point numbers.
     ParamF32(&'a mut Param<f32>),
-    /// A parameter of 64-bit floating point.
+    /// A parameter of 64-bit floating-point numbers.
     ParamF64(&'a mut Param<f64>),
-    /// A buffer of 32-bit floating point.
+    /// A buffer of 32-bit floating-point numbers.
     BufferF32(&'a mut Buffer<f32>),
-    /// A buffer of 64-bit floating point.
+    /// A buffer of 64-bit floating-point numbers.
     BufferF64(&'a mut Buffer<f64>),
     /// A buffer of 64-bit signed integers.
     BufferI64(&'a mut Buffer<i64>),
 }
 
-/// Evaluates an expression for a leaf of whichever type.
+/// Evaluates an expression for the parameter or buffer in a leaf, whatever its type.
 macro_rules! each {
     ($leaf:expr, $kind:ident, $x:ident => $do:expr) => {
         match $leaf {
@@ -88,7 +88,7 @@ impl<'a> Leaf<'a> {
         each!(self, Leaf, x => x.value().dtype())
     }
 
-    /// Whether it is a parameter, and not a buffer.
+    /// Whether it is a parameter rather than a buffer.
     pub fn is_param(self) -> bool {
         matches!(self, Leaf::ParamF32(_) | Leaf::ParamF64(_))
     }
@@ -102,7 +102,7 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    /// The value, which shares its memory with the module's until either changes.
+    /// The value, which shares its memory with the module's value until one of them changes.
     pub fn value(self) -> AnyTensor {
         match self {
             Leaf::ParamF32(p) => AnyTensor::F32(p.value().clone()),
@@ -113,7 +113,7 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    /// The identity of a buffer.
+    /// The identity of a buffer; `None` for a parameter.
     pub fn buffer_id(self) -> Option<BufferId> {
         match self {
             Leaf::BufferF32(b) => Some(b.id()),
@@ -123,17 +123,17 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    /// The parameter, if it is one of element type `T`.
+    /// The parameter, if the leaf is one of element type `T`.
     pub fn param<T: Float>(self) -> Option<&'a Param<T>> {
         each!(self, Leaf, x => same(x))
     }
 
-    /// The buffer, if it is one of element type `T`.
+    /// The buffer, if the leaf is one of element type `T`.
     pub fn buffer<T: Element>(self) -> Option<&'a Buffer<T>> {
         each!(self, Leaf, x => same(x))
     }
 
-    /// The leaf that a parameter is. There is one for each element type of a tape.
+    /// The leaf for a parameter. Every element type of a tape has one.
     pub(super) fn of_param<T: Float>(p: &'a Param<T>) -> Option<Self> {
         match T::DTYPE {
             DType::F32 => same(p).map(Leaf::ParamF32),
@@ -141,7 +141,7 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    /// The leaf that a buffer is. There is one for each element type that [`Buffer::new`] takes.
+    /// The leaf for a buffer. Every element type that [`Buffer::new`] takes has one.
     pub(super) fn of_buffer<T: Element>(b: &'a Buffer<T>) -> Option<Self> {
         match T::DTYPE {
             DType::F32 => same(b).map(Leaf::BufferF32),
@@ -152,7 +152,7 @@ impl<'a> Leaf<'a> {
 }
 
 impl<'a> LeafMut<'a> {
-    /// The same, to be read.
+    /// The same leaf for reading.
     pub fn as_leaf(&self) -> Leaf<'_> {
         match self {
             LeafMut::ParamF32(p) => Leaf::ParamF32(p),
@@ -163,10 +163,10 @@ impl<'a> LeafMut<'a> {
         }
     }
 
-    /// Replaces the value.
+    /// Replaces the value with one of the same shape and element type.
     ///
     /// # Errors
-    /// If the shape or the element type differs; the value is as it was.
+    /// If the shape or the element type differs; the value is then unchanged.
     pub fn set(&mut self, value: AnyTensor) -> Result<()> {
         match (self, value) {
             (LeafMut::ParamF32(p), AnyTensor::F32(t)) => p.set(t),
@@ -182,7 +182,7 @@ impl<'a> LeafMut<'a> {
         }
     }
 
-    /// Freezes a parameter, or lets it move again; a buffer is passed over.
+    /// Unfreezes or freezes a parameter; does nothing to a buffer.
     pub fn set_trainable(&mut self, trainable: bool) {
         match self {
             LeafMut::ParamF32(p) => p.set_trainable(trainable),
@@ -191,17 +191,17 @@ impl<'a> LeafMut<'a> {
         }
     }
 
-    /// The parameter, if it is one of element type `T`.
+    /// The parameter, if the leaf is one of element type `T`.
     pub fn param_mut<T: Float>(&mut self) -> Option<&mut Param<T>> {
         each!(self, LeafMut, x => same_mut(*x))
     }
 
-    /// The buffer, if it is one of element type `T`.
+    /// The buffer, if the leaf is one of element type `T`.
     pub fn buffer_mut<T: Element>(&mut self) -> Option<&mut Buffer<T>> {
         each!(self, LeafMut, x => same_mut(*x))
     }
 
-    /// The leaf that a parameter is.
+    /// The leaf for a parameter.
     pub(super) fn of_param<T: Float>(p: &'a mut Param<T>) -> Option<Self> {
         match T::DTYPE {
             DType::F32 => same_mut(p).map(LeafMut::ParamF32),
@@ -209,7 +209,7 @@ impl<'a> LeafMut<'a> {
         }
     }
 
-    /// The leaf that a buffer is.
+    /// The leaf for a buffer.
     pub(super) fn of_buffer<T: Element>(b: &'a mut Buffer<T>) -> Option<Self> {
         match T::DTYPE {
             DType::F32 => same_mut(b).map(LeafMut::BufferF32),
@@ -219,7 +219,7 @@ impl<'a> LeafMut<'a> {
     }
 }
 
-/// The same thing, where the two types are one.
+/// `a` as a value of type `B`, if the two types are the same.
 fn same<A: Any, B: Any>(a: &A) -> Option<&B> {
     let any: &dyn Any = a;
     any.downcast_ref()

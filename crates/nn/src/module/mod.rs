@@ -17,7 +17,7 @@ pub use walk::{
 use crate::optim::groups::covers;
 use wengert_tape::{Error, ErrorKind, Float, Grads, Result};
 
-/// Something with named parameters and buffers; derive it for your structs.
+/// Something with named parameters and buffers; derive it for your own structs.
 ///
 /// ```
 /// use wengert_nn::{Linear, Module};
@@ -42,20 +42,20 @@ pub trait Module {
         "Module"
     }
 
-    /// Shows every part to a visitor, in a fixed order.
+    /// Passes every part to a visitor, in a fixed order.
     fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor);
 
-    /// Lets a visitor change every part, in the same order. Parameters are given their names on the way.
+    /// Lets a visitor change every part, in the same order. On the way, each parameter receives its name.
     fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut);
 
-    /// The number of numbers in all parameters, frozen or not.
+    /// The number of elements in all parameters, frozen or not.
     fn num_params(&self) -> usize {
         let mut n = 0;
         for_each_leaf(self, |_, leaf| n += if leaf.is_param() { leaf.numel() } else { 0 });
         n
     }
 
-    /// The number of numbers in all parameters that are not frozen.
+    /// The number of elements in all parameters that are not frozen.
     fn num_trainable(&self) -> usize {
         let mut n = 0;
         for_each_leaf(self, |_, leaf| n += if leaf.is_trainable() { leaf.numel() } else { 0 });
@@ -73,7 +73,7 @@ pub trait Module {
         names
     }
 
-    /// Freezes every parameter: no gradient is computed for it, and optimisers pass it over.
+    /// Freezes every parameter: no gradient is computed for it, and optimisers skip it.
     fn freeze(&mut self) {
         set_trainable(self, None, false);
     }
@@ -83,11 +83,11 @@ pub trait Module {
         set_trainable(self, None, true);
     }
 
-    /// Freezes the parameters whose names a pattern covers, and says how many they are.
+    /// Freezes the parameters whose names match a pattern, and returns the number of them.
     ///
-    /// Pattern and names are split at dots. In a part of the pattern `*` stands for any characters; a part that is `*` alone
-    /// stands for any number of parts, also none; and what follows a covered beginning is covered too. (The parameter groups
-    /// of [optimisers](crate::optim) are chosen by the same patterns.)
+    /// Pattern and names are split at dots. Within a part of the pattern, `*` matches any characters. A part that is `*` alone
+    /// matches any number of parts, including none. A name whose beginning matches also matches. (The parameter groups of
+    /// [optimisers](crate::optim) are chosen by the same patterns.)
     ///
     /// ```
     /// use wengert_nn::{Module, TransformerConfig, Transformer};
@@ -96,13 +96,13 @@ pub trait Module {
     /// let mut model = Transformer::<f32>::with_config(&config, &mut Rng::seed(0));
     /// model.freeze_matching("encoder")?;
     /// assert_eq!(model.num_trainable(), model.decoder.num_params());
-    /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and behind them
+    /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and the last
     /// assert!(model.freeze_matching("encodr.*").is_err());
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     ///
     /// # Errors
-    /// If the pattern covers no parameter.
+    /// If no parameter matches the pattern.
     fn freeze_matching(&mut self, pattern: &str) -> Result<usize> {
         some_trainable(self, "freeze_matching", pattern, false)
     }
@@ -110,23 +110,23 @@ pub trait Module {
     /// Undoes [`freeze_matching`](Module::freeze_matching).
     ///
     /// # Errors
-    /// If the pattern covers no parameter.
+    /// If no parameter matches the pattern.
     fn unfreeze_matching(&mut self, pattern: &str) -> Result<usize> {
         some_trainable(self, "unfreeze_matching", pattern, true)
     }
 
-    /// Tells every parameter its name, so that errors can say where they come from. Optimisers and loading do this too.
+    /// Gives every parameter its name, so that errors can report it. Optimisers and loading do this too.
     fn named(mut self) -> Self
     where
         Self: Sized,
     {
-        // Parameters are given their names on every walk that may change them.
+        // Every walk with mutable access gives parameters their names.
         for_each_leaf_mut(&mut self, |_, _| {});
         self
     }
 }
 
-/// Freezes or unfreezes the parameters that a pattern covers, or all; the number of them.
+/// Freezes or unfreezes the parameters that match a pattern, or all of them; returns their number.
 fn set_trainable<M: Module + ?Sized>(m: &mut M, pattern: Option<&str>, trainable: bool) -> usize {
     let mut covered = 0;
     for_each_leaf_mut(m, |path, mut leaf| {

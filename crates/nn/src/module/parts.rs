@@ -1,4 +1,4 @@
-//! What is a module by itself, and what is one by what it holds: parameters, buffers, plain values, boxes, lists.
+//! Implementations of [`Module`] for parameters, buffers, plain values, boxes and lists.
 
 use super::{Buffer, Leaf, LeafMut, Module, ModulePath, Visitor, VisitorMut};
 use std::marker::PhantomData;
@@ -59,7 +59,7 @@ impl<M: Module + ?Sized> Module for Box<M> {
     }
 }
 
-/// The parts are named by their positions.
+/// The names of the parts are their positions.
 impl<M: Module> Module for [M] {
     fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         for (i, m) in self.iter().enumerate() {

@@ -1,15 +1,15 @@
-//! [`UpdatesExt`]: carrying out what layers announced about their buffers.
+//! [`UpdatesExt`]: applies the changes of buffers that layers announced.
 
 use super::{LeafMut, Module, for_each_leaf_mut};
 use std::collections::HashMap;
 use wengert_ops::Tensor;
 use wengert_tape::{BufferId, BufferUpdate, Change, Error, ErrorKind, Float, Result, Updates};
 
-/// Carrying out what layers announced about their buffers.
+/// Applies the changes of buffers that layers announced.
 pub trait UpdatesExt<T: Float> {
-    /// Changes the buffers of a model as announced, each announcement once, however often it is offered; those for buffers of
-    /// other models stay as they are. Optimisers do this in their step; without one, to settle running statistics for instance,
-    /// or for a second model that had a part in the loss, use it directly:
+    /// Changes the buffers of a model as announced. Each announcement is applied once, however often this is called; those for
+    /// buffers of other models remain. An optimiser's step does this. Call it directly if there is no optimiser, for example to
+    /// settle running statistics, or for a second model that took part in the loss:
     ///
     /// ```
     /// use wengert_nn::{BatchNorm, Layer, UpdatesExt};
@@ -24,7 +24,7 @@ pub trait UpdatesExt<T: Float> {
     /// ```
     ///
     /// # Errors
-    /// If an announced value does not have its buffer's shape. The other changes are carried out.
+    /// If an announced value does not have its buffer's shape. The other changes are applied.
     fn apply(&self, model: &mut dyn Module) -> Result<()>;
 }
 
@@ -51,7 +51,7 @@ impl<T: Float> UpdatesExt<T> for Updates<T> {
     }
 }
 
-/// Changes one buffer.
+/// Applies one change to a buffer.
 fn changed<T: Float>(leaf: &mut LeafMut<'_>, change: &Change<T>) -> Result<()> {
     match change {
         Change::Towards { value, rate } => match leaf.buffer_mut::<T>() {
@@ -65,7 +65,7 @@ fn changed<T: Float>(leaf: &mut LeafMut<'_>, change: &Change<T>) -> Result<()> {
     }
 }
 
-/// (1 - rate) b + rate · value; what has no share has no influence, though it be infinite.
+/// (1 - rate) b + rate · value, in which a term with factor 0 is 0 even if it is infinite.
 fn moved<T: Float>(b: &Tensor<T>, value: &Tensor<T>, rate: f64) -> Result<Tensor<T>> {
     if b.shape() == value.shape() && (rate == 0.0 || rate == 1.0) {
         return Ok(if rate == 0.0 { b.clone() } else { value.clone() });

@@ -1,15 +1,15 @@
-//! [`Visitor`]: who is shown the parameters and buffers of a module, each with its path.
+//! [`Visitor`] and [`VisitorMut`]: they receive the parameters and buffers of a module, each with its path.
 
 use super::{Leaf, LeafMut, Module};
 use std::collections::HashSet;
 use wengert_tape::{BufferId, Float, Param};
 
-/// Where a walk over a module stands: the names of the parts it went into, joined by dots.
+/// The position of a walk over a module: the names of the parts that it has entered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModulePath(String);
 
 impl ModulePath {
-    /// The path of the module where a walk begins.
+    /// The path at which a walk begins: no names.
     pub fn root() -> Self {
         ModulePath::default()
     }
@@ -27,7 +27,7 @@ impl ModulePath {
         result
     }
 
-    /// Adds a name; gives the length without it.
+    /// Adds a name; returns the length of the path without it.
     fn push(&mut self, name: &str) -> usize {
         let len = self.0.len();
         if len > 0 {
@@ -38,7 +38,7 @@ impl ModulePath {
     }
 }
 
-/// Is shown the parameters and buffers of a module, each with its path, and the modules around them.
+/// Receives the parameters and buffers of a module, each with its path, and the modules that contain them.
 ///
 /// ```
 /// use wengert_nn::{BatchNorm, Leaf, Module, ModulePath, Visitor};
@@ -60,19 +60,19 @@ impl ModulePath {
 #[doc(alias = "children")]
 #[doc(alias = "named_buffers")]
 #[doc(alias = "named_modules")]
-#[allow(unused_variables, reason = "what a visitor does not care for, it passes over")]
+#[allow(unused_variables, reason = "the default methods ignore what they receive")]
 pub trait Visitor {
-    /// The parts of a module of this kind follow.
+    /// Called before the parts of a module of type `kind`.
     fn enter(&mut self, path: &ModulePath, kind: &'static str) {}
-    /// The parts of the module are done.
+    /// Called after the parts of the module at `path`.
     fn leave(&mut self, path: &ModulePath) {}
-    /// A parameter or a buffer.
+    /// Called for each parameter and buffer.
     fn leaf(&mut self, path: &ModulePath, leaf: Leaf<'_>);
 }
 
-/// Is given the parameters and buffers of a module to change, each with its path. See [`LeafMut`] for an example.
+/// Receives the parameters and buffers of a module to change them, each with its path. See [`LeafMut`] for an example.
 pub trait VisitorMut {
-    /// A parameter or a buffer.
+    /// Called for each parameter and buffer.
     fn leaf(&mut self, path: &ModulePath, leaf: LeafMut<'_>);
 }
 
@@ -88,7 +88,7 @@ pub fn for_each_leaf(m: &(impl Module + ?Sized), f: impl FnMut(&ModulePath, Leaf
     m.visit(&mut ModulePath::root(), &mut Each(f));
 }
 
-/// Calls `f` with every parameter and buffer, to be changed, in order. See [`LeafMut`] for an example.
+/// Calls `f` with every parameter and buffer, mutably, in order. See [`LeafMut`] for an example.
 pub fn for_each_leaf_mut(m: &mut (impl Module + ?Sized), f: impl FnMut(&ModulePath, LeafMut<'_>)) {
     struct Each<F>(F);
     impl<F: FnMut(&ModulePath, LeafMut<'_>)> VisitorMut for Each<F> {
@@ -110,7 +110,7 @@ pub fn for_each_param<T: Float>(m: &dyn Module, f: &mut dyn FnMut(&ModulePath, &
     });
 }
 
-/// Calls `f` with every parameter of element type `T`, to be changed, in order.
+/// Calls `f` with every parameter of element type `T`, mutably, in order.
 pub fn for_each_param_mut<T: Float>(m: &mut dyn Module, f: &mut dyn FnMut(&ModulePath, &mut Param<T>)) {
     for_each_leaf_mut(m, |path, mut leaf| {
         if let Some(p) = leaf.param_mut() {

@@ -1,22 +1,22 @@
-//! [`AnyTensor`]: a tensor of any element type that a file holds.
+//! [`AnyTensor`]: a tensor of any element type that a file can hold.
 
 use std::any::Any;
 use wengert_ops::{DType, Element, Shape, Tensor};
 use wengert_tape::Float;
 
-/// A tensor of one of the element types that files hold.
+/// A tensor of one of the element types that a file can hold.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum AnyTensor {
-    /// 32-bit floating point.
+    /// A tensor of 32-bit floating-point numbers.
     F32(Tensor<f32>),
-    /// 64-bit floating point.
+    /// A tensor of 64-bit floating-point numbers.
     F64(Tensor<f64>),
-    /// 64-bit signed integers.
+    /// A tensor of 64-bit signed integers.
     I64(Tensor<i64>),
 }
 
-/// Evaluates an expression for a tensor of whichever type.
+/// Evaluates an expression for the tensor, whatever its element type.
 macro_rules! each {
     ($tensor:expr, $t:ident => $do:expr) => {
         match $tensor {
@@ -28,7 +28,7 @@ macro_rules! each {
 }
 
 impl AnyTensor {
-    /// A tensor of the element type of a tape.
+    /// A tensor whose element type is one of a tape.
     pub fn of<T: Float>(t: &Tensor<T>) -> Self {
         let any: &dyn Any = t;
         match (any.downcast_ref(), any.downcast_ref()) {

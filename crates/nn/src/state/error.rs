@@ -9,42 +9,42 @@ pub enum Error {
     /// The file could not be read or written.
     #[error("{}: {source}", printable(path.display()))]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is not a whole, valid safetensors file.
+    /// The file is not a complete, valid safetensors file.
     #[error("{}: not a valid safetensors file: {}", printable(path.display()), printable(detail))]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong with it.
         detail: String,
     },
-    /// The file's tensors are not the model's.
+    /// The file's tensors do not match the model's.
     #[error("{}: {}", printable(path.display()), printable(detail))]
     Mismatch {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The tensor, what was expected, and what was found.
         detail: String,
     },
-    /// The tensors of a dict are not the model's.
+    /// The tensors of a dict do not match the model's.
     #[error("{}", printable(.0))]
     Misfit(String),
-    /// What a file of this format cannot hold.
+    /// The state cannot be held by a file of this format.
     #[error("{}", printable(.0))]
     Unwritable(String),
-    /// Something of a model or an optimiser that could not be done.
+    /// An operation of a model or an optimiser failed.
     #[error(transparent)]
     Tape(#[from] wengert_tape::Error),
-    /// Something of a tensor that could not be done.
+    /// An operation of a tensor failed.
     #[error(transparent)]
     Tensor(#[from] wengert_ops::Error),
 }
 
-/// So that one `?` serves for states, optimisers and tapes, whichever of their errors a function has.
+/// With this, one `?` serves for states, optimisers and tapes, whichever of their errors a function returns.
 ///
 /// ```
 /// use wengert_nn::{Linear, optim::{Adam, Optimizer}, state};
@@ -73,7 +73,7 @@ impl From<Error> for wengert_tape::Error {
     }
 }
 
-/// A text with escapes for what is not printed as itself: what stands in a file must not steer the terminal on which an error is
+/// The text with escapes for unprintable characters: text from a file must not control the terminal on which an error is
 /// printed. Quotes and backslashes stay.
 fn printable(text: impl std::fmt::Display) -> String {
     let shown = |c: char| match c {

@@ -1,4 +1,4 @@
-//! The bytes of a safetensors file, and a file of them.
+//! The bytes of a safetensors file, and reading and writing such files.
 
 use super::{AnyTensor, Dict, Error};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
@@ -8,11 +8,11 @@ use std::io::Write;
 use std::path::Path;
 use wengert_ops::{Element, Tensor};
 
-/// A header larger than this is taken for damage: it holds about a hundred bytes a tensor.
+/// A larger header is taken for damage: a header has about a hundred bytes per tensor.
 const LARGEST_HEADER: u64 = 16 << 20;
 
-/// A dict, and a note about it, as the bytes of a safetensors file: the same bytes for the same contents. The note goes into
-/// the file's metadata, under `note`.
+/// The bytes of a safetensors file with a dict and a note about it; the same contents give the same bytes. The note is stored
+/// in the file's metadata, under `note`.
 ///
 /// ```
 /// use wengert_nn::state::{self, AnyTensor, Dict};
@@ -25,12 +25,12 @@ const LARGEST_HEADER: u64 = 16 << 20;
 /// ```
 ///
 /// # Errors
-/// What the format cannot hold.
+/// If the format cannot hold the dict.
 pub fn encode(dict: &Dict, note: Option<&str>) -> Result<Vec<u8>, Error> {
     tensors_to_bytes(dict.iter(), note)
 }
 
-/// Tensors by name, no name twice, and a note as the bytes of a file: the same bytes in whichever order they are given.
+/// The bytes of a file with named tensors and a note. The names must differ. The order of the tensors does not change the bytes.
 pub(super) fn tensors_to_bytes<'d>(
     tensors: impl Iterator<Item = (&'d String, &'d AnyTensor)>,
     note: Option<&str>,
@@ -40,10 +40,10 @@ pub(super) fn tensors_to_bytes<'d>(
     written.map_err(|e| Error::Unwritable(e.to_string()))
 }
 
-/// A dict and the note about it from the bytes of a safetensors file; `path` is for messages. See [`encode`] for an example.
+/// The dict and the note in the bytes of a safetensors file; `path` is for messages. See [`encode`] for an example.
 ///
 /// # Errors
-/// If the bytes are damaged, or hold a tensor of another element type than f32, f64 and i64.
+/// If the bytes are damaged, or hold a tensor of an element type other than f32, f64 and i64.
 pub fn decode(bytes: &[u8], path: impl AsRef<Path>) -> Result<(Dict, Option<String>), Error> {
     let path = path.as_ref();
     let dict = tensors(&parse(bytes, path)?, path)?;
@@ -71,12 +71,12 @@ fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path) -> Result<AnyTensor
     made.map_err(|e| mismatch(e.to_string()))
 }
 
-/// The numbers in little-endian bytes, as the format has them.
+/// The numbers in little-endian bytes, the byte order of the format.
 fn numbers<T, const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
 }
 
-/// A tensor as the format sees it.
+/// A tensor in the form that the format's writer reads.
 struct Written<'t>(&'t AnyTensor);
 
 impl View for Written<'_> {
@@ -112,7 +112,7 @@ pub(super) fn dtype_of(t: &AnyTensor) -> Dtype {
     }
 }
 
-/// The file in the bytes; `path` is for messages.
+/// Parses the bytes of a file; `path` is for messages.
 pub(super) fn parse<'b>(bytes: &'b [u8], path: &Path) -> Result<SafeTensors<'b>, Error> {
     let damaged = |detail: String| Error::Damaged { path: path.into(), detail };
     let header = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
@@ -125,7 +125,7 @@ pub(super) fn parse<'b>(bytes: &'b [u8], path: &Path) -> Result<SafeTensors<'b>,
 /// Writes a dict to a safetensors file.
 ///
 /// # Errors
-/// If the file cannot be written; what stood at `path` before is then still there.
+/// If the file cannot be written; the previous contents of `path` are then still there.
 pub fn write(dict: &Dict, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let bytes =
@@ -143,11 +143,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Dict, Error> {
     Ok(decode(&bytes, path)?.0)
 }
 
-/// Writes a file whole or not at all: under a temporary name beside it, which is then renamed, so that whoever reads
-/// sees the old contents or the new ones.
+/// Writes a file as a whole or not at all: writes a temporary file next to it and renames that, so that a reader sees either
+/// the old contents or the new ones.
 ///
 /// # Errors
-/// What the system says; nothing is left behind, and what stood at `path` is still there.
+/// The error of the operating system; no temporary file remains, and the previous contents of `path` are still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

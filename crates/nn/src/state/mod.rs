@@ -1,10 +1,10 @@
 //! State dicts: a model's parameters and buffers by name, saved to and loaded from safetensors files.
 //!
-//! Names and layouts are PyTorch's for the same layers, so weights can be exchanged with it. Files are written under a
+//! Names and memory layouts are PyTorch's for the same layers, so weights can be exchanged with it. Files are written under a
 //! temporary name and renamed, so a file is never half written. Loading checks everything before it changes anything:
-//! a damaged or mismatched file is refused whole, with an error that names the tensor, and the model stays as it was.
+//! a damaged or mismatched file is refused as a whole, with an error that names the tensor, and the model is unchanged.
 //!
-//! What is not a model, such as the state of an optimiser, is a [`Dict`] of tensors by name, with [`write()`] and [`read`].
+//! Other state, such as that of an optimiser, is a [`Dict`] of tensors by name, written and read with [`write()`] and [`read`].
 
 mod any_tensor;
 mod error;
@@ -21,7 +21,7 @@ use safetensors::tensor::SafeTensors;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// Writes all parameters and buffers of a model.
+/// Writes all parameters and buffers of a model to a file.
 ///
 /// ```
 /// use wengert_nn::{Linear, state};
@@ -37,18 +37,18 @@ use std::path::Path;
 /// ```
 ///
 /// # Errors
-/// If the file cannot be written; what stood at `path` before is then still there.
+/// If the file cannot be written; the previous contents of `path` are then still there.
 pub fn save(model: &dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
     let bytes = to_bytes(model).map_err(|e| Error::Mismatch { path: path.into(), detail: e.to_string() })?;
     write_whole(path, &bytes).map_err(|source| Error::Io { path: path.into(), source })
 }
 
-/// Reads all parameters and buffers of a model.
+/// Reads all parameters and buffers of a model from a file.
 ///
 /// # Errors
 /// If the file cannot be read, is damaged, lacks a tensor, has one too many, or has one of another shape or element
-/// type; the model is then as it was.
+/// type; the model is then unchanged.
 #[doc(alias = "load_state_dict")]
 pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error> {
     let path = path.as_ref();
@@ -56,7 +56,7 @@ pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error>
     from_bytes(model, &bytes, path)
 }
 
-/// Tensors by name, in the order of the names.
+/// Tensors by name, sorted by name.
 ///
 /// ```
 /// use wengert_nn::state::{self, AnyTensor, Dict};
@@ -72,7 +72,7 @@ pub fn load(model: &mut dyn Module, path: impl AsRef<Path>) -> Result<(), Error>
 /// ```
 pub type Dict = BTreeMap<String, AnyTensor>;
 
-/// All parameters and buffers of a model, by name. The tensors share their memory with the model's until either changes.
+/// All parameters and buffers of a model, by name. The tensors share their memory with the model's until one of them changes.
 #[doc(alias = "state_dict")]
 pub fn dict(model: &dyn Module) -> Dict {
     entries(model).into_iter().collect()
@@ -85,7 +85,7 @@ fn entries(model: &dyn Module) -> Vec<(String, AnyTensor)> {
     all
 }
 
-/// Gives a model the parameters and buffers of a dict, which has to hold exactly the model's.
+/// Sets the parameters and buffers of a model to those of a dict, which must hold exactly the model's.
 ///
 /// ```
 /// use wengert_nn::{Linear, state};
@@ -100,7 +100,7 @@ fn entries(model: &dyn Module) -> Vec<(String, AnyTensor)> {
 /// ```
 ///
 /// # Errors
-/// What does not fit; the model is then as it was.
+/// If a tensor is missing, is one too many, or has another shape or element type; the model is then unchanged.
 #[doc(alias = "load_state_dict")]
 pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
     let own = dict(model);
@@ -114,7 +114,7 @@ pub fn restore(model: &mut dyn Module, from: &Dict) -> Result<(), Error> {
             found.shape(),
             found.dtype()
         ),
-        Some(Difference::Extra(name)) => format!("there is a tensor {name} that the model has not"),
+        Some(Difference::Extra(name)) => format!("there is a tensor {name} that the model does not have"),
     };
     Err(Error::Misfit(detail))
 }
@@ -129,7 +129,7 @@ pub(crate) enum Difference<'d> {
     Extra(&'d str),
 }
 
-/// What is different about the names, shapes and element types of two dicts, if anything is.
+/// The first difference between the names, shapes and element types of two dicts, if there is one.
 pub(crate) fn difference<'d>(own: &'d Dict, other: &'d Dict) -> Option<Difference<'d>> {
     for (name, t) in own {
         match other.get(name) {
@@ -143,7 +143,7 @@ pub(crate) fn difference<'d>(own: &'d Dict, other: &'d Dict) -> Option<Differenc
     other.keys().find(|name| !own.contains_key(*name)).map(|name| Difference::Extra(name))
 }
 
-/// Gives a model the tensors of a dict that has all of its parameters and buffers.
+/// Sets the parameters and buffers of a model to the tensors of a dict, which must have all of them.
 pub(crate) fn put(model: &mut dyn Module, from: &Dict) -> wengert_tape::Result<()> {
     let mut outcome = Ok(());
     for_each_leaf_mut(model, |path, mut leaf| {
@@ -171,7 +171,7 @@ fn from_bytes(model: &mut dyn Module, bytes: &[u8], path: &Path) -> Result<(), E
     Ok(put(model, &file::tensors(&file, path)?)?)
 }
 
-/// Whether the file holds exactly the tensors that the model has, which is asked before any of them is read.
+/// Checks that the file holds exactly the model's tensors, before any of them is read.
 fn check(model: &[(String, AnyTensor)], file: &SafeTensors<'_>) -> Result<(), String> {
     for (name, t) in model {
         let found = file.tensor(name).map_err(|_| format!("there is no tensor {name}; {}", have(file)))?;
@@ -185,7 +185,7 @@ fn check(model: &[(String, AnyTensor)], file: &SafeTensors<'_>) -> Result<(), St
     }
     let known: HashSet<&str> = model.iter().map(|(name, _)| name.as_str()).collect();
     match file.names().into_iter().filter(|name| !known.contains(name)).min() {
-        Some(extra) => Err(format!("the file has a tensor {extra} that the model has not")),
+        Some(extra) => Err(format!("the file has a tensor {extra} that the model does not have")),
         None => Ok(()),
     }
 }

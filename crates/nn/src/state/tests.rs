@@ -73,7 +73,7 @@ fn a_file_is_replaced_and_nothing_is_left_aside() {
         write_whole(&file, contents.as_bytes()).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), contents);
     }
-    // A folder stands where the file should go.
+    // A folder is in the way of the file.
     assert!(write_whole(&folder.join("taken"), b"three").is_err());
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();

@@ -1,25 +1,25 @@
-//! [`transfer`]: as much of a state as fits another model.
+//! [`transfer`]: loads the part of a state that matches another model.
 
 use super::Dict;
 use crate::module::{Module, for_each_leaf_mut};
 use std::collections::HashSet;
 use std::fmt;
 
-/// What of a state went into a model, and what did not. Names are in the order of the model; those that it has not, in the
-/// order of the alphabet.
+/// The tensors that went into a model, and those that did not. Names are in the order of the model; those that the model does
+/// not have are in alphabetical order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matched {
-    /// Tensors of the model that were replaced.
+    /// The names of the model's tensors that were replaced.
     pub loaded: Vec<String>,
-    /// Tensors of the model for which the state has none.
+    /// The names of the model's tensors that the state does not have.
     pub missing: Vec<String>,
-    /// Tensors of the model for which the state has one of another shape or element type, and what is different.
+    /// The names of the model's tensors that have another shape or element type in the state, each with the difference.
     pub different: Vec<(String, String)>,
-    /// Tensors of the state that the model has not.
+    /// The names of the state's tensors that the model does not have.
     pub unused: Vec<String>,
 }
 
-/// A line for each kind, empty ones left out.
+/// The number of tensors that were loaded, then the names of those that were not.
 impl fmt::Display for Matched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.loaded.len() + self.missing.len() + self.different.len();
@@ -37,11 +37,11 @@ impl fmt::Display for Matched {
     }
 }
 
-/// Puts into a model what of a state has the name, the shape and the element type of a parameter or buffer of it, and says
-/// what that was. The rest of the model stays as it is: a new head on a trained trunk.
+/// Loads the tensors of a state whose name, shape and element type match a parameter or buffer of a model, and reports which
+/// matched. The rest of the model is unchanged. An example is a new head on a trained trunk.
 ///
-/// The state is that of another model ([`dict`](super::dict)), of a part of one, or of a file ([`read`](super::read)); where
-/// parts are called differently, its keys can be changed before.
+/// The state can be that of another model ([`dict`](super::dict)), of a part of one, or of a file ([`read`](super::read)). If
+/// parts have other names in it, change its keys first.
 ///
 /// ```
 /// use wengert_nn::{Activation, Linear, Module, Sequential, state};
@@ -55,7 +55,7 @@ impl fmt::Display for Matched {
 /// let matched = state::transfer(&mut new, &state::dict(&old));
 /// assert_eq!(matched.loaded, ["0.weight", "0.bias"]);
 /// assert_eq!(matched.different[0].1, "the model has f32 [3, 8], the state f32 [10, 8]");
-/// new.freeze_matching("0.*")?;                                   // and only the head is trained
+/// new.freeze_matching("0.*")?;                                   // only the head is trained
 /// assert_eq!((new.num_params(), new.num_trainable()), (4 * 8 + 8 + 8 * 3 + 3, 8 * 3 + 3));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
@@ -76,7 +76,7 @@ pub fn transfer(model: &mut dyn Module, state: &Dict) -> Matched {
                 matched.different.push((name, why));
             }
             Some(found) => {
-                // Shape and element type were compared: this cannot fail.
+                // Shape and element type were compared above, so this cannot fail.
                 let set = leaf.set(found.clone());
                 debug_assert!(set.is_ok());
                 matched.loaded.push(name);
