@@ -5,7 +5,7 @@ use crate::layers::Layer;
 use wengert_tape::rules::{self, clamp::Clamp};
 use wengert_tape::{Elementary, Float, Real, Var};
 
-/// An activation function, elementwise except for the softmaxes.
+/// An activation function, applied elementwise except for the softmaxes.
 ///
 /// ```
 /// use wengert_nn::{Activation, Layer};
@@ -28,15 +28,15 @@ pub enum Activation {
     Tanh,
     /// max(0, x).
     Relu,
-    /// x above 0, the slope times x below.
+    /// x above 0, and the given slope times x below.
     LeakyRelu(f64),
-    /// x above 0, α (eˣ - 1) below.
+    /// x above 0, and α (eˣ - 1) below, with the given α.
     Elu(f64),
-    /// x Φ(x).
+    /// x Φ(x), with the normal distribution function Φ.
     Gelu,
     /// The tanh approximation of GELU.
     GeluTanh,
-    /// x σ(x).
+    /// x σ(x), with the sigmoid σ.
     Silu,
     /// log(1 + eˣ).
     Softplus,
@@ -44,7 +44,7 @@ pub enum Activation {
     Softsign,
     /// x tanh(log(1 + eˣ)).
     Mish,
-    /// The scaled ELU that keeps mean 0 and variance 1.
+    /// The scaled ELU (Klambauer et al. 2017), which keeps mean 0 and variance 1.
     Selu,
     /// clamp(x, 0, 6).
     Relu6,
@@ -61,8 +61,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The function of a single number of any kind: plain, a dual, a handle of the scalar tape. Nothing for the softmaxes,
-    /// which are functions of a whole axis.
+    /// The function of a single number of any kind: a plain number, a dual number, a handle of the scalar tape. `None` for the
+    /// softmaxes, which are functions of a whole axis.
     ///
     /// ```
     /// use wengert_nn::Activation;

@@ -1,4 +1,4 @@
-//! [`MultiHeadAttention`]: attention by several heads, which look at different features.
+//! [`MultiHeadAttention`]: attention by several heads, each of which compares other features.
 
 use crate::Module;
 use crate::init::{self, Gain, Scheme};
@@ -12,24 +12,24 @@ pub(super) const OP: &str = "multi_head_attention";
 /// The shape of a [`MultiHeadAttention`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttentionConfig {
-    /// Features of queries and output.
+    /// The number of features of queries and of the output.
     pub width: usize,
-    /// Heads, which share the width evenly.
+    /// The number of heads, which divides the width.
     pub heads: usize,
-    /// Features of what keys are made from. Default: the width.
+    /// The number of features of the input from which keys are computed. Default: the width.
     pub keys: usize,
-    /// Features of what values are made from. Default: the width.
+    /// The number of features of the input from which values are computed. Default: the width.
     pub values: usize,
     /// The probability with which a query's attention to a key is dropped in training. Default: `0.0`.
     pub dropout: f64,
     /// Whether the projections have biases. Default: `true`.
     pub bias: bool,
-    /// Whether queries and keys are turned by their positions, and how. Default: `None`.
+    /// How queries and keys are rotated by their positions; `None` for no rotation. Default: `None`.
     pub rotary: Option<Rotary>,
 }
 
 impl AttentionConfig {
-    /// Keys and values as wide as queries, biases, no dropout, no rotation.
+    /// Keys and values as wide as queries, with biases, without dropout and rotation.
     pub fn new(width: usize, heads: usize) -> Self {
         AttentionConfig { width, heads, keys: width, values: width, dropout: 0.0, bias: true, rotary: None }
     }
@@ -39,9 +39,9 @@ impl AttentionConfig {
 /// section 3.2.2.) Sequences come batch first: queries `[batch, t, width]`, keys `[batch, s, keys]` and values
 /// `[batch, s, values]` → `[batch, t, width]`.
 ///
-/// Weights are laid out and named as in PyTorch: one `in_proj_weight` for queries, keys and values, one below the other, or
-/// `q_proj_weight`, `k_proj_weight` and `v_proj_weight` where their inputs differ in width; `in_proj_bias`, `out_proj.weight`
-/// and `out_proj.bias`.
+/// Weights have PyTorch's names and memory layouts: one `in_proj_weight` with the rows for queries, keys and values in this
+/// order, or `q_proj_weight`, `k_proj_weight` and `v_proj_weight` if their inputs differ in width; `in_proj_bias`,
+/// `out_proj.weight` and `out_proj.bias`.
 ///
 /// ```
 /// use wengert_nn::{AttentionMask, Layer, Module, MultiHeadAttention};
@@ -51,38 +51,38 @@ impl AttentionConfig {
 /// let tape = wengert_tape::Tape::new();
 /// let mut rng = Rng::seed(1);
 /// let (x, memory) = (tape.constant(Tensor::randn([2, 3, 8], &mut rng)?), tape.constant(Tensor::randn([2, 5, 8], &mut rng)?));
-/// assert_eq!(layer.forward(x).shape(), [2, 3, 8]);                            // of x to itself
+/// assert_eq!(layer.forward(x).shape(), [2, 3, 8]);                            // self-attention of x
 /// assert_eq!(layer.attend(x, memory, memory, &AttentionMask::new()).shape(), [2, 3, 8]);
 /// let p = layer.weights(x, memory, &AttentionMask::new());
-/// assert_eq!(p.shape(), [2, 2, 3, 5]);                                        // for pictures
+/// assert_eq!(p.shape(), [2, 2, 3, 5]);                                        // weights to plot
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[doc(alias = "MultiheadAttention")]
 #[derive(Debug, Clone, Module)]
 pub struct MultiHeadAttention<T: Float> {
-    /// `[3 width, width]`, if queries, keys and values are made from inputs of one width.
+    /// The projections of queries, keys and values, `[3 width, width]`, if their inputs have one width; `None` otherwise.
     pub in_proj_weight: Option<Param<T>>,
-    /// `[width, width]`, otherwise.
+    /// The projection of queries, `[width, width]`, if there is no `in_proj_weight`.
     pub q_proj_weight: Option<Param<T>>,
-    /// `[width, keys]`, otherwise.
+    /// The projection of keys, `[width, keys]`, if there is no `in_proj_weight`.
     pub k_proj_weight: Option<Param<T>>,
-    /// `[width, values]`, otherwise.
+    /// The projection of values, `[width, values]`, if there is no `in_proj_weight`.
     pub v_proj_weight: Option<Param<T>>,
-    /// `[3 width]`.
+    /// The biases of queries, keys and values, `[3 width]`.
     pub in_proj_bias: Option<Param<T>>,
-    /// From the heads, side by side, to the output.
+    /// The projection of the concatenated heads to the output, `[.., width]` → `[.., width]`.
     pub out_proj: Linear<T>,
-    /// Heads, which share the width evenly.
+    /// The number of heads, which divides the width.
     pub heads: usize,
     /// The probability with which a query's attention to a key is dropped in training.
     pub dropout: f64,
-    /// Whether queries and keys are turned by their positions, and how.
+    /// How queries and keys are rotated by their positions; `None` for no rotation.
     #[module(skip)]
     pub rotary: Option<Rotary>,
 }
 
 impl<T: Float> MultiHeadAttention<T> {
-    /// A layer of `heads` heads for inputs of one width; see [`with_config`](MultiHeadAttention::with_config).
+    /// A layer of `heads` heads for queries, keys and values of one width; see [`with_config`](MultiHeadAttention::with_config).
     ///
     /// # Panics
     /// If a weight does not fit in memory.
@@ -123,7 +123,8 @@ impl<T: Float> MultiHeadAttention<T> {
         }
     }
 
-    /// Attention of queries `[batch, t, width]` to keys `[batch, s, keys]`, with values `[batch, s, values]`.
+    /// Attention of queries `[batch, t, width]` to keys `[batch, s, keys]` with values `[batch, s, values]`:
+    /// `[batch, t, width]`.
     #[track_caller]
     pub fn attend<'t>(
         &self,
@@ -138,17 +139,17 @@ impl<T: Float> MultiHeadAttention<T> {
         scope.close(self.output(q, k, v, mask))
     }
 
-    /// Attention of `x`, `[batch, t, width]`, to itself.
+    /// Self-attention of `x`, `[batch, t, width]` into the same shape.
     #[track_caller]
     pub fn attend_self<'t>(&self, x: Var<'t, T>, mask: &AttentionMask<'t, T>) -> Var<'t, T> {
         self.own(x, mask, None)
     }
 
-    /// Causal attention of `x`, `[batch, t, width]`, to the steps in `cache` and to itself. The numbers are those of
-    /// [`attend_self`](MultiHeadAttention::attend_self) with a causal mask on the whole sequence; the steps of `x` go into
+    /// Causal attention of `x`, `[batch, t, width]`, to the steps in `cache` and to itself. The result is that of
+    /// [`attend_self`](MultiHeadAttention::attend_self) with a causal mask on the whole sequence. The steps of `x` are added to
     /// the cache.
     ///
-    /// A mask, if it says more than causal, is about all keys, the cached ones first.
+    /// If the mask says more than causal, it covers all keys, the cached ones first.
     ///
     /// ```
     /// use wengert_nn::{AttentionMask, KvCache, MultiHeadAttention};
@@ -176,9 +177,9 @@ impl<T: Float> MultiHeadAttention<T> {
         self.own(x, &mask.clone().causal(), Some(cache))
     }
 
-    /// Attention of `x`, `[batch, t, width]`, to a memory `[batch, s, keys]`, whose keys and values are computed when the
-    /// cache is empty, and taken from it afterwards. A layer that turns queries by their positions is refused, since where
-    /// `x` stands is not known.
+    /// Attention of `x`, `[batch, t, width]`, to a memory `[batch, s, keys]`. The memory's keys and values are computed when the
+    /// cache is empty, and read from the cache afterwards. A layer with rotary positions is refused, since the position of `x` is
+    /// not known.
     #[track_caller]
     pub fn attend_memory<'t>(
         &self,
@@ -206,14 +207,14 @@ impl<T: Float> MultiHeadAttention<T> {
         scope.close(self.output(q, k, v, mask))
     }
 
-    /// How much each query attends to each key, `[batch, heads, t, s]`: rows that sum to one, or to zero for a query that
-    /// sees nothing. [`attend`](MultiHeadAttention::attend) never forms them; this is for looking at.
+    /// The weight of each key for each query, `[batch, heads, t, s]`. Each row sums to one, or to zero for a query that sees
+    /// no key. Use it for inspection; [`attend`](MultiHeadAttention::attend) does not compute this tensor.
     #[track_caller]
     pub fn weights<'t>(&self, q: Var<'t, T>, k: Var<'t, T>, mask: &AttentionMask<'t, T>) -> Var<'t, T> {
         let scope = q.tape().open_scope();
         let [q, k, _] = self.project([Some(q), Some(k), None]);
         let [q, k] = self.rotated(q, k, 0);
-        // Attention to the rows of the identity gives the weights themselves.
+        // If the values are the rows of the identity, attention returns the weights themselves.
         let rows = match Tensor::eye(k.dim(2)) {
             Ok(rows) => q.tape().constant(rows),
             Err(e) => return q.tape().failed(e.into()),
@@ -242,7 +243,7 @@ impl<T: Float> MultiHeadAttention<T> {
         self.out_proj.weight.shape().first().copied().unwrap_or(0)
     }
 
-    /// Why the layer cannot be used, if it cannot.
+    /// Why the layer is invalid; `None` if it is valid.
     fn flaw(&self) -> Option<String> {
         let width = self.width();
         if self.heads == 0 || !width.is_multiple_of(self.heads) {
@@ -255,7 +256,7 @@ impl<T: Float> MultiHeadAttention<T> {
         None
     }
 
-    /// Queries, keys and values of one input, by one product if there is one weight.
+    /// Queries, keys and values of one input, computed by one product if there is one weight.
     #[track_caller]
     fn project_self<'t>(&self, x: Var<'t, T>) -> [Var<'t, T>; 3] {
         let (Some(weight), None, 3) = (&self.in_proj_weight, self.flaw(), x.rank()) else {
@@ -278,8 +279,8 @@ impl<T: Float> MultiHeadAttention<T> {
         parts
     }
 
-    /// Queries, keys and values of the given inputs, `[batch, heads, steps, width / heads]`; where there is no input, the
-    /// place of another stands in.
+    /// Queries, keys and values of the given inputs, `[batch, heads, steps, width / heads]`; where an input is `None`, the result
+    /// has a copy of another one's handle.
     #[track_caller]
     fn project<'t>(&self, inputs: [Option<Var<'t, T>>; 3]) -> [Var<'t, T>; 3] {
         let [Some(x), _, _] = inputs else { unreachable!("queries are always given") };
@@ -316,7 +317,7 @@ impl<T: Float> MultiHeadAttention<T> {
         parts
     }
 
-    /// The weight of queries (0), keys (1) or values (2).
+    /// The projection weight of queries (0), keys (1) or values (2).
     #[track_caller]
     fn weight<'t>(&self, tape: &'t Tape<T>, i: usize) -> Var<'t, T> {
         let separate = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight][i];
@@ -327,7 +328,7 @@ impl<T: Float> MultiHeadAttention<T> {
         }
     }
 
-    /// Queries and keys turned by their positions, if they are to be; both begin at `offset`.
+    /// Queries and keys, rotated by their positions if the layer has a rotation; both begin at position `offset`.
     #[track_caller]
     fn rotated<'t>(&self, q: Var<'t, T>, k: Var<'t, T>, offset: usize) -> [Var<'t, T>; 2] {
         match &self.rotary {
@@ -372,7 +373,7 @@ impl<T: Float> MultiHeadAttention<T> {
     }
 }
 
-/// Attention of every step to every step: `[batch, steps, width]` into the same shape.
+/// Self-attention without a mask: `[batch, steps, width]` into the same shape.
 impl<T: Float> Layer<T> for MultiHeadAttention<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.attend_self(x, &AttentionMask::new())
@@ -456,7 +457,7 @@ mod tests {
                 assert_eq!(cache.len(), to as usize);
             }
             close(&tape.concat(&parts, 1).value().unwrap(), &whole.value().unwrap());
-            // Taken back, and gone on with for the second sequence alone.
+            // The cache is truncated, and only the second sequence continues.
             cache.truncate(4);
             cache.select(&Tensor::from([1])).unwrap();
             let y = layer.attend_cached(x.slice(0, 1..).slice(1, 4..), &AttentionMask::new(), &mut cache);

@@ -1,12 +1,12 @@
-//! [`AttentionMask`]: what the queries of a batch may see.
+//! [`AttentionMask`]: which keys the queries of a batch may see.
 
 use wengert_ops::Tensor;
 use wengert_tape::rules::{Attention, IntoMask};
 use wengert_tape::{Float, Result, Var};
 
-/// What each query of an attention layer may see: everything, by default. Several masks hold together.
+/// Which keys each query of an attention layer may see: all of them, by default. Masks are combined by "and".
 ///
-/// Boolean masks are **true** where something is seen, as in
+/// Boolean masks are **true** where a key is seen, as in
 /// [`scaled_dot_product_attention`](Var::scaled_dot_product_attention); those of PyTorch's `MultiheadAttention` and
 /// `Transformer` are true where it is not.
 ///
@@ -18,8 +18,8 @@ use wengert_tape::{Float, Result, Var};
 /// let x = tape.constant(Tensor::randn([2, 3, 4], &mut Rng::seed(1))?);
 /// let mask = AttentionMask::new().causal().lengths(&Tensor::from([3, 2]));
 /// let p = layer.weights(x, x, &mask).value()?;                        // [batch, heads, queries, keys]
-/// assert_eq!(p.get(&[0, 0, 1, 2])?, 0.0);                             // nothing of what comes after
-/// assert_eq!(p.get(&[1, 0, 2, 2])?, 0.0);                             // nothing behind the end
+/// assert_eq!(p.get(&[0, 0, 1, 2])?, 0.0);                             // no weight on later keys
+/// assert_eq!(p.get(&[1, 0, 2, 2])?, 0.0);                             // no weight on padding
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -44,39 +44,39 @@ impl<'t, T: Float> AttentionMask<'t, T> {
         AttentionMask { causal: false, keys: None, lengths: None, pairs: None, bias: None }
     }
 
-    /// No query sees what comes after it, the last query standing beside the last key.
+    /// No query sees a key after it; the last query is at the position of the last key.
     pub fn causal(mut self) -> Self {
         self.causal = true;
         self
     }
 
-    /// Which keys there are, `[batch, keys]`: false for padding.
+    /// Which keys are present, `[batch, keys]`: false for padding.
     pub fn keys(mut self, keys: impl IntoMask) -> Self {
         self.keys = Some(keys.into_mask());
         self
     }
 
-    /// How many keys each sequence has, `[batch]`; those behind are padding.
+    /// The number of keys of each sequence, `[batch]`; keys after that are padding.
     pub fn lengths(mut self, lengths: &Tensor<i64>) -> Self {
         self.lengths = Some(lengths.clone());
         self
     }
 
-    /// Which query sees which key, `[queries, keys]`, `[batch, queries, keys]` or `[batch, heads, queries, keys]`, or what
-    /// broadcasts to one of them.
+    /// Which query sees which key, `[queries, keys]`, `[batch, queries, keys]` or `[batch, heads, queries, keys]`, or a shape
+    /// that broadcasts to one of them.
     pub fn pairs(mut self, pairs: impl IntoMask) -> Self {
         self.pairs = Some(pairs.into_mask());
         self
     }
 
-    /// What is added to the scores, of the shapes of [`pairs`](AttentionMask::pairs): a bias by distance, or -∞ where a
-    /// key must not be seen. It gets a gradient.
+    /// A term that is added to the scores, of a shape as in [`pairs`](AttentionMask::pairs): a bias by distance, for example, or
+    /// -∞ where a key must not be seen. It receives a gradient.
     pub fn bias(mut self, bias: Var<'t, T>) -> Self {
         self.bias = Some(bias);
         self
     }
 
-    /// The options of the operation for `[batch, heads, queries, ..]` and `[batch, heads, keys, ..]`.
+    /// The attention options for queries `[batch, heads, queries, ..]` and keys `[batch, heads, keys, ..]`.
     #[track_caller]
     pub(super) fn options(&self, op: &'static str, full: [usize; 4]) -> Result<Attention<'t, T>> {
         let [batch, _, _, keys] = full;

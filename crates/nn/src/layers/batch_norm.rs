@@ -6,15 +6,16 @@ use crate::module::Buffer;
 use wengert_ops::Tensor;
 use wengert_tape::{Change, Float, Param, Var};
 
-/// Batch norm (Ioffe and Szegedy 2015) of `[samples, channels, ..]`, of any rank from 2 on, into the same shape.
+/// Batch norm (Ioffe and Szegedy 2015) of `[samples, channels, ..]`, of rank 2 or more, into the same shape.
 ///
 /// On a training tape, mean and variance are those of the batch, and the layer announces them: an optimiser's
 /// [`step`](crate::optim::Optimizer::step), or [`UpdatesExt::apply`](crate::UpdatesExt::apply) on
 /// [`tape.updates()`](wengert_tape::Tape::updates), moves the running statistics towards them. On any other tape the
-/// running statistics are used, or those of the batch if the layer keeps none. A step with gradients of a tape on which a
-/// layer of another model announced something leaves that to the other model's optimiser; if nobody carries it out, the next
-/// step is an error (see [`Optimizer::step`](crate::optim::Optimizer::step)), unless weight and bias were frozen. Options, defaults and names in a state
-/// dict are PyTorch's; the running variance is that of a sample, n/(n - 1) times what the batch was divided by.
+/// running statistics are used, or those of the batch if the layer keeps none. If a layer of another model announced
+/// something on the tape, a step does not apply it but leaves it to the other model's optimiser; if no optimiser applies it,
+/// the next step is an error (see [`Optimizer::step`](crate::optim::Optimizer::step)), unless weight and bias were frozen.
+/// Options, defaults and names in a state dict are PyTorch's. The running variance is that of a sample: n/(n - 1) times the
+/// variance by which the batch was normalised.
 ///
 /// ```
 /// use wengert_nn::{BatchNorm, Layer, loss, optim::{Optimizer, Sgd}};
@@ -29,7 +30,7 @@ use wengert_tape::{Change, Float, Param, Var};
 /// let running = |b: &Option<wengert_nn::Buffer<f64>>| b.as_ref().unwrap().value().item();
 /// assert_eq!(running(&layer.running_mean)?, 0.1 * 2.0);
 /// assert_eq!(running(&layer.running_var)?, 0.9 * 1.0 + 0.1 * 2.0);
-/// let y = layer.forward(Tape::new().constant(&x)).value()?;                // by the running statistics
+/// let y = layer.forward(Tape::new().constant(&x)).value()?;                // with the running statistics
 /// assert!((y.to_vec()[0] - (1.0 - 0.2) / (1.1f64 + 1e-5).sqrt()).abs() < 1e-15);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
@@ -38,19 +39,19 @@ use wengert_tape::{Change, Float, Param, Var};
 #[doc(alias = "BatchNorm3d")]
 #[derive(Debug, Clone, Module)]
 pub struct BatchNorm<T: Float> {
-    /// `[channels]`, one at first.
+    /// The scale, `[channels]`, initially one.
     pub weight: Option<Param<T>>,
-    /// `[channels]`, zero at first.
+    /// The shift, `[channels]`, initially zero.
     pub bias: Option<Param<T>>,
-    /// `[channels]`, zero at first.
+    /// The running mean, `[channels]`, initially zero.
     pub running_mean: Option<Buffer<T>>,
-    /// `[channels]`, one at first.
+    /// The running variance, `[channels]`, initially one.
     pub running_var: Option<Buffer<T>>,
-    /// Batches that the running statistics have seen.
+    /// The number of batches that the running statistics include, a scalar.
     pub num_batches_tracked: Option<Buffer<i64>>,
-    /// How far one batch moves the running statistics, 0.1 by default; `None` averages over all batches.
+    /// The weight of a new batch in the running statistics, 0.1 by default; `None` averages over all batches.
     pub momentum: Option<f64>,
-    /// What is added to the variance, 10⁻⁵ by default.
+    /// The number that is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 
@@ -58,7 +59,7 @@ impl<T: Float> BatchNorm<T> {
     /// A layer for `channels` channels, with weight and bias and running statistics.
     ///
     /// # Panics
-    /// If a number for each channel does not fit in memory.
+    /// If one number per channel does not fit in memory.
     pub fn new(channels: usize) -> Self {
         BatchNorm {
             weight: Some(ones([channels])),
@@ -78,14 +79,14 @@ impl<T: Float> BatchNorm<T> {
         self
     }
 
-    /// The layer without running statistics: it uses those of the batch in evaluation too.
+    /// The layer without running statistics: it uses those of the batch in evaluation, too.
     #[must_use]
     pub fn without_statistics(mut self) -> Self {
         (self.running_mean, self.running_var, self.num_batches_tracked) = (None, None, None);
         self
     }
 
-    /// Announces how the buffers should move, after a batch of `n` elements a channel.
+    /// Announces the changes of the buffers after a batch of `n` elements per channel.
     fn announce(&self, mean: Var<'_, T>, variance: Var<'_, T>, n: usize) {
         let tape = mean.tape();
         let (Ok(mean), Ok(variance)) = (mean.value(), variance.value()) else {
@@ -94,7 +95,7 @@ impl<T: Float> BatchNorm<T> {
         let rate = match (self.momentum, &self.num_batches_tracked) {
             (Some(rate), _) => rate,
             (None, Some(count)) => {
-                // Batches of this step that are still to be counted count too.
+                // Batches that were announced on this tape but not yet applied count too.
                 let seen =
                     count.value().item().unwrap_or(0).max(0) as f64 + tape.announced(count.id()) as f64;
                 1.0 / (seen + 1.0)
@@ -178,7 +179,7 @@ mod tests {
         (of(&layer.running_mean), of(&layer.running_var), n)
     }
 
-    /// Runs three batches in training, each settled `times` times.
+    /// Trains on three batches; the changes of each are applied `times` times.
     fn trained(momentum: Option<f64>, times: usize) -> BatchNorm<f64> {
         let mut layer = BatchNorm { momentum, ..BatchNorm::new(3) };
         let mut tape = Tape::train(0);
@@ -259,7 +260,7 @@ mod tests {
         assert_eq!(n, 3);
     }
 
-    /// A layer used twice sees two batches, in order.
+    /// A layer that is used twice sees two batches, in order.
     #[test]
     fn a_layer_used_twice_on_a_tape_counts_twice() {
         let mut layer = BatchNorm { momentum: None, ..BatchNorm::<f64>::new(3) };
@@ -318,7 +319,7 @@ mod tests {
             "{e}"
         );
         assert!(layer.forward(Tape::new().constant(&x)).value().is_ok());
-        // A batch of one image is many values.
+        // A batch of one image has many values per channel.
         let image = Tensor::<f64>::steps(0.0, 1.0, 8).reshape([1, 2, 2, 1, 2]).unwrap();
         assert!(layer.forward(Tape::train(0).constant(&image)).value().is_ok());
     }

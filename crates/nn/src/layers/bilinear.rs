@@ -18,9 +18,9 @@ use wengert_tape::{Float, Param, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Bilinear<T: Float> {
-    /// `[outputs, first, second]`.
+    /// The weight, `[outputs, first, second]`.
     pub weight: Param<T>,
-    /// `[outputs]`.
+    /// The bias, `[outputs]`.
     pub bias: Option<Param<T>>,
 }
 
@@ -43,7 +43,7 @@ impl<T: Float> Bilinear<T> {
         self
     }
 
-    /// The output for `a` and `b`.
+    /// The output for `a`, `[.., first]`, and `b`, `[.., second]`: `[.., outputs]`.
     #[track_caller]
     pub fn forward<'t>(&self, a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
         let tape = a.tape();

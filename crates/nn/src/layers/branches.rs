@@ -1,11 +1,11 @@
-//! [`Branches`]: layers beside each other, their outputs joined.
+//! [`Branches`]: parallel layers whose outputs are concatenated.
 
 use crate::layers::{Layer, refused};
 use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use wengert_tape::{Float, Var};
 
-/// Layers that all see the same input, their outputs joined along an axis, as in an Inception block; with an
-/// [`Identity`](crate::Identity) among them, as in a DenseNet. Named by their positions.
+/// Layers that all receive the same input, and whose outputs are concatenated along an axis, as in an Inception block; with
+/// an [`Identity`](crate::Identity) among them, as in a DenseNet. Their names are their positions.
 ///
 /// ```
 /// use wengert_nn::{Branches, Identity, Layer, Linear, Module};
@@ -17,17 +17,17 @@ use wengert_tape::{Float, Var};
 /// ```
 pub struct Branches<T: Float> {
     layers: Vec<Box<dyn Layer<T>>>,
-    /// Along which the outputs are joined; a negative axis counts from the last.
+    /// The axis along which the outputs are concatenated; a negative axis counts from the last.
     pub axis: isize,
 }
 
 impl<T: Float> Branches<T> {
-    /// No layers yet, to be joined along `axis`.
+    /// No layers yet; outputs will be concatenated along `axis`.
     pub fn new(axis: isize) -> Self {
         Branches { layers: Vec::new(), axis }
     }
 
-    /// The same with one more layer.
+    /// Adds a layer.
     #[must_use]
     pub fn push(mut self, layer: impl Layer<T> + 'static) -> Self {
         self.layers.push(Box::new(layer));
@@ -72,7 +72,7 @@ impl<T: Float> Layer<T> for Branches<T> {
     }
 }
 
-/// Why outputs cannot be joined, if they cannot; one that has failed says so itself.
+/// Why the outputs cannot be concatenated; `None` if they can. A failed output reports its own error.
 fn apart<T: Float>(outputs: &[Var<'_, T>], axis: isize) -> Option<String> {
     if outputs.iter().any(|y| y.is_failed()) {
         return None;

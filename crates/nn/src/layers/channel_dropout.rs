@@ -1,4 +1,4 @@
-//! [`ChannelDropout`]: whole channels dropped.
+//! [`ChannelDropout`]: dropout of whole channels.
 
 use crate::Module;
 use crate::layers::Layer;
@@ -8,7 +8,7 @@ use wengert_tape::{Float, Var};
 /// On a training tape, drops each channel of each sample of `[batch, channels, ..]` with probability `p` and divides the
 /// others by 1 - p; on any other, the identity. (Tompson et al. 2015; PyTorch's `Dropout1d`, `Dropout2d` and `Dropout3d`.)
 ///
-/// Neighbouring places of a feature map say nearly the same, so that dropping single ones takes little away.
+/// Neighbouring elements of a feature map are strongly correlated, so dropping single elements removes little information.
 ///
 /// ```
 /// use wengert_nn::{ChannelDropout, Layer};
@@ -29,7 +29,7 @@ pub struct ChannelDropout {
 }
 
 impl ChannelDropout {
-    /// Dropout of channels with probability `p`, which is checked when it is used.
+    /// Dropout of channels with probability `p`, which is checked when the layer is used.
     pub fn new(p: f64) -> Self {
         ChannelDropout { p }
     }

@@ -14,7 +14,7 @@ macro_rules! convolutions {
         pub struct $name<T: Float> {
             #[doc = $weight]
             pub weight: Param<T>,
-            /// `[outputs]`.
+            /// The bias, `[outputs]`.
             pub bias: Option<Param<T>>,
             /// Stride, padding, dilation and groups.
             #[module(skip)]
@@ -22,7 +22,7 @@ macro_rules! convolutions {
         }
 
         impl<T: Float> $name<T> {
-            /// A layer that moves its kernel by one, without padding; see [`with_config`](Self::with_config).
+            /// A layer with stride 1 and without padding; see [`with_config`](Self::with_config).
             ///
             /// # Panics
             /// If the weight does not fit in memory.
@@ -30,8 +30,8 @@ macro_rules! convolutions {
                 Self::with_config(inputs, outputs, kernel, ConvOptions::default(), rng)
             }
 
-            /// A layer with weights and biases uniform on ±1/√fan-in, PyTorch's default, the fan-in being the size of the
-            /// kernel times inputs / groups. Options that do not fit are refused when they are used.
+            /// A layer with weights and biases uniform on ±1/√fan-in, PyTorch's default; the fan-in is the size of the kernel
+            /// times inputs / groups. Invalid options are refused when the layer is used.
             ///
             /// # Panics
             /// If the weight does not fit in memory.
@@ -51,14 +51,14 @@ macro_rules! convolutions {
                 $name { weight, bias: Some(bias), options }
             }
 
-            /// The layer without its bias, which a batch norm behind it would take away again.
+            /// The layer without its bias, which a batch norm after the layer would remove again.
             #[must_use]
             pub fn without_bias(mut self) -> Self {
                 self.bias = None;
                 self
             }
 
-            /// The layer with its weights drawn by `scheme` and its bias zero.
+            /// The layer with its weights drawn from `scheme` and a bias of zero.
             #[must_use]
             pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
                 self.weight = Param::new(scheme.sample(self.weight.shape(), rng));
@@ -81,8 +81,8 @@ macro_rules! convolutions {
     )*};
 }
 convolutions! {
-    /// Convolution over one axis, `[batch, inputs, length]` → `[batch, outputs, places]`; weight and bias are laid out as in
-    /// PyTorch. [`sizes::conv`](crate::sizes::conv) says how many places there are.
+    /// Convolution over one axis, `[batch, inputs, length]` → `[batch, outputs, positions]`; weight and bias have PyTorch's
+    /// layouts. [`sizes::conv`](crate::sizes::conv) returns the number of positions.
     ///
     /// ```
     /// use wengert_nn::{Conv1d, Layer, Module};
@@ -93,10 +93,10 @@ convolutions! {
     /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 2, 9]))).shape(), [5, 4, 9]);
     /// ```
     Conv1d 1 conv1d "`[outputs, inputs / groups, kernel]`.";
-    /// Convolution over two axes, `[batch, inputs, height, width]` → `[batch, outputs, ..]`; weight and bias are laid out as in
-    /// PyTorch. [`sizes::conv`](crate::sizes::conv) says how many places there are.
+    /// Convolution over two axes, `[batch, inputs, height, width]` → `[batch, outputs, ..]`; weight and bias have PyTorch's
+    /// layouts. [`sizes::conv`](crate::sizes::conv) returns the sizes of the output.
     ///
-    /// With as many groups as inputs each channel is seen by kernels of its own: a depthwise convolution.
+    /// If there are as many groups as inputs, each channel has its own kernels: a depthwise convolution.
     ///
     /// ```
     /// use wengert_nn::{Conv2d, Layer, Module};
@@ -140,7 +140,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
-        /// An input that moves inside a frame of zeros moves the output, and changes nothing else of it.
+        /// If an input moves inside a frame of zeros, the output moves with it and does not change otherwise.
         #[test]
         fn convolution_moves_with_its_input(
             kernel in prop::array::uniform2(1usize..=3),
@@ -159,7 +159,7 @@ mod tests {
             prop_assert!(a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() < 1e-12));
         }
 
-        /// An output looks at as many inputs as the receptive field says, and no more.
+        /// An output depends on exactly the inputs in its receptive field.
         #[test]
         fn the_receptive_field_is_what_an_output_depends_on(
             layers in prop::collection::vec((1usize..=3, 1usize..=2, 1usize..=2), 1..=3),

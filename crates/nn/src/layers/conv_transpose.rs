@@ -1,4 +1,4 @@
-//! [`ConvTranspose1d`] and [`ConvTranspose2d`]: the adjoints of convolutions, which make a signal or an image larger.
+//! [`ConvTranspose1d`] and [`ConvTranspose2d`]: the transposes of convolutions, which enlarge a signal or an image.
 
 use crate::Module;
 use crate::init;
@@ -14,7 +14,7 @@ macro_rules! transposed {
         pub struct $name<T: Float> {
             #[doc = $weight]
             pub weight: Param<T>,
-            /// `[outputs]`.
+            /// The bias, `[outputs]`.
             pub bias: Option<Param<T>>,
             /// Stride, padding, output padding, dilation and groups.
             #[module(skip)]
@@ -22,7 +22,7 @@ macro_rules! transposed {
         }
 
         impl<T: Float> $name<T> {
-            /// A layer that puts its kernel at each place, without padding; see [`with_config`](Self::with_config).
+            /// A layer with stride 1 and without padding; see [`with_config`](Self::with_config).
             ///
             /// # Panics
             /// If the weight does not fit in memory.
@@ -30,8 +30,8 @@ macro_rules! transposed {
                 Self::with_config(inputs, outputs, kernel, ConvTransposeOptions::default(), rng)
             }
 
-            /// A layer with weights and biases uniform on ±1/√n, n being the size of the kernel times outputs / groups:
-            /// PyTorch's default. Options that do not fit are refused when they are used.
+            /// A layer with weights and biases uniform on ±1/√n, PyTorch's default; n is the size of the kernel times
+            /// outputs / groups. Invalid options are refused when the layer is used.
             ///
             /// # Panics
             /// If the weight does not fit in memory.
@@ -51,14 +51,14 @@ macro_rules! transposed {
                 $name { weight, bias: Some(bias), options }
             }
 
-            /// The layer without its bias, which a batch norm behind it would take away again.
+            /// The layer without its bias, which a batch norm after the layer would remove again.
             #[must_use]
             pub fn without_bias(mut self) -> Self {
                 self.bias = None;
                 self
             }
 
-            /// The layer with its weights drawn by `scheme` and its bias zero.
+            /// The layer with its weights drawn from `scheme` and a bias of zero.
             #[must_use]
             pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
                 self.weight = Param::new(scheme.sample(self.weight.shape(), rng));
@@ -81,8 +81,8 @@ macro_rules! transposed {
     )*};
 }
 transposed! {
-    /// Transposed convolution over one axis, `[batch, inputs, length]` → `[batch, outputs, ..]`; weight and bias are laid out as
-    /// in PyTorch. [`sizes::conv_transpose`](crate::sizes::conv_transpose) says how long the result is.
+    /// Transposed convolution over one axis, `[batch, inputs, length]` → `[batch, outputs, ..]`; weight and bias have PyTorch's
+    /// layouts. [`sizes::conv_transpose`](crate::sizes::conv_transpose) returns the length of the output.
     ///
     /// ```
     /// use wengert_nn::{ConvTranspose1d, Layer};
@@ -93,8 +93,8 @@ transposed! {
     /// assert_eq!(layer.forward(tape.constant(Tensor::zeros([5, 3, 4]))).shape(), [5, 2, 8]);
     /// ```
     ConvTranspose1d 1 conv_transpose1d "`[inputs, outputs / groups, kernel]`.";
-    /// Transposed convolution over two axes, `[batch, inputs, height, width]` → `[batch, outputs, ..]`; weight and bias are laid
-    /// out as in PyTorch. [`sizes::conv_transpose`](crate::sizes::conv_transpose) says how large the result is.
+    /// Transposed convolution over two axes, `[batch, inputs, height, width]` → `[batch, outputs, ..]`; weight and bias have
+    /// PyTorch's layouts. [`sizes::conv_transpose`](crate::sizes::conv_transpose) returns the sizes of the output.
     ///
     /// ```
     /// use wengert_nn::{ConvTranspose2d, Layer, Module};
@@ -132,7 +132,7 @@ mod tests {
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
     }
 
-    /// ⟨conv(x), y⟩ = ⟨x, transposed(y)⟩ with the same weight.
+    /// ⟨conv(x), y⟩ = ⟨x, transposed(y)⟩ for the same weight.
     #[test]
     fn it_is_the_adjoint_of_a_convolution() {
         let mut rng = Rng::seed(0);

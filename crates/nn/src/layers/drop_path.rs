@@ -6,7 +6,7 @@ use crate::layers::dropout::drop_whole;
 use wengert_tape::{Float, Var};
 
 /// On a training tape, sets each sample of `[batch, ..]` to zero with probability `p` and divides the others by 1 - p; on any
-/// other, the identity. At the end of a [`Residual`](crate::Residual)'s body it skips the body (Huang et al. 2016).
+/// other, the identity. As the last layer of a [`Residual`](crate::Residual)'s body, it skips the body (Huang et al. 2016).
 ///
 /// ```
 /// use wengert_nn::{DropPath, Layer, Linear, Residual, Sequential};
@@ -24,7 +24,7 @@ pub struct DropPath {
 }
 
 impl DropPath {
-    /// Samples dropped with probability `p`, which is checked when it is used.
+    /// Dropout of samples with probability `p`, which is checked when the layer is used.
     pub fn new(p: f64) -> Self {
         DropPath { p }
     }

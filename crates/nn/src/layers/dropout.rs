@@ -1,4 +1,4 @@
-//! [`Dropout`].
+//! [`Dropout`]: elements set to zero at random in training.
 
 use crate::Module;
 use crate::layers::{Layer, refused};
@@ -6,7 +6,7 @@ use wengert_ops::Tensor;
 use wengert_tape::{Float, Var};
 
 /// On a training tape, drops each element with probability `p` and divides the others by 1 - p; on any other, the
-/// identity. The draws come from the tape's random stream.
+/// identity. The random numbers come from the tape's stream.
 ///
 /// ```
 /// use wengert_nn::{Dropout, Layer};
@@ -23,7 +23,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Dropout with probability `p`, which is checked when it is used.
+    /// Dropout with probability `p`, which is checked when the layer is used.
     pub fn new(p: f64) -> Self {
         Dropout { p }
     }
@@ -35,7 +35,7 @@ impl<T: Float> Layer<T> for Dropout {
     }
 }
 
-/// Drops what the first `axes` axes say as a whole; `shape` is for the message.
+/// Drops each part that the first `axes` axes select as a whole; `shape` is for the message.
 #[track_caller]
 pub(super) fn drop_whole<'t, T: Float>(
     x: Var<'t, T>,
@@ -84,8 +84,8 @@ mod tests {
             let dropped = values.iter().filter(|v| **v == 0.0).count() as f64 / values.len() as f64;
             assert!((dropped - 0.3).abs() < 0.15, "{dropped}");
             let again = layer.forward(x).value().unwrap().to_vec();
-            assert_ne!(values, again, "the stream goes on");
-            // The gradient flows where the value did.
+            assert_ne!(values, again, "the stream continues");
+            // The gradient is zero where the value was dropped.
             assert_eq!(y.sum().backward().unwrap().wrt(x).unwrap().to_vec(), values);
             let x = quiet.constant(Tensor::<f64>::ones([2, 2, 2]));
             assert_eq!(layer.forward(x).value().unwrap(), x.value().unwrap());

@@ -9,7 +9,8 @@ use wengert_tape::{Float, Param, Tape, Var};
 /// A table of vectors, looked up by id: ids `[..]` → `[.., width]`.
 ///
 /// The weight is `[ids, width]`, as in PyTorch. The same table can be the output projection of a language model (Press and
-/// Wolf 2017): [`project`](Embedding::project) gives the logits of every id, and both uses add up in its gradient.
+/// Wolf 2017): [`project`](Embedding::project) returns the logits of every id, and the table's gradient is the sum over both
+/// uses.
 ///
 /// ```
 /// use wengert_nn::{Embedding, Module};
@@ -25,15 +26,15 @@ use wengert_tape::{Float, Param, Tape, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Embedding<T: Float> {
-    /// `[ids, width]`.
+    /// The table of vectors, `[ids, width]`.
     pub weight: Param<T>,
-    /// The id whose vector is zeros at first and gets no gradient by being looked up.
+    /// The id whose vector is initially zero and gets no gradient from look-ups.
     #[module(skip)]
     pub padding: Option<usize>,
 }
 
 impl<T: Float> Embedding<T> {
-    /// A table for ids below `ids`, of normal numbers with mean 0 and variance 1, PyTorch's default.
+    /// A table for ids below `ids`, drawn from the standard normal distribution, PyTorch's default.
     ///
     /// # Panics
     /// If the table does not fit in memory.
@@ -41,12 +42,12 @@ impl<T: Float> Embedding<T> {
         Self::from_table(Scheme::Normal(1.0).sample(&[ids, width].into(), rng))
     }
 
-    /// The given table, `[ids, width]`, which may have been trained elsewhere.
+    /// A layer with the given table, `[ids, width]`, such as one that was trained elsewhere.
     pub fn from_table(table: Tensor<T>) -> Self {
         Embedding { weight: Param::new(table), padding: None }
     }
 
-    /// The table with numbers drawn by `scheme`; the padding stays zero.
+    /// The layer with its table drawn from `scheme`; the vector of the padding id remains zero.
     #[must_use]
     pub fn init(self, scheme: Scheme, rng: &mut Rng) -> Self {
         let fresh = Self::from_table(scheme.sample(self.weight.shape(), rng));
@@ -56,8 +57,8 @@ impl<T: Float> Embedding<T> {
         }
     }
 
-    /// The table with `id` for padding: its vector becomes zeros, and stays so. An id that is not in the table is
-    /// refused when something is looked up.
+    /// The layer with `id` for padding: its vector becomes zero and remains so. An id that is not in the table is refused
+    /// when the layer is used.
     #[must_use]
     pub fn padding(mut self, id: usize) -> Self {
         self.padding = Some(id);
@@ -78,7 +79,7 @@ impl<T: Float> Embedding<T> {
         }
     }
 
-    /// The products of `x` with every vector of the table, `[.., width]` → `[.., ids]`: the table as output projection.
+    /// The products of `x` with every vector of the table, `[.., width]` → `[.., ids]`.
     #[track_caller]
     pub fn project<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         x.linear(x.tape().param(&self.weight), None)

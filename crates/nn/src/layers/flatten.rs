@@ -1,10 +1,10 @@
-//! [`Flatten`].
+//! [`Flatten`]: all axes but the first as one.
 
 use crate::Module;
 use crate::layers::Layer;
 use wengert_tape::{Float, Var};
 
-/// All axes but the first merged into one: `[n, ..]` → `[n, features]`.
+/// Merges all axes but the first into one: `[n, ..]` → `[n, features]`.
 ///
 /// ```
 /// use wengert_nn::{Flatten, Layer};

@@ -1,4 +1,4 @@
-//! [`GroupNorm`].
+//! [`GroupNorm`]: channels normalised in groups.
 
 use crate::Module;
 use crate::layers::{Layer, affine, ones, zeros};
@@ -18,22 +18,22 @@ use wengert_tape::{Float, Param, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct GroupNorm<T: Float> {
-    /// `[channels]`, one at first.
+    /// The scale, `[channels]`, initially one.
     pub weight: Option<Param<T>>,
-    /// `[channels]`, zero at first.
+    /// The shift, `[channels]`, initially zero.
     pub bias: Option<Param<T>>,
-    /// The number of groups, which divides that of the channels.
+    /// The number of groups, which divides the number of channels.
     pub groups: usize,
-    /// What is added to the variance, 10⁻⁵ by default.
+    /// The number that is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 
 impl<T: Float> GroupNorm<T> {
-    /// A layer that divides `channels` channels into `groups` groups, with weight and bias. Whether that can be done is
-    /// checked when it is used.
+    /// A layer that divides `channels` channels into `groups` groups, with weight and bias. Whether this is possible is
+    /// checked when the layer is used.
     ///
     /// # Panics
-    /// If a number for each channel does not fit in memory.
+    /// If one number per channel does not fit in memory.
     pub fn new(groups: usize, channels: usize) -> Self {
         GroupNorm { weight: Some(ones([channels])), bias: Some(zeros([channels])), groups, eps: 1e-5 }
     }

@@ -1,10 +1,10 @@
-//! [`Identity`].
+//! [`Identity`]: the layer that returns its input.
 
 use crate::Module;
 use crate::layers::Layer;
 use wengert_tape::{Float, Var};
 
-/// The input itself: for a place where there might have been a layer.
+/// Returns its input: a placeholder where a layer is optional.
 ///
 /// ```
 /// use wengert_nn::{Identity, Layer};

@@ -1,11 +1,11 @@
-//! [`InstanceNorm`].
+//! [`InstanceNorm`]: each channel of each sample normalised separately.
 
 use crate::Module;
 use crate::layers::{Layer, affine, ones, zeros};
 use wengert_tape::{Float, Param, Var};
 
 /// Instance norm (Ulyanov et al. 2016) of `[samples, channels, ..]`, into the same shape: each channel of each sample is
-/// normalised by itself, in training and evaluation alike. As in PyTorch there is no weight and bias unless asked for.
+/// normalised separately, both in training and in evaluation. As in PyTorch, there is no weight and bias by default.
 ///
 /// ```
 /// use wengert_nn::{InstanceNorm, Layer};
@@ -21,11 +21,11 @@ use wengert_tape::{Float, Param, Var};
 #[doc(alias = "InstanceNorm3d")]
 #[derive(Debug, Clone, Module)]
 pub struct InstanceNorm<T: Float> {
-    /// `[channels]`, one at first.
+    /// The scale, `[channels]`, initially one; `None` by default.
     pub weight: Option<Param<T>>,
-    /// `[channels]`, zero at first.
+    /// The shift, `[channels]`, initially zero; `None` by default.
     pub bias: Option<Param<T>>,
-    /// What is added to the variance, 10⁻⁵ by default.
+    /// The number that is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 
@@ -44,7 +44,7 @@ impl<T: Float> InstanceNorm<T> {
     /// The layer with weight and bias for `channels` channels.
     ///
     /// # Panics
-    /// If a number for each channel does not fit in memory.
+    /// If one number per channel does not fit in memory.
     #[must_use]
     pub fn with_affine(mut self, channels: usize) -> Self {
         (self.weight, self.bias) = (Some(ones([channels])), Some(zeros([channels])));

@@ -1,4 +1,4 @@
-//! [`LayerNorm`].
+//! [`LayerNorm`]: the last axes of each sample normalised.
 
 use crate::Module;
 use crate::layers::{Layer, affine, ones, zeros};
@@ -17,14 +17,14 @@ use wengert_tape::{Float, Param, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct LayerNorm<T: Float> {
-    /// Of the shape that is normalised, one at first.
+    /// The scale, of the shape `normalized`, initially one.
     pub weight: Option<Param<T>>,
-    /// Of the shape that is normalised, zero at first.
+    /// The shift, of the shape `normalized`, initially zero.
     pub bias: Option<Param<T>>,
     /// The sizes of the axes that are normalised together.
     #[module(skip)]
     pub normalized: Vec<usize>,
-    /// What is added to the variance, 10⁻⁵ by default.
+    /// The number that is added to the variance, 10⁻⁵ by default.
     pub eps: f64,
 }
 

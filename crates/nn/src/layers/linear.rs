@@ -17,9 +17,9 @@ use wengert_tape::{Float, Param, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Linear<T: Float> {
-    /// `[outputs, inputs]`.
+    /// The weight, `[outputs, inputs]`.
     pub weight: Param<T>,
-    /// `[outputs]`.
+    /// The bias, `[outputs]`.
     pub bias: Option<Param<T>>,
 }
 
@@ -42,7 +42,7 @@ impl<T: Float> Linear<T> {
         self
     }
 
-    /// The layer with its weights drawn by `scheme` and its bias zero.
+    /// The layer with its weights drawn from `scheme` and a bias of zero.
     #[must_use]
     pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
         self.weight = Param::new(scheme.sample(self.weight.shape(), rng));

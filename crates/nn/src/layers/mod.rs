@@ -1,4 +1,4 @@
-//! Layers: one file each.
+//! Layers, one file each.
 
 mod activation;
 mod attention;
@@ -75,10 +75,10 @@ use wengert_tape::{Error, ErrorKind, Float, Param, Tape, Var};
 
 /// A module with one input and one output.
 ///
-/// `forward` is annotated here, on the declaration, so that an error names the line that called the outermost layer
+/// `forward` has `#[track_caller]` here, on the declaration, so that an error names the line that called the outermost layer,
 /// even through `dyn Layer`.
 pub trait Layer<T: Float>: Module + Send + Sync {
-    /// The output for `x`; the layer itself is not changed.
+    /// The output for `x`; the layer itself does not change.
     #[track_caller]
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T>;
 }
@@ -89,10 +89,10 @@ impl<T: Float, L: Layer<T> + ?Sized> Layer<T> for Box<L> {
     }
 }
 
-/// The handles of a weight and a bias that may be absent.
+/// The handles of a weight and a bias, each of which may be absent.
 type Affine<'t, T> = (Option<Var<'t, T>>, Option<Var<'t, T>>);
 
-/// Weight and bias of a normalising layer, on the tape of its input.
+/// The weight and bias of a normalising layer, on the tape of its input.
 #[track_caller]
 fn affine<'t, T: Float>(x: Var<'t, T>, weight: Option<&Param<T>>, bias: Option<&Param<T>>) -> Affine<'t, T> {
     let weight = match weight {
@@ -106,17 +106,17 @@ fn affine<'t, T: Float>(x: Var<'t, T>, weight: Option<&Param<T>>, bias: Option<&
     (weight, bias)
 }
 
-/// A parameter of ones, the weight with which a normalising layer starts.
+/// A parameter of ones, the initial weight of a normalising layer.
 fn ones<T: Float>(shape: impl ToShape) -> Param<T> {
     Param::new(Tensor::ones(shape))
 }
 
-/// A parameter of zeros, the bias with which a normalising layer starts.
+/// A parameter of zeros, the initial bias of a normalising layer.
 fn zeros<T: Float>(shape: impl ToShape) -> Param<T> {
     Param::new(Tensor::zeros(shape))
 }
 
-/// The value of a layer that refuses its input.
+/// The failed value of a layer that refuses its input.
 #[track_caller]
 fn refused<'t, T: Float>(tape: &'t Tape<T>, op: &'static str, detail: String) -> Var<'t, T> {
     tape.failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))

@@ -1,4 +1,4 @@
-//! Noise in training: [`GaussianNoise`] on what flows, [`NoisyWeights`] on a layer's parameters.
+//! Noise in training: [`GaussianNoise`] on values, [`NoisyWeights`] on a layer's parameters.
 
 use crate::layers::{Layer, refused};
 use crate::module::{Module, ModulePath, Visitor, VisitorMut, for_each_param};
@@ -6,7 +6,7 @@ use wengert_ops::random;
 use wengert_tape::{Float, Var};
 
 /// On a training tape, adds normal noise with mean 0 and standard deviation `std`, drawn from the tape's random stream; on
-/// any other, the identity. `[..]` into the same shape.
+/// any other, the identity. The output has the shape of the input.
 ///
 /// ```
 /// use wengert_nn::{GaussianNoise, Layer};
@@ -21,12 +21,12 @@ use wengert_tape::{Float, Var};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, crate::Module)]
 pub struct GaussianNoise {
-    /// The standard deviation.
+    /// The standard deviation of the noise.
     pub std: f64,
 }
 
 impl GaussianNoise {
-    /// Noise with standard deviation `std`, which is checked when it is used.
+    /// Noise with standard deviation `std`, which is checked when the layer is used.
     pub fn new(std: f64) -> Self {
         GaussianNoise { std }
     }
@@ -56,10 +56,11 @@ fn wanted(std: f64) -> String {
     format!("expected a standard deviation, found {std}")
 }
 
-/// A layer whose parameters all get fresh normal noise at each use on a training tape, and none on any other: a regulariser
-/// that prefers flat places of the loss. The gradient is that at the noisy weights, and goes to the weights themselves.
+/// A layer whose parameters all receive new normal noise at each use on a training tape, and none on any other. This
+/// regulariser prefers flat regions of the loss. The gradient is the one at the noisy weights, and is applied to the weights
+/// themselves.
 ///
-/// Names in a state dict are the layer's own, so that weights are the same with and without noise.
+/// Names in a state dict are the inner layer's, so they are the same with and without noise.
 ///
 /// ```
 /// use wengert_nn::{Layer, Linear, Module, NoisyWeights};
@@ -77,14 +78,14 @@ fn wanted(std: f64) -> String {
 /// ```
 #[derive(Debug, Clone)]
 pub struct NoisyWeights<L> {
-    /// The layer.
+    /// The inner layer.
     pub layer: L,
     /// The standard deviation of the noise.
     pub std: f64,
 }
 
 impl<L> NoisyWeights<L> {
-    /// Noise with standard deviation `std`, which is checked when it is used, on the parameters of `layer`.
+    /// Noise with standard deviation `std`, which is checked when the layer is used, on the parameters of `layer`.
     pub fn new(layer: L, std: f64) -> Self {
         NoisyWeights { layer, std }
     }
@@ -111,8 +112,8 @@ impl<T: Float, L: Layer<T>> Layer<T> for NoisyWeights<L> {
         if !tape.is_training() || std == 0.0 {
             return self.layer.forward(x);
         }
-        // Until the layer is done, its parameters are these; a walk needs a closure, so that an error about a weight that
-        // is not finite names the weight, but not the caller's line.
+        // The noisy values replace the parameters until `noisy` is dropped. The walk requires a closure, so an error about a
+        // weight that is not finite names the weight but not the caller's line.
         let mut noisy = Vec::new();
         for_each_param::<T>(&self.layer, &mut |_, p| {
             let noise = tape.constant(random::normal(p.shape(), 0.0, std, tape.next_key()));

@@ -1,4 +1,4 @@
-//! Pools: the largest or the average of every window of a signal or an image.
+//! Pools: the largest element or the average of every window of a signal or an image.
 
 use crate::Module;
 use crate::layers::{Layer, refused};
@@ -20,18 +20,18 @@ macro_rules! pools {
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
         pub struct $max {
-            /// Size, stride, padding and dilation.
+            /// The window's size, stride, padding and dilation.
             #[module(skip)]
             pub window: Window<$d>,
         }
 
         impl $max {
-            /// A pool whose window moves by its size by default.
+            /// A pool with this window. A window given by its size alone has a stride of that size.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
                 $max { window: window.into() }
             }
 
-            #[doc = concat!("The output, and where each element of it was found, for [`", stringify!($unpool), "`].")]
+            #[doc = concat!("The output, and the position of each of its elements, for [`", stringify!($unpool), "`].")]
             #[track_caller]
             pub fn forward_with_indices<'t, T: Float>(&self, x: Var<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
                 x.$with(self.window)
@@ -48,21 +48,21 @@ macro_rules! pools {
             stringify!($avg_op), ").")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
         pub struct $avg {
-            /// Size, stride, padding and dilation.
+            /// The window's size, stride, padding and dilation.
             #[module(skip)]
             pub window: Window<$d>,
-            /// By what a sum is divided: by the window's size, padding included, by default.
+            /// The number that divides a sum: by default the window's size, including padding.
             #[module(skip)]
             pub divisor: AvgDivisor,
         }
 
         impl $avg {
-            /// A pool whose window moves by its size by default.
+            /// A pool with this window. A window given by its size alone has a stride of that size.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
                 $avg { window: window.into(), divisor: AvgDivisor::default() }
             }
 
-            /// The pool with another divisor.
+            /// The pool with the given divisor.
             #[must_use]
             pub fn divisor(mut self, divisor: AvgDivisor) -> Self {
                 self.divisor = divisor;
@@ -76,16 +76,16 @@ macro_rules! pools {
             }
         }
 
-        #[doc = concat!("The largest elements of windows that share ", $shape, " evenly, as many as are wanted, whatever its size.")]
+        #[doc = concat!("The largest elements of a given number of windows that divide ", $shape, " evenly, whatever its size.")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
         pub struct $adaptive_max {
-            /// The sizes of the output.
+            /// The sizes of the output along the pooled axes.
             #[module(skip)]
             pub sizes: [usize; $d],
         }
 
         impl $adaptive_max {
-            /// A pool into the given sizes.
+            /// A pool with an output of the given sizes.
             pub fn new(sizes: impl PerAxis<$d>) -> Self {
                 $adaptive_max { sizes: sizes.per_axis() }
             }
@@ -97,16 +97,16 @@ macro_rules! pools {
             }
         }
 
-        #[doc = concat!("The averages of windows that share ", $shape, " evenly, as many as are wanted, whatever its size.")]
+        #[doc = concat!("The averages of a given number of windows that divide ", $shape, " evenly, whatever its size.")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
         pub struct $adaptive_avg {
-            /// The sizes of the output.
+            /// The sizes of the output along the pooled axes.
             #[module(skip)]
             pub sizes: [usize; $d],
         }
 
         impl $adaptive_avg {
-            /// A pool into the given sizes.
+            /// A pool with an output of the given sizes.
             pub fn new(sizes: impl PerAxis<$d>) -> Self {
                 $adaptive_avg { sizes: sizes.per_axis() }
             }
@@ -118,7 +118,7 @@ macro_rules! pools {
             }
         }
 
-        #[doc = concat!("Puts what a [`", stringify!($max), "`] found back where it was, and zeros elsewhere.")]
+        #[doc = concat!("Puts the elements that a [`", stringify!($max), "`] found back in position, with zeros elsewhere.")]
         ///
         /// ```
         #[doc = concat!("use wengert_nn::{", stringify!($max), ", ", stringify!($unpool), "};")]
@@ -133,19 +133,19 @@ macro_rules! pools {
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
         pub struct $unpool {
-            /// The window of the pool that is undone.
+            /// The window of the pool that is inverted.
             #[module(skip)]
             pub window: Window<$d>,
         }
 
         impl $unpool {
-            /// Undoes a pool with this window.
+            /// Inverts a pool with this window.
             pub fn new(window: impl Into<Window<$d>>) -> Self {
                 $unpool { window: window.into() }
             }
 
             /// `x` at the positions `index`, in the smallest input that the pool could have had: (n - 1) stride - 2 padding +
-            /// size along each axis. If the pool left something over at the end, use [`forward_to`](Self::forward_to), since
+            /// size along each axis. If the pool did not cover the end of its input, use [`forward_to`](Self::forward_to), since
             /// positions count along whole rows.
             #[track_caller]
             pub fn forward<'t, T: Float>(&self, x: Var<'t, T>, index: &Tensor<i64>) -> Var<'t, T> {
@@ -184,7 +184,7 @@ pools! {
         MaxUnpool2d max_unpool2d "`[batch, channels, height, width]`";
 }
 
-/// The average of each channel over all its places, `[batch, channels, ..]` → `[batch, channels]`.
+/// The average of each channel over all its positions, `[batch, channels, ..]` → `[batch, channels]`.
 ///
 /// ```
 /// use wengert_nn::{GlobalAvgPool, Layer};
@@ -206,7 +206,7 @@ impl<T: Float> Layer<T> for GlobalAvgPool {
     }
 }
 
-/// The largest element of each channel, `[batch, channels, ..]` → `[batch, channels]`.
+/// The largest element of each channel over all its positions, `[batch, channels, ..]` → `[batch, channels]`.
 ///
 /// ```
 /// use wengert_nn::{GlobalMaxPool, Layer};
@@ -228,7 +228,7 @@ impl<T: Float> Layer<T> for GlobalMaxPool {
     }
 }
 
-/// All places of each channel along one axis, or the failed value to give instead.
+/// The positions of each channel merged into one axis, or the failed value to return.
 #[track_caller]
 fn places<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<Var<'t, T>, Var<'t, T>> {
     if x.is_failed() {
@@ -240,7 +240,7 @@ fn places<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<Var<'t, T>, V
     Ok(x.flatten(2))
 }
 
-/// Zeros around the last axes, `(before, after)` for each of them.
+/// Pads the last axes with zeros; `widths` has a pair `(before, after)` for each of them.
 ///
 /// ```
 /// use wengert_nn::{Layer, ZeroPad};
@@ -256,13 +256,13 @@ fn places<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<Var<'t, T>, V
 #[doc(alias = "ZeroPad3d")]
 #[derive(Debug, Clone, PartialEq, Eq, Module)]
 pub struct ZeroPad {
-    /// How many zeros before and after each of the last axes.
+    /// The numbers of zeros before and after, for each of the last axes.
     #[module(skip)]
     pub widths: Vec<(usize, usize)>,
 }
 
 impl ZeroPad {
-    /// So many zeros before and after each of the last axes.
+    /// A layer that pads by these numbers of zeros before and after, for each of the last axes.
     pub fn new(widths: impl Into<Vec<(usize, usize)>>) -> Self {
         ZeroPad { widths: widths.into() }
     }
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(back.forward(y, &index).shape(), [1, 2, 6, 6]);
         let (y, index) = MaxPool2d::new(2).forward_with_indices(x);
         let whole = back.forward_to(y, &index, [6, 7]);
-        // What is there is x where a window's largest was, and zero elsewhere.
+        // The unpooled output is x where it was the largest of a window, and zero elsewhere.
         let (x, whole) = (x.value().unwrap().to_vec(), whole.value().unwrap().to_vec());
         assert_eq!(whole.iter().filter(|v| **v != 0.0).count(), 18);
         assert!(x.iter().zip(&whole).all(|(x, w)| *w == 0.0 || x == w));

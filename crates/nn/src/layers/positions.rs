@@ -1,5 +1,5 @@
-//! Where in its sequence a vector stands: [`SinusoidalPositions`] and [`LearnedPositions`] are added to it, [`Rotary`]
-//! turns queries and keys.
+//! Encodings of a step's position in its sequence: [`SinusoidalPositions`] and [`LearnedPositions`] are added to the input,
+//! [`Rotary`] rotates queries and keys.
 
 use crate::Module;
 use crate::init::Scheme;
@@ -42,7 +42,7 @@ impl SinusoidalPositions {
         Ok(table)
     }
 
-    /// The output for `x` whose first step stands at position `offset`, as in decoding step by step.
+    /// The output for an `x` whose first step is at position `offset`, as in decoding step by step.
     #[track_caller]
     pub fn forward_at<'t, T: Float>(&self, x: Var<'t, T>, offset: usize) -> Var<'t, T> {
         match steps_and_width(x, "sinusoidal_positions") {
@@ -58,12 +58,12 @@ impl<T: Float> Layer<T> for SinusoidalPositions {
     }
 }
 
-/// base^(-2i/width) for each pair of features.
+/// The angular rates base^(-2i/width), one per pair of features.
 fn rates(width: usize, base: f64) -> Vec<f64> {
     (0..width.div_ceil(2)).map(|i| base.powf(-(2.0 * i as f64) / width as f64)).collect()
 }
 
-/// The last two sizes of `[.., steps, width]`, or the failed value to give instead.
+/// The last two sizes of `[.., steps, width]`, or the failed value to return.
 #[track_caller]
 fn steps_and_width<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<(usize, usize), Var<'t, T>> {
     if x.is_failed() {
@@ -88,12 +88,13 @@ fn steps_and_width<'t, T: Float>(x: Var<'t, T>, op: &'static str) -> Result<(usi
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct LearnedPositions<T: Float> {
-    /// `[longest, width]`.
+    /// One vector per position, `[longest, width]`.
     pub weight: Param<T>,
 }
 
 impl<T: Float> LearnedPositions<T> {
-    /// Vectors for sequences of up to `longest` steps, of normal numbers with standard deviation 0.02, as GPT-2's.
+    /// Vectors for sequences of up to `longest` steps, drawn from a normal distribution with standard deviation 0.02, as
+    /// in GPT-2.
     ///
     /// # Panics
     /// If they do not fit in memory.
@@ -101,8 +102,8 @@ impl<T: Float> LearnedPositions<T> {
         LearnedPositions { weight: Param::new(Scheme::Normal(0.02).sample(&[longest, width].into(), rng)) }
     }
 
-    /// The output for `x` whose first step stands at position `offset`. A sequence that goes on behind the last
-    /// position is refused.
+    /// The output for an `x` whose first step is at position `offset`. A sequence that continues after the last position is
+    /// refused.
     #[track_caller]
     pub fn forward_at<'t>(&self, x: Var<'t, T>, offset: usize) -> Var<'t, T> {
         const OP: &str = "learned_positions";
@@ -127,18 +128,18 @@ impl<T: Float> Layer<T> for LearnedPositions<T> {
     }
 }
 
-/// Which features a [`Rotary`] turns together.
+/// The pairs of features that a [`Rotary`] rotates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Module)]
 pub enum RotaryLayout {
-    /// Feature 2i with 2i + 1, as in the paper.
+    /// Features 2i and 2i + 1, as in the paper.
     #[default]
     Neighbours,
-    /// Feature i with i + width/2, as in GPT-NeoX and Llama.
+    /// Features i and i + width/2, as in GPT-NeoX and Llama.
     Halves,
 }
 
-/// Rotary position embedding (Su et al. 2021): each pair of features of a query or key at position p is turned by the
-/// angle p / base^(2i/width), so that products of queries and keys depend on the distance between them only.
+/// Rotary position embedding (Su et al. 2021): pair i of the features of a query or key at position p is rotated by the
+/// angle p / base^(2i/width), so that products of queries and keys depend only on the distance between them.
 ///
 /// ```
 /// use wengert_nn::Rotary;
@@ -151,9 +152,9 @@ pub enum RotaryLayout {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Module)]
 pub struct Rotary {
-    /// 10000 by default; larger for longer contexts. Default: `10000.0`.
+    /// The base of the angles; larger bases suit longer contexts. Default: `10000.0`.
     pub base: f64,
-    /// Which features are turned together. Default: `Neighbours`.
+    /// The pairs of features that are rotated. Default: `Neighbours`.
     pub pairing: RotaryLayout,
 }
 
@@ -164,7 +165,7 @@ impl Default for Rotary {
 }
 
 impl Rotary {
-    /// `x`, `[.., steps, width]` with an even width, turned; its first step stands at position `offset`.
+    /// `x`, `[.., steps, width]` with an even width, rotated; its first step is at position `offset`.
     #[track_caller]
     pub fn rotate<'t, T: Float>(&self, x: Var<'t, T>, offset: usize) -> Var<'t, T> {
         const OP: &str = "rotary";
@@ -197,7 +198,7 @@ impl Rotary {
         }
     }
 
-    /// Cosines and sines of the angles, `[steps, pairs]` each.
+    /// The cosines and sines of the angles, `[steps, pairs]` each.
     fn angles<'t, T: Float>(
         &self,
         tape: &'t Tape<T>,

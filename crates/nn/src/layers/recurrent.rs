@@ -1,4 +1,4 @@
-//! Recurrent layers: Elman's, LSTM and GRU, stacked, in one or both directions, over sequences of different lengths.
+//! Recurrent layers: Elman, LSTM and GRU networks, stacked, in one or both directions, over sequences of different lengths.
 
 use crate::init;
 use crate::layers::Layer;
@@ -7,26 +7,26 @@ use wengert_ops::random::Rng;
 use wengert_ops::{IntoTensor, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Param, RecurrenceOptions, Tape, Var};
 
-/// The shape of a recurrent network. One-directional, of one layer, with biases, by default.
+/// The shape of a recurrent network: by default one layer in one direction, with biases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecurrentConfig {
-    /// Features of the input.
+    /// The number of features of the input.
     pub input: usize,
-    /// Features of the state.
+    /// The number of features of the state.
     pub hidden: usize,
-    /// Layers, one on the other. Default: `1`.
+    /// The number of stacked layers. Default: `1`.
     pub layers: usize,
-    /// Whether a second recurrence runs from the last step to the first; its states stand beside the others.
+    /// Whether a second recurrence runs from the last step to the first; its states are concatenated to those of the first.
     /// Default: `false`.
     pub bidirectional: bool,
-    /// The probability with which dropout between layers sets an output to zero in training. Default: `0.0`.
+    /// The probability with which dropout between layers sets an element to zero in training. Default: `0.0`.
     pub dropout: f64,
     /// Whether the gates have biases. Default: `true`.
     pub bias: bool,
 }
 
 impl RecurrentConfig {
-    /// One layer.
+    /// One layer in one direction, with biases and without dropout.
     pub fn new(input: usize, hidden: usize) -> Self {
         RecurrentConfig { input, hidden, layers: 1, bidirectional: false, dropout: 0.0, bias: true }
     }
@@ -36,23 +36,23 @@ impl RecurrentConfig {
     }
 }
 
-/// What a recurrent network starts from: the states before the first step, and the lengths of the sequences.
+/// The start of a recurrent network: the states before the first step, and the lengths of the sequences.
 #[derive(Debug, Clone, Default)]
 pub struct RnnInput<'t, T: Float> {
-    /// The first states, `[layers · directions, batch, hidden]`; zeros if there is nothing here.
+    /// The first states, `[layers · directions, batch, hidden]`; `None` for zeros.
     pub h: Option<Var<'t, T>>,
-    /// The LSTM's first cells, of the same shape.
+    /// The LSTM's first cells, `[layers · directions, batch, hidden]`; `None` for zeros.
     pub c: Option<Var<'t, T>>,
-    /// The number of steps of each sequence, `[batch]`. What lies behind the end of a sequence has no influence, and the
-    /// outputs there are zeros.
+    /// The number of steps of each sequence, `[batch]`. Steps after the end of a sequence have no influence, and their outputs
+    /// are zeros.
     pub lengths: Option<Tensor<i64>>,
 }
 
 impl<'t, T: Float> RnnInput<'t, T> {
-    /// Sequences of these lengths, from states of zero.
+    /// Sequences of these lengths, with first states of zero.
     ///
     /// # Errors
-    /// The error of the operation that made the lengths, if they are one's result.
+    /// The error of the operation that computed the lengths, if they are a result that failed.
     #[doc(alias = "PackedSequence")]
     #[doc(alias = "pack_padded_sequence")]
     #[doc(alias = "pack_sequence")]
@@ -61,14 +61,14 @@ impl<'t, T: Float> RnnInput<'t, T> {
     }
 }
 
-/// What a recurrent network gives.
+/// The outputs of a recurrent network.
 #[derive(Debug, Clone, Copy)]
 pub struct RnnOutput<'t, T: Float> {
     /// The states of the last layer after each step, `[batch, steps, directions · hidden]`.
     pub y: Var<'t, T>,
-    /// The last states, `[layers · directions, batch, hidden]`: of a sequence that ends early, those at its end.
+    /// The last states, `[layers · directions, batch, hidden]`; a sequence that ends early has the states at its end.
     pub h: Var<'t, T>,
-    /// The LSTM's last cells, of the same shape.
+    /// The LSTM's last cells, `[layers · directions, batch, hidden]`; `None` for other networks.
     pub c: Option<Var<'t, T>>,
 }
 
@@ -98,12 +98,12 @@ struct Weights<T: Float> {
     biases: Option<[Param<T>; 2]>,
 }
 
-/// Any of the three networks.
+/// A recurrent network of any kind.
 #[derive(Debug, Clone)]
 struct Network<T: Float> {
     kind: Kind,
     config: RecurrentConfig,
-    /// Layer by layer, the forward direction first.
+    /// The weights of each layer, for each layer the forward direction first.
     weights: Vec<Weights<T>>,
 }
 
@@ -126,7 +126,7 @@ impl<T: Float> Network<T> {
         Network { kind, config: config.clone(), weights }
     }
 
-    /// The names of PyTorch's state dict, with the parameters.
+    /// The parameters with their names in PyTorch's state dict.
     fn names(&self) -> impl Iterator<Item = String> + use<'_, T> {
         let directions = self.config.directions();
         (0..self.weights.len()).flat_map(move |i| {
@@ -143,7 +143,7 @@ impl<T: Float> Network<T> {
         RnnOutput { y: failed, h: failed, c: Some(failed) }
     }
 
-    /// The state of layer and direction `i` before the first step.
+    /// The state before the first step, for layer and direction `i`.
     #[track_caller]
     fn first<'t>(&self, x: Var<'t, T>, given: Option<Var<'t, T>>, i: usize) -> Var<'t, T> {
         match given {
@@ -271,12 +271,12 @@ macro_rules! network {
                 $name(Network::new($kind, config, rng))
             }
 
-            /// What the network was made from.
+            /// The shape of the network.
             pub fn config(&self) -> &RecurrentConfig {
                 &self.0.config
             }
 
-            /// Runs over `x`, `[batch, steps, input]`, from the given states, up to the given lengths.
+            /// The network on `x`, `[batch, steps, input]`, from the given states and up to the given lengths.
             #[track_caller]
             pub fn run<'t>(&self, x: Var<'t, T>, start: &RnnInput<'t, T>) -> RnnOutput<'t, T> {
                 self.0.run(x, start)
@@ -306,10 +306,10 @@ macro_rules! network {
     )*};
 }
 network! {
-    /// Elman's recurrent network, h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
+    /// Elman's recurrent network: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
     ///
-    /// Weights are named as in PyTorch: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, with `_reverse` behind for the
-    /// second direction. Sequences come batch first.
+    /// Weights have PyTorch's names: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, with the suffix `_reverse` for
+    /// the second direction. The batch is the first axis of sequences.
     ///
     /// ```
     /// use wengert_nn::{Module, RecurrentConfig, Rnn, RnnInput};
@@ -323,19 +323,19 @@ network! {
     /// let x = tape.constant(Tensor::ones([2, 7, 3]));
     /// let out = rnn.run(x, &RnnInput::with_lengths(Tensor::from([7, 4]))?);
     /// assert_eq!((out.y.shape().to_string(), out.h.shape().to_string()), ("[2, 7, 10]".into(), "[4, 2, 5]".into()));
-    /// assert_eq!(out.y.value()?.get(&[1, 5, 0])?, 0.0);           // behind the end of the second sequence
+    /// assert_eq!(out.y.value()?.get(&[1, 5, 0])?, 0.0);           // after the end of the second sequence
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     Rnn Kind::Tanh;
-    /// The recurrent network h' = max(W_ih x + b_ih + W_hh h + b_hh, 0); otherwise as [`Rnn`].
+    /// The recurrent network h' = max(W_ih x + b_ih + W_hh h + b_hh, 0). Everything else is as in [`Rnn`].
     ReluRnn Kind::Relu;
-    /// Long short-term memory: gates i, f, g, o; c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'). (Hochreiter and Schmidhuber 1997,
-    /// with the forget gate of Gers, Schmidhuber and Cummins 2000.)
+    /// Long short-term memory: gates i, f, g, o; c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'). (Hochreiter and Schmidhuber
+    /// 1997, with the forget gate of Gers, Schmidhuber and Cummins 2000.)
     ///
-    /// Otherwise as [`Rnn`]; the cells are in [`RnnOutput::c`].
+    /// Everything else is as in [`Rnn`]; the cells are in [`RnnOutput::c`].
     Lstm Kind::Lstm;
     /// The gated recurrent unit: r = σ(..), z = σ(..), n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h. (Cho et
-    /// al. 2014, in PyTorch's form.) Otherwise as [`Rnn`].
+    /// al. 2014, in PyTorch's form.) Everything else is as in [`Rnn`].
     Gru Kind::Gru;
 }
 
@@ -352,7 +352,7 @@ mod tests {
         RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.2, ..RecurrentConfig::new(2, 3) }
     }
 
-    /// A loss that sees outputs, states and cells, from learned first states.
+    /// A loss that depends on outputs, states and cells, with learned first states.
     fn everything<'t>(out: RnnOutput<'t, f64>) -> Var<'t, f64> {
         let cells = out.c.unwrap_or(out.h);
         (out.y * 1.3).square().sum() + out.h.sin().sum() + cells.cos().sum()

@@ -5,7 +5,7 @@ use crate::layers::{Layer, refused};
 use wengert_ops::ToShape;
 use wengert_tape::{Float, Var};
 
-/// All axes but the first made into others: `[n, ..]` → `[n, sizes..]`, where one of the sizes may be -1.
+/// Reshapes all axes but the first: `[n, ..]` → `[n, sizes..]`, where one of the sizes may be -1.
 ///
 /// ```
 /// use wengert_nn::{Layer, Reshape};
@@ -16,13 +16,13 @@ use wengert_tape::{Float, Var};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Module)]
 pub struct Reshape {
-    /// The sizes behind the first axis.
+    /// The sizes after the first axis.
     #[module(skip)]
     pub sizes: Vec<isize>,
 }
 
 impl Reshape {
-    /// Into the given sizes, behind the first axis.
+    /// Reshapes the axes after the first into the given sizes.
     pub fn new(sizes: impl ToShape) -> Self {
         Reshape { sizes: sizes.sizes().to_vec() }
     }
@@ -42,7 +42,8 @@ impl<T: Float> Layer<T> for Reshape {
     }
 }
 
-/// One axis made into several, as PyTorch's `Unflatten`: `[.., n, ..]` → `[.., sizes.., ..]`, where one of the sizes may be -1.
+/// Splits one axis into several, like PyTorch's `Unflatten`: `[.., n, ..]` → `[.., sizes.., ..]`, where one of the sizes may
+/// be -1.
 ///
 /// ```
 /// use wengert_nn::{Layer, Unflatten};
@@ -53,15 +54,15 @@ impl<T: Float> Layer<T> for Reshape {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Module)]
 pub struct Unflatten {
-    /// The axis; a negative one counts from the last.
+    /// The axis to split; a negative axis counts from the last.
     pub axis: isize,
-    /// What it becomes.
+    /// The sizes into which the axis is split.
     #[module(skip)]
     pub sizes: Vec<isize>,
 }
 
 impl Unflatten {
-    /// `axis` into the given sizes.
+    /// Splits `axis` into the given sizes.
     pub fn new(axis: isize, sizes: impl ToShape) -> Self {
         Unflatten { axis, sizes: sizes.sizes().to_vec() }
     }

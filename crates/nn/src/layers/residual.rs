@@ -4,8 +4,8 @@ use crate::Module;
 use crate::layers::{Layer, refused};
 use wengert_tape::{Float, Var};
 
-/// A residual connection around a layer (He et al. 2016): the sum of the body's output and the input, or of a shortcut's
-/// output where the body changes the shape. The two have to have one shape: a sum that broadcast would be a mistake.
+/// A residual connection around a layer (He et al. 2016): the sum of the body's output and the input, or a shortcut's
+/// output if the body changes the shape. Both must have the same shape; they are not broadcast.
 ///
 /// ```
 /// use wengert_nn::{Activation, Layer, Linear, Module, Residual, Sequential};
@@ -19,9 +19,9 @@ use wengert_tape::{Float, Var};
 /// ```
 #[derive(Module)]
 pub struct Residual<T: Float> {
-    /// f.
+    /// The layer f.
     pub body: Box<dyn Layer<T>>,
-    /// What stands for x in the sum, if not x itself: a projection, for instance.
+    /// The layer whose output replaces x in the sum, such as a projection; `None` for x itself.
     pub shortcut: Option<Box<dyn Layer<T>>>,
 }
 
@@ -50,7 +50,7 @@ impl<T: Float> Layer<T> for Residual<T> {
         if !past.is_failed() && !through.is_failed() && past.shape() != through.shape() {
             let (what, past) = (if self.shortcut.is_some() { "the shortcut" } else { "x" }, past.shape());
             let detail = format!(
-                "the body gives shape {}, {what} has {past}; a shortcut that gives the same makes them a sum",
+                "the body returns shape {}, {what} has {past}; use a shortcut that returns the body's shape",
                 through.shape()
             );
             return scope.close(refused(x.tape(), "residual", detail));
@@ -83,13 +83,13 @@ mod tests {
 
     #[test]
     fn a_body_of_another_shape_is_an_error_of_the_layer() {
-        // A body of one feature would broadcast.
+        // The output of a body with one feature would broadcast.
         for features in [5, 1] {
             let block = Residual::new(Linear::<f64>::new(3, features, &mut Rng::seed(0)));
             let tape = Tape::new();
             let e = block.forward(tape.constant(Tensor::ones([2, 3]))).value().unwrap_err();
             assert!(e.op() == "residual" && e.location().map(|at| at.file()) == Some(file!()), "{e}");
-            let said = format!("gives shape [2, {features}], x has [2, 3]");
+            let said = format!("returns shape [2, {features}], x has [2, 3]");
             assert!(e.detail().contains(&said), "{e}");
         }
     }

@@ -1,4 +1,4 @@
-//! [`RmsNorm`].
+//! [`RmsNorm`]: the last axes of each sample divided by their root mean square.
 
 use crate::Module;
 use crate::layers::{Layer, affine, ones};
@@ -20,12 +20,12 @@ use wengert_tape::{Float, Param, Var};
 #[doc(alias = "RMSNorm")]
 #[derive(Debug, Clone, Module)]
 pub struct RmsNorm<T: Float> {
-    /// Of the shape that is normalised, one at first.
+    /// The scale, of the shape `normalized`, initially one.
     pub weight: Option<Param<T>>,
     /// The sizes of the axes that are normalised together.
     #[module(skip)]
     pub normalized: Vec<usize>,
-    /// What is added to the mean square: the distance from 1 to the next number by default, as in PyTorch.
+    /// The number that is added to the mean square: the machine epsilon of the element type by default, as in PyTorch.
     pub eps: f64,
 }
 

@@ -1,10 +1,10 @@
-//! [`Sequential`]: layers one after the other.
+//! [`Sequential`]: layers applied one after the other.
 
 use crate::layers::Layer;
 use crate::module::{Module, ModulePath, Visitor, VisitorMut};
 use wengert_tape::{Float, Var};
 
-/// Layers one after the other, named by their positions as in PyTorch.
+/// Layers that are applied one after the other. Their names are their positions, as in PyTorch.
 ///
 /// ```
 /// use wengert_nn::{Activation, Layer, Linear, Module, Sequential};
@@ -29,7 +29,7 @@ impl<T: Float> Sequential<T> {
         Sequential { layers: Vec::new() }
     }
 
-    /// The same with one more layer at the end.
+    /// Adds a layer at the end.
     #[must_use]
     pub fn push(mut self, layer: impl Layer<T> + 'static) -> Self {
         self.layers.push(Box::new(layer));
@@ -41,7 +41,7 @@ impl<T: Float> Sequential<T> {
         &self.layers
     }
 
-    /// The layers, to be replaced or changed.
+    /// The layers, in order, to replace or change.
     pub fn layers_mut(&mut self) -> &mut Vec<Box<dyn Layer<T>>> {
         &mut self.layers
     }

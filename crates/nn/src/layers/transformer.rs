@@ -1,4 +1,4 @@
-//! [`Transformer`]: encoder and decoder (Vaswani et al. 2017), and the shape that they share.
+//! [`Transformer`]: encoder and decoder (Vaswani et al. 2017), and their configuration.
 
 use crate::Module;
 use crate::init::{Gain, Scheme};
@@ -10,7 +10,7 @@ use crate::module::for_each_param_mut;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Var};
 
-/// Where the norms of a Transformer's layers stand.
+/// The position of the norms in a Transformer's layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Module)]
 pub enum NormOrder {
     /// norm(x + f(x)), as in the paper.
@@ -20,27 +20,27 @@ pub enum NormOrder {
     Pre,
 }
 
-/// The shape of a Transformer: 512 wide, 8 heads, 6 layers, ReLU in between, as in the paper, by default.
+/// The shape of a Transformer. By default as in the paper: width 512, 8 heads, 6 layers, ReLU.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformerConfig {
-    /// Features of each step. Default: `512`.
+    /// The number of features of each step. Default: `512`.
     pub width: usize,
-    /// Heads, which share the width evenly. Default: `8`.
+    /// The number of heads, which divides the width. Default: `8`.
     pub heads: usize,
-    /// Features inside the feed-forward parts. Default: `2048`.
+    /// The number of features inside the feed-forward parts. Default: `2048`.
     pub hidden: usize,
-    /// Layers; of a [`Transformer`], in encoder and decoder each. Default: `6`.
+    /// The number of layers; of a [`Transformer`], the number in the encoder and in the decoder. Default: `6`.
     pub layers: usize,
-    /// The probability of dropping a feature of any part's output, inside the feed-forward part, and of an attention.
-    /// Default: `0.1`.
+    /// The probability of dropping a feature of any part's output, a feature inside the feed-forward part, and an attention
+    /// weight. Default: `0.1`.
     pub dropout: f64,
-    /// What stands between the affine maps of the feed-forward part. Default: `Relu`.
+    /// The activation between the affine maps of the feed-forward part. Default: `Relu`.
     pub activation: Activation,
-    /// Where the norms stand. Default: `Post`.
+    /// The position of the norms. Default: `Post`.
     pub order: NormOrder,
-    /// What norms add to the variance. Default: `1e-5`.
+    /// The number that norms add to the variance. Default: `1e-5`.
     pub eps: f64,
-    /// Whether self-attention turns queries and keys by their positions, and how. Default: `None`.
+    /// How self-attention rotates queries and keys by their positions; `None` for no rotation. Default: `None`.
     pub rotary: Option<Rotary>,
 }
 
@@ -71,7 +71,7 @@ impl TransformerConfig {
         LayerNorm { eps: self.eps, ..LayerNorm::new([self.width]) }
     }
 
-    /// The norm behind the last layer: a stack of [`Pre`](NormOrder::Pre) layers has nothing normalised in its output.
+    /// The norm after the last layer, which the output of a stack of [`Pre`](NormOrder::Pre) layers requires.
     pub(super) fn last_norm<T: Float>(&self) -> Option<LayerNorm<T>> {
         match self.order {
             NormOrder::Pre => Some(self.norm()),
@@ -80,15 +80,15 @@ impl TransformerConfig {
     }
 }
 
-/// The masks of a [`Transformer`]: the target's steps see what came before them, and everything else is seen, unless told
-/// otherwise.
+/// The masks of a [`Transformer`]. By default, the target's steps see only themselves and earlier ones, and everything else is
+/// seen.
 #[derive(Debug, Clone)]
 pub struct TransformerMasks<'t, T: Float> {
-    /// What steps of the source see of the source.
+    /// Which source steps each step of the source sees.
     pub source: AttentionMask<'t, T>,
-    /// What steps of the target see of the target.
+    /// Which target steps each step of the target sees.
     pub target: AttentionMask<'t, T>,
-    /// What steps of the target see of the source.
+    /// Which source steps each step of the target sees.
     pub memory: AttentionMask<'t, T>,
 }
 
@@ -100,8 +100,8 @@ impl<T: Float> Default for TransformerMasks<'_, T> {
 }
 
 /// The encoder and decoder of the paper: a source `[batch, s, width]` and a target `[batch, t, width]` → `[batch, t, width]`.
-/// Both are vectors already, with their positions in them; an [`Embedding`](crate::Embedding) and
-/// [`SinusoidalPositions`](crate::SinusoidalPositions) make them from ids. Named as in PyTorch.
+/// Both are vectors that already include their positions; an [`Embedding`](crate::Embedding) and
+/// [`SinusoidalPositions`](crate::SinusoidalPositions) compute them from ids. Names are PyTorch's.
 ///
 /// ```
 /// use wengert_nn::{AttentionMask, Transformer, TransformerConfig};
@@ -114,7 +114,7 @@ impl<T: Float> Default for TransformerMasks<'_, T> {
 /// let (source, target) = (tape.constant(source), tape.constant(target));
 /// let whole = model.forward(source, target).value()?;
 /// let (memory, mut caches) = (model.encoder.run(source, &AttentionMask::new()), model.decoder.caches());
-/// for t in 0..3 {                                               // and the same, decoded step by step
+/// for t in 0..3 {                                               // the same result, decoded step by step
 ///     let y = model.decoder.step(target.slice(1, t..t + 1), memory, &AttentionMask::new(), &mut caches).value()?;
 ///     assert!(y.sub(&whole.slice(1, t..t + 1)?)?.to_vec().iter().all(|d| d.abs() < 1e-14));
 /// }
@@ -122,14 +122,14 @@ impl<T: Float> Default for TransformerMasks<'_, T> {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Transformer<T: Float> {
-    /// Makes a memory of the source.
+    /// Computes the memory from the source.
     pub encoder: TransformerEncoder<T>,
-    /// Makes the output from target and memory.
+    /// Computes the output from the target and the memory.
     pub decoder: TransformerDecoder<T>,
 }
 
 impl<T: Float> Transformer<T> {
-    /// A model with Xavier-uniform weights and a norm behind encoder and decoder, PyTorch's default.
+    /// A model with Xavier-uniform weights and a norm after the encoder and after the decoder, PyTorch's default.
     ///
     /// # Panics
     /// If a weight does not fit in memory.
@@ -153,13 +153,13 @@ impl<T: Float> Transformer<T> {
         model
     }
 
-    /// The output for a source and a target, whose steps see what came before them and all of the source.
+    /// The output for a source and a target, whose steps see themselves, earlier ones and all of the source.
     #[track_caller]
     pub fn forward<'t>(&self, source: Var<'t, T>, target: Var<'t, T>) -> Var<'t, T> {
         self.run(source, target, &TransformerMasks::default())
     }
 
-    /// The output for a source and a target under masks.
+    /// The output for a source and a target with the given masks.
     #[track_caller]
     pub fn run<'t>(
         &self,

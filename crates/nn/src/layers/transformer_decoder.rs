@@ -1,4 +1,4 @@
-//! [`TransformerDecoder`] and its layer.
+//! [`TransformerDecoder`] and [`TransformerDecoderLayer`].
 
 use crate::Module;
 use crate::layers::transformer_encoder::{feed_forward, normed};
@@ -10,37 +10,37 @@ use wengert_ops::random::Rng;
 use wengert_tape::{Float, Var};
 
 /// Self-attention, attention to a memory `[batch, s, width]`, and a feed-forward part, `[batch, t, width]` into the same
-/// shape, named as in PyTorch.
+/// shape. Names are PyTorch's.
 #[derive(Debug, Clone, Module)]
 pub struct TransformerDecoderLayer<T: Float> {
-    /// Of each step to the others.
+    /// The self-attention between the steps of the input.
     pub self_attn: MultiHeadAttention<T>,
-    /// Of each step to the memory.
+    /// The attention of each step to the memory.
     pub multihead_attn: MultiHeadAttention<T>,
-    /// Into the feed-forward part.
+    /// The first affine map of the feed-forward part, width → hidden.
     pub linear1: Linear<T>,
-    /// Out of it.
+    /// The second affine map of the feed-forward part, hidden → width.
     pub linear2: Linear<T>,
-    /// Of the self-attention.
+    /// The norm of the self-attention.
     pub norm1: LayerNorm<T>,
-    /// Of the attention to the memory.
+    /// The norm of the attention to the memory.
     pub norm2: LayerNorm<T>,
-    /// Of the feed-forward part.
+    /// The norm of the feed-forward part.
     pub norm3: LayerNorm<T>,
-    /// Of all outputs and of the hidden features.
+    /// The dropout of the three parts' outputs and of the hidden features.
     pub dropout: Dropout,
-    /// Between `linear1` and `linear2`.
+    /// The activation between `linear1` and `linear2`.
     pub activation: Activation,
-    /// Where the norms stand.
+    /// The position of the norms.
     pub order: NormOrder,
 }
 
-/// What a [`TransformerDecoderLayer`] keeps between steps: keys and values of the steps so far, and of the memory.
+/// The keys and values that a [`TransformerDecoderLayer`] keeps between steps.
 #[derive(Debug, Clone, Default)]
 pub struct DecoderCache<T: Float> {
-    /// Of the steps so far.
+    /// The keys and values of the steps so far.
     pub steps: KvCache<T>,
-    /// Of the memory.
+    /// The keys and values of the memory.
     pub memory: KvCache<T>,
 }
 
@@ -64,7 +64,7 @@ impl<T: Float> TransformerDecoderLayer<T> {
         }
     }
 
-    /// The output for `x`, under a mask of its own steps and one of the memory's.
+    /// The output for `x`, `[batch, t, width]`, with a mask for its own steps and one for the memory's.
     #[track_caller]
     pub fn run<'t>(
         &self,
@@ -76,8 +76,7 @@ impl<T: Float> TransformerDecoderLayer<T> {
         self.through(x, memory, [mask, memory_mask], None)
     }
 
-    /// The output for steps that go on where those in the cache end, under a causal mask. The memory is looked at in the
-    /// first step only.
+    /// The output for steps that continue those in the cache, with a causal mask. The memory is read only in the first step.
     #[track_caller]
     pub fn step<'t>(
         &self,
@@ -127,9 +126,9 @@ impl<T: Float> TransformerDecoderLayer<T> {
 /// A stack of [`TransformerDecoderLayer`]s: `[batch, t, width]` with a memory `[batch, s, width]` → `[batch, t, width]`.
 #[derive(Debug, Clone, Module)]
 pub struct TransformerDecoder<T: Float> {
-    /// The layers.
+    /// The layers, from the input to the output.
     pub layers: Vec<TransformerDecoderLayer<T>>,
-    /// Behind the last layer; at first there is one if the layers' norms come first, as they then need it.
+    /// The norm after the last layer. By default there is one if the layers' norms come first, since it is then required.
     pub norm: Option<LayerNorm<T>>,
 }
 
@@ -143,13 +142,13 @@ impl<T: Float> TransformerDecoder<T> {
         TransformerDecoder { layers, norm: config.last_norm() }
     }
 
-    /// The output for `x`, whose steps see what came before them and all of the memory.
+    /// The output for `x`, whose steps see themselves, earlier ones and all of the memory.
     #[track_caller]
     pub fn forward<'t>(&self, x: Var<'t, T>, memory: Var<'t, T>) -> Var<'t, T> {
         self.run(x, memory, &AttentionMask::new().causal(), &AttentionMask::new())
     }
 
-    /// The output for `x`, under a mask of its own steps and one of the memory's.
+    /// The output for `x`, with a mask for its own steps and one for the memory's.
     #[track_caller]
     pub fn run<'t>(
         &self,
@@ -166,13 +165,12 @@ impl<T: Float> TransformerDecoder<T> {
         scope.close(normed(x, &self.norm))
     }
 
-    /// An empty cache for each layer.
+    /// One empty cache per layer.
     pub fn caches(&self) -> Vec<DecoderCache<T>> {
         vec![DecoderCache::default(); self.layers.len()]
     }
 
-    /// The output for steps that go on where those in the caches end, under a causal mask. The memory is looked at in the
-    /// first step only.
+    /// The output for steps that continue those in the caches, with a causal mask. The memory is read only in the first step.
     #[track_caller]
     pub fn step<'t>(
         &self,

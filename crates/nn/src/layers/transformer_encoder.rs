@@ -1,4 +1,4 @@
-//! [`TransformerEncoder`] and its layer.
+//! [`TransformerEncoder`] and [`TransformerEncoderLayer`].
 
 use crate::Module;
 use crate::layers::{
@@ -8,7 +8,7 @@ use crate::layers::{
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Var};
 
-/// Self-attention and a feed-forward part, `[batch, steps, width]` into the same shape, named as in PyTorch. With a causal
+/// Self-attention and a feed-forward part, `[batch, steps, width]` into the same shape. Names are PyTorch's. With a causal
 /// mask it is the block of a decoder-only language model.
 ///
 /// ```
@@ -22,21 +22,21 @@ use wengert_tape::{Float, Var};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct TransformerEncoderLayer<T: Float> {
-    /// Of each step to the others.
+    /// The self-attention between the steps of the input.
     pub self_attn: MultiHeadAttention<T>,
-    /// Into the feed-forward part.
+    /// The first affine map of the feed-forward part, width → hidden.
     pub linear1: Linear<T>,
-    /// Out of it.
+    /// The second affine map of the feed-forward part, hidden → width.
     pub linear2: Linear<T>,
-    /// Of the attention.
+    /// The norm of the self-attention.
     pub norm1: LayerNorm<T>,
-    /// Of the feed-forward part.
+    /// The norm of the feed-forward part.
     pub norm2: LayerNorm<T>,
-    /// Of both outputs and of the hidden features.
+    /// The dropout of both parts' outputs and of the hidden features.
     pub dropout: Dropout,
-    /// Between `linear1` and `linear2`.
+    /// The activation between `linear1` and `linear2`.
     pub activation: Activation,
-    /// Where the norms stand.
+    /// The position of the norms.
     pub order: NormOrder,
 }
 
@@ -70,13 +70,13 @@ impl<T: Float> TransformerEncoderLayer<T> {
         }
     }
 
-    /// The output for `x`, each step of which sees what the mask lets it see.
+    /// The output for `x`, `[batch, steps, width]`, each step of which sees the steps that the mask allows.
     #[track_caller]
     pub fn run<'t>(&self, x: Var<'t, T>, mask: &AttentionMask<'t, T>) -> Var<'t, T> {
         self.through(x, mask, None)
     }
 
-    /// The output for steps that go on where those in the cache end, under a causal mask.
+    /// The output for steps that continue those in the cache, with a causal mask.
     #[track_caller]
     pub fn step<'t>(&self, x: Var<'t, T>, cache: &mut KvCache<T>) -> Var<'t, T> {
         self.through(x, &AttentionMask::new(), Some(cache))
@@ -107,7 +107,7 @@ impl<T: Float> TransformerEncoderLayer<T> {
     }
 }
 
-/// Every step sees every step.
+/// Without a mask: every step sees every step.
 impl<T: Float> Layer<T> for TransformerEncoderLayer<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.run(x, &AttentionMask::new())
@@ -124,7 +124,7 @@ impl<T: Float> Layer<T> for TransformerEncoderLayer<T> {
 /// let tape = wengert_tape::Tape::eval();
 /// let x = tape.constant(Tensor::randn([1, 3, 8], &mut Rng::seed(1))?);
 /// let whole = model.run(x, &AttentionMask::new().causal()).value()?;
-/// let mut caches = model.caches();                            // and the same step by step
+/// let mut caches = model.caches();                            // the same result, step by step
 /// for t in 0..3 {
 ///     let y = model.step(x.slice(1, t..t + 1), &mut caches).value()?;
 ///     assert!(y.sub(&whole.slice(1, t..t + 1)?)?.to_vec().iter().all(|d| d.abs() < 1e-5));
@@ -133,9 +133,9 @@ impl<T: Float> Layer<T> for TransformerEncoderLayer<T> {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct TransformerEncoder<T: Float> {
-    /// The layers.
+    /// The layers, from the input to the output.
     pub layers: Vec<TransformerEncoderLayer<T>>,
-    /// Behind the last layer; at first there is one if the layers' norms come first, as they then need it.
+    /// The norm after the last layer. By default there is one if the layers' norms come first, since it is then required.
     pub norm: Option<LayerNorm<T>>,
 }
 
@@ -149,7 +149,7 @@ impl<T: Float> TransformerEncoder<T> {
         TransformerEncoder { layers, norm: config.last_norm() }
     }
 
-    /// The output for `x`, each step of which sees what the mask lets it see.
+    /// The output for `x`, `[batch, steps, width]`, each step of which sees the steps that the mask allows.
     #[track_caller]
     pub fn run<'t>(&self, x: Var<'t, T>, mask: &AttentionMask<'t, T>) -> Var<'t, T> {
         let scope = x.tape().open_scope();
@@ -160,12 +160,12 @@ impl<T: Float> TransformerEncoder<T> {
         scope.close(normed(x, &self.norm))
     }
 
-    /// An empty cache for each layer.
+    /// One empty cache per layer.
     pub fn caches(&self) -> Vec<KvCache<T>> {
         vec![KvCache::new(); self.layers.len()]
     }
 
-    /// The output for steps that go on where those in the caches end, under a causal mask.
+    /// The output for steps that continue those in the caches, with a causal mask.
     #[track_caller]
     pub fn step<'t>(&self, x: Var<'t, T>, caches: &mut [KvCache<T>]) -> Var<'t, T> {
         if caches.len() != self.layers.len() {
@@ -189,7 +189,7 @@ pub(super) fn normed<'t, T: Float>(x: Var<'t, T>, norm: &Option<LayerNorm<T>>) -
     }
 }
 
-/// Every step sees every step.
+/// Without a mask: every step sees every step.
 impl<T: Float> Layer<T> for TransformerEncoder<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.run(x, &AttentionMask::new())

@@ -5,12 +5,12 @@ use crate::layers::Layer;
 use wengert_ops::{AlignCorners, Resize};
 use wengert_tape::{Float, Var};
 
-/// What stands between the elements of an upsampled input.
+/// How the elements of an upsampled output are computed from those of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interpolation {
-    /// The element at ⌊i / factor⌋.
+    /// Element i of the output is element ⌊i / factor⌋ of the input.
     Nearest,
-    /// What lies on the line between neighbours, along each axis.
+    /// Elements of the output are interpolated linearly between neighbours, along each axis.
     Linear(AlignCorners),
 }
 
@@ -22,19 +22,19 @@ macro_rules! upsampling {
             /// The sizes of the output, or the factors by which the input grows.
             #[module(skip)]
             pub resize: Resize<$d>,
-            /// What stands between the input's elements.
+            /// How elements of the output are computed.
             #[module(skip)]
             pub interpolation: Interpolation,
         }
 
         impl $name {
-            /// Each place shows an element of the input. What cannot be done is refused when it is used.
+            /// Each element of the output is one of the input. Invalid sizes are refused when the layer is used.
             pub fn nearest(resize: impl Into<Resize<$d>>) -> Self {
                 $name { resize: resize.into(), interpolation: Interpolation::Nearest }
             }
 
-            /// Each place shows what lies on the line between neighbours; elements are areas, whose outer edges stay where
-            /// they are (`align_corners=False` in PyTorch).
+            /// Each element of the output is interpolated linearly between neighbours. Elements are areas whose outer edges
+            /// keep their positions (`align_corners=False` in PyTorch).
             pub fn linear(resize: impl Into<Resize<$d>>) -> Self {
                 $name { resize: resize.into(), interpolation: Interpolation::Linear(AlignCorners::Edges) }
             }
@@ -51,7 +51,7 @@ macro_rules! upsampling {
     )*};
 }
 upsampling! {
-    /// `[.., channels, length]` in another length, by a factor or of a size.
+    /// Upsamples `[.., channels, length]` by a factor or to a size.
     ///
     /// ```
     /// use wengert_nn::{Layer, Upsample1d};
@@ -64,7 +64,7 @@ upsampling! {
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     Upsample1d 1 upsample_nearest1d upsample_linear1d;
-    /// `[.., channels, height, width]` in another size, by a factor or of a size.
+    /// Upsamples `[.., channels, height, width]` by factors or to sizes.
     ///
     /// ```
     /// use wengert_nn::{Layer, Upsample2d};
@@ -79,8 +79,8 @@ upsampling! {
     Upsample2d 2 upsample_nearest2d upsample_bilinear2d;
 }
 
-/// Groups of r² channels as squares of r × r places, `[.., r² channels, height, width]` → `[.., channels, r height, r width]`.
-/// (Shi et al. 2016.)
+/// Rearranges groups of r² channels into squares of r × r elements, `[.., r² channels, height, width]` →
+/// `[.., channels, r height, r width]`. (Shi et al. 2016.)
 ///
 /// ```
 /// use wengert_nn::{Layer, PixelShuffle};
@@ -91,12 +91,12 @@ upsampling! {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Module)]
 pub struct PixelShuffle {
-    /// r.
+    /// The side r of a square.
     pub factor: usize,
 }
 
 impl PixelShuffle {
-    /// Squares of `factor` × `factor` places.
+    /// A layer with squares of `factor` × `factor` elements.
     pub fn new(factor: usize) -> Self {
         PixelShuffle { factor }
     }
