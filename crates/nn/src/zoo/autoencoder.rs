@@ -1,4 +1,4 @@
-//! The autoencoder.
+//! Autoencoders.
 
 use super::pairs::{self, Pair};
 use crate::Module;
@@ -8,32 +8,32 @@ use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// How far a reconstruction is from what it should be, on average over all numbers.
+/// The measure of the difference between reconstructions and samples, averaged over all elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReconstructionLoss {
     /// (x - x̂)², for real numbers.
     Squared,
-    /// -x log x̂ - (1 - x) log(1 - x̂), for numbers in [0, 1]; the decoder gives the logits of x̂.
+    /// -x log x̂ - (1 - x) log(1 - x̂), for numbers in [0, 1]; the decoder returns the logits of x̂.
     Bernoulli,
 }
 
-/// The shape of a dense [`Autoencoder`].
+/// The shape of an [`Autoencoder`] of dense layers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AutoencoderConfig {
-    /// Numbers in a sample. Default: `784`.
+    /// The number of elements of a sample. Default: `784`.
     pub inputs: usize,
-    /// Widths of the encoder's hidden layers; the decoder has them the other way round. Default: `[400]`.
+    /// The widths of the encoder's hidden layers; the decoder has them in reverse order. Default: `[400]`.
     pub hidden: Vec<usize>,
-    /// Dimensions of z. Default: `20`.
+    /// The size of z. Default: `20`.
     pub latent: usize,
-    /// σ after each hidden layer. Default: `Relu`.
+    /// The activation σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
-    /// What is made small. Default: `Squared`.
+    /// The loss that training minimises. Default: `Squared`.
     pub loss: ReconstructionLoss,
 }
 
 impl Default for AutoencoderConfig {
-    /// 784-400-20-400-784 with ReLU, as wide as the default [`Vae`](super::Vae).
+    /// 784-400-20-400-784 with ReLU, the widths of the default [`Vae`](super::Vae).
     fn default() -> Self {
         AutoencoderConfig {
             inputs: 784,
@@ -45,8 +45,8 @@ impl Default for AutoencoderConfig {
     }
 }
 
-/// An encoder from x to a narrow z, and a decoder back, x̂ = g(f(x)), trained to give back what went in (Hinton and
-/// Salakhutdinov 2006), or to give it back clean of noise (Vincent et al. 2008).
+/// An encoder from x to a narrow z and a decoder back to x, x̂ = g(f(x)), trained to reconstruct its input (Hinton and
+/// Salakhutdinov 2006), or to reconstruct it without its noise (Vincent et al. 2008).
 ///
 /// ```
 /// use wengert_nn::optim::{Adam, Optimizer};
@@ -67,11 +67,11 @@ impl Default for AutoencoderConfig {
 /// ```
 #[derive(Module)]
 pub struct Autoencoder<T: Float> {
-    /// x to z.
+    /// The encoder from x to z, `[n, ..]` → `[n, latent]`.
     pub encoder: Sequential<T>,
-    /// z to x̂, or its logits, of the shape of x.
+    /// The decoder from z to x̂, or to its logits, `[n, latent]` → `[n, ..]`, the shape of x.
     pub decoder: Sequential<T>,
-    /// What is made small.
+    /// The loss that training minimises.
     #[module(skip)]
     pub loss: ReconstructionLoss,
 }
@@ -84,8 +84,8 @@ impl<T: Float> Autoencoder<T> {
         Autoencoder::joined(pair, latent, rng).with(loss)
     }
 
-    /// A model of images `[n, channels, size, size]`, `size` being a multiple of 4: two strided convolutions of `width` and twice
-    /// as many channels and a linear map to z, and two transposed convolutions back.
+    /// A model for images `[n, channels, size, size]`, where `size` is a multiple of 4: two strided convolutions with `width` and
+    /// 2 `width` channels, a linear map to z, and two transposed convolutions back.
     ///
     /// ```
     /// use wengert_nn::zoo::Autoencoder;
@@ -100,7 +100,7 @@ impl<T: Float> Autoencoder<T> {
         Autoencoder::joined(pairs::convolutional(channels, size, width, latent, rng), latent, rng)
     }
 
-    /// A model of any encoder, `[n, ..]` → `[n, latent]`, and decoder, `[n, latent]` → `[n, ..]`, of real numbers.
+    /// A model with any encoder, `[n, ..]` → `[n, latent]`, and any decoder, `[n, latent]` → `[n, ..]`, for real numbers.
     pub fn new(encoder: Sequential<T>, decoder: Sequential<T>) -> Self {
         Autoencoder { encoder, decoder, loss: ReconstructionLoss::Squared }
     }
@@ -109,20 +109,20 @@ impl<T: Float> Autoencoder<T> {
         Autoencoder::new(pair.encoder.push(Linear::new(pair.features, latent, rng)), pair.decoder)
     }
 
-    /// The same with another loss.
+    /// The model with the given loss.
     #[must_use]
     pub fn with(mut self, loss: ReconstructionLoss) -> Self {
         self.loss = loss;
         self
     }
 
-    /// z of each sample, `[n, latent]`.
+    /// The z of each sample, `[n, ..]` → `[n, latent]`.
     #[track_caller]
     pub fn encode<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.encoder.forward(x)
     }
 
-    /// What the decoder makes of z, as numbers of the kind of x.
+    /// The reconstructions x̂ for z, `[n, latent]` → `[n, ..]`: numbers of the same kind as x, not logits.
     #[track_caller]
     pub fn decode<'t>(&self, z: Var<'t, T>) -> Var<'t, T> {
         let decoded = self.decoder.forward(z);
@@ -138,8 +138,8 @@ impl<T: Float> Autoencoder<T> {
         self.denoising_loss(x, x)
     }
 
-    /// The loss of the reconstructions of `noisy` samples, `[n, ..]`, as measured by the `clean` ones: a denoising autoencoder,
-    /// which may have a wide z, as copying is not enough.
+    /// The loss of the reconstructions of `noisy` samples, `[n, ..]`, compared with the `clean` ones: a denoising autoencoder.
+    /// Its z may be wide, since copying the input does not minimise this loss.
     #[track_caller]
     pub fn denoising_loss<'t>(&self, noisy: Var<'t, T>, clean: impl Operand<'t, T>) -> Var<'t, T> {
         let tape = noisy.tape();
@@ -152,10 +152,10 @@ impl<T: Float> Autoencoder<T> {
         })
     }
 
-    /// x̂ for each sample.
+    /// The reconstruction x̂ of each sample, `[n, ..]`.
     ///
     /// # Errors
-    /// If `x` does not fit the encoder.
+    /// If the encoder cannot take `x`.
     #[track_caller]
     pub fn reconstruct(&self, x: &Tensor<T>) -> Result<Tensor<T>> {
         let tape = Tape::eval();
@@ -213,7 +213,7 @@ mod tests {
         }
     }
 
-    /// Without hidden layers the best that there is are the principal components: two for data of rank two.
+    /// Without hidden layers, the best possible code is the principal components: two for data of rank two.
     #[test]
     fn a_linear_one_finds_the_subspace_of_the_data() {
         let factors: Tensor<f64> = Tensor::randn([40, 2], &mut Rng::seed(1)).unwrap();
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_denoising_one_takes_noise_away() {
-        // Two samples, whose noisy copies come back as themselves.
+        // Two samples; the model reconstructs them from noisy copies.
         let clean = Tensor::from([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]);
         let mut model = small(&[16], 8, ReconstructionLoss::Squared);
         let (mut adam, mut tape) = (Adam::new(0.01), Tape::train(0));

@@ -9,29 +9,29 @@ use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Result, Tape, Var};
 
-/// Which recurrence.
+/// The kind of a [`CharRnn`]'s recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recurrence {
-    /// Elman's.
+    /// Elman's network, an [`Rnn`](crate::Rnn).
     Rnn,
-    /// Long short-term memory.
+    /// Long short-term memory, an [`Lstm`](crate::Lstm).
     Lstm,
-    /// Gated recurrent unit.
+    /// The gated recurrent unit, a [`Gru`](crate::Gru).
     Gru,
 }
 
 /// The shape of a [`CharRnn`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct CharRnnConfig {
-    /// The number of ids. Default: `65`.
+    /// The number of ids in the vocabulary. Default: `65`.
     pub vocabulary: usize,
-    /// Features of an id's vector. Default: `64`.
+    /// The width of an id's vector. Default: `64`.
     pub embedding: usize,
-    /// Which recurrence. Default: `Lstm`.
+    /// The kind of the recurrent layer. Default: `Lstm`.
     pub recurrence: Recurrence,
-    /// Features of the state. Default: `256`.
+    /// The number of features of the state. Default: `256`.
     pub hidden: usize,
-    /// Recurrent layers. Default: `1`.
+    /// The number of recurrent layers. Default: `1`.
     pub layers: usize,
     /// The probability of dropping a feature between layers and before the head. Default: `0.0`.
     pub dropout: f64,
@@ -73,21 +73,21 @@ impl Default for CharRnnConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct CharRnn<T: Float> {
-    /// Ids to vectors.
+    /// The table of the ids' vectors, `[vocabulary, embedding]`.
     pub embedding: Embedding<T>,
-    /// One of the three.
+    /// The recurrent layer, if it is Elman's.
     pub rnn: Option<Rnn<T>>,
-    /// One of the three.
+    /// The recurrent layer, if it is an LSTM.
     pub lstm: Option<Lstm<T>>,
-    /// One of the three.
+    /// The recurrent layer, if it is a GRU.
     pub gru: Option<Gru<T>>,
-    /// Before the head.
+    /// The dropout before the head.
     pub dropout: Dropout,
-    /// States to logits.
+    /// The linear map from states to logits, hidden → vocabulary.
     pub head: Linear<T>,
 }
 
-/// The last states of a [`CharRnn`], and the cells of an LSTM.
+/// The last states of a [`CharRnn`], and the last cells of an LSTM.
 #[derive(Debug, Clone)]
 pub struct CharRnnMemory<T: Float>(Option<(Tensor<T>, Option<Tensor<T>>)>);
 
@@ -123,7 +123,7 @@ impl<T: Float> CharRnn<T> {
             (Some(rnn), _, _) => rnn.run(x, start),
             (_, Some(lstm), _) => lstm.run(x, start),
             (_, _, Some(gru)) => gru.run(x, start),
-            // Without a recurrence, the head looks at the last id alone.
+            // Without a recurrent layer, the head reads the last id alone.
             _ => RnnOutput { y: x, h: x, c: None },
         }
     }
@@ -206,7 +206,7 @@ mod tests {
         let hot = Decoding::default();
         assert_eq!(draw(hot, 3), draw(hot, 3));
         assert_ne!(draw(hot, 3), draw(hot, 4));
-        // Nearly without heat, and of one id, it is the most probable id at each step, whatever the seed.
+        // At a temperature near 0, or with a single id to draw from, the result is the most probable ids, whatever the seed.
         let cold = Decoding { temperature: 1e-6, top_k: None };
         let one = Decoding { temperature: 1.0, top_k: Some(1) };
         assert_eq!(draw(cold, 1), draw(cold, 2));

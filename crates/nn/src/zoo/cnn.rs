@@ -8,9 +8,9 @@ use wengert_ops::ConvOptions;
 use wengert_ops::random::Rng;
 use wengert_tape::Float;
 
-/// LeNet-5 in today's dress: two convolutions of 5 × 5 with pools behind them, and three affine maps; `[n, channels, size, size]` →
-/// logits `[n, classes]`. ReLU stands for the scaled tanh, largest of four for the trained average. (LeCun et al. 1998,
-/// section II.B.)
+/// A modern LeNet-5: two 5 × 5 convolutions, each followed by a pool, and three affine maps; `[n, channels, size, size]` →
+/// logits `[n, classes]`. ReLU replaces the scaled tanh, and the largest of four replaces the trained average. (LeCun et al.
+/// 1998, section II.B.)
 ///
 /// ```
 /// use wengert_nn::{Layer, Module, zoo::lenet};
@@ -21,7 +21,7 @@ use wengert_tape::Float;
 /// assert_eq!(net.forward(tape.constant(Tensor::zeros([2, 1, 28, 28]))).shape(), [2, 10]);
 /// ```
 pub fn lenet<T: Float>(channels: usize, size: usize, classes: usize, rng: &mut Rng) -> Sequential<T> {
-    // The first convolution keeps the size, as if the image were padded to 32 × 32.
+    // The first convolution keeps the size, as if the images were padded to 32 × 32.
     let flat = 16 * ((size / 2).saturating_sub(4) / 2).pow(2);
     Sequential::new()
         .push(Conv2d::with_config(channels, 6, 5, ConvOptions::default().padding(2), rng))
@@ -41,14 +41,14 @@ pub fn lenet<T: Float>(channels: usize, size: usize, classes: usize, rng: &mut R
 /// The shape of a [`vgg`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VggConfig {
-    /// Channels of the images. Default: `1`.
+    /// The number of channels of the images. Default: `1`.
     pub channels: usize,
-    /// Classes. Default: `10`.
+    /// The number of classes. Default: `10`.
     pub classes: usize,
-    /// Channels of the convolutions of each stage; a pool halves the size behind each.
+    /// The numbers of channels of the convolutions of each stage; a pool after each stage halves the size.
     /// Default: `[[32, 32], [64, 64], [128, 128]]`.
     pub stages: Vec<Vec<usize>>,
-    /// Before the head. Default: `0.3`.
+    /// The probability of dropping a feature before the head. Default: `0.3`.
     pub dropout: f64,
 }
 
@@ -64,9 +64,9 @@ impl Default for VggConfig {
     }
 }
 
-/// A small VGG: stages of 3 × 3 convolutions, each with batch norm and ReLU, a pool behind every stage, the mean over what is left,
-/// and an affine head; `[n, channels, h, w]` → logits `[n, classes]`. (Simonyan and Zisserman 2015; batch norm: Ioffe and Szegedy
-/// 2015.)
+/// A small VGG: stages of 3 × 3 convolutions, each with batch norm and ReLU, and a pool after every stage; then the mean over
+/// all positions and an affine head; `[n, channels, h, w]` → logits `[n, classes]`. (Simonyan and Zisserman 2015; batch norm:
+/// Ioffe and Szegedy 2015.)
 ///
 /// ```
 /// use wengert_nn::{Layer, Module, zoo::{VggConfig, vgg}};
@@ -90,8 +90,8 @@ pub fn vgg<T: Float>(config: &VggConfig, rng: &mut Rng) -> Sequential<T> {
     net.push(GlobalAvgPool).push(Dropout::new(config.dropout)).push(Linear::new(inputs, config.classes, rng))
 }
 
-/// A convolution that keeps the size but for its stride, without a bias (a batch norm follows), with Kaiming-normal
-/// weights.
+/// A convolution that changes the size only by its stride, with Kaiming-normal weights and without a bias, since a batch norm
+/// follows.
 pub(super) fn convolution<T: Float>(
     inputs: usize,
     outputs: usize,
@@ -115,7 +115,7 @@ mod tests {
     use wengert_ops::Tensor;
     use wengert_tape::Tape;
 
-    /// Images of 8 × 8 with a bright row or a bright column somewhere, in noise.
+    /// Noisy images of 8 × 8 with one bright row or one bright column.
     fn bars(n: usize, rng: &mut Rng) -> (Tensor<f32>, Tensor<i64>) {
         let noise: Tensor<f32> = Tensor::randn([n, 1, 8, 8], rng).unwrap();
         let places: Tensor<f64> = wengert_ops::random::uniform([n], 0.0, 16.0, rng.next_key()).unwrap();
@@ -131,7 +131,7 @@ mod tests {
         (Tensor::from_vec(pixels, [n, 1, 8, 8]).unwrap(), Tensor::from(labels))
     }
 
-    /// Learns to tell rows from columns, evaluates otherwise than it trains, and can be saved.
+    /// The network learns to distinguish rows from columns, differs between training and evaluation, and can be saved.
     fn learns(name: &str, steps: usize, mut net: Box<dyn Layer<f32>>, mut fresh: Box<dyn Layer<f32>>) {
         let mut rng = Rng::seed(11);
         let (mut adam, mut tape) = (Adam::new(3e-3), Tape::train(0));
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn classifiers_of_images_learn_and_are_saved() {
         let lenet = |seed| lenet::<f32>(1, 8, 2, &mut Rng::seed(seed));
-        // After two pools of an image of 8 × 8 nothing is left for LeNet's second convolution.
+        // After two pools, an image of 8 × 8 is too small for LeNet's second convolution.
         let tape = Tape::eval();
         assert!(lenet(0).forward(tape.constant(Tensor::zeros([1, 1, 8, 8]))).is_failed());
         learns("vgg", 60, Box::new(small_vgg(1)), Box::new(small_vgg(2)));

@@ -7,16 +7,16 @@ use crate::loss::InfoNce;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Operand, Var};
 
-/// The shape of what a [`Contrastive`] model has besides its encoder.
+/// The shape of a [`Contrastive`] model's projection, and its temperature.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContrastiveConfig {
-    /// Features that the encoder gives. Default: `64`.
+    /// The number of features that the encoder returns. Default: `64`.
     pub features: usize,
-    /// Width of the projection's hidden layer. Default: `64`.
+    /// The width of the projection's hidden layer. Default: `64`.
     pub hidden: usize,
-    /// Dimensions in which views are compared. Default: `32`.
+    /// The number of features in which views are compared. Default: `32`.
     pub outputs: usize,
-    /// Cosine similarities are divided by it: the smaller it is, the more the nearest of the others count. Default: `0.2`.
+    /// The divisor of cosine similarities: the smaller it is, the more the most similar other views count. Default: `0.2`.
     pub temperature: f64,
 }
 
@@ -26,12 +26,12 @@ impl Default for ContrastiveConfig {
     }
 }
 
-/// An encoder that learns without labels, as in SimCLR: two views of the same sample, such as an image changed in two random ways,
-/// are to be nearer to each other than to the views of other samples. They are compared behind a projection, which is thrown away
-/// afterwards. (Chen et al. 2020.) The loss is [`InfoNce`] (van den Oord et al. 2018): each view is to find
-/// its partner among the other views of the batch; unlike in Chen et al., eq. 1, it is not told apart from the views of its own kind.
+/// An encoder that learns without labels, as in SimCLR: two views of the same sample, such as two random changes of an image,
+/// should be closer to each other than to the views of other samples. They are compared after a projection, which is not used
+/// after training. (Chen et al. 2020.) The loss is [`InfoNce`] (van den Oord et al. 2018): each view must find its partner
+/// among the other views of the batch. In contrast to Chen et al., eq. 1, a view is not compared with views of its own kind.
 ///
-/// What the [`features`](Contrastive::features) are worth, a [`linear_probe`](super::linear_probe) tells.
+/// A [`linear_probe`](super::linear_probe) measures the quality of the [`features`](Contrastive::features).
 ///
 /// ```
 /// use wengert_nn::optim::{Adam, Optimizer};
@@ -57,16 +57,16 @@ impl Default for ContrastiveConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Contrastive<T: Float, E> {
-    /// A sample to features, `[n, ..]` → `[n, features]`: what is kept.
+    /// The encoder from samples to features, `[n, ..]` → `[n, features]`, which is kept after training.
     pub encoder: E,
-    /// Features to what is compared.
+    /// The projection from features to the compared vectors, `[n, features]` → `[n, outputs]`.
     pub projection: Mlp<T>,
-    /// Cosine similarities are divided by it.
+    /// The divisor of cosine similarities.
     pub temperature: f64,
 }
 
 impl<T: Float, E: Layer<T>> Contrastive<T, E> {
-    /// The encoder with a projection of two layers and ReLU.
+    /// A model of the encoder and a new projection of two layers with ReLU.
     pub fn new(encoder: E, config: &ContrastiveConfig, rng: &mut Rng) -> Self {
         let widths = vec![config.features, config.hidden, config.outputs];
         let projection = Mlp::with_config(
@@ -76,20 +76,20 @@ impl<T: Float, E: Layer<T>> Contrastive<T, E> {
         Contrastive { encoder, projection, temperature: config.temperature }
     }
 
-    /// What the encoder makes of samples, `[n, features]`.
+    /// The features of samples, `[n, ..]` → `[n, features]`.
     #[track_caller]
     pub fn features<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.encoder.forward(x)
     }
 
-    /// What is compared, `[n, outputs]`.
+    /// The vectors that are compared, `[n, ..]` → `[n, outputs]`.
     #[track_caller]
     pub fn project<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let scope = x.tape().open_scope();
         scope.close(self.projection.forward(self.features(x)))
     }
 
-    /// The loss of two views of the same samples, `[n, ..]` each, in the same order: from log n, where it cannot tell, down.
+    /// The loss of two views of the same samples, `[n, ..]` each, in the same order. It is log n if all vectors are equal.
     #[track_caller]
     pub fn loss<'t>(&self, views: Var<'t, T>, others: impl Operand<'t, T>) -> Var<'t, T> {
         let tape = views.tape();
@@ -140,8 +140,8 @@ mod tests {
         assert!((model.loss(same, same).item().unwrap() - 7f64.ln()).abs() < 1e-12);
     }
 
-    /// Samples are a class's pattern at one of two brightnesses of their own, buried under distractions that differ between views: what
-    /// views share is the class, which is found without its label.
+    /// A sample is the pattern of its class mixed with noise that differs between views. The views share only the class, which
+    /// the model finds without labels.
     #[test]
     fn what_views_share_is_found() {
         let mut rng = Rng::seed(4);
@@ -150,7 +150,7 @@ mod tests {
         let clean = patterns.index_select(0, &classes).unwrap();
         let mixing: Tensor<f64> = Tensor::randn([6, 12], &mut rng).unwrap();
         let view = |rng: &mut Rng| {
-            // Three numbers that the class says, and three that are drawn anew for each view, mixed.
+            // Three numbers of the class and three random numbers per view, mixed.
             let noise = Tensor::randn([64, 3], rng).unwrap().scale(2.0);
             Tensor::concat(&[clean.clone(), noise], 1).unwrap().matmul(&mixing).unwrap()
         };

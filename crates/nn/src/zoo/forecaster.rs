@@ -1,4 +1,4 @@
-//! A forecaster that says how sure it is.
+//! A forecaster that predicts its own uncertainty.
 
 use crate::Module;
 use crate::dist::{Distribution, Normal};
@@ -9,15 +9,15 @@ use wengert_tape::{Float, Operand, Var};
 /// The shape of a [`Forecaster`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecasterConfig {
-    /// Numbers at each step of the past. Default: `1`.
+    /// The number of features at each step of the past. Default: `1`.
     pub features: usize,
-    /// Features of the state. Default: `32`.
+    /// The number of features of the state. Default: `32`.
     pub hidden: usize,
-    /// Recurrent layers. Default: `1`.
+    /// The number of recurrent layers. Default: `1`.
     pub layers: usize,
-    /// Steps of the future. Default: `1`.
+    /// The number of steps of the future. Default: `1`.
     pub horizon: usize,
-    /// Added to every σ, so that a density cannot grow without bound. Default: `1e-3`.
+    /// The number that is added to every σ, so that the density is bounded. Default: `1e-3`.
     pub least_std: f64,
 }
 
@@ -28,8 +28,8 @@ impl Default for ForecasterConfig {
 }
 
 /// A network that predicts the parameters of a normal distribution, mean and standard deviation, for each step of the
-/// future: `[n, past, features]` → N(μ, σ²) of shape `[n, horizon]`. Its loss is the negative log-likelihood, so σ is learned where
-/// the data are uncertain (heteroscedastic regression; Nix and Weigend 1994).
+/// future: `[n, past, features]` → N(μ, σ²) of shape `[n, horizon]`. Its loss is the negative log-likelihood, from which σ is
+/// learned for each input (heteroscedastic regression; Nix and Weigend 1994).
 ///
 /// ```
 /// use wengert_nn::dist::Distribution;
@@ -45,11 +45,11 @@ impl Default for ForecasterConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Forecaster<T: Float> {
-    /// Reads the past.
+    /// The recurrent layers that read the past.
     pub recurrent: Gru<T>,
-    /// Its last state to μ, and to what σ is the softplus of, `[2 · horizon]`.
+    /// The linear map from the last state to μ and to the values whose softplus is σ, hidden → 2 · horizon.
     pub head: Linear<T>,
-    /// The smallest σ.
+    /// The number that is added to every σ.
     pub least_std: f64,
 }
 
@@ -75,7 +75,7 @@ impl<T: Float> Forecaster<T> {
         Normal::new(parts[0], std)
     }
 
-    /// The mean of -log p(future | past), in nats a number.
+    /// The mean of -log p(future | past), in nats per number.
     #[track_caller]
     pub fn loss<'t>(&self, past: Var<'t, T>, future: impl Operand<'t, T>) -> Var<'t, T> {
         -self.predict(past).log_prob(future).mean()
@@ -102,7 +102,7 @@ mod tests {
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
     }
 
-    /// A sine whose noise is ten times larger on its upper half.
+    /// A sine whose noise is ten times larger in its upper half.
     #[test]
     fn it_learns_the_mean_and_where_it_is_unsure() {
         let mut rng = Rng::seed(5);
@@ -139,7 +139,7 @@ mod tests {
         };
         let at = |k: usize| test[k] + past;
         let error = average(&|k| Some((means[k] - clean(at(k))).abs()));
-        // Away from the border between the halves.
+        // Points away from the border between the halves.
         let (upper, lower) = (
             average(&|k| (clean(at(k)) > 0.5).then_some(stds[k])),
             average(&|k| (clean(at(k)) < -0.5).then_some(stds[k])),

@@ -1,4 +1,4 @@
-//! Generative adversarial networks: the game, apart from what the two networks are made of.
+//! Generative adversarial networks: their losses, for any two networks, and two pairs of networks.
 
 use crate::init::Scheme;
 use crate::layers::{Activation, BatchNorm, Conv2d, ConvTranspose2d, Flatten, Linear, Reshape, Sequential};
@@ -7,15 +7,16 @@ use wengert_ops::random::{Key, Rng, normal};
 use wengert_ops::{ConvOptions, ConvTransposeOptions};
 use wengert_tape::{Error, ErrorKind, Float, Result, Var};
 
-/// What generator and discriminator play for.
+/// The losses of generator and discriminator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GanLoss {
-    /// The value function of Goodfellow et al. 2014, eq. 1: the generator makes E log(1 - D(G(z))) small.
+    /// The value function of Goodfellow et al. 2014, eq. 1: the generator minimises E log(1 - D(G(z))).
     Minimax,
-    /// The same discriminator; the generator makes E log D(G(z)) large, which has a gradient while it is bad (section 3).
+    /// The same discriminator; the generator maximises E log D(G(z)), whose gradient does not vanish while the generator is bad
+    /// (section 3).
     NonSaturating,
-    /// Wasserstein distance with a gradient penalty of this weight (Gulrajani et al. 2017, eq. 3; 10 there). The discriminator is a
-    /// critic, without a sigmoid.
+    /// The Wasserstein distance with a gradient penalty of this weight (Gulrajani et al. 2017, eq. 3; 10 there). The
+    /// discriminator is a critic without a sigmoid.
     Wasserstein(f64),
 }
 
@@ -28,7 +29,7 @@ impl GanLoss {
     /// let tape = wengert_tape::Tape::<f64>::new();
     /// let (real, fake) = (tape.var(Tensor::zeros([4, 1])), tape.var(Tensor::zeros([4, 1])));
     /// let loss = GanLoss::NonSaturating.discriminator_loss(real, fake);
-    /// assert!((loss.item()? - 2.0 * 2f64.ln()).abs() < 1e-15);                // it cannot tell
+    /// assert!((loss.item()? - 2.0 * 2f64.ln()).abs() < 1e-15);                // equal logits
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
     #[track_caller]
@@ -51,8 +52,8 @@ impl GanLoss {
     }
 }
 
-/// The gradient penalty E (‖∇ₓ D(x̂)‖ - 1)², with x̂ drawn evenly between each real and each generated sample, `[n, ..]`: a loss
-/// with a gradient in it, so its own gradient is of the second order. (Gulrajani et al. 2017, algorithm 1.)
+/// The gradient penalty E (‖∇ₓ D(x̂)‖ - 1)², where x̂ is drawn uniformly between each real and each generated sample, `[n, ..]`.
+/// This loss contains a gradient, so its own gradient is of second order. (Gulrajani et al. 2017, algorithm 1.)
 ///
 /// ```
 /// use wengert_nn::zoo::gradient_penalty;
@@ -90,27 +91,27 @@ pub fn gradient_penalty<'t, T: Float>(
     Ok((slope.flatten(1).norm_axes(1) - 1.0).square().mean())
 }
 
-/// The shape of a dense pair of networks.
+/// The shape of a dense generator and discriminator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GanConfig {
-    /// Dimensions of the noise. Default: `64`.
+    /// The size of the noise vector. Default: `64`.
     pub latent: usize,
-    /// Widths of the generator's hidden layers; the discriminator has them the other way round. Default: `[256, 512]`.
+    /// The widths of the generator's hidden layers; the discriminator has them in reverse order. Default: `[256, 512]`.
     pub hidden: Vec<usize>,
-    /// Numbers in a sample. Default: `784`.
+    /// The number of elements of a sample. Default: `784`.
     pub outputs: usize,
-    /// What the generator's output goes through: tanh for data in [-1, 1]. Default: `Tanh`.
+    /// The activation after the generator's last layer: tanh for data in [-1, 1]. Default: `Tanh`.
     pub output: Activation,
 }
 
 impl Default for GanConfig {
-    /// Noise of 64 dimensions to 28 × 28 pixels in [-1, 1].
+    /// From noise vectors of size 64 to 28 × 28 pixels in [-1, 1].
     fn default() -> Self {
         GanConfig { latent: 64, hidden: vec![256, 512], outputs: 784, output: Activation::Tanh }
     }
 }
 
-/// A generator `[n, latent]` → `[n, outputs]` and a discriminator `[n, outputs]` → logits `[n, 1]` of dense layers with leaky ReLU.
+/// A generator `[n, latent]` → `[n, outputs]` and a discriminator `[n, outputs]` → logits `[n, 1]`: dense layers with leaky ReLU.
 pub fn dense_gan<T: Float>(config: &GanConfig, rng: &mut Rng) -> (Sequential<T>, Sequential<T>) {
     let mut widths = vec![config.latent];
     widths.extend(&config.hidden);
@@ -133,13 +134,13 @@ pub fn dense_gan<T: Float>(config: &GanConfig, rng: &mut Rng) -> (Sequential<T>,
 /// The shape of a [`dcgan`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct DcganConfig {
-    /// Dimensions of the noise. Default: `64`.
+    /// The size of the noise vector. Default: `64`.
     pub latent: usize,
-    /// Channels of the images. Default: `1`.
+    /// The number of channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images, a multiple of 4. Default: `28`.
+    /// The height and width of the images, a multiple of 4. Default: `28`.
     pub size: usize,
-    /// Channels of the layers next to the image; those further inside have twice as many. Default: `32`.
+    /// The number of channels of the layers next to the image; the inner layers have twice as many. Default: `32`.
     pub width: usize,
 }
 
@@ -151,7 +152,8 @@ impl Default for DcganConfig {
 }
 
 /// A generator `[n, latent]` → `[n, channels, size, size]` of transposed convolutions and a discriminator → logits `[n, 1]` of
-/// strided ones, with batch norms, ReLU and leaky ReLU, and weights of standard deviation 0.02. (Radford, Metz and Chintala 2016.)
+/// strided convolutions, with batch norms, ReLU and leaky ReLU, and weights of standard deviation 0.02. (Radford, Metz and
+/// Chintala 2016.)
 ///
 /// ```
 /// use wengert_nn::{Layer, zoo::{DcganConfig, dcgan}};
@@ -188,10 +190,10 @@ pub fn dcgan<T: Float>(config: &DcganConfig, rng: &mut Rng) -> (Sequential<T>, S
     (generator, discriminator)
 }
 
-/// Noise for a generator, `[n, latent]`.
+/// Standard normal noise for a generator, `[n, latent]`.
 ///
 /// # Errors
-/// If it does not fit in memory.
+/// If the noise does not fit in memory.
 pub fn noise<T: Float>(n: usize, latent: usize, key: Key) -> Result<Tensor<T>> {
     Ok(normal([n, latent], 0.0, 1.0, key)?)
 }
@@ -225,7 +227,7 @@ mod tests {
     fn the_penalty_has_the_right_gradient() {
         let config = GanConfig { latent: 2, hidden: vec![5], outputs: 3, output: Activation::Tanh };
         let (_, mut critic) = dense_gan::<f64>(&config, &mut Rng::seed(1));
-        // A smooth critic: leaky ReLU has no second derivative to check.
+        // A smooth critic: the second derivative of leaky ReLU is zero.
         critic.layers_mut()[1] = Box::new(Activation::Tanh);
         let (real, fake) = (
             Tensor::randn([4, 3], &mut Rng::seed(2)).unwrap(),
@@ -247,10 +249,10 @@ mod tests {
         )
         .unwrap();
         assert!(report.worst() < 1e-6, "{report:?}");
-        assert_eq!(report.unused, ["2.bias"], "a bias moves no slope");
+        assert_eq!(report.unused, ["2.bias"], "the last bias has no influence on a slope");
     }
 
-    /// Of the generator through the discriminator, and of the discriminator on what the generator makes.
+    /// The gradients of the generator through the discriminator, and of the discriminator on generated samples.
     #[test]
     fn gradients_of_both_networks_are_right() {
         let shape = GanConfig { latent: 3, hidden: vec![6, 5], outputs: 4, output: Activation::Tanh };
@@ -259,7 +261,7 @@ mod tests {
             [dense_gan::<f64>(&shape, &mut Rng::seed(1)), dcgan::<f64>(&images, &mut Rng::seed(1))]
         {
             let z = noise::<f64>(4, 3, Key { seed: 2, stream: 0 }).unwrap();
-            // Normalised over the batch: with statistics of their own they would be too small to stay clear of kinks.
+            // Normalised with the batch's statistics: with the running ones, the samples would be too close to kinks.
             let made = generator.forward(Tape::train(0).constant(&z)).value().unwrap();
             let real = Tensor::<f64>::randn(made.shape(), &mut Rng::seed(3)).unwrap();
             let of_generator = gradcheck::check_slopes(
@@ -286,7 +288,7 @@ mod tests {
         }
     }
 
-    /// A ring in the plane: each game brings the generated points to its radius.
+    /// The data are a ring in the plane: with each loss, the generated points reach its radius.
     #[test]
     fn a_generator_learns_where_the_data_are() {
         let config = GanConfig { latent: 4, hidden: vec![32], outputs: 2, output: Activation::Identity };

@@ -14,15 +14,15 @@ use wengert_tape::{Error, ErrorKind, Float, Result, Tape, Var};
 /// The shape of a [`Gpt`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GptConfig {
-    /// The number of ids. Default: `65`.
+    /// The number of ids in the vocabulary. Default: `65`.
     pub vocabulary: usize,
-    /// The longest sequence. Default: `128`.
+    /// The largest number of steps of a sequence. Default: `128`.
     pub context: usize,
-    /// Features of each step. Default: `128`.
+    /// The number of features of each step. Default: `128`.
     pub width: usize,
-    /// Heads, which share the width evenly. Default: `4`.
+    /// The number of heads, which divides the width. Default: `4`.
     pub heads: usize,
-    /// Blocks. Default: `4`.
+    /// The number of blocks. Default: `4`.
     pub layers: usize,
     /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
@@ -34,9 +34,9 @@ impl Default for GptConfig {
     }
 }
 
-/// A GPT-style language model: token and position vectors, blocks of causal self-attention and a feed-forward part with the norms
-/// first, a last norm, and the token table as head; ids `[n, steps]` → logits `[n, steps, vocabulary]`. (Radford et al. 2018,
-/// 2019.)
+/// A GPT-style language model: token and position vectors; blocks of causal self-attention and a feed-forward part, with the
+/// norms first; a final norm; and the token table as head; ids `[n, steps]` → logits `[n, steps, vocabulary]`. (Radford et al.
+/// 2018, 2019.)
 ///
 /// ```
 /// use wengert_nn::Module;
@@ -49,17 +49,17 @@ impl Default for GptConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Gpt<T: Float> {
-    /// Ids to vectors, and states to logits.
+    /// The table of the ids' vectors, `[vocabulary, width]`, which is also the map from states to logits.
     pub tokens: Embedding<T>,
-    /// Added to the vectors.
+    /// The learned vectors of the positions, `[context, width]`, which are added to those of the ids.
     pub positions: LearnedPositions<T>,
-    /// Behind both.
+    /// The dropout after the sum of the vectors.
     pub dropout: Dropout,
-    /// The blocks.
+    /// The blocks, `[n, steps, width]` into the same shape.
     pub blocks: TransformerEncoder<T>,
 }
 
-/// What a [`Gpt`] keeps of the ids so far: keys and values, and as many ids as it can look back on.
+/// What a [`Gpt`] keeps of the ids so far: their keys and values, and the ids that are still in the context.
 #[derive(Debug, Clone)]
 pub struct GptMemory<T: Float> {
     caches: Vec<KvCache<T>>,
@@ -73,7 +73,7 @@ impl<T: Float> Default for GptMemory<T> {
 }
 
 impl<T: Float> Gpt<T> {
-    /// A model whose vectors have a standard deviation of 0.02.
+    /// A model whose id and position vectors have a standard deviation of 0.02.
     pub fn with_config(config: &GptConfig, rng: &mut Rng) -> Self {
         let tokens = Embedding::new(config.vocabulary, config.width, rng).init(Scheme::Normal(0.02), rng);
         let positions = LearnedPositions::new(config.context, config.width, rng);
@@ -86,7 +86,7 @@ impl<T: Float> Gpt<T> {
         }
     }
 
-    /// The longest sequence.
+    /// The largest number of steps of a sequence.
     pub fn context(&self) -> usize {
         self.positions.weight.shape()[0]
     }
@@ -110,7 +110,7 @@ impl<T: Float> LanguageModel<T> for Gpt<T> {
         scope.close(self.tokens.project(h))
     }
 
-    /// One sequence at a time. Where the context is full, the model goes on from the later half of it.
+    /// Takes one sequence at a time. When the context is full, the model continues from the later half of it.
     fn go_on(&self, ids: &Tensor<i64>, memory: &mut Self::Memory) -> Result<Tensor<T>> {
         let new = ids.to_vec();
         if ids.rank() != 2 || ids.shape()[0] != 1 || new.is_empty() {
@@ -151,7 +151,7 @@ mod tests {
     fn gradients_are_right() {
         let (ids, next) = (Tensor::from([[0, 3, 1], [2, 4, 0]]), Tensor::from([[3, 1, 1], [4, 0, 1]]));
         let mut model = small(0.1);
-        // Norms of vectors as small as at the start bend too sharply for difference quotients.
+        // For vectors as small as the initial ones, norms are too strongly curved for difference quotients.
         model.tokens = Embedding::new(5, 8, &mut Rng::seed(4));
         let report = gradcheck::check(&mut model, |m, tape| m.loss(tape, &ids, &next), 3).unwrap();
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
@@ -181,7 +181,7 @@ mod tests {
             let last = model.go_on(&new, &mut memory).unwrap().to_vec();
             assert!(last.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-13), "{n}: {last:?} {whole:?}");
         }
-        // And far beyond.
+        // Generation also continues far beyond the context.
         assert_eq!(generate(&model, &[1], 40, Decoding::default(), &mut Rng::seed(0)).unwrap().len(), 41);
         assert!(generate(&model, &[0; 9], 1, Decoding::default(), &mut Rng::seed(0)).is_ok());
     }
@@ -190,7 +190,7 @@ mod tests {
     fn it_learns_a_pattern_and_writes_it() {
         let config = GptConfig { vocabulary: 6, context: 12, width: 32, heads: 2, layers: 2, dropout: 0.0 };
         let mut model = Gpt::<f32>::with_config(&config, &mut Rng::seed(2));
-        // 0 1 2 3 4 5 5 4 3 2 1 0, again and again: what follows depends on where one comes from.
+        // 0 1 2 3 4 5 5 4 3 2 1 0, repeated: the next id depends on the ids before.
         let wave: Vec<i64> = (0..48)
             .map(|i| {
                 let t = i % 12;

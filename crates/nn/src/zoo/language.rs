@@ -1,4 +1,4 @@
-//! Language models: what they have in common, and how text is drawn from them.
+//! Language models: their common trait, and how text is drawn from them.
 
 use crate::dist::Categorical;
 use crate::loss;
@@ -9,24 +9,24 @@ use wengert_tape::{Error, ErrorKind, Float, Result, Tape, Var};
 
 /// A model of sequences of ids, p(x₁, .., x_T) = Π p(x_t | x_1, .., x_{t-1}).
 pub trait LanguageModel<T: Float>: Module {
-    /// What the model keeps of the ids so far, while it goes on id by id.
+    /// What the model keeps of the ids so far when it continues id by id.
     type Memory: Default;
 
-    /// The number of ids.
+    /// The number of ids in the vocabulary.
     fn vocabulary(&self) -> usize;
 
-    /// Logits of the id after each step: ids `[n, steps]` → `[n, steps, vocabulary]`.
+    /// The logits of the id after each step: ids `[n, steps]` → `[n, steps, vocabulary]`.
     #[track_caller]
     fn logits<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>) -> Var<'t, T>;
 
-    /// Logits of the id after the last step, `[n, vocabulary]`, of sequences that go on from what is remembered with `ids`,
+    /// The logits of the id after the last step, `[n, vocabulary]`, of sequences that continue the remembered ids with `ids`,
     /// `[n, steps]`.
     ///
     /// # Errors
     /// If an id is not in the vocabulary, or there is no step.
     fn go_on(&self, ids: &Tensor<i64>, memory: &mut Self::Memory) -> Result<Tensor<T>>;
 
-    /// The mean of -log p(target), in nats an id; e to the power of it is the perplexity. `ids` and `targets`, the same ids
+    /// The mean of -log p(target), in nats per id; its exponential is the perplexity. `ids` and `targets`, the same ids
     /// one step later, are `[n, steps]`.
     #[track_caller]
     fn loss<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, targets: &Tensor<i64>) -> Var<'t, T> {
@@ -34,12 +34,12 @@ pub trait LanguageModel<T: Float>: Module {
     }
 }
 
-/// How ids are drawn.
+/// How ids are drawn from logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoding {
-    /// Logits are divided by it: towards 0 the most probable id is taken, at 1 the model's own distribution. Default: `1.0`.
+    /// The divisor of the logits: near 0 the most probable id is drawn, at 1 the model's own distribution holds. Default: `1.0`.
     pub temperature: f64,
-    /// Only so many of the most probable ids are drawn from. Default: `None`.
+    /// The number of most probable ids from which is drawn; `None` for all. Default: `None`.
     pub top_k: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Default for Decoding {
     }
 }
 
-/// The prompt, and `n` more ids, each drawn from the model's distribution given those before it.
+/// The prompt and `n` more ids, each drawn from the model's distribution given those before it.
 ///
 /// ```
 /// use wengert_nn::zoo::{CharRnn, CharRnnConfig, Decoding, generate};
@@ -61,7 +61,7 @@ impl Default for Decoding {
 /// ```
 ///
 /// # Errors
-/// If the prompt is empty or has an unknown id, or the temperature is not above 0.
+/// If the prompt is empty or has an unknown id, if the temperature is not above 0, or if `top_k` is 0.
 #[track_caller]
 pub fn generate<T: Float, M: LanguageModel<T> + ?Sized>(
     model: &M,
@@ -91,7 +91,7 @@ fn refused(op: &'static str, detail: String) -> Error {
 }
 
 impl Decoding {
-    /// Whether ids can be drawn like this.
+    /// Checks the options.
     #[track_caller]
     pub(super) fn check(self, op: &'static str) -> Result<()> {
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
@@ -104,13 +104,13 @@ impl Decoding {
     }
 }
 
-/// An id, drawn from logits `[1, ids]`.
+/// An id drawn from logits `[1, ids]`.
 pub(super) fn draw<T: Float>(logits: &Tensor<T>, how: Decoding, rng: &mut Rng) -> Result<i64> {
     let mut logits = logits.scale(1.0 / how.temperature);
     if let Some(k) = how.top_k.filter(|&k| k < logits.numel()) {
         let mut sorted = logits.to_vec();
         sorted.sort_by(|a, b| b.to_f64().total_cmp(&a.to_f64()));
-        // Of ids as probable as the last one that counts, all stay.
+        // Ids as probable as the k-th one are kept too.
         let last = sorted[k - 1];
         logits = logits.map(|l| if l < last { T::from_f64(-1e30) } else { l });
     }

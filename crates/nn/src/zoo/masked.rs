@@ -1,4 +1,4 @@
-//! Learning to see by guessing what is hidden.
+//! Masked autoencoders, which learn representations of images by predicting hidden patches.
 
 use super::Vit;
 use super::vit::{blocks, patches};
@@ -16,23 +16,23 @@ const OP: &str = "masked_autoencoder";
 /// The shape of a [`MaskedAutoencoder`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskedConfig {
-    /// Channels of the images. Default: `1`.
+    /// The number of channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images. Default: `28`.
+    /// The height and width of the images. Default: `28`.
     pub size: usize,
-    /// Height and width of a patch, a divisor of the size. Default: `4`.
+    /// The height and width of a patch, a divisor of the size. Default: `4`.
     pub patch: usize,
-    /// Features of each patch in the encoder. Default: `64`.
+    /// The number of features of each patch in the encoder. Default: `64`.
     pub width: usize,
-    /// Heads, which share each width evenly. Default: `4`.
+    /// The number of heads, which divides both widths. Default: `4`.
     pub heads: usize,
-    /// Blocks of the encoder. Default: `4`.
+    /// The number of blocks of the encoder. Default: `4`.
     pub layers: usize,
-    /// Features of each patch in the decoder, which can be smaller. Default: `32`.
+    /// The number of features of each patch in the decoder, which can be smaller. Default: `32`.
     pub decoder_width: usize,
-    /// Blocks of the decoder. Default: `1`.
+    /// The number of blocks of the decoder. Default: `1`.
     pub decoder_layers: usize,
-    /// The share of patches that is hidden. Default: `0.75`.
+    /// The share of patches that are hidden. Default: `0.75`.
     pub hidden: f64,
 }
 
@@ -53,13 +53,13 @@ impl Default for MaskedConfig {
     }
 }
 
-/// A masked autoencoder: patches of an image are hidden at random, an encoder sees the others, and a smaller decoder guesses the
-/// pixels of the hidden ones, from what the encoder says and from where they stand. The loss is that of the hidden patches alone.
-/// (He et al. 2022.)
+/// A masked autoencoder: patches of an image are hidden at random, an encoder reads the others, and a smaller decoder predicts
+/// the pixels of the hidden ones from the encoder's output and their positions. The loss is computed on the hidden patches
+/// only. (He et al. 2022.)
 ///
-/// The encoder is that of a [`Vit`], under the same names: [`classifier`](MaskedAutoencoder::classifier) goes on from it, and
-/// [`state::transfer`](crate::state::transfer) puts it into a `Vit` from a file. For inputs other than images, and models of one's
-/// own, [`masked_mse`](loss::masked_mse) is the loss.
+/// The encoder is that of a [`Vit`], with the same names: [`classifier`](MaskedAutoencoder::classifier) makes a classifier from
+/// it, and [`state::transfer`](crate::state::transfer) loads it into a `Vit` from a file. For inputs other than images and for
+/// your own models, use the loss [`masked_mse`](loss::masked_mse).
 ///
 /// ```
 /// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
@@ -76,52 +76,52 @@ impl Default for MaskedConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct MaskedAutoencoder<T: Float> {
-    /// A patch's numbers to features.
+    /// The linear map from a patch's elements to features, channels · patch² → width.
     pub embed: Linear<T>,
-    /// What a classifier will read, `[1, 1, width]`.
+    /// The class vector, which a classifier will read, `[1, 1, width]`.
     pub class: Param<T>,
-    /// Of the class vector and of each patch, in the encoder.
+    /// The position vectors of the class vector and of each patch in the encoder, `[1 + patches, width]`.
     pub positions: LearnedPositions<T>,
-    /// The blocks that see what is not hidden.
+    /// The blocks that read the visible patches, `[n, 1 + seen, width]` into the same shape.
     pub encoder: TransformerEncoder<T>,
-    /// The encoder's features to the decoder's.
+    /// The linear map from the encoder's features to the decoder's, width → decoder width.
     pub bridge: Linear<T>,
-    /// What stands for a hidden patch, `[1, 1, decoder_width]`.
+    /// The vector that replaces a hidden patch, `[1, 1, decoder_width]`.
     pub mask: Param<T>,
-    /// Of the class vector and of each patch, in the decoder.
+    /// The position vectors of the class vector and of each patch in the decoder, `[1 + patches, decoder_width]`.
     pub decoder_positions: LearnedPositions<T>,
-    /// The blocks that guess.
+    /// The blocks that predict hidden patches, `[n, 1 + patches, decoder_width]` into the same shape.
     pub decoder: TransformerEncoder<T>,
-    /// Features to a patch's numbers.
+    /// The linear map from features to a patch's elements, decoder width → channels · patch².
     pub pixels: Linear<T>,
-    /// Height and width of a patch.
+    /// The height and width of a patch.
     pub patch: usize,
-    /// The share of patches that is hidden.
+    /// The share of patches that are hidden.
     pub hidden: f64,
 }
 
-/// What a [`MaskedAutoencoder`] takes images for.
+/// The patches that a [`MaskedAutoencoder`] predicts for images.
 #[derive(Debug, Clone)]
 pub struct Reconstruction<'t, T: Float> {
-    /// All patches as the decoder gives them, `[n, patches, channels · patch²]`.
+    /// The decoder's output for all patches, `[n, patches, channels · patch²]`.
     pub patches: Var<'t, T>,
-    /// Which of them were hidden, `[n, patches]`.
+    /// Which patches were hidden, `[n, patches]`.
     pub hidden: Tensor<bool>,
 }
 
-/// Which patches are seen, and how all of them are put back into order.
+/// Which patches are seen, and how to restore the order of all patches.
 struct Choice {
-    /// Positions of the seen ones, `[n, seen]`.
+    /// The positions of the seen patches, `[n, seen]`.
     seen: Tensor<i64>,
-    /// Where each patch stands among the seen ones with the hidden ones behind, `[n, patches]`.
+    /// The position of each patch in the list of seen patches followed by hidden ones, `[n, patches]`.
     back: Tensor<i64>,
-    /// `[n, patches]`.
+    /// Which patches are hidden, `[n, patches]`.
     hidden: Tensor<bool>,
 }
 
 impl<T: Float> MaskedAutoencoder<T> {
-    /// A model with PyTorch's default weights; class vector and mask have a standard deviation of 0.02. Positions begin as sinusoids,
-    /// as they are all that tells one hidden patch from another.
+    /// A model with PyTorch's default weights; class vector and mask have a standard deviation of 0.02. Position vectors are
+    /// initially sinusoids, since only they distinguish hidden patches from each other.
     ///
     /// # Panics
     /// If a weight does not fit in memory.
@@ -148,7 +148,7 @@ impl<T: Float> MaskedAutoencoder<T> {
         }
     }
 
-    /// The encoder as a classifier of images, with a new head: to be trained further, or with all but the head
+    /// A classifier of images with this model's encoder and a new head, to train as a whole, or with all but the head
     /// [frozen](Module::freeze_matching).
     pub fn classifier(&self, classes: usize, rng: &mut Rng) -> Vit<T> {
         let width = self.embed.weight.shape().first().copied().unwrap_or(0);
@@ -163,7 +163,7 @@ impl<T: Float> MaskedAutoencoder<T> {
         }
     }
 
-    /// What the encoder makes of whole images, `[n, channels, h, w]`, on average over the patches: `[n, width]`.
+    /// The encoder's features of whole images, averaged over the patches: `[n, channels, h, w]` → `[n, width]`.
     #[track_caller]
     pub fn features<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let scope = x.tape().open_scope();
@@ -171,10 +171,10 @@ impl<T: Float> MaskedAutoencoder<T> {
         scope.close(h.slice(1, 1..).mean_axes(1))
     }
 
-    /// All patches of images `[n, channels, h, w]` as they are guessed from those that a draw leaves visible.
+    /// All patches of images `[n, channels, h, w]`, predicted from a random choice of visible ones.
     ///
     /// # Errors
-    /// If the images do not fit the model, or none or all of the patches would be hidden.
+    /// If the images do not fit the model, or if none or all of the patches would be hidden.
     #[track_caller]
     pub fn guess<'t>(&self, x: Var<'t, T>, keys: impl Keys) -> Result<Reconstruction<'t, T>> {
         let tape = x.tape();
@@ -194,7 +194,7 @@ impl<T: Float> MaskedAutoencoder<T> {
         Ok(Reconstruction { patches, hidden: choice.hidden })
     }
 
-    /// The mean of (x - x̂)² over the pixels of the patches that a draw from the tape's random stream hides.
+    /// The mean of (x - x̂)² over the pixels of patches that are hidden at random, with the tape's random stream.
     #[track_caller]
     pub fn loss<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let tape = x.tape();
@@ -208,8 +208,8 @@ impl<T: Float> MaskedAutoencoder<T> {
         }
     }
 
-    /// Images `[n, channels, h, w]` whose patches that a draw hides are replaced by what they are guessed to be, and which these are,
-    /// `[n, patches]`, row by row.
+    /// Images `[n, channels, h, w]` in which patches chosen at random are replaced by their predictions, and which patches these
+    /// are, `[n, patches]`, row by row.
     ///
     /// ```
     /// use wengert_nn::zoo::{MaskedAutoencoder, MaskedConfig};
@@ -240,13 +240,13 @@ impl<T: Float> MaskedAutoencoder<T> {
         Ok((filled.value()?, hidden))
     }
 
-    /// Patches as the encoder takes them, each with its position.
+    /// The encoder's input for patches: their features, each with its position vector added.
     #[track_caller]
     fn placed<'t>(&self, patches: Var<'t, T>) -> Var<'t, T> {
         self.positions.forward_at(self.embed.forward(patches), 1)
     }
 
-    /// The encoder's output for patches, with that for the class vector before them.
+    /// The encoder's output for patches, after that for the class vector.
     #[track_caller]
     fn see<'t>(&self, patches: Var<'t, T>) -> Var<'t, T> {
         if patches.is_failed() {
@@ -258,7 +258,7 @@ impl<T: Float> MaskedAutoencoder<T> {
         self.encoder.forward(tape.concat(&[class, patches], 1))
     }
 
-    /// A draw of what is hidden: the same number of patches of each image.
+    /// A random choice of hidden patches: the same number for each image.
     #[track_caller]
     fn choose(&self, n: usize, steps: usize, mut keys: impl Keys) -> Result<Choice> {
         let hidden = (self.hidden * steps as f64).round();
@@ -277,7 +277,7 @@ impl<T: Float> MaskedAutoencoder<T> {
     }
 }
 
-/// Positions that begin as sinusoids.
+/// Position vectors that are initially sinusoids.
 fn sinusoids<T: Float>(steps: usize, width: usize) -> LearnedPositions<T> {
     match SinusoidalPositions::table(0, steps, width) {
         Ok(table) => LearnedPositions { weight: Param::new(table) },
@@ -327,7 +327,7 @@ mod tests {
         assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
     }
 
-    /// The guesses depend on the visible patches alone, the loss on the hidden ones' pixels alone.
+    /// The predictions depend on the visible patches only, and the loss on the pixels of the hidden ones only.
     #[test]
     fn what_is_hidden_is_not_seen() {
         let model = small::<f64>(4);
@@ -363,7 +363,7 @@ mod tests {
         }
     }
 
-    /// Images of one brightness each: what is hidden is as bright as what is seen.
+    /// In images of one brightness each, the hidden patches are as bright as the visible ones.
     #[test]
     fn it_learns_to_guess_and_its_encoder_says_what_it_saw() {
         let mut model = small::<f64>(16);
@@ -377,7 +377,7 @@ mod tests {
             loss = l.item().unwrap();
             adam.step(&mut model, &l.backward().unwrap()).unwrap();
         }
-        // The variance of a brightness drawn evenly from [0, 1] is 1/12.
+        // The variance of a brightness drawn uniformly from [0, 1] is 1/12.
         assert!(loss < 0.1 / 12.0, "{loss}");
         let tape = Tape::eval();
         let x = tape.constant(draw());
@@ -398,7 +398,7 @@ mod tests {
         let x = tape.constant(images(2, 0));
         other.head = vit.head.clone();
         assert_eq!(vit.forward(x).value().unwrap(), other.forward(x).value().unwrap());
-        // The class vector's output is that of the whole image in the autoencoder's encoder.
+        // The class vector's output is that of the autoencoder's encoder for the whole image.
         let seen = model.see(model.placed(patches(x, 2))).select(1, 0);
         let apart = (vit.head.forward(seen) - vit.forward(x)).abs().sum().item().unwrap();
         assert!(apart < 1e-12, "{apart}");

@@ -11,14 +11,14 @@ use wengert_tape::{Float, Var};
 pub struct MlpConfig {
     /// The widths of all layers, from the input to the output. Default: `[64, 128, 64, 10]`.
     pub widths: Vec<usize>,
-    /// σ, after every layer but the last. Default: `Relu`.
+    /// The activation σ, after every layer but the last. Default: `Relu`.
     pub activation: Activation,
     /// The probability of dropping a hidden activation. Default: `0.0`.
     pub dropout: f64,
 }
 
 impl Default for MlpConfig {
-    /// 64-128-64-10 with ReLU: the digits.
+    /// 64-128-64-10 with ReLU, for the digits.
     fn default() -> Self {
         MlpConfig { widths: vec![64, 128, 64, 10], activation: Activation::Relu, dropout: 0.0 }
     }
@@ -39,16 +39,16 @@ impl Default for MlpConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Mlp<T: Float> {
-    /// The affine maps.
+    /// The affine maps, from the input to the output.
     pub layers: Vec<Linear<T>>,
-    /// σ.
+    /// The activation σ, after every layer but the last.
     pub activation: Activation,
-    /// After each hidden activation.
+    /// The dropout after each hidden activation.
     pub dropout: Dropout,
 }
 
 impl<T: Float> Mlp<T> {
-    /// A network of these widths, from the inputs to the outputs, with ReLU in between.
+    /// A network of these widths, from the input to the output, with ReLU after the hidden layers.
     ///
     /// ```
     /// use wengert_nn::{Module, zoo::Mlp};
@@ -59,7 +59,7 @@ impl<T: Float> Mlp<T> {
         Self::with_config(&MlpConfig { widths: widths.into(), ..MlpConfig::default() }, rng)
     }
 
-    /// A network with Kaiming-uniform weights, the gain being that of its activation, and zero biases.
+    /// A network with Kaiming-uniform weights, with the gain of its activation, and zero biases.
     pub fn with_config(config: &MlpConfig, rng: &mut Rng) -> Self {
         let gain = match config.activation {
             Activation::Relu => Gain::Relu,

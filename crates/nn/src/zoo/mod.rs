@@ -1,4 +1,4 @@
-//! The model zoo: one readable file a model.
+//! The model zoo: one readable file per model.
 
 mod autoencoder;
 mod char_rnn;

@@ -1,4 +1,4 @@
-//! Encoders and the decoders that undo them, as autoencoders of every kind have them.
+//! Pairs of an encoder and the decoder that inverts it, for autoencoders of every kind.
 
 use crate::layers::{Activation, Conv2d, ConvTranspose2d, Flatten, Linear, Reshape, Sequential};
 use wengert_ops::random::Rng;
@@ -6,14 +6,14 @@ use wengert_ops::{ConvOptions, ConvTransposeOptions};
 use wengert_tape::Float;
 
 /// An encoder `[n, ..]` → `[n, features]` that ends in an activation, and a decoder `[n, latent]` → `[n, ..]` that ends in a
-/// linear map. What leads from features to z is left to the model.
+/// linear map. The model itself adds the map from features to z.
 pub(super) struct Pair<T: Float> {
     pub(super) encoder: Sequential<T>,
     pub(super) features: usize,
     pub(super) decoder: Sequential<T>,
 }
 
-/// Dense layers of `hidden` widths, in the decoder the other way round.
+/// Dense layers of the `hidden` widths, in reverse order in the decoder.
 pub(super) fn dense<T: Float>(
     inputs: usize,
     hidden: &[usize],
@@ -34,8 +34,8 @@ pub(super) fn dense<T: Float>(
     Pair { encoder, features, decoder: decoder.push(Linear::new(last, inputs, rng)) }
 }
 
-/// For images `[n, channels, size, size]`, `size` being a multiple of 4: two strided convolutions of `width` and twice as many
-/// channels, and two transposed ones back.
+/// Layers for images `[n, channels, size, size]`, where `size` is a multiple of 4: two strided convolutions with `width` and
+/// 2 `width` channels, and two transposed ones back.
 pub(super) fn convolutional<T: Float>(
     channels: usize,
     size: usize,

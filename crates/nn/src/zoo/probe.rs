@@ -1,4 +1,4 @@
-//! The linear probe: how much a representation says about classes.
+//! The linear probe: how well classes can be predicted linearly from a representation.
 
 use crate::layers::{Layer, Linear};
 use crate::loss;
@@ -8,11 +8,11 @@ use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Error, ErrorKind, Float, Param, Result};
 
-/// Multinomial logistic regression on features that do not change, `[n, d]` with labels `[n]`: the head that makes the
-/// cross-entropy plus `decay`/2 ‖W‖² smallest, of features brought to mean 0 and variance 1 (the head is one of the features as they
-/// are). It is how representations learned without labels are judged. (Alain and Bengio 2016; Chen et al. 2020, section 4.2.)
+/// Multinomial logistic regression on fixed features, `[n, d]`, with labels `[n]`: the head that minimises the cross-entropy
+/// plus `decay`/2 ‖W‖² on features standardised to mean 0 and variance 1. (The returned head takes the features as they are.)
+/// Representations learned without labels are judged in this way. (Alain and Bengio 2016; Chen et al. 2020, section 4.2.)
 ///
-/// The problem is convex, so that with a `decay` above 0 there is one answer, which L-BFGS finds.
+/// The problem is convex, so with a `decay` above 0 it has one solution, which L-BFGS finds.
 ///
 /// ```
 /// use wengert_nn::zoo::linear_probe;
@@ -27,7 +27,7 @@ use wengert_tape::{Error, ErrorKind, Float, Param, Result};
 /// ```
 ///
 /// # Errors
-/// If there is not one label below `classes` for each of one row or more, a feature is not finite, or `decay` is negative.
+/// If there is not one label below `classes` per row, there is no row, a feature is not finite, or `decay` is negative.
 #[track_caller]
 pub fn linear_probe<T: Float>(
     features: &Tensor<T>,
@@ -68,7 +68,7 @@ pub fn linear_probe<T: Float>(
         let logits = head.forward(tape.constant(&x));
         loss::cross_entropy(logits, labels) + penalty::l2(&head.weight, tape, decay)
     })?;
-    // W (x - shift) scale + b, as a map of x.
+    // W (x - shift) scale + b, rewritten as an affine map of x.
     let weight = head.weight.value().mul(&scale)?;
     let moved = weight.matmul(&shift)?;
     if let Some(bias) = &mut head.bias {
@@ -79,11 +79,11 @@ pub fn linear_probe<T: Float>(
     Ok(head)
 }
 
-/// The mean of every column, and one over its standard deviation; a column that does not vary is left at its mean.
+/// The mean of every column, and one over its standard deviation, or 0 for a constant column.
 fn standard<T: Float>(rows: &[T], width: usize) -> (Vec<T>, Vec<T>) {
     let (mut shift, mut scale) = (Vec::with_capacity(width), Vec::with_capacity(width));
     for j in 0..width {
-        // From the first value on, so that a column of one value has no spread at all.
+        // The mean is computed relative to the first value, so that a constant column has no spread at all.
         let first = rows.get(j).map_or(0.0, |v| v.to_f64());
         let column = || rows.iter().skip(j).step_by(width).map(|v| v.to_f64());
         let n = column().count() as f64;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use wengert_tape::Tape;
 
-    /// Three classes in the plane, on scales that differ a thousandfold.
+    /// Three classes in the plane, with features whose scales differ by a factor of a thousand.
     fn data() -> (Tensor<f64>, Tensor<i64>) {
         let noise = Tensor::<f64>::randn([90, 2], &mut Rng::seed(1)).unwrap().to_vec();
         let centres = [[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]];
@@ -125,7 +125,7 @@ mod tests {
         assert!(right(&head, &x, &labels) >= 82, "{}", right(&head, &x, &labels));
     }
 
-    /// The gradient of what is made small is zero there.
+    /// At the solution, the gradient of the minimised function is zero.
     #[test]
     fn it_is_the_smallest() {
         let (x, labels) = data();
@@ -133,7 +133,7 @@ mod tests {
         let (shift, scale) = standard(&x.to_vec(), 2);
         let scale = Tensor::from(scale);
         let x = x.sub(Tensor::from(shift)).unwrap().mul(&scale).unwrap();
-        // The same head, of standardised features: softmax does not see a shift of the bias that all classes share.
+        // The same head for standardised features; the softmax is invariant to a shift of the bias that all classes share.
         let mut own = head.clone();
         own.weight.set(head.weight.value().div(&scale).unwrap()).unwrap();
         let means = Tensor::from(standard(&data().0.to_vec(), 2).0);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_feature_that_does_not_vary_says_nothing() {
-        // Seven times 0.7, summed and divided by seven, is not 0.7.
+        // In floating point, the sum of seven times 0.7, divided by seven, is not 0.7.
         let x = Tensor::from_vec((0..7).flat_map(|i| [0.7, f64::from(i)]).collect(), [7, 2]).unwrap();
         let labels = Tensor::from([0, 0, 0, 0, 1, 1, 1]);
         let head = linear_probe(&x, &labels, 2, 1e-3).unwrap();

@@ -10,20 +10,21 @@ use wengert_tape::{Float, Var};
 /// The shape of a [`ResNet`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResNetConfig {
-    /// Channels of the images.
+    /// The number of channels of the images.
     pub channels: usize,
-    /// Classes.
+    /// The number of classes.
     pub classes: usize,
-    /// Channels of each stage; every stage but the first halves the size.
+    /// The number of channels of each stage; every stage but the first halves the size.
     pub widths: Vec<usize>,
-    /// Blocks of each stage.
+    /// The number of blocks of each stage.
     pub blocks: Vec<usize>,
-    /// Whether it begins with a 7 × 7 convolution of stride 2 and a pool, for large images, or with 3 × 3.
+    /// Whether the network begins with a 7 × 7 convolution of stride 2 and a pool, for large images, instead of a 3 × 3
+    /// convolution.
     pub large: bool,
 }
 
 impl ResNetConfig {
-    /// The networks for CIFAR of 6 n + 2 layers (He et al. 2016, section 4.2): 20 for n = 3, 32 for n = 5.
+    /// The network for CIFAR with 6 n + 2 layers (He et al. 2016, section 4.2): 20 for n = 3, 32 for n = 5.
     pub fn cifar(n: usize) -> Self {
         ResNetConfig { channels: 3, classes: 10, widths: vec![16, 32, 64], blocks: vec![n; 3], large: false }
     }
@@ -39,34 +40,34 @@ impl ResNetConfig {
         }
     }
 
-    /// ResNet-34.
+    /// ResNet-34 (table 1 of the paper).
     pub fn resnet34(classes: usize) -> Self {
         ResNetConfig { blocks: vec![3, 4, 6, 3], ..Self::resnet18(classes) }
     }
 }
 
-/// Two 3 × 3 convolutions with batch norms, and the way around them: y = ReLU(F(x) + x), with a 1 × 1 convolution on the way
-/// around where the shape changes (option B of the paper).
+/// Two 3 × 3 convolutions with batch norms, and a shortcut: y = ReLU(F(x) + x). Where the shape changes, the shortcut is a
+/// 1 × 1 convolution (option B of the paper).
 #[derive(Debug, Clone, Module)]
 pub struct BasicBlock<T: Float> {
-    /// Changes the number of channels, and halves the size where the stage does.
+    /// The first convolution, 3 × 3, inputs → outputs; with a stride of 2 if the stage halves the size.
     pub conv1: Conv2d<T>,
-    /// Behind it.
+    /// The norm after `conv1`.
     pub bn1: BatchNorm<T>,
-    /// Keeps the shape.
+    /// The second convolution, 3 × 3, outputs → outputs, which keeps the size.
     pub conv2: Conv2d<T>,
-    /// Behind it.
+    /// The norm after `conv2`.
     pub bn2: BatchNorm<T>,
-    /// On the way around, where the shape changes.
+    /// The shortcut's layers if the shape changes; `None` if x itself is added.
     pub downsample: Option<Shortcut<T>>,
 }
 
 /// A 1 × 1 convolution and its batch norm.
 #[derive(Debug, Clone, Module)]
 pub struct Shortcut<T: Float> {
-    /// The convolution.
+    /// The convolution, 1 × 1, inputs → outputs.
     pub conv: Conv2d<T>,
-    /// Behind it.
+    /// The norm after `conv`.
     pub bn: BatchNorm<T>,
 }
 
@@ -97,7 +98,7 @@ impl<T: Float> Layer<T> for BasicBlock<T> {
     }
 }
 
-/// A residual network of images, `[n, channels, h, w]` → logits `[n, classes]`. (He, Zhang, Ren and Sun 2016.)
+/// A residual network for images, `[n, channels, h, w]` → logits `[n, classes]`. (He, Zhang, Ren and Sun 2016.)
 ///
 /// ```
 /// use wengert_nn::{Layer, Module, zoo::{ResNet, ResNetConfig}};
@@ -109,11 +110,11 @@ impl<T: Float> Layer<T> for BasicBlock<T> {
 /// ```
 #[derive(Module)]
 pub struct ResNet<T: Float> {
-    /// The first convolution, batch norm, ReLU, and pool if images are large.
+    /// The first layers: a convolution, batch norm, ReLU, and a pool if images are large.
     pub stem: Sequential<T>,
-    /// Blocks, stage by stage.
+    /// The blocks of each stage.
     pub stages: Vec<Vec<BasicBlock<T>>>,
-    /// From the mean over places to logits.
+    /// The linear map from the mean over all positions to logits, last width → classes.
     pub head: Linear<T>,
 }
 

@@ -1,4 +1,4 @@
-//! Learning from few labels and many inputs.
+//! Learning from few labels and many unlabelled inputs.
 
 use super::{Mlp, MlpConfig, Vae};
 use crate::Module;
@@ -10,11 +10,11 @@ use wengert_tape::{Float, Var};
 /// The shape of the head of a [`LatentClassifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatentClassifierConfig {
-    /// Classes. Default: `10`.
+    /// The number of classes. Default: `10`.
     pub classes: usize,
-    /// Widths of the head's hidden layers; without any it is a linear map. Default: `[64]`.
+    /// The widths of the head's hidden layers; without any, the head is a linear map. Default: `[64]`.
     pub hidden: Vec<usize>,
-    /// σ after each hidden layer. Default: `Relu`.
+    /// The activation σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
     /// The probability of dropping a hidden activation. Default: `0.0`.
     pub dropout: f64,
@@ -26,12 +26,12 @@ impl Default for LatentClassifierConfig {
     }
 }
 
-/// The model M1 of Kingma, Mohamed, Rezende and Welling 2014, section 2.1: a variational autoencoder learns from all inputs, with
-/// labels or without, and a classifier of its z learns from those that have labels: `[n, ..]` → logits `[n, classes]`. On a training
-/// tape z is drawn from q(z|x) each time, so that a few samples become many; on any other it is the mean.
+/// The model M1 of Kingma, Mohamed, Rezende and Welling 2014, section 2.1: a variational autoencoder learns from all inputs,
+/// with or without labels, and a classifier of its z learns from those with labels: `[n, ..]` → logits `[n, classes]`. On a
+/// training tape, z is drawn from q(z|x) each time, so that a few samples become many; on any other it is the mean.
 ///
-/// The autoencoder is trained first, by its own bound; here it is frozen. With [`unfreeze`](Module::unfreeze) it learns on with the
-/// head.
+/// Train the autoencoder first, with its own bound; this model freezes it. After [`unfreeze`](Module::unfreeze) it is trained
+/// together with the head.
 ///
 /// ```
 /// use wengert_nn::optim::{Adam, Optimizer};
@@ -65,14 +65,14 @@ impl Default for LatentClassifierConfig {
 /// ```
 #[derive(Module)]
 pub struct LatentClassifier<T: Float> {
-    /// x to z, as learned from all inputs.
+    /// The autoencoder from x to z, trained on all inputs.
     pub vae: Vae<T>,
-    /// z to logits.
+    /// The classifier from z to logits, `[n, latent]` → `[n, classes]`.
     pub head: Mlp<T>,
 }
 
 impl<T: Float> LatentClassifier<T> {
-    /// A new head on a trained autoencoder, whose parameters are frozen.
+    /// A model of a trained autoencoder, whose parameters it freezes, and a new head.
     pub fn new(mut vae: Vae<T>, config: &LatentClassifierConfig, rng: &mut Rng) -> Self {
         vae.freeze();
         let mut widths = vec![vae.latent()];
@@ -82,7 +82,7 @@ impl<T: Float> LatentClassifier<T> {
         LatentClassifier { vae, head: Mlp::with_config(&head, rng) }
     }
 
-    /// The mean of q(z|x) of each sample, `[n, latent]`.
+    /// The mean of q(z|x) for each sample, `[n, ..]` → `[n, latent]`.
     #[track_caller]
     pub fn features<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         self.vae.mean.forward(self.vae.encoder.forward(x))
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(model.features(x).value().unwrap(), means);
     }
 
-    /// Two patterns of black and white pixels, one in ten of which is wrong; a label for two samples of each.
+    /// Two patterns of black and white pixels, of which one in ten is wrong; two samples of each pattern have a label.
     #[test]
     fn a_few_labels_are_enough_where_there_are_many_inputs() {
         let mut rng = Rng::seed(3);

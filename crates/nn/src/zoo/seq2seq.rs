@@ -1,4 +1,4 @@
-//! Sequence to sequence: a recurrent encoder, and a recurrent decoder that looks back at it.
+//! Sequence to sequence: a recurrent encoder, and a recurrent decoder with attention to it.
 
 use crate::Module;
 use crate::layers::{Embedding, Gru, Layer, Linear, RecurrentConfig, RnnInput};
@@ -10,15 +10,15 @@ use wengert_tape::{Float, Result, Tape, Var};
 /// The shape of a [`Seq2Seq`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seq2SeqConfig {
-    /// The number of ids of the source. Default: `32`.
+    /// The number of ids in the source vocabulary. Default: `32`.
     pub source: usize,
-    /// The number of ids of the target. Default: `32`.
+    /// The number of ids in the target vocabulary. Default: `32`.
     pub target: usize,
-    /// Features of an id's vector. Default: `32`.
+    /// The width of an id's vector. Default: `32`.
     pub embedding: usize,
-    /// Features of the states. Default: `64`.
+    /// The number of features of the states. Default: `64`.
     pub hidden: usize,
-    /// The id that fills sequences up to one length, in both vocabularies. Default: `0`.
+    /// The id that pads sequences to one length, in both vocabularies. Default: `0`.
     pub padding: i64,
 }
 
@@ -28,11 +28,11 @@ impl Default for Seq2SeqConfig {
     }
 }
 
-/// An encoder-decoder of p(y | x) = Π p(y_t | y_1, .., y_{t-1}, x): a bidirectional GRU reads the source, a GRU writes the target, and
-/// each of its states attends to all states of the encoder. (Sutskever et al. 2014; attention by products: Luong et al.
+/// An encoder-decoder of p(y | x) = Π p(y_t | y_1, .., y_{t-1}, x): a bidirectional GRU reads the source, a GRU writes the target,
+/// and each of its states attends to all states of the encoder. (Sutskever et al. 2014; dot-product attention: Luong et al.
 /// 2015, section 3.1.)
 ///
-/// Source `[n, s]` and target `[n, t]` are ids, filled up with the padding id.
+/// Source `[n, s]` and target `[n, t]` are ids, padded with the padding id.
 ///
 /// ```
 /// use wengert_nn::zoo::{Seq2Seq, Seq2SeqConfig};
@@ -40,36 +40,36 @@ impl Default for Seq2SeqConfig {
 /// let model = Seq2Seq::<f32>::with_config(&Seq2SeqConfig::default(), &mut Rng::seed(0));
 /// let (x, y) = (Tensor::from([[5, 6, 7], [8, 9, 0]]), Tensor::from([[1, 4, 2, 0], [1, 3, 3, 2]]));
 /// let tape = wengert_tape::Tape::new();
-/// let logits = model.logits(&tape, &x, &y);                  // of the id after each of y's
+/// let logits = model.logits(&tape, &x, &y);                  // logits of the id after each of y's
 /// assert_eq!(logits.shape(), [2, 4, 32]);
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Seq2Seq<T: Float> {
-    /// Source ids to vectors.
+    /// The vectors of the source ids, `[source ids, embedding]`.
     pub source: Embedding<T>,
-    /// Target ids to vectors.
+    /// The vectors of the target ids, `[target ids, embedding]`.
     pub target: Embedding<T>,
-    /// Reads in both directions.
+    /// The bidirectional layer that reads the source: `[n, s, embedding]` → `[n, s, 2 · hidden]`.
     pub encoder: Gru<T>,
-    /// The encoder's last states to the decoder's first.
+    /// The linear map from the encoder's last states to the decoder's first state, 2 · hidden → hidden.
     pub bridge: Linear<T>,
-    /// Writes.
+    /// The layer that writes the target: `[n, t, embedding]` → `[n, t, hidden]`.
     pub decoder: Gru<T>,
-    /// The encoder's states to keys of the attention, as wide as the decoder's states.
+    /// The linear map from the encoder's states to the keys of the attention, 2 · hidden → hidden.
     pub keys: Linear<T>,
-    /// State and context to features.
+    /// The linear map from the decoder's state and the context to features, 3 · hidden → hidden.
     pub combine: Linear<T>,
-    /// Features to logits.
+    /// The linear map from features to logits, hidden → target ids.
     pub head: Linear<T>,
-    /// The id that fills sequences up.
+    /// The id that pads sequences to one length, in both vocabularies.
     pub padding: i64,
 }
 
-/// The source as the decoder sees it.
+/// The source in the form that the decoder reads.
 struct Memory<'t, T: Float> {
     keys: Var<'t, T>,
     values: Var<'t, T>,
-    /// Where the source has ended, `[n, 1, s]`.
+    /// Whether each id of the source is padding, `[n, 1, s]`.
     ended: Tensor<bool>,
     /// The decoder's first state, `[1, n, hidden]`.
     state: Var<'t, T>,
@@ -93,7 +93,7 @@ impl<T: Float> Seq2Seq<T> {
         }
     }
 
-    /// The number of ids before the padding, in each row.
+    /// The number of ids before the padding in each row.
     fn lengths(&self, ids: &Tensor<i64>) -> Result<Tensor<i64>> {
         let steps = ids.shape().last().copied().unwrap_or(0).max(1);
         let count = |row: &[i64]| row.iter().rposition(|&id| id != self.padding).map_or(0, |i| i as i64 + 1);
@@ -110,7 +110,7 @@ impl<T: Float> Seq2Seq<T> {
         Ok(Memory { keys: self.keys.forward(out.y), values: out.y, ended, state })
     }
 
-    /// Logits `[n, t, target]` and the decoder's state after ids `[n, t]`; with the attention `[n, t, s]`.
+    /// Logits `[n, t, target ids]`, the decoder's state after ids `[n, t]`, and the attention weights `[n, t, s]`.
     #[track_caller]
     fn write<'t>(
         &self,
@@ -128,7 +128,7 @@ impl<T: Float> Seq2Seq<T> {
         (self.head.forward(features), out.h, attention)
     }
 
-    /// Logits of the target id after each of `target`'s, given the source: `[n, s]`, `[n, t]` → `[n, t, target ids]`.
+    /// Logits of the id after each target id, given the source: `[n, s]`, `[n, t]` → `[n, t, target ids]`.
     #[track_caller]
     pub fn logits<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>, target: &Tensor<i64>) -> Var<'t, T> {
         let scope = tape.open_scope();
@@ -138,8 +138,8 @@ impl<T: Float> Seq2Seq<T> {
         }
     }
 
-    /// The mean of -log p(y_t | y_1, .., y_{t-1}, x) over the ids of the target that are not padding, in nats. The target
-    /// begins with the id that says begin, and ends with the one that says end.
+    /// The mean of -log p(y_t | y_1, .., y_{t-1}, x) over the target ids that are not padding, in nats. The target begins with
+    /// the begin id and ends with the end id.
     #[track_caller]
     pub fn loss<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>, target: &Tensor<i64>) -> Var<'t, T> {
         match teacher_forced(target) {
@@ -148,8 +148,8 @@ impl<T: Float> Seq2Seq<T> {
         }
     }
 
-    /// The most probable next id again and again, from `begin` until `end` or `longest` ids, for one source; with the attention to
-    /// each id of the source, a row for each id written.
+    /// A translation of one source by the most probable id at each step, from `begin` until `end` or `longest` ids; and the
+    /// attention weights, one row per written id with one weight per source id.
     ///
     /// # Errors
     /// If an id is not in its vocabulary.
@@ -177,7 +177,7 @@ impl<T: Float> Seq2Seq<T> {
     }
 }
 
-/// The ids of targets `[n, t]` that a decoder is given, and those that it is to say next, `[n, t - 1]` each.
+/// The ids of targets `[n, t]` that the decoder reads, and those that it must predict, `[n, t - 1]` each.
 #[track_caller]
 pub(super) fn teacher_forced(target: &Tensor<i64>) -> Result<(Tensor<i64>, Tensor<i64>)> {
     let steps = target.shape().last().copied().unwrap_or(0);
@@ -215,7 +215,7 @@ mod tests {
         assert!((short - long).abs() < 1e-12, "{short} {long}");
     }
 
-    /// Sequences of two to five ids, to be written backwards.
+    /// The task is to reverse sequences of two to five ids.
     #[test]
     fn it_learns_to_reverse_and_looks_where_it_must() {
         const BEGIN: i64 = 1;

@@ -9,34 +9,34 @@ use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Error, ErrorKind, Float, Param, Result, Tape, Var};
 
-/// What of the encoder's output the head of a [`TextClassifier`] looks at.
+/// The part of the encoder's output that the head of a [`TextClassifier`] reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pooling {
-    /// The mean over the ids that are there; the padding has no part in it.
+    /// The mean over the ids without the padding.
     #[default]
     Mean,
-    /// The output of a learned vector that stands before the ids, as in BERT.
+    /// The output of a learned vector before the ids, as in BERT.
     Class,
 }
 
 /// The shape of a [`TextClassifier`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextClassifierConfig {
-    /// The number of ids. Default: `65`.
+    /// The number of ids in the vocabulary. Default: `65`.
     pub vocabulary: usize,
-    /// Classes. Default: `2`.
+    /// The number of classes. Default: `2`.
     pub classes: usize,
-    /// The longest text, in ids. Default: `128`.
+    /// The largest number of ids of a text. Default: `128`.
     pub longest: usize,
-    /// Features of each id. Default: `64`.
+    /// The number of features of each id. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly. Default: `4`.
+    /// The number of heads, which divides the width. Default: `4`.
     pub heads: usize,
-    /// Blocks. Default: `2`.
+    /// The number of blocks. Default: `2`.
     pub layers: usize,
     /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
-    /// What the head looks at. Default: `Mean`.
+    /// The part of the encoder's output that the head reads. Default: `Mean`.
     pub pooling: Pooling,
 }
 
@@ -56,10 +56,10 @@ impl Default for TextClassifierConfig {
 }
 
 /// A Transformer encoder over texts of different lengths in one batch, ids `[n, steps]` with lengths `[n]` → logits
-/// `[n, classes]`: id and position vectors, blocks with the norms first in which every id sees every other one, a pooled vector, and
-/// a linear head. (Vaswani et al. 2017, section 3.1; a class vector: Devlin et al. 2019, section 3.)
+/// `[n, classes]`: id and position vectors; blocks, with the norms first, in which every id sees every other one; a pooled
+/// vector; and a linear head. (Vaswani et al. 2017, section 3.1; a class vector: Devlin et al. 2019, section 3.)
 ///
-/// What stands behind a text's length has no influence, whatever it is.
+/// Ids after a text's length have no influence.
 ///
 /// ```
 /// use wengert_nn::zoo::{TextClassifier, TextClassifierConfig};
@@ -76,22 +76,22 @@ impl Default for TextClassifierConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct TextClassifier<T: Float> {
-    /// Ids to vectors.
+    /// The vectors of the ids, `[vocabulary, width]`.
     pub tokens: Embedding<T>,
-    /// What the head looks at, `[1, 1, width]`, with [`Pooling::Class`].
+    /// The class vector before the ids, `[1, 1, width]`, with [`Pooling::Class`]; `None` otherwise.
     pub class: Option<Param<T>>,
-    /// Of the class vector, if there is one, and of each id.
+    /// The position vectors of the class vector, if there is one, and of each id.
     pub positions: LearnedPositions<T>,
-    /// Behind the positions.
+    /// The dropout after the positions are added.
     pub dropout: Dropout,
-    /// The blocks.
+    /// The blocks, `[n, steps, width]` into the same shape.
     pub encoder: TransformerEncoder<T>,
-    /// The pooled vector to logits.
+    /// The linear map from the pooled vector to logits, width → classes.
     pub head: Linear<T>,
 }
 
 impl<T: Float> TextClassifier<T> {
-    /// A model whose id, class and position vectors have a standard deviation of 0.02, as BERT's.
+    /// A model whose id, class and position vectors have a standard deviation of 0.02, as in BERT.
     pub fn with_config(config: &TextClassifierConfig, rng: &mut Rng) -> Self {
         let TextClassifierConfig { width, heads, layers, dropout, .. } = *config;
         let small = Scheme::Normal(0.02);
@@ -111,7 +111,7 @@ impl<T: Float> TextClassifier<T> {
         }
     }
 
-    /// What the head looks at: ids `[n, steps]` with lengths `[n]` → `[n, width]`. The mean over a text without ids is 0.
+    /// The vector that the head reads: ids `[n, steps]` with lengths `[n]` → `[n, width]`. The mean over a text without ids is 0.
     #[track_caller]
     pub fn features<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, lengths: &Tensor<i64>) -> Var<'t, T> {
         let shares = match shares(ids, lengths) {
@@ -133,7 +133,7 @@ impl<T: Float> TextClassifier<T> {
         })
     }
 
-    /// Logits of each text's class: ids `[n, steps]` with lengths `[n]` → `[n, classes]`.
+    /// The logits of each text's class: ids `[n, steps]` with lengths `[n]` → `[n, classes]`.
     #[track_caller]
     pub fn logits<'t>(&self, tape: &'t Tape<T>, ids: &Tensor<i64>, lengths: &Tensor<i64>) -> Var<'t, T> {
         self.head.forward(self.features(tape, ids, lengths))
@@ -152,7 +152,7 @@ impl<T: Float> TextClassifier<T> {
     }
 }
 
-/// How much each step counts in the mean over its text, `[n, steps, 1]`: one over the length, and nothing behind it.
+/// The weight of each step in the mean over its text, `[n, steps, 1]`: one over the length, and zero after the end.
 fn shares<T: Float>(ids: &Tensor<i64>, lengths: &Tensor<i64>) -> Result<Tensor<T>> {
     let refused = |detail: String| {
         Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "text_classifier", detail))
@@ -198,7 +198,7 @@ mod tests {
         let labels = Tensor::from([2, 0]);
         for pooling in [Pooling::Mean, Pooling::Class] {
             let mut model = small::<f64>(pooling, 0.1);
-            // Norms of short vectors bend too much for difference quotients.
+            // For vectors as small as the initial ones, norms are too strongly curved for difference quotients.
             model.tokens = model.tokens.init(Scheme::Normal(1.0), &mut Rng::seed(4));
             model.class = model
                 .class
@@ -241,7 +241,7 @@ mod tests {
         assert!(grads.of(&model.tokens.weight).unwrap().to_vec().iter().all(|g| g.is_finite()));
     }
 
-    /// Whether a 1 comes before a 2, which the ids without their order do not tell.
+    /// The class is whether a 1 comes before a 2, which depends on the order of the ids.
     #[test]
     fn it_learns_a_rule_of_order() {
         for pooling in [Pooling::Mean, Pooling::Class] {

@@ -1,4 +1,4 @@
-//! Sequence to sequence by a Transformer.
+//! Sequence to sequence with a Transformer.
 
 use super::Decoding;
 use super::language::draw;
@@ -15,21 +15,21 @@ use wengert_tape::{Float, Result, Tape, Var};
 /// The shape of a [`Translator`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranslatorConfig {
-    /// The number of ids of the source. Default: `32`.
+    /// The number of ids in the source vocabulary. Default: `32`.
     pub source: usize,
-    /// The number of ids of the target. Default: `32`.
+    /// The number of ids in the target vocabulary. Default: `32`.
     pub target: usize,
-    /// Features of each step. Default: `64`.
+    /// The number of features of each step. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly. Default: `4`.
+    /// The number of heads, which divides the width. Default: `4`.
     pub heads: usize,
-    /// Features inside the feed-forward parts. Default: `128`.
+    /// The number of features inside the feed-forward parts. Default: `128`.
     pub hidden: usize,
-    /// Layers of the encoder, and of the decoder. Default: `2`.
+    /// The number of layers of the encoder, and of the decoder. Default: `2`.
     pub layers: usize,
     /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
-    /// The id that fills sequences up to one length, in both vocabularies. Default: `0`.
+    /// The id that pads sequences to one length, in both vocabularies. Default: `0`.
     pub padding: i64,
 }
 
@@ -48,12 +48,12 @@ impl Default for TranslatorConfig {
     }
 }
 
-/// The Transformer as an encoder-decoder of p(y | x) = Π p(y_t | y_1, .., y_{t-1}, x), over sequences of any length: id vectors with
-/// sinusoidal positions, and a linear head. (Vaswani et al. 2017; the norms come first, which trains without a warm-up: Xiong
-/// et al. 2020.)
+/// The Transformer as an encoder-decoder of p(y | x) = Π p(y_t | y_1, .., y_{t-1}, x), for sequences of any length: id vectors
+/// with sinusoidal positions, and a linear head. (Vaswani et al. 2017; the norms come first, which trains without a warm-up:
+/// Xiong et al. 2020.)
 ///
-/// Source `[n, s]` and target `[n, t]` are ids, filled up with the padding id, as [`Seq2Seq`](super::Seq2Seq) takes them. Padding has
-/// no influence.
+/// Source `[n, s]` and target `[n, t]` are ids, padded with the padding id, as for [`Seq2Seq`](super::Seq2Seq). Padding has no
+/// influence.
 ///
 /// ```
 /// use wengert_nn::zoo::{Translator, TranslatorConfig};
@@ -61,7 +61,7 @@ impl Default for TranslatorConfig {
 /// let model = Translator::<f32>::with_config(&TranslatorConfig::default(), &mut Rng::seed(0));
 /// let (x, y) = (Tensor::from([[5, 6, 7], [8, 9, 0]]), Tensor::from([[1, 4, 2, 0], [1, 3, 3, 2]]));
 /// let tape = wengert_tape::Tape::new();
-/// let logits = model.logits(&tape, &x, &y);                  // of the id after each of y's
+/// let logits = model.logits(&tape, &x, &y);                  // logits of the id after each of y's
 /// assert_eq!(logits.shape(), [2, 4, 32]);
 /// let written = model.translate(&[5, 6, 7], 1, 2, 10)?;
 /// assert!(written.len() <= 10 && !written.contains(&2));
@@ -69,22 +69,22 @@ impl Default for TranslatorConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Translator<T: Float> {
-    /// Source ids to vectors.
+    /// The vectors of the source ids, `[source ids, width]`.
     pub source: Embedding<T>,
-    /// Target ids to vectors.
+    /// The vectors of the target ids, `[target ids, width]`.
     pub target: Embedding<T>,
-    /// Behind the positions.
+    /// The dropout after the positions are added.
     pub dropout: Dropout,
-    /// Reads and writes.
+    /// The encoder and the decoder, `[n, s, width]` and `[n, t, width]` → `[n, t, width]`.
     pub transformer: Transformer<T>,
-    /// Features to logits.
+    /// The linear map from features to logits, width → target ids.
     pub head: Linear<T>,
-    /// The id that fills sequences up.
+    /// The id that pads sequences to one length, in both vocabularies.
     pub padding: i64,
 }
 
 impl<T: Float> Translator<T> {
-    /// A model with Xavier-uniform weights, and id vectors of variance 1, as long as those of the positions.
+    /// A model with Xavier-uniform weights, and id vectors of variance 1, which are as long as those of the positions.
     ///
     /// # Panics
     /// If a weight does not fit in memory.
@@ -109,7 +109,7 @@ impl<T: Float> Translator<T> {
         }
     }
 
-    /// The vectors of ids whose first one stands at `offset`.
+    /// The vectors of ids, the first of which is at position `offset`.
     #[track_caller]
     fn embed<'t>(
         &self,
@@ -121,24 +121,24 @@ impl<T: Float> Translator<T> {
         self.dropout.forward(SinusoidalPositions.forward_at(table.forward(tape, ids), offset))
     }
 
-    /// Keys are the ids of the source that are not padding.
+    /// The mask of the source: its keys are the ids that are not padding.
     fn seen<'t>(&self, source: &Tensor<i64>) -> AttentionMask<'t, T> {
         AttentionMask::new().keys(source.map(|id| id != self.padding))
     }
 
-    /// Logits of the target id after each of `target`'s, given the source: `[n, s]`, `[n, t]` → `[n, t, target ids]`.
+    /// Logits of the id after each target id, given the source: `[n, s]`, `[n, t]` → `[n, t, target ids]`.
     #[track_caller]
     pub fn logits<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>, target: &Tensor<i64>) -> Var<'t, T> {
         let scope = tape.open_scope();
         let seen = self.seen(source);
         let masks = TransformerMasks { source: seen.clone(), memory: seen, ..TransformerMasks::default() };
-        // What fills up a target stands behind its ids, where they do not look.
+        // The target's padding comes after its ids, and the causal mask hides it from them.
         let (x, y) = (self.embed(&self.source, tape, source, 0), self.embed(&self.target, tape, target, 0));
         scope.close(self.head.forward(self.transformer.run(x, y, &masks)))
     }
 
-    /// The mean of -log p(y_t | y_1, .., y_{t-1}, x) over the ids of the target that are not padding, in nats. The target
-    /// begins with the id that says begin, and ends with the one that says end.
+    /// The mean of -log p(y_t | y_1, .., y_{t-1}, x) over the target ids that are not padding, in nats. The target begins with
+    /// the begin id and ends with the end id.
     #[track_caller]
     pub fn loss<'t>(&self, tape: &'t Tape<T>, source: &Tensor<i64>, target: &Tensor<i64>) -> Var<'t, T> {
         match teacher_forced(target) {
@@ -147,7 +147,7 @@ impl<T: Float> Translator<T> {
         }
     }
 
-    /// The most probable next id again and again, from `begin` until `end` or `longest` ids, for one source. See
+    /// A translation of one source by the most probable id at each step, from `begin` until `end` or `longest` ids. See
     /// [`Translator`] for an example.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ impl<T: Float> Translator<T> {
         self.write(source, [begin, end], longest, &mut |logits| Ok(logits.argmax(-1)?.item()?))
     }
 
-    /// A translation drawn id by id from the model's distribution, from `begin` until `end` or `longest` ids, for one source.
+    /// A translation of one source, drawn id by id from the model's distribution, from `begin` until `end` or `longest` ids.
     ///
     /// ```
     /// use wengert_nn::zoo::{Decoding, Translator, TranslatorConfig};
@@ -170,7 +170,7 @@ impl<T: Float> Translator<T> {
     /// ```
     ///
     /// # Errors
-    /// If an id is not in its vocabulary, the temperature is not above 0, or no id may be drawn.
+    /// If an id is not in its vocabulary, if the temperature is not above 0, or if `top_k` is 0.
     #[track_caller]
     pub fn sample(
         &self,
@@ -210,7 +210,7 @@ impl<T: Float> Translator<T> {
         Ok(written)
     }
 
-    /// Logits `[1, target ids]` of what comes after `id`, which stands at position `at`.
+    /// Logits `[1, target ids]` of the id after `id`, which is at position `at`.
     #[track_caller]
     fn next(
         &self,
@@ -220,7 +220,7 @@ impl<T: Float> Translator<T> {
         at: usize,
         caches: &mut [DecoderCache<T>],
     ) -> Result<Tensor<T>> {
-        // A tape for each step: the caches are plain tensors.
+        // One tape per step: the caches are plain tensors.
         let tape = Tape::eval();
         let y = self.embed(&self.target, &tape, &Tensor::from([[id]]), at);
         let h = self.transformer.decoder.step(y, tape.constant(memory), &self.seen(source), caches);
@@ -281,7 +281,7 @@ mod tests {
             best.pop();
         }
         assert_eq!(best, written);
-        // And the numbers behind it.
+        // The logits agree as well.
         let mut caches = model.transformer.decoder.caches();
         let source = Tensor::from([source]);
         let x = model.embed(&model.source, &tape, &source, 0);
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    /// Sequences of two to five ids, to be written backwards.
+    /// The task is to reverse sequences of two to five ids.
     #[test]
     fn it_learns_to_reverse() {
         let mut model = small::<f32>(0.0);

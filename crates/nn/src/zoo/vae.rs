@@ -9,29 +9,29 @@ use wengert_ops::random::Rng;
 use wengert_ops::{Tensor, ToShape};
 use wengert_tape::{Float, Result, ScopeOutput, Tape, Var};
 
-/// What is observed, given z.
+/// The distribution of a sample given z.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Observation {
-    /// Numbers in [0, 1], as probabilities of binary pixels; the decoder gives logits.
+    /// Numbers in [0, 1], as probabilities of binary pixels; the decoder returns logits.
     Bernoulli,
-    /// Real numbers around the decoder's output, with this standard deviation.
+    /// Real numbers, normally distributed around the decoder's output with this standard deviation.
     Gaussian(f64),
 }
 
-/// The shape of a dense [`Vae`].
+/// The shape of a [`Vae`] of dense layers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VaeConfig {
-    /// Numbers in a sample. Default: `784`.
+    /// The number of elements of a sample. Default: `784`.
     pub inputs: usize,
-    /// Widths of the encoder's hidden layers; the decoder has them the other way round. Default: `[400]`.
+    /// The widths of the encoder's hidden layers; the decoder has them in reverse order. Default: `[400]`.
     pub hidden: Vec<usize>,
-    /// Dimensions of z. Default: `20`.
+    /// The size of z. Default: `20`.
     pub latent: usize,
-    /// σ after each hidden layer. Default: `Relu`.
+    /// The activation σ after each hidden layer. Default: `Relu`.
     pub activation: Activation,
-    /// What is observed. Default: `Bernoulli`.
+    /// The distribution of a sample given z. Default: `Bernoulli`.
     pub observation: Observation,
-    /// The weight of the divergence: 1 is the evidence lower bound, more asks for independent latents (β-VAE).
+    /// The weight β of the divergence: 1 is the evidence lower bound; larger weights favour independent latents (β-VAE).
     /// Default: `1.0`.
     pub beta: f64,
 }
@@ -50,7 +50,7 @@ impl Default for VaeConfig {
     }
 }
 
-/// A variational autoencoder: an encoder that gives q(z|x) = N(μ(x), diag σ²(x)), a decoder that gives p(x|z), and the prior
+/// A variational autoencoder: an encoder for q(z|x) = N(μ(x), diag σ²(x)), a decoder for p(x|z), and the prior
 /// p(z) = N(0, 1). (Kingma and Welling 2014; β: Higgins et al. 2017; the importance-weighted bound: Burda et al. 2016.)
 ///
 /// ```
@@ -74,29 +74,29 @@ impl Default for VaeConfig {
 /// ```
 #[derive(Module)]
 pub struct Vae<T: Float> {
-    /// x to features `[n, h]`.
+    /// The encoder from x to features, `[n, ..]` → `[n, features]`.
     pub encoder: Sequential<T>,
-    /// Features to μ.
+    /// The linear map from features to μ, features → latent.
     pub mean: Linear<T>,
-    /// Features to log σ².
+    /// The linear map from features to log σ², features → latent.
     pub log_variance: Linear<T>,
-    /// z to what the observation's distribution needs, of the shape of x.
+    /// The decoder from z to the parameters of the observation, `[n, latent]` → `[n, ..]`, the shape of x.
     pub decoder: Sequential<T>,
-    /// What is observed.
+    /// The distribution of a sample given z.
     #[module(skip)]
     pub observation: Observation,
-    /// The weight of the divergence.
+    /// The weight β of the divergence.
     pub beta: f64,
 }
 
 /// The evidence lower bound of each sample, and its two terms, in nats.
 #[derive(Debug, Clone, Copy)]
 pub struct Elbo<'t, T: Float> {
-    /// E\[log p(x|z)\], by one draw of z, `[n]`.
+    /// E\[log p(x|z)\], estimated with one draw of z, `[n]`.
     pub likelihood: Var<'t, T>,
     /// KL\[q(z|x) ‖ p(z)\], in closed form, `[n]`.
     pub divergence: Var<'t, T>,
-    /// The likelihood less β times the divergence, `[n]`: at most log p(x) if β is 1.
+    /// The likelihood minus β times the divergence, `[n]`: at most log p(x) in expectation if β is 1.
     pub bound: Var<'t, T>,
 }
 
@@ -115,14 +115,14 @@ impl<T: Float> Vae<T> {
         Vae::new(encoder, features, latent, decoder, rng).with(observation, beta)
     }
 
-    /// A model of images `[n, channels, size, size]`, `size` being a multiple of 4: two strided convolutions of `width` and twice
-    /// as many channels, and two transposed ones back.
+    /// A model for images `[n, channels, size, size]`, where `size` is a multiple of 4: two strided convolutions with `width` and
+    /// 2 `width` channels, and two transposed ones back.
     pub fn convolutional(channels: usize, size: usize, width: usize, latent: usize, rng: &mut Rng) -> Self {
         let Pair { encoder, features, decoder } = pairs::convolutional(channels, size, width, latent, rng);
         Vae::new(encoder, features, latent, decoder, rng)
     }
 
-    /// A model of any encoder, `[n, ..]` → `[n, features]`, and decoder, `[n, latent]` → `[n, ..]`, of binary pixels.
+    /// A model with any encoder, `[n, ..]` → `[n, features]`, and any decoder, `[n, latent]` → `[n, ..]`, for binary pixels.
     pub fn new(
         encoder: Sequential<T>,
         features: usize,
@@ -140,26 +140,26 @@ impl<T: Float> Vae<T> {
         }
     }
 
-    /// The same for other observations, and another weight of the divergence.
+    /// The model with the given observation and weight of the divergence.
     #[must_use]
     pub fn with(mut self, observation: Observation, beta: f64) -> Self {
         (self.observation, self.beta) = (observation, beta);
         self
     }
 
-    /// The dimensions of z.
+    /// The size of z.
     pub fn latent(&self) -> usize {
         self.mean.weight.shape()[0]
     }
 
-    /// q(z|x), over vectors `[n, latent]`.
+    /// q(z|x), a distribution of vectors, `[n, latent]`.
     #[track_caller]
     pub fn encode<'t>(&self, x: Var<'t, T>) -> Independent<Normal<'t, T>> {
         let h = self.encoder.forward(x);
         Normal::diagonal(self.mean.forward(h), (self.log_variance.forward(h) * 0.5).exp())
     }
 
-    /// log p(x|z) of each sample, `[n]`, from what the decoder gave.
+    /// log p(x|z) of each sample, `[n]`, for the decoder's output.
     #[track_caller]
     pub fn log_likelihood<'t>(&self, decoded: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
         let each = match self.observation {
@@ -171,7 +171,7 @@ impl<T: Float> Vae<T> {
         if each.is_failed() { each } else { each.flatten(1).sum_axes(1) }
     }
 
-    /// The evidence lower bound of each sample of `x`, `[n, ..]`, by one draw of z from the tape's random stream.
+    /// The evidence lower bound of each sample of `x`, `[n, ..]`, with one draw of z from the tape's random stream.
     #[track_caller]
     pub fn elbo<'t>(&self, x: Var<'t, T>) -> Elbo<'t, T> {
         let scope = x.tape().open_scope();
@@ -183,13 +183,13 @@ impl<T: Float> Vae<T> {
         scope.close(Elbo { likelihood, divergence, bound: likelihood - divergence * self.beta })
     }
 
-    /// The importance-weighted bound log 1/k Σ p(x, z) / q(z|x) of each sample, `[n]`, by `k` draws: with k = 1 it is an
-    /// evidence lower bound, and it rises to log p(x) with k.
+    /// The importance-weighted bound log 1/k Σ p(x, z) / q(z|x) of each sample, `[n]`, with `k` draws. With k = 1 it is an
+    /// evidence lower bound, and with growing k it rises to log p(x).
     #[track_caller]
     pub fn importance_bound<'t>(&self, x: Var<'t, T>, k: usize) -> Var<'t, T> {
         use crate::dist::Distribution;
         let tape = x.tape();
-        // The draws are made one after the other, but they are kept together.
+        // The draws are made one after the other, but all stay in memory.
         let all: Vec<usize> = std::iter::once(k).chain(x.shape().as_shape().iter().copied()).collect();
         if let Err(e) = all.to_shape("importance_bound") {
             return tape.failed(e.into());
@@ -208,7 +208,7 @@ impl<T: Float> Vae<T> {
         scope.close(all.logsumexp(0) - (k as f64).ln())
     }
 
-    /// What the decoder makes of z, as numbers of the kind of x: probabilities of pixels, or means.
+    /// The mean of the observation for z, `[n, latent]` → `[n, ..]`: probabilities of pixels, or means of real numbers.
     #[track_caller]
     pub fn decode<'t>(&self, z: Var<'t, T>) -> Var<'t, T> {
         let decoded = self.decoder.forward(z);
@@ -218,10 +218,10 @@ impl<T: Float> Vae<T> {
         }
     }
 
-    /// What comes out of the most probable z of each sample.
+    /// The reconstruction of each sample from its most probable z.
     ///
     /// # Errors
-    /// If `x` does not fit the encoder.
+    /// If the encoder cannot take `x`.
     pub fn reconstruct(&self, x: &Tensor<T>) -> Result<Tensor<T>> {
         use crate::dist::Distribution;
         let tape = Tape::eval();
@@ -232,7 +232,7 @@ impl<T: Float> Vae<T> {
     /// New samples, from draws of the prior.
     ///
     /// # Errors
-    /// If they do not fit in memory.
+    /// If the samples do not fit in memory.
     pub fn sample(&self, n: usize, mut keys: impl Keys) -> Result<Tensor<T>> {
         let tape = Tape::eval();
         let z = wengert_ops::random::normal([n, self.latent()], 0.0, 1.0, keys.next_key());

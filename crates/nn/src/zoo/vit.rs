@@ -11,19 +11,19 @@ use wengert_tape::{Error, ErrorKind, Float, Param, Var};
 /// The shape of a [`Vit`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct VitConfig {
-    /// Channels of the images. Default: `1`.
+    /// The number of channels of the images. Default: `1`.
     pub channels: usize,
-    /// Height and width of the images. Default: `28`.
+    /// The height and width of the images. Default: `28`.
     pub size: usize,
-    /// Height and width of a patch, a divisor of the size. Default: `4`.
+    /// The height and width of a patch, a divisor of the size. Default: `4`.
     pub patch: usize,
-    /// Classes. Default: `10`.
+    /// The number of classes. Default: `10`.
     pub classes: usize,
-    /// Features of each patch. Default: `64`.
+    /// The number of features of each patch. Default: `64`.
     pub width: usize,
-    /// Heads, which share the width evenly. Default: `4`.
+    /// The number of heads, which divides the width. Default: `4`.
     pub heads: usize,
-    /// Blocks. Default: `4`.
+    /// The number of blocks. Default: `4`.
     pub layers: usize,
     /// The probability of dropping a feature. Default: `0.1`.
     pub dropout: f64,
@@ -46,8 +46,8 @@ impl Default for VitConfig {
 }
 
 /// A Transformer encoder over patches of an image, `[n, channels, size, size]` → logits `[n, classes]`: patches are mapped to
-/// vectors, a learned one is put before them, positions are added, and the head looks at the learned one. (Dosovitskiy et al.
-/// 2021, eq. 1 to 4.)
+/// vectors, a learned class vector is put before them, positions are added, and the head reads the class vector's output.
+/// (Dosovitskiy et al. 2021, eq. 1 to 4.)
 ///
 /// ```
 /// use wengert_nn::{Layer, zoo::{Vit, VitConfig}};
@@ -58,24 +58,24 @@ impl Default for VitConfig {
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Vit<T: Float> {
-    /// A patch's numbers to features.
+    /// The linear map from a patch's elements to features, channels · patch² → width.
     pub embed: Linear<T>,
-    /// What the head looks at, `[1, 1, width]`.
+    /// The class vector, whose output the head reads, `[1, 1, width]`.
     pub class: Param<T>,
-    /// Of the class vector and of each patch.
+    /// The position vectors of the class vector and of each patch, `[1 + patches, width]`.
     pub positions: LearnedPositions<T>,
-    /// Behind the positions.
+    /// The dropout after the positions are added.
     pub dropout: Dropout,
-    /// The blocks, norms first.
+    /// The blocks, with the norms first.
     pub encoder: TransformerEncoder<T>,
-    /// Features to logits.
+    /// The linear map from features to logits, width → classes.
     pub head: Linear<T>,
-    /// Height and width of a patch.
+    /// The height and width of a patch.
     pub patch: usize,
 }
 
 impl<T: Float> Vit<T> {
-    /// A network with PyTorch's default weights, and positions of standard deviation 0.02.
+    /// A network with PyTorch's default weights, and position vectors of standard deviation 0.02.
     pub fn with_config(config: &VitConfig, rng: &mut Rng) -> Self {
         let patches = (config.size / config.patch.max(1)).pow(2);
         let blocks = blocks(config.width, config.heads, config.layers, config.dropout);
@@ -121,7 +121,7 @@ fn misfit(detail: String) -> Error {
     Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "patches", detail)
 }
 
-/// Blocks with the norms first, GELU, and feed-forward parts four times as wide.
+/// The configuration of blocks with the norms first, GELU, and feed-forward parts four times as wide.
 pub(super) fn blocks(width: usize, heads: usize, layers: usize, dropout: f64) -> TransformerConfig {
     TransformerConfig {
         width,
