@@ -1,11 +1,11 @@
-//! Gradients of several sweeps as one.
+//! [`GradAccumulator`]: the gradients of several sweeps combined.
 
 use wengert_tape::{Float, Grads, Result};
 
-/// The mean of the gradients of several minibatches, for a step as of one that would not fit in memory.
+/// The mean of the gradients of several minibatches, for a step like that of a batch that would not fit in memory.
 ///
-/// The mean over minibatches of equal size is the gradient of the mean over all samples. A parameter without a gradient in
-/// some of them counts as zero there.
+/// The mean over minibatches of equal size is the gradient of the mean over all samples. If a parameter has no gradient in a
+/// sweep, that gradient counts as zero.
 ///
 /// ```
 /// use wengert_nn::optim::Accumulator;
@@ -36,7 +36,7 @@ impl<T: Float> Default for Accumulator<T> {
 }
 
 impl<T: Float> Accumulator<T> {
-    /// With nothing in it.
+    /// An empty accumulator.
     pub fn new() -> Self {
         Self::default()
     }
@@ -54,23 +54,23 @@ impl<T: Float> Accumulator<T> {
         Ok(())
     }
 
-    /// How many sweeps were added.
+    /// The number of sweeps added.
     pub fn len(&self) -> usize {
         self.sweeps
     }
 
-    /// Whether nothing was added.
+    /// Whether no sweep was added.
     pub fn is_empty(&self) -> bool {
         self.sweeps == 0
     }
 
-    /// The sum over sweeps, which is forgotten.
+    /// The sum over sweeps; the accumulator is then empty. `None` if no sweep was added.
     pub fn take_sum(&mut self) -> Option<Grads<T>> {
         self.sweeps = 0;
         self.sum.take()
     }
 
-    /// The mean over sweeps, which is forgotten.
+    /// The mean over sweeps; the accumulator is then empty. `None` if no sweep was added.
     pub fn take_mean(&mut self) -> Option<Grads<T>> {
         let share = 1.0 / self.sweeps as f64;
         let mut grads = self.take_sum()?;

@@ -9,13 +9,13 @@ use wengert_tape::Float;
 /// The options of [`Adadelta`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdadeltaConfig {
-    /// η, which the paper does not have. Default: `1.0`.
+    /// The learning rate η, which the paper does not have. Default: `1.0`.
     pub learning_rate: f64,
-    /// ρ: how much of the means of squares stays. Default: `0.9`.
+    /// ρ, the decay rate of the means of squares. Default: `0.9`.
     pub rho: f64,
-    /// ε, added under both roots. Default: `1e-6`.
+    /// ε, which is added under both roots. Default: `1e-6`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
+    /// λ of the weight decay, which is added to the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -43,7 +43,7 @@ impl Default for AdadeltaConfig {
 pub type Adadelta<T> = FirstOrder<AdadeltaConfig, T>;
 
 impl<T: Float> Adadelta<T> {
-    /// With the given learning rate and the defaults of [`AdadeltaConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`AdadeltaConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(AdadeltaConfig { learning_rate, ..AdadeltaConfig::default() })
     }

@@ -9,15 +9,15 @@ use wengert_tape::Float;
 /// The options of [`Adagrad`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdagradConfig {
-    /// η. Default: `0.01`.
+    /// The learning rate η. Default: `0.01`.
     pub learning_rate: f64,
-    /// By how much the learning rate falls: in step t it is η / (1 + (t - 1) · `lr_decay`). Default: `0.0`.
+    /// The decay of the learning rate: in step t it is η / (1 + (t - 1) · `lr_decay`). Default: `0.0`.
     pub lr_decay: f64,
-    /// Where the sum of squares begins. Default: `0.0`.
+    /// The initial value of the sum of squares. Default: `0.0`.
     pub initial_accumulator_value: f64,
-    /// ε, added to the root. Default: `1e-10`.
+    /// ε, which is added to the root. Default: `1e-10`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
+    /// λ of the weight decay, which is added to the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -49,7 +49,7 @@ impl Default for AdagradConfig {
 pub type Adagrad<T> = FirstOrder<AdagradConfig, T>;
 
 impl<T: Float> Adagrad<T> {
-    /// With the given learning rate and the defaults of [`AdagradConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`AdagradConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(AdagradConfig { learning_rate, ..AdagradConfig::default() })
     }

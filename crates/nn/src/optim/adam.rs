@@ -9,21 +9,21 @@ use wengert_tape::Float;
 /// The options of [`Adam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamConfig {
-    /// η. Default: `1e-3`.
+    /// The learning rate η. Default: `1e-3`.
     pub learning_rate: f64,
-    /// β₁ (β in some texts): how much of the first moment stays. Default: `0.9`.
+    /// β₁ (β in some texts), the decay rate of the first moment. Default: `0.9`.
     pub beta1: f64,
-    /// β₂ (γ in some texts): how much of the second moment stays. Default: `0.999`.
+    /// β₂ (γ in some texts), the decay rate of the second moment. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment. Default: `1e-8`.
+    /// ε, which is added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
     /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
-    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (AdamW, Loshchilov and
-    /// Hutter 2019). Default: `false`.
+    /// Whether weights decay directly, φ ← φ - η λ φ, instead of through the gradient (AdamW, Loshchilov and Hutter 2019).
+    /// Default: `false`.
     pub decoupled: bool,
-    /// Whether the step is divided by the largest second moment so far instead of the present one (AMSGrad, Reddi et al.
-    /// 2018). Default: `false`.
+    /// Whether the step is divided by the root of the largest second moment so far instead of the current one (AMSGrad, Reddi et
+    /// al. 2018). Default: `false`.
     pub amsgrad: bool,
 }
 
@@ -41,7 +41,7 @@ impl Default for AdamConfig {
     }
 }
 
-/// Adam (Kingma and Ba 2015): m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², both divided by 1 - βᵗ to make up for their
+/// Adam (Kingma and Ba 2015): m ← β₁ m + (1-β₁) g, v ← β₂ v + (1-β₂) g², both divided by 1 - βᵗ to correct for their
 /// start at zero, and φ ← φ - η m̃ / (√ṽ + ε).
 ///
 /// ```
@@ -64,7 +64,7 @@ impl<T: Float> Adam<T> {
         Self::with_config(AdamConfig { learning_rate, ..AdamConfig::default() })
     }
 
-    /// AdamW: decoupled decay, 0.01 by default.
+    /// AdamW: Adam with decoupled weight decay, λ = 0.01.
     pub fn adamw(learning_rate: f64) -> Self {
         Self::with_config(AdamConfig {
             learning_rate,
@@ -80,9 +80,9 @@ struct Step<T> {
     beta2: T,
     one_minus_beta1: T,
     one_minus_beta2: T,
-    /// λ where the decay goes through the gradient.
+    /// λ if the decay goes through the gradient, otherwise 0.
     coupled: T,
-    /// 1 - η λ where it does not.
+    /// 1 - η λ if the decay is decoupled, otherwise 1.
     shrink: T,
     /// η / (1 - β₁ᵗ).
     rate: T,
@@ -92,7 +92,7 @@ struct Step<T> {
 }
 
 impl<T: Float> Step<T> {
-    /// The new moments, and the parameter divided by the root of a function of the second.
+    /// The new moments, and the parameter after a step divided by the root of a function of the second moment.
     #[inline(always)]
     fn take<F: Factors>(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
         let g = F::decayed(g, self.coupled, p);
@@ -164,7 +164,7 @@ mod tests {
     use crate::optim::{Optimizer, tests::follows};
     use wengert_tape::{Param, Tape};
 
-    /// The steps as the papers write them, one number at a time.
+    /// The steps as written in the papers, one number at a time.
     #[test]
     fn steps_follow_the_formulas() {
         for (weight_decay, decoupled) in [(0.0, false), (0.1, false), (0.1, true)] {

@@ -9,15 +9,15 @@ use wengert_tape::Float;
 /// The options of [`Adamax`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamaxConfig {
-    /// η. Default: `2e-3`.
+    /// The learning rate η. Default: `2e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays. Default: `0.9`.
+    /// β₁, the decay rate of the first moment. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the largest gradient stays. Default: `0.999`.
+    /// β₂, the decay rate of the largest gradient. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the size of the gradient. Default: `1e-8`.
+    /// ε, which is added to the absolute gradient. Default: `1e-8`.
     pub epsilon: f64,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
+    /// λ of the weight decay, which is added to the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -44,7 +44,7 @@ impl Default for AdamaxConfig {
 pub type Adamax<T> = FirstOrder<AdamaxConfig, T>;
 
 impl<T: Float> Adamax<T> {
-    /// With the given learning rate and the defaults of [`AdamaxConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`AdamaxConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(AdamaxConfig { learning_rate, ..AdamaxConfig::default() })
     }

@@ -3,9 +3,9 @@
 use wengert_ops::Tensor;
 use wengert_tape::{Float, Grads};
 
-/// Scales all gradients together so that their joint Euclidean norm is at most `max`, and gives the norm they had.
+/// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before scaling.
 ///
-/// Gradients that are not finite make the norm so: they are left as they are, and the norm tells.
+/// If a gradient is not finite, the norm is not finite either; the gradients are then unchanged.
 ///
 /// ```
 /// use wengert_nn::optim::clip_norm;
@@ -34,7 +34,7 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
     Ok(norm)
 }
 
-/// Keeps every element of every gradient within ± `max`.
+/// Clamps every element of every gradient to [-`max`, `max`].
 ///
 /// # Errors
 /// If `max` is negative or NaN.
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(small.of(&p).unwrap(), p.value(), "below the bound nothing changes");
     }
 
-    /// ‖(3, 4) c‖ is 5 c, though the squares overflow or vanish.
+    /// ‖(3, 4) c‖ is 5 c, even if the squares overflow or underflow.
     #[test]
     fn the_norm_is_right_at_every_size_and_infinities_are_left() {
         fn check<T: Float>(sizes: &[f64]) {

@@ -1,4 +1,4 @@
-//! Averages of a model's weights along a run.
+//! [`Ema`]: averages of a model's weights during a run.
 
 use super::factors::{Factors, Formula, run};
 use super::options::{argument, not_negative, refused};
@@ -7,8 +7,8 @@ use crate::state::{AnyTensor, Dict, Difference, dict, difference, put};
 use wengert_ops::Tensor;
 use wengert_tape::{Float, Result};
 
-/// The exponential moving average of a model's parameters, φ̄ ← α φ̄ + (1-α) φ (Polyak and Juditsky 1992), often better
-/// on held-out data than the last ones. It begins at the model's present values. Buffers are not averaged but copied.
+/// The exponential moving average of a model's parameters, φ̄ ← α φ̄ + (1-α) φ (Polyak and Juditsky 1992), which often performs
+/// better on held-out data than the last parameters. It begins at the model's current values. Buffers are copied, not averaged.
 ///
 /// ```
 /// use wengert_nn::optim::Ema;
@@ -20,7 +20,7 @@ use wengert_tape::{Float, Result};
 /// ema.update(&model)?;
 /// ema.swap(&mut model)?;                                // evaluate with the average …
 /// assert_eq!(model.value().to_vec(), [2.0]);
-/// ema.swap(&mut model)?;                                // … and train on
+/// ema.swap(&mut model)?;                                // … and continue training
 /// assert_eq!(model.value().to_vec(), [5.0]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
@@ -42,21 +42,21 @@ impl<T: Float> Formula<1, T> for Step<T> {
 }
 
 impl Ema {
-    /// The average that begins at the model's values; `decay` is α, 0.999 or so.
+    /// An average that begins at the model's values; `decay` is α, for example 0.999.
     pub fn new(decay: f64, model: &dyn Module) -> Self {
         Ema { decay, average: dict(model) }
     }
 
-    /// Another α from now on. With α = n / (n + 1) at the n-th update, the first being n = 0, the average is the mean of all
+    /// Sets α for the next updates. With α = n / (n + 1) at the n-th update, counted from n = 0, the average is the mean of all
     /// updates (stochastic weight averaging, Izmailov et al. 2018).
     pub fn set_decay(&mut self, decay: f64) {
         self.decay = decay;
     }
 
-    /// Takes the model's present values in. Frozen parameters are averaged too.
+    /// Updates the average with the model's current values. Frozen parameters are averaged too.
     ///
     /// # Errors
-    /// If α is not in [0, 1], or the model has other parts than the one that the average began with.
+    /// If α is not in [0, 1], or if the model does not have the parts with which the average began.
     pub fn update(&mut self, model: &dyn Module) -> Result<()> {
         not_negative("ema", "decay", self.decay)
             .and_then(|()| not_negative("ema", "1 - decay", 1.0 - self.decay))
@@ -78,10 +78,10 @@ impl Ema {
         Ok(())
     }
 
-    /// Exchanges the model's values and the average's.
+    /// Exchanges the values of the model and of the average.
     ///
     /// # Errors
-    /// If the model has other parts than the average; nothing is changed then.
+    /// If the model does not have the parts of the average; nothing is changed then.
     pub fn swap(&mut self, model: &mut dyn Module) -> Result<()> {
         let values = dict(model);
         self.store(model)?;
@@ -89,31 +89,31 @@ impl Ema {
         Ok(())
     }
 
-    /// Gives the model the averages.
+    /// Sets the model's values to the averages.
     ///
     /// # Errors
-    /// If the model has other parts than the average; nothing is changed then.
+    /// If the model does not have the parts of the average; nothing is changed then.
     pub fn store(&self, model: &mut dyn Module) -> Result<()> {
         self.fits(&dict(model))?;
         put(model, &self.average)
     }
 
-    /// The averages by the names of the parameters and buffers, to be saved.
+    /// The averages by the names of the parameters and buffers, for saving.
     pub fn state(&self) -> &Dict {
         &self.average
     }
 
-    /// Takes up saved averages.
+    /// Loads saved averages.
     ///
     /// # Errors
-    /// If something is missing, too much, or of another shape or element type; the average is as it was.
+    /// If a tensor is missing, is one too many, or has another shape or element type; the average is then unchanged.
     pub fn load_state(&mut self, state: &Dict) -> Result<()> {
         self.fits(state)?;
         self.average = state.clone();
         Ok(())
     }
 
-    /// Whether names, shapes and element types are the average's.
+    /// Checks that names, shapes and element types are the average's.
     fn fits(&self, other: &Dict) -> Result<()> {
         let detail = match difference(&self.average, other) {
             None => return Ok(()),

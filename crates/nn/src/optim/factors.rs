@@ -1,19 +1,19 @@
-//! Products of a formula whose factor may be 0: a term that is left out has no influence on what an infinite gradient or
-//! parameter becomes, and costs nothing in the loop of a step whose factors are not 0.
+//! Products in formulas whose factor may be 0. A term with factor 0 has no influence, even if the gradient or the parameter is
+//! infinite. The loop of a step whose factors are not 0 does not pay for this.
 
 use std::marker::PhantomData;
 use wengert_ops::Tensor;
 use wengert_ops::kernel::update::{Update, update};
 use wengert_tape::Float;
 
-/// c x, and 0 where c is 0 though x be infinite. NaN stays, so that it is seen.
+/// c x, and 0 where c is 0, even if x is infinite. NaN stays NaN, so that it is noticed.
 #[inline(always)]
 pub(super) fn times<T: Float>(c: T, x: T) -> T {
     let product = c * x;
     if c == T::ZERO && !x.is_nan() { T::ZERO } else { product }
 }
 
-/// How the products of a formula are taken.
+/// How the products of a formula are computed.
 pub(super) trait Factors: Sync {
     /// c x.
     fn times<T: Float>(c: T, x: T) -> T;
@@ -21,11 +21,11 @@ pub(super) trait Factors: Sync {
     fn decayed<T: Float>(g: T, lambda: T, p: T) -> T;
 }
 
-/// No factor is 0.
+/// For formulas in which no factor is 0.
 struct Plain;
-/// None but λ.
+/// For formulas in which only λ is 0.
 struct Undecayed;
-/// Any may be.
+/// For formulas in which any factor may be 0.
 struct Exact;
 
 impl Factors for Plain {
@@ -61,7 +61,7 @@ impl Factors for Exact {
     }
 }
 
-/// New values of `N` state elements from their old values and the gradient's element; `#[inline(always)]`.
+/// Computes new values of `N` state elements from their old values and the gradient's element. Mark it `#[inline(always)]`.
 pub(super) trait Formula<const N: usize, T>: Sync {
     /// The step of one element.
     fn call<F: Factors>(&self, state: [T; N], gradient: T) -> [T; N];
@@ -76,7 +76,7 @@ impl<const N: usize, T, K: Formula<N, T>, F: Factors> Update<N, T> for With<'_, 
     }
 }
 
-/// Steps every element by a formula with the decay λ and other factors.
+/// Steps every element by a formula with the decay λ and the given other factors.
 pub(super) fn run<const N: usize, T: Float, K: Formula<N, T>>(
     op: &'static str,
     state: [&mut Tensor<T>; N],

@@ -1,4 +1,4 @@
-//! [`FirstOrder`]: what all optimisers that step each parameter by itself have in common.
+//! [`FirstOrder`]: the common part of all optimisers that step each parameter separately.
 
 use super::options::{argument, not_negative, refused};
 use super::refusal::{concerns, owed, some};
@@ -12,15 +12,15 @@ use std::sync::Arc;
 use wengert_ops::Tensor;
 use wengert_tape::{BufferUpdate, Error, Float, Grads, Param, ParamId, Result, Updates};
 
-/// An optimiser that steps each parameter by itself, by the formula of its options: [`Sgd`](super::Sgd),
-/// [`Adam`](super::Adam) and most others are this.
+/// An optimiser that steps each parameter separately, by the formula of its options: [`Sgd`](super::Sgd),
+/// [`Adam`](super::Adam) and most others.
 ///
-/// **Groups.** Options for some of the parameters are changed by [`group`](FirstOrder::group), whose pattern is a path:
-/// `encoder` covers all that is under it, `*` stands for any parts, also none, or, within a part, for any characters.
-/// Every group that covers a parameter changes its options, in the order in which they were given.
+/// **Groups.** [`group`](FirstOrder::group) changes the options for some of the parameters. Its pattern is a path:
+/// `encoder` matches everything under it, `*` matches any number of parts, including none, or, within a part, any characters.
+/// Every group that matches a parameter changes its options, in the order in which the groups were added.
 ///
-/// **Learning rate.** [`set_learning_rate`](Optimizer::set_learning_rate) moves those of the groups in proportion, so that
-/// a schedule is one for all.
+/// **Learning rate.** [`set_learning_rate`](Optimizer::set_learning_rate) scales those of the groups in proportion, so one
+/// schedule serves for all.
 ///
 /// ```
 /// use wengert_nn::{Linear, Module, Sequential, optim::{Adam, Optimizer, Sgd}};
@@ -28,8 +28,8 @@ use wengert_tape::{BufferUpdate, Error, Float, Grads, Param, ParamId, Result, Up
 /// let mut rng = Rng::seed(0);
 /// let net = Sequential::<f64>::new().push(Linear::new(3, 4, &mut rng)).push(Linear::new(4, 1, &mut rng));
 /// let mut adam = Adam::<f64>::adamw(1e-3)
-///     .group("0", |c| c.learning_rate *= 0.1)         // a pretrained layer moves slowly
-///     .group("*.bias", |c| c.weight_decay = 0.0);     // biases do not decay
+///     .group("0", |c| c.learning_rate *= 0.1)         // a small learning rate for a pretrained layer
+///     .group("*.bias", |c| c.weight_decay = 0.0);     // no weight decay for biases
 /// adam.set_learning_rate(5e-4);
 /// let options = adam.options(&net);
 /// assert_eq!(options[0].0, "0.weight");
@@ -39,13 +39,13 @@ use wengert_tape::{BufferUpdate, Error, Float, Grads, Param, ParamId, Result, Up
 #[derive(Debug, Clone)]
 pub struct FirstOrder<C, T: Float> {
     config: C,
-    /// η as the optimiser was made, which groups see.
+    /// η when the optimiser was created; groups see this value.
     initial: f64,
     groups: Vec<Group<C>>,
-    /// Whether every group was seen to cover a parameter.
+    /// Whether every group is known to match a parameter.
     checked: bool,
     states: HashMap<ParamId, ParamState<T>>,
-    /// What the last step's gradients announced, if it was not all for its model.
+    /// The changes announced with the last step's gradients, if some were not for the step's model.
     left: Option<Updates<T>>,
 }
 
@@ -62,15 +62,15 @@ impl<C> fmt::Debug for Group<C> {
 }
 
 impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
-    /// With options.
+    /// An optimiser with the given options.
     pub fn with_config(config: C) -> Self {
         let initial = config.learning_rate();
         FirstOrder { config, initial, groups: Vec::new(), checked: true, states: HashMap::new(), left: None }
     }
 
-    /// Other options for the parameters whose names the pattern covers; see [`FirstOrder`].
+    /// Changes the options for the parameters whose names match the pattern; see [`FirstOrder`].
     ///
-    /// A pattern that covers no parameter of the model is an error of the first step.
+    /// If the pattern matches no parameter of the model, the first step returns an error.
     #[must_use]
     pub fn group(mut self, pattern: &str, change: impl Fn(&mut C) + Send + Sync + 'static) -> Self {
         self.groups.push(Group { pattern: pattern.into(), change: Arc::new(change) });
@@ -78,12 +78,12 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
         self
     }
 
-    /// The options of parameters that no group covers.
+    /// The options of parameters that no group matches.
     pub fn config(&self) -> &C {
         &self.config
     }
 
-    /// The options, to be changed between steps.
+    /// The options, to change between steps.
     pub fn config_mut(&mut self) -> &mut C {
         &mut self.config
     }
@@ -97,7 +97,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
         all
     }
 
-    /// How many steps a parameter has taken.
+    /// The number of steps that a parameter has taken.
     pub fn steps(&self, p: &Param<T>) -> u64 {
         self.states.get(&p.id()).map_or(0, |m| m.steps)
     }
@@ -123,7 +123,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
         config
     }
 
-    /// Whether the options are possible and every group covers something.
+    /// Checks that the options are valid and that every group matches a parameter.
     fn check(&mut self, model: &dyn Module) -> Result<()> {
         let possible = |config: &C| {
             let rate = not_negative(C::NAME, "a learning rate", config.learning_rate());
@@ -153,9 +153,9 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
         concerns(C::NAME, model, grads)?;
         if let Some(owed) = self.left.take().and_then(|left| owed(&left, |_| false)) {
             let detail = format!(
-                "{owed} came with the gradients of the step before, and nobody has carried them out, so that another model's \
-                 running statistics miss them; after a step, grads.updates().apply(&mut other) carries out what is left, and \
-                 grads.updates().discard() gives it up"
+                "{owed} came with the gradients of the previous step and were not applied, so another model's running \
+                 statistics lack them; after a step, grads.updates().apply(&mut other) applies what is left, and \
+                 grads.updates().discard() drops it"
             );
             return Err(argument(C::NAME, detail));
         }

@@ -1,9 +1,9 @@
-//! Which parameters an option is for: patterns over their names.
+//! Patterns that choose parameters by their names.
 
-/// Whether `pattern` covers a name such as `encoder.0.weight`.
+/// Whether `pattern` matches a name such as `encoder.0.weight`.
 ///
-/// Both are split at dots. A part of the pattern is a name, in which `*` stands for any characters; a part that is `*`
-/// alone stands for any number of parts, also none. What follows a covered beginning is covered too.
+/// Both are split at dots. A part of the pattern is a name in which `*` matches any characters; a part that is `*` alone
+/// matches any number of parts, including none. A name whose beginning matches also matches.
 pub(crate) fn covers(pattern: &str, name: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('.').collect();
     let name: Vec<&str> = name.split('.').collect();

@@ -1,4 +1,4 @@
-//! L-BFGS: a quasi-Newton method for whole batches.
+//! L-BFGS: a quasi-Newton method for full batches.
 
 use super::options::{argument, not_negative, refused};
 use super::refusal::{concerns, owed};
@@ -12,20 +12,20 @@ use wengert_tape::{Float, Grads, Result, Tape, Var};
 /// The options of [`Lbfgs`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LbfgsConfig {
-    /// η: the length at which a line search begins, or, without one, the step. Default: `1.0`.
+    /// η: the length at which a line search begins, or the length of a step without a line search. Default: `1.0`.
     pub learning_rate: f64,
-    /// How many directions are taken in one step. Default: `20`.
+    /// The largest number of directions per step. Default: `20`.
     pub max_iter: usize,
-    /// How often the loss is evaluated in one step at most, up to the end of a direction; `None` for 5/4 of `max_iter`.
+    /// The largest number of evaluations of the loss per step, checked after each direction; `None` for 5/4 of `max_iter`.
     /// Default: `None`.
     pub max_eval: Option<usize>,
-    /// A step ends when no element of the gradient is larger. Default: `1e-7`.
+    /// A step ends when no element of the gradient is larger than this in absolute value. Default: `1e-7`.
     pub tolerance_grad: f64,
-    /// A step ends when neither a parameter nor the loss changes by more. Default: `1e-9`.
+    /// A step ends when neither a parameter nor the loss changes by more than this. Default: `1e-9`.
     pub tolerance_change: f64,
-    /// How many pairs (s, y) are remembered. Default: `100`.
+    /// The number of pairs (s, y) that are kept. Default: `100`.
     pub history_size: usize,
-    /// Whether a length is sought that satisfies the strong Wolfe conditions. Default: `true`.
+    /// Whether a line search finds a length that satisfies the strong Wolfe conditions. Default: `true`.
     pub strong_wolfe: bool,
 }
 
@@ -49,13 +49,13 @@ impl Default for LbfgsConfig {
     }
 }
 
-/// L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5): directions -H ∇L, where H approximates the inverse Hessian by
+/// L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5): directions -H ∇L, where H approximates the inverse Hessian from
 /// the last changes s of the parameters and y of the gradient, with a line search for the strong Wolfe conditions (their
 /// algorithms 3.5 and 3.6, c₁ = 10⁻⁴, c₂ = 0.9).
 ///
-/// It evaluates the loss several times a step, so it takes the loss as a function, which must be the same each time: all
-/// data, not a minibatch. Within one step, random layers draw the same. The steps are those of PyTorch; only there the
-/// default has no line search, and a loss that overflows on the way is not a reason to go back.
+/// It evaluates the loss several times per step, so it takes the loss as a function. That must be the same function each time:
+/// of all data, not of a minibatch. Within one step, random layers draw the same numbers. The steps are those of PyTorch, with
+/// two differences: PyTorch's default has no line search, and PyTorch does not shorten a step whose loss overflows.
 ///
 /// ```
 /// use wengert_nn::optim::Lbfgs;
@@ -69,7 +69,7 @@ impl Default for LbfgsConfig {
 ///         (1.0 - x).square() + 100.0 * (y - x * x).square()
 ///     })?;
 /// }
-/// assert!(p.value().to_vec().iter().all(|v| (v - 1.0).abs() < 1e-4));     // as near as `tolerance_change` asks
+/// assert!(p.value().to_vec().iter().all(|v| (v - 1.0).abs() < 1e-4));     // within `tolerance_change`
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[doc(alias = "LBFGS")]
@@ -81,11 +81,11 @@ pub struct Lbfgs<T: Float> {
     evaluations: u64,
     last: Option<Last<T>>,
     pairs: VecDeque<Pair<T>>,
-    /// γ: H begins as γ times the identity.
+    /// γ: the initial H is γ times the identity.
     scale: f64,
 }
 
-/// The last direction, how far it was followed, and the gradient before it.
+/// The last direction, the step length along it, and the gradient before it.
 #[derive(Debug, Clone)]
 struct Last<T: Float> {
     direction: Tensor<T>,
@@ -93,7 +93,7 @@ struct Last<T: Float> {
     gradient: Tensor<T>,
 }
 
-/// One remembered change of the parameters, s, and of the gradient, y.
+/// A stored change s of the parameters and y of the gradient.
 #[derive(Debug, Clone)]
 struct Pair<T: Float> {
     s: Tensor<T>,
@@ -118,12 +118,12 @@ impl<T: Float> Default for Lbfgs<T> {
 }
 
 impl<T: Float> Lbfgs<T> {
-    /// With the default options.
+    /// An optimiser with the default options.
     pub fn new() -> Self {
         Self::with_config(LbfgsConfig::default())
     }
 
-    /// With options.
+    /// An optimiser with the given options.
     pub fn with_config(config: LbfgsConfig) -> Self {
         Lbfgs {
             config,
@@ -136,23 +136,23 @@ impl<T: Float> Lbfgs<T> {
         }
     }
 
-    /// The options, to be changed between steps.
+    /// The options, to change between steps.
     pub fn config_mut(&mut self) -> &mut LbfgsConfig {
         &mut self.config
     }
 
-    /// How often the loss was evaluated so far.
+    /// The number of evaluations of the loss so far.
     pub fn evaluations(&self) -> u64 {
         self.evaluations
     }
 
-    /// Up to [`max_iter`](LbfgsConfig::max_iter) directions; gives the loss before them. Frozen parameters stay as they are. Of
-    /// what layers announce about their buffers, the step carries out what they did in its first evaluation: however often it
-    /// looks, it has seen the data once.
+    /// Takes up to [`max_iter`](LbfgsConfig::max_iter) directions; returns the loss before them. Frozen parameters do not change.
+    /// The step applies the changes of buffers that layers announce in its first evaluation, and no others: however often it
+    /// evaluates the loss, it sees the data once.
     ///
     /// # Errors
-    /// If the loss fails, is not a scalar or is not finite where the step begins; if it depends on no trainable parameter of the
-    /// model, or moves buffers of another; if the model is not the one of the last step, or if an option is impossible.
+    /// If the loss fails, is not a scalar, or is not finite at the start of the step; if it depends on no trainable parameter of
+    /// the model, or changes buffers of another model; if the model is not that of the last step; or if an option is invalid.
     pub fn step<M: Module>(
         &mut self,
         model: &mut M,
@@ -175,7 +175,7 @@ impl<T: Float> Lbfgs<T> {
         let (updates, own) = (grads.updates().clone(), buffers_of(model));
         if let Some(owed) = owed(&updates, |id| own.contains(&id)) {
             let detail =
-                format!("{owed} come with the loss, and nobody could carry them out; make both models one");
+                format!("{owed} come with the loss, and no step would apply them; combine both models into one");
             return Err(argument("lbfgs", detail));
         }
         let gradient = flat(model, &grads)?;
@@ -265,13 +265,13 @@ impl<T: Float> Lbfgs<T> {
         Ok(())
     }
 
-    /// -H ∇L, after the last change is remembered.
+    /// -H ∇L, after the last change is stored.
     fn direction(&mut self, gradient: &Tensor<T>) -> Result<Tensor<T>> {
         let Some(last) = &self.last else { return Ok(gradient.scale(-1.0)) };
         let y = gradient.sub(&last.gradient)?;
         let s = last.direction.scale(last.length);
         let ys = dot(&y, &s)?;
-        // Otherwise the pair would make H indefinite.
+        // A pair with a smaller yᵀs could make H indefinite.
         if ys > 1e-10 {
             if self.pairs.len() >= self.config.history_size.max(1) {
                 self.pairs.pop_front();
@@ -294,7 +294,7 @@ impl<T: Float> Lbfgs<T> {
         Ok(r)
     }
 
-    /// What is remembered, by the names of the parameters and as numbers under `lbfgs`.
+    /// The stored tensors by the names of the parameters, and the stored numbers under `lbfgs`.
     ///
     /// # Errors
     /// If the model is not the one of the last step.
@@ -330,10 +330,10 @@ impl<T: Float> Lbfgs<T> {
         Ok(dict)
     }
 
-    /// Takes up a state of a model of the same names and shapes.
+    /// Loads the state of a model with the same names and shapes.
     ///
     /// # Errors
-    /// If something is missing, or of another shape or element type; the error names it, and the state is as it was.
+    /// If a tensor is missing, or has another shape or element type; the error names it, and the state is then unchanged.
     pub fn load_state(&mut self, model: &dyn Module, state: &Dict) -> Result<()> {
         let count = |name: &str| find_count("lbfgs", state, &join("lbfgs", name));
         let number = |name: &str| find_number("lbfgs", state, &join("lbfgs", name));
@@ -367,7 +367,7 @@ impl<T: Float> Lbfgs<T> {
     }
 }
 
-/// A point of the line that satisfies the strong Wolfe conditions, or the best one found.
+/// A point on the line that satisfies the strong Wolfe conditions, or the best one found.
 fn strong_wolfe<T: Float>(
     at: &mut impl FnMut(f64) -> Result<Point<T>>,
     start: f64,
@@ -377,12 +377,12 @@ fn strong_wolfe<T: Float>(
     max: usize,
 ) -> Result<Point<T>> {
     let (c1, c2) = (1e-4, 0.9);
-    // A loss that is not a number is higher than any.
+    // A loss that is not finite counts as higher than any other.
     let too_high = |p: &Point<T>| !p.loss.is_finite() || p.loss > zero.loss + c1 * p.t * zero.slope;
     let flat_enough = |p: &Point<T>| p.slope.abs() <= -c2 * zero.slope;
     let (mut before, mut now) = (zero.clone(), at(start)?);
     let mut tries = 0;
-    // Until two points enclose one that satisfies both conditions.
+    // Search until two points enclose one that satisfies both conditions.
     let (mut low, mut high) = loop {
         if tries >= max {
             break (zero.clone(), now);
@@ -408,7 +408,7 @@ fn strong_wolfe<T: Float>(
     while tries < max && (high.t - low.t).abs() * size >= tolerance {
         let (left, right) = (low.t.min(high.t), low.t.max(high.t));
         let mut t = cubic(&low, &high, left, right);
-        // A point close to an end twice in a row would make no progress.
+        // A point near an end twice in a row would make no progress.
         let margin = 0.1 * (right - left);
         if (right - t).min(t - left) < margin {
             if slow || t >= right || t <= left {
@@ -440,13 +440,13 @@ fn strong_wolfe<T: Float>(
     Ok(low)
 }
 
-/// Whether `low` lies above `high`; what is not a number lies above everything.
+/// Whether `low` has a larger loss than `high`; NaN is larger than everything.
 fn higher<T: Float>(low: &Point<T>, high: &Point<T>) -> bool {
     if low.loss.is_nan() { !high.loss.is_nan() } else { low.loss > high.loss }
 }
 
 /// The minimum of the cubic through two points with their slopes, within bounds (Nocedal and Wright 2006, equation 3.59);
-/// the middle where there is none.
+/// the midpoint if there is none.
 fn cubic<T: Float>(a: &Point<T>, b: &Point<T>, least: f64, most: f64) -> f64 {
     let d1 = a.slope + b.slope - 3.0 * (a.loss - b.loss) / (a.t - b.t);
     let square = d1 * d1 - a.slope * b.slope;
@@ -463,7 +463,7 @@ fn dot<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<f64> {
     Ok(a.mul(b)?.sum().item()?.to_f64())
 }
 
-/// ‖x‖∞; NaN if an element is.
+/// ‖x‖∞; NaN if an element is NaN.
 fn largest<T: Float>(x: &Tensor<T>) -> Result<f64> {
     if x.numel() == 0 {
         return Ok(0.0);
@@ -484,7 +484,7 @@ fn joined<T: Float>(parts: &[Tensor<T>]) -> Result<Tensor<T>> {
     Ok(Tensor::concat(&lines, 0)?)
 }
 
-/// The gradients of all trainable parameters in one line, zeros where there is none.
+/// The gradients of all trainable parameters as one vector, with zeros for missing ones.
 fn flat<T: Float>(model: &dyn Module, grads: &Grads<T>) -> Result<Tensor<T>> {
     let mut all = Vec::new();
     for_each_param::<T>(model, &mut |_, p| {
@@ -506,7 +506,7 @@ fn values<T: Float>(model: &dyn Module) -> Result<Tensor<T>> {
     joined(&all)
 }
 
-/// A line cut into the shapes of the trainable parameters.
+/// A vector split into the shapes of the trainable parameters.
 fn parts<T: Float>(model: &dyn Module, line: &Tensor<T>) -> Result<Vec<(String, Tensor<T>)>> {
     let (mut all, mut at, mut outcome) = (Vec::new(), 0isize, Ok(()));
     for_each_param::<T>(model, &mut |path, p| {
@@ -523,7 +523,7 @@ fn parts<T: Float>(model: &dyn Module, line: &Tensor<T>) -> Result<Vec<(String, 
     Ok(all)
 }
 
-/// Gives the trainable parameters the values of a line.
+/// Sets the trainable parameters to the values of a vector.
 fn put<T: Float>(model: &mut dyn Module, line: &Tensor<T>) -> Result<()> {
     let mut parts = parts(model, line)?.into_iter();
     let mut outcome = Ok(());

@@ -9,11 +9,11 @@ use wengert_tape::Float;
 /// The options of [`Lion`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LionConfig {
-    /// η. Default: `1e-4`.
+    /// The learning rate η. Default: `1e-4`.
     pub learning_rate: f64,
-    /// β₁: how much of the momentum goes into the sign. Default: `0.9`.
+    /// β₁, the weight of the momentum in the sign. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the momentum stays. Default: `0.99`.
+    /// β₂, the decay rate of the momentum. Default: `0.99`.
     pub beta2: f64,
     /// λ of the weight decay, which is decoupled: φ ← φ - η λ φ. Default: `0.0`.
     pub weight_decay: f64,
@@ -26,8 +26,8 @@ impl Default for LionConfig {
 }
 
 /// Lion (Chen et al. 2023, algorithm 2): φ ← φ - η (sign(β₁ m + (1-β₁) g) + λ φ), then m ← β₂ m + (1-β₂) g. Every
-/// coordinate moves by η, so η is three to ten times smaller than Adam's, and λ that much larger. Where the sum is 0 the
-/// sign is 0.
+/// coordinate moves by η, so η is three to ten times smaller than Adam's, and λ is larger by the same factor. Where the sum is
+/// 0, the sign is 0.
 ///
 /// ```
 /// use wengert_nn::optim::{Optimizer, Lion};
@@ -43,7 +43,7 @@ impl Default for LionConfig {
 pub type Lion<T> = FirstOrder<LionConfig, T>;
 
 impl<T: Float> Lion<T> {
-    /// With the given learning rate and the defaults of [`LionConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`LionConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(LionConfig { learning_rate, ..LionConfig::default() })
     }
@@ -62,7 +62,7 @@ impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
     fn call<F: Factors>(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
         let u = F::times(self.beta1, m) + self.one_minus_beta1 * g;
-        // NaN stays NaN, so that it is seen.
+        // NaN stays NaN, so that it is noticed.
         let step = if u > T::ZERO {
             self.rate
         } else if u < T::ZERO {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::optim::tests::follows;
 
-    /// The steps as the paper writes them, one number at a time.
+    /// The steps as written in the paper, one number at a time.
     #[test]
     fn steps_follow_the_formulas() {
         let (mut phi, mut m) = ([1.5f64, -0.5, 0.0], [0.0f64; 3]);

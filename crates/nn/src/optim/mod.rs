@@ -1,4 +1,4 @@
-//! Optimisers: one file each. They update a model in place from the gradients of a sweep, each parameter in one pass.
+//! Optimisers, one file each. They update a model in place from the gradients of a sweep, each parameter in one pass.
 
 mod accumulate;
 mod adadelta;
@@ -45,17 +45,17 @@ use crate::module::Module;
 use crate::state::Dict;
 use wengert_tape::{Float, Grads, Result};
 
-/// Something that improves a model by its gradients.
+/// A method that improves a model with its gradients.
 ///
-/// Parameters that got no gradient in this sweep, and frozen ones, are left as they are, state included.
+/// Frozen parameters, and those without a gradient in this sweep, are unchanged, and so is their state.
 pub trait Optimizer<T: Float> {
-    /// One update of every parameter that has a gradient, and of the buffers for which layers announced a change
-    /// ([`Grads::updates`]), which is carried out once, even if two optimisers step with the same gradients.
+    /// Updates every parameter that has a gradient, and the buffers for which layers announced a change
+    /// ([`Grads::updates`]). Each change is applied once, even if two optimisers step with the same gradients.
     ///
-    /// What a layer of *another* model announced is left to whoever has that model: the step of its optimiser with these
-    /// gradients, [`UpdatesExt::apply`](crate::UpdatesExt::apply), or nobody
-    /// ([`Updates::discard`](wengert_tape::Updates::discard)). In a game for instance, the discriminator's loss runs the
-    /// generator too, whose running statistics move by
+    /// Changes that a layer of *another* model announced are not applied. Apply them with a step of that model's optimiser with
+    /// these gradients or with [`UpdatesExt::apply`](crate::UpdatesExt::apply), or drop them with
+    /// [`Updates::discard`](wengert_tape::Updates::discard). In adversarial training, for example, the discriminator's loss also
+    /// runs the generator, whose running statistics change by
     ///
     /// ```
     /// use wengert_nn::{BatchNorm, Layer, Linear, UpdatesExt, optim::{Adam, Optimizer}};
@@ -75,11 +75,11 @@ pub trait Optimizer<T: Float> {
     /// ```
     ///
     /// # Errors
-    /// If no gradient is of a trainable parameter of the model: another model, or a clone, was differentiated, the loss was
-    /// detached, or all is frozen. (That some have none is no error; [`unused`](crate::GradsExt::unused) names them.) If changes
-    /// of buffers that were announced with the gradients of the step before have still not been carried out or discarded, but
-    /// for those of frozen layers; the error is given once. If a gradient's shape is not its parameter's, or an announced
-    /// value's not its buffer's; if an option is impossible, or a group covers no parameter.
+    /// If no gradient belongs to a trainable parameter of the model: another model, or a clone, was differentiated, the loss was
+    /// detached, or all parameters are frozen. (If only some have none, that is no error; [`unused`](crate::GradsExt::unused)
+    /// returns their names.) If changes of buffers that were announced with the previous step's gradients have been neither
+    /// applied nor discarded, except those of frozen layers; this error is returned once. If a gradient does not have its
+    /// parameter's shape, or an announced value its buffer's. If an option is invalid, or a group matches no parameter.
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()>;
 
     /// The learning rate η.
@@ -89,10 +89,10 @@ pub trait Optimizer<T: Float> {
     /// Sets the learning rate, as schedules do.
     fn set_learning_rate(&mut self, rate: f64);
 
-    /// What is remembered of the model's parameters, by their names: `fc1.weight.steps`, `fc1.weight.m`. Options are not in
-    /// it; they are the program's.
+    /// The optimiser's state of the model's parameters, by their names: `fc1.weight.steps`, `fc1.weight.m`. Options are not
+    /// part of it; the program sets them.
     ///
-    /// A run that is taken up again with the parameters and this state goes on with the same bits:
+    /// A run that is resumed with the parameters and this state continues with the same bits:
     ///
     /// ```
     /// use wengert_nn::{Linear, optim::{Adam, Optimizer}, state};
@@ -120,10 +120,10 @@ pub trait Optimizer<T: Float> {
     #[doc(alias = "state_dict")]
     fn state(&self, model: &dyn Module) -> Dict;
 
-    /// Takes up a state of a model of the same names and shapes.
+    /// Loads the state of a model with the same names and shapes.
     ///
     /// # Errors
-    /// If something is missing, or of another shape or element type; the error names it, and the state is as it was.
+    /// If a tensor is missing, or has another shape or element type; the error names it, and the state is then unchanged.
     #[doc(alias = "load_state_dict")]
     fn load_state(&mut self, model: &dyn Module, state: &Dict) -> Result<()>;
 }
@@ -134,7 +134,7 @@ pub(crate) mod tests {
     use wengert_ops::Tensor;
     use wengert_tape::{Param, Tape};
 
-    /// Gradients of Σ φ⁴/4 - φ²/2, and of 0.3 φ₀. The third parameter begins where its gradient is zero.
+    /// Gradients of Σ φ⁴/4 - φ²/2 and of 0.3 φ₀. The gradient of the third element is initially zero.
     fn gradients(p: &Param<f64>) -> Grads<f64> {
         let tape = Tape::new();
         let x = tape.param(p);
@@ -142,7 +142,7 @@ pub(crate) mod tests {
         loss.sum().backward().unwrap()
     }
 
-    /// Whether the parameters after the first and the last step are those of PyTorch 2.15 in f64.
+    /// Checks that the parameters after the first and the last step are those of PyTorch 2.15 in f64.
     #[track_caller]
     pub(crate) fn follows(mut optimizer: impl Optimizer<f64>, steps: usize, first: [f64; 3], last: [f64; 3]) {
         let mut p = Param::new(Tensor::from([1.5, -0.5, 0.0]));
@@ -160,7 +160,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Every optimiser with every option that makes it remember more.
+    /// Every optimiser with every option that enlarges its state.
     fn all<T: Float>() -> Vec<Box<dyn Optimizer<T>>> {
         let rate = 0.05;
         let sgd = SgdConfig { momentum: 0.9, ..SgdConfig::default() };
@@ -187,7 +187,7 @@ pub(crate) mod tests {
         ]
     }
 
-    /// Two parameters, of which the second has a gradient in every other step only.
+    /// A step of two parameters, of which the second has a gradient in every other step only.
     fn step(model: &mut [Param<f32>; 2], optimizer: &mut dyn Optimizer<f32>, t: usize) {
         let tape = Tape::new();
         let (a, b) = (tape.param(&model[0]), tape.param(&model[1]));
@@ -244,7 +244,7 @@ pub(crate) mod tests {
         refused(&|d| put(d, "0.steps", I64(Tensor::scalar(-1))), &["0.steps"]);
     }
 
-    /// A parameter that had no gradient is as it was, frozen ones are passed over, and a zero gradient is a gradient.
+    /// A parameter without a gradient and a frozen one do not change; a zero gradient is a gradient.
     #[test]
     fn steps_are_counted_by_parameter() {
         for mut optimizer in all::<f32>() {
@@ -342,7 +342,7 @@ pub(crate) mod tests {
                 "clone",
             ];
             assert!(words.iter().all(|w| said.contains(w)), "{said}");
-            // The loss was detached: only something else has a gradient.
+            // The loss was detached: only another value has a gradient.
             let tape = Tape::new();
             let y = net.forward(tape.var(x())).detach();
             let said = refusal(optimizer.step(&mut net, &(y * tape.var(x())).sum().backward().unwrap()));
@@ -351,7 +351,7 @@ pub(crate) mod tests {
             let mut double = Linear::<f64>::new(2, 1, &mut Rng::seed(0));
             let said = refusal(optimizer.step(&mut double, &grads));
             assert!(said.contains("no parameter of f32"), "{said}");
-            // All is frozen, though there are gradients from before.
+            // All parameters are frozen, although there are gradients from before.
             let tape = Tape::new();
             let grads = net.forward(tape.constant(x())).sum().backward().unwrap();
             net.freeze();
@@ -363,7 +363,7 @@ pub(crate) mod tests {
             assert!(
                 net.weight.value() == &before && optimizer.state(&net)["weight.steps"].shape().is_empty()
             );
-            // Some missing is as it was: the bias alone.
+            // Some gradients may be missing: here only the bias has one.
             net.bias.as_mut().unwrap().set_trainable(true);
             optimizer.step(&mut net, &grads).unwrap();
             assert_eq!(net.weight.value(), &before);
@@ -383,7 +383,7 @@ pub(crate) mod tests {
         assert!(said.contains("an unnamed parameter [1]"), "{said}");
     }
 
-    /// Statistics that a layer of another model announced are carried out, given up, or reported; those of frozen ones may be left.
+    /// Changes that a layer of another model announced are applied, discarded, or reported; those of frozen layers may remain.
     #[test]
     fn no_announced_change_is_lost_without_a_word() {
         use crate::{BatchNorm, Layer, UpdatesExt};
@@ -396,19 +396,19 @@ pub(crate) mod tests {
                 (tape.param(judge) * fake).square().sum().backward().unwrap()
             };
             let seen = |g: &BatchNorm<f32>| g.num_batches_tracked.as_ref().unwrap().value().item().unwrap();
-            // Carried out, before the step or behind it.
+            // Applied, before or after the step.
             for _ in 0..2 {
                 let grads = gradients(&generator, &judge);
                 optimizer.step(&mut judge, &grads).unwrap();
                 grads.updates().apply(&mut generator).unwrap();
             }
             assert_eq!(seen(&generator), 2);
-            // Given up.
+            // Discarded.
             let grads = gradients(&generator, &judge);
             optimizer.step(&mut judge, &grads).unwrap();
             grads.updates().discard();
             grads.updates().apply(&mut generator).unwrap();
-            // Left: the next step says so, once, and changes nothing.
+            // Left over: the next step reports it once and changes nothing.
             let grads = gradients(&generator, &judge);
             optimizer.step(&mut judge, &grads).unwrap();
             let (before, grads) = (judge.value().clone(), gradients(&generator, &judge));
@@ -422,7 +422,7 @@ pub(crate) mod tests {
             optimizer.step(&mut judge, &grads).unwrap();
             grads.updates().apply(&mut generator).unwrap();
             assert_eq!(seen(&generator), 3);
-            // A second model's optimiser takes what the first left.
+            // A second model's optimiser applies the changes that the first left.
             for _ in 0..2 {
                 let tape = Tape::train(0);
                 let fake = generator.forward(tape.constant(Tensor::from([[1.0], [3.0]])));
@@ -431,13 +431,13 @@ pub(crate) mod tests {
                 Sgd::new(0.1).step(&mut generator, &grads).unwrap();
             }
             assert_eq!(seen(&generator), 5);
-            // A frozen one is only looked through.
+            // The changes of a frozen model's layers may remain.
             generator.freeze();
             for _ in 0..2 {
                 let grads = gradients(&generator, &judge);
                 optimizer.step(&mut judge, &grads).unwrap();
             }
-            // Its own statistics do move with a step of its own.
+            // The statistics of a frozen model change in its own optimiser's step.
             let grads = gradients(&generator, &judge);
             Sgd::new(0.1).step(&mut generator, &grads).unwrap();
             assert_eq!(seen(&generator), 6);
@@ -446,14 +446,14 @@ pub(crate) mod tests {
 
     const INF: f64 = f64::INFINITY;
 
-    /// One step from `p` along a gradient of `g` everywhere.
+    /// The parameter after one step from `p` with a gradient of `g` everywhere.
     fn stepped(optimizer: &mut dyn Optimizer<f64>, p: &mut Param<f64>, g: f64) -> f64 {
         let grads = (Tape::new().param(p) * g).sum().backward().unwrap();
         optimizer.step(p, &grads).unwrap();
         p.value().to_vec()[0]
     }
 
-    /// What a formula leaves out has no influence on an infinity: 0 · ∞ is 0 there.
+    /// A term with factor 0 has no influence even on an infinity: 0 · ∞ is 0 there.
     #[test]
     fn an_infinite_gradient_goes_where_the_formula_says() {
         let from = || Param::new(Tensor::from([1.0]));
@@ -469,7 +469,7 @@ pub(crate) mod tests {
                 assert_eq!(stepped(&mut Sgd::with_config(config), &mut from(), g), -g, "{config:?}");
             }
         }
-        // Wholly dampened, the velocity stays the first gradient's: v = 0.9 · 1.
+        // With full dampening, the velocity keeps only the first gradient: v = 0.9 · 1.
         let (mut sgd, mut p) = (Sgd::with_config(SgdConfig { dampening: 1.0, ..momentum }), from());
         stepped(&mut sgd, &mut p, 1.0);
         assert!((stepped(&mut sgd, &mut p, INF) - (1.0 - 0.1 - 0.09)).abs() < 1e-15);
@@ -505,7 +505,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// With a β of 0 nothing of an infinite gradient is remembered: the next step is as the first, 1 - η g / |g|.
+    /// With a β of 0, the state keeps nothing of an infinite gradient: the next step is like the first, 1 - η g / |g|.
     #[test]
     fn what_is_not_remembered_has_no_influence() {
         let (beta1, beta2, learning_rate) = (0.0, 0.0, 0.25);

@@ -9,20 +9,20 @@ use wengert_tape::Float;
 /// The options of [`Nadam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NadamConfig {
-    /// η. Default: `2e-3`.
+    /// The learning rate η. Default: `2e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays. Default: `0.9`.
+    /// β₁, the decay rate of the first moment. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the second moment stays. Default: `0.999`.
+    /// β₂, the decay rate of the second moment. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment. Default: `1e-8`.
+    /// ε, which is added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
     /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
-    /// ψ, by which the momentum grows to β₁. Default: `4e-3`.
+    /// ψ, the rate at which the momentum grows to β₁. Default: `4e-3`.
     pub momentum_decay: f64,
-    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
-    /// `decoupled_weight_decay`). Default: `false`.
+    /// Whether weights decay directly, φ ← φ - η λ φ, instead of through the gradient (PyTorch's `decoupled_weight_decay`).
+    /// Default: `false`.
     pub decoupled: bool,
 }
 
@@ -40,8 +40,8 @@ impl Default for NadamConfig {
     }
 }
 
-/// NAdam (Dozat 2016): Adam that looks ahead as Nesterov's momentum does. With μₜ = β₁ (1 - ½ · 0.96^{tψ}) and Mₜ the
-/// product of μ up to t, m and v as in [`Adam`](super::Adam), and ṽ = v / (1 - β₂ᵗ),
+/// NAdam (Dozat 2016): Adam with Nesterov's momentum. With μₜ = β₁ (1 - ½ · 0.96^{tψ}), the product Mₜ of all μ up to t, m
+/// and v as in [`Adam`](super::Adam), and ṽ = v / (1 - β₂ᵗ),
 /// φ ← φ - η [(1-μₜ) / (1-Mₜ) g + μₜ₊₁ / (1-Mₜ₊₁) m] / (√ṽ + ε).
 ///
 /// ```
@@ -61,7 +61,7 @@ impl Default for NadamConfig {
 pub type Nadam<T> = FirstOrder<NadamConfig, T>;
 
 impl<T: Float> Nadam<T> {
-    /// With the given learning rate and the defaults of [`NadamConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`NadamConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(NadamConfig { learning_rate, ..NadamConfig::default() })
     }
@@ -74,7 +74,7 @@ struct Step<T> {
     one_minus_beta2: T,
     coupled: T,
     shrink: T,
-    /// η times the weight of the gradient, and of the first moment.
+    /// η times the weight of the gradient, and η times that of the first moment.
     direct: T,
     ahead: T,
     /// 1 / √(1 - β₂ᵗ).

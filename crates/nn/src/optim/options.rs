@@ -1,9 +1,9 @@
-//! The checks of options that optimisers have in common.
+//! The checks of options that optimisers share.
 
 use wengert_tape::{Error, ErrorKind};
 
-/// What an [`UpdateRule`](super::UpdateRule) has because of its options: the learning rate, which is the field of that name, and the
-/// check that each option lies where it can.
+/// The methods that an [`UpdateRule`](super::UpdateRule) derives from its options: access to the field `learning_rate`, and the
+/// check that each option is in its range.
 macro_rules! options {
     ($($range:ident: $($option:ident),+);+) => {
         fn learning_rate(&self) -> f64 {
@@ -22,27 +22,27 @@ macro_rules! options {
 }
 pub(super) use options;
 
-/// `Ok` if `value` lies in [0, 1).
+/// `Ok` if `value` is in [0, 1).
 pub(super) fn fraction(op: &'static str, name: &str, value: f64) -> wengert_ops::Result<()> {
     check(op, (0.0..1.0).contains(&value), || format!("expected {name} in [0, 1), found {value}"))
 }
 
-/// `Ok` if `value` lies in [0, 1].
+/// `Ok` if `value` is in [0, 1].
 pub(super) fn share(op: &'static str, name: &str, value: f64) -> wengert_ops::Result<()> {
     check(op, (0.0..=1.0).contains(&value), || format!("expected {name} in [0, 1], found {value}"))
 }
 
-/// `Ok` if `value` is at least 0, and finite.
+/// `Ok` if `value` is at least 0 and finite.
 pub(super) fn not_negative(op: &'static str, name: &str, value: f64) -> wengert_ops::Result<()> {
     check(op, value >= 0.0 && value.is_finite(), || format!("expected {name} of at least 0, found {value}"))
 }
 
-/// `Ok` if an option is as it has to be.
+/// `Ok` if the condition on an option holds.
 pub(super) fn check(op: &'static str, holds: bool, detail: impl Fn() -> String) -> wengert_ops::Result<()> {
     if holds { Ok(()) } else { Err(wengert_ops::Error::new(op, wengert_ops::ErrorKind::Argument, detail())) }
 }
 
-/// The error of an option, which is of no place in the program.
+/// The error of an option, without a position in the program.
 pub(super) fn refused(e: wengert_ops::Error) -> Error {
     Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail())
 }

@@ -1,4 +1,4 @@
-//! [`Plateau`]: a learning rate that falls when the loss no longer does.
+//! [`Plateau`]: a learning rate that decreases when the loss stops decreasing.
 
 use super::options::{fraction, refused};
 use super::saved::{find_count, find_number};
@@ -9,19 +9,19 @@ use wengert_tape::Result;
 /// The options of [`Plateau`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlateauConfig {
-    /// Which way is better. Default: `Least`.
+    /// Whether smaller or larger observations are better. Default: `Least`.
     pub goal: Goal,
-    /// By what the learning rate is multiplied. Default: `0.1`.
+    /// The factor by which the learning rate is multiplied. Default: `0.1`.
     pub factor: f64,
-    /// How many observations in a row may be no better. Default: `10`.
+    /// The number of observations in a row without improvement that are tolerated. Default: `10`.
     pub patience: u64,
-    /// By how much an observation has to be better to count. Default: `Relative(1e-4)`.
+    /// The difference by which an observation must be better to count as an improvement. Default: `Relative(1e-4)`.
     pub threshold: Threshold,
-    /// How many observations after a fall do not count. Default: `0`.
+    /// The number of observations after a decrease that are not counted. Default: `0`.
     pub cooldown: u64,
-    /// Where it ends. Default: `0.0`.
+    /// The smallest learning rate. Default: `0.0`.
     pub min_lr: f64,
-    /// A fall by no more than this is left out. Default: `1e-8`.
+    /// A decrease by at most this is skipped. Default: `1e-8`.
     pub epsilon: f64,
 }
 
@@ -42,24 +42,24 @@ impl Default for PlateauConfig {
 /// Which observations are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// Smaller ones: a loss.
+    /// Smaller ones are better, such as losses.
     Least,
-    /// Larger ones: an accuracy.
+    /// Larger ones are better, such as accuracies.
     Most,
 }
 
-/// By how much an observation has to be better than the best one.
+/// The difference by which an observation must be better than the best one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Threshold {
-    /// By this part of the size of the best one.
+    /// This fraction of the absolute value of the best one.
     Relative(f64),
-    /// By this much.
+    /// This difference.
     Absolute(f64),
 }
 
-/// A learning rate that is multiplied by a factor when an observation, such as the loss on held-out data, has not become
-/// better for more than `patience` times in a row. As in PyTorch; there, a relative threshold of a negative best one has the
-/// wrong sign. NaN is not better.
+/// A learning rate that is multiplied by a factor when an observation, such as the loss on held-out data, has not improved for
+/// more than `patience` times in a row. The rule is PyTorch's, except that there a relative threshold of a negative best
+/// observation has the wrong sign. NaN is no improvement.
 ///
 /// ```
 /// use wengert_nn::optim::{Adam, Optimizer, Plateau, PlateauConfig};
@@ -78,19 +78,19 @@ pub struct Plateau {
     config: PlateauConfig,
     rate: f64,
     best: Option<f64>,
-    /// Observations in a row that were no better.
+    /// The number of observations in a row without improvement.
     waited: u64,
-    /// Observations that will not count yet.
+    /// The number of next observations that are not counted.
     cooling: u64,
 }
 
 impl Plateau {
-    /// From the given learning rate, with the default options.
+    /// A plateau with the given initial learning rate and the default options.
     pub fn new(rate: f64) -> Self {
         Self::with_config(rate, PlateauConfig::default())
     }
 
-    /// With options.
+    /// A plateau with the given initial learning rate and options.
     pub fn with_config(rate: f64, config: PlateauConfig) -> Self {
         Plateau { config, rate, best: None, waited: 0, cooling: 0 }
     }
@@ -100,7 +100,7 @@ impl Plateau {
         self.rate
     }
 
-    /// Takes an observation in and gives the learning rate from now on.
+    /// Adds an observation and returns the learning rate from now on.
     ///
     /// # Errors
     /// If the factor is not in [0, 1).
@@ -131,7 +131,7 @@ impl Plateau {
     fn is_better(&self, value: f64) -> bool {
         let Some(best) = self.best else { return !value.is_nan() };
         let margin = match self.config.threshold {
-            // Whatever is finite is better than an infinity, by any part of it.
+            // Every finite observation is better than an infinite one, whatever the relative threshold.
             Threshold::Relative(_) if best.is_infinite() => 0.0,
             Threshold::Relative(part) => part * best.abs(),
             Threshold::Absolute(margin) => margin,
@@ -142,7 +142,7 @@ impl Plateau {
         }
     }
 
-    /// The learning rate, the best observation, and the counts, to be saved.
+    /// The learning rate, the best observation, and the counts, for saving.
     pub fn state(&self) -> Dict {
         let number = |x: f64| AnyTensor::F64(Tensor::scalar(x));
         let count = |n: u64| AnyTensor::I64(Tensor::scalar(n as i64));
@@ -154,10 +154,10 @@ impl Plateau {
         ])
     }
 
-    /// Takes up a saved state.
+    /// Loads a saved state.
     ///
     /// # Errors
-    /// If something is missing or of another kind; the error names it, and the state is as it was.
+    /// If a tensor is missing or of another kind; the error names it, and the state is then unchanged.
     pub fn load_state(&mut self, state: &Dict) -> Result<()> {
         let best = find_number("plateau", state, "best")?;
         let rate = find_number("plateau", state, "rate")?;
@@ -178,7 +178,7 @@ mod tests {
         3.9, 4.0, 4.1,
     ];
 
-    /// PyTorch 2.15, with the state saved and loaded after every observation.
+    /// Compares with PyTorch 2.15; the state is saved and loaded after every observation.
     #[track_caller]
     fn follows(config: PlateauConfig, want: &[f64]) {
         let mut plateau = Plateau::with_config(0.4, config);

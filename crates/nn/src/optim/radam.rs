@@ -9,18 +9,18 @@ use wengert_tape::Float;
 /// The options of [`Radam`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RadamConfig {
-    /// η. Default: `1e-3`.
+    /// The learning rate η. Default: `1e-3`.
     pub learning_rate: f64,
-    /// β₁: how much of the first moment stays. Default: `0.9`.
+    /// β₁, the decay rate of the first moment. Default: `0.9`.
     pub beta1: f64,
-    /// β₂: how much of the second moment stays. Default: `0.999`.
+    /// β₂, the decay rate of the second moment. Default: `0.999`.
     pub beta2: f64,
-    /// ε, added to the root of the second moment. Default: `1e-8`.
+    /// ε, which is added to the root of the second moment. Default: `1e-8`.
     pub epsilon: f64,
     /// λ of the weight decay. Default: `0.0`.
     pub weight_decay: f64,
-    /// Whether weights decay by themselves, φ ← φ - η λ φ, instead of through the gradient (PyTorch's
-    /// `decoupled_weight_decay`). Default: `false`.
+    /// Whether weights decay directly, φ ← φ - η λ φ, instead of through the gradient (PyTorch's `decoupled_weight_decay`).
+    /// Default: `false`.
     pub decoupled: bool,
 }
 
@@ -37,8 +37,8 @@ impl Default for RadamConfig {
     }
 }
 
-/// RAdam (Liu et al. 2020): [`Adam`](super::Adam) that takes plain steps with momentum, φ ← φ - η m̃, until its second
-/// moment rests on enough gradients. With ρ∞ = 2 / (1-β₂) - 1 and ρₜ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ), that is while ρₜ ≤ 5; then
+/// RAdam (Liu et al. 2020): [`Adam`](super::Adam) with plain momentum steps, φ ← φ - η m̃, until its second moment depends on
+/// enough gradients. With ρ∞ = 2 / (1-β₂) - 1 and ρₜ = ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ), steps are plain while ρₜ ≤ 5; after that,
 /// Adam's step is multiplied by √[(ρₜ-4) (ρₜ-2) ρ∞ / ((ρ∞-4) (ρ∞-2) ρₜ)]. As in PyTorch, its root is (√v + ε) / √(1-β₂ᵗ).
 ///
 /// ```
@@ -56,7 +56,7 @@ impl Default for RadamConfig {
 pub type Radam<T> = FirstOrder<RadamConfig, T>;
 
 impl<T: Float> Radam<T> {
-    /// With the given learning rate and the defaults of [`RadamConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`RadamConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(RadamConfig { learning_rate, ..RadamConfig::default() })
     }

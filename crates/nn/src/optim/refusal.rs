@@ -1,15 +1,15 @@
-//! What a step refuses, in words: gradients of another model, and announced changes that nobody carried out.
+//! The errors of a step: gradients of another model, and announced changes that were not applied.
 
 use crate::module::{Module, buffers_of, for_each_param};
 use wengert_tape::{BufferId, Change, Error, ErrorKind, Float, Grads, Result, Updates};
 
-/// Whether a step with these gradients moves anything of the model.
+/// Checks that a step with these gradients changes something in the model.
 pub(super) fn concerns<T: Float>(op: &'static str, model: &dyn Module, grads: &Grads<T>) -> Result<()> {
     let (mut own, mut trainable, mut hit) = (Vec::new(), 0, false);
     for_each_param::<T>(model, &mut |path, p| {
         trainable += usize::from(p.is_trainable());
         hit |= p.is_trainable() && grads.get(p.id()).is_some();
-        // What is only said in an error is only collected for the first few.
+        // Names are only for the error, so only the first few are collected.
         let name = if own.len() < LISTED { described(path.as_str(), p.shape()) } else { String::new() };
         own.push(name);
     });
@@ -44,7 +44,7 @@ pub(super) fn concerns<T: Float>(op: &'static str, model: &dyn Module, grads: &G
     Err(Error::new(ErrorKind::Unreached, op, detail))
 }
 
-/// How many names a message has at most.
+/// The largest number of names in a message.
 const LISTED: usize = 8;
 
 fn described(name: &str, shape: &[usize]) -> String {
@@ -52,14 +52,15 @@ fn described(name: &str, shape: &[usize]) -> String {
     format!("{name} {shape:?}")
 }
 
-/// The first few of `n` things.
+/// The first few of `n` names.
 fn listed<'n>(names: impl Iterator<Item = &'n str>, n: usize) -> String {
     let first: Vec<&str> = names.take(LISTED).collect();
     let more = if n > LISTED { format!(", … ({n} in all)") } else { String::new() };
     format!("{}{more}", first.join(", "))
 }
 
-/// What is missed of announced changes, in words, but for those of some buffers.
+/// A description of the announced changes that have not been applied, except those for which `own` holds; `None` if there are
+/// none.
 pub(super) fn owed<T: Float>(updates: &Updates<T>, own: impl Fn(BufferId) -> bool) -> Option<String> {
     let owed = updates.iter().filter(|u| u.is_owed() && !own(u.id()));
     let owed = owed.map(|u| match u.change() {

@@ -9,17 +9,17 @@ use wengert_tape::Float;
 /// The options of [`Rmsprop`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmspropConfig {
-    /// η. Default: `0.01`.
+    /// The learning rate η. Default: `0.01`.
     pub learning_rate: f64,
-    /// α: how much of the mean of squares stays. Default: `0.99`.
+    /// α, the decay rate of the mean of squares. Default: `0.99`.
     pub alpha: f64,
-    /// ε, added to the root. Default: `1e-8`.
+    /// ε, which is added to the root. Default: `1e-8`.
     pub epsilon: f64,
-    /// μ; 0 for none. Default: `0.0`.
+    /// The momentum μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// Whether the squared mean of the gradients is taken off, which leaves their variance (Graves 2013). Default: `false`.
+    /// Whether the squared mean of the gradients is subtracted, which leaves their variance (Graves 2013). Default: `false`.
     pub centered: bool,
-    /// λ of the weight decay, through the gradient: g ← g + λ φ. Default: `0.0`.
+    /// λ of the weight decay, which is added to the gradient: g ← g + λ φ. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -38,8 +38,8 @@ impl Default for RmspropConfig {
 
 /// RMSprop (Tieleman and Hinton 2012, lecture 6e): v ← α v + (1-α) g² and φ ← φ - η g / (√v + ε).
 ///
-/// Centered, ḡ ← α ḡ + (1-α) g and the root is of v - ḡ²; with momentum, b ← μ b + g / (√v + ε) and φ ← φ - η b. Where
-/// rounding makes v - ḡ² negative it counts as 0 (in PyTorch, the step is then NaN).
+/// If centered, ḡ ← α ḡ + (1-α) g and the root is of v - ḡ²; with momentum, b ← μ b + g / (√v + ε) and φ ← φ - η b. Where
+/// rounding makes v - ḡ² negative, it counts as 0 (in PyTorch, the step is then NaN).
 ///
 /// ```
 /// use wengert_nn::optim::{Optimizer, Rmsprop};
@@ -56,7 +56,7 @@ impl Default for RmspropConfig {
 pub type Rmsprop<T> = FirstOrder<RmspropConfig, T>;
 
 impl<T: Float> Rmsprop<T> {
-    /// With the given learning rate and the defaults of [`RmspropConfig`].
+    /// An optimiser with the given learning rate and the defaults of [`RmspropConfig`].
     pub fn new(learning_rate: f64) -> Self {
         Self::with_config(RmspropConfig { learning_rate, ..RmspropConfig::default() })
     }

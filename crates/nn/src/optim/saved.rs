@@ -1,16 +1,16 @@
-//! What an optimiser finds in a saved state.
+//! Reading an optimiser's state from a dict.
 
 use super::options::argument;
 use crate::state::{AnyTensor, Dict};
 use wengert_ops::Tensor;
 use wengert_tape::{Float, Result};
 
-/// The key of something remembered of a parameter; that of a model that is a single parameter has no name before it.
+/// The key of a parameter's slot. If the model is a single parameter, it has no name before the slot.
 pub(super) fn join(name: &str, slot: &str) -> String {
     if name.is_empty() { slot.to_owned() } else { format!("{name}.{slot}") }
 }
 
-/// What a dict holds under a name.
+/// The tensor under a key of a dict.
 pub(super) fn find<'d>(op: &'static str, dict: &'d Dict, key: &str) -> Result<&'d AnyTensor> {
     dict.get(key).ok_or_else(|| argument(op, format!("the state has no tensor {key}")))
 }

@@ -1,12 +1,12 @@
-//! [`Schedule`]: how the learning rate goes during a run, as a function of the step.
+//! [`Schedule`]: the learning rate during a run, as a function of the step.
 
 use super::factors::times;
 use std::f64::consts::PI;
 
 /// A number that depends on the step, the first being step 0: a learning rate, a momentum, the weight of a penalty.
 ///
-/// It has no state, so a run can be taken up at any step. What changes by the epoch is asked by the epoch. Behind its last
-/// step a schedule stays where it is. (What depends on the loss is a [`Plateau`](super::Plateau).)
+/// It has no state, so a run can be resumed at any step. For a value that changes per epoch, pass the epoch as the step. After
+/// its last step, a schedule keeps its last value. (For a rate that depends on the loss, see [`Plateau`](super::Plateau).)
 ///
 /// ```
 /// use wengert_nn::optim::{Adam, Optimizer, Schedule};
@@ -23,94 +23,94 @@ use std::f64::consts::PI;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Schedule {
-    /// Always the same.
+    /// This value in every step.
     Constant(f64),
-    /// `from` · `factor`ⁿ, n growing by one every `every` steps.
+    /// `from` · `factor`ⁿ, where n grows by one every `every` steps.
     #[doc(alias = "StepLR")]
     Step {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// The length of a stair.
+        /// The number of steps with the same value.
         every: usize,
-        /// What each stair is of the one before.
+        /// The factor between two consecutive values.
         factor: f64,
     },
-    /// `from` · `factor`ⁿ, n being the number of milestones that are reached.
+    /// `from` · `factor`ⁿ, where n is the number of milestones reached.
     #[doc(alias = "MultiStepLR")]
     MultiStep {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// The steps at which it falls; one that is named twice counts twice.
+        /// The steps at which the value changes; a step that is listed twice counts twice.
         milestones: Vec<usize>,
-        /// By what it is multiplied there.
+        /// The factor by which the value is multiplied at each milestone.
         factor: f64,
     },
     /// `from` · `factor`ˢ in step s.
     #[doc(alias = "ExponentialLR")]
     Exponential {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// By what it is multiplied at each step.
+        /// The factor by which the value is multiplied in each step.
         factor: f64,
     },
-    /// Along half a cosine, to + (from - to) (1 + cos(π s / steps)) / 2 (Loshchilov and Hutter 2017, equation 5).
+    /// Half a cosine: to + (from - to) (1 + cos(π s / steps)) / 2 in step s (Loshchilov and Hutter 2017, equation 5).
     #[doc(alias = "CosineAnnealingLR")]
     Cosine {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// Where it ends.
+        /// The last value.
         to: f64,
-        /// After how many steps.
+        /// The number of steps to the last value.
         steps: usize,
     },
-    /// [`Cosine`](Schedule::Cosine) again and again, each period `growth` times as long as the one before (Loshchilov and
+    /// [`Cosine`](Schedule::Cosine) repeated, each period `growth` times as long as the one before (Loshchilov and
     /// Hutter 2017).
     #[doc(alias = "CosineAnnealingWarmRestarts")]
     WarmRestarts {
-        /// Where each period begins.
+        /// The first value of each period.
         from: f64,
-        /// Where each period would end.
+        /// The value that each period approaches.
         to: f64,
-        /// The length of the first period.
+        /// The number of steps of the first period.
         period: usize,
-        /// 1 or more.
+        /// The ratio of the lengths of two consecutive periods, 1 or more.
         growth: usize,
     },
-    /// Along a straight line.
+    /// A straight line.
     #[doc(alias = "LinearLR")]
     Linear {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// Where it ends.
+        /// The last value.
         to: f64,
-        /// After how many steps.
+        /// The number of steps to the last value.
         steps: usize,
     },
-    /// to + (from - to) (1 - s / steps)^power.
+    /// to + (from - to) (1 - s / steps)^power in step s.
     #[doc(alias = "PolynomialLR")]
     Polynomial {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// Where it ends.
+        /// The last value.
         to: f64,
-        /// After how many steps.
+        /// The number of steps to the last value.
         steps: usize,
         /// The exponent.
         power: f64,
     },
-    /// Up to a peak along half a cosine, and down along another (Smith and Topin 2019, with PyTorch's curves). For a momentum
-    /// that goes the other way, the peak is the least value. See [`Schedule::one_cycle`] for the usual numbers.
+    /// Up to a peak along half a cosine, and down along another (Smith and Topin 2019, with PyTorch's curves). For a momentum,
+    /// which first decreases, the peak is the smallest value. See [`Schedule::one_cycle`] for the usual numbers.
     #[doc(alias = "OneCycleLR")]
     OneCycle {
-        /// Where it begins.
+        /// The value in step 0.
         from: f64,
-        /// The extreme value.
+        /// The value at the peak, the largest or the smallest.
         peak: f64,
-        /// Where it ends.
+        /// The last value.
         to: f64,
-        /// How long it takes.
+        /// The number of steps to the last value.
         steps: usize,
-        /// The part of the steps that leads to the peak.
+        /// The fraction of the steps before the peak.
         rise: f64,
     },
     /// peak · min(s / warmup, √(warmup / s)) with s counted from 1 (Vaswani et al. 2017, equation 3, whose peak is
@@ -118,16 +118,16 @@ pub enum Schedule {
     InverseSqrt {
         /// The value at the end of the warm-up.
         peak: f64,
-        /// The steps up to it.
+        /// The number of steps of the warm-up.
         warmup: usize,
     },
     /// The first schedule for `steps` steps, then the second from its beginning; see [`Schedule::then`].
     Then {
-        /// The first.
+        /// The first schedule.
         first: Box<Schedule>,
-        /// How long it lasts.
+        /// The number of steps of the first schedule.
         steps: usize,
-        /// The second.
+        /// The second schedule.
         next: Box<Schedule>,
     },
     /// The product of two schedules; see [`Schedule::times`].
@@ -135,12 +135,12 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// One cycle with the usual numbers: from peak / 25, after 0.3 of the steps at the peak, down to peak / 250 000.
+    /// One cycle with the usual numbers: from peak / 25 to the peak after 0.3 of the steps, and down to peak / 250 000.
     pub fn one_cycle(peak: f64, steps: usize) -> Self {
         Schedule::OneCycle { from: peak / 25.0, peak, to: peak / 25.0 / 1e4, steps, rise: 0.3 }
     }
 
-    /// This schedule, `steps` steps later, after a straight rise to its first value: in step s < `steps` that value times
+    /// This schedule, delayed by `steps` steps of a linear rise to its first value: in step s < `steps`, that value times
     /// (s + 1) / (steps + 1).
     #[must_use]
     pub fn after_warmup(self, steps: usize) -> Self {
@@ -149,14 +149,14 @@ impl Schedule {
         Schedule::Linear { from, to, steps }.then(steps, self)
     }
 
-    /// This schedule for `steps` steps, then another from its beginning.
+    /// This schedule for `steps` steps, then `next` from its beginning.
     #[doc(alias = "SequentialLR")]
     #[must_use]
     pub fn then(self, steps: usize, next: Schedule) -> Self {
         Schedule::Then { first: Box::new(self), steps, next: Box::new(next) }
     }
 
-    /// The product of this schedule and another, of which one is usually a factor that begins or ends at 1.
+    /// The product of this schedule and another; usually one of them is a factor that begins or ends at 1.
     ///
     /// ```
     /// use wengert_nn::optim::Schedule;
@@ -216,14 +216,14 @@ impl Schedule {
 }
 
 fn cosine(from: f64, to: f64, progress: f64) -> f64 {
-    // Both ends exactly.
+    // Both ends are exact.
     match progress {
         p if p >= 1.0 => to,
         p => to + (from - to) * (1.0 + (PI * p).cos()) / 2.0,
     }
 }
 
-/// How much of the way is behind, 1 at the end and after it.
+/// The fraction of the steps that is done, 1 at the end and after it.
 fn progress(step: usize, steps: usize) -> f64 {
     part(step as f64, steps as f64)
 }
@@ -232,7 +232,7 @@ fn part(s: f64, of: f64) -> f64 {
     if s >= of { 1.0 } else { s / of }
 }
 
-/// Where a step stands in its period, and how long that is.
+/// The position of a step in its period, and the length of the period.
 fn within_period(step: usize, mut period: usize, growth: usize) -> (usize, usize) {
     if growth == 1 {
         return (step % period, period);
@@ -249,7 +249,7 @@ fn within_period(step: usize, mut period: usize, growth: usize) -> (usize, usize
 mod tests {
     use super::*;
 
-    /// Whether the schedule is PyTorch 2.15's, in f64, over a whole run.
+    /// Checks that the schedule is PyTorch 2.15's, in f64, over a whole run.
     #[track_caller]
     fn follows(schedule: &Schedule, want: &[f64]) {
         for (step, want) in want.iter().enumerate() {
@@ -338,7 +338,7 @@ mod tests {
                 1.6e-06,
             ],
         );
-        // The momentum that goes with it.
+        // The momentum for the same cycle.
         follows(
             &Schedule::OneCycle { from: 0.95, peak: 0.85, to: 0.95, steps: 12, rise: 0.3 },
             &[

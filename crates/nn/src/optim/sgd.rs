@@ -9,15 +9,15 @@ use wengert_tape::Float;
 /// The options of [`Sgd`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdConfig {
-    /// η. Default: `0.01`.
+    /// The learning rate η. Default: `0.01`.
     pub learning_rate: f64,
-    /// μ; 0 for none. Default: `0.0`.
+    /// The momentum μ; 0 for none. Default: `0.0`.
     pub momentum: f64,
-    /// τ: how much of each gradient but the first is kept out of the velocity. Default: `0.0`.
+    /// τ, the fraction of each gradient after the first that does not go into the velocity. Default: `0.0`.
     pub dampening: f64,
-    /// Whether the step looks ahead (Nesterov 1983, in the form of Sutskever et al. 2013). Default: `false`.
+    /// Whether to take Nesterov's step (Nesterov 1983, in the form of Sutskever et al. 2013). Default: `false`.
     pub nesterov: bool,
-    /// λ of the ℓ² penalty λ/2 ‖φ‖², added to the gradient. Default: `0.0`.
+    /// λ of the ℓ² penalty λ/2 ‖φ‖², whose gradient is added. Default: `0.0`.
     pub weight_decay: f64,
 }
 
@@ -69,7 +69,7 @@ struct Momentum<T> {
     rate: T,
     decay: T,
     momentum: T,
-    /// How much of the gradient goes into the velocity.
+    /// The fraction of the gradient that goes into the velocity.
     fresh: T,
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use crate::optim::{Optimizer, tests::follows};
     use wengert_tape::{Param, Tape};
 
-    /// The step as the papers write it, one number at a time.
+    /// The step as written in the papers, one number at a time.
     #[test]
     fn steps_follow_the_formulas() {
         for (momentum, nesterov, weight_decay) in [(0.0, false, 0.1), (0.9, false, 0.0), (0.9, true, 0.1)] {

@@ -4,10 +4,10 @@ use std::fmt;
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
-/// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and what is
-/// remembered of it.
+/// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and the state of the
+/// parameter.
 ///
-/// An optimiser of one's own is a struct of options and this trait; [`FirstOrder`](super::FirstOrder) adds the walk over the model,
+/// Your own optimiser is a struct of options with this trait; [`FirstOrder`](super::FirstOrder) adds the walk over the model,
 /// parameter groups, the learning rate, and saved states.
 ///
 /// ```
@@ -43,10 +43,10 @@ use wengert_tape::Float;
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
-    /// The name, for messages.
+    /// The optimiser's name, for messages.
     const NAME: &'static str;
 
-    /// The name of the number that [`ParamState::scalar`] holds, if it holds one.
+    /// The name of the number in [`ParamState::scalar`], if it is used.
     const SCALAR: Option<&'static str> = None;
 
     /// The learning rate η.
@@ -55,25 +55,26 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     /// Sets the learning rate.
     fn set_learning_rate(&mut self, rate: f64);
 
-    /// The names of the tensors, of the parameter's shape, that are remembered with these options.
+    /// The names of the state's tensors with these options. Each has the parameter's shape.
     fn slots(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// What the elements of the slots, and the scalar, are before the first step.
+    /// The initial value of the slots' elements and of the scalar.
     fn start(&self) -> f64 {
         0.0
     }
 
-    /// Which option is impossible, if one is.
+    /// Checks that the options are valid.
     ///
     /// # Errors
-    /// What was expected and found. The learning rate is checked by [`FirstOrder`](super::FirstOrder).
+    /// If an option is invalid; the error says what was expected and found. [`FirstOrder`](super::FirstOrder) checks the
+    /// learning rate.
     fn check(&self) -> wengert_ops::Result<()> {
         Ok(())
     }
 
-    /// One step. `state.steps` counts this one, so the first step of a parameter has 1.
+    /// One step. `state.steps` includes this one, so it is 1 in the first step of a parameter.
     ///
     /// # Errors
     /// If the shapes differ; nothing is changed then.
@@ -85,14 +86,14 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     ) -> wengert_ops::Result<()>;
 }
 
-/// What an optimiser remembers of one parameter.
+/// The state that an optimiser keeps for one parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamState<T: Float> {
     /// The number of steps that the parameter has taken: those in which it had a gradient.
     pub steps: u64,
-    /// The tensors, in the order of [`UpdateRule::slots`].
+    /// The tensors, each of the parameter's shape, in the order of [`UpdateRule::slots`].
     pub slots: Vec<Tensor<T>>,
-    /// A number, for a method that needs one.
+    /// A number, for a method that needs one; see [`UpdateRule::SCALAR`].
     pub scalar: f64,
     pub(super) names: &'static [&'static str],
 }
@@ -105,7 +106,7 @@ impl<T: Float> ParamState<T> {
         ParamState { steps: 0, slots, scalar: config.start(), names }
     }
 
-    /// After a change of options, the slots that are new begin at their start.
+    /// Adds the slots that the options require after a change, each with the initial value.
     pub(super) fn fit<C: UpdateRule>(&mut self, config: &C, p: &Tensor<T>) {
         if self.names != config.slots() {
             let mut fresh = ParamState::new(config, p);
@@ -118,10 +119,10 @@ impl<T: Float> ParamState<T> {
         }
     }
 
-    /// The slots by themselves, for `update`.
+    /// The slots as an array, for `update`.
     ///
     /// # Panics
-    /// If there are not N, which [`FirstOrder`](super::FirstOrder) sees to.
+    /// If the number of slots is not N; [`FirstOrder`](super::FirstOrder) makes sure that it is.
     pub fn slots_mut<const N: usize>(&mut self) -> &mut [Tensor<T>; N] {
         let found = self.slots.len();
         let slots = <&mut [Tensor<T>; N]>::try_from(&mut self.slots[..]);

@@ -9,7 +9,7 @@ fn start() -> Two {
     [Param::new(Tensor::from([-1.2])), Param::new(Tensor::from([1.0, 0.5]))]
 }
 
-/// Rosenbrock's function of three numbers, in two parameters.
+/// Rosenbrock's function of three variables, in two parameters.
 fn rosenbrock<'t>(model: &Two, tape: &'t Tape<f64>) -> Var<'t, f64> {
     let x = tape.param(&model[0]).select(0, 0);
     let (y, z) = (tape.param(&model[1]).select(0, 0), tape.param(&model[1]).select(0, 1));
@@ -21,7 +21,7 @@ fn numbers(model: &Two) -> Vec<f64> {
     model.iter().flat_map(|p| p.value().to_vec()).collect()
 }
 
-/// PyTorch 2.15 in f64: loss before each step, evaluations so far, and where the last step led.
+/// Compares with PyTorch 2.15 in f64: the loss before each step, the evaluations so far, and the parameters after the last step.
 #[track_caller]
 fn follows(config: LbfgsConfig, losses: [f64; 4], evaluations: [u64; 4], last: [f64; 3]) {
     let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(config));
@@ -72,7 +72,7 @@ fn a_resumed_run_gives_the_same_bits_and_ends_at_the_minimum() {
     assert!(e.contains("no tensor 1.direction"), "{e}");
 }
 
-/// -log x is not a number for negative x, where the first steps would lead.
+/// -log x is NaN for negative x, which the first steps would reach.
 #[test]
 fn a_loss_that_overflows_on_the_way_is_gone_back_from() {
     let mut p = Param::new(Tensor::from([5.0f64]));
@@ -99,13 +99,13 @@ fn frozen_parameters_stay_and_a_start_that_is_not_finite_is_refused() {
     assert!(e.to_string().contains("NaN"), "{e}");
 }
 
-/// PyTorch: `max_eval = max_iter * 5 // 4` by default.
+/// As in PyTorch, `max_eval = max_iter * 5 // 4` by default.
 #[test]
 fn evaluations_follow_the_iterations_unless_told_otherwise() {
     for (max_iter, most) in [(20, 25), (1000, 1250), (3, 3), (4, 5)] {
         assert_eq!(LbfgsConfig { max_iter, ..LbfgsConfig::default() }.evaluations(), most);
     }
-    // A valley that takes more than 25 evaluations, in one step.
+    // A valley that needs more than 25 evaluations, in one step.
     let config = LbfgsConfig { max_iter: 1000, ..LbfgsConfig::default() };
     let (mut model, mut lbfgs) = (start(), Lbfgs::with_config(config));
     lbfgs.step(&mut model, rosenbrock).unwrap();
@@ -132,7 +132,7 @@ fn a_loss_of_another_model_is_refused() {
     assert_eq!(numbers(&model), before);
 }
 
-/// A step sees the data once, however often it looks; what another model's layers announce could go nowhere.
+/// A step sees the data once, however often it evaluates the loss; changes announced by another model's layers are refused.
 #[test]
 fn running_statistics_move_once_a_step() {
     use crate::{BatchNorm, Layer};
