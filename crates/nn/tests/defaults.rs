@@ -1,4 +1,4 @@
-//! Every option says its default in its documentation, and it is the one that the code has.
+//! The documentation of every option states its default, and the default is that of the code.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use wengert_nn::optim::*;
 use wengert_nn::zoo::*;
 use wengert_nn::{AttentionConfig, RecurrentConfig, Rotary, TransformerConfig};
 
-/// What every struct of options has by default, as it prints itself.
+/// The default of every struct of options, as `{:?}` prints it.
 fn in_code() -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     macro_rules! defaults {
@@ -68,13 +68,13 @@ fn in_code() -> BTreeMap<String, String> {
         VggConfig,
         VitConfig,
     );
-    // These ask for their sizes.
+    // These require their sizes.
     all.insert("AttentionConfig".to_owned(), format!("{:?}", AttentionConfig::new(8, 2)));
     all.insert("RecurrentConfig".to_owned(), format!("{:?}", RecurrentConfig::new(3, 4)));
     all
 }
 
-/// Options that are no defaults: they are asked for, or follow from what is.
+/// Options without a fixed default: they must be given, or follow from those given.
 const GIVEN: [&str; 6] = [
     "AttentionConfig.width",
     "AttentionConfig.heads",
@@ -84,10 +84,10 @@ const GIVEN: [&str; 6] = [
     "RecurrentConfig.hidden",
 ];
 
-/// Structs named `Config` that have neither a default nor such a constructor.
+/// Structs whose name ends in `Config` that have neither a default nor such a constructor.
 const WITHOUT: [&str; 1] = ["ResNetConfig"];
 
-/// The fields of what `{:?}` printed.
+/// The fields in the output of `{:?}`.
 fn fields(debug: &str) -> BTreeMap<String, String> {
     let inside = debug.split_once('{').unwrap().1.rsplit_once('}').unwrap().0;
     let (mut depth, mut parts) = (0, vec![String::new()]);
@@ -105,7 +105,7 @@ fn fields(debug: &str) -> BTreeMap<String, String> {
     parts.iter().filter(|p| !p.trim().is_empty()).map(pair).collect()
 }
 
-/// Words and numbers; a number as it reads, however it is written.
+/// The words and numbers of a text; numbers are normalised.
 fn tokens(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || "_.-".contains(c))).filter(|w| !w.is_empty());
     words.map(|w| w.parse::<f64>().map_or_else(|_| w.to_owned(), |n| n.to_string())).collect()
@@ -162,7 +162,7 @@ fn every_option_says_its_default() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(checked > 150, "{checked}");
-    // No struct of options is left out.
+    // No struct of options is missing.
     for source in &files {
         for name in source.lines().filter_map(|l| l.strip_prefix("pub struct ")) {
             let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();

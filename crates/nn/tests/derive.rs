@@ -1,6 +1,6 @@
-//! `#[derive(Module)]` on the structs of a user: nested, generic, tuple, enum, optional, skipped.
+//! `#[derive(Module)]` on a user's structs: nested, generic, tuple, enum, optional, skipped.
 
-// The derive names the facade, which a user depends on.
+// The derive refers to the facade, on which users depend.
 
 use wengert_nn::{
     Activation, Buffer, GradsExt, Layer, Leaf, Linear, Module, ModulePath, Visitor, for_each_param,
@@ -117,7 +117,7 @@ fn freezing_stops_gradients_and_is_reported() {
             h = b.inner.forward(h) * x.tape().param(&b.scale);
         }
         let grads = net.boxed.forward(h).sum().backward().ok()?;
-        // What is frozen is not missed; what takes no part is.
+        // Frozen parameters are not reported as unused; trainable ones without a gradient are.
         assert_eq!(grads.unused(&net), ["pair.0.weight", "pair.1"]);
         for_each_param::<f64>(&net, &mut |path, p| {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Right models pass the gradient check; each kind of mistake is caught, and named with parameter and element.
+//! Correct models pass the gradient check; each kind of mistake is found and reported with parameter and element.
 
 use std::cell::Cell;
 use wengert_nn::gradcheck::{self, Compared, Mode, ModuleCheck, ModuleReport};
@@ -29,9 +29,9 @@ struct Faulty {
 #[derive(PartialEq)]
 enum When {
     Always,
-    /// Only the recorded rule.
+    /// Only in the recorded rule.
     Recorded,
-    /// Only the rule of the rule.
+    /// Only in the derivative of the recorded rule.
     SecondOrder,
 }
 
@@ -73,7 +73,7 @@ fn faulty<'t>(x: Var<'t, f64>, element: usize, factor: f64, when: When) -> Var<'
     x.tape().apply(Faulty { element, factor, when }, &[x])
 }
 
-/// A weight, with an operation in between.
+/// x f(weight)ᵀ.
 fn through<'t>(
     weight: &Param<f64>,
     x: Var<'t, f64>,
@@ -99,7 +99,7 @@ fn bits(model: &dyn Module) -> Vec<u64> {
     all
 }
 
-/// The only thing that is wrong, as it is printed.
+/// The only fault of a report, as it is printed.
 #[track_caller]
 fn only(report: &ModuleReport, compared: Compared, name: &str, index: &[usize]) -> String {
     assert!(!report.passed(), "{report}");
@@ -122,7 +122,7 @@ fn right_models_pass_in_both_modes_and_for_several_batch_sizes() {
         )
         .unwrap();
     assert!(report.passed() && report.worst() < 1e-6 && report.unused.is_empty(), "{report}");
-    // Three batch sizes, two modes, three directions, five parts and all together, and the second order of 39 + 3n.
+    // Three batch sizes, two modes, three directions, five parts and all together; and the second order of 39 + 3n elements.
     assert_eq!(report.compared, 3 * 2 * 3 * 6 + 2 * 3 * (3 * 32 + 3 * (1 + 2 + 7)), "{report}");
     assert_eq!((report.first.len(), report.second.len()), (18, 18));
     assert!(report.to_string().starts_with("mlp: passed, "), "{report}");
@@ -239,7 +239,7 @@ fn nan_under_a_finite_loss_is_caught() {
     assert!(report.worst().is_nan() && report.first.iter().all(|e| e.is_nan()), "{report:?}");
     assert!(printed.contains("training, order 1, body.bias [2] = 0.0: by differences between "), "{report}");
     assert!(printed.contains(", swept NaN, relative error inf [seed 0, direction 0]"), "{report}");
-    // Nor is it what "non-finite" allows: the differences are finite.
+    // It is not "non-finite" either: the differences are finite.
     assert!(!run(ModuleCheck::new("nan").allow_non_finite(), &mut model).unwrap().passed());
 }
 
@@ -464,7 +464,7 @@ fn nothing_compared_is_a_failure() {
         empty.to_string().ends_with("nothing was compared: the model has no parameters of f64"),
         "{empty}"
     );
-    // Of frozen parameters and an input, the input is compared.
+    // The parameters are frozen, so the input is compared.
     let input = ModuleCheck::new("input")
         .run_with_inputs(&mut model, std::slice::from_ref(&x), |m, x| m.body.forward(x[0]).tanh().sum())
         .unwrap();
@@ -496,7 +496,7 @@ fn a_loss_that_changes_is_not_deterministic() {
 fn a_panic_is_reported_and_the_parameters_are_put_back() {
     let x = x(4);
     let mut model = net();
-    // Bits that no arithmetic keeps.
+    // Bits that arithmetic would not preserve.
     model.body.bias.as_mut().unwrap().set(Tensor::from([-0.0, 0.0, 1e-320, 0.1])).unwrap();
     let before = bits(&model);
     for after in [0, 1, 5, 40] {

@@ -48,7 +48,7 @@ fn with_everything(reduction: Reduction) -> CrossEntropy<f64> {
 
 type Loss = for<'t> fn(Var<'t, f64>, Var<'t, f64>, Var<'t, f64>) -> Var<'t, f64>;
 
-/// Each loss as a function of three matrices, as far as it looks at them.
+/// Each loss as a function of three matrices; some losses do not read all three.
 fn losses() -> [(&'static str, Loss); 20] {
     [
         ("ce weighted", |x, _, _| {
@@ -145,8 +145,8 @@ fn labels() -> Tensor<i64> {
 
 type Reduced = for<'t> fn([Var<'t, f64>; 3], Reduction) -> Var<'t, f64>;
 
-/// Every loss that PyTorch has, by default and with all options; of PyTorch 2.15, in double precision, the mean, the sum, and
-/// of the losses without a reduction the sum of the first, twice the second, three times the third and so on.
+/// Every loss that PyTorch has, by default and with all options. The values are of PyTorch 2.15, in double precision: the mean,
+/// the sum, and, of the losses without a reduction, the sum of the first, twice the second, three times the third and so on.
 fn reduced() -> Vec<(&'static str, Reduced, [f64; 3])> {
     vec![
         (
@@ -366,7 +366,7 @@ fn every_reduction_and_option_is_pytorchs_and_each_loss_has_its_gradients() {
     }
 }
 
-/// Those that PyTorch does not have.
+/// The losses that PyTorch does not have.
 #[test]
 fn other_losses_have_every_reduction() {
     let x = [values(0.2), values(1.1), values(2.3)];
@@ -409,9 +409,9 @@ fn labels_of_a_row_end_at_the_first_minus_one_and_count_as_often_as_they_are_the
     let x = tape.var(Tensor::from([[0.5, 0.25, 2.0], [0.5, 0.25, 2.0], [0.5, 0.25, 2.0]]));
     let labels = Tensor::from([[0, -1, 1], [-1, 0, 1], [0, 0, -1]]);
     let each = loss::multilabel_margin_with(x, &labels, Reduction::None).value().unwrap().to_vec();
-    // Of 0 alone 1 - (0.5 - 0.25) and 1 - (0.5 - 2); nothing; and 0 twice. PyTorch 2.15 has the same.
+    // The first row has the label 0: 1 - (0.5 - 0.25) and 1 - (0.5 - 2); the second none; the third 0 twice. As in PyTorch 2.15.
     assert_eq!(each, [3.25 / 3.0, 0.0, 6.5 / 3.0]);
-    // One row without an axis of rows; no labels at all; no classes at all.
+    // A single row without a batch axis; rows without labels; rows without classes.
     let row = loss::multilabel_margin(x.select(0, 0), &Tensor::from([0, -1, 1]));
     assert_eq!(row.item().unwrap(), 3.25 / 3.0);
     let none = loss::multilabel_margin(x, &Tensor::try_full([3, 3], -1).unwrap());
@@ -498,7 +498,7 @@ fn options_and_labels_that_do_not_fit_are_refused() {
         "ctc",
         "[batch, time, classes], found [2, 2]",
     );
-    // A failed value stays what it was.
+    // A failed value keeps its error.
     let failed = x.reshape([3]);
     for y in [
         loss::huber(failed, 0.0),
@@ -570,7 +570,7 @@ fn at_the_margin_the_derivative_is_zero_and_equal_rows_have_one() {
     let x = tape.var(Tensor::from([[1.0, 1.0]]));
     let g = TripletMargin::default().of(x, x * 1.0, x.detach()).backward().unwrap().wrt(x).unwrap();
     assert!(g.to_vec().iter().all(|g| g.is_finite()));
-    // Zeros have cosine 0, with a finite gradient.
+    // A vector of zeros has cosine 0, with a finite gradient.
     let x = tape.var(Tensor::from([[0.0, 0.0]]));
     let l = loss::cosine_embedding(x, Tensor::from([[1.0, 0.0]]), Tensor::from([1.0]));
     assert_eq!(l.item().unwrap(), 1.0);
@@ -610,7 +610,7 @@ fn what_does_not_fit_is_refused_by_name() {
 
 const INF: f64 = f64::INFINITY;
 
-/// Value, swept and recorded gradient of a loss.
+/// The value, the swept gradient and the recorded gradient of a loss.
 fn found<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &Tensor<f64>) -> [Vec<f64>; 3] {
     let tape = Tape::<T>::new();
     let x = tape.var(x.cast::<T>());
@@ -621,7 +621,7 @@ fn found<T: Float>(f: impl for<'t> Fn(Var<'t, T>) -> Var<'t, T>, x: &Tensor<f64>
     [value, swept, recorded].map(|t| t.cast::<f64>().to_vec())
 }
 
-/// Of the row [c, c + 1, c + 2.5], in which log Σ exp is c + 2.7663678998071337 (mpmath). No loss depends on c.
+/// For the row [c, c + 1, c + 2.5], log Σ exp is c + 2.7663678998071337 (mpmath). No loss depends on c.
 #[test]
 fn an_offset_of_all_logits_changes_no_loss() {
     fn check<T: Float>(offsets: &[f64], within: f64) {
@@ -695,7 +695,7 @@ fn an_offset_of_all_logits_changes_no_loss() {
             near("entropy", &y, &[entropy]);
             near("entropy", &swept, &want);
             near("entropy", &recorded, &want);
-            // Against the even distribution: log 3 less the entropy.
+            // Against the uniform distribution: log 3 minus the entropy.
             let want: Vec<f64> = want.iter().map(|w| -w).collect();
             for (name, [y, swept, recorded]) in [
                 (
@@ -743,7 +743,7 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
         2f64.ln(),
         &[0.0; 3],
     );
-    // The second order, by the target's own gradient too: -log p, and nothing of what is impossible.
+    // The second order, also through the target's own gradient: -log p, and nothing for impossible classes.
     let tape = Tape::<f64>::new();
     let (z, t) = (tape.var(&three), tape.var(Tensor::from([[1.0, 0.0, 0.0]])));
     let l = loss::cross_entropy_soft(z, t);
@@ -768,7 +768,7 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
     let rows = Tensor::from([[-INF, 0.0], [0.0, 0.0]]);
     let y = found::<f64>(|x| ignore.of(x, &Tensor::from([-100, 0])), &rows);
     swept_and_recorded("an ignored row", y, 2f64.ln(), &[0.0, 0.0, -0.5, 0.5]);
-    // Binary ones.
+    // Binary losses.
     let wrong = Tensor::from([INF, 0.0]);
     let y = found::<f64>(
         |x| {
@@ -791,13 +791,13 @@ fn what_weighs_nothing_costs_nothing_though_it_be_infinite() {
     swept_and_recorded("certain and right", y, 0.0, &[0.0, 0.0]);
     let y = found::<f64>(|x| Bernoulli::from_logits(x).entropy(), &certain);
     swept_and_recorded("certain", y, 0.0, &[0.0, 0.0]);
-    // Counts of nothing where nothing is expected.
+    // A count of 0 where 0 is expected.
     let y = found::<f64>(|x| PoissonNll::default().of(x, Tensor::from([0.0])), &Tensor::from([-INF]));
     swept_and_recorded("poisson", y, 0.0, &[0.0]);
     let rates = PoissonNll { log_input: false, eps: 0.0, ..Default::default() };
     let y = found::<f64>(|x| rates.of(x, Tensor::from([0.0])), &Tensor::from([0.0]));
     swept_and_recorded("poisson of a rate", y, 0.0, &[1.0]);
-    // A probability that is 0 as a number, against one that is 0.
+    // A probability that underflows to 0, against one that is 0.
     let y = found::<f64>(|x| loss::kl(x, Tensor::from([[0.0, -INF]])), &Tensor::from([[0.0, -800.0]]));
     swept_and_recorded("kl", y, 0.0, &[1.0, 0.0]);
 }
@@ -838,7 +838,7 @@ fn small_losses_have_their_digits() {
     );
 }
 
-/// The error of a loss: its name, and what it found.
+/// Checks the error of a loss: its name and its detail.
 #[track_caller]
 fn refuses(y: Var<'_, f64>, op: &str, detail: &str) {
     let e = y.value().unwrap_err();
@@ -950,7 +950,7 @@ fn impossible_data_are_refused_with_value_and_index() {
         "gaussian_nll",
         "ε of at least 0, found NaN",
     );
-    // One number has no axis of classes, or of a row.
+    // A single number has no axis of classes and no row.
     let one = tape.var(-0.5);
     refuses(loss::cross_entropy(one, &Tensor::scalar(0)), "cross_entropy", "[.., classes], found []");
     refuses(loss::nll(one, &Tensor::scalar(0)), "nll", "[.., classes], found []");
@@ -960,7 +960,7 @@ fn impossible_data_are_refused_with_value_and_index() {
     refuses(TripletMargin::default().of(one, 1.0, 2.0), "triplet_margin", "[.., d], found []");
 }
 
-/// Rounding of what was scaled to [0, 1], or of the logarithm of a sum of probabilities, is no mistake.
+/// Rounding errors of data scaled to [0, 1], or of the logarithm of a sum of probabilities, are accepted.
 #[test]
 fn rounding_is_let_pass() {
     let tape = Tape::<f32>::new();
@@ -997,7 +997,7 @@ fn nan_makes_a_loss_that_is_nan() {
     }
 }
 
-/// What an anomaly is blamed on is the loss that the program called, whichever of its operations found it.
+/// An anomaly is attributed to the loss that the program called.
 #[test]
 fn an_anomaly_in_a_loss_is_the_losses() {
     type OfTape = for<'t> fn(&'t Tape<f64>) -> Var<'t, f64>;

@@ -1,7 +1,7 @@
-//! Behaviour, one program: every one more would be compiled and linked by itself. What counts in the whole process (memory, threads)
-//! has programs of its own beside it.
+//! Tests of behaviour in one program, since each further program would be compiled and linked separately. Tests that depend on
+//! the whole process (memory, threads) have their own programs next to it.
 
-// The derive writes paths of the facade.
+// The derive refers to paths of the facade.
 extern crate wengert_nn as wengert;
 
 mod defaults;

@@ -1,4 +1,4 @@
-//! What a layer cannot do is an error of the layer, or of the one operation that it is, at the caller's line.
+//! A layer's error carries the name of the layer, or of the only operation that it consists of, and the caller's line.
 
 use wengert_nn::zoo::*;
 use wengert_nn::*;
@@ -8,7 +8,7 @@ use wengert_tape::Tape;
 
 type Named = (&'static [&'static str], Box<dyn Layer<f64>>);
 
-/// Layers, each with the names that its errors may have: its own, and for models those of their parts.
+/// Layers, each with the names that its errors may have: its own, and for models also those of their parts.
 fn layers() -> Vec<Named> {
     let mut rng = Rng::seed(0);
     let r = &mut rng;

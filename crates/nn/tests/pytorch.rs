@@ -1,4 +1,4 @@
-//! Weights saved by PyTorch load under its names, and give its outputs, loss and gradients.
+//! Weights saved by PyTorch load under their names, and give PyTorch's outputs, loss and gradients.
 
 use safetensors::SafeTensors;
 use wengert_nn::{Activation, Layer, Linear, Module, Sequential, for_each_param, loss, state};

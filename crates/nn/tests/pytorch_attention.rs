@@ -1,4 +1,4 @@
-//! Attention and Transformers with PyTorch's weights give its outputs and all its gradients.
+//! Attention and Transformers with PyTorch's weights have PyTorch's outputs and gradients.
 
 use safetensors::SafeTensors;
 use wengert_nn::{

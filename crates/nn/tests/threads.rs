@@ -6,7 +6,7 @@ use wengert_nn::{Activation, Layer, for_each_param, loss};
 use wengert_ops::{Tensor, parallel, random::Rng};
 use wengert_tape::Tape;
 
-/// The bits of all weights after some steps, on a pool of the given size, and whether work was handed to the pool.
+/// The bits of all weights after some steps on a pool of the given size, and whether work was sent to the pool.
 fn train(threads: usize, adam: bool) -> (Vec<u32>, bool) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {

@@ -52,7 +52,7 @@
 //! |---|---|
 //! | tensors and kernels | [`ops`] |
 //! | recording, gradients, errors, your own ops | [`tape`] |
-//! | checking gradients, ours or yours | [`tape::gradcheck`] |
+//! | checking gradients of built-in and of your own ops | [`tape::gradcheck`] |
 //! | layers, losses, optimisers, saving weights | [`nn`] |
 //! | data sets and minibatches | `data` (feature `data`, on by default) |
 #![forbid(unsafe_code)]

@@ -12,17 +12,17 @@ use wengert_tape::{Error, Result, Tape, Var};
 
 /// A gradient check of a loss of a model.
 ///
-/// What is checked, and has to hold for a check to pass, on a training tape and on one that only records:
+/// A check passes if the following holds, on a training tape and on one that only records:
 /// - a second evaluation and a second sweep give the same bits;
-/// - the swept gradient is the recorded one, in every element of every parameter;
-/// - along random directions it is what differences give: of all parameters together, and of each parameter alone, so
-///   that a small one is judged on its own scale. The element that is wrong is then searched for;
-/// - H v, the derivative of the recorded gradient along such a direction, is what differences of the gradient give, in
-///   every element, unless [`first_order`](ModuleCheck::first_order) is said.
+/// - the swept gradient equals the recorded one, in every element of every parameter;
+/// - along random directions it equals the differences of the loss: along a direction of all parameters together, and of each
+///   parameter alone, so that a small one is judged on its own scale. If it does not, the wrong element is searched for;
+/// - H v, the derivative of the recorded gradient along such a direction, equals the differences of the gradient, in
+///   every element, unless the check is of [`first_order`](ModuleCheck::first_order) only.
 ///
-/// A derivative that cannot be compared is a failure unless it was [allowed](ModuleCheck::allow_non_finite), and so is a
-/// check that compared nothing. Frozen parameters are not moved. The parameters are afterwards what they were, to the
-/// bit; a panic inside the loss is a failure with its message.
+/// A derivative that cannot be compared is a failure unless it is [allowed](ModuleCheck::allow_non_finite), and so is a
+/// check that compared nothing. Frozen parameters are not moved. After the check, the parameters have their original bits.
+/// A panic inside the loss is a failure with its message.
 ///
 /// ```
 /// use wengert_nn::gradcheck::ModuleCheck;
@@ -52,7 +52,7 @@ pub struct ModuleCheck {
 }
 
 impl ModuleCheck {
-    /// A check of first and second order along three directions, in both modes, with the usual tolerance.
+    /// A check of first and second order along three directions, in both modes, with the default tolerance.
     pub fn new(name: impl Into<String>) -> Self {
         ModuleCheck {
             name: name.into(),
@@ -74,14 +74,14 @@ impl ModuleCheck {
         self
     }
 
-    /// The seed of the directions, of training tapes and of what [`run_batches`](ModuleCheck::run_batches) draws.
+    /// The seed of the directions, of training tapes and of the batches that [`run_batches`](ModuleCheck::run_batches) draws.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Only the first order: for models with kinks (ReLU, the largest of a window), whose second derivatives say little.
+    /// Checks only the first order: for models with kinks (ReLU, max pools), whose second derivatives are not meaningful.
     ///
     /// ```
     /// use wengert_nn::gradcheck::ModuleCheck;
@@ -90,7 +90,7 @@ impl ModuleCheck {
     /// use wengert_ops::{Tensor, random::Rng};
     /// let config = MlpConfig { widths: vec![3, 8, 2], activation: Activation::Relu, dropout: 0.0 };
     /// let mut model = Mlp::<f64>::with_config(&config, &mut Rng::seed(0));
-    /// let x = Tensor::from([[0.1, -0.4, 0.7], [0.0, 0.0, 0.0]]);       // the biases are 0: the second row is at kinks
+    /// let x = Tensor::from([[0.1, -0.4, 0.7], [0.0, 0.0, 0.0]]);       // the biases are 0, so the second row is at kinks
     /// let report = ModuleCheck::new("relu")
     ///     .first_order()
     ///     .run(&mut model, |model, tape| model.forward(tape.constant(&x)).sum())?;
@@ -103,7 +103,7 @@ impl ModuleCheck {
         self
     }
 
-    /// The relative and the absolute tolerance at once; see [`Tolerance`].
+    /// Sets both the relative and the absolute tolerance; see [`Tolerance`].
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         self.rtol(tolerance).atol(tolerance)
@@ -116,15 +116,15 @@ impl ModuleCheck {
         self
     }
 
-    /// The absolute tolerance, 10⁻⁶ by default: for derivatives of size one or more. It shrinks with those of
-    /// a parameter.
+    /// The absolute tolerance, 10⁻⁶ by default: for derivatives of size one or more. For a parameter whose derivatives are
+    /// smaller, it shrinks with them.
     #[must_use]
     pub fn atol(mut self, atol: f64) -> Self {
         self.tolerance.atol = atol;
         self
     }
 
-    /// The step of the differences that is tried first, 10⁻⁴ by default. Where it settles nothing, steps up to
+    /// The step of the differences that is tried first, 10⁻⁴ by default. If it does not decide, steps up to
     /// 10⁴ times larger and 10⁶ times smaller are tried.
     #[must_use]
     pub fn step(mut self, step: f64) -> Self {
@@ -132,7 +132,7 @@ impl ModuleCheck {
         self
     }
 
-    /// In which modes the model is run; in both by default.
+    /// The modes in which the model is run; both by default.
     ///
     /// ```
     /// use wengert_nn::gradcheck::{Mode, ModuleCheck};
@@ -161,8 +161,8 @@ impl ModuleCheck {
         self
     }
 
-    /// Derivatives that cannot be compared, since the loss is NaN or infinite at the point or on both sides of it, or too
-    /// rough, are counted as skipped and are no failure.
+    /// Derivatives that cannot be compared are counted as skipped and are no failure. A derivative cannot be compared if the loss
+    /// is NaN or infinite at the point or on both sides of it, or too rough there.
     #[must_use]
     pub fn allow_non_finite(mut self) -> Self {
         self.allow_non_finite = true;
@@ -172,7 +172,7 @@ impl ModuleCheck {
     /// Checks the gradient of `loss` with respect to the parameters.
     ///
     /// # Errors
-    /// If the loss fails or is not a scalar. The parameters are put back all the same.
+    /// If the loss fails or is not a scalar. The parameters are restored in any case.
     pub fn run<M: Module>(
         &self,
         model: &mut M,
@@ -183,8 +183,8 @@ impl ModuleCheck {
         Ok(run.finish(model, 0))
     }
 
-    /// Checks the gradient of `loss` with respect to the parameters and the `inputs`, which are called `input 0` and so
-    /// on.
+    /// Checks the gradient of `loss` with respect to the parameters and the `inputs`, which are called `input 0`, `input 1`, and
+    /// so on.
     ///
     /// ```
     /// use wengert_nn::gradcheck::ModuleCheck;
@@ -249,14 +249,14 @@ impl ModuleCheck {
     }
 }
 
-/// Batches are not the numbers that a program with the same seed draws.
+/// Batches have their own random stream, which differs from that of a program with the same seed.
 const BATCHES: u64 = 0xba7c_4e55;
 
-/// A check under way.
+/// A check in progress.
 struct Run<'c> {
     check: &'c ModuleCheck,
     report: ModuleReport,
-    /// The parameters that got no gradient so far, once something was swept.
+    /// The parameters that have no gradient so far; `None` before the first sweep.
     unused: Option<Vec<String>>,
 }
 
@@ -271,7 +271,7 @@ impl<'c> Run<'c> {
         Run { check, report, unused: None }
     }
 
-    /// Every mode, with the same inputs.
+    /// Runs every mode with the same inputs.
     fn batch<M: Module>(
         &mut self,
         model: &mut M,
@@ -323,7 +323,7 @@ impl<'c> Run<'c> {
     }
 }
 
-/// The same error, with the setting in its detail.
+/// The same error with the setting in its detail.
 fn inside(e: &Error, setting: Setting) -> Error {
     let error = Error::new(e.kind(), e.op(), format!("{} ({setting})", e.detail()));
     let error = error.inside(e.module_path().map(str::to_owned));

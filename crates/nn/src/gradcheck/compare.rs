@@ -1,4 +1,4 @@
-//! [`Comparison`]: everything that is checked of a model at one point, in one mode.
+//! [`Comparison`]: all checks of a model at one point, in one mode.
 
 use super::check::ModuleCheck;
 use super::line::{Judged, Line, cancelled, largest, size};
@@ -17,7 +17,7 @@ pub(super) struct Comparison<'c, 'a, M> {
     setting: Setting,
     subject: &'c mut Subject<'a, M>,
     report: &'c mut ModuleReport,
-    /// What was said to be not comparable.
+    /// The derivatives that were already reported as not comparable.
     said: Vec<(Compared, String)>,
 }
 
@@ -31,7 +31,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         Comparison { check, setting, subject, report, said: Vec::new() }
     }
 
-    /// Checks everything; gives the names of parameters without a gradient.
+    /// Checks everything; returns the names of parameters without a gradient.
     pub(super) fn run(&mut self) -> Result<Vec<String>> {
         let before = self.report.faults();
         let swept = self.subject.swept_at(&[], 0.0)?;
@@ -54,7 +54,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         Ok(swept.unused)
     }
 
-    /// Whether a second evaluation, and a second sweep, give the same bits.
+    /// Whether a second evaluation and a second sweep give the same bits.
     fn repeats(&mut self, swept: &Swept) -> Result<bool> {
         let again = self.subject.swept_at(&[], 0.0)?;
         let differs = |(a, b): (&f64, &f64)| a.to_bits() != b.to_bits();
@@ -71,7 +71,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         Ok(false)
     }
 
-    /// The recorded gradient against the swept one, element by element.
+    /// Compares the recorded gradient with the swept one, element by element.
     fn recorded(&mut self, swept: &Swept) -> Result<()> {
         let (recorded, _) = self.subject.recorded(None)?;
         let rounding = 1e-11 * size(swept);
@@ -86,7 +86,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         Ok(())
     }
 
-    /// First order along a direction: each part alone, on its own scale, and all together.
+    /// Checks the first order along a direction: each part alone, on its own scale, and all together.
     fn slopes(&mut self, d: usize, swept: &Swept) -> Result<()> {
         let v = self.subject.direction(self.seed(d))?;
         let all = 0..v.len();
@@ -125,14 +125,14 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
             let error = self.settle(Compared::Swept, place, together, d);
             self.report.first.extend(error);
         } else {
-            // What is wrong has been said.
+            // The fault has been reported already.
             self.report.compared += 1;
             self.report.first.push(together.error());
         }
         Ok(())
     }
 
-    /// Second order along a direction: H v by the tape against differences of the gradient.
+    /// Checks the second order along a direction: H v on the tape against differences of the gradient.
     fn curvature(&mut self, d: usize, swept: &Swept) -> Result<()> {
         let v = self.subject.direction(self.seed(d))?;
         let (_, curvature) = self.subject.recorded(Some(&v))?;
@@ -161,7 +161,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         Ok(())
     }
 
-    /// Counts a verdict, writes down what is wrong, and gives the error; none if it is allowed that there is none.
+    /// Counts a verdict and records a fault; returns the error, or `None` if an unknown verdict is allowed.
     fn settle(&mut self, compared: Compared, place: Place, judged: Judged, d: usize) -> Option<f64> {
         let expected = match judged.verdict {
             Verdict::Different(l, r) => (l, r),
@@ -213,7 +213,7 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
         ModuleMismatch { setting, compared, name, index, at, expected, tape, more: 0, seed, direction }
     }
 
-    /// Part, indices and value of a number.
+    /// The part, the indices and the value of an element, by its number among those of all parts.
     fn element(&self, k: usize) -> (usize, Vec<usize>, f64) {
         let parts = &self.subject.parts;
         let part = parts.iter().position(|p| p.range.contains(&k)).unwrap_or(0);
@@ -223,15 +223,15 @@ impl<'c, 'a, M: Module> Comparison<'c, 'a, M> {
     }
 
     fn seed(&self, direction: usize) -> u64 {
-        // Not the numbers that a program with the same seed draws.
+        // The stream differs from that of a program with the same seed.
         (self.check.seed ^ 0x5eed).wrapping_add((direction as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 }
 
-/// The number that a verdict is about; else the part; else it is about all.
+/// The subject of a verdict: `Ok(k)` for element k, `Err(Some(part))` for a part, `Err(None)` for all parts.
 type Place = std::result::Result<usize, Option<usize>>;
 
-/// The indices of an element by its number.
+/// The indices of an element, by its number.
 fn index_of(element: usize, shape: &Shape) -> Vec<usize> {
     let mut rest = element;
     let mut index = vec![0; shape.len()];

@@ -1,4 +1,4 @@
-//! [`Line`]: the slope of a loss along a direction, and the search for the element that makes it wrong.
+//! [`Line`]: the slope of a loss along a direction, and the search for the wrong element.
 
 use super::check::ModuleCheck;
 use super::subject::{Subject, Swept};
@@ -7,20 +7,20 @@ use std::ops::Range;
 use wengert_tape::Result;
 use wengert_tape::gradcheck::{Differences, Verdict};
 
-/// What may be left of terms that cancel, relative to their size.
+/// The rounding error that may remain of terms that cancel, relative to their size.
 const CANCELLED: f64 = 64.0 * f64::EPSILON;
 
-/// A verdict, and the tape's derivative.
+/// A verdict and the tape's derivative.
 #[derive(Clone, Copy)]
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
     pub(super) got: f64,
-    /// The error that is left if they are equal.
+    /// The remaining error if they are equal.
     left: f64,
 }
 
 impl Judged {
-    /// `scale` is what the verdict's error is relative to at least.
+    /// `scale` is the smallest value to which the verdict's error is relative.
     pub(super) fn new(verdict: Verdict, got: f64, scale: f64) -> Self {
         let left = match verdict {
             Verdict::Equal(error) => error * got.abs().max(scale.min(1.0)) / (1.0 + got.abs()),
@@ -41,7 +41,7 @@ impl Judged {
         Judged { verdict: Verdict::Kink, ..self }
     }
 
-    /// |differences - tape|: relative to 1 + |tape| if they are equal, to the differences if not, 0 at a kink.
+    /// |differences - tape|: relative to 1 + |tape| if they are equal, to the differences if not, and 0 at a kink.
     pub(super) fn error(&self) -> f64 {
         match self.verdict {
             Verdict::Equal(_) | Verdict::Kink => self.left,
@@ -51,7 +51,7 @@ impl Judged {
     }
 }
 
-/// The loss as a function of one number, t, where all numbers of a range are moved by t v.
+/// The loss as a function of one number t: all elements of a range are moved by t v.
 pub(super) struct Line<'l, 'a, M> {
     pub(super) check: &'l ModuleCheck,
     pub(super) subject: &'l mut Subject<'a, M>,
@@ -59,10 +59,10 @@ pub(super) struct Line<'l, 'a, M> {
     pub(super) v: &'l [f64],
 }
 
-/// How often a search looks closer at what is at a kink.
+/// The largest number of ranges at a kink that a search divides further.
 const CLOSER: usize = 32;
 
-/// What a search met on its way.
+/// The findings of a search on its way.
 struct Met {
     kinks: bool,
     unknown: Option<(Judged, usize)>,
@@ -70,26 +70,26 @@ struct Met {
 }
 
 impl<M: Module> Line<'_, '_, M> {
-    /// The verdict on a range, or on the element of it that is wrong alone, and which that is.
+    /// The verdict on a range, or on a single wrong element of it, with the element's number.
     pub(super) fn resolve(&mut self, range: Range<usize>) -> Result<(Judged, Option<usize>)> {
         let judged = self.judge(range.clone())?;
-        // A kink is wide, and something wrong beside it can hide in it.
+        // A kink is wide, and a fault near it can hide in it.
         if judged.is_right() && !judged.is_kink() { Ok((judged, None)) } else { self.find(range, judged) }
     }
 
-    /// What is behind a verdict.
+    /// Finds the element that explains a verdict, if there is one.
     pub(super) fn find(&mut self, range: Range<usize>, judged: Judged) -> Result<(Judged, Option<usize>)> {
         let mut met = Met { kinks: judged.is_kink(), unknown: None, closer: CLOSER };
         let wrong = self.search(range, &mut met)?;
         Ok(match wrong.or(met.unknown) {
             Some((element, k)) => (element, Some(k)),
-            // The sides of several kinks bound nothing together, but each does alone.
+            // One-sided slopes of several kinks together give no bounds, but those of each kink alone do.
             None if met.kinks => (judged.at_kink(), None),
             None => (judged, None),
         })
     }
 
-    /// An element that is wrong alone, by halving what is wrong.
+    /// Finds a single wrong element by halving the wrong ranges.
     fn search(&mut self, range: Range<usize>, met: &mut Met) -> Result<Option<(Judged, usize)>> {
         let middle = range.start + range.len() / 2;
         for half in [range.start..middle, middle..range.end] {
@@ -110,7 +110,7 @@ impl<M: Module> Line<'_, '_, M> {
                 }
                 continue;
             }
-            // The derivative by the element, from that along v.
+            // The derivative with respect to the element, computed from that along v.
             let (k, v) = (half.start, self.v[half.start]);
             let got = self.swept.gradient[k];
             match judged.verdict {
@@ -126,7 +126,7 @@ impl<M: Module> Line<'_, '_, M> {
         Ok(None)
     }
 
-    /// The slope along v of the numbers of a range, on its own scale.
+    /// Judges the slope along v for the elements of a range, on the range's own scale.
     pub(super) fn judge(&mut self, range: Range<usize>) -> Result<Judged> {
         let Line { check, subject, swept, v } = self;
         let terms: Vec<f64> = range.clone().map(|k| swept.gradient[k] * v[k]).collect();
@@ -139,23 +139,23 @@ impl<M: Module> Line<'_, '_, M> {
     }
 }
 
-/// The relative error of the nearer of two numbers.
+/// The relative error compared with the nearer of two numbers.
 pub(super) fn relative((l, r): (f64, f64), got: f64) -> f64 {
     let nearest = if (l - got).abs() < (r - got).abs() { l } else { r };
     (nearest - got).abs() / nearest.abs()
 }
 
-/// What may be left of `count` terms of a size that cancel, along a direction.
+/// The rounding error that may remain of `count` terms of a size that cancel, along a direction.
 pub(super) fn cancelled(count: usize, size: f64, direction: f64) -> f64 {
     CANCELLED * (count as f64).sqrt() * size * direction
 }
 
-/// The size of loss and gradient: terms on the way are taken to be as large.
+/// The size of loss and gradient; intermediate terms are assumed to be as large.
 pub(super) fn size(swept: &Swept) -> f64 {
     largest(&swept.gradient).max(swept.value.abs())
 }
 
-/// The largest finite size.
+/// The largest finite absolute value.
 pub(super) fn largest(of: &[f64]) -> f64 {
     of.iter().filter(|v| v.is_finite()).fold(0.0, |m, v| m.max(v.abs()))
 }

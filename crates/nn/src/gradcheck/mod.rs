@@ -1,12 +1,11 @@
 //! Gradient checks of whole models, along random directions.
 //!
-//! The full Jacobian of a model is out of reach, but a direction is enough to catch any wrong parameter with
-//! probability one: ⟨∇L, v⟩ by the tape against differences of L along v; and for the second order H v, the gradient of
-//! ⟨∇L, v⟩, against differences of ∇L. [`ModuleCheck`] does so for all parameters together and for each alone, in
-//! training and in evaluation, and finds the element that is wrong. [`check`] and [`check_slopes`] are short for common
-//! cases of it.
+//! The full Jacobian of a model is too large to check, but a random direction reveals any wrong parameter with
+//! probability one: ⟨∇L, v⟩ from the tape is compared with differences of L along v. For the second order, H v, the gradient
+//! of ⟨∇L, v⟩, is compared with differences of ∇L. [`ModuleCheck`] does this for all parameters together and for each alone, in
+//! training and in evaluation, and finds the wrong element. [`check`] and [`check_slopes`] are shortcuts for common cases.
 //!
-//! How equal is equal is said in [`wengert_tape::gradcheck`].
+//! [`wengert_tape::gradcheck`] defines when two derivatives count as equal.
 
 mod check;
 mod compare;
@@ -21,7 +20,7 @@ use crate::module::Module;
 use wengert_tape::{Result, Tape, Var};
 
 /// Checks the gradient of `loss` with respect to all parameters of a model, along `directions` random directions, to
-/// the second order, on a training tape: a [`ModuleCheck`] with the usual tolerance.
+/// the second order, on a training tape: a [`ModuleCheck`] with the default tolerance.
 ///
 /// ```
 /// use wengert_nn::{Layer, Linear, gradcheck, loss};
@@ -47,10 +46,9 @@ pub fn check<M: Module>(
     ModuleCheck::new("model").modes([Mode::Training]).directions(directions).run(model, loss)
 }
 
-/// The relative errors of the first order alone, along `directions` random directions, on a training tape: for models with
-/// kinks (ReLU, largest of a window). `step` is the step that is tried first; with a small one, say 10⁻⁶, hardly any kink
-/// lies within it. If anything is wrong that belongs to no direction, or nothing was compared, a last number says so, which
-/// is large or NaN.
+/// The relative errors of the first order only, along `directions` random directions, on a training tape: for models with
+/// kinks (ReLU, max pools). `step` is the step that is tried first; a small one, such as 10⁻⁶, rarely crosses a kink. If a
+/// fault belongs to no direction, or nothing was compared, there is one more number at the end, which is large or NaN.
 ///
 /// ```
 /// use wengert_nn::{Activation, Layer, Linear, Sequential, gradcheck, loss};
@@ -84,7 +82,7 @@ pub fn check_slopes<M: Module>(
     let report = check.directions(directions).step(step).run(model, loss)?;
     let (passed, worst) = (report.passed(), report.worst());
     let mut errors = report.first;
-    // What is wrong with a single parameter, or with none, belongs to no direction.
+    // A fault of a single parameter, or of no parameter, belongs to no direction.
     errors.extend((!passed).then_some(worst));
     Ok(errors)
 }

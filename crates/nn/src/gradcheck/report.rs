@@ -1,19 +1,19 @@
-//! What a check of a model found.
+//! The results of a check of a model.
 
 use super::line::relative;
 use std::fmt;
 
-/// How a model was run: on a training tape or on one that only records.
+/// The tape on which a model was run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// [`Tape::train`](wengert_tape::Tape::train) with the seed of the check, so that dropout draws the same at every
+    /// [`Tape::train`](wengert_tape::Tape::train) with the seed of the check, so that dropout draws the same numbers in every
     /// evaluation.
     Training,
     /// [`Tape::new`](wengert_tape::Tape::new), on which layers behave as in evaluation.
     Evaluation,
 }
 
-/// What was compared with what.
+/// The two derivatives that were compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
     /// The swept gradient with differences of the loss.
@@ -24,12 +24,12 @@ pub enum Compared {
     Curvature,
 }
 
-/// Where a check stands: mode and, if there are several, batch size.
+/// The setting of a comparison: the mode and, if there are several, the batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     /// Training or evaluation.
     pub mode: Mode,
-    /// The number that was handed to the function that makes the inputs, if there is one.
+    /// The batch size that was passed to the function that makes the inputs; `None` without such a function.
     pub batch_size: Option<usize>,
 }
 
@@ -40,35 +40,35 @@ impl fmt::Display for Setting {
     }
 }
 
-/// A derivative that is wrong: of one element, or of what only all elements together show.
+/// A wrong derivative, of one element or of all elements together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModuleMismatch {
     /// The mode and the batch size.
     pub setting: Setting,
     /// What was compared.
     pub compared: Compared,
-    /// The path of the parameter as [`for_each_param`](crate::for_each_param) gives it, `input 0` for an input, or
+    /// The path of the parameter as in [`for_each_param`](crate::for_each_param), `input 0` for an input, or
     /// `all parameters` if each of them seems right alone.
     pub name: String,
-    /// The indices of the element, unless no element is wrong alone.
+    /// The indices of the element; `None` if no single element is wrong.
     pub index: Option<Vec<usize>>,
     /// The value of that element; NaN without one.
     pub at: f64,
-    /// The derivative by differences from the left and from the right, equal away from kinks. Where recorded and swept
-    /// gradients differ, the swept one, twice.
+    /// The derivatives by differences from the left and from the right, which are equal away from kinks. Where recorded and
+    /// swept gradients differ, the swept one, twice.
     pub expected: (f64, f64),
-    /// The derivative by the tape.
+    /// The derivative from the tape.
     pub tape: f64,
-    /// How many further elements of the same parameter are wrong, as far as they were looked at.
+    /// The number of other elements of the same parameter that were found to be wrong.
     pub more: usize,
     /// The seed of the check.
     pub seed: u64,
-    /// The number of the direction.
+    /// The number of the direction; `None` where recorded and swept gradients differ.
     pub direction: Option<usize>,
 }
 
 impl ModuleMismatch {
-    /// |expected - tape| / |expected|; infinite where one is infinite or NaN.
+    /// |expected - tape| / |expected|; infinite if one of them is infinite or NaN.
     ///
     /// ```
     /// use wengert_nn::gradcheck::{Mode, ModuleCheck};
@@ -88,7 +88,7 @@ impl ModuleMismatch {
         if error.is_nan() { f64::INFINITY } else { error }
     }
 
-    /// What it is about.
+    /// The setting, order, parameter and element that are wrong.
     pub(super) fn place(&self) -> String {
         let order = if self.compared == Compared::Curvature { 2 } else { 1 };
         let place = format!("{}, order {order}, {}", self.setting, self.name);
@@ -130,7 +130,7 @@ impl fmt::Display for ModuleMismatch {
     }
 }
 
-/// As many digits as differences can have.
+/// The number with as many digits as differences can have.
 fn digits(v: f64) -> String {
     match v.abs() {
         0.0 => "0".to_owned(),
@@ -139,42 +139,42 @@ fn digits(v: f64) -> String {
     }
 }
 
-/// What a [`ModuleCheck`](super::ModuleCheck) found: how much was compared, the errors, and everything that is wrong.
+/// The results of a [`ModuleCheck`](super::ModuleCheck): the number of comparisons, the errors, and all faults.
 ///
-/// It prints as one line that says how it went, and a line for each thing that is wrong.
+/// It is printed as one line with the verdict, and one line per fault.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModuleReport {
-    /// The name of what was checked.
+    /// The name of the check.
     pub name: String,
-    /// How many derivatives were compared with differences: of the first order along each direction, for all parameters
-    /// together and for each alone; of the second order of each element.
+    /// The number of derivatives compared with differences: of the first order, one per direction for all parameters
+    /// together and one for each alone; of the second order, one per element.
     pub compared: usize,
-    /// How many of them were at a kink.
+    /// The number of those that were at a kink.
     pub kinks: usize,
-    /// How many could not be compared, since the loss is not finite or too rough around the point. That is a failure
-    /// unless it was allowed.
+    /// The number of derivatives that could not be compared, since the loss is not finite or too rough around the point. This is
+    /// a failure unless it is allowed.
     pub skipped: usize,
-    /// |difference quotient - ⟨∇L, v⟩| / (1 + |⟨∇L, v⟩|), a number per direction; the relative error where that is
-    /// wrong, NaN where it could not be compared.
+    /// |difference quotient - ⟨∇L, v⟩| / (1 + |⟨∇L, v⟩|), one per direction; the relative error if that is wrong, NaN if it
+    /// could not be compared.
     pub first: Vec<f64>,
-    /// The largest |difference quotient - H v| / (1 + |H v|) over all elements, a number per direction, with the same
+    /// The largest |difference quotient - H v| / (1 + |H v|) over all elements, one per direction, with the same
     /// exceptions.
     pub second: Vec<f64>,
     /// The names of trainable parameters that got no gradient in any mode.
     pub unused: Vec<String>,
     /// The names of frozen parameters, which are not moved.
     pub frozen: Vec<String>,
-    /// The derivatives that are wrong, at most one of each kind for each parameter, mode and batch size.
+    /// The wrong derivatives, at most one of each kind per parameter, mode and batch size.
     pub mismatches: Vec<ModuleMismatch>,
-    /// What else is wrong.
+    /// The other faults, as messages.
     pub failures: Vec<String>,
-    /// The largest error of anything that is in neither `first` nor `second`.
+    /// The largest error that is neither in `first` nor in `second`.
     pub(super) rest: f64,
 }
 
 impl ModuleReport {
-    /// The worst error of either order. NaN if an error is NaN, if something could not be compared that was not allowed
-    /// to, or if the check failed in a way that has no number, so that `worst() < 1e-6` holds of nothing that failed.
+    /// The largest error of either order. NaN if an error is NaN, if something could not be compared and this was not allowed,
+    /// or if the check failed without an error in numbers, so that `worst() < 1e-6` holds for no failed check.
     ///
     /// ```
     /// use wengert_nn::{Layer, Linear, gradcheck};
@@ -184,7 +184,7 @@ impl ModuleReport {
     /// let x = Tensor::from([[0.5, 2.0]]);
     /// let report = gradcheck::check(
     ///     &mut model,
-    ///     // A finite loss: √(b²) is 0. Its gradient is 0 · ∞.
+    ///     // The loss √(b²) is 0, which is finite. Its gradient is 0 · ∞.
     ///     |m, tape| m.forward(tape.constant(&x)).sum() + tape.param(m.bias.as_ref().unwrap()).square().sqrt().sum(),
     ///     3,
     /// )?;
@@ -195,7 +195,7 @@ impl ModuleReport {
         self.first.iter().chain(&self.second).fold(self.rest, |a, &b| worse(a, b))
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     ///
     /// ```
     /// use wengert_nn::gradcheck::ModuleCheck;
@@ -215,23 +215,23 @@ impl ModuleReport {
         self.mismatches.is_empty() && self.failures.is_empty()
     }
 
-    /// How many things are wrong.
+    /// The number of faults.
     pub(super) fn faults(&self) -> usize {
         self.mismatches.len() + self.failures.len()
     }
 
-    /// Something is wrong that has no number.
+    /// Adds a fault without a number.
     pub(super) fn fail(&mut self, what: String) {
         self.rest = f64::NAN;
         self.failures.push(what);
     }
 
-    /// Takes an error in.
+    /// Adds an error.
     pub(super) fn error(&mut self, error: f64) {
         self.rest = worse(self.rest, error);
     }
 
-    /// Something is wrong with a derivative. Of each parameter it is said once for each kind.
+    /// Adds a wrong derivative. One of each kind is kept per parameter; the others are counted.
     pub(super) fn mismatch(&mut self, m: ModuleMismatch) {
         let same =
             |o: &&mut ModuleMismatch| (o.setting, o.compared, &o.name) == (m.setting, m.compared, &m.name);
@@ -261,7 +261,7 @@ impl fmt::Display for ModuleReport {
     }
 }
 
-/// The larger number; NaN is larger than all.
+/// The larger number; NaN counts as larger than all others.
 pub(super) fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }

@@ -1,4 +1,4 @@
-//! [`Subject`]: a loss of a model as a function of all numbers that a gradient is asked of.
+//! [`Subject`]: a loss of a model as a function of all elements whose derivatives are checked.
 
 use super::report::Mode;
 use crate::module::{GradsExt, Module, for_each_param, for_each_param_mut};
@@ -7,7 +7,7 @@ use wengert_ops::Tensor;
 use wengert_ops::random::{Key, normal};
 use wengert_tape::{ErrorKind, Param, Result, RetainGraph, Tape, Var};
 
-/// A loss from a model, a tape and inputs.
+/// A loss, computed from a model, a tape and inputs.
 pub(super) type Loss<'f, M> = dyn for<'t> Fn(&M, &'t Tape<f64>, &[Var<'t, f64>]) -> Var<'t, f64> + 'f;
 
 /// A parameter or an input.
@@ -15,11 +15,11 @@ pub(super) struct Part {
     pub(super) name: String,
     /// The value at which the check is made.
     pub(super) start: Tensor<f64>,
-    /// Where its elements lie among those of all parts.
+    /// The positions of its elements among those of all parts.
     pub(super) range: Range<usize>,
 }
 
-/// A model, a loss, and where they are looked at.
+/// A model, a loss, and the point at which they are checked.
 pub(super) struct Subject<'a, M> {
     model: &'a mut M,
     loss: &'a Loss<'a, M>,
@@ -30,7 +30,7 @@ pub(super) struct Subject<'a, M> {
     params: usize,
 }
 
-/// A loss and its gradient, the numbers of all parts in a row.
+/// A loss and its gradient; the elements of all parts are concatenated.
 pub(super) struct Swept {
     pub(super) value: f64,
     pub(super) gradient: Vec<f64>,
@@ -65,12 +65,12 @@ impl<'a, M: Module> Subject<'a, M> {
         Subject { model, loss, mode, seed, parts, params }
     }
 
-    /// The number of numbers.
+    /// The number of elements of all parts.
     pub(super) fn len(&self) -> usize {
         self.parts.last().map_or(0, |p| p.range.end)
     }
 
-    /// Normal numbers, one for each of ours.
+    /// Normal random numbers, one per element.
     pub(super) fn direction(&self, seed: u64) -> Result<Vec<f64>> {
         let mut v = Vec::with_capacity(self.len());
         for (i, part) in self.parts.iter().enumerate() {
@@ -79,7 +79,7 @@ impl<'a, M: Module> Subject<'a, M> {
         Ok(v)
     }
 
-    /// Puts the parameters back, to the bit.
+    /// Restores the parameters to their original bits.
     pub(super) fn restore(&mut self) -> Result<()> {
         self.put(self.parts.iter().map(|p| p.start.clone()).collect())
     }
@@ -98,7 +98,7 @@ impl<'a, M: Module> Subject<'a, M> {
         outcome
     }
 
-    /// Moves the numbers of a range by t v; gives the inputs.
+    /// Moves the elements of a range by t v; returns the inputs.
     fn move_to(&mut self, v: &[f64], range: &Range<usize>, t: f64) -> Result<Vec<Tensor<f64>>> {
         let moved = |part: &Part| {
             let (low, high) = (range.start.max(part.range.start), range.end.min(part.range.end));
@@ -122,7 +122,7 @@ impl<'a, M: Module> Subject<'a, M> {
         if self.mode == Mode::Training { Tape::train(self.seed) } else { Tape::new() }
     }
 
-    /// The loss, the numbers of a range moved by t v.
+    /// The loss after the elements of a range are moved by t v.
     pub(super) fn loss_at(&mut self, v: &[f64], range: &Range<usize>, t: f64) -> Result<f64> {
         let inputs = self.move_to(v, range, t)?;
         let tape = self.tape();
@@ -130,7 +130,7 @@ impl<'a, M: Module> Subject<'a, M> {
         (self.loss)(self.model, &tape, &x).item()
     }
 
-    /// Loss and swept gradient, all numbers moved by t v.
+    /// The loss and the swept gradient after all elements are moved by t v.
     pub(super) fn swept_at(&mut self, v: &[f64], t: f64) -> Result<Swept> {
         let inputs = self.move_to(v, &(0..v.len()), t)?;
         let tape = self.tape();
@@ -138,7 +138,7 @@ impl<'a, M: Module> Subject<'a, M> {
         let loss = (self.loss)(self.model, &tape, &x);
         let value = loss.item()?;
         let grads = match loss.backward() {
-            // What depends on nothing has no gradients, which the comparison finds out.
+            // A loss that depends on nothing has no gradients; the comparison detects this.
             Err(e) if e.kind() == ErrorKind::NoGradient => tape.backward(&[], RetainGraph::Nothing)?,
             swept => swept?,
         };
@@ -162,7 +162,7 @@ impl<'a, M: Module> Subject<'a, M> {
         Ok(Swept { value, gradient, unused: grads.unused(self.model) })
     }
 
-    /// The recorded gradient, and its derivative along a direction if there is one: H v.
+    /// The recorded gradient, and its derivative H v along the direction, if one is given.
     pub(super) fn recorded(&mut self, direction: Option<&[f64]>) -> Result<(Vec<f64>, Vec<f64>)> {
         let inputs = self.move_to(&[], &(0..0), 0.0)?;
         let tape = self.tape();

@@ -29,8 +29,8 @@ impl Default for Seq2SeqConfig {
 }
 
 /// An encoder-decoder of p(y | x) = Π p(y_t | y_1, .., y_{t-1}, x): a bidirectional GRU reads the source, a GRU writes the
-/// target, and each of its states attends to all states of the encoder. (Sutskever et al. 2014; dot-product attention: Luong et al.
-/// 2015, section 3.1.)
+/// target, and each of its states attends to all states of the encoder. (Sutskever et al. 2014; dot-product attention: Luong
+/// et al. 2015, section 3.1.)
 ///
 /// Source `[n, s]` and target `[n, t]` are ids, padded with the padding id.
 ///
