@@ -1,8 +1,8 @@
-//! Arguments drawn at random, valid and invalid.
+//! Random arguments, valid and invalid.
 //!
-//! A third of all calls is tame: every argument fits, although its values may be NaN, its layout strided, its sizes zero. In the
-//! others each argument may slip: a wrong shape, an axis out of range, a size of 2⁶³, a value that was freed or belongs to
-//! another tape. An argument that has to fit the one before, such as an axis, is drawn for the tensor that was drawn last.
+//! A third of all calls are tame: every argument is valid in shape and type, but its values may be NaN, its layout strided, its
+//! sizes zero. In the others, each argument may be wrong: a shape, an axis out of range, a size of 2⁶³, a value that was freed
+//! or belongs to another tape. An argument that depends on another, such as an axis, is drawn for the tensor drawn last.
 
 mod shapes;
 
@@ -18,22 +18,22 @@ pub(crate) struct Arguments<'t, T: Float> {
     wild: bool,
     pub(crate) tape: &'t Tape<T>,
     other: &'t Tape<T>,
-    /// The shape of the tensor drawn last, and the axis of it.
+    /// The shape of the tensor drawn last; `axis` is the axis drawn last.
     pub(crate) shape: Vec<usize>,
     axis: usize,
-    /// What gradients can be asked for.
+    /// The values with respect to which gradients can be computed.
     pub(crate) leaves: Vec<Var<'t, T>>,
-    /// What was drawn, for a report.
+    /// The arguments drawn, for a report.
     pub(crate) log: Option<Vec<String>>,
 }
 
-/// At most this many elements a tensor.
+/// The largest number of elements of a tensor.
 const MOST: usize = 256;
 
-/// Sizes that nothing can have.
+/// Sizes that no tensor can have.
 const HUGE: [usize; 6] = [usize::MAX, usize::MAX / 2, usize::MAX / 2 + 1, 1 << 62, 1 << 40, (1 << 37) + 1];
 
-/// An operand: a value, a tensor, a number, or what a refused operation gave.
+/// An operand: a value, a tensor, a number, or the error of an operation.
 pub(crate) enum Given<'t, T: Float> {
     Var(Var<'t, T>),
     Tensor(Tensor<T>),
@@ -73,7 +73,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         a
     }
 
-    /// From here on every argument fits: for functions that are documented to panic if one does not.
+    /// Makes all further arguments valid: for functions that are documented to panic on invalid ones.
     pub(crate) fn tame(&mut self) -> &mut Self {
         self.wild = false;
         self
@@ -112,7 +112,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.wild && self.once_in(4)
     }
 
-    /// Whether something holds.
+    /// A random boolean.
     pub(crate) fn flag(&mut self) -> bool {
         let flag = self.once_in(2);
         self.noted("flag", flag)
@@ -120,7 +120,7 @@ impl<'t, T: Float> Arguments<'t, T> {
 
     // Numbers.
 
-    /// A number, often a special one.
+    /// A number, often a special one such as NaN or an infinity.
     pub(crate) fn number(&mut self) -> f64 {
         let special =
             [0.0, -0.0, 1.0, -1.0, 0.5, f64::NAN, f64::INFINITY, -f64::INFINITY, 1e300, -1e300, 5e-324];
@@ -133,7 +133,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         low + (high - low) * ((self.bits() >> 11) as f64 * 2f64.powi(-53))
     }
 
-    /// A number in [0, 1], or anything.
+    /// A number in [0, 1], or sometimes any number.
     pub(crate) fn probability(&mut self) -> f64 {
         let v = match self.below(4) {
             _ if self.slip() => return self.number(),
@@ -143,7 +143,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.noted("probability", v)
     }
 
-    /// A number above 0, or anything.
+    /// A number above 0, or sometimes any number.
     pub(crate) fn positive(&mut self) -> f64 {
         if self.slip() {
             return self.number();
@@ -152,7 +152,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.noted("positive", v)
     }
 
-    /// A count in the range, or 0, or more than that, or far too many.
+    /// A count in the range, or sometimes 0, a larger one, or a huge one.
     pub(crate) fn count(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
         let (low, high) = range.into_inner();
         let wrong = [0, low.saturating_sub(1), high.saturating_add(1), self.pick(&HUGE)];
@@ -160,7 +160,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.noted("count", n)
     }
 
-    /// A signed distance, small or absurd.
+    /// A signed offset, small or sometimes huge.
     pub(crate) fn offset(&mut self) -> isize {
         let n = match self.slip() {
             true => self.pick(&[isize::MIN, isize::MAX, isize::MIN + 1, 1 << 40, -(1 << 40)]),
@@ -171,7 +171,7 @@ impl<'t, T: Float> Arguments<'t, T> {
 
     // Tensors.
 
-    /// Elements of a shape, in a layout drawn at random.
+    /// A tensor of a shape, in a random memory layout.
     fn elements<U: Element>(&mut self, shape: &[usize], mut value: impl FnMut(&mut Self) -> U) -> Tensor<U> {
         let mut dense = |a: &mut Self, shape: &[usize]| {
             let values = (0..shape.iter().product()).map(|_| value(a)).collect();
@@ -235,33 +235,33 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.tensor_of(&shape)
     }
 
-    /// A tensor of a rank in the range, or another.
+    /// A tensor of a rank in the range, or sometimes of another rank.
     pub(crate) fn ranked(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Tensor<T> {
         let shape = self.dims(ranks);
         self.tensor_of(&shape)
     }
 
-    /// A tensor of the given shape, or another; axes are then drawn for it.
+    /// A tensor of the given shape, or sometimes of another. Axes are then drawn for it.
     pub(crate) fn tensor_of(&mut self, shape: &[usize]) -> Tensor<T> {
         let t = self.like(shape);
         self.shape = t.shape().to_vec();
         t
     }
 
-    /// A tensor of the given shape, or another; axes are drawn for the one before.
+    /// A tensor of the given shape, or sometimes of another. Axes are still drawn for the previous one.
     pub(crate) fn like(&mut self, shape: &[usize]) -> Tensor<T> {
         let shape = if self.slip() { self.wrong(shape) } else { shape.to_vec() };
         self.values(&shape)
     }
 
-    /// A tensor that broadcasts with the last, or another.
+    /// A tensor that broadcasts with the last one, or sometimes does not.
     pub(crate) fn beside_tensor(&mut self) -> Tensor<T> {
         let shape = self.shape.clone();
         let shape = self.fewer(&shape);
         self.like(&shape)
     }
 
-    /// Several tensors that differ along the axis `axis` only, or more.
+    /// Several tensors that differ only along the axis `axis`, or sometimes along others.
     pub(crate) fn tensors(&mut self) -> Vec<Tensor<T>> {
         let n = if self.slip() { 0 } else { 1 + self.below(3) };
         let shape = self.dims(1..=3);
@@ -270,7 +270,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         (0..n).map(|_| self.like(&shape)).collect()
     }
 
-    /// Indices below `n`, of the given shape, or others.
+    /// Indices below `n` of the given shape, or sometimes others.
     pub(crate) fn index_of(&mut self, shape: &[usize], n: usize) -> Tensor<i64> {
         let shape = if self.slip() { self.wrong(shape) } else { shape.to_vec() };
         let slip = self.slip();
@@ -280,7 +280,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         })
     }
 
-    /// Indices below `n` of any shape, of which there are none if `n` is 0.
+    /// Indices below `n` of any shape; there are none if `n` is 0.
     pub(crate) fn index(&mut self, n: usize) -> Tensor<i64> {
         let mut shape = self.dims(if n == 0 { 1..=2 } else { 0..=2 });
         if n == 0 {
@@ -289,14 +289,14 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.index_of(&shape, n)
     }
 
-    /// A row of positions along the last axis.
+    /// A vector of positions along the last axis.
     pub(crate) fn along_axis(&mut self) -> Tensor<i64> {
         let n = self.along();
         let length = if n == 0 { 0 } else { self.size() };
         self.index_of(&[length], n)
     }
 
-    /// Positions along the last axis, one for every element of a tensor of its rank.
+    /// Positions along the last axis, one per element of a tensor of the same rank.
     pub(crate) fn gathered(&mut self) -> Tensor<i64> {
         let (n, mut shape) = (self.along(), self.shape.clone());
         if let Some(d) = shape.get_mut(self.axis) {
@@ -323,7 +323,7 @@ impl<'t, T: Float> Arguments<'t, T> {
             .collect()
     }
 
-    /// Booleans of the given shape, or another.
+    /// Booleans of the given shape, or sometimes of another.
     pub(crate) fn mask_of(&mut self, shape: &[usize]) -> Tensor<bool> {
         let shape = if self.slip() { self.wrong(shape) } else { shape.to_vec() };
         self.drawn(&shape, |a| a.once_in(2))
@@ -336,7 +336,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.mask_of(&shape)
     }
 
-    /// A mask that broadcasts with the last tensor, or another, or an error in place of one.
+    /// A mask that broadcasts with the last tensor, sometimes one that does not, or an error.
     pub(crate) fn mask(&mut self) -> wengert::ops::Result<Tensor<bool>> {
         if self.slip() && self.once_in(3) {
             return Err(refusal());
@@ -354,19 +354,19 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.of(&shape)
     }
 
-    /// A value of a rank in the range, or another.
+    /// A value of a rank in the range, or sometimes of another rank.
     pub(crate) fn var_ranked(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Var<'t, T> {
         let shape = self.dims(ranks);
         self.of(&shape)
     }
 
-    /// A value of the given shape, or another; axes are then drawn for it.
+    /// A value of the given shape, or sometimes of another. Axes are then drawn for it.
     pub(crate) fn of(&mut self, shape: &[usize]) -> Var<'t, T> {
         let t = self.tensor_of(shape);
         self.on_tape(t)
     }
 
-    /// A value of the given shape, or another; axes are drawn for the one before.
+    /// A value of the given shape, or sometimes of another. Axes are still drawn for the previous one.
     pub(crate) fn more(&mut self, shape: &[usize]) -> Var<'t, T> {
         let t = self.like(shape);
         self.on_tape(t)
@@ -378,7 +378,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         self.more(&shape)
     }
 
-    /// Several values of a shape that fit together along one axis.
+    /// Several values that can be concatenated along one axis.
     pub(crate) fn vars(&mut self) -> Vec<Var<'t, T>> {
         self.tensors().into_iter().map(|t| self.on_tape(t)).collect()
     }
@@ -435,7 +435,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         }
     }
 
-    /// An operand of the given shape, or another, or an error in place of one.
+    /// An operand of the given shape, sometimes of another, or an error.
     pub(crate) fn operand(&mut self, shape: &[usize]) -> Given<'t, T> {
         match self.below(4) {
             0 => Given::Tensor(self.like(shape)),
@@ -444,7 +444,7 @@ impl<'t, T: Float> Arguments<'t, T> {
         }
     }
 
-    /// An operand that broadcasts with the last tensor, or does not.
+    /// An operand that broadcasts with the last tensor, or sometimes does not.
     pub(crate) fn beside(&mut self) -> Given<'t, T> {
         if self.once_in(6) {
             return Given::Number(self.number());

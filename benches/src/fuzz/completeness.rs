@@ -1,11 +1,11 @@
-//! Nothing that is public goes without the fuzz: the sources are read, and every public function must have a line.
+//! The fuzz covers every public function: the sources are read, and each public function must be in the table.
 
 use crate::functions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
-/// Public functions that the fuzz does not call, and why. A name that ends in `::` stands for all of its functions.
+/// Public functions that the fuzz does not call, with the reasons. A name that ends in `::` means all functions under it.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("tape::Tape::strict", "panics at the first error, which is its purpose"),
     ("tape::Gen::", "draws inputs for tests: its arguments are a test's own, and an empty choice panics"),
@@ -21,10 +21,10 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("ops::Arena::", "the scalar tape's records, which never leave it"),
 ];
 
-/// Traits of ours whose functions users call.
+/// Traits of the libraries whose functions users call.
 const TRAITS: &[&str] = &["Layer", "Optimizer", "LanguageModel"];
 
-/// Lines of the table that are operators or provided functions of traits.
+/// Entries of the table that are operators or provided functions of traits.
 const OTHERS: &[&str] =
     &["tape::operators::", "nn::dyn Module::", "nn::dyn Distribution::", "nn::dyn LanguageModel::"];
 
@@ -35,7 +35,7 @@ pub(crate) fn crates() -> PathBuf {
 pub(crate) fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        // The scalar tape takes plain numbers; its types have the names of the tensor tape's.
+        // The scalar tape takes plain numbers; its types have the names of the tensor tape's types.
         if path.is_dir() && !path.ends_with("tape/src/scalar") {
             files(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -44,10 +44,10 @@ pub(crate) fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What a macro that declares types takes and declares.
+/// The arguments of a macro that declares types, and the functions of these types.
 #[derive(Default)]
 struct Shaping {
-    /// The names of the identifiers that a row of its arguments has.
+    /// The names of the identifiers in one row of its arguments.
     row: Vec<String>,
     /// Functions, each with the name of the identifier that is its type.
     functions: BTreeSet<(String, String)>,
@@ -56,16 +56,16 @@ struct Shaping {
 /// Finds the public functions of a file.
 #[derive(Default)]
 struct Finder {
-    /// The crate.
+    /// The name of the crate.
     of: String,
-    /// The module, for functions that are not methods.
+    /// The name of the module, for functions that are not methods.
     module: String,
     found: BTreeSet<String>,
-    /// Macros that declare functions under names they are given, and where the functions are then.
+    /// Macros that declare functions with names from their arguments, each with the functions' type or module.
     declaring: BTreeMap<String, String>,
-    /// Macros that declare types with such functions, and which.
+    /// Macros that declare types with functions.
     shaping: BTreeMap<String, Shaping>,
-    /// The words that each macro is called with.
+    /// The words in the calls of each macro.
     calls: BTreeMap<String, Vec<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Finder {
         self.found.insert(format!("{}::{of}::{name}", self.of));
     }
 
-    /// The functions that the body of a macro declares.
+    /// Collects the functions that the body of a macro declares.
     fn body_of_macro(&mut self, name: &str, body: &str) {
         let words = words(body);
         let matched = words.windows(2).position(|w| w == ["=", ">"]).unwrap_or(0);
@@ -82,7 +82,7 @@ impl Finder {
         let row: Vec<_> = row.map(|w| w[1].to_owned()).collect();
         let mut of = self.module.clone();
         for (i, pair) in words.windows(2).enumerate() {
-            // Not an argument's `impl Trait`.
+            // Exclude the `impl Trait` of an argument.
             let item = i == 0 || ["{", "}", ";", "]", "("].contains(&words[i - 1]);
             if pair[0] == "impl" && item {
                 let head: Vec<_> = words[i..].iter().take_while(|w| **w != "{").collect();
@@ -113,7 +113,7 @@ impl Finder {
     }
 }
 
-/// Identifiers and single characters; strings are left out.
+/// The identifiers and the other single characters, without strings.
 fn words(tokens: &str) -> Vec<&str> {
     let ident = |c: char| c.is_alphanumeric() || c == '_';
     let mut words = Vec::new();
@@ -153,7 +153,7 @@ impl<'ast> Visit<'ast> for Finder {
     fn visit_item_impl(&mut self, i: &'ast syn::ItemImpl) {
         let of = match &*i.self_ty {
             syn::Type::Path(p) => {
-                // Tensors of one element type are tensors.
+                // Tensors of one element type are listed as tensors.
                 last(&p.path)
             }
             _ => return,
@@ -189,8 +189,8 @@ impl<'ast> Visit<'ast> for Finder {
     }
 }
 
-/// The words of a macro's call that can be names of functions: what stands at the top, in parentheses, and not in an
-/// expression.
+/// The words of a macro's call that can be names of functions: words at the top level and in parentheses, but not in
+/// expressions.
 fn names_in(tokens: &proc_macro2::TokenStream) -> Vec<String> {
     use proc_macro2::{Delimiter, TokenTree};
     let mut names = Vec::new();
@@ -226,7 +226,7 @@ fn functions_of(of: &str, module: &str, text: &str) -> BTreeSet<String> {
     }
     for (name, Shaping { row, functions }) in std::mem::take(&mut finder.shaping) {
         let call = finder.calls.get(&name).cloned().unwrap_or_default();
-        // Unless every row has the identifiers that it is declared with, any of them may be the type.
+        // If the rows do not have all identifiers of the declaration, any word may be the type.
         let even = !row.is_empty() && call.len().is_multiple_of(row.len());
         for (i, of) in call.iter().enumerate() {
             if of == "Kind" || !of.starts_with(|c: char| c.is_ascii_uppercase()) {
@@ -336,11 +336,11 @@ fn no_function_has_two_lines() {
     assert!(twice.is_empty(), "{twice:?}");
 }
 
-/// Functions that run what the caller gives them, or sweep back through what it made.
+/// Functions that run a function of the caller, or that sweep through a value of the caller.
 const OF_OTHERS: &[&str] =
     &["backward", "backward_from", "backward_retaining", "grad", "hook", "pointwise", "pointwise2"];
 
-/// Functions whose arguments the fuzz makes with another.
+/// Functions whose arguments the fuzz makes with another function.
 const OF_ANOTHER: &[(&str, &str)] = &[
     ("col2im", "im2col"),
     ("max_unpool1d", "max_pool1d_with_indices"),

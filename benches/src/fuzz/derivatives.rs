@@ -5,7 +5,7 @@ use crate::function::{Function, Seen, done, table};
 use wengert::tape::{Float, Grads, Param, PerSample, Result, Tape, Var, per_sample};
 use wengert::tape::{hessian, hvp, jacobian, jvp, vjp};
 
-/// Some function: smooth, constant, failing, of any shape or a scalar.
+/// A function of `x`: smooth, constant or failing, with a scalar result or one of another shape.
 fn function<T: Float>(which: usize, x: Var<'_, T>) -> Var<'_, T> {
     match which {
         0 => x.tanh() * x,
@@ -18,7 +18,7 @@ fn function<T: Float>(which: usize, x: Var<'_, T>) -> Var<'_, T> {
     }
 }
 
-/// A small point.
+/// A small tensor at which to differentiate.
 fn point<T: Float>(a: &mut Arguments<'_, T>) -> wengert::ops::Tensor<T> {
     let shape = a.sizes::<2>().map(|n| n.min(3));
     a.tensor_of(&shape)

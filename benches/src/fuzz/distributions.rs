@@ -10,7 +10,7 @@ use wengert::nn::dist::{
 use wengert::ops::Tensor;
 use wengert::tape::{Float, Var};
 
-/// Values, or draws.
+/// A value on the tape, or a draw.
 enum Some<'t, T: Float> {
     Var(Var<'t, T>),
     Draw(Result<Tensor<T>>),
@@ -30,7 +30,7 @@ fn draws<T: Float>(a: &mut Arguments<'_, T>) -> usize {
     a.count(0..=3)
 }
 
-/// A function of a distribution.
+/// The result of function number `which` of a distribution.
 fn tried<'t, T: Float>(d: impl Distribution<'t, T>, which: usize, a: &mut Arguments<'t, T>) -> Some<'t, T> {
     let mut rng = a.rng();
     Some::Var(match which {
@@ -65,13 +65,13 @@ fn redrawn<'t, T: Float>(a: &mut Arguments<'t, T>, d: &impl Reparameterised<'t, 
     d.redraw(&[draws(a)], &mut &mut rng)
 }
 
-/// A positive parameter, or now and then any.
+/// A positive parameter, or sometimes any value.
 fn positive<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     let x = a.var_ranked(0..=3);
     if a.once_in(6) { x } else { x.softplus() + 0.1 }
 }
 
-/// A second one beside it.
+/// A second positive parameter, which broadcasts with the first.
 fn beside<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     let shape = a.narrower();
     let x = a.more(&shape);
@@ -93,7 +93,7 @@ fn multivariate<'t, T: Float>(a: &mut Arguments<'t, T>) -> MultivariateNormal<'t
     MultivariateNormal::from_covariance(a.of(&[n]), covariance)
 }
 
-/// Function `which` of some distribution.
+/// The result of function number `which` of a random distribution.
 fn some<'t, T: Float>(a: &mut Arguments<'t, T>, which: usize) -> Some<'t, T> {
     match a.below(8) {
         0 => tried(Bernoulli::from_logits(a.var()), which, a),
@@ -125,7 +125,7 @@ fn divergence<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     }
 }
 
-/// The next key of either kind of source.
+/// The next key of any source of keys.
 fn key(mut keys: impl Keys) -> wengert::ops::random::Key {
     keys.next_key()
 }

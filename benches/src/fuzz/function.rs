@@ -1,4 +1,4 @@
-//! One public function of the libraries as the fuzz sees it: a name, and a call with arguments drawn at random.
+//! A public function of the libraries in the form that the fuzz calls: a name, and a call with random arguments.
 
 use crate::arguments::Arguments;
 use std::hint::black_box;
@@ -8,12 +8,12 @@ use wengert::tape::{Dims, Error, ErrorKind, Float, Grads, PerSample, RetainGraph
 
 /// A public function.
 pub(crate) struct Function<T: Float> {
-    /// Crate, type or module, and name, as in `tape::Var::softmax`.
+    /// The crate, the type or module, and the name, as in `tape::Var::softmax`.
     pub(crate) name: &'static str,
     pub(crate) call: for<'t> fn(&mut Arguments<'t, T>) -> Seen<'t, T>,
 }
 
-/// Lines of the table: `table!(a; "tape::Var" { tanh: a.var().tanh(); .. } ..)` is a `Vec` of [`Function`]s.
+/// Entries of the table: `table!(a; "tape::Var" { tanh: a.var().tanh(); .. } ..)` is a `Vec` of [`Function`]s.
 macro_rules! table {
     ($a:ident; $($group:literal { $($name:ident: $call:expr;)* })*) => {
         vec![$($({
@@ -27,11 +27,11 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// What came of a call.
+/// The result of a call.
 pub(crate) struct Seen<'t, T: Float> {
-    /// Why the call was refused.
+    /// The error of the call, if it was refused.
     pub(crate) refused: Option<String>,
-    /// The values of the tape that it gave.
+    /// The values on the tape that it returned.
     vars: Vec<Var<'t, T>>,
 }
 
@@ -42,8 +42,8 @@ impl<'t, T: Float> Seen<'t, T> {
         seen
     }
 
-    /// Sweeps back from what the call gave, once on tensors and sometimes twice on the tape. An error says that a value which
-    /// could be computed could not be differentiated.
+    /// Differentiates the results of the call, once on tensors and sometimes twice on the tape. An error means that a value was
+    /// computed but could not be differentiated.
     pub(crate) fn sweep(&self, a: &mut Arguments<'t, T>) -> Result<(), Error> {
         let known = |v: &&Var<'t, T>| v.numel() <= 4096 && std::ptr::eq(v.tape(), a.tape);
         let vars: Vec<_> = self.vars.iter().filter(known).copied().collect();
@@ -77,8 +77,8 @@ fn twice<'t, T: Float>(vars: &[Var<'t, T>], a: &Arguments<'t, T>) -> Result<(), 
     Ok(())
 }
 
-/// An error that a sweep may well end with, since values are freed, constant, singular, or not finite. What it must not end
-/// with is a rule whose cotangents do not fit.
+/// Accepts the errors that a sweep may end with, since values are freed, constant, singular, or not finite. Not accepted is a
+/// rule whose cotangents have the wrong shape.
 fn excused(outcome: Result<(), Error>) -> Result<(), Error> {
     use wengert::ops::ErrorKind::{Axis, Index, Shape};
     outcome.or_else(|e| match e.kind() {
@@ -90,7 +90,7 @@ fn excused(outcome: Result<(), Error>) -> Result<(), Error> {
 
 /// A function's result.
 pub(crate) trait Outcome<'t, T: Float> {
-    /// Looks at all of it, and notes what is refused and what can be differentiated.
+    /// Reads all of it, and records what was refused and what can be differentiated.
     fn show(self, seen: &mut Seen<'t, T>);
 }
 
@@ -160,7 +160,7 @@ macro_rules! seen_by_being_there {
 }
 seen_by_being_there!(() bool u32 u64 usize f32 f64 String &'static str Shape Layout DType Key Rng Dims Grads<T> PerSample<T>);
 
-/// Any other result.
+/// Consumes any other result.
 pub(crate) fn done<R>(result: R) {
     black_box(&result);
 }

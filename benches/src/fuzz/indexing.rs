@@ -5,7 +5,7 @@ use crate::function::{Function, Seen, table};
 use wengert::ops::{Tensor, broadcast_shapes, normalize_axis};
 use wengert::tape::Float;
 
-/// An axis, positions along it, and what to put there.
+/// An axis, positions along it, and an operand to put there.
 fn sources<'t, T: Float>(a: &mut Arguments<'t, T>) -> (isize, Tensor<i64>, Given<'t, T>) {
     let axis = a.axis();
     let at = a.along_axis();
@@ -17,7 +17,7 @@ fn sources<'t, T: Float>(a: &mut Arguments<'t, T>) -> (isize, Tensor<i64>, Given
     (axis, at, a.operand(&shape))
 }
 
-/// What to put where several index tensors point.
+/// An operand to put at the positions that several index tensors give.
 fn placed<'t, T: Float>(a: &mut Arguments<'t, T>, indices: &[Tensor<i64>]) -> Given<'t, T> {
     let mut common = wengert::ops::Shape::scalar();
     for index in indices {

@@ -1,4 +1,4 @@
-//! `ops`: kernels that the fused operations of the tape are made of, with their adjoints.
+//! `ops`: kernels of the tape's fused operations, with the kernels of their derivatives.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
@@ -15,7 +15,7 @@ fn triangle<T: Float>(a: &mut Arguments<'_, T>) -> Triangle {
     Triangle { upper: a.flag(), transposed: a.flag(), unit: a.flag() }
 }
 
-/// Queries, keys, values, and what is done to the scores.
+/// Queries, keys, values, and the options for the scores.
 fn attended<T: Float>(a: &mut Arguments<'_, T>) -> ([Tensor<T>; 3], Scores<T>) {
     let [b, t, s, d, e] = a.sizes().map(|n: usize| n.min(3));
     let scores = Scores {
@@ -34,7 +34,7 @@ fn attention_adjoint<T: Float>(a: &mut Arguments<'_, T>) -> Result<Vec<Option<Te
     Ok(q.attention_adjoint(&k, &v, &scores, (&y, &stats), &g, a.flag())?.into())
 }
 
-/// The tensor, or now and then another of its shape, or of another shape.
+/// The tensor, or sometimes another one, of its shape or of another shape.
 fn remade<T: Float>(a: &mut Arguments<'_, T>, t: Tensor<T>) -> Tensor<T> {
     if a.once_in(6) { a.like(t.shape()) } else { t }
 }
@@ -43,7 +43,7 @@ fn maybe<T: Float>(a: &mut Arguments<'_, T>, shape: &[usize]) -> Option<Tensor<T
     a.once_in(2).then(|| a.like(shape))
 }
 
-/// Samples of groups of channels, and weights.
+/// Samples whose channels form groups, and weights.
 struct Normalized<T: Float> {
     x: Tensor<T>,
     of: Groups,
@@ -97,7 +97,7 @@ fn square<T: Float>(a: &mut Arguments<'_, T>) -> Tensor<T> {
     match a.below(3) {
         0 => a.tensor_of(&[b, n, n]),
         1 => a.tensor_of(&[n, n]),
-        // Positive definite.
+        // A positive definite matrix.
         _ => {
             let x = a.tensor_of(&[n, n]);
             let gram = x.transpose(0, 1).and_then(|t| x.matmul(&t)).and_then(|g| g.add(&Tensor::eye(n)?));

@@ -1,4 +1,4 @@
-//! `nn`: convolutions, pools, and layers that arrange others; the arithmetic of sizes.
+//! `nn`: convolutions, pools, layers that combine others, and the computation of sizes.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
@@ -16,7 +16,7 @@ use wengert::tape::{Float, Var};
 
 const HE: Scheme = Scheme::KaimingNormal(Gain::Relu);
 
-/// A layer, and the shape of an input that it takes.
+/// A layer and the shape of a valid input.
 fn conv1<T: Float>(a: &mut Arguments<'_, T>) -> (Conv1d<T>, Vec<usize>) {
     let s = shapes(a, 1, false);
     let options = conv(a, s.groups);
@@ -46,7 +46,7 @@ fn plane<'t, T: Float>(a: &mut Arguments<'t, T>, axes: usize) -> Var<'t, T> {
     a.of(&shape)
 }
 
-/// Now and then other positions than those found.
+/// The positions found, or sometimes others.
 fn at<T: Float>(a: &mut Arguments<'_, T>, at: Tensor<i64>) -> Tensor<i64> {
     if a.once_in(6) { a.index_of(at.shape(), 9) } else { at }
 }
@@ -56,7 +56,7 @@ fn signal<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
     a.of(&[rows, n])
 }
 
-/// A layer of so many inputs and outputs, or now and then of others.
+/// A layer with the given numbers of inputs and outputs, or sometimes with others.
 fn linear<T: Float>(a: &mut Arguments<'_, T>, i: usize, o: usize) -> Linear<T> {
     let o = if a.once_in(6) { o + 1 } else { o };
     Linear::new(i, o, &mut a.rng())
@@ -68,7 +68,7 @@ fn branches<T: Float>(a: &mut Arguments<'_, T>) -> Branches<T> {
     (0..a.below(3)).fold(Branches::new(axis).push(first), |b, _| b.push(linear(a, 3, 1)))
 }
 
-/// A standard deviation, or any number.
+/// A standard deviation, or sometimes any number.
 fn std<T: Float>(a: &mut Arguments<'_, T>) -> f64 {
     if a.once_in(6) { a.number() } else { a.positive() }
 }

@@ -1,4 +1,4 @@
-//! `tape`: linear algebra, and products with names for their axes.
+//! `tape`: linear algebra, and products with named axes.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, table};
@@ -24,7 +24,7 @@ fn triangle<T: Float>(a: &mut Arguments<'_, T>) -> Triangle {
     Triangle { upper: a.flag(), transposed: a.flag(), unit: a.flag() }
 }
 
-/// An equation and operands for it; or letters in any order.
+/// The product for an equation and its operands, or sometimes for letters in any order.
 fn einsum<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     let [n, k, m] = a.sizes().map(|n: usize| n.min(4));
     let known: [(&str, Vec<Vec<usize>>); 8] = [

@@ -1,8 +1,8 @@
-//! A fuzz of the public functions of `ops`, `tape` and `nn`: random arguments, valid and invalid, to every one of them.
+//! A fuzz of the public functions of `ops`, `tape` and `nn`: each is called with random arguments, valid and invalid.
 //!
-//! Bad arguments are refused with an error; none may panic, hang, or ask for absurd amounts of memory. Values that come back
-//! are read to the last element, and swept back through. A panic is reported with the command that repeats the call; the exit
-//! code is then 1. See `arguments.rs` for what is drawn and `tensors.rs` and its neighbours for the table, a line a function.
+//! Invalid arguments must be refused with an error; no call may panic, hang, or use excessive memory. Returned values are
+//! read completely and differentiated. A panic is reported with the command that repeats the call; the exit
+//! code is then 1. `arguments.rs` draws arguments; `tensors.rs` and the files next to it have the table, one line per function.
 
 mod arguments;
 #[cfg(test)]
@@ -76,31 +76,31 @@ fn functions<T: Float>() -> Vec<Function<T>> {
 /// Calls every public function with random arguments, valid and invalid. None may panic.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Calls altogether, spread evenly, but at least 1,000 of each function
+    /// Number of calls in total, spread evenly, but at least 1,000 of each function
     #[arg(long, default_value_t = 1_000_000)]
     calls: u64,
-    /// Seed of the first call of each function; call n has the seed n later
+    /// Seed of the first call of each function; the seed of call n is larger by n
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; all cores by default
+    /// Number of threads; by default the number of cores
     #[arg(long)]
     threads: Option<usize>,
-    /// Only functions whose name contains this; --calls is then the number of calls of each
+    /// Call only functions whose name contains this; --calls is then the number of calls of each
     #[arg(long)]
     function: Option<String>,
-    /// Print functions as they begin, and the arguments of single calls
+    /// Print functions when they begin, and the arguments of single calls
     #[arg(long)]
     verbose: bool,
 }
 
-/// What has been counted of one function.
+/// The numbers of calls of one function.
 #[derive(Default)]
 struct Count {
     valid: AtomicU64,
     refused: AtomicU64,
 }
 
-/// What a call must not do.
+/// A fault of a call.
 struct Complaint {
     function: &'static str,
     seed: u64,
@@ -108,7 +108,7 @@ struct Complaint {
 }
 
 thread_local! {
-    /// Whether this thread is inside a call, whose panic is kept and not printed.
+    /// Whether this thread is inside a call, whose panics are stored instead of printed.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -128,14 +128,14 @@ fn keep_panics() {
     });
 }
 
-/// The outcome of one call: why it was refused, if it was.
+/// The outcome of a call: `Ok(None)` if it was valid, `Ok(Some(reason))` if it was refused, `Err` if it failed.
 type Verdict = Result<Option<String>, String>;
 
 fn call<T: Float>(f: &Function<T>, seed: u64, log: &mut Option<Vec<String>>) -> Verdict {
     let mut run = || {
         let of_name = f.name.bytes().fold(0u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         let (mut tape, other) = (Tape::<T>::new(), Tape::<T>::new());
-        // Two streams from one seed: one decides about the tape, one draws arguments.
+        // Two streams from one seed: one chooses the tape, the other draws arguments.
         let mut kind = Arguments::new(!(of_name ^ seed), &other, &other);
         match kind.below(16) {
             0 | 1 => tape = Tape::eval(),
@@ -165,7 +165,7 @@ fn call<T: Float>(f: &Function<T>, seed: u64, log: &mut Option<Vec<String>>) -> 
     }
 }
 
-/// Calls of one function, in either element type.
+/// A function for either element type.
 struct Pair {
     single: Function<f32>,
     double: Function<f64>,
@@ -189,14 +189,14 @@ fn pairs(part: &str) -> Vec<Pair> {
     both.map(|(single, double)| Pair { single, double }).filter(|p| p.name().contains(part)).collect()
 }
 
-/// Calls that one thread makes in a row.
+/// The number of calls that a thread makes in a row.
 const RUN: u64 = 100;
-/// A call that takes longer hangs.
+/// A call that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// No call has any reason to hold so many bytes.
+/// The largest number of bytes that a call may use.
 const ABSURD: usize = 1 << 30;
 
-/// What the threads share.
+/// The state that the threads share.
 struct Fuzz {
     pairs: Vec<Pair>,
     counts: Vec<Count>,
@@ -215,7 +215,7 @@ impl Fuzz {
         Fuzz { pairs, counts, each, seed, verbose: false, next, complaints }
     }
 
-    /// Takes runs of calls until there are none left; `now` says which call is being made.
+    /// Takes runs of calls until there are none left; `now` is the current call.
     fn work(&self, now: &Mutex<Option<(Instant, &'static str, u64)>>) {
         let runs = self.each.div_ceil(RUN) as usize;
         loop {
@@ -249,7 +249,7 @@ impl Fuzz {
         }
     }
 
-    /// Runs on so many threads; a call that hangs ends the process.
+    /// Runs on the given number of threads; a call that hangs ends the process.
     fn run(&self, threads: usize) {
         let now: Vec<_> = (0..threads.max(1)).map(|_| Mutex::new(None)).collect();
         std::thread::scope(|s| {
@@ -270,20 +270,20 @@ impl Fuzz {
         });
     }
 
-    /// Function, valid calls, refused calls.
+    /// One row per function: its name, the number of valid calls, and the number of refused calls.
     fn table(&self) -> Vec<(&'static str, u64, u64)> {
         let rows = self.pairs.iter().zip(&self.counts);
         rows.map(|(p, c)| (p.name(), c.valid.load(Relaxed), c.refused.load(Relaxed))).collect()
     }
 
-    /// The first complaints about each function, and how to repeat them.
+    /// The first faults of each function, with the commands that repeat them.
     fn complaints(&self) -> Vec<String> {
         let mut all = self.complaints.lock().unwrap();
         all.sort_by_key(|c| (c.function, c.seed));
         let mut told: Vec<(&str, &str)> = Vec::new();
         let mut lines = Vec::new();
         for c in all.iter() {
-            // Where it happened; one report for each place is enough.
+            // The position of the fault; one report for each is enough.
             let place = c.what.split(": ").next().unwrap_or_default();
             if told.contains(&(c.function, place)) {
                 continue;

@@ -31,7 +31,7 @@ fn scheme<T: Float>(a: &mut Arguments<'_, T>) -> Scheme {
     a.pick(&[k[0], k[1], x[0], x[1], Scheme::Normal(c), Scheme::Uniform(c), Scheme::Zeros, Scheme::Ones])
 }
 
-/// A scheme with numbers that it can have.
+/// A scheme with valid numbers.
 fn sound_scheme<T: Float>(a: &mut Arguments<'_, T>) -> Scheme {
     a.pick(&[
         Scheme::KaimingNormal(Gain::Relu),
@@ -68,7 +68,7 @@ fn recurrent<T: Float>(a: &mut Arguments<'_, T>) -> RecurrentConfig {
     }
 }
 
-/// Looks at the parameters and buffers of a layer.
+/// Reads the parameters and buffers of a layer.
 fn leaves<T: Float, R>(a: &mut Arguments<'_, T>, f: impl Fn(Leaf<'_>) -> R) {
     for_each_leaf(&BatchNorm::<T>::new(a.size()), |_, leaf| done(f(leaf)));
 }
@@ -78,7 +78,7 @@ fn leaves_mut<T: Float, R>(a: &mut Arguments<'_, T>, f: impl Fn(&mut LeafMut<'_>
     for_each_leaf_mut(&mut BatchNorm::<T>::new(a.size()), |_, mut leaf| done(f(&mut leaf)));
 }
 
-/// Sequences for it, and where to start.
+/// Sequences for a recurrent network, and its first states.
 fn sequences<'t, T: Float>(a: &mut Arguments<'t, T>, c: &RecurrentConfig) -> (Var<'t, T>, RnnInput<'t, T>) {
     let x = sequence(a, c.input);
     let &[batch, steps, ..] = &a.shape[..] else { return (x, RnnInput::default()) };
@@ -88,13 +88,13 @@ fn sequences<'t, T: Float>(a: &mut Arguments<'t, T>, c: &RecurrentConfig) -> (Va
     (x, RnnInput { h, c: cell, lengths: a.once_in(3).then(|| a.index_of(&[batch], steps + 1)) })
 }
 
-/// Sequences of so many features, or others.
+/// Sequences of the given number of features, or sometimes of another.
 fn sequence<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
     let [batch, steps] = a.sizes().map(|n: usize| n.min(3));
     a.of(&[batch, steps, n])
 }
 
-/// The input of a layer that wants so many features, or others.
+/// The input of a layer with the given number of features, or sometimes with another.
 fn features<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
     let mut shape = a.dims(0..=3);
     shape.push(n);
@@ -117,7 +117,7 @@ fn sequential<T: Float>(a: &mut Arguments<'_, T>) -> Sequential<T> {
 fn mlp<T: Float>(a: &mut Arguments<'_, T>) -> Mlp<T> {
     let widths = (0..a.below(4)).map(|_| a.size()).collect();
     let config = MlpConfig { widths, activation: activation(a), dropout: a.probability() };
-    // Its initialiser depends on the activation's slope.
+    // The initialiser of the network depends on the activation's slope.
     let slope = matches!(config.activation, Activation::LeakyRelu(c) if !c.is_finite());
     let config = MlpConfig { activation: if slope { Activation::Relu } else { config.activation }, ..config };
     Mlp::with_config(&config, &mut a.rng())
@@ -131,21 +131,21 @@ fn reduction<T: Float>(a: &mut Arguments<'_, T>) -> Reduction {
     a.pick(&[Reduction::Mean, Reduction::Sum, Reduction::None])
 }
 
-/// Rows of scores and a class for each.
+/// Rows of scores, and one class per row.
 fn classes<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
     let [n, k] = a.sizes::<2>();
     let n = if k == 0 { 0 } else { n };
     (a.of(&[n, k]), a.index_of(&[n], k))
 }
 
-/// Scores, and labels of the same shape that end at a -1, or not.
+/// Scores, and labels of the same shape that end at a -1, or sometimes do not.
 fn labels<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
     let [n, k] = a.sizes::<2>();
     let less = i64::from(a.flag());
     (a.of(&[n, k]), a.index_of(&[n, k], k + less as usize).map(|y| y - less))
 }
 
-/// Log-probabilities of frames, labels, and how many of each there are.
+/// Log-probabilities of frames, labels, and the numbers of frames and labels.
 fn labelled<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, Vec<usize>, Vec<usize>) {
     let [n, time, k] = a.sizes::<3>();
     let most = a.below(3);
@@ -157,20 +157,20 @@ fn labelled<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>,
     (x, labels, frames, lengths(a, most))
 }
 
-/// Variances of the shape of what was drawn last.
+/// Variances of the shape of the tensor drawn last.
 fn variances<T: Float>(a: &mut Arguments<'_, T>) -> wengert::ops::Result<Tensor<T>> {
     let shape = a.shape.clone();
     a.like(&shape).mul(&a.like(&[])).map(|v| v.map(|v| v.abs()))
 }
 
-/// A prediction and a target of the same shape, or not.
+/// A prediction and a target of the same shape, or sometimes of different ones.
 fn pair<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, crate::arguments::Given<'t, T>) {
     let x = a.var();
     let shape = a.shape.clone();
     (x, a.operand(&shape))
 }
 
-/// A prediction and a target of the same shape in the domain of a loss, or anything.
+/// A prediction and a target of the same shape in the domain of a loss, or sometimes any.
 fn pair_in<'t, T: Float>(
     a: &mut Arguments<'t, T>,
     x: fn(Var<'t, T>) -> Var<'t, T>,
@@ -180,7 +180,7 @@ fn pair_in<'t, T: Float>(
     if a.once_in(4) { (p, q) } else { (x(p), t(q)) }
 }
 
-/// -1 or 1.
+/// Signs, -1 or 1.
 fn signs<T: Float>(x: Var<'_, T>) -> Var<'_, T> {
     match x.sign() {
         Ok(s) => x.tape().constant((&s + 0.5).sign()),
@@ -194,7 +194,7 @@ fn path() -> PathBuf {
     std::env::temp_dir().join(format!("wengert-fuzz-{}-{n}", std::process::id()))
 }
 
-/// Saves a model, damages the file on the way or not, and loads it into another.
+/// Saves a model, sometimes damages the file, and loads it into another model.
 fn loaded<T: Float>(a: &mut Arguments<'_, T>) -> Result<(), state::Error> {
     let (path, model) = (path(), linear(a));
     let mut other = if !a.once_in(4) {
@@ -591,7 +591,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     }
 }
 
-/// A layer, and an input that it takes, or not.
+/// A layer, and an input that is usually valid.
 fn checkable<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<(Linear<f64>, Tensor<f64>)> {
     let [i, o] = a.sizes().map(|n: usize| n.min(3));
     let model = Linear::<f64>::new(i, o, &mut a.rng());
@@ -614,7 +614,7 @@ fn with_inputs<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck:
     check.run_with_inputs(&mut model, &[x], |m, x| m.forward(x[0]).tanh().sum())
 }
 
-/// Batches of several sizes, also of none.
+/// Batches of several sizes, sometimes of size 0.
 fn batches<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<gradcheck::ModuleReport> {
     let (mut model, x) = checkable(a)?;
     let sizes = [a.below(3), a.below(3)];

@@ -1,4 +1,5 @@
-//! One word for one thing: the names beside PyTorch's exist, and what `Tensor` and `Var` both have takes the same arguments.
+//! One word for one thing: the names in the table for PyTorch's users exist, and methods of both `Tensor` and `Var` take the same
+//! arguments.
 
 use crate::completeness::{crates, files, public_functions};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("zip_map", "as map"),
 ];
 
-/// The rows of the page, without their verdicts: the names in the third column.
+/// The names in the third column of the page's rows.
 fn named(page: &str) -> Vec<String> {
     let rows = page.lines().filter(|l| l.starts_with("| `"));
     let cells = rows.filter_map(|row| row.split(" | ").nth(2));
@@ -38,7 +39,7 @@ fn the_names_beside_pytorchs_exist() {
         })
     };
     let ident = |c: char| c.is_alphanumeric() || c == '_';
-    // Functions of traits, and the variants of an enum: a line begins with one.
+    // Functions of traits, and variants of an enum: a line begins with one.
     let inner = |name: &str| {
         let begins =
             |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([',', '(', ' ', '{']));
@@ -46,13 +47,13 @@ fn the_names_beside_pytorchs_exist() {
             || text.contains(&format!("fn {name}<"))
             || text.lines().map(str::trim).any(begins)
     };
-    // What macros declare is exported by name.
+    // Items that macros declare are exported by name.
     let exported = |of: &str, name: &str| {
         let read = |file: &str| {
             std::fs::read_to_string(crates().join(of).join("src").join(file)).unwrap_or_default()
         };
         let root = read("lib.rs");
-        // A glob stands for what its module exports.
+        // A glob exports the items of its module.
         let globs = root.lines().filter_map(|line| line.strip_prefix("pub use ")?.strip_suffix("::*;"));
         let exports = globs.map(|module| read(&format!("{module}/mod.rs"))).chain([root.clone()]);
         exports.into_iter().any(|text| text.split(|c| !ident(c)).any(|word| word == name))
@@ -100,8 +101,8 @@ fn aliases() -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// The word that one looks for: the last of a path, or a parameter of a class, as in `DataLoader(num_workers)`. What shows an
-/// option of a function or is an expression is no name.
+/// The word that a user searches for: the last of a path, or a parameter of a class, as in `DataLoader(num_workers)`. An
+/// option of a function or an expression is no name.
 fn sought(theirs: &str) -> Option<&str> {
     let (path, argument) = theirs.split_once('(').map_or((theirs, ""), |(p, a)| (p, a.trim_end_matches(')')));
     let last = path.rsplit('.').next()?;
@@ -149,7 +150,7 @@ fn the_search_of_the_documentation_finds_pytorchs_names() {
     assert!(missing.is_empty(), "no #[doc(alias)] leads from PyTorch's name to ours: {missing:#?}");
 }
 
-/// The arguments of the public methods of a type, as far as they matter here.
+/// The arguments of the public methods of a type, in the form in which they are compared.
 struct Methods {
     of: &'static str,
     found: BTreeMap<String, Vec<String>>,
@@ -182,7 +183,7 @@ impl Visit<'_> for Methods {
     }
 }
 
-/// What an argument is: an operand, a shape, axes, a number, or its type as it is written.
+/// The kind of an argument: an operand, a shape, axes, a number, or its type as written.
 fn kind(ty: &syn::Type) -> String {
     let mut words = Words(String::new());
     words.visit_type(ty);
@@ -192,7 +193,7 @@ fn kind(ty: &syn::Type) -> String {
         t if t.contains("Operand") || t == "IntoTensor T" || t == "Var T" || t == "Tensor T" => {
             "an operand".to_owned()
         }
-        // `None` says nothing of the type of what is not there, so that each takes its own.
+        // An absent operand has no element type that could be inferred, so `Tensor` and `Var` each take their own type.
         "Option Var T" | "Option Tensor T" => "an optional operand".to_owned(),
         t if t.contains("ToShape") || t == "Shape" || t.contains("crate Shape") => "a shape".to_owned(),
         "T" | "f64" => "a number".to_owned(),
@@ -235,7 +236,8 @@ fn tensor_and_var_take_the_same_arguments_under_the_same_name() {
     }
 }
 
-/// The public functions, a line each, in a file whose diff a reviewer sees. `UPDATE_LISTING=1 cargo test -p wengert-benches` writes it anew.
+/// The public functions, one per line, in a file whose diff is reviewed. `UPDATE_LISTING=1 cargo test -p wengert-benches`
+/// updates it.
 #[test]
 fn the_listing_of_public_functions_is_that_of_the_sources() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/public-functions.txt");

@@ -1,4 +1,4 @@
-//! `tape`: normalisation, attention, and what a tape announces about it.
+//! `tape`: normalisation, attention, and what the tape announces for them.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
@@ -7,18 +7,18 @@ use wengert::nn::{BatchNorm, Layer};
 use wengert::tape::rules::Attention;
 use wengert::tape::{BufferId, Change, Float, Updates, Var};
 
-/// An optional weight or bias of so many elements.
+/// An optional weight or bias of the given shape.
 fn maybe<'t, T: Float>(a: &mut Arguments<'t, T>, shape: &[usize]) -> Option<Var<'t, T>> {
     a.once_in(2).then(|| a.more(shape))
 }
 
-/// The last axes of a value.
+/// The sizes of the last axes of a value.
 fn last<T: Float>(a: &mut Arguments<'_, T>) -> Vec<usize> {
     let n = a.below(a.shape.len());
     a.shape[n..].to_vec()
 }
 
-/// A batch of a number of channels.
+/// A batch, and the number of its channels.
 fn batch<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, usize) {
     let [n, c, k] = a.sizes().map(|n: usize| n.clamp(1, 4));
     let x = if a.once_in(3) { a.of(&[n, c]) } else { a.of(&[n, c, k]) };
@@ -41,7 +41,7 @@ fn attention<'t, T: Float>(a: &mut Arguments<'t, T>, which: usize) -> Var<'t, T>
     q.scaled_dot_product_attention(k, v, options)
 }
 
-/// What a training tape announces about the statistics of a layer, whose buffers then change.
+/// The changes of a layer's statistics that a training tape announces.
 fn announced<T: Float>(a: &mut Arguments<'_, T>) -> wengert::Result<Updates<T>> {
     let (x, c) = batch(a);
     let mut layer = BatchNorm::new(c);

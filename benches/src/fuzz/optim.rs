@@ -17,7 +17,7 @@ fn linear<T: Float>(a: &mut Arguments<'_, T>) -> Linear<T> {
     if a.once_in(4) { layer.without_bias() } else { layer }
 }
 
-/// A model, and gradients that are its own or another model's.
+/// A model, and gradients of it or of another model.
 fn swept<T: Float>(a: &mut Arguments<'_, T>) -> Result<(Linear<T>, Grads<T>)> {
     let (i, o) = (a.size(), a.size());
     let mut model = Linear::new(i, o, &mut a.rng());
@@ -29,13 +29,13 @@ fn swept<T: Float>(a: &mut Arguments<'_, T>) -> Result<(Linear<T>, Grads<T>)> {
     };
     let grads = grads.square().sum().backward()?;
     if a.once_in(6) {
-        // A parameter that was replaced by one of another shape after the sweep.
+        // The parameter is replaced by one of another shape after the sweep.
         let _ = model.weight.set(a.like(&[o, i]));
     }
     Ok((model, grads))
 }
 
-/// A state, or one with a tensor too few or too many or of another shape.
+/// A state, sometimes with a missing tensor, an extra one, or one of another shape.
 fn damaged<T: Float>(a: &mut Arguments<'_, T>, mut state: Dict) -> Dict {
     let names: Vec<String> = state.keys().cloned().collect();
     if a.once_in(3) && !names.is_empty() {
@@ -54,7 +54,7 @@ fn damaged<T: Float>(a: &mut Arguments<'_, T>, mut state: Dict) -> Dict {
     state
 }
 
-/// Steps with options that may be anything, saves, loads what may be damaged, and goes on.
+/// Steps with random options, saves, loads a state that may be damaged, and continues.
 fn stepped<T: Float>(a: &mut Arguments<'_, T>, mut optimizer: impl Optimizer<T>) -> Result<()> {
     let (mut model, grads) = swept(a)?;
     optimizer.step(&mut model, &grads)?;
@@ -86,7 +86,7 @@ fn adam<T: Float>(a: &mut Arguments<'_, T>) -> Adam<T> {
     Adam::with_config(AdamConfig { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, amsgrad })
 }
 
-/// One of those with most options.
+/// Steps with a random optimiser of those that have most options.
 fn descended<T: Float>(a: &mut Arguments<'_, T>) -> Result<()> {
     match a.below(8) {
         0 | 5..=7 => stepped(

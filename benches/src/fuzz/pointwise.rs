@@ -1,4 +1,4 @@
-//! `tape`: functions of elements.
+//! `tape`: elementwise functions.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, table};
@@ -6,7 +6,7 @@ use wengert::tape::formula::Condition;
 use wengert::tape::rules::{atan2::Atan2, tanh::Tanh};
 use wengert::tape::{Elementary, Expr, Float, Var};
 
-/// Some formula of one number.
+/// A random formula of one number.
 fn formula<'e, T: Float>(which: usize, c: f64, s: Expr<'e, T>) -> Expr<'e, T> {
     match which {
         0 => s * s.sin() + c,

@@ -16,7 +16,7 @@ fn product<'t, T: Float>(a: &mut Arguments<'t, T>) -> Var<'t, T> {
     }
 }
 
-/// Input, weight, bias, state, and steps of a recurrence with so many gates.
+/// Input, weight, bias, state, and steps of a recurrence with a given number of gates.
 type Recurrent<'t, T> =
     (Var<'t, T>, Var<'t, T>, Option<Var<'t, T>>, Var<'t, T>, Var<'t, T>, RecurrenceOptions);
 

@@ -1,4 +1,4 @@
-//! `tape`: sums, moments, extremes, and what normalises by them.
+//! `tape`: sums, moments, extremes, and functions that normalise by them.
 
 use crate::function::{Function, Seen, table};
 use wengert::tape::Float;

@@ -1,4 +1,4 @@
-//! `nn`: layers for sequences, and what a tape tells of itself.
+//! `nn`: layers for sequences, and the tape's reports about itself.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
@@ -32,7 +32,7 @@ fn steps<'t, T: Float>(a: &mut Arguments<'t, T>, batch: usize) -> Var<'t, T> {
     a.of(&[batch, n, WIDTH])
 }
 
-/// A mask for sequences as long as the last.
+/// A mask for sequences of the last one's length.
 fn mask<'t, T: Float>(a: &mut Arguments<'t, T>, which: usize) -> AttentionMask<'t, T> {
     let (b, n) = (a.shape.first().copied().unwrap_or(1), a.shape.get(1).copied().unwrap_or(1));
     let mask = AttentionMask::new();

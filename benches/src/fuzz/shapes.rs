@@ -1,10 +1,10 @@
-//! `tape`: other views and arrangements of the same elements.
+//! `tape`: views and rearrangements.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, table};
 use wengert::tape::Float;
 
-/// Widths for the ends of each axis, of which no end is wider than `most` says for the axis, or some are.
+/// Widths for both ends of each axis, usually at most `most` of its size, and sometimes one pair too many.
 fn ends<T: Float>(a: &mut Arguments<'_, T>, most: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
     let shape = a.shape.clone();
     let mut widths: Vec<_> = shape.iter().map(|&n| (a.count(0..=most(n)), a.count(0..=most(n)))).collect();

@@ -1,4 +1,4 @@
-//! `tape`: tapes, values, parameters, scopes, sweeps, ops of a user's own, and errors.
+//! `tape`: tapes, values, parameters, scopes, sweeps, custom ops, and errors.
 
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
@@ -8,7 +8,7 @@ use wengert::tape::{
     RetainGraph, Tape, Var, VjpContext, cotangents,
 };
 
-/// An op of a user's own, which asks its rule for inputs and outputs that may not be there.
+/// A custom op whose rule requests inputs and outputs that may not be available.
 #[derive(Clone, Copy)]
 struct Asking {
     outputs: usize,
@@ -65,7 +65,7 @@ impl<T: Float> Op<T> for Asking {
     }
 }
 
-/// An op whose rule asks, swept.
+/// The sweep of an op whose rule requests inputs and outputs.
 fn asked<'t, T: Float>(a: &mut Arguments<'t, T>, which: usize, eager: bool) -> Result<Grads<T>> {
     let op = Asking { eager, outputs: 1, ..Asking::drawn(a, which) };
     let x = a.tape.var(a.tensor());
@@ -82,7 +82,7 @@ fn error<T: Float>(a: &mut Arguments<'_, T>) -> Error {
     )
 }
 
-/// Outputs and cotangents that fit, about.
+/// Outputs with cotangents, which usually have the right shapes.
 fn seeds<'t, T: Float>(a: &mut Arguments<'t, T>) -> Vec<(Var<'t, T>, Tensor<T>)> {
     (0..a.below(3))
         .map(|_| {
@@ -96,7 +96,7 @@ fn retain<T: Float>(a: &mut Arguments<'_, T>) -> RetainGraph {
     a.pick(&[RetainGraph::Nothing, RetainGraph::Values])
 }
 
-/// A value made inside, and one that refers to it.
+/// A value created inside a scope, and one that depends on it.
 fn inside<'t, T: Float>(x: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
     let inner = x + 1.0;
     (inner, inner.exp() * inner)

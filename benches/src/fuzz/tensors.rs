@@ -31,7 +31,7 @@ impl<T: Float> RowKernel<T, T> for First {
     }
 }
 
-/// A recurrence and all that it works on.
+/// A recurrence with all its tensors.
 struct Recurrent<T: Float> {
     cell: Cell,
     reverse: bool,
@@ -90,7 +90,7 @@ fn error<T: Float>(a: &mut Arguments<'_, T>) -> Error {
     Error::new("fuzz", a.pick(&[ErrorKind::Shape, ErrorKind::Axis, ErrorKind::Index]), "x".repeat(a.below(9)))
 }
 
-/// Sizes that no tensor need have.
+/// Sizes that need not be those of a tensor.
 fn any_shape<T: Float>(a: &mut Arguments<'_, T>) -> Shape {
     let mut shape = a.dims(0..=5);
     while a.once_in(4) {

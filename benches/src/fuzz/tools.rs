@@ -17,7 +17,7 @@ fn input<T: Float>(a: &mut Arguments<'_, T>) -> Tensor<f64> {
     a.tensor_of(&shape).cast()
 }
 
-/// A function that is differentiable, or not, or fails.
+/// A function that is differentiable, not differentiable, or failing.
 fn function(which: usize, x: Var<'_, f64>) -> Var<'_, f64> {
     match which {
         0 => x.abs(),

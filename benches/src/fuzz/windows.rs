@@ -9,7 +9,7 @@ use wengert::ops::{
 };
 use wengert::tape::{Float, Var};
 
-/// The same small number, or one for each axis; or absurd ones.
+/// One small number for all axes, or one per axis; sometimes huge ones.
 pub(crate) fn each<T: Float, const D: usize>(
     a: &mut Arguments<'_, T>,
     low: usize,
@@ -131,7 +131,7 @@ fn avg_adjoint<T: Float>(a: &mut Arguments<'_, T>) -> Result<Tensor<T>> {
     a.like(y.shape()).avg_pool_adjoint("fuzz", &places, divisor, &Shape::from(&shape[..]))
 }
 
-/// What a pool found in a line, and where; or other positions.
+/// The elements that a 1-D pool found, and their positions or sometimes others.
 fn found1<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, [usize; 1]) {
     let shape = planes(a, 1);
     let (y, at) = a.of(&shape).max_pool1d_with_indices(window::<T, 1>(a));
@@ -139,7 +139,7 @@ fn found1<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, [
     (y, at, if a.once_in(6) { each(a, 3, 9) } else { [n] })
 }
 
-/// The same of a plane.
+/// The elements that a 2-D pool found, and their positions or sometimes others.
 fn found2<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>, [usize; 2]) {
     let shape = planes(a, 2);
     let (y, at) = a.of(&shape).max_pool2d_with_indices(window::<T, 2>(a));
@@ -151,7 +151,7 @@ fn shuffled<T: Float>(a: &mut Arguments<'_, T>, at: Tensor<i64>) -> Tensor<i64> 
     if a.once_in(6) { a.index_of(at.shape(), 9) } else { at }
 }
 
-/// A window that is hardly ever rounded up.
+/// A window whose output sizes are rarely rounded up.
 fn steady<T: Float>(a: &mut Arguments<'_, T>) -> Window<2> {
     let mut window = window::<T, 2>(a);
     window.ceil &= a.once_in(4);
@@ -170,7 +170,7 @@ fn corners<T: Float>(a: &mut Arguments<'_, T>) -> AlignCorners {
     a.pick(&[AlignCorners::Edges, AlignCorners::Centres])
 }
 
-/// The factor of a shuffle, and the shape of channels or of pixels that it divides, or not.
+/// The factor of a pixel shuffle, and a shape whose channels or pixels it usually divides.
 fn squares<T: Float>(a: &mut Arguments<'_, T>, back: bool) -> (usize, Vec<usize>) {
     let (r, [c, h, w]) = (1 + a.below(3), a.sizes().map(|n: usize| n.min(2)));
     let mut shape = if back { vec![c, h * r, w * r] } else { vec![c * r * r, h, w] };

@@ -51,7 +51,7 @@ fn penalised<'t, T: Float>(a: &mut Arguments<'t, T>) -> wengert::Result<Var<'t, 
     gradient_penalty(critic, x, y, &mut a.rng())
 }
 
-/// An autoencoder, and the size of what it takes.
+/// An autoencoder, and the size of its inputs.
 fn vae<T: Float>(a: &mut Arguments<'_, T>) -> (Vae<T>, usize) {
     let (inputs, latent) = (a.size(), a.size());
     let hidden = (0..a.below(2)).map(|_| a.size()).collect();
@@ -65,15 +65,15 @@ fn rows<'t, T: Float>(a: &mut Arguments<'t, T>, n: usize) -> Var<'t, T> {
     a.of(&[2, n])
 }
 
-/// Images of so many channels and so many pixels, or others.
+/// Images of the given numbers of channels and pixels, or sometimes of others.
 fn images<'t, T: Float>(a: &mut Arguments<'t, T>, channels: usize, size: usize) -> Var<'t, T> {
     let n = 1 + a.below(2);
     let x = a.of(&[n, channels, size, size]);
-    // Mostly brightnesses, which are between 0 and 1.
+    // Usually brightnesses between 0 and 1.
     if a.once_in(4) { x } else { x.sigmoid() }
 }
 
-/// A convolutional network, and the channels of its images.
+/// A convolutional network, and the number of channels of its images.
 fn stages<T: Float>(a: &mut Arguments<'_, T>) -> (Sequential<T>, usize) {
     let (channels, classes) = (a.size().min(3), a.size());
     let stages = (0..a.below(3)).map(|_| (0..a.below(3)).map(|_| a.size().min(3)).collect()).collect();
@@ -88,7 +88,7 @@ fn resnet<T: Float>(a: &mut Arguments<'_, T>) -> (ResNet<T>, usize) {
     (ResNet::with_config(&config, &mut a.rng()), channels)
 }
 
-/// A vision Transformer of 4 × 4 pixels, and the channels of its images.
+/// A vision Transformer for 4 × 4 pixels, and the number of channels of its images.
 fn vit<T: Float>(a: &mut Arguments<'_, T>) -> (Vit<T>, usize) {
     let (channels, classes, layers, dropout) = (a.size().min(3), a.size(), a.below(2), a.probability());
     let config = VitConfig { channels, size: 4, patch: 2, classes, width: 4, heads: 2, layers, dropout };
@@ -119,13 +119,13 @@ fn char_rnn<T: Float>(a: &mut Arguments<'_, T>) -> CharRnn<T> {
     model
 }
 
-/// Ids of `n` sequences, or others.
+/// Ids of `n` sequences, or sometimes of another number.
 fn ids<T: Float>(a: &mut Arguments<'_, T>, n: usize) -> Tensor<i64> {
     let steps = a.size().min(3);
     a.index_of(&[n, steps], IDS)
 }
 
-/// Logits after one piece of a sequence and another.
+/// The logits after two consecutive parts of a sequence.
 fn gone_on<T: Float, M: LanguageModel<T>>(a: &mut Arguments<'_, T>, model: &M) -> wengert::Result<Tensor<T>> {
     let mut memory = M::Memory::default();
     model.go_on(&ids(a, 1), &mut memory)?;
@@ -190,14 +190,14 @@ fn text_classifier<T: Float>(a: &mut Arguments<'_, T>) -> TextClassifier<T> {
     TextClassifier::with_config(&config, &mut a.rng())
 }
 
-/// Ids of two texts, and their lengths.
+/// The ids of two texts, and their lengths.
 fn texts<T: Float>(a: &mut Arguments<'_, T>) -> [Tensor<i64>; 2] {
     let ids = ids(a, 2);
     let steps = ids.shape().last().copied().unwrap_or(0);
     [ids, a.index_of(&[2], steps + 1)]
 }
 
-/// An autoencoder, and the size of what it takes.
+/// An autoencoder, and its configuration.
 fn autoencoder<T: Float>(a: &mut Arguments<'_, T>) -> (Autoencoder<T>, AutoencoderConfig) {
     let (inputs, latent) = (a.size(), a.size());
     let hidden = (0..a.below(3)).map(|_| a.size()).collect();
@@ -206,7 +206,7 @@ fn autoencoder<T: Float>(a: &mut Arguments<'_, T>) -> (Autoencoder<T>, Autoencod
     (Autoencoder::dense(&config, &mut a.rng()), config)
 }
 
-/// A contrastive model, and the size of what it takes.
+/// A contrastive model, and the size of its inputs.
 fn contrastive<T: Float>(a: &mut Arguments<'_, T>) -> (Contrastive<T, Linear<T>>, usize) {
     let [inputs, features, hidden, outputs] = a.sizes();
     let config = ContrastiveConfig { features, hidden, outputs, temperature: a.positive() };
@@ -214,7 +214,7 @@ fn contrastive<T: Float>(a: &mut Arguments<'_, T>) -> (Contrastive<T, Linear<T>>
     (Contrastive::new(Linear::new(inputs, features, rng), &config, rng), inputs)
 }
 
-/// A masked autoencoder of 4 × 4 pixels, and the channels of its images.
+/// A masked autoencoder for 4 × 4 pixels, and the number of channels of its images.
 fn masked<T: Float>(a: &mut Arguments<'_, T>) -> (MaskedAutoencoder<T>, usize) {
     let (channels, layers, decoder_layers) = (a.size().min(3), a.below(2), a.below(2));
     let config = MaskedConfig {
@@ -235,7 +235,7 @@ fn masked<T: Float>(a: &mut Arguments<'_, T>) -> (MaskedAutoencoder<T>, usize) {
     (model, channels)
 }
 
-/// A classifier on the latents of an autoencoder, and the size of what it takes.
+/// A classifier on the latents of an autoencoder, and the size of its inputs.
 fn latent_classifier<T: Float>(a: &mut Arguments<'_, T>) -> (LatentClassifier<T>, usize) {
     let (vae, inputs) = vae(a);
     let hidden = (0..a.below(2)).map(|_| a.size()).collect();
@@ -252,7 +252,7 @@ fn latent_classifier<T: Float>(a: &mut Arguments<'_, T>) -> (LatentClassifier<T>
     (model, inputs)
 }
 
-/// An autoencoder of images, with their channels and size.
+/// An autoencoder for images, and the number of channels and the size of its images.
 fn convolutional<T: Float>(a: &mut Arguments<'_, T>) -> (Vae<T>, usize, usize) {
     let (channels, size, width, latent) = (1 + a.below(2), 4 + 4 * a.below(2), 1 + a.below(2), a.size());
     (Vae::convolutional(channels, size, width, latent, &mut a.rng()), channels, size)

@@ -122,7 +122,7 @@ fn right_models_pass_in_both_modes_and_for_several_batch_sizes() {
         )
         .unwrap();
     assert!(report.passed() && report.worst() < 1e-6 && report.unused.is_empty(), "{report}");
-    // Three batch sizes, two modes, three directions, five parts and all together; and the second order of 39 + 3n elements.
+    // Three batch sizes, two modes, three directions, five parts and all together; and the second order of 32 + 3n elements.
     assert_eq!(report.compared, 3 * 2 * 3 * 6 + 2 * 3 * (3 * 32 + 3 * (1 + 2 + 7)), "{report}");
     assert_eq!((report.first.len(), report.second.len()), (18, 18));
     assert!(report.to_string().starts_with("mlp: passed, "), "{report}");

@@ -1,4 +1,4 @@
-//! Shapes, axes, and places in them.
+//! Shapes, axes, and positions.
 
 use super::{Arguments, HUGE, MOST};
 use wengert::ops::{Shape, Slice};
@@ -10,12 +10,12 @@ impl<T: Float> Arguments<'_, T> {
         self.pick(&[0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 7])
     }
 
-    /// Sizes for axes that several tensors share.
+    /// Sizes of axes that several tensors share.
     pub(crate) fn sizes<const N: usize>(&mut self) -> [usize; N] {
         std::array::from_fn(|_| self.size())
     }
 
-    /// A shape that a tensor can have.
+    /// A valid shape of a tensor.
     pub(crate) fn dims(&mut self, ranks: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         let (low, high) = ranks.into_inner();
         let rank = low + self.below(high - low + 1);
@@ -28,7 +28,7 @@ impl<T: Float> Arguments<'_, T> {
         shape
     }
 
-    /// The same shape, or another.
+    /// A shape that usually differs from the given one.
     pub(super) fn wrong(&mut self, shape: &[usize]) -> Vec<usize> {
         let mut shape = shape.to_vec();
         match self.below(5) {
@@ -44,19 +44,19 @@ impl<T: Float> Arguments<'_, T> {
         if shape.iter().product::<usize>() > MOST { self.dims(0..=5) } else { shape }
     }
 
-    /// Sizes for something new; with some that nothing can hold.
+    /// A shape for a new tensor; some of its sizes are too large for any memory.
     pub(crate) fn new_shape(&mut self) -> Vec<isize> {
         let mut shape: Vec<isize> = self.dims(0..=5).into_iter().map(|d| d as isize).collect();
         if self.slip() {
             let size = self.pick(&HUGE) as isize;
             let size = self.pick(&[size, -1, isize::MIN, 1 << 37]);
-            // Beside an empty axis too.
+            // Huge sizes also occur next to an empty axis.
             shape.push(size);
         }
         self.noted("shape", shape)
     }
 
-    /// A shape with as many elements as the last tensor; or a -1 in it; or neither.
+    /// A shape with the number of elements of the last tensor, possibly with a -1 in it, or sometimes with another number.
     pub(crate) fn reshaped(&mut self) -> Vec<isize> {
         let n: usize = self.shape.iter().product();
         let mut shape: Vec<isize> = self.shape.iter().map(|&d| d as isize).collect();
@@ -83,7 +83,7 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("shape", shape)
     }
 
-    /// A shape that the last tensor broadcasts to, or another.
+    /// A shape that the last tensor broadcasts to, or sometimes another.
     pub(crate) fn wider(&mut self) -> Vec<usize> {
         let mut shape = self.shape.clone();
         for d in &mut shape {
@@ -108,7 +108,7 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("shape", shape)
     }
 
-    /// A shape that broadcasts to the last tensor's, or another.
+    /// A shape that broadcasts to the last tensor's, or sometimes another.
     pub(crate) fn narrower(&mut self) -> Vec<usize> {
         let shape = self.shape.clone();
         let shape = self.fewer(&shape);
@@ -121,12 +121,12 @@ impl<T: Float> Arguments<'_, T> {
         shape[skip..].iter().map(|&d| if self.once_in(4) { 1 } else { d }).collect()
     }
 
-    /// An axis of the last tensor, counted from either end, or no axis of it.
+    /// An axis of the last tensor, counted from either end, or sometimes one out of range.
     pub(crate) fn axis(&mut self) -> isize {
         self.axis_of(self.shape.len())
     }
 
-    /// A place for a new axis.
+    /// A position for a new axis.
     pub(crate) fn new_axis(&mut self) -> isize {
         self.axis_of(self.shape.len() + 1)
     }
@@ -142,7 +142,7 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("axis", axis)
     }
 
-    /// Some axes of the last tensor; or some twice, or out of range.
+    /// Some axes of the last tensor, sometimes repeated or out of range.
     pub(crate) fn axes(&mut self) -> Vec<isize> {
         let n = if self.once_in(4) { self.shape.len() } else { self.below(self.shape.len() + 1) };
         let mut axes = self.order();
@@ -154,7 +154,7 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("axes", axes)
     }
 
-    /// All axes of the last tensor in some order; or not quite.
+    /// All axes of the last tensor in a random order, or sometimes not all.
     pub(crate) fn permutation(&mut self) -> Vec<isize> {
         let mut order = self.order();
         if self.slip() {
@@ -187,13 +187,13 @@ impl<T: Float> Arguments<'_, T> {
         self.shape.get(self.axis).copied().unwrap_or(1)
     }
 
-    /// A position of the last axis, or none of it.
+    /// A position on the last axis, or sometimes one out of range.
     pub(crate) fn position(&mut self) -> usize {
         let n = self.along();
         self.count(0..=n.max(1) - 1)
     }
 
-    /// Part of the last axis.
+    /// A part of the last axis.
     pub(crate) fn slice(&mut self) -> Slice {
         let n = self.along() as isize;
         let mut bound = || match self.slip() {
@@ -215,7 +215,7 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("slice", slice.step(step))
     }
 
-    /// Sizes that add up to the last axis; or to something else.
+    /// Sizes that add up to the size of the last axis, or sometimes do not.
     pub(crate) fn parts(&mut self) -> Vec<usize> {
         let (mut left, mut parts) = (self.along(), Vec::new());
         while left > 0 && parts.len() < 4 {
@@ -230,13 +230,13 @@ impl<T: Float> Arguments<'_, T> {
         self.noted("parts", parts)
     }
 
-    /// One count for each axis of the last tensor, about.
+    /// One count per axis of the last tensor, or sometimes one too many or too few.
     pub(crate) fn each_axis(&mut self, range: std::ops::RangeInclusive<usize>) -> Vec<usize> {
         let extra = if self.slip() { self.below(3) } else { 1 };
         (0..(self.shape.len() + extra).saturating_sub(1)).map(|_| self.count(range.clone())).collect()
     }
 
-    /// Pairs of counts, one for each axis of the last tensor, about.
+    /// One pair of counts per axis of the last tensor, or sometimes one too many or too few.
     pub(crate) fn widths(&mut self) -> Vec<(usize, usize)> {
         self.each_axis(0..=2).into_iter().map(|n| (n, self.count(0..=1))).collect()
     }
