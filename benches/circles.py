@@ -1,11 +1,11 @@
-"""The circles of imports inside each crate: files that name each other, directly or around corners.
+"""The import cycles inside each crate: files that refer to each other, directly or through other files.
 
     python3 benches/circles.py            every crate
     python3 benches/circles.py tape cli   some
     python3 benches/circles.py -v tape    with the edges inside each circle
 
-A file is a node (mod.rs and lib.rs stand for their folder), and a path that names something in another file is an edge to the file where
-that is written, also where a folder re-exports it. A re-export is no edge itself. Tests are left out.
+A file is a node (mod.rs and lib.rs are the nodes of their folders). A path that refers to an item in another file is an edge to
+the file where the item is written, also if a folder re-exports it. A re-export is no edge itself. Tests are left out.
 """
 
 import pathlib
@@ -23,7 +23,7 @@ def module(path, src):
 
 
 def written_out(path):
-    """A path with its group of names written out: `a::{b, c::d}` is a::b and a::c::d."""
+    """A path with its group of names expanded: `a::{b, c::d}` is a::b and a::c::d."""
     stem, brace, group = path.partition("{")
     words = [w for w in stem.split("::") if w]
     names = [n.strip().split(" ")[0] for n in group.rstrip("}").split(",")] if brace else [""]
@@ -39,7 +39,7 @@ def edges(crate):
     texts = {m: re.sub(r"//[^\n]*", "", p.read_text().split("#[cfg(test)]")[0]) for m, p in files.items()}
 
     def resolved(here, words):
-        """The module that a path starts from, and what is left of the path; nothing for what is not of this crate."""
+        """The module at which a path starts, and the rest of the path; None for a path outside this crate."""
         if words[0] in imported[here]:
             return imported[here][words[0]], words[1:]
         at = {"crate": (), "super": here[:-1], "self": here}.get(words[0])
@@ -50,7 +50,7 @@ def edges(crate):
             at, rest = at[:-1], rest[1:]
         return at, rest
 
-    # Modules that a file imports as such: `use crate::rules;`. What it takes from them are the edges.
+    # Modules that a file imports as modules: `use crate::rules;`. The edges are the items that it takes from them.
     imported = {m: {} for m in files}
     for here, text in texts.items():
         for path in re.findall(r"(?<!pub )\buse\s+(?:" + PATH + ")", text):
@@ -66,7 +66,7 @@ def edges(crate):
                     exports[here + (words[-1],)] = found
 
     def home(at, rest):
-        """The file in which the item is written that a path names."""
+        """The file that declares the item of a path."""
         for _ in range(8):
             while rest and at + (rest[0],) in files:
                 at, rest = at + (rest[0],), rest[1:]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Times training steps of wengert and of PyTorch side by side, in turns, and prints their ratio.
+"""Times training steps of wengert and of PyTorch in turns and prints their ratio.
 
-PyTorch is installed from PyPI into a throw-away environment (benches/peers/.venv), unless PEER_PYTHON names a Python
+PyTorch is installed from PyPI into a temporary environment (benches/peers/.venv), unless PEER_PYTHON is the path of a Python
 that has it.
 """
 import argparse

@@ -14,8 +14,8 @@ from pathlib import Path
 from compare import ROOT, peer_python
 
 BOUND = 1e-9
-# What is not compared as it is, by operation: a wider bound where PyTorch itself is less exact, and what calls keep away
-# from (with the bound as for all), where conventions differ.
+# The operations with an exception: a wider bound if PyTorch itself is less exact, or inputs that are avoided (with the same
+# bound as for all) if conventions differ.
 EXPLAINED = {
     "celu": (1e-7, "PyTorch's gradient has 1/alpha in single precision"),
     "hardsigmoid": (1e-8, "PyTorch's gradient has 1/6 in single precision"),
@@ -51,7 +51,7 @@ EXPLAINED = {
 
 
 def evaluate(lines) -> int:
-    """Runs under the Python that has PyTorch."""
+    """Evaluates and compares, in a Python that has PyTorch."""
     import torch
     import torch.nn.functional as F
 
@@ -138,7 +138,7 @@ def main() -> None:
     calls = [target / "release" / "conformance", "--cases", str(args.cases), "--seed", str(args.seed), "--op", args.op]
     ours = subprocess.Popen(calls, stdout=subprocess.PIPE)
     theirs = subprocess.run([peer_python(), __file__, "--evaluate"], stdin=ours.stdout)
-    # Or ours would wait for a reader forever, if theirs ended early.
+    # Otherwise ours would wait for a reader forever if theirs ended early.
     ours.stdout.close()
     sys.exit(theirs.returncode or ours.wait())
 

@@ -1,12 +1,12 @@
-"""A new op or layer: its file from a template that works, and its line in every table.
+"""Adds a new op or layer: a file from a template that works, and a line in every table.
 
-    python3 benches/new.py op gaussian                      an elementwise op, e^(-x²) until its formula is written
-    python3 benches/new.py op gaussian --pytorch F.gaussian and its row beside PyTorch's name
-    python3 benches/new.py layer scale                      a layer, a factor for every feature until its own is written
-    python3 benches/new.py test                             both in a copy of the tree, then fmt, clippy and the tests there
-    python3 benches/new.py test --quick                     both in a copy, which then only has to pass fmt and `cargo check`
+    python3 benches/new.py op gaussian                      an elementwise op, e^(-x²) until you write its formula
+    python3 benches/new.py op gaussian --pytorch F.gaussian the same, with its row in the table of PyTorch's names
+    python3 benches/new.py layer scale                      a layer, one factor per feature until you write your own
+    python3 benches/new.py test                             adds both in a copy of the tree, then runs fmt, clippy and tests there
+    python3 benches/new.py test --quick                     adds both in a copy, then runs only fmt and `cargo check` there
 
-Nothing is written if the name is taken or a table is not found. CONTRIBUTING.md describes the steps that this takes.
+Nothing is written if the name is taken or a table is not found. CONTRIBUTING.md describes the steps.
 """
 
 import argparse
@@ -179,11 +179,11 @@ PRELUDE = set("Box Clone Copy Debug Default Drop Err Fn None Ok Option Result Se
 
 
 class Refused(Exception):
-    """Why nothing was written."""
+    """The reason why nothing was written."""
 
 
 class Tree:
-    """Files that are to be written, all of them or none."""
+    """Files to write, all of them or none."""
 
     def __init__(self, root):
         self.root, self.changed = root, {}
@@ -202,7 +202,7 @@ class Tree:
         self.changed[path] = text
 
     def insert(self, path, pattern, key, text):
-        """Puts `text` among the lines that match `pattern`, whose first group is their key, where the fewest keys are out of order."""
+        """Inserts `text` among the lines that match `pattern`, whose first group is a key, where the fewest keys are out of order."""
         lines = self.read(path).splitlines(keepends=True)
         found = [(i, m[1]) for i, line in enumerate(lines) if (m := re.match(pattern, line))]
         if not found:
@@ -254,13 +254,13 @@ def check_name(tree, crate, name):
         raise Refused(f"{name} is a word of Rust")
     declared = re.compile(rf"^\s*pub(?:\(\w+\))? (?:struct|enum|trait|type) {camel(name)}\b", re.M)
     for path in sorted((tree.root / "crates" / crate / "src").rglob("*.rs")):
-        # The scalar tape's types have the names of the tensor tape's.
+        # The scalar tape's types have the same names as the tensor tape's.
         if "scalar" not in path.parts and declared.search(path.read_text()):
             raise Refused(f"{camel(name)} is declared already, in {path.relative_to(tree.root)}")
 
 
 def row(tree, pytorch, jax, ours):
-    """The row of a name of PyTorch, near the others of its module."""
+    """Adds the row of PyTorch's name, near the others of its module."""
     pytorch = pytorch.strip("`")
     if "." not in pytorch:
         raise Refused(f"expected PyTorch's name with its module, as F.silu or torch.special.erf, found {pytorch}")
@@ -317,7 +317,7 @@ def layer(tree, name, pytorch=None, jax=None):
 
 
 def copy(to):
-    """The tree as it is, without what git ignores. Times of change are kept, so that cargo builds little anew."""
+    """Copies the tree without files that git ignores. Modification times are kept, so that cargo rebuilds little."""
     shutil.rmtree(to, ignore_errors=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -328,7 +328,7 @@ def copy(to):
 
 
 def refuses(root, make, *args):
-    """That a name is refused, and that nothing is written then."""
+    """Checks that a name is refused and that nothing is written."""
     tree = Tree(root)
     try:
         tree.write = lambda: None

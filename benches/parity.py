@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Trains models of wengert's zoo and the same models in PyTorch, and compares.
 
-Curves: the same initial weights, data, batches, noise and options; the losses of 50 steps in f64 and of 10 in f32, and the
-weights after them. Metrics: a short training from initial weights of each side's own, over several seeds; what
-held-out samples say on both sides. The exit code is 1 if anything is further apart than it may be. PyTorch is installed as
-for compare.py.
+Curves: the same initial weights, data, batches, noise and options; compared are the losses of 50 steps in f64 and of 10 in f32,
+and the final weights. Metrics: a short training from each side's own initial weights, over several seeds; compared are the
+metrics on held-out samples. The exit code is 1 if a difference is above its bound. PyTorch is installed as for compare.py.
 """
 import argparse
 import json
@@ -18,14 +17,14 @@ from pathlib import Path
 
 from compare import HERE, ROOT, peer_python
 
-# Relative differences of losses, by element type; in f64 also of weights and buffers in the end.
+# The largest relative differences of losses, by element type; for f64 also of the final weights and buffers.
 BOUNDS = {"f64": 1e-6, "f32": 1e-3}
-# Of the difference of two means, in its standard errors.
+# The largest difference of two means, in its standard errors.
 ERRORS = 2.0
 
 
 def run(command: str, arguments: list) -> list:
-    """The lines of both sides, in pairs."""
+    """The output lines of both sides, in pairs."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     call = [str(target / "release" / "parity"), command, *arguments]
     ours = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -35,7 +34,7 @@ def run(command: str, arguments: list) -> list:
 
 
 def difference(ours: list, theirs: list) -> float:
-    """The largest relative difference of two curves; NaN (null) and infinity are infinitely far."""
+    """The largest relative difference of two curves; infinite if a loss is NaN (null) or infinite."""
     if len(ours) != len(theirs):
         return math.inf
     worst = 0.0
@@ -78,7 +77,7 @@ def metrics(models: list, folder: str, seeds: int, again: int) -> dict:
     for ours, theirs in run("metrics", ["--folder", folder, "--seeds", str(seeds), *models]):
         apart = compare(ours, theirs, seeds, total)
         if not apart <= ERRORS and again:
-            # With few seeds, several of a dozen models are further apart than this by chance alone: new seeds tell.
+            # With few seeds, some of a dozen models differ by more than this by chance: new seeds decide.
             arguments = ["--folder", folder, "--seed", str(seeds), "--seeds", str(again), "--model", ours["model"]]
             apart = compare(*run("metrics", arguments)[0], again, total)
         if not apart <= ERRORS:
@@ -88,7 +87,7 @@ def metrics(models: list, folder: str, seeds: int, again: int) -> dict:
 
 
 def compare(ours: dict, theirs: dict, seeds: int, total: list) -> float:
-    """Prints a line; how many standard errors the means are apart."""
+    """Prints a line; returns the difference of the means in standard errors."""
     sides = [ours["metrics"], theirs["metrics"]]
     mean = [statistics.mean(side) for side in sides]
     error = [statistics.stdev(side) / math.sqrt(len(side)) for side in sides]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Times the scalar tape and other engines of reverse mode on the same programs, in turns, in one table.
+"""Times the scalar tape and other reverse-mode engines on the same programs, in turns, in one table.
 
-First the gradients are compared: each engine's must be ours. Rust's engines are built from crates.io; ADOL-C is taken if
-its headers are installed (`apt-get install libadolc-dev`), micrograd from PyPI into a throw-away environment
-(benches/peers/.venv-scalar), unless SCALAR_PYTHON names a Python that has it.
+The gradients are compared first: each engine's must equal ours. Rust's engines are built from crates.io; ADOL-C is used if
+its headers are installed (`apt-get install libadolc-dev`), micrograd is installed from PyPI into a temporary environment
+(benches/peers/.venv-scalar), unless SCALAR_PYTHON is the path of a Python that has it.
 """
 import argparse
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = HERE / "peers" / "scalar"
-# So far may the derivative in a direction be from ours, relative to the sum of its terms' magnitudes.
+# The largest difference of a directional derivative from ours, relative to the sum of its terms' magnitudes.
 BOUND = 1e-9
 # The least time of each program, engine and variant.
 Least = dict[tuple[str, str, str], dict]
@@ -24,7 +24,7 @@ PLAIN = {"wengert": "plain Rust", "adolc": "plain C++", "micrograd": "plain Pyth
 
 
 def cargo(manifest: Path, *arguments: str) -> Path:
-    """Builds for this machine, in a directory apart from other builds, which have other flags. Returns it."""
+    """Builds for this machine, in a separate target directory, since other builds have other flags. Returns it."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "scalar"
     flags = {"RUSTFLAGS": "-C target-cpu=native", "CARGO_PROFILE_RELEASE_LTO": "fat"}
     command = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(manifest), *arguments]
@@ -48,7 +48,7 @@ def engines(without: list[str]) -> dict[str, list[str]]:
     ours = cargo(ROOT / "Cargo.toml", "-p", "wengert-benches", "--bin", "scalar") / "scalar"
     commands = {"wengert": [str(ours)]}
     if "rust" not in without:
-        # One of them asks for a newer compiler than it needs.
+        # One of them requires a newer compiler than it needs.
         release = cargo(PEERS / "Cargo.toml", "--locked", "--features", "xad", "--ignore-rust-version")
         commands["rust"] = [str(release / "scalar-peers")]
     if "adolc" not in without:
@@ -69,13 +69,13 @@ def rows(command: list[str], *arguments: str) -> list[dict]:
 
 
 def compare(commands: dict[str, list[str]], programs: str) -> None:
-    """Exits if an engine's gradients are not ours."""
+    """Exits if an engine's gradients differ from ours."""
     ours, count = {}, 0
     for command in commands.values():
         for row in rows(command, "--check", "--programs", programs):
             want = ours.setdefault(row["program"], row)
             gap = abs(row["slope"] - want["slope"])
-            # So that NaN is too far.
+            # Written this way, NaN is too far.
             if not gap <= BOUND * want["size"]:
                 sys.exit(f"{row['program']} in {row['variant']}: {row['slope']}, where wengert has {want['slope']}")
             count += 1
@@ -89,7 +89,7 @@ def label(engine: str, variant: str) -> str:
 
 
 def variants(least: Least):
-    """Program, engine, variant, its row, and by how much it is slower than plain numbers, and than ours."""
+    """Program, engine, variant, its row, and its time relative to plain numbers and to ours."""
     for (program, engine, variant), row in least.items():
         # The engines from crates.io have the same plain numbers as ours.
         if variant == "plain" and engine == "rust":
@@ -101,7 +101,7 @@ def variants(least: Least):
 def table(least: Least) -> str:
     form = "{:4} {:19} {:>9} {:>9} {:>9} {:>9}"
     lines = [form.format("", "", "ns/op", "bytes/op", "by plain", "by ours")]
-    # Stable: within a program, as the engines come.
+    # The sort is stable: within a program, the engines keep their order.
     for program, engine, variant, row, plain, ours in sorted(variants(least), key=lambda v: v[0]):
         size = f"{row['bytes']:.1f}" if row["bytes"] > 0 else ""
         name = label(engine, variant)
@@ -110,7 +110,7 @@ def table(least: Least) -> str:
 
 
 def markdown(least: Least) -> str:
-    """Three tables, a row for each engine: ns/op and by plain in parentheses; by ours; bytes/op."""
+    """Three tables with one row per engine: ns/op with the ratio to plain in parentheses; the ratio to ours; bytes/op."""
     time, by_ours, size = {}, {}, {}
     for program, engine, variant, row, plain, ours in variants(least):
         name = label(engine, variant)
@@ -131,7 +131,7 @@ def grid(cells: dict[str, dict[str, str]], programs: list[str]) -> str:
 
 
 def figure(ns: float) -> str:
-    """To three digits."""
+    """A time with three digits."""
     return f"{ns:.0f}" if ns >= 100 else f"{ns:.3g}"
 
 

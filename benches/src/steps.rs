@@ -15,13 +15,13 @@ struct Args {
     /// Workloads, separated by commas, or `all`
     #[arg(long, default_value = "all")]
     workload: String,
-    /// Threads of the pool
+    /// Number of threads of the pool
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Measuring time per workload, after a quarter of it as warm-up
+    /// Measuring time per workload in seconds, after a warm-up of a quarter of it
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// One JSON object per line instead of text
+    /// Print one JSON object per line instead of text
     #[arg(long)]
     json: bool,
 }
@@ -76,7 +76,7 @@ fn run_for(seconds: f64, step: &mut workloads::Step, times: &mut Vec<f64>) -> Re
     Ok(())
 }
 
-/// The largest resident size of this process so far, where the system tells.
+/// The largest resident size of this process so far, if the system reports it.
 fn peak_rss_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;

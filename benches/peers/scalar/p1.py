@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """P1, the network of benches/src/scalar/programs.rs, in micrograd and in plain Python.
 
-Prints a JSON object a line, as the other engines' binaries do with --json, or with --check.
+Prints one JSON object per line, like the other engines' binaries with --json or with --check.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ def numbers(n: int) -> list[float]:
 
 
 def tanh(x: Value) -> Value:
-    """micrograd has relu alone: this is how its documentation adds a function."""
+    """tanh, defined as micrograd's documentation adds a function, since micrograd has only relu."""
     t = math.tanh(x.data)
     out = Value(t, (x,), "tanh")
 

@@ -3,9 +3,9 @@
 
     bench.py --workload w1,w9,w10 --threads 2 --seconds 3 [--json]
 
-Each workload is tried in several variants (which implementation of the
-optimiser, which memory layout), each in a process of its own so that its
-allocator and its peak memory are its own; the fastest is the one reported.
+Each workload is tried in several variants (the implementation of the
+optimiser, the memory layout), each in its own process with its own
+allocator and peak memory; the fastest is reported.
 
 To add a workload, write a function that takes a `Variant` and returns a step,
 and enter it in WORKLOADS.
@@ -22,10 +22,10 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-# torch is imported in the measuring process only: a parent that held it would
-# pass its own peak memory on to the children.
+# torch is imported in the measuring process only: if the parent imported it,
+# the children would inherit its peak memory.
 
-LR = 1e-6  # A fixed batch that is fitted to zero loss makes denormals.
+LR = 1e-6  # A fixed batch fitted to a loss of zero would give denormals.
 MIN_STEPS = 10
 
 
@@ -390,7 +390,7 @@ def run_child(workload: str, variant: Variant, args) -> dict:
     spec = json.dumps([workload, variant.optimizer, variant.channels_last, args.compile])
     command = [sys.executable, os.path.abspath(__file__), "--child", spec,
                "--threads", str(args.threads), "--seconds", str(args.seconds)]
-    # Unbound, the threads can end up on one core and spin at each other's
+    # If threads are not bound, they can end up on one core and spin at each other's
     # barriers: a step then takes a hundred times as long.
     env = {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores", **os.environ,
            "OMP_NUM_THREADS": str(args.threads), "MKL_NUM_THREADS": str(args.threads)}

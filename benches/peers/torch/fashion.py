@@ -1,10 +1,10 @@
-"""The VAE and the DCGAN of the zoo in PyTorch on Fashion-MNIST, to compare final scores with.
+"""The zoo's VAE and DCGAN in PyTorch on Fashion-MNIST, to compare final scores with.
 
     python fashion.py vae --seed 0 --epochs 20
     python fashion.py dcgan --seed 0 --epochs 10 --judge runs/gan/model.safetensors
 
-Initial weights and random numbers are PyTorch's own. The Fréchet distance is taken over the features of the judge of a run of
-`wengert train gan`, on as many images, so that both are judged alike.
+Initial weights and random numbers are PyTorch's own. The Fréchet distance is computed on the features of the judge of a run of
+`wengert train gan`, for the same number of images, so that both are judged in the same way.
 """
 import argparse
 import gzip
@@ -28,7 +28,7 @@ def images(folder: str, part: str) -> torch.Tensor:
 
 
 class Vae(nn.Module):
-    """As `zoo::Vae::dense` with one hidden layer."""
+    """Like `zoo::Vae::dense` with one hidden layer."""
 
     def __init__(self, hidden: int, latent: int):
         super().__init__()

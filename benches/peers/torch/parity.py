@@ -3,12 +3,11 @@
 
 Reads the lines of wengert's `parity`, one JSON object each, and prints one for each:
 
-    parity.py curves  < lines    the losses of the same steps from the same weights, and how far the weights are
-                                 apart in the end
-    parity.py metrics < lines    the metric after as many epochs, from initial weights of its own
-
-Models are plain modules of torch.nn, under wengert's names of parameters. To add one, write a class with `loss` and
-`metric` (or take over another's), and enter it in MODELS.
+    parity.py curves  < lines    the losses of the same steps from the same weights, and the differences of the final weights
+    parity.py metrics < lines    the metric after the same number of epochs, from PyTorch's own initial weights
+    
+    Models are plain modules of torch.nn, with wengert's names of parameters. To add one, write a class with `loss` and
+    `metric` (or inherit them), and enter it in MODELS.
 """
 import json
 import math
@@ -38,7 +37,7 @@ def tensors(path: str) -> dict:
 
 
 def part(found: dict, prefix: str) -> dict:
-    """Tensors whose names begin with a prefix, without it."""
+    """The tensors whose names begin with a prefix, by the rest of their names."""
     return {name[len(prefix) + 1:]: t for name, t in found.items() if name.startswith(prefix + ".")}
 
 
@@ -55,23 +54,23 @@ class Single(nn.Module):
         return None
 
     def metric(self, test):
-        """The loss without training."""
+        """The loss in evaluation."""
         return self.loss(test, self.noise(len(test["x"]))).item()
 
 
 class Classifier(Single):
-    """A classifier of `x` by `y`."""
+    """A classifier of `x` with labels `y`."""
 
     def loss(self, batch, noise):
         return F.cross_entropy(self(batch["x"]), batch["y"])
 
     def metric(self, test):
-        """The percentage of right answers."""
+        """The percentage of correct answers."""
         return 100 * (self(test["x"]).argmax(-1) == test["y"]).double().mean().item()
 
 
 class Stack(nn.Sequential, Classifier):
-    """Layers, one behind the other."""
+    """Layers that are applied one after the other."""
 
 
 def mlp():
@@ -160,7 +159,7 @@ class ResNet(Classifier):
 
 
 class Positions(nn.Module):
-    """A learned vector for each position, added."""
+    """Adds a learned vector for each position."""
 
     def __init__(self, count, width):
         super().__init__()
@@ -175,7 +174,7 @@ def encoder(width, heads, layers):
         width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     )
     stack = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
-    # The stack's layers are copies of the one.
+    # The stack's layers are copies of one layer.
     for layer in stack.layers:
         layer.self_attn._reset_parameters()
         layer.self_attn.out_proj.reset_parameters()
@@ -267,7 +266,7 @@ class Translator(Single):
     def __init__(self):
         super().__init__()
         self.source, self.target = nn.Embedding(71, 32), nn.Embedding(74, 32)
-        # It says that norms which come first keep it from a faster way for padding.
+        # The warning says that norms which come first disable a faster path for padding.
         warnings.filterwarnings("ignore", "enable_nested_tensor")
         self.transformer = nn.Transformer(32, 4, 2, 2, 64, dropout=0.0, batch_first=True, norm_first=True)
         self.head = nn.Linear(32, 74)
@@ -341,7 +340,7 @@ class Gan(nn.Module):
         return [d, update(1, bce(fake, torch.ones_like(fake)))]
 
     def metric(self, test):
-        """The energy distance of generated samples to the test's."""
+        """The energy distance between generated samples and the test's."""
         real = test["x"].flatten(1)
         fake = self.generator(torch.randn(len(real), 8)).flatten(1)
         mean = lambda a, b: torch.cdist(a, b).double().mean().item()
@@ -397,7 +396,7 @@ MODELS = {
 
 
 def updater(model, plan):
-    """What improves a part of the model by a loss, by PyTorch's optimisers and schedules."""
+    """A function that updates a part of the model from a loss, with PyTorch's optimisers and schedules."""
     of = plan["optimizer"]
     optimizers = [getattr(torch.optim, of["class"])(p, **of["arguments"]) for p in model.parts()]
     how = plan["schedule"]
@@ -427,7 +426,7 @@ def updater(model, plan):
 def curve(line: dict) -> dict:
     found = tensors(line["file"])
     dtype = {"f32": torch.float32, "f64": torch.float64}[line["dtype"]]
-    # Optimisers hold their own numbers in the default type.
+    # Optimisers create their own numbers in the default type.
     torch.set_default_dtype(dtype)
     model = MODELS[line["model"]]().train()
     model.load_state_dict(part(found, "start"), strict=True)
@@ -436,7 +435,7 @@ def curve(line: dict) -> dict:
     for step, index in enumerate(found["order"]):
         batch = {name: t[index] for name, t in train.items()}
         losses.append(model.step(batch, None if noise is None else noise[step], update))
-    # Of each tensor, relative to the largest of it, but of a tensor of small numbers to 1e-3.
+    # Differences are relative to the tensor's largest element, but at least to 1e-3.
     apart, own = {}, model.state_dict()
     for name, t in part(found, "end").items():
         gap = (own[name].double() - t.double()).abs().max().item()
@@ -464,7 +463,7 @@ def metrics(line: dict) -> dict:
 
 
 def main() -> None:
-    # The models are too small for more, and threads wait for each other where others work too.
+    # The models are too small for more threads, and threads would wait for each other on a busy machine.
     torch.set_num_threads(1)
     run = {"curves": curve, "metrics": metrics}[sys.argv[1]]
     for line in sys.stdin:

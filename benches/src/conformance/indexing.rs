@@ -1,11 +1,11 @@
-//! Taking elements by position, and putting them.
+//! Taking elements by position, and writing them.
 
 use crate::{Entry, Sample};
 use wengert::ops::Tensor;
 use wengert::tape::gradcheck::Domain::Real;
 use wengert::tape::gradcheck::Gen;
 
-/// Different positions below `n`, at most as many as there are.
+/// Distinct positions below `n`, at most `n` of them.
 fn different(g: &mut Gen, shape: &[usize], n: usize) -> Tensor<i64> {
     let order = g.permutation(n).into_iter().take(shape.iter().product()).map(|i| i as i64).collect();
     Tensor::from_vec(order, shape).unwrap()
@@ -64,7 +64,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             let (shape, axis, along) = shaped(g);
             let n = g.within(1..=shape[along]);
             let places = with(&gathered(g, &shape, along), along, n);
-            // Along every line the same positions in another order, none twice.
+            // Along every line the same positions in another order, none of them twice.
             let order = g.permutation(shape[along]);
             let after: usize = places[along + 1..].iter().product();
             let place = |i: usize| order[(i / after + i % after) % shape[along]] as i64;
@@ -159,7 +159,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     ]
 }
 
-/// A shape without empty axes, one of its axes, and the same counted from the front.
+/// A shape without empty axes, one of its axes, and the same axis counted from the front.
 fn shaped(g: &mut Gen) -> (Vec<usize>, isize, usize) {
     let shape = g.full_shape(1..=3);
     let axis = g.axis(shape.len());

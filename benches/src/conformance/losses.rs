@@ -11,7 +11,7 @@ use wengert::tape::Var;
 use wengert::tape::gradcheck::Domain::{Away, Between, Real};
 use wengert::tape::gradcheck::Gen;
 
-/// Losses of two tensors of one shape `[rows, columns]`: name, PyTorch's expression, domains, ours.
+/// Losses of two tensors of the same shape `[rows, columns]`: name, PyTorch's expression, domains, wengert's function.
 macro_rules! pairs {
     ($($name:literal $torch:literal $first:expr, $second:expr, |$a:ident, $b:ident| $call:expr;)*) => {
         vec![$(Entry::new($name, |g| {
@@ -22,7 +22,7 @@ macro_rules! pairs {
     };
 }
 
-/// Each reduction, and PyTorch's word for it.
+/// Each reduction with PyTorch's name for it.
 const REDUCTIONS: [(Reduction, &str); 3] =
     [(Reduction::Mean, "mean"), (Reduction::Sum, "sum"), (Reduction::None, "none")];
 
@@ -55,7 +55,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     all.push(Entry::new("cross_entropy (options)", |g| {
         let (rows, classes) = (g.within(1..=4), g.within(1..=4));
         let targets = g.indices(&[rows], classes);
-        // PyTorch's mean of nothing is NaN: one row stays.
+        // PyTorch's mean over no rows is NaN, so one row is not ignored.
         let ignored = targets.get(&[0]).map_or(0, |t| (t + 1) % classes as i64);
         let ignored = if classes == 1 { -100 } else { ignored };
         let weight = g.tensor(&[classes], Between(0.2, 3.0));
@@ -149,7 +149,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         let shape = [g.within(1..=4), g.within(1..=3)];
         let x = vec![g.tensor(&shape, Real), g.tensor(&shape, Real), g.tensor(&shape, Between(0.0, 3.0))];
         let (full, word) = g.pick(&[(true, "True"), (false, "False")]);
-        // Some variances are below the least one.
+        // Some variances are below the smallest one that is used.
         Sample::new(format!("F.gaussian_nll_loss(x[0], x[1], x[2], full={word}, eps=0.5)"), x, move |x| {
             GaussianNll { full, eps: 0.5, ..Default::default() }.of(x[0], x[1], x[2])
         })
@@ -213,7 +213,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     all.push(Entry::new("ctc", |g| {
         let (batch, time, classes) = (g.within(1..=3), g.within(1..=5), g.within(2..=4));
         let (most, blank) = (g.within(1..=3), g.within(0..=classes - 1));
-        // Any class but the blank.
+        // Any class except the blank.
         let labels =
             g.indices(&[batch, most], classes - 1).map(|y| if y >= blank as i64 { y + 1 } else { y });
         let frames: Vec<usize> = (0..batch).map(|_| g.within(1..=time)).collect();
@@ -253,7 +253,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     all
 }
 
-/// Targets of 1 and -1.
+/// Targets that are 1 or -1.
 fn signs(g: &mut Gen, n: usize) -> Tensor<f64> {
     g.mask(&[n]).map(|b| if b { 1.0 } else { -1.0 })
 }

@@ -1,6 +1,6 @@
 //! Values and gradients of wengert's operations on random calls, for comparison with another engine.
 //!
-//! Prints a JSON object a line: the operation, the same call as an expression of PyTorch, inputs with their values, the
+//! Prints one JSON object per line: the operation, the same call as an expression of PyTorch, inputs with their values, the
 //! cotangent, and wengert's value and gradients, all in `f64`. `benches/conformance.py` evaluates the expressions and
 //! compares.
 
@@ -42,19 +42,19 @@ impl Sample {
         Sample { torch: torch.into(), inputs, plain: Vec::new(), call: Box::new(call) }
     }
 
-    /// With a tensor of indices.
+    /// Adds a tensor of indices.
     pub(crate) fn with_index(mut self, index: &Tensor<i64>) -> Self {
         self.plain.push(json!({ "type": "int64", "shape": index.shape()[..], "values": index.to_vec() }));
         self
     }
 
-    /// With a tensor of numbers that gets no gradient.
+    /// Adds a tensor of numbers that gets no gradient.
     pub(crate) fn with_numbers(mut self, t: &Tensor<f64>) -> Self {
         self.plain.push(json!({ "type": "float64", "shape": t.shape()[..], "values": t.to_vec() }));
         self
     }
 
-    /// With a mask.
+    /// Adds a mask.
     pub(crate) fn with_mask(mut self, mask: &Tensor<bool>) -> Self {
         self.plain.push(json!({ "type": "bool", "shape": mask.shape()[..], "values": mask.to_vec() }));
         self
@@ -86,7 +86,7 @@ fn entries() -> Vec<Entry> {
     all
 }
 
-/// Numbers; those that JSON has no word for are strings.
+/// The numbers of a tensor; those that JSON cannot represent are strings.
 fn numbers<T: Element>(t: &Tensor<T>) -> Value
 where
     f64: From<T>,
@@ -125,13 +125,13 @@ fn run(entry: &Entry, case: u64, seed: u64) -> anyhow::Result<Value> {
 /// Random calls of wengert's operations with values and gradients, as JSON lines.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Calls of each operation
+    /// Number of calls of each operation
     #[arg(long, default_value_t = 50)]
     cases: u64,
     /// Seed of the calls
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Only operations whose name contains this
+    /// Call only operations whose name contains this
     #[arg(long, default_value = "")]
     op: String,
 }

@@ -1,4 +1,4 @@
-//! What networks are made of: recurrences.
+//! Parts of networks: recurrences.
 
 use crate::{Entry, Sample};
 use wengert::tape::gradcheck::Domain::Between;
@@ -14,7 +14,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     ]
 }
 
-/// One layer: x, W_ih, W_hh, b_ih, b_hh, first state, first cell; all outputs in a row.
+/// One layer: x, W_ih, W_hh, b_ih, b_hh, first state, first cell; all outputs are concatenated.
 fn recurrent(g: &mut Gen, name: &'static str, gates: usize) -> Sample {
     let (steps, batch, inputs, n) = (g.within(1..=4), g.within(1..=3), g.within(1..=3), g.within(1..=4));
     let width = gates * n;

@@ -114,7 +114,7 @@ fn channels(g: &mut Gen) -> Vec<Tensor<f64>> {
     vec![g.tensor(&shape, Real), g.tensor(&[3], Real), g.tensor(&[3], Real)]
 }
 
-/// Numbers of queries and keys; queries, keys and values.
+/// The numbers of queries and keys; and queries, keys and values.
 fn queries(g: &mut Gen) -> ([usize; 2], Vec<Tensor<f64>>) {
     let (heads, t, s, d, e) =
         (g.within(1..=2), g.within(1..=4), g.within(1..=4), g.within(1..=3), g.within(1..=3));

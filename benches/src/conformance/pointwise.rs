@@ -5,7 +5,7 @@ use wengert::tape::gradcheck::Domain::{Away, Between, Grid, Real};
 use wengert::tape::gradcheck::{Domain, Gen};
 use wengert::tape::{Elementary, Expr, Var};
 
-/// Functions of one number: name, PyTorch's expression, domain, ours.
+/// Functions of one number: name, PyTorch's expression, domain, wengert's function.
 macro_rules! unary {
     ($($name:literal $torch:literal $domain:expr, |$x:ident| $call:expr;)*) => {
         vec![$(Entry::new($name, |g| {
@@ -15,7 +15,7 @@ macro_rules! unary {
     };
 }
 
-/// Functions of two numbers that broadcast: name, PyTorch's expression, domains, ours.
+/// Functions of two numbers that broadcast: name, PyTorch's expression, domains, wengert's function.
 macro_rules! binary {
     ($($name:literal $torch:literal $first:expr, $second:expr, |$a:ident, $b:ident| $call:expr;)*) => {
         vec![$(Entry::new($name, |g| {

@@ -6,7 +6,7 @@ use wengert::tape::Var;
 use wengert::tape::gradcheck::Domain::{self, Between, Real};
 use wengert::tape::gradcheck::Gen;
 
-/// Equations, and shapes of their operands.
+/// Equations, each with the shapes of its operands.
 const EQUATIONS: [(&str, &[&[usize]]); 16] = [
     ("ij,jk->ik", &[&[2, 3], &[3, 4]]),
     ("ij,jk", &[&[3, 2], &[2, 3]]),
@@ -106,7 +106,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     all
 }
 
-/// Matrices well away from singular ones: noise around four times the identity.
+/// Matrices that are far from singular: noise added to four times the identity.
 fn regular(g: &mut Gen, batch: usize, n: usize) -> Tensor<f64> {
     let noise = g.tensor(&[batch, n, n], Between(-1.0, 1.0));
     noise.add(Tensor::eye(n).unwrap().scale(4.0)).unwrap()
@@ -130,7 +130,7 @@ fn linear_algebra() -> Vec<Entry> {
         "cholesky" "torch.linalg.cholesky((x[0] + x[0].mT) / 2)"
             |x| ((x + x.t()) / 2.0).cholesky();
         "eigvalsh" "torch.linalg.eigvalsh((x[0] + x[0].mT) / 2)" |x| ((x + x.t()) / 2.0).eigvalsh();
-        // A function of a matrix does not depend on signs of eigenvectors.
+        // A function of a matrix does not depend on the signs of its eigenvectors.
         "eigh" "(lambda e: (e.eigenvectors * e.eigenvalues.exp()[:, None]) @ e.eigenvectors.mT)(
             torch.linalg.eigh((x[0] + x[0].mT) / 2))"
             |x| { let (w, v) = ((x + x.t()) / 2.0).eigh(); (v * w.exp().unsqueeze(-2)).matmul(v.t()) };

@@ -1,4 +1,4 @@
-//! Reductions, softmax, scans, and order.
+//! Reductions, softmax, scans, and sorting.
 
 use crate::{Entry, Sample};
 use wengert::ops::Tensor;
@@ -6,12 +6,12 @@ use wengert::tape::Var;
 use wengert::tape::gradcheck::Domain::{Away, Grid, Real};
 use wengert::tape::gradcheck::Gen;
 
-/// Reductions over axes: name, PyTorch's function, whether an axis may be empty, ours.
+/// Reductions over axes: name, PyTorch's function, whether an axis may be empty, wengert's function.
 macro_rules! over_axes {
     ($($name:literal $torch:literal $domain:expr, |$x:ident, $axes:ident| $call:expr;)*) => {
         vec![$(Entry::new($name, |g| {
             let shape = g.full_shape(1..=4);
-            // PyTorch takes no axes to mean all.
+            // PyTorch interprets no axes as all axes.
             let first = g.within(0..=shape.len() - 1);
             let mut axes = g.axes(shape.len());
             if axes.is_empty() {
@@ -113,14 +113,14 @@ pub(crate) fn entries() -> Vec<Entry> {
     all
 }
 
-/// Numbers that all differ, in any order.
+/// Distinct numbers in random order.
 fn distinct(g: &mut Gen, shape: &[usize]) -> Tensor<f64> {
     let order = g.permutation(shape.iter().product());
     let values = order.iter().map(|&i| i as f64 * 0.25 - 1.0).collect();
     Tensor::from_vec(values, shape).unwrap()
 }
 
-/// What depends on the order along an axis, of different numbers: of equals PyTorch takes any, or the last.
+/// Functions that depend on the order along an axis, of distinct numbers: of equal ones PyTorch takes any, or the last.
 fn ordered() -> Vec<Entry> {
     macro_rules! ordered {
         ($($name:literal $torch:literal |$x:ident, $axis:ident| $call:expr;)*) => {

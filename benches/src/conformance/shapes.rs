@@ -1,4 +1,4 @@
-//! Shapes, the order of elements, parts, and joining.
+//! Shapes, the order of elements, parts, and concatenation.
 
 use crate::{Entry, Sample};
 use wengert::ops::Slice;
@@ -88,7 +88,7 @@ pub(crate) fn entries() -> Vec<Entry> {
             let torch = format!("x[0].diagonal({offset}, -2, -1)");
             let inside =
                 shape[shape.len() - 2] as isize >= -offset && shape[shape.len() - 1] as isize >= offset;
-            // PyTorch refuses a diagonal outside of the matrix.
+            // PyTorch refuses a diagonal outside the matrix.
             let (torch, offset) =
                 if inside { (torch, offset) } else { ("x[0].diagonal(0, -2, -1)".into(), 0) };
             Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].diagonal(offset))

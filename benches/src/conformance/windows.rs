@@ -5,7 +5,7 @@ use wengert::ops::{AvgDivisor, ConvOptions, ConvTransposeOptions, Tensor, Window
 use wengert::tape::gradcheck::Domain::Real;
 use wengert::tape::gradcheck::Gen;
 
-/// Stride, padding, dilation of each axis, and groups.
+/// The stride, padding and dilation of each axis, and the number of groups.
 struct Drawn {
     stride: [usize; 2],
     padding: [usize; 2],
@@ -98,7 +98,7 @@ pub(crate) fn entries() -> Vec<Entry> {
     all
 }
 
-/// Input, weight, and a bias of so many channels.
+/// Input, weight, and a bias of the given number of channels.
 fn operands(g: &mut Gen, x: &[usize], weight: &[usize], bias: usize) -> Vec<Tensor<f64>> {
     vec![g.tensor(x, Real), g.tensor(weight, Real), g.tensor(&[bias], Real)]
 }
@@ -138,7 +138,7 @@ fn pools() -> Vec<Entry> {
                     Sample::new(torch, vec![g.tensor(&shape, Real)], move |x| x[0].$adaptive_avg(sizes))
                 }),
                 Entry::new(stringify!($unpool), |g| {
-                    // Windows that do not overlap: PyTorch gives the gradient to all who write to a place.
+                    // Windows must not overlap: PyTorch passes the gradient to all elements that are written to a position.
                     let sizes: [usize; $axes] = std::array::from_fn(|_| 2 * g.within(1..=2));
                     let shape = [&[2, 2], &sizes[..]].concat();
                     let torch = format!(
@@ -180,7 +180,7 @@ fn words<const D: usize>(w: &Window<D>) -> String {
     format!("{:?}, stride={:?}, padding={:?}, ceil_mode={ceil}", w.size, w.stride, w.padding)
 }
 
-/// A shape, and numbers of windows that share it.
+/// A shape, and the number of windows along each axis.
 fn sharing<const D: usize>(g: &mut Gen) -> (Vec<usize>, [usize; D]) {
     let mut shape = vec![g.within(1..=2), g.within(1..=2)];
     shape.extend((0..D).map(|_| g.within(1..=5)));

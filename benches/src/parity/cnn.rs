@@ -1,4 +1,4 @@
-//! Convolutional classifiers: LeNet-5 on garments by Adam, a small VGG on digits by momentum along a cosine.
+//! Convolutional classifiers: LeNet-5 on garments with Adam, a small VGG on digits with momentum and a cosine schedule.
 
 use crate::mlp::{digits_as, garments};
 use crate::model::{Entry, Single};

@@ -41,7 +41,7 @@ fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
     })
 }
 
-/// Windows of the earlier years to train on, of the later ones to test, by the mean and deviation of the earlier.
+/// Windows of the earlier years for training and of the later ones for testing, standardised by the earlier years.
 fn sets() -> Result<Sets> {
     let (train, test) = sunspots()?.split(0.3)?;
     let normalize = train.normalize()?;

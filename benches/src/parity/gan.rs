@@ -38,7 +38,7 @@ impl<T: Float> Model<T> for Gan<T> {
         Ok(vec![d, g])
     }
 
-    /// The energy distance of generated samples to the test's, 2 E|x - y| - E|x - x'| - E|y - y'|.
+    /// The energy distance between generated samples x and test samples y, 2 E|x - y| - E|x - x'| - E|y - y'|.
     fn metric(&self, test: &Batch<T>) -> Result<f64> {
         let real = test.numbers("x")?;
         let n = real.shape()[0];
@@ -66,7 +66,7 @@ fn plan() -> Plan {
     }
 }
 
-/// The digits from -1 to 1.
+/// The digits, scaled to [-1, 1].
 fn signed(shape: &[usize]) -> Result<Sets> {
     let Sets { train, test } = digits_as(shape)?;
     Ok(Sets { train: train.map("x", |v| 2.0 * v - 1.0), test: test.map("x", |v| 2.0 * v - 1.0) })

@@ -1,4 +1,4 @@
-//! Language models on the characters of a play: three recurrences, each with another optimiser, and a GPT.
+//! Language models on the characters of a play: three recurrent ones, each with another optimiser, and a GPT.
 
 use crate::model::{Entry, Model, Single};
 use crate::plan::{Method, Pace, Plan};
@@ -11,7 +11,7 @@ use wengert::prelude::*;
 
 const WINDOW: usize = 32;
 
-/// Windows of the play: its first part to train on, what follows to test.
+/// Windows of the play: its first part for training, the rest for testing.
 fn play() -> Result<Sets> {
     let text = Text::characters(&hamlet()?);
     let windows = text.windows(WINDOW, WINDOW)?;

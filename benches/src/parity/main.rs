@@ -1,8 +1,8 @@
 //! Trains models of the zoo, for comparison with the same training in PyTorch.
 //!
-//! `curves` writes for each model and precision a file of initial weights, data, order of the samples, and noise, and prints
-//! the losses of the first steps from there; at the end of the file is what became of the weights. `metrics` trains from
-//! initial weights of its own and prints how good the model is on held-out samples. One JSON object a line.
+//! For each model and precision, `curves` writes a file of initial weights, data, order of the samples, and noise, and prints
+//! the losses of the first steps from there; the final weights are at the end of the file. `metrics` trains from
+//! its own initial weights and prints the quality of the model on held-out samples. Both print one JSON object per line.
 //! `benches/parity.py` does the same in PyTorch and compares.
 #![allow(clippy::print_stdout, reason = "a program that prints its results")]
 
@@ -30,7 +30,7 @@ use wengert::nn::state::{self, AnyTensor, Dict};
 use wengert::ops::random::{Key, Purpose};
 use wengert::prelude::*;
 
-/// The length that schedules of compared curves are made for.
+/// The number of steps for which the schedules of compared curves are made.
 const SCHEDULED: usize = 50;
 
 fn entries() -> Vec<Entry> {
@@ -46,40 +46,40 @@ fn entries() -> Vec<Entry> {
 struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Only these models, separated by commas
+    /// Run only these models, separated by commas
     #[arg(long, global = true, value_delimiter = ',')]
     model: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The losses of the first steps
+    /// Print the losses of the first steps
     Curves {
-        /// Where the files go
+        /// Folder for the files
         #[arg(long)]
         folder: PathBuf,
-        /// Steps in double precision
+        /// Number of steps in double precision
         #[arg(long, default_value_t = 50)]
         double: usize,
-        /// Steps in single precision
+        /// Number of steps in single precision
         #[arg(long, default_value_t = 10)]
         single: usize,
     },
-    /// What held-out samples say after a short training
+    /// Print metrics on held-out samples after a short training
     Metrics {
-        /// Where the files go
+        /// Folder for the files
         #[arg(long)]
         folder: PathBuf,
-        /// The first seed
+        /// First seed
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// The number of seeds
+        /// Number of seeds
         #[arg(long, default_value_t = 3)]
         seeds: u64,
     },
 }
 
-/// The positions of each step's samples: epochs without replacement, without what is left over at their ends.
+/// The positions of each step's samples: epochs without replacement, without the incomplete batches at their ends.
 fn order(n: usize, batch: usize, steps: usize, seed: u64) -> Vec<Vec<usize>> {
     let epochs = (0..).map(|epoch| permutation(n, Key::of(seed, Purpose::Order, epoch)));
     let batches = epochs.flat_map(|all| all.chunks_exact(batch).map(<[usize]>::to_vec).collect::<Vec<_>>());

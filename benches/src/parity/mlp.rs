@@ -39,13 +39,13 @@ fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
     Box::new(Single::classifier(Mlp::with_config(&MlpConfig::default(), rng)))
 }
 
-/// The digits, each of the given shape.
+/// The digits, each reshaped to the given shape.
 pub(crate) fn digits_as(shape: &[usize]) -> Result<Sets> {
     let (train, test) = digits()?.reshaped(shape)?.stratified_split(0.25, 0)?;
     Ok(Sets { train: classes(&train), test: classes(&test) })
 }
 
-/// 375 garments to train on, and 125 to test.
+/// 375 garments for training and 125 for testing.
 pub(crate) fn garments() -> Result<Sets> {
     let (train, test) = fashion_sample()?.stratified_split(0.25, 0)?;
     Ok(Sets { train: classes(&train), test: classes(&test) })

@@ -1,4 +1,4 @@
-//! What a model of the table has to say: how it takes a step, and how good it is.
+//! The interface of a model in the table: its training step and its metric.
 
 use crate::plan::{Plan, Updater};
 use crate::samples::{Batch, Sets};
@@ -6,18 +6,18 @@ use anyhow::Result;
 use wengert::nn::state::{self, Dict};
 use wengert::prelude::*;
 
-/// A model, or several that are trained together, with its loss.
+/// A model with its loss, or several models that are trained together.
 pub(crate) trait Model<T: Float> {
-    /// The modules; where there are several, by name.
+    /// The modules; if there are several, each has a name.
     fn parts(&self) -> Vec<(&'static str, &dyn Module)>;
 
-    /// One step; the losses before it.
+    /// Takes one training step; returns the losses before it.
     fn step(&mut self, tape: &mut Tape<T>, batch: &Batch<T>, updater: &mut Updater<T>) -> Result<Vec<f64>>;
 
-    /// How good it is on test samples.
+    /// The quality of the model on test samples.
     fn metric(&self, test: &Batch<T>) -> Result<f64>;
 
-    /// Parameters and buffers.
+    /// Adds the parameters and buffers to a dict.
     fn state(&self, prefix: &str, to: &mut Dict) {
         for (part, module) in self.parts() {
             let part = if part.is_empty() { String::new() } else { format!("{part}.") };
@@ -37,7 +37,7 @@ pub(crate) struct Single<M, T: Float> {
 }
 
 impl<M: Module, T: Float> Single<M, T> {
-    /// The loss without training, as a metric.
+    /// The loss in evaluation, as a metric.
     pub(crate) fn test_loss(&self, test: &Batch<T>) -> Result<f64> {
         let tape = Tape::eval();
         Ok((self.loss)(&self.model, &tape, test)?.item()?.to_f64())
@@ -45,7 +45,7 @@ impl<M: Module, T: Float> Single<M, T> {
 }
 
 impl<M: Layer<T>, T: Float> Single<M, T> {
-    /// A classifier of `x` by `y`, with its percentage of right answers.
+    /// A classifier of `x` with labels `y`, whose metric is the percentage of correct answers.
     pub(crate) fn classifier(model: M) -> Self {
         Single {
             model,
@@ -70,7 +70,7 @@ impl<M: Module, T: Float> Model<T> for Single<M, T> {
 
     fn step(&mut self, tape: &mut Tape<T>, batch: &Batch<T>, updater: &mut Updater<T>) -> Result<Vec<f64>> {
         tape.reset();
-        // Random layers draw from the step's stream, which PyTorch is told.
+        // Random layers draw from the step's stream, whose numbers PyTorch receives too.
         tape.set_rng(batch.rng.clone());
         let loss = (self.loss)(&self.model, tape, batch)?;
         Ok(vec![updater.update(0, &mut self.model, None, loss)?])
@@ -84,12 +84,12 @@ impl<M: Module, T: Float> Model<T> for Single<M, T> {
 /// Builds a model with fresh weights.
 pub(crate) type Build<T> = fn(&mut Rng) -> Box<dyn Model<T>>;
 
-/// A line of the table: a model in both precisions, its data, and how it is trained.
+/// An entry of the table: a model in both precisions, its data, and its training.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) plan: Plan,
     pub(crate) sets: fn() -> Result<Sets>,
-    /// The shape of the noise of a step, if it draws any.
+    /// The shape of the noise of a step; `None` if it draws none.
     pub(crate) noise: Option<Vec<usize>>,
     pub(crate) single: Build<f32>,
     pub(crate) double: Build<f64>,

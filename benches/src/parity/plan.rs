@@ -1,4 +1,4 @@
-//! How a model is trained: optimiser, schedule, clipping; for us, and in PyTorch's words.
+//! How a model is trained: optimiser, schedule and clipping, for wengert and in PyTorch's terms.
 
 use serde_json::{Value, json};
 use wengert::nn::UpdatesExt;
@@ -39,7 +39,7 @@ impl Method {
         }
     }
 
-    /// The class in `torch.optim` and its arguments.
+    /// The optimiser as a class in `torch.optim` and its arguments.
     fn torch(self) -> Value {
         let (class, arguments) = match self {
             Method::Sgd(c) => (
@@ -73,20 +73,20 @@ impl Method {
     }
 }
 
-/// How the learning rate goes.
+/// The schedule of the learning rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pace {
     Constant,
-    /// Times `factor` every `every` steps.
+    /// The rate is multiplied by `factor` every `every` steps.
     Step {
         every: usize,
         factor: f64,
     },
-    /// Times `factor` each step.
+    /// The rate is multiplied by this factor in each step.
     Exponential(f64),
-    /// Along half a cosine to this.
+    /// Half a cosine to this rate.
     Cosine(f64),
-    /// Along a straight line to this part of the first.
+    /// A straight line to this fraction of the first rate.
     Linear(f64),
     /// Up to the optimiser's rate and down again.
     OneCycle,
@@ -104,7 +104,7 @@ impl Pace {
         }
     }
 
-    /// The class in `torch.optim.lr_scheduler` and its arguments.
+    /// The schedule as a class in `torch.optim.lr_scheduler` and its arguments.
     fn torch(self, rate: f64, steps: usize) -> Value {
         let (class, arguments) = match self {
             Pace::Constant => return Value::Null,
@@ -122,24 +122,24 @@ impl Pace {
     }
 }
 
-/// How a model is trained, and what is measured of it.
+/// How a model is trained and measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) method: Method,
     pub(crate) pace: Pace,
-    /// The largest norm of the gradients.
+    /// The largest norm of the gradients; `None` for no clipping.
     pub(crate) clip: Option<f64>,
     pub(crate) batch: usize,
-    /// Of the training that ends in the metric.
+    /// The number of epochs of the training before the metric.
     pub(crate) epochs: usize,
-    /// Parts with an optimiser of their own.
+    /// The number of parts of the model that have their own optimiser.
     pub(crate) parts: usize,
-    /// What the metric is.
+    /// The name and unit of the metric.
     pub(crate) metric: &'static str,
 }
 
 impl Plan {
-    /// The same for PyTorch, for a training of so many steps.
+    /// The plan in PyTorch's terms, for a training of the given number of steps.
     pub(crate) fn torch(&self, steps: usize) -> Value {
         json!({
             "optimizer": self.method.torch(),
@@ -162,7 +162,7 @@ impl Plan {
     }
 }
 
-/// The optimisers of a training, and where it stands.
+/// The optimisers of a training, and the current step.
 pub(crate) struct Updater<T: Float> {
     optimizers: Vec<Box<dyn Optimizer<T>>>,
     schedule: Schedule,
@@ -171,7 +171,7 @@ pub(crate) struct Updater<T: Float> {
 }
 
 impl<T: Float> Updater<T> {
-    /// Improves part `part`, and carries out what layers of it and of `beside` announced. Gives the loss.
+    /// Steps with part `part`, applies the changes that layers of it and of `beside` announced, and returns the loss.
     pub(crate) fn update(
         &mut self,
         part: usize,

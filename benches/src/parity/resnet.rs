@@ -1,5 +1,5 @@
-//! ResNet-20 on the digits, by momentum in one cycle: without its warm-up, ten steps in single precision
-//! are a matter of rounding, in PyTorch too (its losses in f32 and f64 then differ by 7e-3).
+//! ResNet-20 on the digits, with momentum in one cycle: without the cycle's warm-up, ten steps in single precision
+//! depend mainly on rounding, in PyTorch too (its losses in f32 and f64 then differ by 7e-3).
 
 use crate::mlp::digits_as;
 use crate::model::{Entry, Model, Single};

@@ -1,4 +1,4 @@
-//! Samples as both engines get them: tensors by name, the first axis of each being the sample.
+//! Samples for both engines: tensors by name, whose first axis is the sample.
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -15,19 +15,19 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// With a tensor of numbers.
+    /// Adds a tensor of numbers.
     pub(crate) fn numbers(mut self, name: &'static str, t: Tensor<f32>) -> Self {
         self.numbers.insert(name, t);
         self
     }
 
-    /// With a tensor of ids or labels.
+    /// Adds a tensor of ids or labels.
     pub(crate) fn ids(mut self, name: &'static str, t: Tensor<i64>) -> Self {
         self.ids.insert(name, t);
         self
     }
 
-    /// With a function of one of the tensors of numbers in its place.
+    /// Replaces one of the tensors of numbers by a function of it.
     pub(crate) fn map(mut self, name: &'static str, f: impl Fn(f32) -> f32 + Sync) -> Self {
         if let Some(t) = self.numbers.get_mut(name) {
             *t = t.map(f);
@@ -42,7 +42,7 @@ impl Samples {
         first.unwrap_or(0)
     }
 
-    /// The samples at some positions, in the element type of a tape, and what the step draws from.
+    /// The samples at some positions, in the element type of a tape, with the step's random stream.
     pub(crate) fn batch<T: Float>(&self, positions: &[usize], rng: Rng) -> Result<Batch<T>> {
         let index = Tensor::from(positions.iter().map(|&i| i as i64).collect::<Vec<_>>());
         let mut batch = Batch { numbers: BTreeMap::new(), ids: BTreeMap::new(), rng };
@@ -60,7 +60,7 @@ impl Samples {
         self.batch(&(0..self.len()).collect::<Vec<_>>(), rng)
     }
 
-    /// Into a file's tensors, under `prefix`.
+    /// Adds the tensors to those of a file, under `prefix`.
     pub(crate) fn write<T: Float>(&self, prefix: &str, to: &mut Dict) {
         for (name, t) in &self.numbers {
             to.insert(format!("{prefix}.{name}"), AnyTensor::of(&t.cast::<T>()));
@@ -71,7 +71,7 @@ impl Samples {
     }
 }
 
-/// What one step gets.
+/// The input of a training step.
 pub(crate) struct Batch<T: Float> {
     numbers: BTreeMap<&'static str, Tensor<T>>,
     ids: BTreeMap<&'static str, Tensor<i64>>,
@@ -80,23 +80,23 @@ pub(crate) struct Batch<T: Float> {
 }
 
 impl<T: Float> Batch<T> {
-    /// A tensor of numbers.
+    /// A tensor of numbers, by name.
     pub(crate) fn numbers(&self, name: &str) -> Result<&Tensor<T>> {
         self.numbers.get(name).with_context(|| format!("the batch has no numbers {name}"))
     }
 
-    /// A tensor of ids or labels.
+    /// A tensor of ids or labels, by name.
     pub(crate) fn ids(&self, name: &str) -> Result<&Tensor<i64>> {
         self.ids.get(name).with_context(|| format!("the batch has no ids {name}"))
     }
 
-    /// The first normal numbers of the step's stream.
+    /// The first normal random numbers of the step's stream.
     pub(crate) fn noise(&self, shape: &[usize]) -> Result<Tensor<T>> {
         Ok(normal(shape, 0.0, 1.0, self.rng.clone().next_key())?)
     }
 }
 
-/// Samples to train and to test on.
+/// Samples for training and for testing.
 pub(crate) struct Sets {
     pub(crate) train: Samples,
     pub(crate) test: Samples,

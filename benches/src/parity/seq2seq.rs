@@ -10,7 +10,7 @@ use wengert::nn::zoo::{Seq2Seq, Seq2SeqConfig, Translator, TranslatorConfig};
 use wengert::ops::random::{Key, Purpose};
 use wengert::prelude::*;
 
-/// The characters of the names, and the three ids that are none.
+/// The number of ids: the characters of the names, and three special ids.
 const SOURCE: usize = 71;
 const TARGET: usize = 74;
 
@@ -58,7 +58,7 @@ fn entry(name: &'static str, plan: Plan, single: Build<f32>, double: Build<f64>)
     Entry { name, plan, sets: names, noise: None, single, double }
 }
 
-/// Names of at most 16 characters, filled up to one length.
+/// Names of at most 16 characters, padded to one length.
 fn names() -> Result<Sets> {
     let mut names = country_and_language_names()?;
     names.retain(|(a, b)| a.chars().count() <= 16 && b.chars().count() <= 16);

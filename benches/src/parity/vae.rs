@@ -1,4 +1,4 @@
-//! A dense variational autoencoder of the digits.
+//! A dense variational autoencoder for the digits.
 
 use crate::mlp::digits_as;
 use crate::model::{Entry, Model, Single};

@@ -1,4 +1,4 @@
-//! A small vision Transformer on the digits, by AdamW in one cycle, with clipped gradients.
+//! A small vision Transformer on the digits, with AdamW in one cycle and clipped gradients.
 
 use crate::mlp::digits_as;
 use crate::model::{Entry, Model, Single};

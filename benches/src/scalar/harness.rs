@@ -1,4 +1,4 @@
-//! What times the programs, here and in other engines: variants in turns, the least time of each.
+//! The timing of the programs, for this and for other engines: variants in turns, and the least time of each.
 
 use crate::programs::numbers;
 use clap::Parser;
@@ -11,33 +11,33 @@ struct Args {
     /// Programs, separated by commas: p1, p2, p3a, p3b, p4, p5
     #[arg(long, default_value = "p1,p2,p3a,p3b,p4,p5")]
     programs: String,
-    /// Rounds; the least time of each variant counts
+    /// Number of rounds; the least time of each variant counts
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// Milliseconds of a measurement
+    /// Measuring time of a variant in milliseconds
     #[arg(long, default_value_t = 60)]
     millis: u64,
-    /// Prints a JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Prints what the gradients come to, as JSON, instead of times
+    /// Print sums over the gradients, as JSON, instead of times
     #[arg(long)]
     check: bool,
-    /// Prints the microseconds of the first gradient of P1 in this process, on a new tape, inputs and all
+    /// Print the microseconds of the first gradient of P1 in this process, on a new tape, including its inputs
     #[arg(long)]
     first: bool,
 }
 
-/// Runs a program, writes the derivatives by its inputs, and returns the bytes of tape it used, 0 if not known.
+/// Runs a program, writes the derivatives with respect to its inputs, and returns the bytes of tape used, or 0 if unknown.
 pub(crate) type Run = Box<dyn FnMut(&mut [f64]) -> usize>;
 
 pub(crate) struct Program {
     pub(crate) name: &'static str,
-    /// Elementary operations of a run.
+    /// The number of elementary operations of a run.
     pub(crate) ops: usize,
-    /// Derivatives of a run.
+    /// The number of derivatives of a run.
     pub(crate) inputs: usize,
-    /// By name. The first is on plain numbers, and writes no derivatives.
+    /// The variants by name. The first is on plain numbers and writes no derivatives.
     pub(crate) variants: Vec<(&'static str, Run)>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn main(programs: [fn() -> Program; 6], first: fn()) {
     }
 }
 
-/// The derivative in a direction in which no two inputs have equal parts, and the sum of its terms' magnitudes.
+/// Prints the derivative in a direction in which no two inputs have equal parts, and the sum of its terms' magnitudes.
 fn check(mut program: Program) {
     let direction = numbers(program.inputs);
     for (name, run) in &mut program.variants[1..] {
@@ -78,7 +78,7 @@ fn time(mut program: Program, args: &Args) {
     let mut grads = vec![0.0; program.inputs];
     let mut best = vec![f64::INFINITY; program.variants.len()];
     let mut bytes = vec![0; program.variants.len()];
-    // In turns, so that all see the same machine.
+    // In turns, so that all variants run under the same conditions.
     for _ in 0..args.rounds {
         for (i, (_, run)) in program.variants.iter_mut().enumerate() {
             bytes[i] = run(&mut grads);

@@ -1,5 +1,5 @@
-//! Times the scalar tape on six programs, beside plain `f64` in the same run: nanoseconds per elementary operation, record
-//! and reverse sweep together, with warm memory.
+//! Times the scalar tape on six programs, compared with plain `f64` in the same run: nanoseconds per elementary operation, for
+//! recording and reverse sweep together, with warm memory.
 //!
 //! `RUSTFLAGS="-C target-cpu=native" CARGO_PROFILE_RELEASE_LTO=fat cargo run --release -p wengert-benches --bin scalar`
 #![allow(clippy::print_stdout, reason = "a program that prints its results")]
@@ -22,7 +22,7 @@ fn main() {
     });
 }
 
-/// Plain numbers: no derivatives, no tape.
+/// The variant with plain numbers: no derivatives, no tape.
 fn plain(mut run: impl FnMut() + 'static) -> (&'static str, Run) {
     let run = move |_: &mut [f64]| {
         run();
@@ -31,8 +31,8 @@ fn plain(mut run: impl FnMut() + 'static) -> (&'static str, Run) {
     ("plain", Box::new(run))
 }
 
-/// The bytes of a tape with so many variables: a record for each node that is not one, of two
-/// derivatives and two indices, and a cotangent for each node.
+/// The bytes of a tape with the given number of variables: for each node that is not a variable, a record of two
+/// derivatives and two indices; for each node, a cotangent.
 fn bytes<T: Number>(tape: &Tape<T>, variables: usize, number: usize) -> usize {
     (tape.len() - variables) * (2 * number + 8) + tape.len() * number
 }
@@ -171,7 +171,7 @@ fn p3b() -> Program {
         let other = orthogonal(rho);
         for k in 0..P3B_STEPS {
             let (z1, z2) = (z[2 * k], z[2 * k + 1]);
-            // The logarithm does not depend on the last parameters, nor the variance on x: two statements of what they need.
+            // The logarithm does not depend on the last parameters, nor the variance on x: each statement takes only its inputs.
             let x2 = fuse([x, v, rate], |[x, v, rate]| {
                 const DT: f64 = 1.0 / P3B_STEPS as f64;
                 let variance = programs::Num::positive(v);

@@ -1,4 +1,4 @@
-//! The scalar tape's handles, and jets, as numbers of the programs.
+//! The handles of the scalar tape, and jets, as numbers of the programs.
 
 use crate::programs::{ErrorFunction, Num};
 use wengert::tape::Elementary;

@@ -1,9 +1,9 @@
-//! The programs, written once over [`Num`]: on plain `f64`, on the scalar tape, on lanes of it, and in other engines
+//! The programs, written once over [`Num`]: for plain `f64`, the scalar tape, lanes of it, and other engines
 //! (`benches/peers/scalar` includes this file).
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number with the functions that the programs need; plain `f64` takes the standard library's.
+/// A number with the functions that the programs use; those of plain `f64` are the standard library's.
 pub(crate) trait Num:
     Copy
     + Add<Output = Self>
@@ -25,12 +25,12 @@ pub(crate) trait Num:
     fn positive(self) -> Self;
 }
 
-/// The error function, which not every engine has.
+/// The error function, which not every engine supports.
 pub(crate) trait ErrorFunction: Num {
     fn erf(self) -> Self;
 }
 
-// SAFETY: the C library's error function, which takes and gives a number; the standard library has none.
+// SAFETY: the C library's error function takes and returns a number; the standard library has none.
 #[link(name = "m")]
 unsafe extern "C" {
     safe fn erf(x: f64) -> f64;
@@ -70,21 +70,21 @@ impl ErrorFunction for f64 {
     }
 }
 
-/// Numbers of a fixed sequence in (-1, 1).
+/// `n` numbers of a fixed sequence in (-1, 1).
 pub(crate) fn numbers(n: usize) -> Vec<f64> {
     (0..n).map(|i| ((i * 7919 + 13) % 10_007) as f64 / 5003.5 - 1.0).collect()
 }
 
-/// P1: the widths of the network, and operations a sample.
+/// P1: the widths of the network, and the number of operations per sample.
 pub(crate) const WIDTHS: [usize; 4] = [16, 32, 32, 1];
 pub(crate) const WEIGHTS: usize = 1633;
 pub(crate) const P1_OPS: usize = 3202;
 
-/// Weights and biases, and a sample.
+/// The weights and biases, and a sample.
 pub(crate) fn network_inputs() -> (Vec<f64>, Vec<f64>) {
     (numbers(WEIGHTS).iter().map(|w| w * 0.3).collect(), numbers(WIDTHS[0]))
 }
-/// The squared error of a network with tanh, weights and biases in one slice.
+/// The squared error of a network with tanh; weights and biases are in one slice.
 #[inline(always)]
 pub(crate) fn network<R: Num>(w: &[R], x: &[R], target: f64, scratch: &mut [Vec<R>; 2]) -> R {
     let [h, next] = scratch;
@@ -107,7 +107,7 @@ pub(crate) fn network<R: Num>(w: &[R], x: &[R], target: f64, scratch: &mut [Vec<
     e * e
 }
 
-/// P2: one step, of 5 operations.
+/// P2: the number of steps, of 5 operations each.
 pub(crate) const P2_STEPS: usize = 1_000_000;
 pub(crate) const P2_START: [f64; 2] = [0.7, 2.0];
 #[inline(always)]
@@ -129,13 +129,13 @@ pub(crate) fn black_scholes<R: ErrorFunction>([spot, strike, rate, vol, time]: [
     call + put
 }
 
-/// Options, and paths, of a run; 10⁵ of them in a benchmark of minutes, a thousand here.
+/// The number of options, or of paths, in a run: 10⁵ in a benchmark of minutes, a thousand here.
 pub(crate) const MANY: usize = 1000;
 pub(crate) fn option(i: usize) -> [f64; 5] {
     [100.0, 80.0 + (i % 41) as f64, 0.03, 0.15 + (i % 7) as f64 * 0.02, 0.5 + (i % 5) as f64 * 0.1]
 }
 
-/// P3b: a path of Heston's model in Euler steps. 19 operations a step, 387 in all.
+/// P3b: the number of Euler steps of a path of Heston's model. 19 operations per step, 387 in all.
 pub(crate) const P3B_STEPS: usize = 20;
 pub(crate) const P3B_OPS: usize = 387;
 pub(crate) struct Heston<R> {
@@ -167,19 +167,19 @@ pub(crate) fn heston_step<R: Num + Mul<Z, Output = R>, Z: Copy>(
 pub(crate) fn orthogonal<R: Num>(rho: R) -> R {
     (-(rho * rho) + 1.0).sqrt()
 }
-/// The payoff of a call struck at 1.
+/// The payoff of a call with strike 1.
 #[inline(always)]
 pub(crate) fn payoff<R: Num>(x: R) -> R {
     (x.exp() - 1.0).positive()
 }
 
-/// What a path starts from: log-price, variance, and the model's parameters.
+/// The start of a path: log-price, variance, and the model's parameters.
 pub(crate) const START: [f64; 7] = [0.0, 0.04, 1.5, 0.04, 0.3, -0.6, 0.02];
-/// The normal numbers of all paths.
+/// The normal random numbers of all paths.
 pub(crate) fn normals() -> Vec<f64> {
     numbers(2 * P3B_STEPS + MANY)
 }
-/// The payoff of a path, from the normal numbers of each step.
+/// The payoff of a path, given the normal random numbers of its steps.
 #[inline(always)]
 pub(crate) fn path<R, Z>(x: [R; 7], normal: impl Fn(usize) -> [Z; 2]) -> R
 where
@@ -195,7 +195,7 @@ where
     payoff(x)
 }
 
-/// P4: the sum of xᵢ exp xᵢ₋₁, 3 operations each.
+/// P4: the number of terms of the sum of xᵢ exp xᵢ₋₁, 3 operations each.
 pub(crate) const P4_N: usize = 1_000_000;
 #[inline(always)]
 pub(crate) fn chain<R: Num>(x: &[R], zero: R) -> R {
@@ -206,12 +206,12 @@ pub(crate) fn chain<R: Num>(x: &[R], zero: R) -> R {
     sum
 }
 
-/// P5: the coupled Burgers' equations, 18 operations for each field and point.
+/// P5: the side of the grid for the coupled Burgers' equations, 18 operations per field and point.
 pub(crate) const SIDE: usize = 101;
 pub(crate) const P5_STEPS: usize = 16;
 pub(crate) const P5_OPS: usize = P5_STEPS * (SIDE - 2) * (SIDE - 2) * 36;
 
-/// All steps; `point` gives a field's next value from (u, v), the field, and its neighbours.
+/// All time steps; `point` returns a field's next value from (u, v), the field, and its neighbours.
 #[inline(always)]
 pub(crate) fn march<R: Num>(mut now: [Vec<R>; 2], point: impl Fn([R; 7]) -> R) -> [Vec<R>; 2] {
     let mut next = now.clone();
@@ -230,7 +230,7 @@ pub(crate) fn march<R: Num>(mut now: [Vec<R>; 2], point: impl Fn([R; 7]) -> R) -
     }
     now
 }
-/// One field's next value at a point: upwind differences for u ∂/∂x + v ∂/∂y, and diffusion.
+/// A field's next value at a point: upwind differences for u ∂/∂x + v ∂/∂y, and diffusion.
 #[inline(always)]
 pub(crate) fn burgers<R: Num>([u, v, f, west, east, south, north]: [R; 7]) -> R {
     const C: f64 = 0.05;

@@ -22,7 +22,7 @@ pub(super) fn mlp() -> Result<Step> {
     }))
 }
 
-/// W9: MLP 4-16-16-1, tanh, batch 1, MSE, SGD: what the tape itself costs.
+/// W9: MLP 4-16-16-1, tanh, batch 1, MSE, SGD: the cost of the tape itself.
 pub(super) fn tiny_mlp() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let config = MlpConfig { widths: vec![4, 16, 16, 1], activation: Activation::Tanh, dropout: 0.0 };

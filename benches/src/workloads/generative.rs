@@ -5,7 +5,7 @@ use anyhow::Result;
 use wengert::nn::zoo::{GanConfig, GanLoss, Vae, VaeConfig, dense_gan};
 use wengert::prelude::*;
 
-/// W7: VAE 784-400-(20, 20)-400-784, Bernoulli, batch 128, Adam. The noise is drawn anew in each step.
+/// W7: VAE 784-400-(20, 20)-400-784, Bernoulli, batch 128, Adam. Each step draws new noise.
 pub(super) fn vae() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let mut model = Vae::<f32>::dense(&VaeConfig::default(), &mut rng);
@@ -20,8 +20,8 @@ pub(super) fn vae() -> Result<Step> {
     }))
 }
 
-/// W8: GAN, G 64-256-512-784 with tanh, D 784-512-256-1, leaky ReLU, batch 64; a step of D, then one of G, Adam each. One
-/// batch is generated in a step, for both.
+/// W8: GAN, G 64-256-512-784 with tanh, D 784-512-256-1, leaky ReLU, batch 64; a step of D, then one of G, Adam each. Each
+/// step generates one batch for both.
 pub(super) fn gan() -> Result<Step> {
     let mut rng = Rng::seed(0);
     let (mut generator, mut discriminator) = dense_gan::<f32>(&GanConfig::default(), &mut rng);

@@ -1,4 +1,4 @@
-//! The workloads: each a function that builds a closure which does one training step.
+//! The workloads: functions that build a closure for one training step each.
 
 mod dense;
 mod generative;
@@ -7,10 +7,10 @@ mod sequences;
 
 use anyhow::Result;
 
-/// One training step.
+/// Runs one training step.
 pub(crate) type Step = Box<dyn FnMut() -> Result<()>>;
 
-/// A workload by name.
+/// A workload and its name.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) build: fn() -> Result<Step>,
@@ -32,15 +32,15 @@ pub(crate) fn table() -> Vec<Workload> {
     ]
 }
 
-/// Their names, for a message.
+/// The names of all workloads, for a message.
 pub(crate) fn names(table: &[Workload]) -> String {
     table.iter().map(|w| w.name).collect::<Vec<_>>().join(", ")
 }
 
-/// So small that a batch which stays the same is not fitted to a loss of zero, where numbers are denormal.
+/// The learning rate. It is so small that the fixed batch is not fitted to a loss of zero, where numbers would be denormal.
 const RATE: f64 = 1e-6;
 
-/// Labels of so many samples, one class after the other.
+/// Labels of `n` samples, with the classes in turn.
 fn labels(n: usize, classes: i64) -> Vec<i64> {
     (0..n as i64).map(|i| i % classes).collect()
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes pytorch_mlp.safetensors: weights of a PyTorch model, an input, and what the model makes of it.
+"""Makes pytorch_mlp.safetensors: the weights of a PyTorch model, an input, and the model's output for it.
 
 Needs torch and safetensors from PyPI; run in this folder.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes pytorch_attention.safetensors: attention and Transformers by PyTorch, in double precision, with all gradients.
+"""Makes pytorch_attention.safetensors: attention and Transformers in PyTorch, in double precision, with all gradients.
 
 Names are `model:state.weight`, `model:grad.weight`, `model:input.x`, `model:inputgrad.x` and `model:y`; the loss is Σ g y with
 g in `model:g`. Needs torch and safetensors from PyPI; run in this folder.
@@ -28,7 +28,7 @@ def record(name, model, run, **inputs):
     out.update({f"{name}:y": y.detach(), f"{name}:g": g})
 
 
-# PyTorch's masks are true where nothing is seen.
+# PyTorch's masks are true where a key is not seen.
 ends = torch.tensor([[False, False, False, False], [False, False, True, True]])
 causal = torch.ones(4, 4).triu(1).bool()
 
