@@ -150,8 +150,7 @@ fn some_trainable<M: Module + ?Sized>(
             let more =
                 if names.len() > 8 { format!(", … ({} in all)", names.len()) } else { String::new() };
             names.truncate(8);
-            let detail =
-                format!("no parameter is covered by {pattern}; the model has {}{more}", names.join(", "));
+            let detail = format!("no parameter matches {pattern}; the model has {}{more}", names.join(", "));
             Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail))
         }
         covered => Ok(covered),

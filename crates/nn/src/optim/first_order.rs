@@ -139,7 +139,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
             && !self.checked
         {
             let names: Vec<&str> = options.iter().map(|(n, _)| n.as_str()).collect();
-            let detail = format!("the group {:?} covers no parameter; {}", group.pattern, some(&names));
+            let detail = format!("the group {:?} matches no parameter; {}", group.pattern, some(&names));
             return Err(argument(C::NAME, detail));
         }
         self.checked = true;

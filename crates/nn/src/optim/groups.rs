@@ -51,10 +51,10 @@ mod tests {
             ("*.ab*ab", &["abab", "x.ab.abcab"], &["ab", "aba"]),
         ] {
             for name in yes {
-                assert!(covers(pattern, name), "{pattern} should cover {name}");
+                assert!(covers(pattern, name), "{pattern} should match {name}");
             }
             for name in no {
-                assert!(!covers(pattern, name), "{pattern} should not cover {name}");
+                assert!(!covers(pattern, name), "{pattern} should not match {name}");
             }
         }
     }

@@ -174,8 +174,9 @@ impl<T: Float> Lbfgs<T> {
         concerns("lbfgs", model, &grads)?;
         let (updates, own) = (grads.updates().clone(), buffers_of(model));
         if let Some(owed) = owed(&updates, |id| own.contains(&id)) {
-            let detail =
-                format!("{owed} come with the loss, and no step would apply them; combine both models into one");
+            let detail = format!(
+                "{owed} come with the loss, and no step would apply them; combine both models into one"
+            );
             return Err(argument("lbfgs", detail));
         }
         let gradient = flat(model, &grads)?;

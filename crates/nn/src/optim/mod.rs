@@ -297,7 +297,7 @@ pub(crate) mod tests {
         );
         refused(
             Box::new(Adam::new(0.1).group("*.baise", |c| c.weight_decay = 0.0)),
-            "\"*.baise\" covers no parameter",
+            "\"*.baise\" matches no parameter",
         );
         refused(Box::new(Adam::new(0.1).group("0", |c| c.learning_rate = f64::NAN)), "learning rate");
     }
