@@ -76,7 +76,7 @@ pub use wengert_nn::Module;
 pub use wengert_ops::Tensor;
 pub use wengert_tape::{Error, Result, Tape, Var};
 
-/// What most programs use.
+/// The items that most programs use.
 pub mod prelude {
     pub use wengert_nn::optim::{Adam, Optimizer, Sgd};
     pub use wengert_nn::{

@@ -13,7 +13,7 @@ pub enum Mode {
     Evaluation,
 }
 
-/// The two derivatives that were compared.
+/// The two derivatives that a comparison compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
     /// The swept gradient with differences of the loss.
@@ -45,7 +45,7 @@ impl fmt::Display for Setting {
 pub struct ModuleMismatch {
     /// The mode and the batch size.
     pub setting: Setting,
-    /// What was compared.
+    /// The two derivatives that were compared.
     pub compared: Compared,
     /// The path of the parameter as in [`for_each_param`](crate::for_each_param), `input 0` for an input, or
     /// `all parameters` if each of them seems right alone.

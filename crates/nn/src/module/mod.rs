@@ -157,7 +157,7 @@ fn some_trainable<M: Module + ?Sized>(
     }
 }
 
-/// What a set of gradients says about a model.
+/// Questions about the gradients of a model.
 pub trait GradsExt<T: Float> {
     /// The names of trainable parameters that got no gradient: the output does not depend on them.
     fn unused(&self, model: &dyn Module) -> Vec<String>;

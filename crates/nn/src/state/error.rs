@@ -19,7 +19,7 @@ pub enum Error {
     Damaged {
         /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in the file.
         detail: String,
     },
     /// The file's tensors do not match the model's.

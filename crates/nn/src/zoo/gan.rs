@@ -105,7 +105,7 @@ pub struct GanConfig {
 }
 
 impl Default for GanConfig {
-    /// From noise vectors of size 64 to 28 × 28 pixels in [-1, 1].
+    /// Networks for noise vectors of size 64 and 28 × 28 pixels in [-1, 1].
     fn default() -> Self {
         GanConfig { latent: 64, hidden: vec![256, 512], outputs: 784, output: Activation::Tanh }
     }
@@ -145,7 +145,7 @@ pub struct DcganConfig {
 }
 
 impl Default for DcganConfig {
-    /// For 28 × 28 pixels in [-1, 1].
+    /// Networks for images of 28 × 28 pixels in [-1, 1].
     fn default() -> Self {
         DcganConfig { latent: 64, channels: 1, size: 28, width: 32 }
     }

@@ -34,12 +34,12 @@ pub trait LanguageModel<T: Float>: Module {
     }
 }
 
-/// How ids are drawn from logits.
+/// The options for drawing ids from logits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoding {
     /// The divisor of the logits: near 0 the most probable id is drawn, at 1 the model's own distribution holds. Default: `1.0`.
     pub temperature: f64,
-    /// The number of most probable ids from which is drawn; `None` for all. Default: `None`.
+    /// The number of most probable ids from which to draw; `None` for all. Default: `None`.
     pub top_k: Option<usize>,
 }
 

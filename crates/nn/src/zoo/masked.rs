@@ -37,7 +37,7 @@ pub struct MaskedConfig {
 }
 
 impl Default for MaskedConfig {
-    /// For images of 28 × 28 pixels, three quarters of which are hidden, as in the paper.
+    /// A model for images of 28 × 28 pixels, of which three quarters are hidden, as in the paper.
     fn default() -> Self {
         MaskedConfig {
             channels: 1,

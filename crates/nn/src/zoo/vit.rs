@@ -30,7 +30,7 @@ pub struct VitConfig {
 }
 
 impl Default for VitConfig {
-    /// For images of 28 × 28 pixels.
+    /// A network for images of 28 × 28 pixels with one channel.
     fn default() -> Self {
         VitConfig {
             channels: 1,
