@@ -96,7 +96,7 @@ pub trait Module {
     /// let mut model = Transformer::<f32>::with_config(&config, &mut Rng::seed(0));
     /// model.freeze_matching("encoder")?;
     /// assert_eq!(model.num_trainable(), model.decoder.num_params());
-    /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and the last
+    /// assert_eq!(model.unfreeze_matching("encoder.*.norm*")?, 2 * 4 + 2);    // of two layers, and the norm after them
     /// assert!(model.freeze_matching("encodr.*").is_err());
     /// # Ok::<(), wengert_tape::Error>(())
     /// ```
