@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
+use crate::temporary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,8 +123,9 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// Saves a run after so many steps and takes away the oldest snapshots that are not to be kept. See [`Checkpoints`] for an
-    /// example.
+    /// Saves a run after so many steps and takes away the oldest snapshots that are not to be kept, and temporary files that were
+    /// left by a run that was killed: those that are an hour old and whose process is gone, or a day old on a system that does not
+    /// say which processes there are. See [`Checkpoints`] for an example.
     ///
     /// # Errors
     /// If the file cannot be written; the older ones are then all still there.
@@ -139,6 +141,7 @@ impl Checkpoints {
             // What cannot be taken away does no harm.
             let _ = fs::remove_file(path);
         }
+        self.sweep();
         Ok(path)
     }
 
@@ -169,13 +172,12 @@ impl Checkpoints {
         Ok(found)
     }
 
-    /// The newest snapshot that is whole, and why each newer one was refused; `None` if there are no snapshots. Temporary files
-    /// that a run left behind when it was killed are taken away. See [`Checkpoints`] for an example.
+    /// The newest snapshot that is whole, and why each newer one was refused; `None` if there are no snapshots. It only reads: the
+    /// run may be going on. See [`Checkpoints`] for an example.
     ///
     /// # Errors
     /// If the folder cannot be read, or there are snapshots, but none is whole.
     pub fn newest(&self) -> Result<Option<(Snapshot, Vec<Error>)>> {
-        self.sweep();
         let mut refused = Vec::new();
         for (_, path) in self.list()?.into_iter().rev() {
             match Snapshot::read(&path) {
@@ -189,11 +191,13 @@ impl Checkpoints {
         }
     }
 
+    /// Takes away the temporary files that nobody will rename any more.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for path in entries.filter_map(|e| Some(e.ok()?.path())) {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            if (name.starts_with("step-") || name.starts_with(BEST)) && name.ends_with(".tmp") {
+            if (name.starts_with("step-") || name.starts_with(BEST)) && temporary::is_abandoned(&path) {
+                // What cannot be taken away does no harm.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -222,23 +226,41 @@ mod tests {
         assert_eq!(files.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [3, 4, 5]);
         let whole = fs::read(&files[2].1).unwrap();
         fs::write(&files[2].1, &whole[..whole.len() - 1]).unwrap();
-        fs::write(folder.join("step-000000000006.safetensors.77.tmp"), "half").unwrap();
+        let left = folder.join("step-000000000006.safetensors.4294967294.tmp");
+        fs::write(&left, "half").unwrap();
+        temporary::age(&left);
         fs::write(folder.join("notes.txt"), "mine").unwrap();
         let (newest, refused) = checkpoints.newest().unwrap().unwrap();
         assert_eq!((newest.note::<usize>("step").unwrap(), refused.len()), (4, 1));
         assert!(refused[0].to_string().contains("step-000000000005"), "{}", refused[0]);
-        assert!(
-            !folder.join("step-000000000006.safetensors.77.tmp").exists()
-                && folder.join("notes.txt").exists()
-        );
 
-        // The run that goes on from there leaves no snapshot of the one that is given up.
+        // The run that goes on from there leaves no snapshot of the one that is given up, and nothing that is half written.
         checkpoints.write(4, &numbered(4)).unwrap();
+        assert!(!left.exists() && folder.join("notes.txt").exists());
         assert_eq!(checkpoints.list().unwrap().last().unwrap().0, 4);
         for (_, path) in checkpoints.list().unwrap() {
             fs::write(path, "x").unwrap();
         }
         assert!(checkpoints.newest().unwrap_err().to_string().contains("step-000000000004"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn whoever_looks_at_a_run_takes_nothing_away_from_it() {
+        let folder = std::env::temp_dir().join(format!("wengert-looked-at-{}", std::process::id()));
+        let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
+        checkpoints.write(1, &numbered(1)).unwrap();
+        // Being written by this process, by one of another machine, and left by one that was killed.
+        let half = |process: &str| folder.join(format!("step-000000000009.safetensors.{process}.tmp"));
+        let here = std::process::id().to_string();
+        let files = [here.as_str(), "4294967294", "4294967293"].map(half);
+        files.iter().for_each(|path| fs::write(path, "half").unwrap());
+        temporary::age(&files[2]);
+        assert_eq!(checkpoints.newest().unwrap().unwrap().0.note::<usize>("step").unwrap(), 1);
+        assert!(files.iter().all(|path| path.exists()));
+        // Nor does another writer take away what is being written.
+        checkpoints.write(2, &numbered(2)).unwrap();
+        assert_eq!(files.map(|path| path.exists()), [true, true, false]);
         fs::remove_dir_all(folder).unwrap();
     }
 }

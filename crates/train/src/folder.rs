@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
 use crate::lock::{LOCK, RunLock};
 use crate::settings::Settings;
-use crate::tensorboard;
+use crate::{temporary, tensorboard};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -417,13 +417,10 @@ fn names(model: &dyn Module) -> Vec<String> {
 
 /// Whether a file is one that [`write_whole`] was writing for a run: `NAME.PROCESS.tmp`.
 fn is_temporary(name: &str) -> bool {
-    let Some((name, process)) = name.strip_suffix(".tmp").and_then(|n| n.rsplit_once('.')) else {
-        return false;
-    };
-    let ours = [WEIGHTS, CONFIG, METRICS].contains(&name)
+    let Some((name, _)) = temporary::parse(name) else { return false };
+    [WEIGHTS, CONFIG, METRICS].contains(&name)
         || [".svg", ".png"].iter().any(|end| name.ends_with(end))
-        || (name.starts_with("step-") || name.starts_with("best")) && name.ends_with(".safetensors");
-    ours && !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit())
+        || (name.starts_with("step-") || name.starts_with("best")) && name.ends_with(".safetensors")
 }
 
 /// The file of a measure's learning curve. A measure may have any name; a file may not.

@@ -51,6 +51,7 @@ mod run_schedule;
 mod settings;
 mod snapshot;
 mod task;
+mod temporary;
 mod tensorboard;
 mod ticks;
 
