@@ -6,7 +6,7 @@ use crate::measures::Measures;
 use wengert_data::Batch;
 use wengert_nn::optim::Optimizer;
 use wengert_nn::zoo::{GanLoss, gradient_penalty, noise};
-use wengert_nn::{Layer, Module, for_each_param_mut};
+use wengert_nn::{Layer, Module, UpdatesExt, for_each_param_mut};
 use wengert_tape::{Tape, Var};
 
 /// What is measured of a generator, once an evaluation.
@@ -15,6 +15,10 @@ type Judge<'m, G> = Box<dyn Fn(&G) -> Result<Measures> + 'm>;
 /// A generator `[n, latent]` → samples and a discriminator of samples → logits `[n, 1]`, each with its optimiser: in a step the
 /// discriminator learns to tell a batch from as many generated samples, and then the generator to pass them off as real. (Goodfellow
 /// et al. 2014, algorithm 1.)
+///
+/// Running statistics, as of batch norm, move with every forward pass of the player that learns from it or makes samples for it, as in
+/// PyTorch: those of the generator in each step, also where only the critic learns; those of the discriminator by the real and by the
+/// generated samples. Where the generator learns, the discriminator is frozen and its statistics stay.
 ///
 /// `loss` is the discriminator's, `generator_loss` the generator's, and `told_apart` the share of samples that the discriminator
 /// judges rightly.
@@ -147,6 +151,8 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
 
         let number = (context.epoch - 1) * context.steps + context.step;
         if !number.is_multiple_of(self.every) {
+            // Nothing differentiates what the generator did: no step of its optimiser will carry out what its layers announced.
+            generating.updates().apply(&mut *self.generator.0)?;
             context.tape.set_rng(generating.rng());
             return Ok(measures);
         }
@@ -325,6 +331,35 @@ mod tests {
             assert_eq!(state::dict(&generator), before[0], "{broken}");
             // The discriminator's own step comes first.
             assert_eq!(state::dict(&discriminator) == before[1], broken == DISCRIMINATOR);
+        }
+    }
+
+    #[test]
+    fn running_statistics_move_in_every_step_also_where_only_the_critic_learns() {
+        use wengert_nn::{BatchNorm, Linear};
+        let (train, _) = digits().unwrap().stratified_split(0.5, 0).unwrap();
+        let loader = Loader::new(&train, 128, 0).unwrap();
+        for every in [1, 3, 5, 100] {
+            let mut rng = Rng::seed(0);
+            let mut generator = Sequential::new()
+                .push(Linear::new(8, 16, &mut rng))
+                .push(BatchNorm::new(16))
+                .push(Linear::new(16, 64, &mut rng));
+            let mut discriminator =
+                Sequential::new().push(BatchNorm::new(64)).push(Linear::new(64, 1, &mut rng));
+            let (mut g, mut d) = (Adam::new(2e-3), Adam::new(2e-3));
+            let players = ((&mut generator, &mut g as _), (&mut discriminator, &mut d as _));
+            let mut gan =
+                Adversarial::new(players.0, players.1, GanLoss::NonSaturating, 8).critic_steps(every);
+            let config = FitConfig { epochs: 1, ..FitConfig::default() };
+            fit(&mut gan, &loader, &crate::NoValidation, &config, &mut ()).unwrap();
+            drop(gan);
+            let counted = |model: &Sequential<f32>, name: &str| match &state::dict(model)[name] {
+                state::AnyTensor::I64(n) => n.item().unwrap(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(counted(&generator, "1.num_batches_tracked"), 8, "{every}");
+            assert_eq!(counted(&discriminator, "0.num_batches_tracked"), 16, "{every}");
         }
     }
 
