@@ -153,6 +153,10 @@ impl Trace {
         serde_json::to_string_pretty(self).map_err(|e| Error::Damaged(e.to_string()))
     }
 
+    /// The most bytes of JSON that [`from_json`](Trace::from_json) reads: what is parsed takes many times the memory of its text. The
+    /// JSON of a trace of 20 000 nodes is shorter.
+    pub const LARGEST_JSON: usize = 128 << 20;
+
     /// A trace from JSON.
     ///
     /// ```
@@ -166,8 +170,13 @@ impl Trace {
     /// ```
     ///
     /// # Errors
-    /// If the text is not JSON, has another version, or is inconsistent; the message says what is wrong.
+    /// If the text is not JSON, is longer than [`LARGEST_JSON`](Trace::LARGEST_JSON), has another version, or is inconsistent; the
+    /// message says what is wrong.
     pub fn from_json(text: &str) -> Result<Self, Error> {
+        if text.len() > Trace::LARGEST_JSON {
+            let (most, found) = (Trace::LARGEST_JSON, text.len());
+            return Err(Error::Damaged(format!("expected at most {most} bytes of JSON, found {found}")));
+        }
         let said = |e: serde_json::Error| {
             let what = e.to_string();
             // The place in the text is meaningless for our own messages; serde appends one.

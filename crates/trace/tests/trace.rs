@@ -268,6 +268,10 @@ fn a_file_comes_back_whole_or_is_refused() {
         assert!(Trace::from_json(&json[..cut]).is_err());
     }
     assert!(Trace::from_json(&("[".repeat(100_000))).is_err());
+    let long = format!("{json}{}", " ".repeat(Trace::LARGEST_JSON + 1 - json.len()));
+    let refused = Trace::from_json(&long).unwrap_err().to_string();
+    assert_eq!(refused, "the trace is damaged: expected at most 134217728 bytes of JSON, found 134217729");
+    assert!(Trace::from_json(&long[..Trace::LARGEST_JSON]).is_ok());
 }
 
 #[test]
