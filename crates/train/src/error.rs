@@ -61,6 +61,21 @@ pub enum Error {
         /// The steps since the run began.
         step: usize,
     },
+    /// A tensor of a run's state that became NaN or infinite and is no trained weight: a buffer, such as a running variance, what an
+    /// optimiser remembers, or an average. It was not saved.
+    #[error(
+        "{} has an element {value} after {step} steps, and was not saved; inputs of a smaller scale, clipped gradients or a \
+         lower learning rate may help",
+        Printable(tensor)
+    )]
+    Infinite {
+        /// Which, in words.
+        tensor: String,
+        /// Its first element that is NaN or an infinity.
+        value: f64,
+        /// The steps since the run began.
+        step: usize,
+    },
     /// A loss on held-out data that is NaN or infinite.
     #[error("the loss of {samples} held-out samples is {loss}; the weights may not be finite")]
     NotFinite {
@@ -216,6 +231,7 @@ mod tests {
             Error::Argument { call: "call", expected: "less", found: wild() },
             Error::Gradient { parameter: wild(), value: f64::NAN, epoch: 1, step: 1, steps: 1 },
             Error::Weights { parameter: wild(), value: f64::NAN, step: 1 },
+            Error::Infinite { tensor: wild(), value: f64::NAN, step: 1 },
             Error::io(&path)(io::Error::other("gone")),
         ];
         for e in errors {

@@ -12,12 +12,17 @@ use crate::run_schedule::RunSchedule;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use wengert_data::{Dataset, Loader, State};
 use wengert_ops::random::{Key, Rng};
 use wengert_tape::{Param, Tape};
+
+/// The note that says how a run was begun.
+const BEGUN: &str = "begun";
 
 /// How long, and in what way, [`fit`] trains.
 ///
@@ -28,25 +33,28 @@ use wengert_tape::{Param, Tape};
 /// ```
 #[derive(Debug, Clone)]
 pub struct FitConfig {
-    /// How often each sample is learned from.
+    /// How often each sample is learned from. Default: `30`.
     pub epochs: usize,
-    /// What random layers draw from.
+    /// What random layers draw from. Default: `0`.
     pub seed: u64,
-    /// How the learning rate goes, from what the optimiser has at the start.
+    /// How the learning rate goes, from what the optimiser has at the start. Default: `Constant`.
     pub schedule: RunSchedule,
-    /// The number of batches whose gradients make up one step.
+    /// The number of batches whose gradients make up one step. Default: `1`.
     pub accumulate: usize,
-    /// The number of samples that are evaluated at once.
+    /// The number of samples that are evaluated at once. Default: `256`.
     pub evaluation_batch: usize,
     /// Which measure decides about the best epoch, whose weights the models have at the end, and about stopping early.
+    /// Default: `None`: the weights are the last ones.
     pub monitor: Option<Monitor>,
-    /// Where and when the run saves itself.
+    /// Where and when the run saves itself. Default: `None`: it does not.
     pub checkpoints: Option<Checkpoints>,
-    /// What the run goes on from: a snapshot that a run like this one made.
+    /// What the run goes on from: a snapshot that a run like this one made. Default: `None`: it begins.
     pub resume: Option<Snapshot>,
-    /// The options that its results depend on. Its checkpoints say them, and it goes on only from one that says the same.
+    /// The options that its results depend on. Its checkpoints say them, and it goes on only from one that says the same. Without
+    /// them, it goes on only from one of the same seed, schedule, learning rates and loader (seed, batch size, number of samples),
+    /// which is what [`fit`] sees for itself. Default: `None`.
     pub settings: Option<Settings>,
-    /// Ends the run after the step at which it becomes true, with a checkpoint if there are any.
+    /// Ends the run after the step at which it becomes true, with a checkpoint if there are any. Default: `None`.
     pub stop: Option<Arc<AtomicBool>>,
 }
 
@@ -134,8 +142,8 @@ impl FitReport {
 /// ```
 ///
 /// # Errors
-/// If a loss, a gradient or a weight becomes NaN or infinite, which ends the run there: before the step, in the case of a loss or a
-/// gradient, and without a checkpoint of what came of it. If the models cannot be run on the data, if the loader
+/// If a loss, a gradient, a weight, a buffer, or what an optimiser remembers becomes NaN or infinite, which ends the run there: before
+/// the step, in the case of a loss or a gradient, and without a checkpoint of what came of it. If the models cannot be run on the data, if the loader
 /// gives no batch or there is nothing to test on, if the snapshot to go on from is of another run (the learner is then as it
 /// was), or if the observer ends the run.
 pub fn fit<L, D, E>(
@@ -168,10 +176,14 @@ where
         tape: Tape::train(config.seed),
         place: Place::default(),
         best: None,
+        begun: Settings::default(),
+        odd: BTreeSet::new(),
     };
+    run.begun = run.begun()?;
     if let Some(snapshot) = &config.resume {
         run.resume(snapshot)?;
     }
+    run.odd = run.state()?.odd().map(|(name, _)| name.to_owned()).collect();
     observer.start(&RunPlan { epochs: config.epochs, steps, done: run.done() });
     let fitted = run.epochs(test, observer);
     observer.finish();
@@ -242,6 +254,10 @@ struct Run<'r, L: ?Sized, D: ?Sized> {
     place: Place,
     /// The best epoch and the weights after it.
     best: Option<(usize, Snapshot)>,
+    /// What of its options `fit` sees for itself.
+    begun: Settings,
+    /// The tensors that were not finite before the first step, such as a mask with -∞: these may stay so.
+    odd: BTreeSet<String>,
 }
 
 const BEST: &str = "best-";
@@ -381,7 +397,32 @@ where
         Ok(())
     }
 
-    /// Whether all that is learned is finite: what is not is neither saved nor kept as the best.
+    /// Seed, schedule, learning rates and loader, by which a run without [`FitConfig::settings`] is known.
+    fn begun(&self) -> Result<Settings> {
+        // On this thread, so that no batch is prepared.
+        let loader = self.train.clone().prefetch(0).epoch(0).state();
+        let mut all = BTreeMap::from([
+            ("seed".to_owned(), Value::from(self.config.seed)),
+            ("schedule".to_owned(), format!("{:?}", self.config.schedule).into()),
+            ("loader seed".to_owned(), loader.seed.into()),
+            ("batch size".to_owned(), loader.batch_size.into()),
+            ("samples".to_owned(), loader.samples.into()),
+        ]);
+        for part in self.learner.parts() {
+            all.insert(format!("learning rate of {}", part.name), part.optimizer.learning_rate().into());
+        }
+        Settings::of(&all)
+    }
+
+    /// All that the learner consists of.
+    fn state(&self) -> Result<Snapshot> {
+        let mut state = Snapshot::new();
+        learner::save(self.learner, &mut state)?;
+        Ok(state)
+    }
+
+    /// Whether all that is learned is finite, and all that goes with it into a checkpoint: buffers, what optimisers remember,
+    /// averages. What is not is neither saved nor kept as the best.
     fn check_weights(&self) -> Result<()> {
         for part in self.learner.parts() {
             let odd = |p: &Param<f32>| p.is_trainable().then(|| learner::odd_element(p.value())).flatten();
@@ -389,7 +430,17 @@ where
                 return Err(Error::Weights { parameter, value, step: self.done() });
             }
         }
-        Ok(())
+        let state = self.state()?;
+        let odd = state.odd().filter(|(name, _)| !self.odd.contains(*name));
+        // A model's own buffer is where it began, an average of it what came of that.
+        let own = |name: &str| self.learner.parts().iter().any(|p| name.split('/').next() == Some(p.name));
+        match odd.min_by_key(|(name, _)| !own(name)) {
+            Some((name, value)) => {
+                let tensor = learner::described(name);
+                Err(Error::Infinite { tensor, value, step: self.done() })
+            }
+            None => Ok(()),
+        }
     }
 
     fn save(&self, now: bool, epoch_ended: bool, observer: &mut dyn Observer) -> Result<()> {
@@ -411,8 +462,7 @@ where
     }
 
     fn snapshot(&self) -> Result<Snapshot> {
-        let mut snapshot = Snapshot::new();
-        learner::save(self.learner, &mut snapshot)?;
+        let mut snapshot = self.state()?;
         if let Some((_, weights)) = &self.best {
             for part in self.learner.parts() {
                 snapshot.put_dict(&format!("{BEST}{}", part.name), &weights.dict(part.name))?;
@@ -431,6 +481,7 @@ where
             best: self.best.as_ref().map(|(number, _)| *number),
         };
         snapshot.put_note("run", &place)?;
+        snapshot.put_note(BEGUN, &self.begun)?;
         if let Some(settings) = &self.config.settings {
             snapshot.put_settings(settings)?;
         }
@@ -448,6 +499,10 @@ where
                 "made in a run of {} steps an epoch, each of {} batches, and this one has {} of {}",
                 saved.steps, saved.accumulate, self.steps, self.accumulate
             )));
+        }
+        if self.config.settings.is_none() && snapshot.has_note(BEGUN) {
+            let there: Settings = snapshot.note(BEGUN)?;
+            self.begun.check(Some(&there), snapshot.origin())?;
         }
         let begun = saved.epochs.len() + usize::from(saved.step > 0);
         if begun > self.config.epochs {

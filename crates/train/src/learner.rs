@@ -8,7 +8,7 @@ use crate::task::Task;
 use wengert_nn::optim::{Ema, Optimizer, clip_norm};
 use wengert_nn::{GradsExt, Module, for_each_param};
 use wengert_ops::Tensor;
-use wengert_tape::{Grads, Param, Tape};
+use wengert_tape::{Float, Grads, Param, Tape};
 
 /// A model with its optimiser, to be looked at. See [`Learner`] for an example.
 pub struct ModelAndOptimizer<'p> {
@@ -107,10 +107,10 @@ pub(crate) fn not_finite(
 }
 
 /// The first element that is NaN or an infinity.
-pub(crate) fn odd_element(tensor: &Tensor<f32>) -> Option<f32> {
-    let first = |all: &[f32]| {
+pub(crate) fn odd_element<T: Float>(tensor: &Tensor<T>) -> Option<T> {
+    let first = |all: &[T]| {
         // Without a branch for each element, this costs next to nothing.
-        let odd = |block: &&[f32]| block.iter().fold(false, |odd, v| odd | !v.is_finite());
+        let odd = |block: &&[T]| block.iter().fold(false, |odd, v| odd | !v.is_finite());
         let mut blocks = all.chunks(1 << 10);
         blocks.find(odd)?.iter().copied().find(|v| !v.is_finite())
     };
@@ -408,6 +408,17 @@ impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
 
 fn weight(measures: &Measures) -> f64 {
     measures.measure("loss").map_or(1.0, |m| m.weight())
+}
+
+/// What a tensor of a checkpoint is, in words: `model/1.running_var` is the buffer of a part.
+pub(crate) fn described(name: &str) -> String {
+    let Some((place, name)) = name.split_once('/') else { return name.to_owned() };
+    match place.strip_suffix("-optimizer") {
+        _ if place == MODEL => format!("the buffer {name}"),
+        Some(MODEL) => format!("{name} of the optimizer"),
+        Some(part) => format!("{name} of the optimizer of {part}"),
+        None => format!("{name} of {place}"),
+    }
 }
 
 /// All that a learner consists of.

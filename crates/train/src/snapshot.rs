@@ -4,6 +4,7 @@
 //! what the snapshot is, its notes, and a CRC-32C of notes and tensors: a file that is damaged anywhere is refused whole.
 
 use crate::error::{Error, Result};
+use crate::learner::odd_element;
 use crate::settings::Settings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -305,6 +306,21 @@ impl Snapshot {
         let notes = serde_json::from_str(&header.notes)
             .map_err(|e| refused(format!("its notes are no JSON: {e}")))?;
         Ok(Snapshot { tensors, notes, origin: Some(path.into()) })
+    }
+
+    /// The tensors with an element that is NaN or an infinity, and the first such element of each.
+    pub(crate) fn odd(&self) -> impl Iterator<Item = (&str, f64)> {
+        let first = |t: &AnyTensor| match t {
+            AnyTensor::F32(t) => odd_element(t).map(f64::from),
+            AnyTensor::F64(t) => odd_element(t),
+            _ => None,
+        };
+        self.tensors.iter().filter_map(move |(name, t)| Some((name.as_str(), first(t)?)))
+    }
+
+    /// The file that it was read from.
+    pub(crate) fn origin(&self) -> Option<&Path> {
+        self.origin.as_deref()
     }
 
     /// An error about this snapshot.

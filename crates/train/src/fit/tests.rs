@@ -4,6 +4,7 @@ use super::*;
 use crate::checkpoints::Every;
 use crate::learner::Minimize;
 use crate::task::Classify;
+use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 use wengert_data::Classification;
 use wengert_nn::Layer;
@@ -367,14 +368,118 @@ fn a_snapshot_of_another_run_is_refused_and_changes_nothing() {
         let loader = Loader::new(&train, size, 3).unwrap().drop_last();
         let mut adam = Adam::adamw(0.03);
         let mut learner = Minimize::new(model, &mut adam, Classify).average(0.8);
-        let config = FitConfig { accumulate, resume: Some(snapshot.clone()), ..config(6) };
+        let schedule = Schedule::Cosine.after_warmup(3);
+        let config = FitConfig { accumulate, schedule, resume: Some(snapshot.clone()), ..config(6) };
         let e = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap_err().to_string();
         assert!(e.contains(words), "{e}");
         assert_eq!(wengert_nn::state::dict(model), before);
     };
     refused(&mut net(), 6, 1, "4 steps an epoch");
-    refused(&mut net(), 7, 2, "expected a state like");
+    refused(&mut net(), 7, 2, "batch size is 6 there and 7 here");
     refused(&mut net().push(Linear::new(2, 2, &mut Rng::seed(0))), 6, 2, "no tensor 5.");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// What `fit` sees for itself, though nobody told it the settings: at the end of an epoch, where no loader is half way, too.
+#[test]
+fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_settings() {
+    let folder = std::env::temp_dir().join(format!("wengert-begun-{}", std::process::id()));
+    let data = data(40);
+    let checkpoints = Checkpoints::new(&folder, Every::Epochs(1)).keep(10);
+    let run = |config: &FitConfig, rate: f64, size: usize, seed: u64| {
+        let (mut model, mut adam) = (linear(), Adam::new(rate));
+        let mut learner = Minimize::new(&mut model, &mut adam, Classify);
+        let loader = Loader::new(&data, size, seed).unwrap();
+        super::fit(&mut learner, &loader, &NoValidation, config, &mut ()).map(|fitted| fitted.epochs.len())
+    };
+    run(&FitConfig { checkpoints: Some(checkpoints.clone()), ..config(2) }, 0.1, 10, 3).unwrap();
+    let begun = || FitConfig { resume: checkpoints.newest().unwrap().map(|n| n.0), ..config(4) };
+    assert_eq!(run(&begun(), 0.1, 10, 3).unwrap(), 4);
+    let cosine = FitConfig { schedule: Schedule::Cosine, ..begun() };
+    for (config, rate, size, seed, expected) in [
+        (FitConfig { seed: 1, ..begun() }, 0.1, 10, 3, "seed is 0 there and 1 here"),
+        (cosine, 0.1, 10, 3, "schedule is \"Constant\" there and \"Cosine\" here"),
+        (begun(), 0.2, 10, 3, "learning rate of model is 0.1 there and 0.2 here"),
+        (begun(), 0.1, 10, 4, "loader seed is 3 there and 4 here"),
+        // As many steps an epoch, but not the same.
+        (begun(), 0.1, 13, 3, "batch size is 10 there and 13 here"),
+    ] {
+        let e = run(&config, rate, size, seed).unwrap_err();
+        assert!(
+            matches!(&e, Error::Foreign { path: Some(_), differences } if differences[..] == [expected]),
+            "{e}"
+        );
+    }
+    // Who says the settings says what may differ.
+    let settings = Settings::of(&BTreeMap::from([("name", "mine")])).unwrap();
+    let mut snapshot = begun().resume.unwrap();
+    snapshot.put_settings(&settings).unwrap();
+    let told = FitConfig { resume: Some(snapshot), settings: Some(settings), ..config(4) };
+    assert_eq!(run(&told, 0.2, 10, 3).unwrap(), 4);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// The loss and the weights are finite, what goes with them into a checkpoint is not.
+#[test]
+fn buffers_and_moments_that_became_infinite_are_named_and_not_saved() {
+    let folder = std::env::temp_dir().join(format!("wengert-odd-{}", std::process::id()));
+    let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
+    let scaled = |by: f32| {
+        let data = data(40);
+        data.with_inputs(data.inputs().map(|v| v * by)).unwrap()
+    };
+    let fails = |data: &Classification, net: wengert_nn::Sequential<f32>, saved: bool, average: bool| {
+        let _ = std::fs::remove_dir_all(&folder);
+        let (mut model, mut adam) = (net, Adam::new(1e-3));
+        let mut learner = Minimize::new(&mut model, &mut adam, Classify);
+        if average {
+            learner = learner.average(0.5);
+        }
+        let config = FitConfig { checkpoints: saved.then(|| checkpoints.clone()), ..config(1) };
+        let loader = Loader::new(data, 10, 0).unwrap();
+        let e = super::fit(&mut learner, &loader, &NoValidation, &config, &mut ()).unwrap_err();
+        assert!(checkpoints.list().unwrap().is_empty());
+        e.to_string()
+    };
+    let mut rng = Rng::seed(0);
+    let mut normed = || {
+        wengert_nn::Sequential::new().push(wengert_nn::BatchNorm::new(3)).push(Linear::new(3, 2, &mut rng))
+    };
+    // The variance of a batch of such numbers is beyond single precision.
+    for (saved, average) in [(true, false), (false, false), (true, true)] {
+        let e = fails(&scaled(1e20), normed(), saved, average);
+        assert!(e.contains("the buffer 0.running_var has an element inf after "), "{e}");
+    }
+    // So is the square of a gradient.
+    let mut zero = linear();
+    zero.weight.set(Tensor::zeros([2, 3])).unwrap();
+    let plain = wengert_nn::Sequential::new().push(zero);
+    let e = fails(&scaled(1e22), plain, true, false);
+    assert!(e.contains("0.weight") && e.contains("of the optimizer has an element inf after "), "{e}");
+    // What was infinite before the first step is meant so.
+    struct Masked(Linear<f32>, wengert_nn::Buffer<f32>);
+    impl Module for Masked {
+        fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
+            path.enter("linear", |path| self.0.visit(path, visitor));
+            path.enter("mask", |path| visitor.buffer_f32(path, &self.1));
+        }
+        fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
+            path.enter("linear", |path| self.0.visit_mut(path, visitor));
+            path.enter("mask", |path| visitor.buffer_f32(path, &mut self.1));
+        }
+    }
+    impl Layer<f32> for Masked {
+        fn forward<'t>(&self, x: Var<'t, f32>) -> Var<'t, f32> {
+            self.0.forward(x)
+        }
+    }
+    let mut model = Masked(linear(), wengert_nn::Buffer::new(Tensor::from([0.0, f32::NEG_INFINITY])));
+    let config = FitConfig { checkpoints: Some(checkpoints.clone()), ..config(1) };
+    let loader = Loader::new(&data(40), 10, 0).unwrap();
+    let mut adam = Adam::new(1e-3);
+    let mut learner = Minimize::new(&mut model, &mut adam, Classify);
+    super::fit(&mut learner, &loader, &NoValidation, &config, &mut ()).unwrap();
+    assert!(!checkpoints.list().unwrap().is_empty());
     std::fs::remove_dir_all(folder).unwrap();
 }
 
