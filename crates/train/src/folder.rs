@@ -244,7 +244,8 @@ impl RunFolder {
     }
 
     /// Says that a run is being written here, and takes away what one that was killed left half written. Until the lock is dropped or
-    /// the process ends, nobody else gets it, and [`create`](RunFolder::create) does not overwrite the folder.
+    /// the process ends, nobody else gets it, and [`create`](RunFolder::create) does not overwrite the folder. On a file system
+    /// without locks that is not so, as the lock [says](RunLock::is_exclusive).
     ///
     /// ```
     /// use wengert_train::{Error, Existing, RunFolder};
@@ -263,12 +264,12 @@ impl RunFolder {
     /// If a run is being written here, or the file that is locked cannot be made.
     pub fn lock(&self) -> Result<RunLock> {
         let lock = RunLock::take(&self.path)?;
-        self.sweep();
+        self.sweep(lock.is_exclusive());
         Ok(lock)
     }
 
-    /// Takes away the temporary files of a process that was killed: whoever has the lock is the only one who writes.
-    fn sweep(&self) {
+    /// Takes away the temporary files of a process that was killed: all of them if the caller is the only one who writes.
+    fn sweep(&self, alone: bool) {
         for folder in [&self.path, &self.checkpoints()] {
             let Ok(entries) = fs::read_dir(folder) else { continue };
             for path in entries.filter_map(|e| Some(e.ok()?.path())) {
