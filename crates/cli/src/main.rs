@@ -7,6 +7,7 @@
 mod commands;
 mod config;
 mod data;
+mod input;
 mod options;
 mod output;
 mod zoo;

@@ -10,13 +10,15 @@ use crate::{temporary, tensorboard};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use wengert_nn::state::write_whole;
 use wengert_nn::{Module, for_each_leaf, state};
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.toml";
+/// A configuration has a few hundred bytes; what is parsed takes some hundred times the memory of its text.
+const LARGEST_CONFIG: u64 = 1 << 20;
 const METRICS: &str = "metrics.csv";
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -296,10 +298,17 @@ impl RunFolder {
     /// Reads the options of the run. See [`RunFolder`] for an example.
     ///
     /// # Errors
-    /// If the file cannot be read, or does not hold what is asked for.
+    /// If the file cannot be read, has more than 1 MiB, or does not hold what is asked for.
     pub fn read_config<C: DeserializeOwned>(&self) -> Result<C> {
         let path = self.path.join(CONFIG);
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let file = fs::File::open(&path).map_err(Error::io(&path))?;
+        let mut bytes = Vec::new();
+        file.take(LARGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(Error::io(&path))?;
+        let refused = |detail: String| Error::Config { path: path.clone(), detail };
+        if bytes.len() as u64 > LARGEST_CONFIG {
+            return Err(refused(format!("expected options of at most {LARGEST_CONFIG} bytes, found more")));
+        }
+        let text = String::from_utf8(bytes).map_err(|e| refused(format!("expected text in UTF-8: {e}")))?;
         toml::from_str(&text).map_err(|e| {
             let line = e.span().map(|at| 1 + text[..at.start.min(text.len())].matches('\n').count());
             let line = line.map_or_else(String::new, |line| format!(" at line {line}"));
@@ -475,6 +484,21 @@ mod tests {
         assert!(message().contains("config.toml: No such file"), "{}", message());
         fs::write(path.join(CONFIG), "# numbers\nvalues = [1.0,").unwrap();
         assert!(message().contains("config.toml: ") && message().contains("at line 2"), "{}", message());
+        // Half a million numbers would take the memory of a hundred times as many bytes.
+        let long = format!("values = [{}]", "1,".repeat(1 << 19));
+        fs::write(path.join(CONFIG), &long).unwrap();
+        assert!(
+            message().ends_with("config.toml: expected options of at most 1048576 bytes, found more"),
+            "{}",
+            message()
+        );
+        let most = format!("values = [1.0] # {}", "x".repeat((1 << 20) - 17));
+        let cut = format!("{most}é");
+        fs::write(path.join(CONFIG), cut).unwrap();
+        assert!(message().ends_with("found more"), "{}", message());
+        assert_eq!(most.len() as u64, LARGEST_CONFIG);
+        fs::write(path.join(CONFIG), most).unwrap();
+        assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [1.0]);
         // The very same numbers come back.
         folder.write_config(&numbers(&[0.1, 1.0 / 3.0, 5e-324])).unwrap();
         assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [0.1, 1.0 / 3.0, 5e-324]);

@@ -1,11 +1,15 @@
 //! `--config FILE`: options from a file, such as the config.toml of a run.
 
+use crate::input::read_text;
 use crate::options::words;
 use crate::zoo::Architecture;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// A file of options has a few hundred bytes; what is parsed takes some hundred times the memory of its text.
+const LARGEST_CONFIG: usize = 1 << 20;
 
 /// What a file gives.
 pub(super) struct ConfigFile {
@@ -18,7 +22,7 @@ pub(super) struct ConfigFile {
 impl ConfigFile {
     /// A table of options, in which `model` is a name, or a table of that and more options.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)?;
+        let text = read_text(path, LARGEST_CONFIG)?;
         let mut options: toml::Table = toml::from_str(&text).map_err(|e| anyhow!("{}", e.message()))?;
         options.remove("version");
         let mut model = options.remove("model");

@@ -5,6 +5,7 @@ mod view;
 
 use super::eval::{check_weights, load_weights};
 use crate::config::Config;
+use crate::input::read_text;
 use crate::options::names::ActivationName;
 use crate::options::values;
 use crate::zoo::Architecture;
@@ -174,8 +175,8 @@ impl StepArgs {
             return Ok(trace);
         }
         if file {
-            let text =
-                fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let text = read_text(path, Trace::LARGEST_JSON)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
             return Trace::from_json(&text).with_context(|| path.display().to_string());
         }
         let at: Vec<(&str, f64)> = self.at.iter().map(|(name, c)| (name.as_str(), *c)).collect();
