@@ -8,7 +8,17 @@ use crate::zoo::{Architecture, Experiment};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use wengert::data::record_files;
 use wengert::train::{Every, RunFolder, Settings};
+
+/// What the settings call the contents of the data files.
+pub(crate) const DATA_FILES: &str = "data-files";
+
+/// A model before training, with its data, and all that its results depend on.
+pub(crate) struct Prepared {
+    pub(crate) experiment: Box<dyn Experiment>,
+    pub(crate) settings: Settings,
+}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -165,10 +175,25 @@ impl Config {
         Ok(config)
     }
 
-    /// The options that the results depend on: all except how often the run is saved, what is displayed, and the number of threads.
+    /// The options that the results depend on: all except how often the run is saved, what is displayed, the number of threads, and
+    /// where the data are, of which [`prepare`](Config::prepare) says what is in them.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        let free = ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads"];
+        let free =
+            ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads", "data-path"];
         Ok(Settings::of(self)?.without(&free))
+    }
+
+    /// The model before training, with its data, and all that the results depend on: options, and the contents of the data files.
+    pub(crate) fn prepare(&self) -> Result<Prepared> {
+        let (experiment, files) = record_files(|| self.experiment());
+        let settings = self.settings()?.with_files(self.data_path.as_deref(), &files);
+        Ok(Prepared { experiment: experiment?, settings })
+    }
+
+    /// What is said where data are not those that a run was begun with.
+    pub(crate) fn data_changed(&self) -> String {
+        let of = self.data_path.as_ref().map_or_else(String::new, |path| format!(" in {}", path.display()));
+        format!("the data{of} are not those that the run was begun with")
     }
 
     /// Whether the model's options are within their bounds, and the model is one for the data.

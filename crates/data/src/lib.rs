@@ -28,6 +28,7 @@
 //! | time series | [`Series`]; embedded: [`sunspots`], [`co2`], [`nile`] |
 //! | files | [`format`](mod@format): IDX, CSV, `.npy`, `.npz`, PNG |
 //! | augmentation | [`transform`] |
+//! | which files were read | [`record_files`] |
 //! | splits | [`Classification::stratified_split`], [`k_fold`], [`bootstrap`], [`Classification::labelled`] |
 #![forbid(unsafe_code)]
 
@@ -40,6 +41,7 @@ pub mod format;
 mod loader;
 mod order;
 mod pairs;
+mod record;
 mod sampler;
 mod series;
 mod sets;
@@ -59,6 +61,7 @@ pub use format::image;
 pub use loader::Loader;
 pub use order::permutation;
 pub use pairs::{BEGIN, END, PAD, PairBatch, Pairs, pad};
+pub use record::{FileRead, record_files};
 pub use sampler::Sampler;
 pub use series::{Series, SeriesBatch, SeriesWindows};
 pub use sets::{

@@ -197,23 +197,23 @@ impl RunFolder {
     /// # Errors
     /// As [`load`](RunFolder::load), and if the weights are of another run, or do not say of which.
     pub fn load_of(&self, model: &mut dyn Module, settings: &Settings) -> Result<u64> {
-        self.check_of(settings)?;
+        self.check_of(settings, &[])?;
         self.load(model)
     }
 
-    /// Whether the weights, if there are any, came of these options.
+    /// Whether the weights, if there are any, came of these options, apart from those that `may_differ` names.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("wengert-check-of-{}", std::process::id()));
     /// let folder = wengert_train::RunFolder::create(&path, wengert_train::Existing::Refuse)?;
-    /// folder.check_of(&wengert_train::Settings::default())?;
+    /// folder.check_of(&wengert_train::Settings::default(), &[])?;
     /// # std::fs::remove_dir_all(path).unwrap();
     /// # Ok::<(), wengert_train::Error>(())
     /// ```
     ///
     /// # Errors
     /// If they are of another run, do not say of which, or cannot be read.
-    pub fn check_of(&self, settings: &Settings) -> Result<()> {
+    pub fn check_of(&self, settings: &Settings, may_differ: &[&str]) -> Result<()> {
         let path = self.path.join(WEIGHTS);
         let bytes = match fs::read(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -225,7 +225,8 @@ impl RunFolder {
             detail: format!("what it says about its run cannot be read: {e}"),
         };
         let note: Option<Note> = note.map(|note| serde_json::from_str(&note)).transpose().map_err(refused)?;
-        settings.check(note.map(|note| note.settings).as_ref(), Some(&path))
+        let said = note.map(|note| note.settings.without(may_differ));
+        settings.clone().without(may_differ).check(said.as_ref(), Some(&path))
     }
 
     fn save_noted(&self, model: &dyn Module, settings: Option<&Settings>) -> Result<u64> {
@@ -276,7 +277,7 @@ impl RunFolder {
             let Ok(entries) = fs::read_dir(folder) else { continue };
             for path in entries.filter_map(|e| Some(e.ok()?.path())) {
                 let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                if path.is_file() && is_temporary(name) {
+                if path.is_file() && is_temporary(name) && (alone || temporary::is_abandoned(&path)) {
                     // What cannot be taken away does no harm.
                     let _ = fs::remove_file(&path);
                 }

@@ -5,6 +5,8 @@ use crate::fingerprint::fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
+use wengert_data::FileRead;
 
 /// The options that the results of a run depend on, by name. They are kept in its checkpoints and beside its weights; whoever reads
 /// these compares them with the options at hand, lest the weights of one run pass for those of another.
@@ -45,10 +47,63 @@ impl Settings {
         Ok(Settings(all))
     }
 
-    /// The same but for these: options that change nothing about the results. See [`Settings`] for an example.
+    /// The same but for these, and for the options inside of them: what changes nothing about the results.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use wengert_train::Settings;
+    /// let model = BTreeMap::from([("name", 1), ("width", 20)]);
+    /// let all = Settings::of(&BTreeMap::from([("model", model)]))?;
+    /// assert_eq!(all.clone().without(&["model.width"]).get("model.name"), Some("1"));
+    /// assert_eq!(all.without(&["model"]), Settings::default());
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
     #[must_use]
     pub fn without(mut self, names: &[&str]) -> Self {
-        self.0.retain(|name, _| !names.contains(&name.as_str()));
+        let inside = |name: &str, of: &str| name.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'));
+        self.0.retain(|name, _| !names.iter().any(|of| name == of || inside(name, of)));
+        self
+    }
+
+    /// The same with the contents of the files that the run reads, by their names, so that a run whose data were changed is known as
+    /// another, and one whose data were moved is not. [`wengert_data::record_files`] says what was read; `root` is where the user
+    /// says that the data are: a file or a folder, which may be moved.
+    ///
+    /// ```
+    /// use wengert_data::{FileRead, record_files};
+    /// use wengert_train::Settings;
+    /// let read = |path: &str, bytes: &[u8]| Settings::default().with_files(Some("old".as_ref()), &[FileRead::of(path, bytes)]);
+    /// assert_eq!(read("old/a.png", b"123456789").get("data-files.a.png"), Some("9 bytes, CRC-32 cbf43926"));
+    /// assert_ne!(read("old/a.png", b"123456789"), read("old/a.png", b"123456780"));
+    /// ```
+    ///
+    /// Of more than 64 files, each folder has one entry: the number of its files, their bytes, and one checksum of their names and
+    /// contents.
+    #[must_use]
+    pub fn with_files(mut self, root: Option<&Path>, files: &[FileRead]) -> Self {
+        // A file that was read twice is one.
+        let named: BTreeMap<String, &FileRead> =
+            files.iter().map(|file| (name_of(root, file), file)).collect();
+        if named.len() <= MOST_FILES {
+            for (name, FileRead { length, checksum, .. }) in named {
+                let said = format!("{length} bytes, CRC-32 {checksum:08x}");
+                let key = if name.is_empty() { FILES.to_owned() } else { format!("{FILES}.{name}") };
+                self.0.insert(key, said);
+            }
+            return self;
+        }
+        let mut folders: BTreeMap<&str, (usize, u64, String)> = BTreeMap::new();
+        for (name, FileRead { length, checksum, .. }) in &named {
+            let folder = name.rsplit_once('/').map_or(".", |(folder, _)| folder);
+            let (files, bytes, lines) = folders.entry(folder).or_default();
+            (*files, *bytes) = (*files + 1, *bytes + length);
+            lines.push_str(&format!("{name} {length} {checksum:08x}\n"));
+        }
+        for (folder, (files, bytes, lines)) in folders {
+            let all = FileRead::of(folder, lines.as_bytes()).checksum;
+            let said = format!("{files} files of {bytes} bytes, CRC-32 {all:08x}");
+            self.0.insert(format!("{FILES}.{folder}/"), said);
+        }
         self
     }
 
@@ -74,7 +129,7 @@ impl Settings {
     }
 
     /// Whether these are also those that a file says that it was made with.
-    pub(crate) fn check(&self, said: Option<&Settings>, path: Option<&std::path::Path>) -> Result<()> {
+    pub(crate) fn check(&self, said: Option<&Settings>, path: Option<&Path>) -> Result<()> {
         let differences = match said {
             Some(said) => self.differences(said),
             None => vec!["it does not say with which options it was made".to_owned()],
@@ -84,6 +139,23 @@ impl Settings {
             false => Err(Error::Foreign { path: path.map(Into::into), differences }),
         }
     }
+}
+
+/// The name of the entries of files.
+const FILES: &str = "data-files";
+
+/// With more files, an entry is of a folder.
+const MOST_FILES: usize = 64;
+
+/// What a file is called in settings: its path from the root, which is nothing if the root is the file.
+fn name_of(root: Option<&Path>, file: &FileRead) -> String {
+    let inside = root.and_then(|root| file.path.strip_prefix(root).ok());
+    let name = match inside {
+        Some(inside) => inside,
+        None => Path::new(file.path.file_name().unwrap_or_default()),
+    };
+    let parts: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
 }
 
 fn flatten(name: &str, value: &Value, all: &mut BTreeMap<String, String>) {
@@ -106,6 +178,49 @@ mod tests {
 
     fn settings(json: &str) -> Settings {
         Settings::of(&serde_json::from_str::<Value>(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_are_known_by_what_is_in_them_and_many_by_their_folder() {
+        let of = |root: &str, files: &[(String, &str)]| {
+            let files: Vec<FileRead> = files
+                .iter()
+                .map(|(path, text)| FileRead::of(format!("{root}/{path}"), text.as_bytes()))
+                .collect();
+            Settings::default().with_files(Some(root.as_ref()), &files)
+        };
+        let many = |odd: &'static str| -> Vec<(String, &str)> {
+            (0..1000)
+                .map(|i| (format!("class {}/{i:03}.png", i % 3), if i == 500 { odd } else { "same" }))
+                .collect()
+        };
+        let here = of("here", &many("same"));
+        assert_eq!(here, of("moved/there", &many("same")));
+        assert_eq!(here.0.len(), 3, "{here:?}");
+        let differences = here.differences(&of("here", &many("other")));
+        assert!(
+            differences.len() == 1
+                && differences[0].starts_with("data-files.class 2/ is 333 files of 1333 bytes, CRC"),
+            "{differences:?}"
+        );
+        // A file that moves to another folder, and one that takes another's place.
+        let mut moved = many("same");
+        moved[0].0 = "class 1/000.png".to_owned();
+        assert_eq!(here.differences(&of("here", &moved)).len(), 2);
+        // One file may have any name.
+        let one = |path: &str, text: &str| {
+            Settings::default().with_files(Some(path.as_ref()), &[FileRead::of(path, text.as_bytes())])
+        };
+        assert_eq!(one("a.csv", "1,2"), one("x/b.csv", "1,2"));
+        let differences = one("a.csv", "1,2").differences(&one("a.csv", "1,3"));
+        assert!(differences[0].starts_with("data-files is 3 bytes, CRC-32 "), "{differences:?}");
+        assert_eq!(one("a.csv", "1,2").without(&["data-files"]), Settings::default());
+        assert!(
+            Settings::default()
+                .with_files(None, &[FileRead::of("/usr/x", b"")])
+                .get("data-files.x")
+                .is_some()
+        );
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! `wengert eval`: the score of a trained model, from the files of its run.
 
 use super::test_lines;
-use crate::config::Config;
-use crate::zoo::Experiment;
+use crate::config::{Config, DATA_FILES, Prepared};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -26,25 +25,23 @@ impl EvalArgs {
         let config = Config::read(&folder)?;
         // First of all: reading the data and building the model may fail with an error that says less.
         check_weights(&folder, &config)?;
-        let mut experiment = config.experiment()?;
-        let weights = load_weights(&folder, &config, &mut *experiment)?;
-        Ok(format!("{}\nweights {weights:016x}", test_lines(&experiment.evaluate()?)))
+        let mut prepared = config.prepare()?;
+        let weights = load_weights(&folder, &config, &mut prepared)?;
+        Ok(format!("{}\nweights {weights:016x}", test_lines(&prepared.experiment.evaluate()?)))
     }
 }
 
-/// Gives a model the weights of a run, if they come from these options, and returns their fingerprint.
-pub(super) fn load_weights(
-    folder: &RunFolder,
-    config: &Config,
-    experiment: &mut dyn Experiment,
-) -> Result<u64> {
-    let settings = config.settings()?;
-    folder.load_of(experiment.model_mut(), &settings).with_context(|| unusable(folder))
+/// Gives a model the weights of a run, if they come from these options and data, and returns their fingerprint.
+pub(super) fn load_weights(folder: &RunFolder, config: &Config, prepared: &mut Prepared) -> Result<u64> {
+    let Prepared { experiment, settings } = prepared;
+    check_weights(folder, config)?;
+    folder.check_of(settings, &[]).with_context(|| config.data_changed())?;
+    folder.load_of(experiment.model_mut(), settings).with_context(|| unusable(folder))
 }
 
 /// Whether the weights of a run, if it has any, come from these options.
 pub(super) fn check_weights(folder: &RunFolder, config: &Config) -> Result<()> {
-    folder.check_of(&config.settings()?).with_context(|| unusable(folder))
+    folder.check_of(&config.settings()?, &[DATA_FILES]).with_context(|| unusable(folder))
 }
 
 fn unusable(folder: &RunFolder) -> String {

@@ -1,7 +1,7 @@
 //! `wengert resume`: a run that was stopped continues from its newest checkpoint.
 
 use super::run::{self, Run};
-use crate::config::Config;
+use crate::config::{Config, DATA_FILES};
 use crate::options::values;
 use crate::output::warn;
 use anyhow::{Context, Result, ensure};
@@ -42,33 +42,40 @@ impl ResumeArgs {
         let folder = RunFolder::open(&self.run_dir)
             .context("nothing to resume; `wengert train mlp` makes a run and prints its folder")?;
         let begun = Config::read(&folder)?;
-        let _lock = folder.lock()?;
+        let _lock = run::lock(&folder)?;
         run::threads(self.threads.or(begun.threads))?;
         let config = Config { epochs: self.epochs.unwrap_or(begun.epochs), ..begun.clone() };
         let mut resume = self.checkpoint(&config, &folder)?;
-        if let Some(snapshot) = &mut resume {
-            let may_differ: &[&str] = if self.epochs.is_some() { &["epochs"] } else { &[] };
+        let epochs = self.epochs.map(|_| "epochs");
+        if let Some(snapshot) = &resume {
+            // First of all: reading the data may fail with an error that says less.
+            let may_differ: Vec<&str> = epochs.into_iter().chain([DATA_FILES]).collect();
             let shown = folder.path().display();
             let settings = config.settings()?;
-            snapshot.check_settings(&settings, may_differ).with_context(|| {
-                match snapshot.check_settings(&settings, &["epochs"]) {
+            snapshot.check_settings(&settings, &may_differ).with_context(|| {
+                match snapshot.check_settings(&settings, &["epochs", DATA_FILES]) {
                     Ok(()) => "say with --epochs to how many epochs the run is to go on".to_owned(),
                     Err(_) => format!("the checkpoint is not of the run that {shown}/config.toml is of"),
                 }
             })?;
             let over = snapshot.epochs()?;
             ensure!(over <= config.epochs, "--epochs: {over} are over already, found {}", config.epochs);
-            snapshot.put_settings(&settings)?;
         }
         if begun.version != env!("CARGO_PKG_VERSION") {
             let versions = format!("version {}, and this is {}", begun.version, env!("CARGO_PKG_VERSION"));
             warn(&format!("the run was begun by {versions}: it may not end with the same bits"));
         }
-        let mut experiment = config.experiment()?;
+        let prepared = config.prepare()?;
+        if let Some(snapshot) = &mut resume {
+            let may_differ: Vec<&str> = epochs.into_iter().collect();
+            let checked = snapshot.check_settings(&prepared.settings, &may_differ);
+            checked.with_context(|| config.data_changed())?;
+            snapshot.put_settings(&prepared.settings)?;
+        }
         if config != begun {
             folder.write_config(&config)?;
         }
-        Run { config: &config, folder: &folder, resume }.train(&mut *experiment)
+        Run { config: &config, folder: &folder, resume }.train(prepared)
     }
 
     /// What the run continues from, or nothing if it was stopped before its first checkpoint.

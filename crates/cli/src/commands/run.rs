@@ -1,8 +1,8 @@
 //! The run itself, from its beginning or from a checkpoint: what `train` and `resume` share.
 
 use super::test_lines;
-use crate::config::Config;
-use crate::output::Interrupted;
+use crate::config::{Config, Prepared};
+use crate::output::{Interrupted, warn};
 use crate::zoo::{EVALUATION_BATCH, Experiment};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{
     self, Checkpoints, Epoch, Every, FitConfig, FitReport, GradientFlow, Gradients, Monitor, Observer,
-    Progress, RunFolder, RunPlan, Snapshot, StepReport, StopReason, TensorBoard,
+    Progress, RunFolder, RunLock, RunPlan, Settings, Snapshot, StepReport, StopReason, TensorBoard,
 };
 
 /// The time between two writes of the metrics: at each of many short epochs, they would take longer than the epochs.
@@ -23,6 +23,18 @@ pub(crate) fn threads(n: Option<usize>) -> Result<()> {
     let Some(n) = n else { return Ok(()) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
     pool.with_context(|| format!("{n} threads cannot be started; ask for fewer"))
+}
+
+/// Keeps a second run out of a folder, where that is possible.
+pub(crate) fn lock(folder: &RunFolder) -> Result<RunLock> {
+    let lock = folder.lock()?;
+    if !lock.is_exclusive() {
+        let shown = folder.path().display();
+        warn(&format!(
+            "the file system of {shown} has no locks: do not write to this folder from a second run"
+        ));
+    }
+    Ok(lock)
 }
 
 /// A run: it trains, and writes its results.
@@ -40,8 +52,9 @@ impl Run<'_> {
     }
 
     /// Trains, and returns what is to be printed.
-    pub(crate) fn train(self, experiment: &mut dyn Experiment) -> Result<String> {
+    pub(crate) fn train(self, prepared: Prepared) -> Result<String> {
         let Run { config, folder, resume } = self;
+        let Prepared { mut experiment, settings } = prepared;
         let watch = match (&config.watch, config.patience) {
             (None, None) => None,
             (measure, patience) => {
@@ -50,7 +63,6 @@ impl Run<'_> {
             }
         };
         let schedule = train::RunSchedule::from(config.schedule);
-        let settings = config.settings()?;
         let signals = Signals::listen()?;
         let fit_config = FitConfig {
             epochs: config.epochs,
@@ -91,7 +103,7 @@ impl Run<'_> {
             // Without a number, as for Ctrl-C.
             bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
-        let written = write_results(config, folder, experiment, &fitted, &mut observer);
+        let written = write_results(&*experiment, &settings, &fitted, &mut observer);
         let written = match (written, observer.failed.take()) {
             (Ok(weights), None) => Ok(weights),
             (Ok(_), Some(e)) => Err((e.into(), None)),
@@ -139,13 +151,13 @@ impl Run<'_> {
 
 /// Writes all files of a run, the weights first, and returns their fingerprint.
 fn write_results(
-    config: &Config,
-    folder: &RunFolder,
     experiment: &dyn Experiment,
+    settings: &Settings,
     fitted: &FitReport,
     observer: &mut RunObserver<'_>,
 ) -> Result<u64> {
-    let weights = folder.save_of(experiment.model(), &config.settings()?)?;
+    let (config, folder) = (observer.config, observer.folder);
+    let weights = folder.save_of(experiment.model(), settings)?;
     if !folder.path().join("config.toml").exists() {
         // The folder was removed during the run.
         folder.write_config(config)?;

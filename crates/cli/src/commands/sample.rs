@@ -69,8 +69,8 @@ impl SampleArgs {
             "--prompt: expected at least one character, found an empty text; without --prompt, a language model begins a line"
         );
         check_weights(&folder, &config)?;
-        let mut experiment = config.experiment()?;
-        load_weights(&folder, &config, &mut *experiment)?;
+        let mut prepared = config.prepare()?;
+        load_weights(&folder, &config, &mut prepared)?;
         let options = SampleOptions {
             count: self.count,
             prompt: self.prompt,
@@ -79,7 +79,7 @@ impl SampleArgs {
             seed: self.seed,
         };
         let failed = || format!("sampling from {} failed", config.model.model().about().name);
-        match experiment.sample(&options).with_context(failed)? {
+        match prepared.experiment.sample(&options).with_context(failed)? {
             Sample::Text(text) => match self.out {
                 None => Ok(text),
                 Some(path) => {

@@ -216,10 +216,11 @@ impl StepArgs {
             }
             None => return Ok(None),
         };
-        let mut experiment = config.experiment()?;
+        let mut prepared = config.prepare()?;
         if let Some(folder) = &folder {
-            load_weights(folder, &config, &mut *experiment)?;
+            load_weights(folder, &config, &mut prepared)?;
         }
+        let mut experiment = prepared.experiment;
         // Parameters get their names when they are visited mutably.
         for_each_param_mut::<f32>(experiment.model_mut(), &mut |_, _| {});
         let tape = Tape::new().keep_all();

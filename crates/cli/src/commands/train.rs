@@ -37,12 +37,12 @@ impl TrainArgs {
         run::threads(options.threads)?;
         let config = Config::new(model, options.clone());
         config.check()?;
-        let mut experiment = config.experiment()?;
+        let prepared = config.prepare()?;
         // When the data are there, and before anything is trained: what cannot be kept need not be learned.
         let folder = folder(&options, &config)?;
-        let _lock = folder.lock()?;
+        let _lock = run::lock(&folder)?;
         folder.write_config(&config)?;
-        Run { config: &config, folder: &folder, resume: None }.train(&mut *experiment)
+        Run { config: &config, folder: &folder, resume: None }.train(prepared)
     }
 
     /// What is given on the command line, and in the file of `--config` where it is not given there.

@@ -102,6 +102,81 @@ fn a_checkpoint_or_weights_of_other_options_are_refused_with_what_differs() {
     assert_eq!(line(&resumed, "weights"), line(&succeeds(&inside, "eval run"), "weights"));
 }
 
+/// The contents of the data decide, not where they are.
+#[test]
+fn a_run_whose_data_were_changed_is_refused_and_one_whose_data_were_moved_goes_on() {
+    let inside = temporary("data");
+    let rows = |last: &str| {
+        let rows: Vec<String> =
+            (0..60).map(|i| format!("{}.5,{},{}", i % 7, i % 5, ["a", "b"][i % 2])).collect();
+        format!("x,y,class\n{}\n{last}\n", rows.join("\n"))
+    };
+    fs::write(inside.join("d.csv"), rows("1.5,2,a")).unwrap();
+    let begun = "train mlp --data csv --data-path d.csv --epochs 2 --checkpoint-every 1epochs --out run";
+    let trained = succeeds(&inside, begun);
+    let read = ["resume run", "eval run", "step run --format text"];
+    read[..2].iter().for_each(|command| drop(succeeds(&inside, command)));
+    // As many rows, and as many bytes.
+    fs::write(inside.join("d.csv"), rows("1.5,3,a")).unwrap();
+    for command in read {
+        let words = [
+            "the data in d.csv are not those that the run was begun with",
+            "data-files is 531 bytes, CRC-32 ",
+        ];
+        fails(&inside, command, 1, &words);
+        fails(&inside, command, 1, &[" there and 531 bytes, CRC-32 ", " here"]);
+    }
+    // The same path from another folder is another file.
+    let elsewhere = temporary("data-elsewhere");
+    fs::write(elsewhere.join("d.csv"), rows("2.5,2,b")).unwrap();
+    let run = inside.join("run");
+    fails(&elsewhere, &format!("eval {}", run.display()), 1, &["the data in d.csv are not those"]);
+    // The same contents at another path are the same data.
+    fs::write(inside.join("moved.csv"), rows("1.5,2,a")).unwrap();
+    let config = fs::read_to_string(run.join("config.toml")).unwrap();
+    fs::write(run.join("config.toml"), config.replace("d.csv", "moved.csv")).unwrap();
+    for command in &read[..2] {
+        assert_eq!(line(&succeeds(&inside, command), "weights"), line(&trained, "weights"));
+    }
+
+    // Of a folder, the file that differs is named.
+    let folder = inside.join("images");
+    let image = |class: &str, i: usize, level: f32| {
+        fs::create_dir_all(folder.join(class)).unwrap();
+        let pixels = wengert::ops::Tensor::full([1, 8, 8], level);
+        wengert::data::format::image::write(folder.join(class).join(format!("{i}.png")), &pixels).unwrap();
+    };
+    for i in 0..10 {
+        image("dark", i, 0.1 + 0.01 * i as f32);
+        image("light", i, 0.8 + 0.01 * i as f32);
+    }
+    succeeds(&inside, "train mlp --data folder --data-path images --epochs 1 --out of-images");
+    image("light", 3, 0.5);
+    fails(&inside, "eval of-images", 1, &["the data in images are not those", "data-files.light/3.png is "]);
+    fs::remove_file(folder.join("light/3.png")).unwrap();
+    fails(&inside, "eval of-images", 1, &["data-files.light/3.png is ", " there and not given here"]);
+}
+
+#[test]
+fn files_that_are_too_long_are_refused_before_they_are_parsed() {
+    let inside = temporary("too-long");
+    succeeds(&inside, "train mlp --epochs 1 --out run");
+    let long = format!("seed = [{}1]\n", "1,".repeat(1 << 20));
+    fs::write(inside.join("run/config.toml"), &long).unwrap();
+    fs::write(inside.join("long.toml"), &long).unwrap();
+    let expected = "of at most 1048576 bytes, found more";
+    fails(&inside, "eval run", 1, &["config.toml", expected]);
+    fails(
+        &inside,
+        "train mlp --config long.toml",
+        1,
+        &["long.toml", "expected at most 1048576 bytes, found more"],
+    );
+    let trace = fs::File::create(inside.join("trace.json")).unwrap();
+    trace.set_len((128 << 20) + 1).unwrap();
+    fails(&inside, "step trace.json", 1, &["trace.json", "expected at most 134217728 bytes, found more"]);
+}
+
 #[test]
 fn a_run_goes_on_from_the_checkpoint_that_is_named_and_to_more_epochs_if_asked() {
     let inside = temporary("named");

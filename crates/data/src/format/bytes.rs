@@ -2,6 +2,7 @@
 
 use super::budget::limit;
 use crate::error::{Error, Location, Result};
+use crate::record;
 use flate2::bufread::GzDecoder;
 use std::io::Read;
 use std::path::Path;
@@ -13,7 +14,9 @@ pub(crate) const MOST_EXPANSION: u64 = 1032;
 const FIRST_RESERVE: u64 = 1 << 20;
 
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(Error::read(path))
+    let bytes = std::fs::read(path).map_err(Error::read(path))?;
+    record::note(path, &bytes);
+    Ok(bytes)
 }
 
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
