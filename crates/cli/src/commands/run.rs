@@ -211,14 +211,10 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
         let signals = Signals { stop: Arc::default(), number: Arc::default() };
-        let mut all = vec![SIGINT, SIGTERM];
-        #[cfg(unix)]
-        if !hangup_is_ignored() {
-            all.push(signal_hook::consts::SIGHUP);
-        }
-        for signal in all {
+        let ignored = ignored();
+        // What a program is started to ignore, as by `nohup` or in the background of a script, it goes on to ignore.
+        for signal in awaited().into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0) {
             let number = usize::try_from(signal)?;
             // In this order: the first looks at the flag that the last sets.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())
@@ -235,13 +231,22 @@ impl Signals {
     }
 }
 
-/// Whether the program is to outlive its terminal, as one that `nohup` starts.
-#[cfg(unix)]
-fn hangup_is_ignored() -> bool {
+/// The signals that end a program and can be waited for.
+fn awaited() -> Vec<i32> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut all = vec![SIGINT, SIGTERM];
+    #[cfg(unix)]
+    all.push(signal_hook::consts::SIGHUP);
+    all
+}
+
+/// The signals that the program was started to ignore: signal n is bit n - 1. Linux says so in /proc. Elsewhere it would take a call
+/// of sigaction, which is `unsafe` in Rust; there the answer is none, and a run that is to outlive its terminal needs `setsid`, `tmux` or
+/// the like.
+fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // SIGHUP is signal 1, the lowest bit.
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Shows the run, and keeps its metrics up to date.

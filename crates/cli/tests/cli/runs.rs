@@ -262,20 +262,30 @@ fn every_signal_that_ends_a_program_ends_it_with_a_checkpoint() {
         let resumed = succeeds(&inside, &format!("resume {signal}"));
         assert_eq!(line(&resumed, "weights"), line(&straight, "weights"), "{signal}");
     }
-    // Started so as to outlive its terminal, it does.
-    let begun = "trap '' HUP; exec \"$0\" train mlp --epochs 150 --out nohup";
-    let child = Command::new("sh")
-        .args(["-c", begun, env!("CARGO_BIN_EXE_wengert")])
-        .current_dir(&inside)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    wait_for("the run", || inside.join("nohup/config.toml").exists());
-    std::thread::sleep(Duration::from_millis(60));
-    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// A program that is started so as to outlive its terminal, or in the background of a script, does not end of what it ignores. The
+/// system says what that is on Linux only.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_were_ignored_stay_ignored() {
+    let inside = temporary("ignored");
+    for signal in ["HUP", "INT", "TERM"] {
+        let begun = format!("trap '' {signal}; exec \"$0\" train mlp --epochs 150 --out {signal}");
+        let child = Command::new("sh")
+            .args(["-c", &begun, env!("CARGO_BIN_EXE_wengert")])
+            .current_dir(&inside)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for("the run", || inside.join(signal).join("config.toml").exists());
+        std::thread::sleep(Duration::from_millis(60));
+        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{signal}: {}", stderr(&output));
+    }
 }
 
 #[cfg(unix)]
