@@ -335,6 +335,29 @@ fn weights_are_not_lost_with_their_folder() {
     assert_eq!(line(&succeeds(&inside, "resume stopped-rescued"), "weights"), line(&straight, "weights"));
 }
 
+/// What cannot be written at the end, as on a disk that became full: here a folder of the file's name is in the way, on any system.
+#[test]
+fn weights_are_not_lost_if_a_file_cannot_be_written_at_the_end() {
+    let inside = temporary("full");
+    let straight = succeeds(&inside, "train mlp --epochs 60 --out straight");
+    for name in ["model.safetensors", "metrics.csv", "loss.svg"] {
+        let out = name.replace('.', "-");
+        let child = start(&inside, &format!("train mlp --epochs 60 --out {out}"));
+        wait_for("the run", || inside.join(&out).join("config.toml").exists());
+        fs::create_dir_all(inside.join(&out).join(name).join("in the way")).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {message}");
+        let last = message.lines().last().unwrap();
+        assert!(last.contains(&format!("the weights and options are in ./{out}-rescued instead")), "{message}");
+        let kept = succeeds(&inside, &format!("eval {out}-rescued"));
+        assert_eq!(line(&kept, "weights"), line(&straight, "weights"), "{name}");
+        if name != "model.safetensors" {
+            assert_eq!(line(&succeeds(&inside, &format!("eval {out}")), "weights"), line(&straight, "weights"));
+        }
+    }
+}
+
 /// The events of a folder as TensorBoard reads them: file by file in the order of their names, each up to where it is whole; at the
 /// beginning of a session, what was said of its first step and later ones is dropped.
 fn events(folder: &Path) -> Vec<(String, u64)> {
