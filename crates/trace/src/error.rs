@@ -28,6 +28,22 @@ pub enum Error {
     Refused(String),
 }
 
+/// So that one `?` serves for tensors, tapes and traces.
+///
+/// ```
+/// fn traced() -> Result<wengert_trace::Trace, wengert_trace::Error> {
+///     let x = wengert_ops::Tensor::<f64>::ones([2, 3]).reshape([6])?;
+///     wengert_trace::Trace::of(wengert_tape::Tape::new().var(x).sum())
+/// }
+/// assert!(traced().is_ok());
+/// ```
+impl From<wengert_ops::Error> for Error {
+    #[track_caller]
+    fn from(e: wengert_ops::Error) -> Self {
+        Error::Tape(e.into())
+    }
+}
+
 /// A text with escapes for characters that are not printed as themselves: the contents of a file must not steer the
 /// terminal on which an error is printed. Quotes and backslashes are kept.
 pub(crate) fn printable(text: &str) -> String {

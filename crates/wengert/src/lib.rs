@@ -48,6 +48,24 @@
 //! # Ok::<(), wengert::Error>(())
 //! ```
 //!
+//! Errors are values. [`Error`] is that of tapes, and `?` turns those of tensors and of saved states into it. A program that also reads
+//! data or trains returns `wengert::train::Error`, which takes all of these, or `Box<dyn std::error::Error>`, which takes any:
+//!
+//! ```
+//! # #[cfg(feature = "data")]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     use wengert::prelude::*;
+//!     let (train, _) = wengert::data::digits()?.stratified_split(0.2, 0)?;      // an error of data
+//!     let images = train.inputs().slice(0, ..8)?;                               // of tensors
+//!     let model = Linear::<f32>::new(64, 10, &mut Rng::seed(0));
+//!     let loss = model.forward(Tape::new().constant(&images)).square().mean().item()?;   // of tapes
+//!     assert!(loss > 0.0);
+//!     Ok(())
+//! }
+//! # #[cfg(not(feature = "data"))]
+//! # fn main() {}
+//! ```
+//!
 //! | to learn about | see |
 //! |---|---|
 //! | tensors and kernels | [`ops`] |
