@@ -70,7 +70,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         })
     }
 
-    /// The same loader without the smaller last batch of an epoch. Its samples, which differ from epoch to epoch, are
+    /// The same loader without the smaller last batch of an epoch. Default: `false`: it is one of them. Its samples, which differ from epoch to epoch, are
     /// left out.
     ///
     /// ```
@@ -85,7 +85,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
-    /// The same loader with up to `depth` batches prepared ahead of use (by default 2). With 0, each batch is prepared
+    /// The same loader with up to `depth` batches prepared ahead of use. Default: `2`. With 0, each batch is prepared
     /// on the calling thread when it is requested.
     ///
     /// ```
@@ -102,7 +102,7 @@ impl<D: Dataset + ?Sized> Loader<D> {
         self
     }
 
-    /// The same loader with batches prepared by this number of threads (by default 1) or, with 0, on the calling
+    /// The same loader with batches prepared by this number of threads (Default: `1`) or, with 0, on the calling
     /// thread. If there are more threads than [`prefetch`](Loader::prefetch) has batches, each keeps one ready.
     ///
     /// ```

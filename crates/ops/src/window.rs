@@ -39,13 +39,14 @@ pub enum Padding<const D: usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvOptions<const D: usize> {
-    /// The distance between adjacent positions of the kernel.
+    /// The distance between adjacent positions of the kernel. Default: `1` on every axis.
     pub stride: [usize; D],
-    /// The zero padding of the input.
+    /// The zero padding of the input. Default: `Each(0)`, on every axis.
     pub padding: Padding<D>,
-    /// The distance between adjacent elements of the kernel.
+    /// The distance between adjacent elements of the kernel. Default: `1` on every axis.
     pub dilation: [usize; D],
     /// The number of groups of equal size that divide the channels; a group of outputs reads only its group of inputs.
+    /// Default: `1`.
     pub groups: usize,
 }
 
@@ -97,16 +98,16 @@ impl<const D: usize> ConvOptions<D> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConvTransposeOptions<const D: usize> {
-    /// The distance between the positions at which adjacent inputs place the kernel.
+    /// The distance between the positions at which adjacent inputs place the kernel. Default: `1` on every axis.
     pub stride: [usize; D],
-    /// The number of elements cut from the result on either side.
+    /// The number of elements cut from the result on either side. Default: `0` on every axis.
     pub padding: [usize; D],
     /// The number of elements added at the end of the result; must be below the stride. Inputs of several sizes can
-    /// give the convolution's output the same size; this selects one of the sizes.
+    /// give the convolution's output the same size; this selects one of the sizes. Default: `0` on every axis.
     pub output_padding: [usize; D],
-    /// The distance between adjacent elements of the kernel.
+    /// The distance between adjacent elements of the kernel. Default: `1` on every axis.
     pub dilation: [usize; D],
-    /// The number of groups of equal size that divide the channels.
+    /// The number of groups of equal size that divide the channels. Default: `1`.
     pub groups: usize,
 }
 

@@ -96,7 +96,7 @@ impl Checkpoints {
         Checkpoints { folder: folder.into(), every, keep: 3 }
     }
 
-    /// The same, keeping the last `n`, at least 1. See [`Checkpoints`] for an example.
+    /// The same, keeping the last `n`, at least 1. Default: `3`. See [`Checkpoints`] for an example.
     #[must_use]
     pub fn keep(mut self, n: usize) -> Self {
         self.keep = n.max(1);

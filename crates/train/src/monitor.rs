@@ -35,14 +35,15 @@ impl Monitor {
         Monitor { measure: measure.into(), min_delta: 0.0, patience: None }
     }
 
-    /// The same, taking an epoch for better only if it is by more than this. See [`Monitor`] for an example.
+    /// The same, taking an epoch for better only if it is by more than this. Default: `0`. See [`Monitor`] for an example.
     #[must_use]
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// The same, stopping after so many epochs, at least 1, without a better one. See [`Monitor`] for an example.
+    /// The same, stopping after so many epochs, at least 1, without a better one. Default: `None`: it does not stop early. See
+    /// [`Monitor`] for an example.
     #[must_use]
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = Some(epochs.max(1));

@@ -28,11 +28,11 @@ pub enum Header {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableConfig {
-    /// What the first line is.
+    /// What the first line is. Default: `Names`.
     pub header: Header,
-    /// The character between fields.
+    /// The character between fields. Default: `44`, a comma.
     pub delimiter: u8,
-    /// The character at the beginning of lines that are skipped.
+    /// The character at the beginning of lines that are skipped. Default: `None`: no line is.
     pub comment: Option<u8>,
 }
 

@@ -79,10 +79,10 @@ pub fn decode<T: Float>(bytes: &[u8], path: impl AsRef<Path>, channels: Channels
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FolderConfig {
-    /// The channels of the images.
+    /// The channels of the images. Default: `AsStored`.
     pub channels: Channels,
     /// The height and width to resize images to, by bilinear interpolation. If it is not given, all images must have
-    /// the same size.
+    /// the same size. Default: `None`.
     pub size: Option<(usize, usize)>,
 }
 
@@ -249,11 +249,11 @@ pub fn encode<T: Float>(image: &Tensor<T>) -> Result<Vec<u8>> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GridConfig {
-    /// The number of images in a row.
+    /// The number of images in a row. Default: `8`.
     pub columns: usize,
-    /// The number of pixels around each image.
+    /// The number of pixels around each image. Default: `2`.
     pub margin: usize,
-    /// The value of the pixels between the images.
+    /// The value of the pixels between the images. Default: `1`.
     pub background: f64,
 }
 

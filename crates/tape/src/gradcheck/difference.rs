@@ -12,9 +12,9 @@ use crate::error::Result;
 /// as many correct digits as one of size 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance {
-    /// The relative tolerance.
+    /// The relative tolerance. Default: `1e-6`.
     pub rtol: f64,
-    /// The absolute tolerance, for functions whose derivatives have a size of one or more.
+    /// The absolute tolerance, for functions whose derivatives have a size of one or more. Default: `1e-6`.
     pub atol: f64,
 }
 

@@ -125,14 +125,14 @@ pub struct Spec {
 /// allowed error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Accuracy {
-    /// For values.
+    /// For values. Default: `4`.
     pub value: f64,
-    /// For swept and recorded gradients.
+    /// For swept and recorded gradients. Default: `8`.
     pub gradient: f64,
     /// The size of the terms that are added, if it is larger than the result: a result of 10⁻¹⁰ then needs only the
-    /// digits that numbers of this size have.
+    /// digits that numbers of this size have. Default: `0`.
     pub floor: f64,
-    /// The same for gradients only.
+    /// The same for gradients only. Default: `0`.
     pub gradient_floor: f64,
 }
 

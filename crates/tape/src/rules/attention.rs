@@ -53,7 +53,7 @@ impl<'t, T: Float> Attention<'t, T> {
     }
 
     /// A query does not see later keys, where the last query is aligned with the last key: of t queries and s keys, query i
-    /// sees key j if j ≤ i + s - t. This is right for queries that continue after cached keys.
+    /// sees key j if j ≤ i + s - t. This is right for queries that continue after cached keys. Default: `No`.
     pub fn causal(mut self) -> Self {
         self.causal = Causal::BottomRight;
         self
@@ -66,27 +66,27 @@ impl<'t, T: Float> Attention<'t, T> {
         self
     }
 
-    /// A query sees a key only where `mask`, which broadcasts to `[.., t, s]`, is **true**.
+    /// A query sees a key only where `mask`, which broadcasts to `[.., t, s]`, is **true**. Default: `None`.
     pub fn mask(mut self, mask: impl IntoMask) -> Self {
         self.mask = Some(mask.into_mask());
         self
     }
 
     /// `added`, which broadcasts to `[.., t, s]`, is added to the scores after scaling: a bias, or -∞ where a query must
-    /// not see a key. It gets a gradient.
+    /// not see a key. It gets a gradient. Default: `None`.
     pub fn bias(mut self, added: Var<'t, T>) -> Self {
         self.added = Some(added);
         self
     }
 
-    /// Scores are multiplied by `scale` instead of 1/√d.
+    /// Scores are multiplied by `scale`. Default: `None`, which is 1/√d.
     pub fn scale(mut self, scale: f64) -> Self {
         self.scale = Some(scale);
         self
     }
 
     /// On a training tape, each probability is dropped with probability `p` and the others are divided by 1 - p. The matrix
-    /// of all probabilities is then held in memory.
+    /// of all probabilities is then held in memory. Default: `0`.
     pub fn dropout(mut self, p: f64) -> Self {
         self.dropout = p;
         self

@@ -8,10 +8,10 @@ use wengert_ops::kernel::recurrent::{Cell, Sequence};
 /// Options of a recurrence.
 #[derive(Debug, Clone, Default)]
 pub struct RecurrenceOptions {
-    /// Whether time runs backwards: each sequence from its own last step to the first.
+    /// Whether time runs backwards: each sequence from its own last step to the first. Default: `false`.
     pub reverse: bool,
     /// The number of steps of each sequence, `[batch]`; `None` for all steps. After its last step, a sequence keeps its
-    /// state and outputs zeros.
+    /// state and outputs zeros. Default: `None`.
     pub lengths: Option<Tensor<i64>>,
 }
 
