@@ -1,7 +1,6 @@
 //! The documentation of every option states its default, and the default is that of the code.
 
-mod documented;
-
+use crate::documented;
 use std::collections::BTreeMap;
 use std::path::Path;
 use wengert_nn::loss::{

@@ -6,6 +6,7 @@ extern crate wengert_nn as wengert;
 
 mod defaults;
 mod derive;
+mod documented;
 mod gradcheck;
 mod losses;
 mod names;

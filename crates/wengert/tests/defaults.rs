@@ -7,22 +7,18 @@ mod documented;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use wengert::Tensor;
 use wengert::data::format::csv::TableConfig;
 use wengert::data::format::image::{FolderConfig, GridConfig};
 use wengert::data::{Loader, Text};
 use wengert::ops::{ConvOptions, ConvTransposeOptions};
 use wengert::tape::gradcheck::{Accuracy, Tolerance};
 use wengert::tape::rules::{Attention, RecurrenceOptions};
-use wengert::train::{Checkpoints, Every, FitConfig, GradientFlow, Monitor};
+use wengert::train::{Checkpoints, Every, FitConfig, Monitor};
 
 /// What has no default, or is set by a method of another name that says it.
-const GIVEN: [&str; 10] = [
+const GIVEN: [&str; 7] = [
     "Checkpoints.folder",
     "Checkpoints.every",
-    "GradientFlow.vanishing",
-    "GradientFlow.exploding",
-    "GradientFlow.layers",
     "Loader.data",
     "Loader.batch_size",
     "Loader.seed",

@@ -45,7 +45,9 @@ fn documented(source: &str, name: &str) -> Option<BTreeMap<String, String>> {
     let body = source[at..].split_once("{\n")?.1.split_once("\n}")?.0;
     let (mut all, mut doc) = (BTreeMap::new(), String::new());
     // Methods of the impl blocks of this type that come after it.
-    let own = |line: &str| line.starts_with("impl") && line.contains(&format!(" {name}")) && !line.contains(" for ");
+    let own = |line: &str| {
+        line.starts_with("impl") && line.contains(&format!(" {name}")) && !line.contains(" for ")
+    };
     let mut inside = false;
     let methods = source[at..].lines().filter(|line| {
         inside = own(line) || inside && *line != "}";
@@ -74,7 +76,7 @@ fn documented(source: &str, name: &str) -> Option<BTreeMap<String, String>> {
 ///
 /// # Panics
 /// If an option does not say its default, or another, or a struct called `Config` is not among those compared.
-pub fn compare(
+pub(crate) fn compare(
     folders: &[&Path],
     in_code: &BTreeMap<String, String>,
     given: &[&str],
