@@ -368,7 +368,7 @@ fn a_snapshot_of_another_run_is_refused_and_changes_nothing() {
         let loader = Loader::new(&train, size, 3).unwrap().drop_last();
         let mut adam = Adam::adamw(0.03);
         let mut learner = Minimize::new(model, &mut adam, Classify).average(0.8);
-        let schedule = Schedule::Cosine.after_warmup(3);
+        let schedule = RunSchedule::Cosine.after_warmup(3);
         let config = FitConfig { accumulate, schedule, resume: Some(snapshot.clone()), ..config(6) };
         let e = super::fit(&mut learner, &loader, &test, &config, &mut ()).unwrap_err().to_string();
         assert!(e.contains(words), "{e}");
@@ -395,7 +395,7 @@ fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_setting
     run(&FitConfig { checkpoints: Some(checkpoints.clone()), ..config(2) }, 0.1, 10, 3).unwrap();
     let begun = || FitConfig { resume: checkpoints.newest().unwrap().map(|n| n.0), ..config(4) };
     assert_eq!(run(&begun(), 0.1, 10, 3).unwrap(), 4);
-    let cosine = FitConfig { schedule: Schedule::Cosine, ..begun() };
+    let cosine = FitConfig { schedule: RunSchedule::Cosine, ..begun() };
     for (config, rate, size, seed, expected) in [
         (FitConfig { seed: 1, ..begun() }, 0.1, 10, 3, "seed is 0 there and 1 here"),
         (cosine, 0.1, 10, 3, "schedule is \"Constant\" there and \"Cosine\" here"),
@@ -461,11 +461,11 @@ fn buffers_and_moments_that_became_infinite_are_named_and_not_saved() {
     impl Module for Masked {
         fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
             path.enter("linear", |path| self.0.visit(path, visitor));
-            path.enter("mask", |path| visitor.buffer_f32(path, &self.1));
+            path.enter("mask", |path| self.1.visit(path, visitor));
         }
         fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
             path.enter("linear", |path| self.0.visit_mut(path, visitor));
-            path.enter("mask", |path| visitor.buffer_f32(path, &mut self.1));
+            path.enter("mask", |path| self.1.visit_mut(path, visitor));
         }
     }
     impl Layer<f32> for Masked {
