@@ -95,6 +95,11 @@ pictures:
         cargo run --release --quiet -p wengert-examples --example "$name" -- docs/src/images || exit 1; \
     done
 
+# How costs grow with the number of pieces, steps and nodes; fails on what is worse than n log n: `just growth`,
+# `just growth --filter parts`
+growth *ARGS:
+    cargo run --release -p wengert-benches --bin growth -- {{ARGS}}
+
 # The circles of imports inside each crate: `just circles`, `just circles tape`
 circles *CRATES:
     python3 benches/circles.py {{CRATES}}

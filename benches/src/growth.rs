@@ -85,7 +85,8 @@ fn table() -> Vec<Row> {
             run: |n| {
                 let tape = Tape::new();
                 let x = tape.var(Tensor::<f32>::ones([4, n]));
-                let columns: Vec<_> = (0..n).map(|i| x.t().select(0, i)).collect();
+                let turned = x.t();
+                let columns: Vec<_> = (0..n).map(|i| turned.select(0, i)).collect();
                 tape.stack(&columns, 0).square().sum().backward()?.wrt(x)?;
                 Ok(())
             },

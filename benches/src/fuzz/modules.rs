@@ -142,7 +142,7 @@ fn classes<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) 
 fn labels<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>) {
     let [n, k] = a.sizes::<2>();
     let less = i64::from(a.flag());
-    (a.of(&[n, k]), a.index_of(&[n, k], k + less as usize).map(|y| y - less))
+    (a.of(&[n, k]), a.index_of(&[n, k], k + less as usize).map(|y| y.wrapping_sub(less)))
 }
 
 /// Log-probabilities of frames, labels, and the numbers of frames and labels.
@@ -151,7 +151,8 @@ fn labelled<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>,
     let most = a.below(3);
     let x = a.of(&[n, time, k]);
     let x = if a.once_in(4) { x } else { x.log_sigmoid() };
-    let labels = a.index_of(&[n, if k < 2 { 0 } else { most }], k.saturating_sub(1)).map(|y| y + 1);
+    let labels =
+        a.index_of(&[n, if k < 2 { 0 } else { most }], k.saturating_sub(1)).map(|y| y.wrapping_add(1));
     let lengths = |a: &mut Arguments<'t, T>, most: usize| (0..n).map(|_| a.below(most + 1)).collect();
     let frames = lengths(a, time);
     (x, labels, frames, lengths(a, most))

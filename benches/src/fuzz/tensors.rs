@@ -181,6 +181,11 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             gather: a.ranked(1..=4).gather(a.axis(), &a.gathered());
             index_add: { let t = a.ranked(1..=4); let (axis, at, src) = sources(a);
                 t.index_add(axis, &at, &src) };
+            into_slice_add: { let t = a.ranked(1..=4); let (axis, range) = (a.axis(), a.slice());
+                let src = t.slice(axis, range).unwrap_or_else(|_| a.tensor()); t.into_slice_add(axis, range, &src) };
+            into_embedding_add: { let [n, width] = a.sizes(); let ids = a.index(n); let table = a.like(&[n, width]);
+                let rows: Vec<usize> = ids.shape().iter().copied().chain([width]).collect();
+                table.into_embedding_add(&ids, &a.like(&rows), None) };
             into_index_add: { let t = a.ranked(1..=4); let (axis, at, src) = sources(a);
                 t.into_index_add(axis, &at, &src) };
             index_copy: { let t = a.ranked(1..=4); let (axis, at, src) = sources(a);

@@ -219,7 +219,7 @@ impl<M: Module + 'static, B: Labelled> Experiment for SelfSupervised<M, B> {
             labelled: &self.labelled,
             input_head: self.input_head.as_ref(),
         };
-        let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
+        let fitted = fit(&mut learner as &mut dyn Learner<_>, &loader, &*self.setup.test, config, observer)?;
         if fitted.ended != StopReason::Interrupted {
             if config.monitor.is_none() {
                 learner.minimize.keep_average()?;

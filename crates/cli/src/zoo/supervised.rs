@@ -6,7 +6,9 @@ use anyhow::{Result, bail};
 use std::sync::Arc;
 use wengert::data::{Dataset, Loader};
 use wengert::nn::optim::Optimizer;
-use wengert::train::{FitConfig, FitReport, Measures, Minimize, Observer, StopReason, Task, evaluate, fit};
+use wengert::train::{
+    FitConfig, FitReport, Learner, Measures, Minimize, Observer, StopReason, Task, evaluate, fit,
+};
 use wengert::{Module, Tape, Var};
 
 type Generate<M> = Box<dyn Fn(&M, &SampleOptions) -> Result<Sample>>;
@@ -123,7 +125,8 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
         let loader = self.setup.loader(options, config)?;
         let mut optimizer = options.optimizer();
         let mut learner = self.setup.learner(options, &mut self.model, &mut *optimizer);
-        let fitted = fit(&mut learner, &loader, &*self.setup.test, config, observer)?;
+        // Behind a `dyn`, so that the loop is compiled once for each kind of batch, not for each model.
+        let fitted = fit(&mut learner as &mut dyn Learner<_>, &loader, &*self.setup.test, config, observer)?;
         if config.monitor.is_none() && fitted.ended != StopReason::Interrupted {
             learner.keep_average()?;
         }

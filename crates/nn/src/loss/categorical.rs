@@ -382,6 +382,7 @@ const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
 /// # Errors
 /// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
 #[doc(alias = "kl_div")]
+#[doc(alias = "KLDivLoss")]
 #[track_caller]
 pub fn kl<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t, T> {
     kl_with(log_p, log_q, Reduction::Mean)

@@ -74,11 +74,13 @@ pub trait Module {
     }
 
     /// Freezes every parameter: no gradient is computed for it, and optimisers skip it.
+    #[doc(alias = "requires_grad_")]
     fn freeze(&mut self) {
         set_trainable(self, None, false);
     }
 
     /// Undoes [`freeze`](Module::freeze).
+    #[doc(alias = "requires_grad_")]
     fn unfreeze(&mut self) {
         set_trainable(self, None, true);
     }

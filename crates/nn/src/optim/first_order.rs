@@ -71,6 +71,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// Changes the options for the parameters whose names match the pattern; see [`FirstOrder`].
     ///
     /// If the pattern matches no parameter of the model, the first step returns an error.
+    #[doc(alias = "add_param_group")]
     #[must_use]
     pub fn group(mut self, pattern: &str, change: impl Fn(&mut C) + Send + Sync + 'static) -> Self {
         self.groups.push(Group { pattern: pattern.into(), change: Arc::new(change) });
@@ -89,6 +90,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     }
 
     /// The options of every parameter of a model, by name, in the model's order.
+    #[doc(alias = "param_groups")]
     pub fn options(&self, model: &dyn Module) -> Vec<(String, C)> {
         let mut all = Vec::new();
         for_each_param::<T>(model, &mut |path, _| {

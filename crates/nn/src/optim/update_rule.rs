@@ -42,6 +42,7 @@ use wengert_tape::Float;
 /// assert_eq!(p.value().to_vec(), [3.5, -2.5]);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
+#[doc(alias = "functional")]
 pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     /// The optimiser's name, for messages.
     const NAME: &'static str;
