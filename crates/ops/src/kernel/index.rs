@@ -348,7 +348,7 @@ mod tests {
             Tensor::steps(0.0, 1.0, 60).reshape([3, 4, 5]).unwrap(),
             "what is shared is not written"
         );
-        assert!(t.clone().into_slice_add(1, 0..2, &Tensor::zeros([3, 3, 5])).is_err());
+        assert!(t.into_slice_add(1, 0..2, &Tensor::zeros([3, 3, 5])).is_err());
     }
 
     #[test]
