@@ -161,7 +161,7 @@ fn labelled<'t, T: Float>(a: &mut Arguments<'t, T>) -> (Var<'t, T>, Tensor<i64>,
 /// Variances of the shape of the tensor drawn last.
 fn variances<T: Float>(a: &mut Arguments<'_, T>) -> wengert::ops::Result<Tensor<T>> {
     let shape = a.shape.clone();
-    a.like(&shape).mul(&a.like(&[])).map(|v| v.map(|v| v.abs()))
+    a.like(&shape).mul(a.like(&[])).map(|v| v.map(|v| v.abs()))
 }
 
 /// A prediction and a target of the same shape, or sometimes of different ones.

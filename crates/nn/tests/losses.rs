@@ -1108,7 +1108,7 @@ fn an_anomaly_in_a_loss_is_the_losses() {
     // The error of an operand stays what it was.
     let tape = Tape::<f64>::new();
     let x = tape.var(Tensor::from([1.0, 2.0]));
-    let bad = || Tensor::from([1.0, 2.0]).mul(&Tensor::ones([3]));
+    let bad = || Tensor::from([1.0, 2.0]).mul(Tensor::ones([3]));
     for y in [
         loss::mse(x, bad()),
         loss::huber(x, bad()),

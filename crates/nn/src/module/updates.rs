@@ -70,7 +70,7 @@ fn moved<T: Float>(b: &Tensor<T>, value: &Tensor<T>, rate: f64) -> Result<Tensor
     if b.shape() == value.shape() && (rate == 0.0 || rate == 1.0) {
         return Ok(if rate == 0.0 { b.clone() } else { value.clone() });
     }
-    Ok(b.scale(1.0 - rate).add(&value.scale(rate))?)
+    Ok(b.scale(1.0 - rate).add(value.scale(rate))?)
 }
 
 fn misfit(what: &str) -> Error {
