@@ -25,6 +25,46 @@ impl Pointwise for Powf {
     }
 }
 
+/// xⁿ for a whole number n that few products raise to: in vectors, where a power of any exponent takes a call for each element.
+#[derive(Debug, Clone, Copy)]
+struct Powi<const N: i32>;
+
+/// The product of |n| factors x, or 1/x if n is negative.
+#[inline(always)]
+fn product<R: Real>(x: R, n: i32) -> R {
+    let factor = if n < 0 { x.like(1.0) / x } else { x };
+    match n.unsigned_abs() {
+        0 => x.like(1.0),
+        1 => factor,
+        2 => factor * factor,
+        3 => factor * factor * factor,
+        _ => (factor * factor) * (factor * factor),
+    }
+}
+
+impl<const N: i32> Pointwise for Powi<N> {
+    const NAME: &'static str = "pow";
+    const COST: usize = 3;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        let factor = if N < 0 { F::ONE / x } else { x };
+        match N.unsigned_abs() {
+            2 => factor * factor,
+            3 => factor * factor * factor,
+            _ => (factor * factor) * (factor * factor),
+        }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        product(x, N - 1).scale(f64::from(N))
+    }
+    fn written(&self, x: Term) -> Term {
+        x.power(f64::from(N))
+    }
+}
+
 /// aᵇ.
 #[derive(Debug, Clone, Copy)]
 pub struct Power;
@@ -65,7 +105,8 @@ fn raise<R: Real>(a: R, b: R) -> R {
 }
 
 impl<'t, T: Float> Var<'t, T> {
-    /// This value raised to the power of a number or a tensor, broadcasting.
+    /// This value raised to the power of a number or a tensor, broadcasting. Some numbers have a faster form: 2, 3, 4, -1, -2,
+    /// and, like [`sqrt`](Var::sqrt) and [`rsqrt`](Var::rsqrt), ½ and -½.
     ///
     /// ```
     /// # use wengert_ops::Tensor;
@@ -79,8 +120,15 @@ impl<'t, T: Float> Var<'t, T> {
     #[doc(alias = "float_power")]
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'t, T>) -> Self {
+        let _scope = self.tape().error_scope("pow");
         match exponent.as_number() {
             Some(2.0) => self.square(),
+            Some(3.0) => self.pointwise(Powi::<3>),
+            Some(4.0) => self.pointwise(Powi::<4>),
+            Some(-1.0) => self.recip(),
+            Some(-2.0) => self.pointwise(Powi::<-2>),
+            Some(0.5) => self.sqrt(),
+            Some(-0.5) => self.rsqrt(),
             Some(p) => self.pointwise(Powf(p)),
             None => self.pointwise2(exponent, Power),
         }
@@ -90,7 +138,8 @@ impl<'t, T: Float> Var<'t, T> {
 pub(super) fn spec() -> Spec {
     Spec::new("pow", Order::Second, |g| {
         if g.once_in(2) {
-            let (shape, p) = (g.shape(0..=3), g.pick(&[2.0, 3.0, -1.0, -2.0, 0.0, 1.0, 0.5, 1.5, -0.5]));
+            let (shape, p) =
+                (g.shape(0..=3), g.pick(&[2.0, 3.0, 4.0, 5.0, -1.0, -2.0, -3.0, 0.0, 1.0, 0.5, 1.5, -0.5]));
             let domain = if f64::fract(p) == 0.0 { Domain::NON_ZERO } else { Domain::POSITIVE };
             return case!(vec![g.tensor(&shape, domain)], [], |x| x[0].pow(p));
         }

@@ -52,6 +52,15 @@ impl Geometry {
         self.axes[0].kernel * self.axes[1].kernel
     }
 
+    /// Whether the kernel covers the input and meets it once, so that the convolution is a product of two matrices,
+    /// `[batch, inputs · taps]` and `[inputs · taps, outputs]`.
+    fn is_product(&self) -> bool {
+        let covers = |a: &Axis| {
+            (a.output, a.before, a.kernel) == (1, 0, a.input) && (a.dilation == 1 || a.kernel == 1)
+        };
+        self.groups == 1 && self.axes.iter().all(covers)
+    }
+
     /// Whether the grids of one sample can be addressed; whether memory suffices is for the system to decide.
     fn fits(&self) -> bool {
         let span = |a: &Axis| {
@@ -268,6 +277,10 @@ impl<T: Float> Tensor<T> {
         }
         let shape = shaped(op, self.shape()[0], weight.shape()[0], output)?;
         let geometry = call.geometry(self.shape()[0], input, output)?;
+        if geometry.is_product() {
+            let (m, k, n) = (geometry.batch, geometry.inputs * geometry.taps(), geometry.outputs);
+            return self.reshape([m, k])?.linear(&weight.reshape([n, k])?, bias)?.reshape(&shape);
+        }
         Ok(product::forward(self, weight, bias, &geometry, shape))
     }
 
@@ -313,6 +326,11 @@ impl<T: Float> Tensor<T> {
         }
         let shape = shaped(op, self.shape()[0], channels, sizes)?;
         let geometry = call.geometry(self.shape()[0], sizes, output)?;
+        if geometry.is_product() && (bias.is_none() || geometry.taps() == 1) {
+            let (m, k, n) = (geometry.batch, geometry.inputs * geometry.taps(), geometry.outputs);
+            let weight = weight.reshape([n, k])?.transpose(0, 1)?;
+            return self.reshape([m, n])?.linear(&weight, bias)?.reshape(&shape);
+        }
         Ok(product::adjoint(self, weight, bias, &geometry, shape))
     }
 
@@ -385,6 +403,10 @@ impl<T: Float> Tensor<T> {
             }
         }
         let geometry = call.geometry(self.shape()[0], input, output)?;
+        if geometry.is_product() {
+            let (m, k, n) = (geometry.batch, geometry.inputs * geometry.taps(), geometry.outputs);
+            return g.reshape([m, n])?.transpose(0, 1)?.matmul(&self.reshape([m, k])?)?.reshape(&shape);
+        }
         Ok(weight::weight(self, g, &geometry, shape))
     }
 }
