@@ -289,7 +289,7 @@ fn freed_values_say_who_freed_them_and_what_to_do() {
         assert!(format!("{v:?}").contains("[2] (freed)"), "{v:?}");
     };
     says(middle, &["[2]", "backward()", "keep()", "backward_retaining()"]);
-    says(w, &["[2]", "parameter", "handed back", "tape.param"]);
+    says(w, &["[2]", "parameter", "released", "tape.param"]);
     // The value in the scope was saved for the product's rule, and then freed by the sweep.
     says(inner, &["backward()"]);
     // Leaves, rank-0 values and roots stay.

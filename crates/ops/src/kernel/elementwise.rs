@@ -377,7 +377,11 @@ impl<T: Float> Tensor<T> {
     /// If the shapes do not broadcast.
     #[doc(alias = "float_power")]
     pub fn pow(&self, exponent: impl IntoTensor<T>) -> Result<Tensor<T>> {
-        pointwise("pow", [self, &exponent.into_tensor()?], &Mapped(|x: T, y: T| x.powf(y)))
+        let exponent = exponent.into_tensor()?;
+        match exponent.rank() {
+            0 => Ok(power(self, exponent.item()?.to_f64())),
+            _ => pointwise("pow", [self, &exponent], &Mapped(|x: T, y: T| x.powf(y))),
+        }
     }
 
     /// Every element limited by two bounds: min(max(x, low), high); NaN stays NaN.
@@ -436,6 +440,23 @@ fn choose<T: Float>(
     // The mask in the tensors' element type, since the executor takes inputs of one type.
     let mask = mask.to_float::<T>();
     pointwise(op, [&mask, yes, no], &FnKernel(|m: T, y, n| if m != T::ZERO { y } else { n }))
+}
+
+/// The elements to the power of a number. Those that products and roots give run in vectors, which a call for each element does not.
+pub(crate) fn power<T: Float>(x: &Tensor<T>, p: f64) -> Tensor<T> {
+    match p {
+        2.0 => x.map(|v| v * v),
+        3.0 => x.map(|v| v * v * v),
+        4.0 => x.map(|v| (v * v) * (v * v)),
+        -1.0 => x.map(|v| T::ONE / v),
+        -2.0 => x.map(|v| (T::ONE / v) * (T::ONE / v)),
+        0.5 => x.map(|v| v.sqrt()),
+        -0.5 => x.map(|v| T::ONE / v.sqrt()),
+        _ => {
+            let p = T::from_f64(p);
+            x.map(move |v| v.powf(p))
+        }
+    }
 }
 
 #[cfg(test)]

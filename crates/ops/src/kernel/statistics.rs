@@ -4,6 +4,7 @@
 use crate::dtype::Element;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::kernel::elementwise::power;
 use crate::kernel::fold::{Sum, fold_axes};
 use crate::kernel::pointwise::{Elementwise, FnKernel, pointwise_as};
 use crate::shape::Axes;
@@ -223,7 +224,6 @@ impl<T: Float> Tensor<T> {
         }
         // Powers of the elements relative to the largest cannot overflow, nor all underflow to 0.
         let scale = size.max_keepdim(axes)?.map(|m| if m > T::ZERO && m.is_finite() { m } else { T::ONE });
-        let power = |x: &Tensor<T>, p: f64| x.map(move |v| v.powf(T::from_f64(p)));
         let sum = power(&size.div(&scale)?, p).sum_keepdim(axes)?;
         power(&sum, 1.0 / p).mul(&scale)
     }

@@ -51,6 +51,7 @@ impl<const N: i32> Pointwise for Powi<N> {
     fn f<F: Float>(&self, x: F) -> F {
         let factor = if N < 0 { F::ONE / x } else { x };
         match N.unsigned_abs() {
+            1 => factor,
             2 => factor * factor,
             3 => factor * factor * factor,
             _ => (factor * factor) * (factor * factor),
@@ -62,6 +63,28 @@ impl<const N: i32> Pointwise for Powi<N> {
     }
     fn written(&self, x: Term) -> Term {
         x.power(f64::from(N))
+    }
+}
+
+/// The power ½, or -½.
+#[derive(Debug, Clone, Copy)]
+struct Root<const INVERSE: bool>;
+
+impl<const INVERSE: bool> Pointwise for Root<INVERSE> {
+    const NAME: &'static str = "pow";
+    const COST: usize = 4;
+    const USES_X: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        if INVERSE { F::ONE / x.sqrt() } else { x.sqrt() }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, _x: R, y: R) -> R {
+        if INVERSE { (y * y * y).scale(-0.5) } else { y.like(0.5) / y }
+    }
+    fn written(&self, x: Term) -> Term {
+        x.power(if INVERSE { -0.5 } else { 0.5 })
     }
 }
 
@@ -120,15 +143,14 @@ impl<'t, T: Float> Var<'t, T> {
     #[doc(alias = "float_power")]
     #[track_caller]
     pub fn pow(self, exponent: impl Operand<'t, T>) -> Self {
-        let _scope = self.tape().error_scope("pow");
         match exponent.as_number() {
             Some(2.0) => self.square(),
             Some(3.0) => self.pointwise(Powi::<3>),
             Some(4.0) => self.pointwise(Powi::<4>),
-            Some(-1.0) => self.recip(),
+            Some(-1.0) => self.pointwise(Powi::<-1>),
             Some(-2.0) => self.pointwise(Powi::<-2>),
-            Some(0.5) => self.sqrt(),
-            Some(-0.5) => self.rsqrt(),
+            Some(0.5) => self.pointwise(Root::<false>),
+            Some(-0.5) => self.pointwise(Root::<true>),
             Some(p) => self.pointwise(Powf(p)),
             None => self.pointwise2(exponent, Power),
         }

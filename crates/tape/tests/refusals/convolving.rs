@@ -112,7 +112,7 @@ fn patches_and_padding_name_what_does_not_fit() {
     refused(x.col2im([3, 3], 2), "col2im", &["[1, 1, 3, 3]"]);
     refused(ones(&tape, &[1, 3, 4]).col2im([4, 4], 2), "col2im", &["channels · 4", "[1, 3, 4]"]);
     let line = ones(&tape, &[3]);
-    refused(line.pad_reflect(&[(3, 0)]), "pad_reflect", &["axis 0", "(3, 0)", "less than"]);
+    refused(line.pad_reflect(&[(3, 0)]), "pad_reflect", &["axis 0", "(3, 0)", "below"]);
     refused(line.pad_circular(&[(0, 4)]), "pad_circular", &["(0, 4)"]);
     refused(line.pad_replicate(&[]), "pad_replicate", &["expected 1 pairs"]);
     refused(line.pad_replicate(&[(usize::MAX, 1)]), "pad_replicate", &["cannot pad"]);
