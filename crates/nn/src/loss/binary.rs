@@ -1,4 +1,4 @@
-//! Binary cross-entropy from probabilities and from logits, each in one pass, with weights; and that of several labels.
+//! Binary cross-entropy from probabilities, from logits (each in one pass, with weights), and of several labels.
 
 use super::{Reduction, each, probabilities, rows, same_shape, weights, without};
 use crate::domain::Domain;
@@ -7,7 +7,7 @@ use wengert_ops::Tensor;
 use wengert_tape::rules::{sigmoid::Sigmoid, softplus::Softplus};
 use wengert_tape::{Float, Operand, Pointwise, Pointwise2, Real, Var};
 
-/// a t log(1 + e⁻ˣ) + b (1 - t) log(1 + eˣ), each term 0 where its factor is, though x be infinite. Derivatives:
+/// a t log(1 + e⁻ˣ) + b (1 - t) log(1 + eˣ). A term is 0 where its factor is 0, even if x is infinite. Derivatives:
 /// b (1 - t) σ(x) - a t σ(-x), and a log(1 + e⁻ˣ) - b log(1 + eˣ).
 #[derive(Debug, Clone, Copy)]
 struct BinaryCrossEntropy {
@@ -16,13 +16,13 @@ struct BinaryCrossEntropy {
 }
 
 impl BinaryCrossEntropy {
-    /// Both terms.
+    /// Both terms with weight 1.
     const BOTH: Self = BinaryCrossEntropy { a: 1.0, b: 1.0 };
     const POSITIVE: Self = BinaryCrossEntropy { a: 1.0, b: 0.0 };
     const NEGATIVE: Self = BinaryCrossEntropy { a: 0.0, b: 1.0 };
 }
 
-/// c v, and 0 where c is, whatever v is.
+/// c v, and 0 where c is 0, even if v is infinite or NaN.
 #[inline(always)]
 fn times<R: Real>(c: R, v: R) -> R {
     let none = c.equals(c.like(0.0));
@@ -77,8 +77,8 @@ impl Pointwise2 for OfProbabilities {
     }
 }
 
-/// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction is still pulled back, by a finite
-/// amount. Both bounds are PyTorch's.
+/// max(log x, -100), with the slope 1/max(x, 10⁻¹²): a certain and wrong prediction still has a gradient, which
+/// is finite. Both bounds are PyTorch's.
 #[derive(Debug, Clone, Copy)]
 struct FlooredLog;
 
@@ -97,7 +97,7 @@ impl Pointwise for FlooredLog {
     }
 }
 
-/// max(log(1 - x), -100), with the slope -1/max(1 - x, 10⁻¹²): [`FlooredLog`] of what x lacks of 1, accurate where x is small.
+/// max(log(1 - x), -100), with the slope -1/max(1 - x, 10⁻¹²): [`FlooredLog`] of 1 - x, accurate where x is small.
 #[derive(Debug, Clone, Copy)]
 struct FlooredLogOfRest;
 
@@ -116,9 +116,9 @@ impl Pointwise for FlooredLogOfRest {
     }
 }
 
-/// Binary cross-entropy from probabilities: w (-t log p - (1 - t) log(1 - p)). Each logarithm is kept above -100, as in
-/// PyTorch, so that a certain and wrong prediction has a finite loss. The mean is over all elements, whatever the weights,
-/// as in PyTorch.
+/// Binary cross-entropy from probabilities: w (-t log p - (1 - t) log(1 - p)). Each logarithm is at least -100, as in
+/// PyTorch, so that a certain and wrong prediction has a finite loss. The mean divides by the number of elements, not by the
+/// sum of the weights, as in PyTorch.
 ///
 /// ```
 /// use wengert_nn::loss::Bce;
@@ -133,9 +133,9 @@ impl Pointwise for FlooredLogOfRest {
 #[doc(alias = "binary_cross_entropy")]
 #[derive(Debug, Clone)]
 pub struct Bce<T: Float> {
-    /// How much each element counts, w; broadcast to the prediction's shape. Any finite number. Default: `None`.
+    /// The weight w of each element, any finite number; broadcasts to the prediction's shape. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -146,10 +146,10 @@ impl<T: Float> Default for Bce<T> {
 }
 
 impl<T: Float> Bce<T> {
-    /// The loss of probabilities p and targets t between 0 and 1, of the same shape, whatever it is.
+    /// The loss of probabilities p and targets t between 0 and 1. Both have the same shape, which may be any.
     ///
     /// # Errors
-    /// If a prediction is not a probability, a target is not between 0 and 1 (but for rounding), or a weight is not finite or
+    /// If a prediction is not a probability, a target is not between 0 and 1 (up to rounding), or a weight is not finite or
     /// does not broadcast to the prediction's shape.
     #[track_caller]
     pub fn of<'t>(&self, p: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
@@ -172,7 +172,7 @@ fn counted<'t, T: Float>(both: [Var<'t, T>; 2], weight: &Option<Tensor<T>>) -> [
     both.map(|v| without(v, &nothing))
 }
 
-/// Losses times the weights of the elements of a prediction, if there are any.
+/// Losses times the weights of a prediction's elements, if there are weights.
 #[track_caller]
 fn weigh_elements<'t, T: Float>(
     op: &'static str,
@@ -187,8 +187,8 @@ fn weigh_elements<'t, T: Float>(
 }
 
 /// Binary cross-entropy from logits with weights: w (-p t log σ(x) - (1 - t) log(1 - σ(x))), stable at any size. An infinite
-/// logit that is right costs nothing (PyTorch has NaN there). The mean is over all elements, whatever the weights, as in
-/// PyTorch.
+/// logit that is correct has the loss 0 (NaN in PyTorch). The mean divides by the number of elements, not by the sum of the
+/// weights, as in PyTorch.
 ///
 /// ```
 /// use wengert_nn::loss::BceWithLogits;
@@ -203,13 +203,13 @@ fn weigh_elements<'t, T: Float>(
 #[doc(alias = "binary_cross_entropy_with_logits")]
 #[derive(Debug, Clone)]
 pub struct BceWithLogits<T: Float> {
-    /// How much a positive example counts more than a negative one, p, 0 or more; broadcast to the prediction's shape (a
-    /// number a class, along the last axis). Default: `None`.
+    /// The weight p of positive examples, relative to negative ones, 0 or more; broadcasts to the prediction's shape (for
+    /// example one per class, along the last axis). Default: `None`.
     pub pos_weight: Option<Tensor<T>>,
-    /// How much each element counts, w; broadcast to the prediction's shape. Any finite number: a negative one, such as an
-    /// advantage, turns the element's loss around. Default: `None`.
+    /// The weight w of each element, any finite number; broadcasts to the prediction's shape. A negative weight, such as an
+    /// advantage, changes the sign of the element's loss. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -220,10 +220,10 @@ impl<T: Float> Default for BceWithLogits<T> {
 }
 
 impl<T: Float> BceWithLogits<T> {
-    /// The loss of logits x and targets t between 0 and 1, of the same shape, whatever it is.
+    /// The loss of logits x and targets t between 0 and 1. Both have the same shape, which may be any.
     ///
     /// # Errors
-    /// If a target is not between 0 and 1 (but for rounding; the loss would have no least value), a weight of positive
+    /// If a target is not between 0 and 1 (up to rounding; the loss would have no minimum), a weight of positive
     /// examples is negative or not finite, a weight of an element is not finite, or weights do not broadcast to the
     /// prediction's shape.
     #[track_caller]
@@ -246,8 +246,8 @@ impl<T: Float> BceWithLogits<T> {
     }
 }
 
-/// Binary cross-entropy from logits of several labels, `[.., classes]`: of each row the mean over classes of
-/// w (-t log σ(x) - (1 - t) log(1 - σ(x))), as in PyTorch. Unlike [`BceWithLogits`], it has one loss a row.
+/// Binary cross-entropy from logits of several labels, `[.., classes]`: for each row, the mean over classes of
+/// w (-t log σ(x) - (1 - t) log(1 - σ(x))), as in PyTorch. Unlike [`BceWithLogits`], it has one loss per row.
 ///
 /// ```
 /// use wengert_nn::loss::{MultilabelSoftMargin, Reduction};
@@ -263,10 +263,10 @@ impl<T: Float> BceWithLogits<T> {
 #[doc(alias = "multilabel_soft_margin_loss")]
 #[derive(Debug, Clone)]
 pub struct MultilabelSoftMargin<T: Float> {
-    /// How much each class counts, w, `[classes]`; or any shape that broadcasts to the prediction's. Any finite number.
+    /// The weight w of each class, `[classes]` or any shape that broadcasts to the prediction's; any finite number.
     /// Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -280,7 +280,7 @@ impl<T: Float> MultilabelSoftMargin<T> {
     /// The loss of logits and targets between 0 and 1, both `[.., classes]`.
     ///
     /// # Errors
-    /// If a target is not between 0 and 1 (but for rounding), or a weight is not finite or does not broadcast to the
+    /// If a target is not between 0 and 1 (up to rounding), or a weight is not finite or does not broadcast to the
     /// prediction's shape.
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {

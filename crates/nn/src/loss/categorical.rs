@@ -9,11 +9,11 @@ use wengert_tape::{Float, Operand, Result, Var};
 
 /// Categorical cross-entropy with options, of logits `[.., classes]` and class indices `[..]`. With class weights w and
 /// smoothing ε over K classes, a row's loss is
-/// (1 - ε) w_t (-log p_t) + ε/K Σ_k w_k (-log p_k), and the mean is their sum over Σ w_t, all as in PyTorch. Rows to ignore, and
-/// without smoothing those whose class weighs 0, count nowhere: their gradient is 0, also if their logits are -∞ or NaN (PyTorch's
-/// gradient is NaN there).
+/// (1 - ε) w_t (-log p_t) + ε/K Σ_k w_k (-log p_k), and the mean is their sum over Σ w_t, all as in PyTorch. Rows to ignore have
+/// no influence, and neither do rows whose class has weight 0, if there is no smoothing: their gradient is 0 even if their
+/// logits are -∞ or NaN (NaN in PyTorch).
 ///
-/// If every row is ignored (or weighs nothing), the mean is 0 with a gradient of 0, where PyTorch has NaN.
+/// If every row is ignored (or has weight 0), the mean is 0 with a gradient of 0 (NaN in PyTorch).
 ///
 /// ```
 /// use wengert_nn::loss::CrossEntropy;
@@ -28,13 +28,13 @@ use wengert_tape::{Float, Operand, Result, Var};
 #[doc(alias = "cross_entropy")]
 #[derive(Debug, Clone)]
 pub struct CrossEntropy<T: Float> {
-    /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
+    /// The weight of a row of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// The target of rows that do not count. (PyTorch's is -100 by default; here none is.) Default: `None`.
+    /// The target of rows to ignore. (PyTorch's default is -100; here no row is ignored by default.) Default: `None`.
     pub ignore_index: Option<i64>,
-    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
+    /// The part ε of each target that is spread evenly over all classes. Default: `0.0`.
     pub label_smoothing: f64,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -48,8 +48,8 @@ impl<T: Float> CrossEntropy<T> {
     /// The loss of logits `[.., classes]` and class indices `[..]`.
     ///
     /// # Errors
-    /// If a target is neither a class nor the one to ignore, a class weighs less than 0 or is not finite, or the smoothing does
-    /// not lie between 0 and 1.
+    /// If a target is neither a class nor the one to ignore, the weight of a class is negative or not finite, or the
+    /// smoothing is not between 0 and 1.
     #[track_caller]
     pub fn of<'t>(&self, logits: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
         let CrossEntropy { weight, ignore_index, label_smoothing, reduction } = self;
@@ -64,8 +64,8 @@ impl<T: Float> CrossEntropy<T> {
     }
 }
 
-/// Negative log-likelihood with options, of log-probabilities `[.., classes]` and class indices `[..]`. It is
-/// [`CrossEntropy`], of the same weights, ignored rows and smoothing, after `log_softmax(-1)`.
+/// Negative log-likelihood with options, of log-probabilities `[.., classes]` and class indices `[..]`. After
+/// `log_softmax(-1)`, it equals [`CrossEntropy`] with the same weights, ignored rows and smoothing.
 ///
 /// ```
 /// use wengert_nn::loss::Nll;
@@ -81,13 +81,13 @@ impl<T: Float> CrossEntropy<T> {
 #[doc(alias = "nll_loss")]
 #[derive(Debug, Clone)]
 pub struct Nll<T: Float> {
-    /// How much a row of each class counts, `[classes]`, 0 or more. Default: `None`.
+    /// The weight of a row of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// The target of rows that do not count. (PyTorch's is -100 by default; here none is.) Default: `None`.
+    /// The target of rows to ignore. (PyTorch's default is -100; here no row is ignored by default.) Default: `None`.
     pub ignore_index: Option<i64>,
-    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
+    /// The part ε of each target that is spread evenly over all classes. Default: `0.0`.
     pub label_smoothing: f64,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -101,9 +101,9 @@ impl<T: Float> Nll<T> {
     /// The loss of log-probabilities `[.., classes]` and class indices `[..]`.
     ///
     /// # Errors
-    /// If a target is neither a class nor the one to ignore; if a prediction is more than 0 (but for rounding), as logits or
-    /// probabilities are: those have [`cross_entropy`](super::cross_entropy), and `log()`; if a class weighs less than 0 or is
-    /// not finite; or if the smoothing does not lie between 0 and 1.
+    /// If a target is neither a class nor the one to ignore; if a prediction is more than 0 (up to rounding), which
+    /// means that it is a logit (use [`cross_entropy`](super::cross_entropy)) or a probability (use `log()` first); if the weight
+    /// of a class is negative or not finite; or if the smoothing is not between 0 and 1.
     #[track_caller]
     pub fn of<'t>(&self, log_probs: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
         const OP: &str = "nll";
@@ -120,7 +120,7 @@ impl<T: Float> Nll<T> {
     }
 }
 
-/// What the scores of classes are.
+/// The kind of the classes' scores.
 #[derive(Clone, Copy)]
 enum Scores {
     Logits,
@@ -148,7 +148,7 @@ impl<T: Float> OfClasses<'_, T> {
         let x = option(op, x, (0.0..=1.0).contains(&smoothing), "label smoothing between 0 and 1", smoothing);
         let ignored = self.ignore_index.map(|i| targets.map(|t| t == i));
         let ignored = ignored.filter(|mask| mask.to_vec().contains(&true));
-        // What does not count is looked up as any class there is.
+        // An ignored target is replaced by a valid class for the lookup.
         let named = match &ignored {
             Some(_) => targets.map(|t| if Some(t) == self.ignore_index { 0 } else { t }),
             None => targets.clone(),
@@ -167,7 +167,7 @@ impl<T: Float> OfClasses<'_, T> {
             Ok(counts) => counts,
             Err(e) => return tape.failed(e),
         };
-        // With smoothing, a row whose own class weighs nothing counts by the others.
+        // With smoothing, a row whose own class has weight 0 still has the terms of the other classes.
         let by_others = smoothing > 0.0 && self.weight.is_none_or(|w| w.map(|w| w != T::ZERO).any_true());
         let nothing = match &counts {
             Some(counts) if !by_others => Some(counts.map(|c| c == T::ZERO)),
@@ -188,7 +188,7 @@ impl<T: Float> OfClasses<'_, T> {
         if losses.is_failed() {
             return losses;
         }
-        // What weighs nothing costs nothing, though it be infinite.
+        // A row of weight 0 has the loss 0, even if its term is infinite.
         if let Some(c) = &counts {
             losses = weighed(tape.constant(c), losses);
         }
@@ -216,7 +216,7 @@ impl<T: Float> OfClasses<'_, T> {
         }
     }
 
-    /// What each row counts, unless all count one.
+    /// The weight of each row; `None` if all weights are 1.
     fn row_weights(
         &self,
         targets: &Tensor<i64>,
@@ -236,7 +236,7 @@ impl<T: Float> OfClasses<'_, T> {
     }
 }
 
-/// What is wrong with the weights of classes, if anything.
+/// The error of the class weights, if there is one.
 #[track_caller]
 pub(super) fn wrong_weights<'t, T: Float>(
     op: &'static str,
@@ -254,18 +254,18 @@ pub(super) fn wrong_weights<'t, T: Float>(
     Some(refused(x, op, OpErrorKind::Argument, detail))
 }
 
-/// The weight of each target's class. (Targets out of range have been refused.)
+/// The weight of each target's class. (Targets out of range have been rejected before.)
 pub(super) fn weights_of<T: Float>(w: &Tensor<T>, targets: &Tensor<i64>) -> Tensor<T> {
     let w = w.to_vec();
     targets.map(|t| usize::try_from(t).ok().and_then(|t| w.get(t).copied()).unwrap_or(T::ZERO))
 }
 
-/// Categorical cross-entropy with options, of logits and target distributions of the same shape `[.., classes]` (one-hot, or
-/// any other). With class weights w and smoothing ε over K classes, a row's loss is -Σ_k w_k ((1 - ε) t_k + ε/K) log p_k. The
-/// mean is over rows, whatever the weights, as in PyTorch.
+/// Categorical cross-entropy with options, of logits and target distributions of the same shape `[.., classes]` (one-hot or
+/// not). With class weights w and smoothing ε over K classes, a row's loss is -Σ_k w_k ((1 - ε) t_k + ε/K) log p_k. The
+/// mean divides by the number of rows, not by the sum of the weights, as in PyTorch.
 ///
-/// A class whose target (or weight) is 0 costs nothing, though its logit be -∞; nor does a row in which this holds for every class,
-/// though all be -∞ or NaN.
+/// A class whose target (or weight) is 0 adds nothing to the loss, even if its logit is -∞. A row in which every class has a
+/// target (or weight) of 0 has the loss 0, even if all its logits are -∞ or NaN.
 ///
 /// ```
 /// use wengert_nn::loss::CrossEntropySoft;
@@ -281,11 +281,11 @@ pub(super) fn weights_of<T: Float>(w: &Tensor<T>, targets: &Tensor<i64>) -> Tens
 #[doc(alias = "cross_entropy")]
 #[derive(Debug, Clone)]
 pub struct CrossEntropySoft<T: Float> {
-    /// How much each class counts, `[classes]`, 0 or more. Default: `None`.
+    /// The weight of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// The part ε of each target that is spread over all classes evenly. Default: `0.0`.
+    /// The part ε of each target that is spread evenly over all classes. Default: `0.0`.
     pub label_smoothing: f64,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -299,9 +299,8 @@ impl<T: Float> CrossEntropySoft<T> {
     /// The loss of logits and distributions, both `[.., classes]`.
     ///
     /// # Errors
-    /// If an element of the target is not between 0 and 1 (but for rounding); that they add up to 1 is not asked: without
-    /// smoothing, a row of zeros is one that does not count. If a class weighs less than 0 or is not finite, or the smoothing
-    /// does not lie between 0 and 1.
+    /// If an element of the target is not between 0 and 1 (up to rounding), the weight of a class is negative or not finite, or
+    /// the smoothing is not between 0 and 1. Targets need not add up to 1: without smoothing, a row of zeros has no influence.
     #[track_caller]
     pub fn of<'t>(&self, logits: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "cross_entropy_soft";
@@ -342,8 +341,8 @@ impl<T: Float> CrossEntropySoft<T> {
         self.reduction.of(-weighed(target, terms).sum_axes(-1))
     }
 
-    /// The rows `[.., 1]` that count nowhere, since each class has a target or a weight of 0, and have no softmax, since their largest
-    /// logit is not finite.
+    /// The rows `[.., 1]` that have no influence, since each class has a target or a weight of 0, and that have no softmax, since
+    /// their largest logit is not finite.
     fn nowhere(&self, logits: Var<'_, T>, target: Var<'_, T>) -> Result<Option<Tensor<bool>>> {
         let logits = logits.value()?;
         if !logits.has_non_finite() {
@@ -360,13 +359,14 @@ impl<T: Float> CrossEntropySoft<T> {
     }
 }
 
-/// How a prediction that should be the logarithm of a probability is called.
+/// The name, in errors, of a prediction that must be a log-probability.
 const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
 
 /// Kullback-Leibler divergence Σ p (log p - log q) over the last axis, from log-probabilities of the same shape
-/// `[.., classes]`, the mean over rows. Where
-/// p is 0 its term is 0. The order is that of KL\[p ‖ q\], as in [`dist::kl`](crate::dist::kl), which PyTorch's `kl_div` reverses: it takes log q
-/// first and p second. So the name is another.
+/// `[.., classes]`; the mean over rows. Where p is 0, its term is 0.
+///
+/// The order of the arguments is that of KL\[p ‖ q\], as in [`dist::kl`](crate::dist::kl). PyTorch's `kl_div` takes log q first
+/// and p second, so this function does not have its name.
 ///
 /// ```
 /// use wengert_nn::loss;
@@ -380,7 +380,7 @@ const LOG_PROBABILITY: &str = "a prediction that is a log-probability,";
 /// ```
 ///
 /// # Errors
-/// If one of the log-probabilities is more than 0 (but for rounding), as probabilities are.
+/// If one of the log-probabilities is more than 0 (up to rounding), as probabilities are.
 #[doc(alias = "kl_div")]
 #[doc(alias = "KLDivLoss")]
 #[track_caller]
@@ -388,7 +388,7 @@ pub fn kl<'t, T: Float>(log_p: Var<'t, T>, log_q: impl Operand<'t, T>) -> Var<'t
     kl_with(log_p, log_q, Reduction::Mean)
 }
 
-/// As [`kl`], with a reduction.
+/// [`kl`] with a reduction.
 #[track_caller]
 pub fn kl_with<'t, T: Float>(
     log_p: Var<'t, T>,
@@ -404,7 +404,7 @@ pub fn kl_with<'t, T: Float>(
     if log_p.is_failed() || log_q.is_failed() {
         return if log_p.is_failed() { log_p } else { log_q };
     }
-    // -∞ - x and 0 · ∞ must not meet: where p is 0, so is the term.
+    // Where p is 0, so is the term, without computing 0 · ∞.
     let p = log_p.exp();
     let apart = match p.eq(0.0) {
         Ok(absent) => log_p.masked_fill(&absent, 0.0) - log_q.masked_fill(&absent, 0.0),

@@ -1,12 +1,12 @@
-//! Connectionist temporal classification: the likelihood of a sequence of labels, whatever the frames that they fall on.
+//! Connectionist temporal classification: the likelihood of a sequence of labels, over all alignments with the frames.
 
 use super::{Reduction, each, refused};
 use crate::domain::{Domain, place};
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Result, Var};
 
-/// Connectionist temporal classification (Graves et al. 2006) with the options that PyTorch has by default: class 0 is the
-/// blank. Of each sample the loss is divided by its number of labels; the mean over the batch.
+/// Connectionist temporal classification (Graves et al. 2006) with PyTorch's default options: class 0 is the blank. Each
+/// sample's loss is divided by its number of labels; the mean over the batch.
 ///
 /// Shapes, formula and errors are those of [`Ctc`], which has options.
 ///
@@ -14,7 +14,7 @@ use wengert_tape::{Float, Result, Var};
 /// use wengert_nn::loss::ctc;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
-/// // One sample, two frames, all of three classes equally likely: of 9 paths, "11", "01" and "10" read "1".
+/// // One sample, two frames, three equally likely classes: of 9 paths, "11", "01" and "10" read "1".
 /// let log_probs = tape.var(Tensor::from([[[0.0; 3]; 2]])).log_softmax(-1);
 /// let loss = ctc(log_probs, &Tensor::from([[1]]), &[2], &[1]);
 /// assert!((loss.item()? - 3f64.ln()).abs() < 1e-15);
@@ -32,7 +32,7 @@ pub fn ctc<'t, T: Float>(
     Ctc::default().of(log_probs, targets, input_lengths, target_lengths)
 }
 
-/// As [`ctc`], with a reduction.
+/// [`ctc`] with a reduction.
 #[track_caller]
 pub fn ctc_with<'t, T: Float>(
     log_probs: Var<'t, T>,
@@ -44,16 +44,16 @@ pub fn ctc_with<'t, T: Float>(
     Ctc { reduction, ..Default::default() }.of(log_probs, targets, input_lengths, target_lengths)
 }
 
-/// Connectionist temporal classification (Graves et al. 2006): -log of the probability that the frames read as the labels.
-/// Each frame names a class; a path of them is read by taking equal neighbours as one and leaving out blanks. The probability
-/// is the sum over all paths that read as the labels, by the forward recursion in logarithms:
-/// α(t, s) = log p_t(l_s) + log(e^α(t-1, s) + e^α(t-1, s-1) + e^α(t-1, s-2)) over the labels l with blanks between and around,
-/// the last term only where l_s is a label and not the one before.
+/// Connectionist temporal classification (Graves et al. 2006): -log of the probability that the frames read as the labels. A path
+/// has one class per frame; it is read by merging equal neighbours and then leaving out the blanks. The probability is the sum
+/// over all paths that read as the labels, by the forward recursion in logarithms: α(t, s) = log p_t(l_s) + log(e^α(t-1, s) +
+/// e^α(t-1, s-1) + e^α(t-1, s-2)) over the labels l with blanks between and around them, the last term only where l_s is a label
+/// that differs from the label before.
 ///
 /// The mean is PyTorch's: each sample's loss divided by its number of labels (by 1, if it has none), then the mean over the
 /// batch.
 ///
-/// Labels that do not fit into the frames have the loss ∞, with a gradient of 0 (PyTorch's is NaN).
+/// A sample with too few frames for its labels has the loss ∞, with a gradient of 0 (NaN in PyTorch).
 ///
 /// ```
 /// use wengert_nn::loss::{Ctc, Reduction};
@@ -61,7 +61,7 @@ pub fn ctc_with<'t, T: Float>(
 /// let tape = wengert_tape::Tape::<f64>::new();
 /// let log_probs = tape.var(Tensor::from([[[0.0; 3]; 3]; 2])).log_softmax(-1);
 /// let loss = Ctc { blank: 2, zero_infinity: true, reduction: Reduction::None };
-/// // "00" needs a blank between, so three frames read it in one way alone; two do not at all.
+/// // "00" needs a blank between its labels: three frames have exactly one path that reads as it, two have none.
 /// let each = loss.of(log_probs, &Tensor::from([[0, 0], [0, 0]]), &[3, 2], &[2, 2]).value()?;
 /// assert!((each.to_vec()[0] - 27f64.ln()).abs() < 1e-14);
 /// assert_eq!(each.to_vec()[1], 0.0);
@@ -71,24 +71,26 @@ pub fn ctc_with<'t, T: Float>(
 #[doc(alias = "ctc_loss")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ctc {
-    /// The class that names nothing. Default: `0`.
+    /// The class of the blank, which stands for no label. Default: `0`.
     pub blank: usize,
-    /// Whether a loss of ∞ is taken as 0. Default: `false`.
+    /// Whether a loss of ∞ is replaced by 0. Default: `false`.
     pub zero_infinity: bool,
-    /// What becomes of the samples' losses. Default: `Mean`.
+    /// How the samples' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
 impl Ctc {
-    /// The loss of log-probabilities `[batch, time, classes]`, labels `[batch, most]`, and of each sample the number of its
-    /// frames and of its labels. What comes after does not count, and may be any number.
+    /// The loss of log-probabilities `[batch, time, classes]`, labels `[batch, most]`, and for each sample the number of its
+    /// frames and of its labels. Frames and labels after these have no influence, and may be any number.
     ///
-    /// PyTorch takes the time first, `[time, batch, classes]`: `x.transpose(0, 1)`. Its gradient is that of the logits
-    /// before a `log_softmax(-1)`; here it is that of the log-probabilities, and the one of the logits follows.
+    /// PyTorch takes the time first, `[time, batch, classes]`: `x.transpose(0, 1)`. PyTorch returns the gradient of the logits
+    /// before a `log_softmax(-1)`; here it is the gradient of the log-probabilities, from which the rule of `log_softmax`
+    /// computes that of the logits.
     ///
     /// # Errors
-    /// If the shapes are others, there is not one length for each sample, a length is more than there are frames or labels, a
-    /// label is no class or the blank, the blank is no class, or a prediction is more than 0 (but for rounding), as logits are.
+    /// If the shapes differ from these, there is not one length per sample, a length is more than the number of frames or labels,
+    /// a label is the blank or not a class, the blank is not a class, or a prediction is more than 0 (up to rounding), as logits
+    /// are.
     #[track_caller]
     pub fn of<'t, T: Float>(
         &self,
@@ -156,7 +158,7 @@ impl Ctc {
                 next
             };
         }
-        // Read is what ends at the last label, or at the blank after.
+        // A complete path ends at the last label, or at the blank after it.
         let read = alpha.gather(-1, &ends).masked_fill(&no_end, f64::NEG_INFINITY);
         let mut losses = -read.logsumexp(-1); // [batch]
         if self.zero_infinity {
@@ -176,8 +178,8 @@ impl Ctc {
     }
 }
 
-/// The frames that do not count, `[batch, time, 1]`, if there are any and something is in the prediction that is not the logarithm of
-/// a probability or not finite; else `None`.
+/// The frames after each sample's end, `[batch, time, 1]`, if there are any and the prediction has an element that is not a
+/// log-probability or not finite; else `None`.
 fn after_the_end<T: Float>(
     x: Var<'_, T>,
     lengths: &[usize],
@@ -194,10 +196,10 @@ fn after_the_end<T: Float>(
     Ok(Some(Tensor::from_vec(over, [batch, time, 1])?))
 }
 
-/// What is wrong with an argument.
+/// The kind and the message of an argument's error.
 type Wrong = (OpErrorKind, String);
 
-/// Checks that there is a length for each sample, and that none is more than there are.
+/// Checks that there is one length per sample, and that none is more than `most`.
 fn lengths(of: &str, lengths: &[usize], batch: usize, most: usize) -> std::result::Result<(), Wrong> {
     if lengths.len() != batch {
         let detail =
@@ -213,16 +215,16 @@ fn lengths(of: &str, lengths: &[usize], batch: usize, most: usize) -> std::resul
     }
 }
 
-/// The labels of each sample with blanks between and around, as many places for all.
+/// The labels of each sample with blanks between and around them, padded to the same number of places.
 struct Labels {
     places: usize,
     /// The class of each place, `[batch, places]`.
     at: Vec<i64>,
-    /// Whether a place cannot be reached from the second before: blanks, and labels that repeat.
+    /// Whether a place cannot be reached from the second place before it: true for blanks and for repeated labels.
     no_skip: Vec<bool>,
-    /// The last label of each sample and the blank after, `[batch, 2]`.
+    /// The places of each sample's last label and of the blank after it, `[batch, 2]`.
     ends: Vec<i64>,
-    /// Whether there is no such label.
+    /// Whether that place does not exist, since the sample has no labels.
     no_end: Vec<bool>,
 }
 
@@ -275,7 +277,7 @@ impl Labels {
     }
 }
 
-/// The frames of `[batch, time, places]`, by halves: the cotangent of a slice is as large as what it is taken from.
+/// The frames of `[batch, time, places]`, sliced by repeated halving: the cotangent of a slice is as large as the sliced tensor.
 #[track_caller]
 fn frames<'t, T: Float>(x: Var<'t, T>, all: &mut Vec<Var<'t, T>>) {
     match x.dim(1) {
@@ -306,7 +308,7 @@ mod tests {
         read
     }
 
-    /// -log of the sum over all paths, one by one.
+    /// -log of the sum over all paths, which are enumerated.
     fn enumerated(log_p: &[f64], time: usize, classes: usize, labels: &[usize], blank: usize) -> f64 {
         let mut total = 0.0;
         for code in 0..classes.pow(time as u32) {
@@ -329,7 +331,7 @@ mod tests {
             let log_p = tape.var(g.tensor(&[batch, time, classes], Domain::Real)).log_softmax(-1);
             let counts: Vec<_> = (0..batch).map(|_| g.within(0..=most)).collect();
             let frames: Vec<_> = (0..batch).map(|_| g.within(0..=time)).collect();
-            // What comes after the labels is no class at all.
+            // The padding after the labels is not a class.
             let mut labels = vec![-7; batch * most];
             for (i, n) in counts.iter().enumerate() {
                 for y in &mut labels[i * most..][..*n] {
@@ -382,14 +384,14 @@ mod tests {
 
     #[test]
     fn long_sequences_neither_underflow_nor_need_certainty() {
-        // Of 400 frames of equal classes, each path has the probability 3^-400, below the smallest number.
+        // With 400 frames of equally likely classes, each path has the probability 3^-400, below the smallest number.
         let tape = Tape::<f64>::new();
         let v = tape.var(Tensor::zeros([1, 400, 3]));
         let targets = Tensor::from([[1, 2, 1, 1, 2]]);
         let loss = ctc(v.log_softmax(-1), &targets, &[400], &[5]);
         assert!(loss.item().unwrap().is_finite());
         assert!(loss.backward().unwrap().wrt(v).unwrap().to_vec().iter().all(|g| g.is_finite()));
-        // A certain path: other classes have the log-probability -∞.
+        // A certain path: the other classes have the log-probability -∞.
         let certain =
             |t: usize| if [0, 2].contains(&t) { [f64::NEG_INFINITY, 0.0] } else { [0.0, f64::NEG_INFINITY] };
         let v = tape.var(Tensor::from([[certain(0), certain(1), certain(2)]]));

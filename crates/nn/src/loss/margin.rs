@@ -1,4 +1,4 @@
-//! Losses that ask for a margin. At the margin itself the derivative jumps; there it is 0.
+//! Losses with a margin. At the margin itself the derivative is discontinuous; there it is 0.
 
 use super::categorical::{weights_of, wrong_weights};
 use super::{Reduction, TARGET, alike, classes, each, option, refused, rows, same_shape, without};
@@ -39,7 +39,7 @@ margins! {
     /// ```
     ///
     /// # Errors
-    /// If a target is neither 1 nor -1, as of classes 0 and 1: with 0 the loss would have no gradient.
+    /// If a target is neither 1 nor -1. (With a target of 0, as in classes 0 and 1, the loss would have no gradient.)
     hinge hinge_with(x, t) (1.0 - t * x).relu();
 
     /// Squared hinge loss max(0, 1 - t x)², for targets of 1 and -1 of the same shape; the mean. Its first derivative is
@@ -75,7 +75,7 @@ margins! {
     soft_margin soft_margin_with(x, t) (-(t * x)).softplus();
 }
 
-/// max(0, margin - t (x - other)): where t is 1, x should be larger than `other` by the margin, where it is -1 smaller.
+/// max(0, margin - t (x - other)): where t is 1, x should be larger than `other` by the margin; where t is -1, smaller.
 ///
 /// ```
 /// use wengert_nn::loss::MarginRanking;
@@ -90,9 +90,9 @@ margins! {
 #[doc(alias = "margin_ranking_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarginRanking {
-    /// By how much the larger should be larger. Default: `0.0`.
+    /// The least difference of the two values. Default: `0.0`.
     pub margin: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -124,7 +124,8 @@ impl MarginRanking {
     }
 }
 
-/// Of distances x: x where the target is 1, max(0, margin - x) where it is -1 (Hadsell et al. 2006, without their squares).
+/// A loss of distances x: x where the target is 1, max(0, margin - x) where it is -1 (Hadsell et al. 2006, without their
+/// squares).
 ///
 /// ```
 /// use wengert_nn::loss::HingeEmbedding;
@@ -139,9 +140,9 @@ impl MarginRanking {
 #[doc(alias = "hinge_embedding_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HingeEmbedding {
-    /// The distance from which on two that do not belong together cost nothing. Default: `1.0`.
+    /// The distance from which on the loss is 0 where the target is -1. Default: `1.0`.
     pub margin: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -171,8 +172,8 @@ impl HingeEmbedding {
 }
 
 /// Multi-class margin loss of scores `[.., classes]` and class indices `[..]`:
-/// w_t/classes Σ_{k≠t} max(0, margin - x_t + x_k)ᵖ for each row, as in PyTorch (Crammer and Singer 2001 have the largest
-/// term in place of the sum). The mean is over rows, whatever the weights.
+/// w_t/classes Σ_{k≠t} max(0, margin - x_t + x_k)ᵖ for each row, as in PyTorch (Crammer and Singer 2001 take the largest
+/// term instead of the sum). The mean divides by the number of rows, not by the sum of the weights.
 ///
 /// ```
 /// use wengert_nn::loss::MultiMargin;
@@ -189,11 +190,11 @@ impl HingeEmbedding {
 pub struct MultiMargin<T: Float> {
     /// The power of each term, 1 or 2. Default: `1`.
     pub p: u32,
-    /// By how much the score of the target's class should be the largest. Default: `1.0`.
+    /// How much larger the score of the target's class should be than every other. Default: `1.0`.
     pub margin: f64,
-    /// How much a row of each class counts, w, `[classes]`, 0 or more. Default: `None`.
+    /// The weight w of a row of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -207,8 +208,8 @@ impl<T: Float> MultiMargin<T> {
     /// The loss of scores `[.., classes]` and class indices `[..]`.
     ///
     /// # Errors
-    /// If a target is not one of the classes, the margin is not finite, p is neither 1 nor 2, or a class weighs less than 0 or
-    /// is not finite.
+    /// If a target is not one of the classes, the margin is not finite, p is neither 1 nor 2, or the weight of a class is
+    /// negative or not finite.
     #[track_caller]
     pub fn of<'t>(&self, x: Var<'t, T>, targets: &Tensor<i64>) -> Var<'t, T> {
         const OP: &str = "multi_margin";
@@ -230,7 +231,7 @@ impl<T: Float> MultiMargin<T> {
                 Err(e) => return x.tape().failed(e.in_op(OP).into()),
             };
         let counts = self.weight.as_ref().map(|w| weights_of(w, targets));
-        // A row that weighs nothing may be anything.
+        // A row of weight 0 may have any scores, NaN included.
         let x = match counts.as_ref().map(|c| c.map(|c| c == T::ZERO).unsqueeze(-1)) {
             Some(Ok(nothing)) => without(x, &nothing),
             Some(Err(e)) => return x.tape().failed(e.in_op(OP).into()),
@@ -249,23 +250,23 @@ impl<T: Float> MultiMargin<T> {
 }
 
 /// Multi-label margin loss of scores and labels, both `[.., classes]`: for each row
-/// 1/classes Σ_{y} Σ_{k} max(0, 1 - (x_y - x_k)), over the row's labels y and the classes k that are none of them; the mean.
-/// The labels of a row are the class indices before its first -1; what comes after does not count. All this is as in PyTorch,
-/// also that a label that is there twice counts twice.
+/// 1/classes Σ_{y} Σ_{k} max(0, 1 - (x_y - x_k)), over the row's labels y and the classes k that are not among them; the mean.
+/// The labels of a row are the class indices before its first -1; labels after it have no influence. As in PyTorch, a label that
+/// occurs twice counts twice.
 ///
 /// ```
 /// use wengert_nn::loss::multilabel_margin;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
 /// let x = tape.var(Tensor::from([[0.125, 0.25, 0.5, 1.0]]));
-/// // The classes 3 and 0; the 1 comes after the end.
+/// // The labels are 3 and 0; the 1 is after the end.
 /// let loss = multilabel_margin(x, &Tensor::from([[3, 0, -1, 1]]));
 /// assert_eq!(loss.item()?, (0.25 + 0.5 + 1.125 + 1.375) / 4.0);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 ///
 /// # Errors
-/// If the shapes are not the same, or a label is neither a class nor -1, also after the end.
+/// If the shapes are not the same, or a label (also one after the end) is neither a class nor -1.
 #[doc(alias = "MultiLabelMarginLoss")]
 #[doc(alias = "multilabel_margin_loss")]
 #[track_caller]
@@ -273,7 +274,7 @@ pub fn multilabel_margin<'t, T: Float>(x: Var<'t, T>, targets: &Tensor<i64>) -> 
     multilabel_margin_with(x, targets, Reduction::Mean)
 }
 
-/// As [`multilabel_margin`], with a reduction.
+/// [`multilabel_margin`] with a reduction.
 #[track_caller]
 pub fn multilabel_margin_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -303,7 +304,7 @@ pub fn multilabel_margin_with<'t, T: Float>(
         0 => Vec::new(),
         _ => values.chunks(classes).map(|row| row.split(|t| *t == -1).next().unwrap_or(&[])).collect(),
     };
-    // As many places as the row with the most labels has: the index of each, and the classes that it is compared with.
+    // One place per label of the row with the most labels: its class index, and the classes that it is compared with.
     let most = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let (mut at, mut apart) = (vec![0; rows.len() * most], vec![false; rows.len() * most * classes]);
     for (i, labels) in rows.iter().enumerate() {
@@ -344,16 +345,16 @@ pub fn multilabel_margin_with<'t, T: Float>(
 #[doc(alias = "triplet_margin_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TripletMargin {
-    /// How much further the negative has to be than the positive. Default: `1.0`.
+    /// How much further from the anchor the negative must be than the positive. Default: `1.0`.
     pub margin: f64,
     /// The order of the norm. Default: `2.0`.
     pub p: f64,
-    /// Whether the distance of positive and negative is taken, where it is smaller than that of anchor and negative.
+    /// Whether the distance from positive to negative replaces that from anchor to negative where it is smaller.
     /// Default: `false`.
     pub swap: bool,
-    /// What is added to each difference, ε. Default: `1e-6`.
+    /// The number ε that is added to each difference. Default: `1e-6`.
     pub eps: f64,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 

@@ -1,19 +1,20 @@
-//! Errors of a part of what is predicted.
+//! Squared error over a part of the prediction.
 
 use super::{Reduction, refused, same_shape};
 use wengert_ops::ErrorKind as OpErrorKind;
 use wengert_tape::rules::IntoMask;
 use wengert_tape::{Float, Operand, Var};
 
-/// The mean of (x - t)² over the elements at which `mask` is true, as of the parts of an input that a model did not see and has
-/// to guess. Prediction and target have the same shape, to which the mask broadcasts. What it hides has no influence, be it NaN; the mean over nothing is 0.
+/// The mean of (x - t)² over the elements at which `mask` is true, for example the hidden parts of an input that a model
+/// reconstructs. Prediction and target have the same shape, to which the mask broadcasts. The other elements have no influence,
+/// even if they are NaN. If the mask is false everywhere, the mean is 0.
 ///
 /// ```
 /// use wengert_nn::loss;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::new();
 /// let x = tape.var(Tensor::from([[1.0, 2.0], [3.0, 4.0]]));
-/// let mask = Tensor::from([[true], [false]]);                    // the first row alone
+/// let mask = Tensor::from([[true], [false]]);                    // only the first row
 /// let loss = loss::masked_mse(x, Tensor::from([[0.0, 0.0], [f64::NAN, 0.0]]), &mask);
 /// assert_eq!(loss.item()?, 2.5);
 /// assert_eq!(loss.backward()?.wrt(x)?.to_vec(), [1.0, 2.0, 0.0, 0.0]);
@@ -31,7 +32,7 @@ pub fn masked_mse<'t, T: Float>(
     masked_mse_with(x, target, mask, Reduction::Mean)
 }
 
-/// As [`masked_mse`], with a reduction. With [`Reduction::None`], what the mask hides is 0.
+/// [`masked_mse`] with a reduction. With [`Reduction::None`], elements at which the mask is false are 0.
 #[track_caller]
 pub fn masked_mse_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -55,7 +56,7 @@ pub fn masked_mse_with<'t, T: Float>(
         let detail = format!("expected a mask that broadcasts to {shape}, found {}", mask.shape());
         return refused(x, OP, OpErrorKind::Shape, detail);
     };
-    // Filled before the square, so that what is hidden has a gradient of 0 whatever it is.
+    // Filled before the square, so that a hidden element has a gradient of 0 even if it is infinite or NaN.
     let e = (x - target).masked_fill(mask.map(|counts| !counts), 0.0);
     match reduction {
         Reduction::Mean => {

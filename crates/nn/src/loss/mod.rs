@@ -1,12 +1,12 @@
 //! Losses. Each takes the prediction first and the target second, and all have the same forms:
 //!
-//! - `name(x, target)` is the usual case: the options that PyTorch has by default, and the mean over all elements (over rows,
-//!   for the losses of rows).
+//! - `name(x, target)` is the usual case: PyTorch's default options, and the mean over all elements (over rows, for
+//!   the losses of rows).
 //! - `name_with(x, target, reduction)` is the same with a [`Reduction`].
-//! - A loss that has more options has a struct of its name with public fields, a default, and a method `of`:
+//! - A loss with more options has a struct with its name, public fields, a default, and a method `of`:
 //!   `Name { option, ..Default::default() }.of(x, target)`. One of its fields is the reduction.
 //!
-//! The functions take data alone; a number such as a margin is a field.
+//! The functions take only data; a number such as a margin is a field.
 //!
 //! ```
 //! use wengert_nn::loss::{self, Huber, Reduction};
@@ -19,8 +19,8 @@
 //! # Ok::<(), wengert_tape::Error>(())
 //! ```
 //!
-//! **Weights of samples.** Weights of classes are an option of the losses of classes, and weights of elements one of the binary
-//! losses. For every other loss, multiply what [`Reduction::None`] gives:
+//! **Weights of samples.** Weights of classes are an option of the losses of classes, and weights of elements are an option of
+//! the binary losses. For every other loss, multiply the result of [`Reduction::None`]:
 //!
 //! ```
 //! use wengert_nn::loss::{self, Reduction};
@@ -30,17 +30,17 @@
 //! let weight = Tensor::from([0.0, 0.5, 1.0, 0.5]);
 //! let each = loss::mse_with(x, &t, Reduction::None); // 1, 4, 9, 16
 //! assert_eq!((each * &weight).mean().item()?, (2.0 + 9.0 + 8.0) / 4.0);
-//! // The weighted mean divides by what all weigh together.
+//! // The weighted mean divides by the sum of the weights.
 //! assert_eq!(((each * &weight).sum() / weight.sum().item()?).item()?, (2.0 + 9.0 + 8.0) / 2.0);
 //! # Ok::<(), wengert_tape::Error>(())
 //! ```
 //!
-//! **Errors.** Shapes that do not fit, options that are impossible, and data that are (a probability of 1.5, a class that there
-//! is not, a negative count) make a failed value, whose error names the loss, the value and its index. What each loss takes is
-//! said under *Errors*. NaN is not refused: a prediction or target that is NaN makes a loss that is NaN, so that a run that
-//! diverged is seen as one. (PyTorch checks the probabilities of `bce` and class indices, nothing else.) What does not count (a row
-//! to ignore, a class or an element of weight 0, a row of targets that are all 0, a frame after the end) costs nothing and has a
-//! gradient of 0, also if its prediction is infinite or NaN.
+//! **Errors.** Shapes that are not consistent, impossible options and impossible data (a probability of 1.5, a class that does
+//! not exist, a negative count) make a failed value, whose error names the loss, the value and its index. The section *Errors* of
+//! each loss lists its conditions. NaN is accepted: a NaN in the prediction or target makes the loss NaN, so that a run that
+//! diverged is visible. (PyTorch checks only the probabilities of `bce` and class indices.) Parts without influence (a row to
+//! ignore, a class or an element of weight 0, a row of targets that are all 0, a frame after the end) add nothing to the loss and
+//! have a gradient of 0, even if the prediction there is infinite or NaN.
 //!
 //! ```
 //! use wengert_nn::loss;
@@ -73,7 +73,7 @@ use crate::domain::{Domain, place};
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Var};
 
-/// What becomes of the losses of the elements, or rows.
+/// How the losses of the elements, or rows, are reduced.
 ///
 /// ```
 /// use wengert_nn::loss::{Reduction, l1_with};
@@ -87,13 +87,13 @@ use wengert_tape::{Error, ErrorKind, Float, Operand, Var};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reduction {
-    /// Their mean. (The textbook's MSE sums over the outputs of a sample and means over samples: that is `Sum`
+    /// Their mean. (The textbook's MSE is a sum over the outputs of a sample and a mean over samples: that is `Sum`
     /// divided by the number of samples.)
     #[default]
     Mean,
     /// Their sum.
     Sum,
-    /// Each for itself.
+    /// No reduction: one loss per element, or row.
     None,
 }
 
@@ -108,13 +108,13 @@ impl Reduction {
     }
 }
 
-/// The target as a value of the same shape: a loss that broadcast by accident would be silently wrong.
+/// The target as a value of the same shape. An accidental broadcast would make the loss silently wrong.
 #[track_caller]
 fn same_shape<'t, T: Float>(op: &'static str, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
     alike(op, ("the prediction", x), "the target", target)
 }
 
-/// The operand `v` as a value of the shape of `x`; both have the names that an error gives them.
+/// The operand `v` as a value of the shape of `x`; errors call them by the names given.
 #[track_caller]
 fn alike<'t, T: Float>(
     op: &'static str,
@@ -134,16 +134,16 @@ fn alike<'t, T: Float>(
     v
 }
 
-/// A value that has failed since an argument is wrong.
+/// A failed value for an argument that is wrong.
 #[track_caller]
 fn refused<'t, T: Float>(x: Var<'t, T>, op: &'static str, kind: OpErrorKind, detail: String) -> Var<'t, T> {
     x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
 }
 
-/// The value, or a failed one that says which element is impossible; NaN passes.
+/// The value, or a failed value whose error says which element is impossible; NaN passes.
 #[track_caller]
 fn each<'t, T: Float>(op: &'static str, what: &str, v: Var<'t, T>, domain: Domain) -> Var<'t, T> {
-    // What has failed or was freed says so itself.
+    // A value that failed or was freed has its own error.
     let Ok(values) = v.value() else { return v };
     match domain.outside(&values, true) {
         Some(found) => {
@@ -154,8 +154,8 @@ fn each<'t, T: Float>(op: &'static str, what: &str, v: Var<'t, T>, domain: Domai
     }
 }
 
-/// Targets between 0 and 1. One that rounding put outside is moved to the nearest end, with the gradient that it has there: 1 + ε
-/// would weigh an infinite loss by -ε.
+/// Targets between 0 and 1. A target that is outside by rounding is moved to the nearest end, with the gradient that it has
+/// there: a target of 1 + ε would multiply an infinite loss by -ε.
 #[track_caller]
 fn probabilities<'t, T: Float>(op: &'static str, t: Var<'t, T>) -> Var<'t, T> {
     let Ok(values) = t.value() else { return t };
@@ -169,8 +169,8 @@ fn probabilities<'t, T: Float>(op: &'static str, t: Var<'t, T>) -> Var<'t, T> {
     t + values.map(|v| v.maximum(T::ZERO).minimum(T::ONE) - v)
 }
 
-/// The value with 0 where `hidden` holds, which broadcasts to it, if anything there is not finite: what counts nothing can then make
-/// neither a loss nor a gradient NaN.
+/// The value with 0 where `hidden`, which broadcasts to it, is true, if an element there is not finite: elements without
+/// influence then make neither a loss nor a gradient NaN.
 #[track_caller]
 fn without<'t, T: Float>(x: Var<'t, T>, hidden: &Tensor<bool>) -> Var<'t, T> {
     let Ok(values) = x.value() else { return x };
@@ -186,7 +186,7 @@ fn without<'t, T: Float>(x: Var<'t, T>, hidden: &Tensor<bool>) -> Var<'t, T> {
     x
 }
 
-/// Refuses a prediction that has no axis of classes, or of the elements of a row.
+/// Rejects a prediction without an axis of classes, or of the elements of a row.
 #[track_caller]
 fn rows<'t, T: Float>(op: &'static str, x: Var<'t, T>, row: &str) -> Var<'t, T> {
     if x.is_failed() || x.rank() > 0 {
@@ -195,7 +195,7 @@ fn rows<'t, T: Float>(op: &'static str, x: Var<'t, T>, row: &str) -> Var<'t, T> 
     refused(x, op, OpErrorKind::Shape, format!("expected a prediction [.., {row}], found []"))
 }
 
-/// The number of classes of rows `[.., classes]`, if there is one of these for each target `[..]`.
+/// The number of classes of rows `[.., classes]`, if there is one row per target `[..]`.
 #[track_caller]
 pub(crate) fn classes<'t, T: Float>(
     op: &'static str,
@@ -224,7 +224,7 @@ pub(crate) fn classes<'t, T: Float>(
     }
 }
 
-/// Weights of the elements of a prediction: they may broadcast to its shape, but not beyond.
+/// Weights of the elements of a prediction: they may broadcast to its shape, but not enlarge it.
 #[track_caller]
 fn weights<'t, T: Float>(op: &'static str, x: Var<'t, T>, w: &Tensor<T>) -> Var<'t, T> {
     if x.is_failed() {
@@ -233,10 +233,10 @@ fn weights<'t, T: Float>(op: &'static str, x: Var<'t, T>, w: &Tensor<T>) -> Var<
     x.tape().constant(w.expand(x.shape()).map_err(|e| e.in_op(op)))
 }
 
-/// How a target that lies outside of its domain is called.
+/// The name, in errors, of a target that is outside its domain.
 const TARGET: &str = "a target";
 
-/// Refuses an option that is outside of its range; `expected` says what it has to be.
+/// Rejects an option that is outside its range; `expected` says what it must be.
 #[track_caller]
 fn option<'t, T: Float>(
     op: &'static str,
@@ -284,7 +284,7 @@ losses! {
     /// ```
     ///
     /// # Errors
-    /// If the shapes are not the same, as for every loss: one that broadcast by accident would be silently wrong.
+    /// If the shapes are not the same, as for every loss: an accidental broadcast would make the loss silently wrong.
     #[doc(alias = "MSELoss")]
     #[doc(alias = "mse_loss")]
     mse mse_with(x, t) (x - t).square();
@@ -383,7 +383,7 @@ functions! {
     #[doc(alias = "gaussian_nll_loss")]
     gaussian_nll gaussian_nll_with GaussianNll [target: impl Operand<'t, T>, variance: impl Operand<'t, T>];
 
-    /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities; the mean. From logits, use
+    /// Binary cross-entropy -(t log p + (1 - t) log(1 - p)) from probabilities; the mean. For logits, use
     /// [`bce_with_logits`], which needs no bound on its logarithms.
     ///
     /// ```
@@ -399,7 +399,7 @@ functions! {
     bce bce_with Bce [target: impl Operand<'t, T>];
 
     /// Binary cross-entropy from logits, stable at any size: t log(1 + e⁻ˣ) + (1 - t) log(1 + eˣ); the mean. An infinite logit
-    /// that is right costs nothing (PyTorch has NaN there).
+    /// that is correct has the loss 0 (NaN in PyTorch).
     ///
     /// ```
     /// use wengert_nn::loss;
@@ -442,8 +442,8 @@ functions! {
     #[doc(alias = "CrossEntropyLoss")]
     cross_entropy cross_entropy_with CrossEntropy [targets: &Tensor<i64>];
 
-    /// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot, or any
-    /// other): the mean over rows of -Σ t log softmax(x).
+    /// Categorical cross-entropy from logits and target distributions of the same shape `[.., classes]` (one-hot or
+    /// not): the mean over rows of -Σ t log softmax(x).
     ///
     /// ```
     /// use wengert_nn::loss;
@@ -472,7 +472,7 @@ functions! {
     #[doc(alias = "nll_loss")]
     nll nll_with Nll [targets: &Tensor<i64>];
 
-    /// max(0, -t (x - other)): where t is 1, x should be larger than `other`, where it is -1 smaller; the mean.
+    /// max(0, -t (x - other)): where t is 1, x should be larger than `other`; where t is -1, smaller; the mean.
     ///
     /// ```
     /// use wengert_nn::loss::margin_ranking;
@@ -487,7 +487,7 @@ functions! {
     #[doc(alias = "margin_ranking_loss")]
     margin_ranking margin_ranking_with MarginRanking [other: impl Operand<'t, T>, target: impl Operand<'t, T>];
 
-    /// Of distances x: x where the target is 1, max(0, 1 - x) where it is -1; the mean.
+    /// A loss of distances x: x where the target is 1, max(0, 1 - x) where it is -1; the mean.
     ///
     /// ```
     /// use wengert_nn::loss::hinge_embedding;
@@ -546,14 +546,14 @@ functions! {
     #[doc(alias = "cosine_embedding_loss")]
     cosine_embedding cosine_embedding_with CosineEmbedding [other: impl Operand<'t, T>, target: impl Operand<'t, T>];
 
-    /// InfoNCE with a temperature of 0.07: rows i of `x` and `other`, `[n, d]`, belong together; the mean.
+    /// InfoNCE with a temperature of 0.07: row i of `x` and row i of `other`, both `[n, d]`, are a pair; the mean.
     ///
     /// ```
     /// use wengert_nn::loss::info_nce;
     /// use wengert_ops::Tensor;
     /// let tape = wengert_tape::Tape::new();
     /// let x = tape.var(Tensor::from([[1.0, 0.0], [0.0, 1.0]]));
-    /// // Both of `other` are as near to each.
+    /// // Both rows of `other` are equally similar to each row of `x`.
     /// let loss = info_nce(x, Tensor::from([[1.0, 1.0], [1.0, 1.0]]));
     /// assert!((loss.item()? - std::f64::consts::LN_2).abs() < 1e-12);
     /// # Ok::<(), wengert_tape::Error>(())

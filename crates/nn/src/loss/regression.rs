@@ -8,7 +8,7 @@ use wengert_tape::rules::tanh::Tanh;
 use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 
 /// Huber's loss: e²/2 for |e| ≤ δ, else δ (|e| - δ/2), with e = x - t (Huber 1964). At |e| = δ the first derivative is
-/// continuous, the second jumps.
+/// continuous, the second is not.
 ///
 /// ```
 /// use wengert_nn::loss::Huber;
@@ -23,9 +23,9 @@ use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 #[doc(alias = "huber_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Huber {
-    /// Where the parabola ends, δ, more than 0. Default: `1.0`.
+    /// The error δ up to which the loss is quadratic, more than 0. Default: `1.0`.
     pub delta: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -36,7 +36,7 @@ impl Default for Huber {
 }
 
 impl Huber {
-    /// The loss of predictions and targets of the same shape, whatever it is.
+    /// The loss of predictions and targets. Both have the same shape, which may be any.
     ///
     /// # Errors
     /// If δ is not more than 0.
@@ -58,7 +58,7 @@ impl Huber {
 }
 
 /// Smooth absolute error: e²/(2β) for |e| < β, else |e| - β/2, with e = x - t (Girshick 2015, Fast R-CNN); the absolute error
-/// for β = 0. It is [`Huber`]'s loss divided by β. At |e| = β the first derivative is continuous, the second jumps.
+/// for β = 0. It is [`Huber`]'s loss divided by β. At |e| = β the first derivative is continuous, the second is not.
 ///
 /// ```
 /// use wengert_nn::loss::{Reduction, SmoothL1};
@@ -73,9 +73,9 @@ impl Huber {
 #[doc(alias = "smooth_l1_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SmoothL1 {
-    /// Where the parabola ends, β, 0 or more. Default: `1.0`.
+    /// The error β up to which the loss is quadratic, 0 or more. Default: `1.0`.
     pub beta: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -86,7 +86,7 @@ impl Default for SmoothL1 {
 }
 
 impl SmoothL1 {
-    /// The loss of predictions and targets of the same shape, whatever it is.
+    /// The loss of predictions and targets. Both have the same shape, which may be any.
     ///
     /// # Errors
     /// If β is negative or not finite.
@@ -126,7 +126,7 @@ pub fn log_cosh<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var
     log_cosh_with(x, target, Reduction::Mean)
 }
 
-/// As [`log_cosh`], with a reduction.
+/// [`log_cosh`] with a reduction.
 #[track_caller]
 pub fn log_cosh_with<'t, T: Float>(
     x: Var<'t, T>,
@@ -178,13 +178,13 @@ impl Pointwise for LogCosh {
 #[doc(alias = "poisson_nll_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoissonNll {
-    /// Whether the prediction is log λ or λ itself, 0 or more. Default: `true`.
+    /// Whether the prediction is log λ; if not, it is λ, 0 or more. Default: `true`.
     pub log_input: bool,
     /// Whether Stirling's approximation of log t!, t log t - t + log(2πt)/2, is added where t > 1. Default: `false`.
     pub full: bool,
-    /// What is added to λ before its logarithm, if the prediction is λ. Default: `1e-8`.
+    /// The number that is added to λ before its logarithm, if the prediction is λ. Default: `1e-8`.
     pub eps: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -195,10 +195,10 @@ impl Default for PoissonNll {
 }
 
 impl PoissonNll {
-    /// The loss of predictions and counts of the same shape. Counts need not be whole.
+    /// The loss of predictions and counts of the same shape. Counts need not be whole numbers.
     ///
     /// # Errors
-    /// If a count is negative, or a rate is, or what is added to it (or not finite).
+    /// If a count or a rate is negative, or `eps` is negative or not finite.
     #[track_caller]
     pub fn of<'t, T: Float>(&self, x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
         const OP: &str = "poisson_nll";
@@ -212,7 +212,7 @@ impl PoissonNll {
         }
         let mut losses = if self.log_input { x.exp() - weighed(t, x) } else { x - t.xlogy(x + self.eps) };
         if self.full {
-            // Where t is small its logarithm is not looked at.
+            // Where t is small, its logarithm is not used.
             let small = t.le(1.0);
             let safe = match small {
                 Ok(mask) => {
@@ -246,9 +246,10 @@ impl PoissonNll {
 pub struct GaussianNll {
     /// Whether log(2π)/2 is added. Default: `false`.
     pub full: bool,
-    /// Smaller variances are taken as this one. As in PyTorch, the gradient is that at this variance. Default: `1e-6`.
+    /// The least variance ε: smaller variances are replaced by it. As in PyTorch, the gradient is that at this variance. Default:
+    /// `1e-6`.
     pub eps: f64,
-    /// What becomes of the elements' losses. Default: `Mean`.
+    /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -259,11 +260,11 @@ impl Default for GaussianNll {
 }
 
 impl GaussianNll {
-    /// The loss of means and targets of the same shape, whatever it is, and variances of that shape or, one for each row, of
+    /// The loss of means and targets of the same shape, which may be any, and variances of that shape or, with one per row, of
     /// the shape `[.., 1]`.
     ///
     /// # Errors
-    /// If a variance is negative, or 0 without an ε, or ε is negative or not finite.
+    /// If a variance is negative, a variance and ε are both 0, or ε is negative or not finite.
     #[track_caller]
     pub fn of<'t, T: Float>(
         &self,
@@ -294,7 +295,7 @@ impl GaussianNll {
             Ok(values) => values,
             Err(e) => return x.tape().failed(e),
         };
-        // What v lacks of ε, as a constant.
+        // max(0, ε - v), as a constant.
         let lack = values.map(|v| T::from_f64((self.eps - v.to_f64()).max(0.0)));
         let v = v + lack;
         let mut losses = (v.log() + (x - t).square() / v) * 0.5;

@@ -1,4 +1,4 @@
-//! Losses of similarity: cosines that should be large or small, and pairs among many.
+//! Losses of similarity: cosines that should be large or small, and pairs to be found among many rows.
 
 use super::{Reduction, TARGET, alike, each, option, refused, rows};
 use crate::domain::Domain;
@@ -23,9 +23,9 @@ use wengert_tape::{Float, Operand, Var};
 #[doc(alias = "cosine_embedding_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CosineEmbedding {
-    /// The cosine up to which two that do not belong together cost nothing, from -1 to 1. Default: `0.0`.
+    /// The cosine up to which the loss is 0 where the target is -1, from -1 to 1. Default: `0.0`.
     pub margin: f64,
-    /// What becomes of the rows' losses. Default: `Mean`.
+    /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -75,25 +75,25 @@ impl CosineEmbedding {
     }
 }
 
-/// InfoNCE (van den Oord et al. 2018), symmetrical as in CLIP (Radford et al. 2021): rows i of `x` and `other`, `[n, d]`,
-/// belong together. With cosine similarities divided by the temperature as logits `[n, n]`, the loss of a pair is half the
-/// sum of the cross-entropies along its row and along its column.
+/// InfoNCE (van den Oord et al. 2018), symmetrical as in CLIP (Radford et al. 2021): row i of `x` and row i of `other`, both `[n,
+/// d]`, are a pair. With cosine similarities divided by the temperature as logits `[n, n]`, the loss of a pair is half the sum of
+/// the cross-entropies along its row and along its column.
 ///
 /// ```
 /// use wengert_nn::loss::InfoNce;
 /// use wengert_ops::Tensor;
 /// let tape = wengert_tape::Tape::<f64>::new();
 /// let x = tape.var(Tensor::from([[1.0, 0.0], [0.0, 3.0]]));
-/// // Cosines are 1 with its own, 0 with the other.
+/// // The cosine is 1 within a pair and 0 otherwise.
 /// let loss = InfoNce { temperature: 0.5, ..Default::default() }.of(x, Tensor::from([[2.0, 0.0], [0.0, 1.0]]));
 /// assert!((loss.item()? - (1.0 + (-2f64).exp()).ln()).abs() < 1e-9);
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InfoNce {
-    /// What similarities are divided by. The default is what CLIP's training begins with. Default: `0.07`.
+    /// The divisor of the similarities. The default is the initial value in CLIP's training. Default: `0.07`.
     pub temperature: f64,
-    /// What becomes of the pairs' losses. Default: `Mean`.
+    /// How the pairs' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
 }
 
@@ -104,7 +104,7 @@ impl Default for InfoNce {
 }
 
 impl InfoNce {
-    /// The loss of two values of rows, both `[n, d]`; without a reduction `[n]`.
+    /// The loss of two values of rows, both `[n, d]`; with [`Reduction::None`], of shape `[n]`.
     ///
     /// # Errors
     /// If the temperature is not positive and finite.
@@ -134,7 +134,7 @@ impl InfoNce {
     }
 }
 
-/// Rows of length one; as in [`CosineEmbedding`], zeros stay zeros.
+/// Rows normalised to length 1; as in [`CosineEmbedding`], rows of zeros stay zeros.
 #[track_caller]
 fn unit<T: Float>(v: Var<'_, T>) -> Var<'_, T> {
     v * (v.square().sum_keepdim(-1) + 1e-12).rsqrt()
