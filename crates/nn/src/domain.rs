@@ -1,9 +1,9 @@
-//! What data may be: the look over a tensor that finds an element that it may not be, and says where.
+//! Domains of data: the search of a tensor for an element that is outside its domain, and the description of where it is.
 
 use wengert_ops::Tensor;
 use wengert_tape::Float;
 
-/// What each element of a tensor has to be. NaN is none of these; whoever lets it pass says so.
+/// What each element of a tensor must be. NaN is in none of the domains; a caller that accepts it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Domain {
     /// Any number, infinities included.
@@ -20,15 +20,15 @@ pub(crate) enum Domain {
     FiniteNotNegative,
     /// From 0 to 1.
     Probability,
-    /// From 0 to 1, but for a few units of rounding: data that were scaled or interpolated.
+    /// From 0 to 1, up to a few units of rounding: for data that were scaled or interpolated.
     RoundedProbability,
-    /// 0 or less, but for a few units of rounding.
+    /// 0 or less, up to a few units of rounding.
     LogProbability,
     /// 1 or -1.
     Sign,
 }
 
-/// How many units of rounding [`Domain::RoundedProbability`] and [`Domain::LogProbability`] allow.
+/// The number of units of rounding that [`Domain::RoundedProbability`] and [`Domain::LogProbability`] allow.
 const SLACK: f64 = 64.0;
 
 impl Domain {
@@ -64,18 +64,18 @@ impl Domain {
         }
     }
 
-    /// The first element that lies outside, and where: `1.5 at [0, 2]`. NaN lies outside unless `nan` lets it pass.
+    /// The first element outside the domain, and its index: `1.5 at [0, 2]`. NaN is outside unless `nan` is true.
     pub(crate) fn outside<T: Float>(self, t: &Tensor<T>, nan: bool) -> Option<String> {
         let slack = T::from_f64(SLACK) * T::EPSILON;
         first(t, |x| !(self.holds(x, slack) || nan && x.is_nan()))
     }
 }
 
-/// The first element that is bad, and where it is.
+/// The first element for which `bad` is true, and its index.
 fn first<T: Float>(t: &Tensor<T>, bad: impl Fn(T) -> bool) -> Option<String> {
     let dense = t.contiguous();
     let values = dense.as_slice().unwrap_or_default();
-    // A block is looked at whole, which takes no branch an element.
+    // A block is checked as a whole, without a branch per element.
     let block = values.chunks(BLOCK).position(|b| b.iter().fold(false, |found, x| found | bad(*x)))?;
     let at = block * BLOCK + values[block * BLOCK..].iter().position(|x| bad(*x))?;
     Some(place(values[at], at, t.shape()))
@@ -83,7 +83,7 @@ fn first<T: Float>(t: &Tensor<T>, bad: impl Fn(T) -> bool) -> Option<String> {
 
 const BLOCK: usize = 256;
 
-/// An element and its index: `7 at [0, 2]`; that of a scalar has none.
+/// An element and its index: `7 at [0, 2]`; a scalar has no index.
 pub(crate) fn place(value: impl std::fmt::Display, at: usize, shape: &[usize]) -> String {
     if shape.is_empty() {
         return value.to_string();

@@ -30,14 +30,14 @@ enum Given<'t, T: Float> {
 }
 
 impl<'t, T: Float> Bernoulli<'t, T> {
-    /// From logits log π / (1 - π): accurate however certain.
+    /// From logits log(π / (1 - π)), accurate also where π is near 0 or 1.
     #[track_caller]
     pub fn from_logits(logits: Var<'t, T>) -> Self {
         let logits = parameter("bernoulli", "a logit that is", logits, Needs::Number);
         Bernoulli { given: Given::Logits(logits) }
     }
 
-    /// From probabilities π. An impossible event has the logarithm -∞.
+    /// From probabilities π. An impossible event has the log-probability -∞.
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Self {
         Bernoulli {
@@ -50,7 +50,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         }
     }
 
-    /// π.
+    /// The probability π of a 1.
     #[track_caller]
     pub fn probs(&self) -> Var<'t, T> {
         match self.given {
@@ -59,7 +59,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         }
     }
 
-    /// 1 - π, accurate also where that is small.
+    /// 1 - π, accurate also where it is small.
     #[track_caller]
     fn complement(&self) -> Var<'t, T> {
         match self.given {
@@ -78,7 +78,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
     #[track_caller]
     fn expected(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
         match self.given {
-            // Of the two logarithms one is almost 0, and nothing cancels.
+            // One of the two logarithms is nearly 0, and nothing cancels.
             Given::Logits(logits) => weighed(x, logits.log_sigmoid()) + weighed(y, (-logits).log_sigmoid()),
             Given::Probabilities(probs) => x.xlogy(probs) + y.xlogy(1.0 - probs),
         }
@@ -99,7 +99,7 @@ impl<'t, T: Float> Distribution<'t, T> for Bernoulli<'t, T> {
         let x = argument("bernoulli", self.raw(), &self.shape(), x);
         let outside = || -> Result<Tensor<bool>> {
             let (zero, one) = (x.ne(0.0)?, x.ne(1.0)?);
-            // NaN stays.
+            // NaN is not outside.
             Ok(zero.logical_and(&one)?.logical_and(&x.eq(x)?)?)
         };
         within(x, outside(), 0.0, |x| self.expected(x, 1.0 - x))

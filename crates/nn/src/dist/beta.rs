@@ -70,7 +70,8 @@ impl<'t, T: Float> Distribution<'t, T> for Beta<'t, T> {
         self.alpha * self.beta / (sum.square() * (sum + 1.0))
     }
 
-    /// (α - 1) / (α + β - 2), at an end if one of the two is at most 1, and NaN if both are: then both ends are, or all is, highest.
+    /// (α - 1) / (α + β - 2); an end of the interval if one of α and β is at most 1; NaN if both are, since then the density is
+    /// largest at both ends or everywhere.
     #[track_caller]
     fn mode(&self) -> Var<'t, T> {
         let (a, b) = ((self.alpha - 1.0).relu(), (self.beta - 1.0).relu());

@@ -9,7 +9,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// One of K classes, with probabilities softmax(logits), from logits `[.., K]`.
 ///
 /// As a [`Distribution`] it is over one-hot vectors `[.., K]`; [`log_prob_of`](Categorical::log_prob_of),
-/// [`sample_index`](Categorical::sample_index) and [`mode_index`](Categorical::mode_index) speak of classes by their numbers.
+/// [`sample_index`](Categorical::sample_index) and [`mode_index`](Categorical::mode_index) use class indices.
 /// Maximum likelihood is categorical cross-entropy.
 ///
 /// ```
@@ -30,7 +30,8 @@ pub struct Categorical<'t, T: Float> {
 }
 
 impl<'t, T: Float> Categorical<'t, T> {
-    /// From logits `[.., K]`, which need not be normalised; -∞ for an impossible class, of which there may be K - 1.
+    /// From logits `[.., K]`, which need not be normalised. The logit of an impossible class is -∞; at most K - 1 classes may be
+    /// impossible.
     #[track_caller]
     pub fn new(logits: Var<'t, T>) -> Self {
         let logits = match logits.shape().as_shape().last() {
@@ -50,13 +51,13 @@ impl<'t, T: Float> Categorical<'t, T> {
         self.logits.softmax(-1)
     }
 
-    /// The normalised logarithms `[.., K]`.
+    /// The log-probabilities `[.., K]`.
     #[track_caller]
     pub fn log_probs(&self) -> Var<'t, T> {
         self.logits.log_softmax(-1)
     }
 
-    /// The log-probability of classes by their numbers, which have the batch shape; one out of range is an error.
+    /// The log-probability of class indices, which have the batch shape; an index out of range is an error.
     #[track_caller]
     pub fn log_prob_of(&self, index: &Tensor<i64>) -> Var<'t, T> {
         if let Err(refused) = crate::loss::classes("categorical", self.logits, index) {
@@ -68,7 +69,7 @@ impl<'t, T: Float> Categorical<'t, T> {
         }
     }
 
-    /// The number of the likeliest class, the first of several.
+    /// The index of the most probable class, the first if there are several.
     ///
     /// # Errors
     /// If the logits have failed.
@@ -76,7 +77,7 @@ impl<'t, T: Float> Categorical<'t, T> {
         Ok(self.logits.value()?.argmax(-1)?)
     }
 
-    /// One draw of each, as the number of a class.
+    /// One draw of each, as a class index.
     ///
     /// # Errors
     /// If the logits have failed.
@@ -126,12 +127,12 @@ impl<'t, T: Float> Categorical<'t, T> {
     }
 }
 
-/// Logits of which each row leaves some class possible, and none infinitely likelier than the others.
+/// Logits, or a failed value if one is NaN, or a row has no possible class or a logit of +∞.
 #[track_caller]
 fn possible<T: Float>(logits: Var<'_, T>) -> Var<'_, T> {
     let logits = parameter("categorical", "a logit that is", logits, Needs::Number);
     let Ok(value) = logits.value() else { return logits };
-    // The largest of a row is -∞ if all are, and +∞ if one is.
+    // The largest logit of a row is -∞ if all are, and +∞ if one is.
     match value.max_axes(-1).map(|most| Needs::Finite.outside(&most, false)) {
         Ok(None) => logits,
         Ok(Some(found)) => {
@@ -142,7 +143,7 @@ fn possible<T: Float>(logits: Var<'_, T>) -> Var<'_, T> {
     }
 }
 
-/// The classes that are not one-hot vectors: rows with another number than one 1 and K - 1 zeros.
+/// The rows that are not one-hot vectors, which have one 1 and K - 1 zeros.
 fn not_one_hot<T: Float>(x: Var<'_, T>) -> Result<Tensor<bool>> {
     let (ones, zeros) = (x.eq(1.0)?.to_float::<T>(), x.eq(0.0)?.to_float::<T>());
     let k = ones.shape().last().copied().unwrap_or(0);
@@ -165,7 +166,7 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
         1
     }
 
-    /// Of one-hot vectors `[.., K]`.
+    /// The log-probability of one-hot vectors `[.., K]`.
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
         let x = argument("categorical", self.logits, &self.shape(), x);
@@ -174,7 +175,7 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
         }
         let outside = not_one_hot(x);
         let squeezed = outside.and_then(|m| Ok(m.squeeze(-1)?));
-        // An impossible class has -∞, which only counts where x is not 0.
+        // The log-probability of an impossible class is -∞, which has an effect only where x is not 0.
         let chosen = weighed(x, self.log_probs()).sum_axes(-1);
         match squeezed {
             Ok(mask) => within(chosen, Ok(mask), 0.0, |x| x),
@@ -193,7 +194,7 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
         p * (1.0 - p)
     }
 
-    /// The one-hot vector of the likeliest class, as a constant.
+    /// The one-hot vector of the most probable class, as a constant.
     #[track_caller]
     fn mode(&self) -> Var<'t, T> {
         let classes = self.shape().last().copied().unwrap_or(1);

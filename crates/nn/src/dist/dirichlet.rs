@@ -11,7 +11,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// use wengert_nn::dist::{Dirichlet, Distribution};
 /// use wengert_ops::{Tensor, random::Rng};
 /// let tape = wengert_tape::Tape::<f64>::new();
-/// let d = Dirichlet::new(tape.var(Tensor::from([1.0, 1.0, 1.0])));               // the same everywhere
+/// let d = Dirichlet::new(tape.var(Tensor::from([1.0, 1.0, 1.0])));               // a constant density
 /// let x = d.sample(&mut Rng::seed(0))?;
 /// assert!((d.log_prob(&x).item()? - 2f64.ln()).abs() < 1e-14);
 /// assert!((x.sum().item()? - 1.0).abs() < 1e-14);
@@ -22,7 +22,7 @@ pub struct Dirichlet<'t, T: Float> {
     concentration: Var<'t, T>,
 }
 
-/// By how much the elements may miss 1 together.
+/// The largest difference between the elements' sum and 1.
 const SLACK: f64 = 1e-5;
 
 impl<'t, T: Float> Dirichlet<'t, T> {
@@ -109,7 +109,7 @@ impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
         mean * (1.0 - mean) / (self.concentration.sum_keepdim(-1) + 1.0)
     }
 
-    /// (α - 1) / (Σα - K), elements of α below 1 being taken for 1, and NaN if no α is larger than 1.
+    /// (α - 1) / (Σα - K), with elements of α below 1 replaced by 1; NaN if no element is larger than 1.
     #[track_caller]
     fn mode(&self) -> Var<'t, T> {
         let a = (self.concentration - 1.0).relu();

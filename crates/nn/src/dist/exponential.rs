@@ -28,7 +28,7 @@ impl<'t, T: Float> Exponential<'t, T> {
         Exponential { rate: parameter("exponential", "a rate of", rate, Needs::FinitePositive) }
     }
 
-    /// -log u.
+    /// ε = -log u, for uniform u.
     fn noise(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
         Ok(uniforms::<T>(lead, &self.shape(), keys)?.map(|u| -u.log()))
     }
@@ -83,7 +83,7 @@ impl<'t, T: Float> Reparameterised<'t, T> for Exponential<'t, T> {
     }
 }
 
-/// With r = λ_q / λ_p: r - 1 - log r.
+/// r - 1 - log r, with r = λ_q / λ_p.
 impl<'t, T: Float> Kl<'t, T> for Exponential<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {

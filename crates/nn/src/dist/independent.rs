@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl, Reparameterised};
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// A distribution whose last axes are one event of independent elements: `log_prob`, `entropy` and [`kl`](super::kl) are summed
+/// A distribution whose last axes form one event of independent elements: `log_prob`, `entropy` and [`kl`](super::kl) are summed
 /// over them.
 ///
 /// ```
@@ -25,7 +25,7 @@ pub struct Independent<D> {
 }
 
 impl<D> Independent<D> {
-    /// With the last `axes` axes of the batch as one event.
+    /// The distribution `each`, with the last `axes` axes of its batch as one event.
     pub fn new(each: D, axes: usize) -> Self {
         Independent { each, axes }
     }

@@ -89,7 +89,7 @@ impl<'t, T: Float> Reparameterised<'t, T> for Laplace<'t, T> {
     }
 }
 
-/// With r = b_p / b_q and d = |μ_p - μ_q|: d / b_q + r e^{-d / b_p} - log r - 1.
+/// d / b_q + r e^{-d / b_p} - log r - 1, with r = b_p / b_q and d = |μ_p - μ_q|.
 impl<'t, T: Float> Kl<'t, T> for Laplace<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {

@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl, Normal, Reparameterised};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// The distribution of e^z for z of N(μ, σ²), over x > 0.
+/// The distribution of x = e^z > 0, where z has the distribution N(μ, σ²).
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, LogNormal};
@@ -83,7 +83,7 @@ impl<'t, T: Float> Reparameterised<'t, T> for LogNormal<'t, T> {
     }
 }
 
-/// That of the logarithms.
+/// The divergence of the logarithms' normal distributions.
 impl<'t, T: Float> Kl<'t, T> for LogNormal<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {

@@ -6,10 +6,10 @@ use wengert_ops::{ErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
 /// Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a [`Categorical`] over them. A
-/// component of weight 0 counts nowhere, also if its variance is infinite or its mean does not exist.
+/// component of weight 0 has no influence, even if its variance is infinite or its mean does not exist.
 ///
 /// A network that predicts the logits and the components' parameters is a mixture density network (Bishop 1994), for
-/// answers of which there are several.
+/// targets with several probable values.
 ///
 /// ```
 /// use wengert_nn::dist::{Categorical, Distribution, Mixture, Normal};
@@ -30,17 +30,17 @@ pub struct Mixture<'t, T: Float, D> {
 }
 
 impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
-    /// With weights over K components, logits `[.., K]`, and the components, of batch shape `[.., K]`.
+    /// With weights over K components, from logits `[.., K]`, and components of batch shape `[.., K]`.
     pub fn new(weights: Categorical<'t, T>, parts: D) -> Self {
         Mixture { weights, parts }
     }
 
-    /// Where the axis of the components is, from the end of a draw of theirs.
+    /// The axis of the components in one of their draws, counted from the end.
     fn axis(&self) -> isize {
         -1 - self.parts.event_rank() as isize
     }
 
-    /// The weights beside the draws of the components: `[.., K, 1, ..]`.
+    /// The weights, with axes added to broadcast with draws of the components: `[.., K, 1, ..]`.
     #[track_caller]
     fn beside(&self, mut p: Var<'t, T>) -> Var<'t, T> {
         for _ in 0..self.parts.event_rank() {
@@ -49,7 +49,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
         p
     }
 
-    /// What is known of each component, with 0 for those of weight 0: they count nothing, though it be infinite or NaN.
+    /// A quantity of each component, with 0 for components of weight 0: these have no influence, even if it is infinite or NaN.
     #[track_caller]
     fn present(&self, x: Var<'t, T>) -> Var<'t, T> {
         match self.beside(self.weights.probs()).eq(0.0) {
@@ -59,7 +59,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
         }
     }
 
-    /// The logarithms of the components' densities at x, `[.., K, ..]`; 0 for those that are impossible, if theirs are not finite.
+    /// The components' log-densities at x, `[.., K, ..]`; 0 for components of weight 0, if a log-density is not finite.
     #[track_caller]
     fn each(&self, x: Var<'t, T>) -> Var<'t, T> {
         let each = self.parts.log_prob(x); // [.., K]
@@ -68,7 +68,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
             if !absent.any_true() || !each.value()?.has_non_finite() {
                 return Ok(None);
             }
-            // In the middle of a component its density has a gradient; there only has to be one that is finite.
+            // The density has a finite gradient at the component's mean; any point with a finite gradient would do.
             let middle = self.parts.mean().value()?.map(|v| if v.is_finite() { v } else { T::ZERO });
             Ok(Some((absent, middle)))
         };
@@ -168,7 +168,7 @@ impl<'t, T: Float, D: Distribution<'t, T>> Distribution<'t, T> for Mixture<'t, T
             chosen = chosen.unsqueeze(-1)?;
         }
         let all = self.parts.draw(lead, keys)?;
-        // A product with 0 would let an infinite draw of another component through as NaN.
+        // Multiplied by 0, an infinite draw of another component would become NaN.
         let zero = Tensor::scalar(T::ZERO);
         let mine = all.where_cond(&chosen.ne(&zero)?, &zero)?;
         Ok(mine.sum_axes(self.axis())?)

@@ -1,17 +1,18 @@
-//! Probability distributions, whose parameters are values of a tape: what a network predicts, when it predicts more than a
+//! Probability distributions, whose parameters are values of a tape: for networks that predict a distribution instead of a
 //! number. The loss of maximum likelihood is the mean of -`log_prob`.
 //!
-//! **Shapes.** Parameters broadcast; the result is the *batch* shape, one distribution an element. A draw has the batch shape,
-//! followed, for distributions over vectors, by the axis of the vector. `log_prob` has the batch shape. In `log_prob(x)`, x may have
-//! more axes in front (several draws), or fewer than the batch (one value for all), but two shapes that would grow each
-//! other, such as `[4]` and `[4, 1]`, are an error: that is a mistake more often than a wish.
+//! **Shapes.** Parameters broadcast; the result is the *batch* shape, with one distribution per element. A draw has the batch
+//! shape, followed, for distributions over vectors, by the axis of the vector. `log_prob` has the batch shape. In `log_prob(x)`,
+//! x may have additional leading axes (several draws), or fewer axes than the batch (one value for all). Two shapes that would
+//! enlarge each other, such as `[4]` and `[4, 1]`, are an error, since this is usually a mistake.
 //!
-//! **Errors.** A parameter that is impossible (σ ≤ 0, a probability of 1.5, NaN, infinity, logits of which all are -∞) is a failed
-//! value, and so is all that comes of it; the error names the distribution, the value and its index. Outside of the support `log_prob` is -∞,
-//! with a gradient of zero; of NaN it is NaN. (A logit may be infinite where the distribution says so.)
+//! **Errors.** A parameter that is impossible (σ ≤ 0, a probability of 1.5, NaN, infinity, logits that are all -∞) is a failed
+//! value, and so is every result that depends on it; the error names the distribution, the value and its index. Outside the
+//! support, `log_prob` is -∞ with a gradient of zero; at NaN it is NaN. (A logit may be infinite where the distribution's
+//! documentation says so.)
 //!
 //! **Samples** are plain tensors, the same for the same key on any number of threads. Where a distribution is
-//! [`Reparameterised`], [`rsample`](Reparameterised::rsample) gives a draw as a value through which gradients flow.
+//! [`Reparameterised`], [`rsample`](Reparameterised::rsample) returns a draw as a value through which gradients flow.
 //!
 //! ```
 //! use wengert_nn::dist::{Distribution, Normal, Reparameterised, kl};
@@ -67,7 +68,7 @@ use wengert_ops::random::{Key, Rng};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Where random keys come from: `&mut Rng`, or the random stream of a tape.
+/// A source of random keys: `&mut Rng`, or the random stream of a tape.
 pub trait Keys {
     /// The next key.
     fn next_key(&mut self) -> Key;
@@ -94,7 +95,7 @@ pub trait Distribution<'t, T: Float> {
     #[doc(alias = "batch_shape")]
     fn shape(&self) -> Shape;
 
-    /// How many of the last axes are one event: 0 for numbers, 1 for vectors.
+    /// The number of last axes that form one event: 0 for numbers, 1 for vectors.
     #[doc(alias = "event_shape")]
     fn event_rank(&self) -> usize {
         0
@@ -116,13 +117,13 @@ pub trait Distribution<'t, T: Float> {
         self.variance().sqrt()
     }
 
-    /// Where `log_prob` is largest: the point prediction of maximum likelihood.
+    /// The x at which `log_prob` is largest: the point prediction of maximum likelihood.
     fn mode(&self) -> Var<'t, T>;
 
-    /// E\[-log p\], in nats.
+    /// The entropy E\[-log p\], in nats.
     fn entropy(&self) -> Var<'t, T>;
 
-    /// Draws with the axes `lead` before the shape of one.
+    /// Draws, with the axes `lead` before the shape of one draw.
     ///
     /// # Errors
     /// If a parameter has failed, or the shape is too large.
@@ -154,7 +155,7 @@ pub trait Distribution<'t, T: Float> {
 /// A distribution whose draws are a differentiable function of the parameters and of noise (Kingma and Welling 2014).
 #[doc(alias = "has_rsample")]
 pub trait Reparameterised<'t, T: Float>: Distribution<'t, T> {
-    /// As [`draw`](Distribution::draw), as a value of the tape. The same keys give the same numbers.
+    /// [`draw`](Distribution::draw) as a value of the tape. The same keys give the same numbers.
     fn redraw(&self, lead: &[usize], keys: &mut dyn Keys) -> Var<'t, T>;
 
     /// One draw of each, through which gradients flow to the parameters.
@@ -183,7 +184,7 @@ pub trait Kl<'t, T: Float, Q = Self> {
     fn kl(&self, q: &Q) -> Var<'t, T>;
 }
 
-/// KL\[p ‖ q\] = E_p\[log p - log q\], in closed form, of the batch shape. Note the order.
+/// KL\[p ‖ q\] = E_p\[log p - log q\], in closed form, of the batch shape. Note the order of the arguments.
 ///
 /// ```
 /// use wengert_nn::dist::{Normal, kl};

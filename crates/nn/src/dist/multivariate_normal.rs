@@ -6,7 +6,7 @@ use std::f64::consts::{E, PI};
 use wengert_ops::{ErrorKind, Shape, Tensor, Triangle};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// N(μ, Σ) over vectors `[.., d]`, with Σ = L Lᵀ, L lower triangular `[.., d, d]`. (For a diagonal Σ, see
+/// N(μ, Σ) over vectors `[.., d]`, with Σ = L Lᵀ and L lower triangular, `[.., d, d]`. (For a diagonal Σ, see
 /// [`Normal::diagonal`](super::Normal::diagonal).)
 ///
 /// ```
@@ -27,13 +27,13 @@ pub struct MultivariateNormal<'t, T: Float> {
 }
 
 impl<'t, T: Float> MultivariateNormal<'t, T> {
-    /// From a symmetric positive definite covariance Σ, of which the lower triangle is read.
+    /// From a symmetric positive definite covariance Σ, of which only the lower triangle is read.
     #[track_caller]
     pub fn from_covariance(mean: Var<'t, T>, covariance: impl Operand<'t, T>) -> Self {
         Self::from_factor(mean, covariance.into_var(mean.tape()).cholesky())
     }
 
-    /// From L, whose diagonal is positive; what lies above it is not read.
+    /// From L, whose diagonal must be positive; elements above the diagonal are not read.
     #[track_caller]
     pub fn from_factor(mean: Var<'t, T>, factor: impl Operand<'t, T>) -> Self {
         let factor = factor.into_var(mean.tape());
@@ -63,7 +63,7 @@ impl<'t, T: Float> MultivariateNormal<'t, T> {
                 return MultivariateNormal { mean: checked, factor: checked };
             }
         }
-        // The batch of both.
+        // The common shape `[.., d]` of the mean and the factor's rows.
         let rows_of = factor.sum_axes(-1);
         let shape = wengert_ops::broadcast_shapes("multivariate_normal", &m, rows_of.shape().as_shape());
         match shape {

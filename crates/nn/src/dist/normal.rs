@@ -9,7 +9,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// N(μ, σ²), with the density exp(-(x-μ)² / 2σ²) / √(2π) σ.
 ///
 /// With μ a network's output and σ fixed, maximum likelihood is least squares; with σ predicted too (heteroscedastic
-/// regression), the network says how sure it is.
+/// regression), the network also predicts its uncertainty.
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Normal};
@@ -34,7 +34,7 @@ impl<'t, T: Float> Normal<'t, T> {
         Self::called("normal", mean, std)
     }
 
-    /// With the name that errors have.
+    /// With the operation's name in errors.
     #[track_caller]
     pub(super) fn called(op: &'static str, mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
         let std = parameter(op, "a standard deviation of", std.into_var(mean.tape()), Needs::FinitePositive);
@@ -43,7 +43,7 @@ impl<'t, T: Float> Normal<'t, T> {
         Normal { mean, std }
     }
 
-    /// Over vectors `[.., d]`, with independent elements: the multivariate normal distribution of diagonal covariance.
+    /// Over vectors `[.., d]` with independent elements: the multivariate normal distribution with diagonal covariance.
     ///
     /// ```
     /// use wengert_nn::dist::{Distribution, Normal};

@@ -82,11 +82,11 @@ impl<'t, T: Float> Distribution<'t, T> for Poisson<'t, T> {
     }
 }
 
-/// From here on, counts are drawn as rounded normal numbers: the search outwards would take too long, and the skewness is less
-/// than 10⁻⁴.
+/// The rate from which on counts are drawn as rounded normal numbers: the search outwards would take too long, and the skewness
+/// is less than 10⁻⁴.
 const LARGE: f64 = 1e8;
 
-/// The count whose share of the probabilities, laid out from the likeliest outwards, holds u.
+/// The count whose interval contains u, when the probabilities divide \[0, 1\] in order from the most probable count outwards.
 fn count(rate: f64, u: f64) -> f64 {
     if !rate.is_finite() {
         return f64::NAN;
@@ -119,7 +119,7 @@ fn count(rate: f64, u: f64) -> f64 {
                 return low;
             }
         }
-        // What rounding leaves over belongs nowhere.
+        // The rest of u is a rounding error, which belongs to no count.
         if p_high < 1e-300 {
             break;
         }
@@ -133,7 +133,7 @@ impl<'t, T: Float> Kl<'t, T> for Poisson<'t, T> {
     fn kl(&self, q: &Self) -> Var<'t, T> {
         let never = self.rate.eq(0.0).and_then(|p| Ok(p.logical_and(&q.rate.eq(0.0)?)?));
         let ratio = match never {
-            // 0/0 counts nothing, but would be NaN.
+            // The term of 0/0 is 0, but would be NaN.
             Ok(never) if never.any_true() => {
                 self.rate.masked_fill(&never, 1.0) / q.rate.masked_fill(&never, 1.0)
             }

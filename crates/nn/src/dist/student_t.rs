@@ -6,8 +6,8 @@ use std::f64::consts::PI;
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Student's t with ν degrees of freedom, moved by μ and stretched by σ: a normal distribution with heavy tails, for
-/// regression that outliers do not pull. With y = (x - μ) / σ the density is
+/// Student's t with ν degrees of freedom, shifted by μ and scaled by σ: like a normal distribution, but with heavy tails,
+/// for regression that is robust to outliers. With y = (x - μ) / σ the density is
 /// Γ((ν+1)/2) / (Γ(ν/2) √(νπ) σ) · (1 + y²/ν)^{-(ν+1)/2}.
 ///
 /// ```
@@ -15,7 +15,7 @@ use wengert_tape::{Float, Operand, Result, Tape, Var};
 /// let tape = wengert_tape::Tape::<f64>::new();
 /// let cauchy = StudentT::new(tape.var(1.0), 0.0, 1.0);
 /// assert!((cauchy.log_prob(0.0).item()? + std::f64::consts::PI.ln()).abs() < 1e-14);
-/// assert!(cauchy.mean().item()?.is_nan());                      // it has none
+/// assert!(cauchy.mean().item()?.is_nan());                      // a Cauchy distribution has no mean
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ impl<'t, T: Float> Distribution<'t, T> for StudentT<'t, T> {
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
         let shape = self.shape();
         let half: Vec<f64> = spread(self.freedom, lead, &shape)?.into_iter().map(|nu| nu * 0.5).collect();
-        // z / √(χ²/ν), where χ² is twice a gamma number of ν/2.
+        // z / √(χ²/ν), where χ² is twice a draw of the gamma distribution with concentration ν/2.
         let z = normals::<f64>(lead, &shape, keys)?.to_vec();
         let chi = gammas(&half, keys)?;
         let noise =

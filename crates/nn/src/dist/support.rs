@@ -1,15 +1,14 @@
-//! What all distributions need: parameters that are checked and broadcast, values that are checked against the shape, and
-//! noise.
+//! Shared by all distributions: checks and broadcasts of parameters, checks of values against the shape, and noise.
 
 use super::Keys;
 use wengert_ops::random::{normal, uniform};
 use wengert_ops::{ErrorKind as OpErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
 
-/// What a parameter has to be.
+/// What a parameter must be.
 pub(super) use crate::domain::Domain as Needs;
 
-/// A parameter, or a failed value that says what is impossible about it, and where. NaN is.
+/// A parameter, or a failed value whose error names the impossible element and its position. NaN is impossible.
 #[track_caller]
 pub(super) fn parameter<'t, T: Float>(
     op: &'static str,
@@ -36,7 +35,7 @@ pub(super) fn failed<'t, T: Float>(
     on.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
 }
 
-/// Two parameters in their common shape.
+/// Two parameters, broadcast to their common shape.
 #[track_caller]
 pub(super) fn broadcast<'t, T: Float>(op: &'static str, [a, b]: [Var<'t, T>; 2]) -> [Var<'t, T>; 2] {
     if a.is_failed() || b.is_failed() {
@@ -55,7 +54,8 @@ pub(super) fn broadcast<'t, T: Float>(op: &'static str, [a, b]: [Var<'t, T>; 2])
     }
 }
 
-/// The argument of a `log_prob`: of the shape of a draw, with more axes in front or with fewer, but not growing it sideways.
+/// The argument of a `log_prob`: it has the shape of a draw, with more or fewer leading axes, and must not enlarge the draw's
+/// axes.
 #[track_caller]
 pub(super) fn argument<'t, T: Float>(
     op: &'static str,
@@ -82,8 +82,8 @@ pub(super) fn argument<'t, T: Float>(
     }
 }
 
-/// `f` of x inside the support, -∞ outside: where `outside` holds, `f` sees `stand_in` instead, so that neither a value
-/// nor a slope that is not a number comes of it. NaN is for `outside` to let pass.
+/// `f` of x inside the support, -∞ outside. Where `outside` is true, `f` is given `stand_in` instead of x, so that neither its
+/// value nor its derivative is NaN. `outside` must be false at NaN for NaN to pass.
 #[track_caller]
 pub(super) fn within<'t, T: Float>(
     x: Var<'t, T>,
@@ -98,12 +98,12 @@ pub(super) fn within<'t, T: Float>(
     }
 }
 
-/// Either of two masks.
+/// The elements at which either mask is true.
 pub(super) fn either(a: Result<Tensor<bool>>, b: Result<Tensor<bool>>) -> Result<Tensor<bool>> {
     Ok(a?.logical_or(&b?)?)
 }
 
-/// The axes `lead`, and then `shape`.
+/// The axes `lead`, followed by `shape`.
 pub(super) fn full(lead: &[usize], shape: &Shape) -> Vec<usize> {
     lead.iter().chain(shape.iter()).copied().collect()
 }
@@ -113,7 +113,7 @@ pub(super) fn normals<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Ke
     Ok(normal(full(lead, shape), 0.0, 1.0, keys.next_key())?)
 }
 
-/// Uniform numbers of (0, 1): 0, whose logarithm is not finite, is left out.
+/// Uniform numbers in (0, 1), without 0, whose logarithm is not finite.
 pub(super) fn uniforms<T: Float>(lead: &[usize], shape: &Shape, keys: &mut dyn Keys) -> Result<Tensor<T>> {
     let least = if size_of::<T>() == 4 { 2f64.powi(-25) } else { 2f64.powi(-54) };
     let u: Tensor<T> = uniform(full(lead, shape), 0.0, 1.0, keys.next_key())?;
@@ -129,7 +129,7 @@ pub(super) fn constant<'t, T: Float>(on: Var<'t, T>, t: Result<Tensor<T>>) -> Va
     }
 }
 
-/// A number of the gamma distribution of rate 1: d v u^(1/α), without the last factor for α of 1 or more.
+/// A draw of the gamma distribution of rate 1: d v u^(1/α), without the last factor for α of 1 or more.
 #[derive(Clone, Copy)]
 pub(super) struct GammaDraw {
     d: f64,
@@ -139,13 +139,13 @@ pub(super) struct GammaDraw {
 }
 
 impl GammaDraw {
-    /// The number; 0 where it is too small for one.
+    /// The draw; 0 where it is too small for f64.
     pub(super) fn value(self) -> f64 {
         let factor = if self.alpha < 1.0 { self.u.powf(1.0 / self.alpha) } else { 1.0 };
         self.d * self.v * factor
     }
 
-    /// Its logarithm, also where the number itself is too small or too large.
+    /// Its logarithm, accurate also where the draw itself is too small or too large for f64.
     fn log(self) -> f64 {
         // A smaller α would make it infinite.
         let boost = if self.alpha < 1.0 { self.u.ln() / self.alpha.max(1e-300) } else { 0.0 };
@@ -153,7 +153,8 @@ impl GammaDraw {
     }
 }
 
-/// Each number divided by the sum of all. Where that is too small or too large, as of concentrations near 0, by their logarithms.
+/// Each draw divided by the sum of all. Computed from their logarithms where the sum is too small or too large, for example with
+/// concentrations near 0.
 pub(super) fn shares(draws: &[GammaDraw]) -> Vec<f64> {
     const LEAST: f64 = 1e-290;
     let mut each: Vec<f64> = draws.iter().map(|x| x.value()).collect();
@@ -168,11 +169,11 @@ pub(super) fn shares(draws: &[GammaDraw]) -> Vec<f64> {
     each
 }
 
-/// Numbers of the gamma distribution of rate 1, of concentrations α > 0 given for each element (Marsaglia and Tsang 2000): rounds of
-/// proposals for all elements, of which each takes the first that is accepted.
+/// Draws of the gamma distribution of rate 1, with a concentration α > 0 per element (Marsaglia and Tsang 2000): in rounds of
+/// proposals for all elements, of which each element takes the first that is accepted.
 pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<GammaDraw>> {
     let n = [alpha.len()];
-    // An element of less than 1 is one of α + 1 times u^(1/α).
+    // For α < 1, a draw is one for α + 1 times u^(1/α).
     let boost = uniform::<f64>(n, 0.0, 1.0, keys.next_key())?.to_vec();
     let mut drawn: Vec<Option<GammaDraw>> = vec![None; alpha.len()];
     while drawn.iter().any(Option::is_none) {
@@ -183,7 +184,7 @@ pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<GammaDraw
             let d = shifted - 1.0 / 3.0;
             let v = (1.0 + z[i] / (9.0 * d).sqrt()).powi(3);
             let accepted = v > 0.0 && (1.0 - u[i]).ln() < 0.5 * z[i] * z[i] + d - d * v + d * v.ln();
-            // What is not finite would be proposed forever.
+            // With a d that is not finite, no proposal would ever be accepted.
             if accepted || !d.is_finite() {
                 *out = Some(GammaDraw { d, v, u: 1.0 - boost[i], alpha: alpha[i] });
             }
@@ -192,12 +193,12 @@ pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<GammaDraw
     Ok(drawn.into_iter().flatten().collect())
 }
 
-/// A parameter for every element of a draw, in f64.
+/// A parameter, broadcast to every element of a draw, in f64.
 pub(super) fn spread<T: Float>(x: Var<'_, T>, lead: &[usize], shape: &Shape) -> Result<Vec<f64>> {
     Ok(x.value()?.expand(full(lead, shape))?.cast::<f64>().to_vec())
 }
 
-/// Positive numbers as elements of `T`: one that is too small for it becomes the smallest there is.
+/// Positive numbers as elements of `T`: a number that is too small becomes the smallest positive `T`.
 pub(super) fn positive<T: Float>(x: Vec<f64>, lead: &[usize], shape: &Shape) -> Result<Tensor<T>> {
     let least = if size_of::<T>() == 4 { f64::from(f32::MIN_POSITIVE) } else { f64::MIN_POSITIVE };
     let values = x.into_iter().map(|v| T::from_f64(if v < least { least } else { v })).collect();

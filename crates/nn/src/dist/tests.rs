@@ -1,4 +1,4 @@
-//! What holds for every distribution, checked for all in one place.
+//! Properties of every distribution, checked for all in one place.
 
 mod continuous;
 mod discrete;
@@ -26,8 +26,8 @@ fn is_pytorchs<'t>(d: &impl Distribution<'t, f64>, x: &[f64], want: [&[f64]; 5])
     }
 }
 
-/// Draws have the moments, the mode is the peak, the entropy is -E log p, and the draws are the same for the same seed. Moments are
-/// within five standard errors.
+/// Draws have the moments, the mode is the peak, the entropy is -E log p, and the draws are the same for the same seed. Moments
+/// are within five standard errors.
 #[track_caller]
 fn is_consistent<'t>(d: &impl Distribution<'t, f64>) {
     let n = 40_000;
@@ -83,7 +83,7 @@ fn integrates<'t>(d: &impl Distribution<'t, f64>, low: f64, high: f64) {
     assert!((total - 1.0).abs() < 1e-4, "{total}");
 }
 
-/// The closed form against the mean over draws.
+/// The closed form is compared with the mean over draws.
 #[track_caller]
 fn kl_is_monte_carlos<'t, D: Distribution<'t, f64> + Kl<'t, f64>>(p: &D, q: &D, want: f64) {
     let n = 40_000;
@@ -151,7 +151,7 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         &["uniform", "upper end", "found inf"],
     );
     refused(Bernoulli::from_probs(tape.var(t(&[0.5, 1.5]))).log_prob(1.0), &["probability", "1.5 at [1]"]);
-    // A parameter that may be any number may not be none, and none but a logit may be infinite.
+    // A parameter that may be any number must not be NaN, and only a logit may be infinite.
     for bad in [f64::NAN, INF, -INF] {
         let bad = || tape.var(t(&[0.0, bad]));
         let found = format!("a finite number, found {}", bad().value().unwrap().to_vec()[1]);
@@ -178,7 +178,7 @@ fn impossible_parameters_are_failed_values_that_say_why() {
         MultivariateNormal::from_factor(tape.var(t(&[0.0, 0.0])), factor).entropy(),
         &["factor", "NaN at [1, 0]"],
     );
-    // Of a row of logits something has to be possible, and nothing certain beyond measure: the softmax would be NaN.
+    // A row of logits must have a possible class and no logit of +∞: the softmax would be NaN.
     for (bad, found) in [(-INF, "-inf at [1]"), (INF, "inf at [1]")] {
         let logits = tape.var(Tensor::from([[0.0, -INF], [bad, -INF]]));
         refused(

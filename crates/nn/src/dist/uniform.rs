@@ -23,7 +23,7 @@ pub struct Uniform<'t, T: Float> {
 }
 
 impl<'t, T: Float> Uniform<'t, T> {
-    /// From `low` to a larger `high`.
+    /// From `low` to `high`, which must be larger.
     #[track_caller]
     pub fn new(low: Var<'t, T>, high: impl Operand<'t, T>) -> Self {
         const OP: &str = "uniform";
@@ -66,7 +66,7 @@ impl<'t, T: Float> Distribution<'t, T> for Uniform<'t, T> {
         let x = argument("uniform", self.low, &self.shape(), x);
         let density = -(self.high - self.low).log();
         match either(x.lt(self.low), x.gt(self.high)) {
-            // x counts only by its shape, and by being NaN.
+            // Only the shape of x matters, and whether it is NaN.
             Ok(outside) => (x.detach() * 0.0 + density).masked_fill(&outside, f64::NEG_INFINITY),
             Err(e) => x.tape().failed(e),
         }
@@ -83,7 +83,7 @@ impl<'t, T: Float> Distribution<'t, T> for Uniform<'t, T> {
         (self.high - self.low).square() / 12.0
     }
 
-    /// The density is the same everywhere; this is the middle.
+    /// The middle of the interval, since the density is constant.
     #[track_caller]
     fn mode(&self) -> Var<'t, T> {
         self.mean()
@@ -109,7 +109,7 @@ impl<'t, T: Float> Reparameterised<'t, T> for Uniform<'t, T> {
     }
 }
 
-/// log((b_q - a_q) / (b_p - a_p)), and +∞ unless p lies within q.
+/// log((b_q - a_q) / (b_p - a_p)), and +∞ unless the support of p is within that of q.
 impl<'t, T: Float> Kl<'t, T> for Uniform<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {

@@ -404,7 +404,7 @@ pub fn kl_with<'t, T: Float>(
     if log_p.is_failed() || log_q.is_failed() {
         return if log_p.is_failed() { log_p } else { log_q };
     }
-    // Where p is 0, so is the term, without computing 0 · ∞.
+    // Where p is 0, the term is 0: -∞ - x and its product with 0 are not computed.
     let p = log_p.exp();
     let apart = match p.eq(0.0) {
         Ok(absent) => log_p.masked_fill(&absent, 0.0) - log_q.masked_fill(&absent, 0.0),

@@ -343,8 +343,8 @@ fn multivariate_normal() {
     assert!(misfit.mean().value().unwrap_err().to_string().contains("[3, 3]"));
 }
 
-/// Numbers of a gamma distribution that are too small to be divided have logarithms that are not: with tiny concentrations a draw is
-/// nearly one of the corners, and each as often as its share of the concentrations.
+/// Draws of a gamma distribution that are too small to be divided still have finite logarithms: with tiny concentrations a draw
+/// is nearly a corner of the simplex, and each corner is as frequent as its share of the concentrations.
 #[test]
 fn tiny_concentrations_draw_corners() {
     let (tape, narrow) = (Tape::new(), Tape::<f32>::new());
@@ -364,7 +364,7 @@ fn tiny_concentrations_draw_corners() {
     let single = Dirichlet::new(narrow.var(t(&[1e-30; 3]).cast::<f32>()));
     let draws = single.sample_n(100, &mut Rng::seed(3)).unwrap().to_vec();
     assert!(draws.iter().all(|x| *x > 0.0 && *x <= 1.0));
-    // The largest concentrations there are.
+    // Nearly the largest concentrations that f64 has.
     let draws = Dirichlet::new(tape.var(t(&[1.7e308, 1.7e308]))).sample(&mut Rng::seed(0)).unwrap();
     assert!(draws.to_vec().iter().all(|x| (x - 0.5).abs() < 1e-9), "{draws}");
 }

@@ -133,7 +133,7 @@ fn poisson() {
     );
     is_consistent(&d);
     is_consistent(&Poisson::new(tape.var(t(&[0.01, 0.99, 400.0]))));
-    // The logarithm of the probability has few digits left here, but counts are drawn.
+    // The log-probability has few correct digits at this rate, but counts can be drawn.
     let many = Poisson::new(tape.var(1e12)).sample_n(10_000, &mut Rng::seed(0)).unwrap();
     let (mean, variance) =
         (tape.var(&many).mean().item().unwrap(), tape.var(&many).variance_axes(0, 0.0).item().unwrap());
@@ -147,7 +147,7 @@ fn poisson() {
         [0.0, -INF, -INF, -INF]
     );
     assert_eq!(one(0.0).sample(&mut Rng::seed(0)).unwrap().to_vec(), [0.0]);
-    // Two that never happen are the same; one that happens is not one that never does.
+    // The divergence of two rates of 0 is 0; that of a positive rate from a rate of 0 is ∞.
     let (p, q) = (tape.var(t(&[0.0, 0.0, 2.0])), tape.var(t(&[0.0, 3.0, 0.0])));
     let apart = kl(&Poisson::new(p), &Poisson::new(q));
     assert_eq!(apart.value().unwrap().to_vec(), [0.0, 3.0, INF]);
@@ -162,7 +162,7 @@ fn poisson() {
     );
 }
 
-/// Of a component that is impossible nothing is known and nothing counts: mean, variance, density and gradients are those of the other.
+/// A component of weight 0 has no influence: mean, variance, density and gradients are those of the other component.
 #[test]
 fn a_component_of_weight_zero_counts_nowhere() {
     let tape = Tape::new();
@@ -181,7 +181,7 @@ fn a_component_of_weight_zero_counts_nowhere() {
             assert!(g[0].is_finite() && g[1] == 0.0, "{g:?}");
         }
     }
-    // The density of the second is infinite at 0, that of the first is 0 there or its rate.
+    // The density of the second is infinite at 0; that of the first is 0 or its rate there.
     let x = t(&[0.0, 1.0]);
     let parts = Gamma::new(tape.var(t(&[2.0, 0.5])), 1.0);
     assert_eq!(parts.log_prob(0.0).value().unwrap().to_vec(), [-INF, INF]);
