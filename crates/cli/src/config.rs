@@ -1,5 +1,5 @@
-//! config.toml: everything that a run depends on, and so all that is needed to repeat it. Its keys are the options of `wengert train`,
-//! so that the file can be given as `--config`.
+//! config.toml: everything that a run depends on, and so everything needed to repeat it. Its keys are the options of
+//! `wengert train`, so that the file can be given as `--config`.
 
 use crate::options::names::{Augment, Data, OptimizerName, ScheduleName};
 use crate::options::values::{every_as_text, name_of};
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use wengert::data::record_files;
 use wengert::train::{Every, RunFolder, Settings};
 
-/// What the settings call the contents of the data files.
+/// The key of the data files' contents in the settings.
 pub(crate) const DATA_FILES: &str = "data-files";
 
-/// A model before training, with its data, and all that its results depend on.
+/// A model before training, its data, and everything that its results depend on.
 pub(crate) struct Prepared {
     pub(crate) experiment: Box<dyn Experiment>,
     pub(crate) settings: Settings,
@@ -23,10 +23,10 @@ pub(crate) struct Prepared {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Config {
-    /// The version of the command that wrote this.
+    /// The version of the command that wrote the file.
     pub(crate) version: String,
     pub(crate) data: Data,
-    /// Where the user's files are.
+    /// The path of the user's files.
     pub(crate) data_path: Option<PathBuf>,
     /// The number of samples that keep their labels.
     pub(crate) labels: Option<usize>,
@@ -36,7 +36,7 @@ pub(crate) struct Config {
     pub(crate) batch_size: usize,
     pub(crate) accumulate: usize,
     pub(crate) optimizer: OptimizerName,
-    /// Of sgd.
+    /// The momentum of sgd.
     pub(crate) momentum: Option<f64>,
     pub(crate) lr: f64,
     pub(crate) weight_decay: f64,
@@ -55,12 +55,12 @@ pub(crate) struct Config {
     pub(crate) keep_checkpoints: usize,
     pub(crate) tensorboard: bool,
     pub(crate) gradient_flow: bool,
-    /// The results do not depend on it.
+    /// The number of threads, on which the results do not depend.
     pub(crate) threads: Option<usize>,
     pub(crate) model: Architecture,
 }
 
-/// TOML's integers have 64 bits with a sign; larger seeds are written as text.
+/// The seed in TOML, whose integers are signed and have 64 bits; larger seeds are written as text.
 mod seed {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -87,7 +87,7 @@ mod seed {
 }
 
 impl Config {
-    /// The options that are given, and the model's defaults where they are not.
+    /// The options that are given, and the model's defaults for the others.
     pub(crate) fn new(model: Architecture, options: TrainOptions) -> Self {
         let data = options.data.unwrap_or(model.model().about().data[0]);
         let defaults = model.model().defaults(data);
@@ -127,12 +127,12 @@ impl Config {
         }
     }
 
-    /// A model's run with default options.
+    /// A run of a model with default options.
     pub(crate) fn default_of(model: Architecture) -> Self {
         Config::new(model, TrainOptions::default())
     }
 
-    /// Which data the run reads, and how they are split.
+    /// The data that the run reads, and how they are split.
     pub(crate) fn data_options(&self) -> DataOptions {
         DataOptions {
             data: self.data,
@@ -157,7 +157,7 @@ impl Config {
         }
     }
 
-    /// The model before training, with its data.
+    /// The model before training, and its data.
     pub(crate) fn experiment(&self) -> Result<Box<dyn Experiment>> {
         self.model.model().experiment(&self.data_options())
     }
@@ -175,28 +175,29 @@ impl Config {
         Ok(config)
     }
 
-    /// The options that the results depend on: all except how often the run is saved, what is displayed, the number of threads, and
-    /// where the data are, of which [`prepare`](Config::prepare) says what is in them.
+    /// The options that the results depend on: all except how often the run is saved, what is displayed, the number of threads,
+    /// and the path of the data, for whose contents [`prepare`](Config::prepare) adds an entry.
     pub(crate) fn settings(&self) -> Result<Settings> {
         let free =
             ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads", "data-path"];
         Ok(Settings::of(self)?.without(&free))
     }
 
-    /// The model before training, with its data, and all that the results depend on: options, and the contents of the data files.
+    /// The model before training, its data, and everything that the results depend on: options, and the contents of the data
+    /// files.
     pub(crate) fn prepare(&self) -> Result<Prepared> {
         let (experiment, files) = record_files(|| self.experiment());
         let settings = self.settings()?.with_files(self.data_path.as_deref(), &files);
         Ok(Prepared { experiment: experiment?, settings })
     }
 
-    /// What is said where data are not those that a run was begun with.
+    /// The error message for data that differ from those that the run was started with.
     pub(crate) fn data_changed(&self) -> String {
         let of = self.data_path.as_ref().map_or_else(String::new, |path| format!(" in {}", path.display()));
         format!("the data{of} are not those that the run was begun with")
     }
 
-    /// Whether the model's options are within their bounds, and the model is one for the data.
+    /// Checks that the model's options are within their bounds, and that the model can learn from the data.
     pub(crate) fn check(&self) -> Result<()> {
         self.model.check()?;
         let about = self.model.model().about();
@@ -248,8 +249,8 @@ mod tests {
         }
     }
 
-    /// Any change of a config.toml is read or refused, and nothing that it says steers the terminal. The variable `MUTATIONS` says
-    /// how many changes of each model's are tried.
+    /// A damaged config.toml is either read or rejected, and no part of it controls the terminal. The variable `MUTATIONS` is the
+    /// number of changes that are tried for each model.
     #[test]
     fn a_damaged_config_is_refused_or_within_its_bounds() {
         let path = std::env::temp_dir().join(format!("wengert-config-{}", std::process::id()));
@@ -284,7 +285,7 @@ mod tests {
                     let at = random(text.len());
                     match random(4) {
                         0 => drop(text.remove(at)),
-                        // Within a text it is another text.
+                        // In a string, this makes another string.
                         1 => text[at] = 'x',
                         2 => drop(text.splice(at..at, tokens[random(tokens.len())].chars())),
                         _ => {
@@ -353,7 +354,7 @@ mod tests {
                     let options = TrainOptions { data: Some(data), ..TrainOptions::default() };
                     let experiment = Config::new(architecture.clone(), options).experiment().unwrap();
                     assert!(experiment.model().num_params() > 0, "{name} {}", data.name());
-                    // There are samples, and the model takes them.
+                    // The data have samples, and the model accepts them.
                     let tape = Tape::new();
                     let loss = experiment.record(&tape).unwrap().item().unwrap();
                     assert!(loss.is_finite(), "{name} {}", data.name());

@@ -1,4 +1,4 @@
-//! The data that models learn from: where each set comes from, and how it is split.
+//! The data that models learn from: the source of each set, and how it is split.
 
 use crate::options::DataOptions;
 use crate::options::names::{Augment, Data};
@@ -14,22 +14,22 @@ use wengert::data::{
 };
 use wengert::ops::random::{Key, Purpose};
 
-/// Samples to train on, as the loader gives them, and samples to test on.
+/// Samples to train on, as the loader reads them, and samples to test on.
 pub(crate) struct Images {
-    /// To train on: augmented, if augmentation is given.
+    /// The samples to train on, augmented if augmentation is given.
     pub(crate) train: Arc<dyn Dataset<Batch = Batch>>,
-    /// The same without augmentation.
+    /// The samples to train on, without augmentation.
     pub(crate) plain: Classification,
     pub(crate) test: Classification,
 }
 
 impl Images {
-    /// The first axis of a sample: channels of an image, or numbers in a row.
+    /// The length of a sample's first axis: the channels of an image, or the numbers of a row.
     pub(crate) fn first_axis(&self) -> usize {
         self.plain.inputs().shape()[1]
     }
 
-    /// Channels, and the side of the square.
+    /// The number of channels and the side of square images.
     pub(crate) fn square(&self) -> Result<(usize, usize)> {
         match self.plain.inputs().shape()[1..] {
             [channels, height, width] if height == width => Ok((channels, height)),
@@ -45,7 +45,7 @@ pub(crate) enum Scale {
     Unit,
     /// Pixels from -1 to 1.
     Symmetric,
-    /// Mean 0 and standard deviation 1 over the training part: of each channel, or of each column of a table.
+    /// Mean 0 and standard deviation 1 over the training part, for each channel or each column of a table.
     Standard,
 }
 
@@ -61,13 +61,13 @@ impl DataOptions {
         Ok(Images { train: augmented, plain: train, test })
     }
 
-    /// Rows of numbers, `[n, numbers]`: images are laid out flat.
+    /// Rows of numbers, `[n, numbers]`: images are flattened.
     pub(crate) fn rows(&self, scale: Scale) -> Result<Images> {
         ensure!(self.augment.is_empty(), "--augment is for models of images with rows and columns");
         let (train, test) = self.labelled()?;
         let numbers = train.inputs().shape()[1..].iter().product::<usize>();
         let (train, test) = (train.reshaped([numbers])?, test.reshaped([numbers])?);
-        // Columns of a table have different units.
+        // The columns of a table have different units.
         let scale = if self.data.is_table() { Scale::Standard } else { scale };
         let (train, test) = scaled(train, test, scale)?;
         Ok(Images { train: Arc::new(train.clone()), plain: train, test })
@@ -97,7 +97,7 @@ impl DataOptions {
         Ok((self.with_labels(train)?, test))
     }
 
-    /// A text: the part to train on and the later part to test on.
+    /// A text: the part to train on, and the part after it to test on.
     pub(crate) fn text(&self) -> Result<(Text, Text)> {
         self.refuse_image_options()?;
         let text = match self.data {
@@ -110,7 +110,7 @@ impl DataOptions {
         Ok((train, test))
     }
 
-    /// Pairs of texts.
+    /// Pairs of texts to train on and to test on.
     pub(crate) fn pairs(&self) -> Result<(Pairs, Pairs)> {
         self.refuse_image_options()?;
         let pairs = match self.data {
@@ -120,13 +120,13 @@ impl DataOptions {
         };
         let n = pairs.len();
         let held = data::held_out(n, self.test_fraction)?;
-        // A shuffled order of all, of which the first are held out.
+        // All pairs in random order, of which the first are held out.
         let order = permutation(n, Key::of(self.seed, Purpose::Split, 0));
         let (test, train) = order.split_at(held);
         Ok((pairs.select(train)?, pairs.select(test)?))
     }
 
-    /// Texts with classes.
+    /// Texts with classes to train on and to test on.
     pub(crate) fn texts(&self) -> Result<(Texts, Texts)> {
         self.refuse_image_options()?;
         let texts = match self.data {
@@ -145,8 +145,8 @@ impl DataOptions {
         Ok((train, test))
     }
 
-    /// Numbers over time, normalised by the part to train on, which is the earlier one. The part to test on
-    /// begins with the last `past` of those to train on, which its first prediction reads.
+    /// Numbers over time, normalised by the part to train on, which is the earlier one. The part to test on begins with the last
+    /// `past` points of the part to train on, which its first prediction reads.
     pub(crate) fn series(&self, past: usize) -> Result<(Series, Series, Normalize)> {
         self.refuse_image_options()?;
         let series = match self.data {
@@ -168,20 +168,20 @@ impl DataOptions {
         Ok((train.normalized(&normalize)?, seen.normalized(&normalize)?, normalize))
     }
 
-    /// Where the user's files are.
+    /// The path of the user's files.
     fn path(&self) -> Result<&Path> {
         let missing = || anyhow!("--data {} needs --data-path: where the files are", self.data.name());
         self.path.as_deref().ok_or_else(missing)
     }
 
-    /// What is done to images before they are learned from.
+    /// The random changes of training images; `None` if there are none.
     pub(crate) fn augmentation(&self, train: &Classification) -> Result<Option<Compose<f32>>> {
         if self.augment.is_empty() {
             return Ok(None);
         }
         let shape = train.inputs().shape();
         let side = shape[2].min(shape[3]);
-        // What comes in from outside is as dark as the corners.
+        // Pixels from outside the image are as dark as the darkest pixel.
         let dark = train.inputs().to_vec().into_iter().fold(f32::INFINITY, f32::min).into();
         let mut all = Compose::new();
         for kind in &self.augment {
@@ -204,7 +204,7 @@ impl DataOptions {
         Ok(())
     }
 
-    /// Whether both parts of a split have samples.
+    /// Checks that both parts of a split have samples.
     fn check_split(&self, train: usize, test: usize) -> Result<()> {
         data::held_out(train + test, self.test_fraction)?;
         ensure!(

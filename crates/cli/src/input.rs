@@ -1,11 +1,11 @@
-//! What is read from files that the user names.
+//! Reads text files that the user names.
 
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The text of a file of at most `most` bytes. Of a longer one no more is read than that.
+/// The text of a file of at most `most` bytes. A longer file is an error, and is not read further.
 pub(crate) fn read_text(path: &Path, most: usize) -> Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
@@ -25,7 +25,7 @@ mod tests {
             read_text(&path, 4).map_err(|e| e.to_string())
         };
         assert_eq!(read("four"), Ok("four".to_owned()));
-        // The last character is cut by the limit.
+        // The limit may cut a character in two.
         for long in ["fives", "abcdé", &"x".repeat(1 << 20)] {
             assert_eq!(read(long), Err("expected at most 4 bytes, found more".to_owned()));
         }

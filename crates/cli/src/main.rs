@@ -1,8 +1,8 @@
-//! The `wengert` command: trains models, evaluates them and shows what they are made of.
+//! The `wengert` command: trains models, evaluates them and shows their parts.
 //!
 //! Results go to the standard output, progress and errors to the standard error. The exit code is 0 for success, 1
-//! for a failure, 2 for a command that could not be understood, and 128 and the number of the signal for a run that a
-//! signal ended: 130 for Ctrl-C.
+//! for a failure, 2 for a wrong command line, and 128 plus the number of the signal for a run that a signal
+//! ended: 130 for Ctrl-C.
 
 mod commands;
 mod config;
@@ -45,12 +45,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// All commands, with models that offer only what they take.
+/// All commands, with models that show only the options that they take.
 fn command() -> clap::Command {
     Cli::command().mut_subcommand("train", zoo::offer_what_models_take)
 }
 
-/// The command line, understood. A model that it does not name may be that of a file.
+/// Parses the command line. If it does not name a model, the `--config` file may.
 fn parse(words: &[OsString]) -> Result<Cli> {
     let parse = |words: &[OsString]| {
         let cli = command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
@@ -62,7 +62,7 @@ fn parse(words: &[OsString]) -> Result<Cli> {
     };
     let Some(longer) = with_model_of_file(words, wrong.kind())? else { return Err(wrong.into()) };
     parse(&longer).map_err(|e| match e.get(ContextKind::InvalidArg) {
-        // It named a model, and something else was wrong.
+        // The command line named a model, so the first error is the right one.
         Some(ContextValue::String(word)) if Architecture::named(word).is_some() => wrong.into(),
         _ => e.into(),
     })

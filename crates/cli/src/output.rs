@@ -1,11 +1,11 @@
-//! What is printed: results, warnings and errors, so that nothing in them steers the terminal.
+//! Prints results, warnings and errors, so that nothing in them controls the terminal.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use wengert::data::Printable;
 
-/// Why a run ended early without anything being wrong.
+/// The reason why a run ended early without an error.
 #[derive(Debug)]
 pub(crate) struct Interrupted {
     pub(crate) message: String,
@@ -21,10 +21,10 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Prints a result. A reader that closes the pipe, such as `head`, is no failure.
+/// Prints a result. A reader that closes the pipe, such as `head`, is not a failure.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
-    // A text that a model makes may hold whatever was in the file that it learned from.
+    // A generated text may contain any character of the file that the model learned from.
     let text: Cow<'_, str> = if out.is_terminal() { visible(text).into() } else { text.into() };
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -35,23 +35,23 @@ pub(crate) fn print(text: &str) -> ExitCode {
 
 /// Prints a warning.
 pub(crate) fn warn(warning: &str) {
-    // If the standard error is closed, nobody reads it.
+    // If the standard error is closed, there is no reader.
     let _ = writeln!(io::stderr(), "warning: {}", printable(warning));
 }
 
-/// Prints why the command ended without a result, and gives its exit code.
+/// Prints why the command ended without a result, and returns its exit code.
 pub(crate) fn print_error(e: &anyhow::Error) -> ExitCode {
-    // If the standard error is closed, the exit code still tells.
+    // If the standard error is closed, the exit code still shows the failure.
     if let Some(ended) = e.downcast_ref::<Interrupted>() {
         let _ = writeln!(io::stderr(), "{}", printable(&ended.message));
-        // As a shell says that a program was ended by a signal.
+        // The exit code that a shell reports for a program that a signal ended.
         return ExitCode::from(128 + ended.signal);
     }
     let Some(usage) = e.downcast_ref::<clap::Error>() else {
         let _ = writeln!(io::stderr(), "error: {}", message(e));
         return ExitCode::FAILURE;
     };
-    // Help, or what is wrong with the command line, which is quoted.
+    // Help, or the error of a command line, which quotes it.
     let plain = usage.render().to_string();
     let _ = match usage.use_stderr() && plain.contains(|c: char| c.is_control() && c != '\n') {
         true => write!(io::stderr(), "{}", printable(&plain)),
@@ -60,7 +60,7 @@ pub(crate) fn print_error(e: &anyhow::Error) -> ExitCode {
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
 }
 
-/// The message of an error and those of its causes, each once.
+/// The messages of an error and its causes, each once.
 pub(crate) fn message(e: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in e.chain() {
@@ -77,13 +77,13 @@ pub(crate) fn message(e: &anyhow::Error) -> String {
     printable(&message)
 }
 
-/// A message in which every character that is not visible is an escape, except for the ends of lines. Messages quote files and
-/// command lines, and a terminal obeys control characters.
+/// A message in which every invisible character except line ends is escaped. Messages quote files and command lines, and a
+/// terminal interprets control characters.
 fn printable(message: &str) -> String {
     message.split('\n').map(|line| Printable(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// The same for a result, in which tabs stay too.
+/// The same for a result, in which tabs are kept too.
 fn visible(text: &str) -> String {
     text.split('\t').map(printable).collect::<Vec<_>>().join("\t")
 }

@@ -104,21 +104,21 @@ impl CheckArgs {
     }
 }
 
-/// Hidden where the standard error is no terminal.
+/// A progress bar; hidden if the standard error is not a terminal.
 fn bar(doing: &str, length: usize) -> Result<ProgressBar> {
     let bar = ProgressBar::new(length as u64);
     bar.set_style(ProgressStyle::with_template(&format!("{doing} {{wide_bar}} {{pos}}/{{len}} {{msg:24}}"))?);
     Ok(bar)
 }
 
-/// The commands that run just the cases that failed.
+/// The commands that run only the cases that failed.
 fn again(failed: &[&Outcome]) -> String {
     let cases = failed.iter().flat_map(|o| o.failed.iter().take(1).map(|case| (&o.report.name, case.seed)));
     let lines = cases.map(|(name, seed)| format!("again: wengert check --op {name} --seed {seed} --cases 1"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A line for each operation with the mutations that survived, and the shares over all.
+/// One line per operation with the mutations that survived, and the shares over all operations.
 fn mutant_table(specs: &[Spec], fates: &[Vec<Fate>], seconds: f64) -> String {
     let width = specs.iter().map(|s| s.name.len()).max().unwrap_or(0).max("operation".len());
     let mut text = format!("{:width$}  mutants  caught  share   survived\n", "operation");
@@ -145,7 +145,7 @@ fn mutant_table(specs: &[Spec], fates: &[Vec<Fate>], seconds: f64) -> String {
     text
 }
 
-/// A line for each operation, and a summary.
+/// One line per operation, and a summary.
 fn table(specs: &[Spec], outcomes: &[Outcome], seconds: f64) -> String {
     let width = specs.iter().map(|s| s.name.len()).max().unwrap_or(0).max("operation".len());
     let mut text = format!(

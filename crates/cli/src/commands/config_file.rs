@@ -8,19 +8,20 @@ use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A file of options has a few hundred bytes; what is parsed takes some hundred times the memory of its text.
+/// The largest file of options, in bytes. Usual files have a few hundred bytes; a parsed file takes about a hundred times the
+/// memory of its text.
 const LARGEST_CONFIG: usize = 1 << 20;
 
-/// What a file gives.
+/// The contents of a file of options.
 pub(super) struct ConfigFile {
     /// The model's name.
     pub(super) model: Option<String>,
-    /// The words of a command line with the same options.
+    /// The options as words of a command line.
     pub(super) words: Vec<String>,
 }
 
 impl ConfigFile {
-    /// A table of options, in which `model` is a name, or a table of that and more options.
+    /// Reads a table of options, in which `model` is a name, or a table of a name and options of the model.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, LARGEST_CONFIG)?;
         let mut options: toml::Table = toml::from_str(&text).map_err(|e| anyhow!("{}", e.message()))?;
@@ -45,7 +46,8 @@ impl ConfigFile {
     }
 }
 
-/// A command line that may not name a model, which is wrong, with the model of its file of `--config`.
+/// A rejected command line of `train`, with the model of its `--config` file added; `None` if a missing model cannot be the
+/// reason for the error `wrong`, or no file names a model.
 pub(crate) fn with_model_of_file(words: &[OsString], wrong: ErrorKind) -> Result<Option<Vec<OsString>>> {
     let may_lack_model = matches!(wrong, ErrorKind::MissingSubcommand | ErrorKind::UnknownArgument);
     if !may_lack_model || words.get(1).is_none_or(|word| word != "train") {

@@ -23,7 +23,7 @@ impl EvalArgs {
         let folder = RunFolder::open(self.run_dir)
             .context("nothing to evaluate; `wengert train mlp` makes a run and prints its folder")?;
         let config = Config::read(&folder)?;
-        // First of all: reading the data and building the model may fail with an error that says less.
+        // This is checked first, since reading the data and building the model may fail with a less helpful error.
         check_weights(&folder, &config)?;
         let mut prepared = config.prepare()?;
         let weights = load_weights(&folder, &config, &mut prepared)?;
@@ -31,7 +31,7 @@ impl EvalArgs {
     }
 }
 
-/// Gives a model the weights of a run, if they come from these options and data, and returns their fingerprint.
+/// Loads the weights of a run into a model, if they come from these options and data, and returns their fingerprint.
 pub(super) fn load_weights(folder: &RunFolder, config: &Config, prepared: &mut Prepared) -> Result<u64> {
     let Prepared { experiment, settings } = prepared;
     check_weights(folder, config)?;
@@ -39,7 +39,7 @@ pub(super) fn load_weights(folder: &RunFolder, config: &Config, prepared: &mut P
     folder.load_of(experiment.model_mut(), settings).with_context(|| unusable(folder))
 }
 
-/// Whether the weights of a run, if it has any, come from these options.
+/// Checks that the weights of a run, if it has any, come from these options.
 pub(super) fn check_weights(folder: &RunFolder, config: &Config) -> Result<()> {
     folder.check_of(&config.settings()?, &[DATA_FILES]).with_context(|| unusable(folder))
 }

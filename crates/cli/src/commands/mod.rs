@@ -1,4 +1,4 @@
-//! The subcommands: a file each. Each returns what is to be printed.
+//! The subcommands, one per file. Each returns the text to print.
 
 #[cfg(feature = "check")]
 mod check;
@@ -69,7 +69,7 @@ impl Command {
     }
 }
 
-/// A test score as `train` and `eval` both print it, to the last bit: shares first.
+/// A test score as both `train` and `eval` print it, with all digits; shares are first.
 fn test_lines(score: &Measures) -> String {
     let (shares, others): (Vec<_>, Vec<_>) = score.iter().partition(|m| m.form() == MetricKind::Share);
     let lines = shares.into_iter().chain(others).map(|m| match m.form() {

@@ -1,4 +1,4 @@
-//! `wengert models`: what can be trained, on what, and what to expect.
+//! `wengert models`: the models that can be trained, on which data, and the results to expect.
 
 use crate::options::values::name_of;
 use crate::zoo::Architecture;

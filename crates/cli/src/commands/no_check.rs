@@ -1,4 +1,4 @@
-//! `wengert check` where it was not built: says how to get it.
+//! `wengert check` in builds without it: explains how to get it.
 
 use anyhow::{Result, bail};
 use clap::Args;

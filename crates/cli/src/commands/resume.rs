@@ -48,7 +48,7 @@ impl ResumeArgs {
         let mut resume = self.checkpoint(&config, &folder)?;
         let epochs = self.epochs.map(|_| "epochs");
         if let Some(snapshot) = &resume {
-            // First of all: reading the data may fail with an error that says less.
+            // This is checked first, since reading the data may fail with a less helpful error.
             let may_differ: Vec<&str> = epochs.into_iter().chain([DATA_FILES]).collect();
             let shown = folder.path().display();
             let settings = config.settings()?;
@@ -78,7 +78,7 @@ impl ResumeArgs {
         Run { config: &config, folder: &folder, resume }.train(prepared)
     }
 
-    /// What the run continues from, or nothing if it was stopped before its first checkpoint.
+    /// The checkpoint to continue from; `None` if the run was stopped before its first one.
     fn checkpoint(&self, config: &Config, folder: &RunFolder) -> Result<Option<Snapshot>> {
         let shown = folder.path().display();
         let checkpoints = Run::checkpoints(config, folder);

@@ -1,4 +1,4 @@
-//! The run itself, from its beginning or from a checkpoint: what `train` and `resume` share.
+//! The run itself, from its beginning or from a checkpoint; shared by `train` and `resume`.
 
 use super::test_lines;
 use crate::config::{Config, Prepared};
@@ -15,7 +15,7 @@ use wengert::train::{
     Progress, RunFolder, RunLock, RunPlan, Settings, Snapshot, StepReport, StopReason, TensorBoard,
 };
 
-/// The time between two writes of the metrics: at each of many short epochs, they would take longer than the epochs.
+/// The least time between two writes of the metrics: after every short epoch, writing would take longer than the epoch.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts `n` threads, if a number is given.
@@ -25,7 +25,7 @@ pub(crate) fn threads(n: Option<usize>) -> Result<()> {
     pool.with_context(|| format!("{n} threads cannot be started; ask for fewer"))
 }
 
-/// Keeps a second run out of a folder, where that is possible.
+/// Locks a folder against a second run, if its file system has locks.
 pub(crate) fn lock(folder: &RunFolder) -> Result<RunLock> {
     let lock = folder.lock()?;
     if !lock.is_exclusive() {
@@ -37,7 +37,7 @@ pub(crate) fn lock(folder: &RunFolder) -> Result<RunLock> {
     Ok(lock)
 }
 
-/// A run: it trains, and writes its results.
+/// A run, which trains and writes its results.
 pub(crate) struct Run<'r> {
     pub(crate) config: &'r Config,
     pub(crate) folder: &'r RunFolder,
@@ -45,13 +45,13 @@ pub(crate) struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Where the run saves itself. Without an interval, only when it is interrupted.
+    /// The checkpoints of the run. Without an interval, one is saved only if the run is interrupted.
     pub(crate) fn checkpoints(config: &Config, folder: &RunFolder) -> Checkpoints {
         let every = config.checkpoint_every.unwrap_or(Every::Epochs(usize::MAX));
         Checkpoints::new(folder.checkpoints(), every).keep(config.keep_checkpoints)
     }
 
-    /// Trains, and returns what is to be printed.
+    /// Trains, and returns the text to print.
     pub(crate) fn train(self, prepared: Prepared) -> Result<String> {
         let Run { config, folder, resume } = self;
         let Prepared { mut experiment, settings } = prepared;
@@ -90,7 +90,7 @@ impl Run<'_> {
             failed: None,
         };
         let trained = experiment.fit(&config.step_options(), &fit_config, &mut observer);
-        // What was measured before a failure is kept too.
+        // The metrics from before a failure are kept too.
         if !observer.epochs.is_empty() {
             let written = folder.write_metrics(&observer.epochs);
             observer.note(written);
@@ -100,7 +100,7 @@ impl Run<'_> {
             let path = observer.saved_elsewhere.as_ref().unwrap_or(folder).path().display();
             let done = observer.done;
             let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
-            // Without a number, as for Ctrl-C.
+            // If the number is not known, that of Ctrl-C.
             bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
         let written = write_results(&*experiment, &settings, &fitted, &mut observer);
@@ -177,8 +177,8 @@ fn write_results(
     Ok(weights)
 }
 
-/// Writes what could not be written to the run's folder, and the options, to another, which `wengert eval` or `resume` take: beside
-/// the run's, or else where temporary files go.
+/// Writes the options, and what could not be written to the run's folder, to another folder, which `wengert eval` or `resume`
+/// accept. It is next to the run's folder or, if that fails, in the directory for temporary files.
 fn save_elsewhere(
     config: &Config,
     folder: &RunFolder,
@@ -193,7 +193,7 @@ fn save_elsewhere(
         match instead.write_config(config).and_then(|()| write(&instead)) {
             Ok(()) => Ok(instead),
             Err(e) => {
-                // A part of the files is of no use.
+                // Only some of the files would be of no use.
                 let _ = std::fs::remove_dir_all(instead.path());
                 Err(e.into())
             }
@@ -204,7 +204,7 @@ fn save_elsewhere(
 
 /// The signals that make a run save itself and end.
 struct Signals {
-    /// Becomes true at the first; a second one ends the program at once.
+    /// Becomes true at the first signal; a second one ends the program at once.
     stop: Arc<AtomicBool>,
     number: Arc<AtomicUsize>,
 }
@@ -213,10 +213,10 @@ impl Signals {
     fn listen() -> Result<Self> {
         let signals = Signals { stop: Arc::default(), number: Arc::default() };
         let ignored = ignored();
-        // What a program is started to ignore, as by `nohup` or in the background of a script, it goes on to ignore.
+        // Signals that the program was started to ignore, by `nohup` or in the background of a script, remain ignored.
         for signal in awaited().into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0) {
             let number = usize::try_from(signal)?;
-            // In this order: the first looks at the flag that the last sets.
+            // The order matters: the first handler reads the flag that the last one sets.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())
                 .and_then(|_| signal_hook::flag::register_usize(signal, signals.number.clone(), number))
                 .and_then(|_| signal_hook::flag::register(signal, signals.stop.clone()))
@@ -225,7 +225,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The signal that came.
+    /// The number of the signal that was received.
     fn which(&self) -> Option<u8> {
         u8::try_from(self.number.load(Ordering::Relaxed)).ok().filter(|n| *n > 0)
     }
@@ -240,27 +240,27 @@ fn awaited() -> Vec<i32> {
     all
 }
 
-/// The signals that the program was started to ignore: signal n is bit n - 1. Linux says so in /proc. Elsewhere it would take a call
-/// of sigaction, which is `unsafe` in Rust; there the answer is none, and a run that is to outlive its terminal needs `setsid`, `tmux` or
-/// the like.
+/// The signals that the program was started to ignore: signal n is bit n - 1. Linux lists them in /proc. Other systems need a
+/// call of sigaction, which is `unsafe` in Rust; there the result is empty, and a run that must survive its terminal needs
+/// `setsid`, `tmux` or similar.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
-/// Shows the run, and keeps its metrics up to date.
+/// Displays the run, and keeps its files of metrics up to date.
 struct RunObserver<'r> {
     watchers: (Progress<'r>, (Option<TensorBoard>, Option<GradientFlow>)),
     config: &'r Config,
     folder: &'r RunFolder,
     stop: Arc<AtomicBool>,
-    /// Where the run was saved when it was interrupted and could not be saved in its folder.
+    /// The folder of the checkpoint of an interrupted run, if it could not be saved in the run's folder.
     saved_elsewhere: Option<RunFolder>,
     epochs: Vec<Epoch>,
     written: Instant,
     done: usize,
-    /// The first file that could not be written. The run continues, since there may be room again at its end.
+    /// The first file that could not be written. The run continues, since there may be space again at its end.
     failed: Option<train::Error>,
 }
 
@@ -307,7 +307,7 @@ impl Observer for RunObserver<'_> {
         self.watchers.warning(&format!("{error}"));
         let interrupted = self.stop.load(Ordering::Relaxed) && snapshot.epochs().is_ok();
         if interrupted {
-            // The run ends now: it is saved elsewhere, or ends with the error.
+            // The run ends now: it is saved in another folder, or ends with the error.
             let written = save_elsewhere(self.config, self.folder, |instead| {
                 Run::checkpoints(self.config, instead).write(self.done, snapshot).map(drop)
             });

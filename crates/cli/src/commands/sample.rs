@@ -54,7 +54,7 @@ Examples:
   wengert sample runs/seq2seq-seed0 --prompt 'New Zealand'
   wengert sample runs/forecaster-seed0 --out forecast.csv";
 
-/// The number of images in a row: of a square, or of a little less than one.
+/// The number of images in a row, so that the grid is a square or has fewer rows than columns.
 fn columns(n: usize) -> usize {
     (1..=n).find(|c| c * c >= n).unwrap_or(1)
 }

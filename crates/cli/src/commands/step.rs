@@ -95,7 +95,7 @@ Examples:
   wengert step runs/vae-seed0                 the same with the weights that were learned
   wengert step 'x*sin(x)' --at x=2 --explain x";
 
-/// The largest number of nodes of a network of numbers.
+/// The largest number of nodes of a network in which every number is a node.
 const MAX_NODES: usize = 20_000;
 
 fn assignment(text: &str) -> Result<(String, f64), String> {
@@ -138,7 +138,7 @@ impl StepArgs {
         };
         let Some(path) = &self.out else { return Ok(written) };
         let written = written + "\n";
-        // What is no file, such as a pipe, cannot be put in place of another.
+        // A path that is not a file, such as a pipe, cannot be replaced by a new file.
         let saved = match path.metadata() {
             Ok(there) if !there.is_file() => fs::write(path, written),
             _ => write_whole(path, written.as_bytes()),
@@ -151,7 +151,7 @@ impl StepArgs {
         let model = self.what == "mlp";
         let path = Path::new(&self.what);
         let recorded = if model { None } else { self.recorded(path)? };
-        // What can be read as an expression is one, whatever files there are.
+        // A text that parses as an expression is one, even if there is a file of that name.
         let is_json = path.extension().is_some_and(|e| e == "json");
         let file = !model
             && recorded.is_none()
@@ -183,7 +183,7 @@ impl StepArgs {
         if let Some(twice) = (1..at.len()).find(|&i| at[..i].iter().any(|(name, _)| *name == at[i].0)) {
             bail!("--at gives {} two values", at[twice].0);
         }
-        // A name that is meant for a model makes a poor expression.
+        // A text that looks like the name of a model gets an error that says so.
         let letter = |c: char| c.is_alphanumeric() || "-_./".contains(c);
         let name = at.is_empty() && !self.what.is_empty() && self.what.chars().all(letter);
         let read = Expression::parse(&self.what).map_err(wengert::trace::Error::from);
@@ -203,7 +203,7 @@ impl StepArgs {
         }
     }
 
-    /// The loss of a model of the zoo, with its first weights, or of a run, with its last ones.
+    /// The loss of a model of the zoo with its initial weights, or of a run with its final weights.
     fn recorded(&self, path: &Path) -> Result<Option<Trace>> {
         let run = path.is_dir() && path.join("config.toml").is_file();
         let (config, folder) = match Architecture::named(&self.what) {
@@ -226,7 +226,7 @@ impl StepArgs {
         let tape = Tape::new().keep_all();
         let mut trace = Trace::of(experiment.record(&tape)?.named("loss"))?;
         trace.title = format!("{}: the loss of two samples", self.what.trim_end_matches('/'));
-        // The source lines are those of the library, which say nothing to the user.
+        // The source lines are in the library, and do not help the user.
         trace.nodes.iter_mut().for_each(|n| n.source = None);
         Ok(Some(trace))
     }
@@ -270,7 +270,7 @@ impl StepArgs {
         Ok(net.scalar(&|z| activation.of(z).unwrap_or(z))?)
     }
 
-    /// Its weights, an input and a target, all drawn from the seed.
+    /// The perceptron's weights, an input and a target, all drawn from the seed.
     fn perceptron(&self, widths: &[usize], activation: Activation) -> Result<Network> {
         let &[inputs, .., outputs] = widths else {
             bail!("a network has at least two widths, its input's and its output's, such as --widths 2,3,1");
@@ -288,14 +288,14 @@ impl StepArgs {
         };
         for layer in &model.layers {
             net.weights.push(layer.weight.value().clone());
-            // The biases of the zoo start at zero; other numbers show more.
+            // The zoo's biases are initially zero; other numbers show more.
             net.biases.push(Tensor::randn([layer.weight.value().shape()[0]], &mut rng)?.scale(0.1));
         }
         Ok(net)
     }
 }
 
-/// The format by the ending of a file.
+/// The format that a file's extension determines.
 fn ending(path: &Path) -> Result<Format> {
     match path.extension().and_then(|e| e.to_str()) {
         Some("txt") => Ok(Format::Text),

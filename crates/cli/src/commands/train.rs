@@ -38,14 +38,14 @@ impl TrainArgs {
         let config = Config::new(model, options.clone());
         config.check()?;
         let prepared = config.prepare()?;
-        // When the data are there, and before anything is trained: what cannot be kept need not be learned.
+        // After the data are read and before training: results that cannot be saved need not be computed.
         let folder = folder(&options, &config)?;
         let _lock = run::lock(&folder)?;
         folder.write_config(&config)?;
         Run { config: &config, folder: &folder, resume: None }.train(prepared)
     }
 
-    /// What is given on the command line, and in the file of `--config` where it is not given there.
+    /// The options of the command line, and those of the `--config` file where the command line does not have them.
     fn with_file(self) -> Result<(Architecture, TrainOptions)> {
         let TrainArgs { model, options } = self;
         let Some(path) = &options.config else { return Ok((model.architecture, options)) };
@@ -53,7 +53,7 @@ impl TrainArgs {
         Ok((model.over(file.model.architecture)?, options.over(file.options)))
     }
 
-    /// What a file gives for a model. It is read, and refused, as the same on the command line.
+    /// The options of a file for a model. They are parsed, and rejected, like those of a command line.
     fn read(path: &Path, model: &str) -> Result<Self> {
         let file = ConfigFile::read(path).with_context(|| path.display().to_string())?;
         if let Some(other) = file.model.filter(|name| name != model) {
@@ -64,7 +64,7 @@ impl TrainArgs {
     }
 }
 
-/// This subcommand alone.
+/// A command with only this subcommand's options.
 fn command() -> Command {
     offer_what_models_take(TrainArgs::augment_args(Command::new("train").bin_name("wengert train")))
 }

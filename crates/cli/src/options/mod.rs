@@ -1,4 +1,4 @@
-//! The options of training as data: what is given on the command line or in a file, and what the parts of a run take.
+//! The options of training: as given on the command line or in a file, and as the parts of a run take them.
 
 pub(crate) mod names;
 pub(crate) mod values;
@@ -137,7 +137,7 @@ pub(crate) struct TrainOptions {
 }
 
 impl TrainOptions {
-    /// These options, and the others where these are not given.
+    /// These options, with `defaults` for those that are not given.
     pub(crate) fn over(self, defaults: Self) -> Self {
         TrainOptions {
             data: self.data.or(defaults.data),
@@ -185,7 +185,7 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// AdamW for this number of epochs.
+    /// The options of AdamW for this number of epochs.
     pub(crate) fn epochs(epochs: usize) -> Self {
         let (lr, weight_decay) = OptimizerName::Adamw.defaults();
         Defaults {
@@ -204,7 +204,7 @@ impl Defaults {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataOptions {
     pub(crate) data: Data,
-    /// Where the user's files are.
+    /// The path of the user's files.
     pub(crate) path: Option<PathBuf>,
     /// The number of samples that keep their labels.
     pub(crate) labels: Option<usize>,
@@ -237,7 +237,7 @@ pub(crate) fn words(table: &toml::Table) -> Result<Vec<String>> {
     Ok(words.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// There is no word for what is not given: a flag that is false, or an empty list.
+/// One option as a word; `None` for a flag that is false and for an empty list.
 fn word(key: &str, value: &toml::Value) -> Result<Option<String>> {
     Ok(match value {
         toml::Value::Boolean(given) => given.then(|| format!("--{key}")),

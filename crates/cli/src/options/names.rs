@@ -1,4 +1,4 @@
-//! The names that options take for a value, and what they stand for.
+//! The names that options take as values, and what they stand for.
 
 use super::values::name_of;
 use clap::ValueEnum;
@@ -104,7 +104,7 @@ impl OptimizerName {
         }
     }
 
-    /// The optimiser. The momentum is that of sgd.
+    /// The optimiser. Only sgd uses the momentum.
     pub(crate) fn build(
         self,
         learning_rate: f64,
@@ -194,10 +194,10 @@ pub(crate) enum Data {
 /// Images with classes.
 pub(crate) const IMAGES: &[Data] =
     &[Data::Digits, Data::FashionSample, Data::FashionMnist, Data::Mnist, Data::Folder];
-/// Images of 28 × 28 pixels and more.
+/// Images of 28 × 28 pixels or more.
 pub(crate) const LARGER_IMAGES: &[Data] =
     &[Data::FashionSample, Data::FashionMnist, Data::Mnist, Data::Folder];
-/// Whatever has classes.
+/// All data with classes.
 pub(crate) const CLASSES: &[Data] = &[
     Data::Digits,
     Data::FashionSample,
@@ -218,7 +218,7 @@ pub(crate) const LABELLED_TEXTS: &[Data] = &[Data::Languages, Data::Texts];
 pub(crate) const SERIES: &[Data] = &[Data::Sunspots, Data::Co2, Data::Nile, Data::Series];
 
 impl Data {
-    /// What the option calls it.
+    /// The name in the option.
     pub(crate) fn name(self) -> String {
         name_of(self)
     }
@@ -231,12 +231,12 @@ impl Data {
         }
     }
 
-    /// Whether it has so many samples that few epochs are enough.
+    /// Whether the set has enough samples for few epochs to suffice.
     pub(crate) fn is_large(self) -> bool {
         matches!(self, Data::FashionMnist | Data::Mnist)
     }
 
-    /// Whether it is read from the user's files, whose path has to be given.
+    /// Whether it is read from the user's files, whose path must be given.
     pub(crate) fn needs_path(self) -> bool {
         use Data::{Csv, Folder, Mnist, Pairs, Series, Text, Texts};
         matches!(self, Mnist | Folder | Csv | Text | Pairs | Texts | Series)

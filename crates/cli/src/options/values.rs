@@ -1,14 +1,14 @@
-//! The values of options, each checked where it is read.
+//! Parsers of option values, which check each value as it is read.
 
 use clap::ValueEnum;
 use wengert::train::Every;
 
-/// What an option calls a value.
+/// The name of a value in an option.
 pub(crate) fn name_of(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
 }
 
-/// A number within some bounds, or what was expected instead.
+/// A number within bounds, or an error that says what was expected.
 fn number(text: &str, expected: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
     match text.parse() {
         Ok(value) if fits(value) => Ok(value),
@@ -40,7 +40,7 @@ pub(crate) fn test_fraction(text: &str) -> Result<f64, String> {
     number(text, "a fraction between 0 and 1, such as 0.2", |v| v > 0.0 && v < 1.0)
 }
 
-/// A number of things: at least 1, and at most `MOST`.
+/// A count from 1 to `MOST`.
 pub(crate) fn count<const MOST: usize>(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if (1..=MOST).contains(&n) => Ok(n),
@@ -48,7 +48,7 @@ pub(crate) fn count<const MOST: usize>(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How often a run is saved: `100steps`, or `2epochs`.
+/// The interval at which a run is saved: `100steps`, or `2epochs`.
 pub(crate) fn every(text: &str) -> Result<Every, String> {
     text.parse().map_err(|_| "expected a number of steps or epochs, such as 100steps or 2epochs".to_owned())
 }

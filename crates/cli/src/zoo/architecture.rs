@@ -55,7 +55,7 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
-    /// Its options.
+    /// The model's options.
     pub(crate) fn model(&self) -> &dyn Model {
         match self {
             Architecture::Mlp(m) => m,
@@ -91,16 +91,16 @@ impl Architecture {
         model.map(|c| c.get_visible_aliases().map(str::to_owned).collect()).unwrap_or_default()
     }
 
-    /// A subcommand for each model.
+    /// One subcommand per model.
     fn commands() -> Command {
         Architecture::augment_subcommands(table())
     }
 }
 
-/// A command for the models as subcommands.
+/// A command with the models as subcommands.
 pub(super) fn table() -> Command {
     Command::new("models").disable_help_subcommand(true).subcommand_required(true)
 }
 
-/// Names of `char-rnn` that also choose its recurrence.
+/// Names of `char-rnn` that also determine its recurrence.
 pub(super) const RECURRENCES: [&str; 3] = ["rnn", "lstm", "gru"];

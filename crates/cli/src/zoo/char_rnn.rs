@@ -96,7 +96,7 @@ impl Model for CharRnnOptions {
     }
 }
 
-/// Texts that begin with the prompt and that the model continues.
+/// Texts that begin with the prompt and are continued by the model.
 pub(super) fn continue_prompt<M: LanguageModel<f32>>(
     model: &M,
     vocabulary: &Vocabulary,

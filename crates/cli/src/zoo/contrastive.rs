@@ -66,7 +66,7 @@ impl Model for ContrastiveOptions {
         let all = DataOptions { labels: None, augment: Vec::new(), ..options.clone() };
         let mut changed = DataOptions { labels: None, ..options.clone() };
         if changed.augment.is_empty() {
-            // Without a change both views of an image would be the same.
+            // Without augmentation, both views of an image would be the same.
             changed.augment = vec![Augment::Crop, Augment::Rotate, Augment::Noise];
         }
         let labelled = few.images(Scale::Standard)?.plain;

@@ -1,4 +1,4 @@
-//! What every model of the table can do: say what it takes, and become an experiment, which every subcommand works with.
+//! The interface of every model in the table: it describes what it takes, and becomes an experiment, which all subcommands use.
 
 use crate::options::names::Data;
 use crate::options::{DataOptions, Defaults, StepOptions};
@@ -9,38 +9,38 @@ use wengert::ops::Tensor;
 use wengert::train::{FitConfig, FitReport, Measures, Observer};
 use wengert::{Tape, Var};
 
-/// The number of samples that are evaluated at once: sums depend on it in their last bits, so it is the same everywhere.
+/// The number of samples that are evaluated at once. It is the same everywhere, since the last bits of sums depend on it.
 pub(crate) const EVALUATION_BATCH: usize = 256;
 
-/// Which of the held-out samples are recorded: two, so that they can be compared with each other.
+/// The held-out samples that are recorded: two, so that they can be compared with each other.
 pub(super) const RECORDED_SAMPLES: [usize; 2] = [0, 1];
 
 /// The options of a model.
 pub(crate) trait Model {
-    /// What the command says about it.
+    /// The description of the model.
     fn about(&self) -> About;
 
-    /// How it is trained on these data by default.
+    /// The default options of training on these data.
     fn defaults(&self, data: Data) -> Defaults;
 
-    /// Whether it can be trained with these options.
+    /// Checks that the model can be trained with these options.
     fn check(&self, _: &StepOptions) -> Result<()> {
         Ok(())
     }
 
-    /// The model before training, with its data.
+    /// The model before training, and its data.
     fn experiment(&self, options: &DataOptions) -> Result<Box<dyn Experiment>>;
 }
 
-/// What the command says about a model.
+/// The description of a model.
 pub(crate) struct About {
-    /// Its name in `train` and `models`.
+    /// The model's name in `train` and `models`.
     pub(crate) name: &'static str,
-    /// The data that it can learn from, the default first.
+    /// The data that the model can learn from; the first are the default.
     pub(crate) data: &'static [Data],
     /// The result with the default data and options.
     pub(crate) expect: &'static str,
-    /// The shared options of `train` that it does not take, and so does not offer.
+    /// The shared options of `train` that the model does not take.
     pub(crate) refuses: &'static [&'static str],
 }
 
@@ -49,15 +49,15 @@ pub(super) const NOT_FOR_ROWS: &[&str] = &["augment"];
 /// The options that models of texts and of numbers over time do not take.
 pub(super) const NOT_FOR_SEQUENCES: &[&str] = &["augment", "labels"];
 
-/// A model, what it learns from, and what for.
+/// A model, its data and its task.
 pub(crate) trait Experiment {
-    /// What is saved and shown.
+    /// The module that is saved and shown.
     fn model(&self) -> &dyn Module;
 
-    /// What is saved, to be given weights.
+    /// The module that is saved, for loading weights.
     fn model_mut(&mut self) -> &mut dyn Module;
 
-    /// Trains, and leaves the weights that are to be kept.
+    /// Trains; afterwards the model has the weights to save.
     fn fit(
         &mut self,
         options: &StepOptions,
@@ -68,21 +68,21 @@ pub(crate) trait Experiment {
     /// The score on the held-out samples.
     fn evaluate(&mut self) -> Result<Measures>;
 
-    /// Records the loss of the first held-out samples: what `step` shows.
+    /// Records the loss of the first held-out samples, which `step` shows.
     fn record<'t>(&self, tape: &'t Tape<f32>) -> Result<Var<'t, f32>>;
 
-    /// What the model generates.
+    /// Generates samples.
     fn sample(&self, options: &SampleOptions) -> Result<Sample>;
 
-    /// Images that the run folder gets at the end.
+    /// Images that are written to the run folder at the end.
     fn pictures(&self) -> Result<Vec<Picture>> {
         Ok(Vec::new())
     }
 }
 
-/// What `sample` is asked for.
+/// The options of `sample`.
 pub(crate) struct SampleOptions {
-    /// The number of texts or images, or the model's default.
+    /// The number of texts or images; `None` for the model's default.
     pub(crate) count: Option<usize>,
     pub(crate) prompt: Option<String>,
     pub(crate) length: usize,
@@ -90,7 +90,7 @@ pub(crate) struct SampleOptions {
     pub(crate) seed: u64,
 }
 
-/// What a model generates.
+/// The output of a generating model.
 pub(crate) enum Sample {
     /// Lines of text.
     Text(String),

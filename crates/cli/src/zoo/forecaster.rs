@@ -90,7 +90,7 @@ impl Model for ForecasterOptions {
                 let last = values.slice(0, values.shape()[0] - past..)?.reshape([1, past, features])?;
                 let tape = Tape::eval();
                 let predicted = model.predict(tape.constant(last));
-                // Back to the units of the series.
+                // The predictions are converted to the units of the series.
                 let (scale, shift) = (normalize.std()[0], normalize.mean()[0]);
                 let (mean, std) = (predicted.mean().value()?.to_vec(), predicted.std().value()?.to_vec());
                 let mut text = "step,mean,std,low,high".to_owned();

@@ -24,7 +24,7 @@ use wengert::train::{
 use wengert::{Module, Tape, Var};
 
 const MAX_WIDTH: usize = 1 << 14;
-/// The number of images that the Fréchet distance and the inception score are taken over.
+/// The number of images over which the Fréchet distance and the inception score are computed.
 const SCORED_IMAGES: usize = 10_000;
 
 const EXAMPLES: &str = "\
@@ -155,9 +155,9 @@ struct Players {
 /// A classifier of the real images. Its features and probabilities measure how good generated ones are.
 #[derive(Module)]
 struct Judge {
-    /// Images to features.
+    /// Maps images to features.
     trunk: Sequential<f32>,
-    /// Features to logits.
+    /// Maps features to logits.
     head: Linear<f32>,
     #[module(skip)]
     shape: [usize; 3],
@@ -229,7 +229,7 @@ struct GanExperiment {
     seed: u64,
 }
 
-/// Images of a generator from the noise of a key.
+/// Images that a generator makes from the noise of a key.
 fn generate(generator: &Sequential<f32>, n: usize, latent: usize, key: Key) -> train::Result<Tensor<f32>> {
     let tape = Tape::eval();
     Ok(generator.forward(tape.constant(noise(n, latent, key)?)).value()?)
@@ -265,7 +265,7 @@ impl GanExperiment {
             schedule: train::RunSchedule::Cosine,
             ..FitConfig::default()
         };
-        // On large data it takes a while. If the standard error is closed, nobody waits.
+        // On large data this takes a while. If the standard error is closed, there is no reader.
         let _ =
             writeln!(io::stderr(), "the judge learns to tell the classes apart: {} epochs", config.epochs);
         fit(&mut Minimize::new(judge, &mut adam, Classify), &loader, &NoValidation, &config, &mut ())?;
@@ -287,13 +287,14 @@ impl GanExperiment {
         as_images(&made.map(|v| 0.5 * v + 0.5), self.shape)
     }
 
-    /// Calls a function with both players as a learner.
+    /// Calls a function with a learner of both players.
     fn learner<R>(
         &mut self,
         (learning_rate, weight_decay): (f64, f64),
         with: impl FnOnce(&mut Learner<'_>, &Images) -> Result<R>,
     ) -> Result<R> {
-        // The moments of Radford et al. 2016 for the probabilities, those of Gulrajani et al. 2017 for the critic.
+        // Adam's decay rates: those of Gulrajani et al. 2017 for the Wasserstein game, those of Radford et al. 2016 for the
+        // others.
         let (beta1, beta2) = match self.game {
             GanLoss::Wasserstein(_) => (0.0, 0.9),
             _ => (0.5, 0.999),
@@ -320,7 +321,7 @@ impl GanExperiment {
 
 type Learner<'l> = Adversarial<'l, Sequential<f32>, Sequential<f32>>;
 
-/// The stream of the noise of generated images. That of training is another one.
+/// The key of the noise of generated images, whose stream differs from that of training.
 fn sample_key(seed: u64, first: usize) -> Key {
     Key::of(seed, Purpose::Sample, first as u64)
 }
@@ -348,7 +349,7 @@ impl Experiment for GanExperiment {
     }
 
     fn evaluate(&mut self) -> Result<Measures> {
-        // Nothing is learned, so neither number matters.
+        // Nothing is learned, so neither number has an effect.
         self.learner((0.001, 0.0), |learner, data| {
             Ok(evaluate_learner(learner, &data.test, EVALUATION_BATCH)?)
         })

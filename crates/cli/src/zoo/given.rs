@@ -10,12 +10,12 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum};
 
-/// A model as the command line names it, which also has names that choose an option: `lstm` is `char-rnn --recurrence lstm`.
+/// A model as the command line names it. Some names also set an option: `lstm` is `char-rnn --recurrence lstm`.
 #[derive(Debug, Clone)]
 pub(crate) struct GivenModel {
-    /// With defaults for the options that are not given.
+    /// The model, with defaults for the options that are not given.
     pub(crate) architecture: Architecture,
-    /// The options that are given, by their names in a config.toml.
+    /// The options that are given, under their names in a config.toml.
     given: toml::Table,
 }
 
@@ -25,14 +25,14 @@ impl Architecture {
         GivenModel::parse([name.to_owned()]).ok().map(|given| given.architecture)
     }
 
-    /// Whether every option is within its bounds: in a file that was changed by hand it need not be.
+    /// Checks that every option is within its bounds, which a file that was edited by hand may violate.
     pub(crate) fn check(&self) -> Result<()> {
         let mut options = toml::Table::try_from(self)?;
         options.remove("name");
         let name = self.model().about().name.to_owned();
         match GivenModel::parse(std::iter::once(name).chain(words(&options)?)) {
             Ok(_) => Ok(()),
-            // The first line says what is wrong; the others are for a command line.
+            // The first line is the error; the others are about the command line.
             Err(e) => {
                 bail!("{}", e.to_string().lines().next().unwrap_or_default().trim_start_matches("error: "))
             }
@@ -41,14 +41,14 @@ impl Architecture {
 }
 
 impl GivenModel {
-    /// The model of these words: its name and its options.
+    /// Parses the model from words: its name and its options.
     fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, clap::Error> {
         let models = GivenModel::augment_subcommands(table());
         let words = std::iter::once(models.get_name().to_owned()).chain(words);
         GivenModel::from_arg_matches(&models.try_get_matches_from(words)?)
     }
 
-    /// The options that are given, and those of the same model in a file, where these are not given.
+    /// The options that are given, with those of the same model in a file for the others.
     pub(crate) fn over(self, defaults: Architecture) -> Result<Architecture> {
         let mut options = toml::Table::try_from(defaults)?;
         options.extend(self.given);
@@ -90,7 +90,7 @@ impl Subcommand for GivenModel {
             let recurrent = char_rnn.clone().name(name).hide(true);
             command = command.subcommand(recurrent.mut_arg("recurrence", |arg| arg.default_value(name)));
         }
-        // The help shows them as other names.
+        // The help shows these names as aliases.
         let about = char_rnn.get_about().map(ToString::to_string).unwrap_or_default();
         let with_names = format!("{about} [aliases: {}]", RECURRENCES.join(", "));
         let char_rnn = char_rnn.about(with_names).long_about(about);
@@ -106,7 +106,7 @@ impl Subcommand for GivenModel {
     }
 }
 
-/// `train` with models that show only the options that they take. The others are hidden, and refused later with the reason.
+/// `train` with models that show only the options that they take. The others are hidden, and rejected later with the reason.
 pub(crate) fn offer_what_models_take(mut train: Command) -> Command {
     let shared: Vec<Arg> = train.get_arguments().cloned().collect();
     let names: Vec<String> = train.get_subcommands().map(|c| c.get_name().to_owned()).collect();
@@ -131,7 +131,7 @@ fn data_of(model: &dyn Model) -> impl TypedValueParser<Value = Data> + use<> {
         let value = data.to_possible_value()?;
         Some(value.hide(!fits.contains(data)))
     });
-    // Every other name was refused before.
+    // Every other name has been rejected before.
     PossibleValuesParser::new(values).map(|name| Data::from_str(&name, false).unwrap_or(Data::Digits))
 }
 

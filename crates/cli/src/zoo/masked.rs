@@ -77,7 +77,7 @@ impl Model for MaskedOptions {
         let (channels, size) = data.square()?;
         let patch = patch_of(self.patch, size)?;
         heads_fit(self.width, self.heads)?;
-        // The decoder has half as many features, and as many heads.
+        // The decoder has half of the features, and the same number of heads.
         let decoder_width = (self.width / 2).next_multiple_of(self.heads);
         let shape = MaskedConfig {
             channels,

@@ -12,7 +12,7 @@ use wengert::nn::zoo;
 use wengert::ops::random::Rng;
 use wengert::train::Classify;
 
-/// Between two layers of this width there is a gigabyte of weights.
+/// The largest width: the weights between two layers of this width take a gigabyte.
 const MAX_WIDTH: usize = 1 << 14;
 
 const EXAMPLES: &str = "\
@@ -61,7 +61,7 @@ pub(crate) enum Init {
 }
 
 impl Init {
-    /// For weights before this function.
+    /// The scheme for weights before this activation.
     fn scheme(self, activation: ActivationName) -> Scheme {
         let gain = match activation {
             ActivationName::Relu => Gain::Relu,

@@ -1,5 +1,5 @@
-//! The models that the command knows: a file each, which says what data the model takes, builds it and says what it is trained for; and
-//! a variant of [`Architecture`], the table.
+//! The models of the command. Each has a file, which defines its data, builds the model and defines its task, and a variant of
+//! [`Architecture`], the table.
 
 mod architecture;
 mod autoencoder;

@@ -1,4 +1,4 @@
-//! What models that reconstruct or generate images share: their data, and the pictures of what they make.
+//! Shared by models that reconstruct or generate images: their data, and the pictures of their outputs.
 
 use super::{Picture, Sample, SampleOptions};
 use crate::data::{Images, Scale};
@@ -12,7 +12,7 @@ use wengert::ops::random::Rng;
 /// The number of images in a picture of a run folder.
 pub(super) const PICTURE_IMAGES: usize = 64;
 
-/// Images for convolutions that halve them twice, or the same as rows of numbers; and the shape of one.
+/// Images for convolutions that halve them twice, or the same images as rows of numbers; and the shape of one image.
 pub(super) fn images_or_rows(
     options: &DataOptions,
     convolutional: bool,
@@ -28,7 +28,7 @@ pub(super) fn images_or_rows(
     Ok((images, shape))
 }
 
-/// The first held-out samples, to be reconstructed in a picture.
+/// The first held-out samples, for a picture of reconstructions.
 pub(super) fn first_samples(test: &Classification) -> Result<Tensor<f32>> {
     Ok(test.inputs().slice(0, ..PICTURE_IMAGES.min(test.len()))?)
 }
@@ -47,7 +47,7 @@ pub(super) fn reconstructions(a: &Tensor<f32>, b: &Tensor<f32>, shape: [usize; 3
     let mut rows = Vec::new();
     for from in (0..n).step_by(8) {
         let row = from..(from + 8).min(n);
-        // What is not a whole row would shift the rest.
+        // An incomplete row would shift the others.
         if row.len() == 8 {
             rows.push(a.slice(0, row.clone())?);
             rows.push(b.slice(0, row)?);

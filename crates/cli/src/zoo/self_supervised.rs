@@ -1,5 +1,5 @@
-//! A model that learns without labels, and a linear head on its features that learns from few: how all models of representations
-//! are judged.
+//! A model that learns without labels, and a linear head on its features that learns from few labels. All models of
+//! representations are evaluated this way.
 
 use super::supervised::{Setup, Supervised};
 use super::{EVALUATION_BATCH, Experiment, Picture, Sample, SampleOptions};
@@ -16,23 +16,23 @@ use wengert::train::{
 };
 use wengert::{Module, Tape, Var};
 
-/// The weight decays to choose from for a head: cross-validation on the labelled samples finds the best.
+/// The weight decays of a head among which cross-validation on the labelled samples chooses.
 const DECAYS: [f64; 6] = [1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
 const FOLDS: usize = 5;
 
-/// What is saved: the model, and the head on its features.
+/// The modules that are saved: the model, and the head on its features.
 #[derive(Module)]
 struct ModelAndHead<M: Module> {
     model: M,
     head: Linear<f32>,
 }
 
-/// Features of inputs, `[n, ..]` → `[n, features]`.
+/// Computes the features of inputs, `[n, ..]` → `[n, features]`.
 type Features<M> = Box<dyn Fn(&M, &Tensor<f32>) -> train::Result<Tensor<f32>>>;
 
-/// What a batch has besides what its task reads.
+/// A batch whose original inputs and classes are available.
 pub(super) trait Labelled: Send + 'static {
-    /// The inputs as they are, and their classes.
+    /// The inputs without augmentation, and their classes.
     fn labelled(&self) -> (&Tensor<f32>, &Tensor<i64>);
 }
 
@@ -48,19 +48,18 @@ impl Labelled for wengert::data::transform::ViewBatch {
     }
 }
 
-/// A model, what it learns from without labels, and the samples that have some.
+/// A model, the data that it learns from without labels, and the labelled samples.
 pub(super) struct SelfSupervised<M: Module, B> {
     saved: ModelAndHead<M>,
     setup: Setup<M, B>,
     features: Features<M>,
     labelled: Classification,
-    /// The same head on the inputs themselves.
+    /// The same kind of head on the inputs themselves, for comparison.
     input_head: Option<Linear<f32>>,
 }
 
 impl<M: Module + 'static, B: Labelled> Supervised<M, B> {
-    /// The experiment of the same model with a linear head on its features, `width` of them, which learns from the samples with
-    /// labels.
+    /// The experiment of the same model with a linear head on its `width` features, which learns from the labelled samples.
     pub(super) fn with_head(
         self,
         (width, features): (usize, impl Fn(&M, &Tensor<f32>) -> train::Result<Tensor<f32>> + 'static),
@@ -80,7 +79,7 @@ impl<M: Module + 'static, B: Labelled> Supervised<M, B> {
 }
 
 impl<M: Module, B> SelfSupervised<M, B> {
-    /// The head on the inputs, to compare with: it learns once.
+    /// Fits the head on the inputs, for comparison; it is fitted only once.
     fn fit_input_head(&mut self) -> Result<()> {
         if self.input_head.is_none() {
             self.input_head = Some(fit_head(&flat(self.labelled.inputs())?, &self.labelled)?);
@@ -110,7 +109,7 @@ fn fit_head(features: &Tensor<f32>, labelled: &Classification) -> train::Result<
             }
         }
     }
-    // Of those as good as the best, the strongest.
+    // The strongest of the decays with the best result.
     let best = (0..DECAYS.len()).max_by_key(|&i| correct_of[i]).map_or(DECAYS[2], |i| DECAYS[i]);
     Ok(linear_probe(features, labels, classes, best)?)
 }
@@ -123,7 +122,7 @@ fn correct(head: &Linear<f32>, features: &Tensor<f32>, labels: &Tensor<i64>) -> 
     Ok(predicted.iter().zip(labels.to_vec()).filter(|(a, b)| **a == *b).count())
 }
 
-/// Minimises the task's loss, and fits the head anew before each evaluation.
+/// Minimises the task's loss, and fits the head again before each evaluation.
 struct HeadLearner<'m, M: Module, B> {
     minimize: Minimize<'m, M, &'m dyn Task<M, B>>,
     head: &'m mut Linear<f32>,
@@ -140,7 +139,7 @@ impl<M: Module, B: Labelled> HeadLearner<'_, M, B> {
     }
 }
 
-/// What the task measures, and how often the head is right.
+/// The task's measures, and the accuracy of the head.
 fn measured<M: Module, B: Labelled>(
     (model, head, input_head): (&M, &Linear<f32>, Option<&Linear<f32>>),
     features: &Features<M>,

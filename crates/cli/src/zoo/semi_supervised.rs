@@ -19,7 +19,7 @@ use wengert::ops::random::Rng;
 use wengert::train::{Outcome, task};
 
 const MAX_WIDTH: usize = 1 << 14;
-/// The number of labels by default.
+/// The default number of labels.
 const DEFAULT_LABELS: usize = 100;
 
 const EXAMPLES: &str = "\
@@ -87,7 +87,7 @@ impl Model for SemiSupervisedOptions {
             AutoencoderKind::Denoising => 1024,
             AutoencoderKind::Variational => 20,
         });
-        // All images are learned from, and few labels.
+        // The model learns from all images, but only from few labels.
         let all = DataOptions { labels: None, ..options.clone() };
         let few = DataOptions { labels: Some(options.labels.unwrap_or(DEFAULT_LABELS)), ..options.clone() };
         let data = all.rows(Scale::Unit)?;

@@ -66,7 +66,8 @@ impl Model for Seq2SeqOptions {
     }
 }
 
-/// The experiment of a model that learns from pairs: its loss, and the ids of a translation from those of a source.
+/// The experiment of a model that learns from pairs, from its loss and a function that maps a source's ids to those of a
+/// translation.
 pub(super) fn translation<M: Module + 'static>(
     (model, train, test): (M, Pairs, Pairs),
     loss: impl for<'t> Fn(&M, &PairBatch, &'t Tape<f32>) -> Var<'t, f32> + 'static,
@@ -88,7 +89,7 @@ pub(super) fn translation<M: Module + 'static>(
         .boxed()
 }
 
-/// The number of tokens of a batch that are predicted: all of each target but the first.
+/// The number of tokens of a batch that are predicted: all of each target except the first.
 fn tokens(batch: &PairBatch) -> usize {
     let all: i64 = batch.target_lengths.to_vec().into_iter().sum();
     (all as usize).saturating_sub(batch.indices.len())

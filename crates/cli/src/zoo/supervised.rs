@@ -14,13 +14,13 @@ use wengert::{Module, Tape, Var};
 type Generate<M> = Box<dyn Fn(&M, &SampleOptions) -> Result<Sample>>;
 type Pictures<M> = Box<dyn Fn(&M) -> Result<Vec<Picture>>>;
 
-/// A model, batches of one kind, and a task.
+/// A model with data of one kind of batch, and a task.
 pub(super) struct Supervised<M, B> {
     pub(super) model: M,
     pub(super) setup: Setup<M, B>,
 }
 
-/// What an experiment has besides its model: data, a task, and what the model makes.
+/// The parts of an experiment other than its model: data, a task, and the functions that generate samples and pictures.
 pub(super) struct Setup<M, B> {
     pub(super) train: Arc<dyn Dataset<Batch = B>>,
     pub(super) test: Arc<dyn Dataset<Batch = B>>,
@@ -40,7 +40,7 @@ impl<M: Module + 'static, B: Send + 'static> Supervised<M, B> {
         Supervised { model, setup: Setup { train, test, task, generate: None, pictures: None } }
     }
 
-    /// The same, with what `sample` gets.
+    /// The same, with a function that generates samples for `sample`.
     pub(super) fn generates(
         mut self,
         generate: impl Fn(&M, &SampleOptions) -> Result<Sample> + 'static,
@@ -125,7 +125,7 @@ impl<M: Module, B: Send + 'static> Experiment for Supervised<M, B> {
         let loader = self.setup.loader(options, config)?;
         let mut optimizer = options.optimizer();
         let mut learner = self.setup.learner(options, &mut self.model, &mut *optimizer);
-        // Behind a `dyn`, so that the loop is compiled once for each kind of batch, not for each model.
+        // A `dyn Learner`, so that the loop is compiled once per kind of batch, not once per model.
         let fitted = fit(&mut learner as &mut dyn Learner<_>, &loader, &*self.setup.test, config, observer)?;
         if config.monitor.is_none() && fitted.ended != StopReason::Interrupted {
             learner.keep_average()?;

@@ -112,7 +112,7 @@ impl Model for VaeOptions {
     }
 }
 
-/// The evidence lower bound, in nats a sample, and its parts.
+/// The evidence lower bound, in nats per sample, and its parts.
 pub(super) fn elbo() -> impl Task<zoo::Vae<f32>, Batch> {
     task(|model: &zoo::Vae<f32>, batch: &Batch, tape: &Tape<f32>| {
         let elbo = model.elbo(tape.constant(&batch.inputs));
@@ -120,7 +120,7 @@ pub(super) fn elbo() -> impl Task<zoo::Vae<f32>, Batch> {
         let (likelihood, divergence) = (elbo.likelihood.mean().item()?, elbo.divergence.mean().item()?);
         let (likelihood, divergence) = (f64::from(likelihood), f64::from(divergence));
         let dims = batch.inputs.numel() / batch.len().max(1);
-        // Without the weight of the divergence, which makes another loss, not another bound.
+        // Without the weight of the divergence: it changes the loss, but not the bound.
         let nats = divergence - likelihood;
         Ok(Outcome::of(-elbo.bound.mean(), batch.len())?.measured(|m| {
             m.mean("reconstruction", -likelihood, n).mean("divergence", divergence, n).mean(

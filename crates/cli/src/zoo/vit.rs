@@ -68,7 +68,7 @@ impl Model for VitOptions {
     }
 }
 
-/// The side of a patch of images with this side.
+/// The side of a patch, for images with the side `size`.
 pub(super) fn patch_of(asked: Option<usize>, size: usize) -> Result<usize> {
     let patch = asked.unwrap_or(if size.is_multiple_of(7) { size / 7 } else { (size / 4).max(1) });
     ensure!(
@@ -78,7 +78,7 @@ pub(super) fn patch_of(asked: Option<usize>, size: usize) -> Result<usize> {
     Ok(patch)
 }
 
-/// Whether heads share the features evenly.
+/// Checks that the heads share the features evenly.
 pub(super) fn heads_fit(width: usize, heads: usize) -> Result<()> {
     ensure!(
         heads > 0 && width > 0 && width.is_multiple_of(heads),

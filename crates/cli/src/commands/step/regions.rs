@@ -1,9 +1,9 @@
-//! The linear regions of a perceptron of one input whose activation is ReLU, counted from its kinks.
+//! The linear regions of a perceptron with one input and the activation ReLU, found from its kinks.
 
 use std::fmt::Write as _;
 use wengert::ops::Tensor;
 
-/// y = slope · x + offset on an interval.
+/// The function slope · x + offset on an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Affine {
     slope: f64,
@@ -16,13 +16,13 @@ impl Affine {
     }
 }
 
-/// The outputs of a layer from `start` on, to where the next piece starts.
+/// The outputs of a layer from `start` to the start of the next piece.
 struct Piece {
     start: f64,
     units: Vec<Affine>,
 }
 
-/// The regions of a network's outputs, as a table. Weights are `[outputs, inputs]`, the first with one input.
+/// The regions of a network's outputs as a table. Weights are `[outputs, inputs]`; those of the first layer have one input.
 pub(super) fn table(weights: &[Tensor<f64>], biases: &[Tensor<f64>]) -> String {
     let pieces = pieces(weights, biases);
     let hidden = &biases[..biases.len().saturating_sub(1)];
@@ -41,8 +41,8 @@ pub(super) fn table(weights: &[Tensor<f64>], biases: &[Tensor<f64>]) -> String {
     text
 }
 
-/// From left to right; neighbours differ. On a piece every unit is affine in x, so each of the next layer has at most one zero there:
-/// the piece is cut at these, and on each part the ReLU is 0 or the identity.
+/// The pieces of the outputs from left to right; neighbours differ. On a piece every unit is affine in x, so each unit of the
+/// next layer has at most one zero there: the piece is cut at these zeros, and on each part the ReLU is 0 or the identity.
 fn pieces(weights: &[Tensor<f64>], biases: &[Tensor<f64>]) -> Vec<Piece> {
     let mut all = vec![Piece { start: f64::NEG_INFINITY, units: vec![Affine { slope: 1.0, offset: 0.0 }] }];
     for (l, (w, b)) in weights.iter().zip(biases).enumerate() {
@@ -73,12 +73,12 @@ fn pieces(weights: &[Tensor<f64>], biases: &[Tensor<f64>]) -> Vec<Piece> {
         }
         all = next;
     }
-    // A unit's kink is none of the output's if every unit that reads it is off.
+    // A unit's kink is not a kink of the output if every unit that reads it is 0.
     all.dedup_by(|b, a| a.units == b.units);
     all
 }
 
-/// A number between two, of which either may be infinite.
+/// A number between a and b, each of which may be infinite.
 fn between(a: f64, b: f64) -> f64 {
     match (a.is_finite(), b.is_finite()) {
         (true, true) => 0.5 * (a + b),
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn regions_are_those_of_the_function() {
-        // relu(x) + relu(x - 1) - 2, and relu(x) read by a unit that is never on.
+        // relu(x) + relu(x - 1) - 2, and relu(x) read by a unit that is always 0.
         let weights = [Tensor::from([[1.0], [1.0]]), Tensor::from([[1.0, 1.0]])];
         let biases = [Tensor::from([0.0, -1.0]), Tensor::from([-2.0])];
         let found: Vec<_> = pieces(&weights, &biases).iter().map(|p| (p.start, p.units[0])).collect();

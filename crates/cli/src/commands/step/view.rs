@@ -1,4 +1,4 @@
-//! The interactive view: a list of nodes beside a description of the step, moved by keys.
+//! The interactive view: a list of nodes next to a description of the step, controlled by keys.
 
 use anyhow::{Context, Result};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -14,9 +14,9 @@ use wengert::trace::{Kind, Markup, Step, Trace, text};
 const VALUE: usize = 24;
 /// The colour of the paths from a node to the output.
 const PATH: Color = Color::Magenta;
-/// The number of rows that list and step need, one above the other.
+/// The number of rows that the list and the step need, one above the other.
 const HIGH: u16 = 9;
-/// The number of columns from which list and step stand side by side.
+/// The least number of columns at which the list and the step are side by side.
 const WIDE: u16 = 90;
 
 const HELP: &str = "\
@@ -45,7 +45,7 @@ pub(super) fn show(trace: &Trace) -> Result<String> {
                     break Ok(());
                 }
             }
-            // The next drawing has the new size.
+            // The next frame has the new size.
             Ok(_) => {}
             Err(e) => break Err(e),
         }
@@ -58,7 +58,7 @@ pub(super) fn show(trace: &Trace) -> Result<String> {
     })
 }
 
-/// What keys do.
+/// The mode, which determines what keys do.
 enum Mode {
     Stepping,
     Search(String),
@@ -76,9 +76,9 @@ struct View<'t> {
     sought: String,
     message: String,
     mode: Mode,
-    /// The number of lines of the step that are scrolled away.
+    /// The number of lines of the step above the visible part.
     scrolled: usize,
-    /// Whether there are no colours (<https://no-color.org>).
+    /// Whether colours are off (<https://no-color.org>).
     plain: bool,
 }
 
@@ -98,7 +98,7 @@ impl<'t> View<'t> {
         }
     }
 
-    /// A colour, or another mark where there are no colours.
+    /// The style with a colour, or with another mark if colours are off.
     fn coloured(&self, style: Style, colour: Color) -> Style {
         match (self.plain, colour) {
             (false, colour) => style.fg(colour),
@@ -111,7 +111,7 @@ impl<'t> View<'t> {
         self.position.checked_sub(1).and_then(|i| self.steps.get(i)).copied()
     }
 
-    /// The node that the step changes, and the one that it reads.
+    /// The node that the step changes, and the node that it reads.
     fn active(&self) -> (Option<usize>, Option<usize>) {
         match self.step() {
             None => (None, None),
@@ -121,7 +121,7 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Handles a key, and says whether it quits.
+    /// Handles a key, and returns whether it quits.
     fn key(&mut self, key: KeyEvent) -> bool {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return true;
@@ -196,7 +196,7 @@ impl<'t> View<'t> {
         self.selected = Some(from.map_or(0, |i| i.saturating_add_signed(by).min(last)));
     }
 
-    /// Selects the next node that has the text sought in its name, operation or formula.
+    /// Selects the next node whose name, operation or formula contains the text sought.
     fn search(&mut self) {
         let sought = self.sought.to_lowercase();
         if sought.is_empty() {
@@ -286,7 +286,7 @@ impl<'t> View<'t> {
         let room = usize::from(inner.width);
         let widest = self.names.iter().map(|n| n.width()).max().unwrap_or(1);
         let name_width = widest.min(room / 3).clamp(1, 32);
-        // The node of interest stays in sight.
+        // The node of interest stays visible.
         let rows = usize::from(inner.height);
         let interest = self.selected.or(active).unwrap_or(0);
         let top = (interest + 1).saturating_sub(rows * 2 / 3).min(state.len().saturating_sub(rows));
@@ -321,10 +321,10 @@ impl<'t> View<'t> {
             let left = room.saturating_sub(start.width() + 2);
             let mut spans = vec![Span::styled(start, style)];
             if let Some(c) = cotangent {
-                // Its sizes are those of the value.
+                // The cotangent has the shape of the value, so the shape is not repeated.
                 let c = if c.summary.is_some() { c.range() } else { c.brief(VALUE) };
                 let whole = format!("{} = {c}", self.trace.cotangent_name(i, Markup::Text));
-                // A name that leaves no room for the number is left out.
+                // A name is omitted if it leaves no room for the number.
                 let text = if whole.width() <= left { whole } else { format!("∂ = {c}") };
                 spans.push(Span::styled(format!("  {text}"), self.coloured(Style::new(), Color::Red)));
             }
@@ -368,7 +368,7 @@ impl<'t> View<'t> {
         self.draw_text(frame, area, phase, lines);
     }
 
-    /// Lines, broken where they are too long, without the first that are scrolled away.
+    /// Draws lines, wrapped where they are too long, without those above the visible part.
     fn draw_text(
         &mut self,
         frame: &mut Frame<'_>,
@@ -414,12 +414,12 @@ impl<'t> View<'t> {
     }
 }
 
-/// A text padded to a width.
+/// A text padded to a width, in columns.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// A line in pieces of at most this width, all but the first of them indented.
+/// A line in pieces of at most this width; all but the first are indented.
 fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
     let whole: String = line.spans.iter().map(|s| s.content.as_ref()).collect();
     let text = whole.trim_start_matches(' ');
@@ -427,7 +427,7 @@ fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
     text::wrapped(text, &indent, width).lines().map(|l| Line::styled(l.to_owned(), line.style)).collect()
 }
 
-/// The end of a name that is too long: the end of a path says more.
+/// The end of a name that is too long, since the end of a path is more specific.
 fn ending(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
