@@ -1,4 +1,4 @@
-//! `wengert step` as a user meets it: what it prints, and the interactive view in a real pseudo-terminal.
+//! `wengert step` from the user's side: what it prints, and the interactive view in a pseudo-terminal.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -44,7 +44,7 @@ fn text_where_the_output_is_no_terminal() {
     assert!(why.starts_with("∂v₂/∂x = 0.077"), "{why}");
 }
 
-/// Any model of the zoo, with parameters by name and every value; and a run, with what it learned.
+/// A model of the zoo is shown with named parameters and all values, and a run with its trained weights.
 #[test]
 fn models_of_the_zoo_and_runs() {
     for (model, parameter, operation) in [
@@ -58,7 +58,7 @@ fn models_of_the_zoo_and_runs() {
         assert!(!text.contains("freed"), "{model}: {text}");
         assert!(text.starts_with(&format!("{model}: the loss of two samples\n")), "{model}: {text}");
         assert!(text.contains("∂loss/∂"), "{model}: {text}");
-        // Lines of the library say nothing about a model.
+        // Source lines of the library do not describe a model.
         assert!(!text.contains(".rs:"), "{model}: {text}");
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("step-run");
@@ -94,18 +94,18 @@ fn files_in_every_format_and_a_trace_read_again() {
     let later = std::fs::read_to_string(file("a.json")).unwrap().replace("\"version\": 1", "\"version\": 2");
     std::fs::write(file("later.json"), later).unwrap();
     fails(&[&file("later.json")], 1, &["later.json", "its version is 2, this program reads 1"]);
-    // A file that cannot be written whole is not written, and leaves nothing behind.
+    // A file that cannot be written completely is not written, and leaves no temporary file.
     std::fs::create_dir_all(file("taken.html")).unwrap();
     fails(&[&TANH[..], &["--out", &file("taken.html")]].concat(), 1, &["taken.html cannot be written"]);
     fails(&[&TANH[..], &["--out", &file("none/a.html")]].concat(), 1, &["a.html cannot be written"]);
     let left = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.ends_with(".tmp")).count(), 0);
-    // What is no file is written to as it is.
+    // A path that is not a regular file is written to directly.
     let said = prints(&[&TANH[..], &["--format", "dot", "--out", "/dev/stdout"]].concat());
     assert!(said.starts_with("digraph"), "{said}");
 }
 
-/// A value of the model, the paths and the parts of a gradient in words; the numbers are those of hand.
+/// The value of a gradient, its terms and its paths in words; the numbers are computed by hand.
 #[test]
 fn why_a_gradient_has_its_value() {
     // d(x sin x)/dx = sin 2 + 2 cos 2.
@@ -128,7 +128,7 @@ fn why_a_gradient_has_its_value() {
     );
     let none = prints(&["x^3 - 3*x", "--at", "x=1", "--explain", "x"]);
     assert!(none.contains("= 0 is the sum of 2 terms") && none.contains("The terms cancel."), "{none}");
-    // Of what is too large to be kept only the size is known, and a long way is shown from both ends.
+    // Values too large to be kept have only their norm, and a long path is shown by its two ends.
     let tied = prints(&["gpt", "--explain", "tokens.weight"]);
     assert!(tied.contains("is the sum of 2 terms") && tied.contains("  norm "), "{tied}");
     let deep = prints(&["gpt", "--explain", "blocks.layers.0.norm1.weight"]);
@@ -156,7 +156,7 @@ fn mistakes() {
     fails(&[folder], 1, &["is a folder without the config.toml of a run"]);
 }
 
-/// A terminal with the command in it.
+/// A terminal that runs the command.
 struct Terminal {
     pty: pty_process::blocking::Pty,
     child: std::process::Child,
@@ -196,7 +196,7 @@ impl Terminal {
         self.pty.resize(pty_process::Size::new(rows, columns)).unwrap();
     }
 
-    /// Waits until the screen has all of these words.
+    /// Waits until the screen shows all of these words.
     #[track_caller]
     fn shows(&mut self, words: &[&str]) -> String {
         let until = Instant::now() + Duration::from_secs(20);
@@ -229,7 +229,7 @@ impl Terminal {
     }
 }
 
-/// A second handle of the terminal, to read from on another thread.
+/// A second handle of the terminal, for reading on another thread.
 fn second_handle(pty: &pty_process::blocking::Pty) -> std::os::fd::OwnedFd {
     use std::os::fd::AsFd;
     pty.as_fd().try_clone_to_owned().unwrap()
@@ -293,7 +293,7 @@ fn narrow_windows_and_a_resize() {
     let mut t = Terminal::new(&TANH, 18, 36);
     t.shows(&["tanh(w*x + b)^2", "0/11  ? help"]);
     t.keys(RIGHT);
-    // The step is above the list, and nothing is cut that matters.
+    // The step is above the list, and nothing important is cut.
     let screen = t.shows(&["v₃ is computed: mul, -2", "v₃ = w · x = 2 · (-1) = -2", "nodes"]);
     assert!(screen.find("computed").unwrap() < screen.find("nodes").unwrap());
     t.resize(30, 120);
@@ -304,7 +304,7 @@ fn narrow_windows_and_a_resize() {
     t.shows(&["1/11"]);
     t.keys(RIGHT);
     t.shows(&["2/11"]);
-    // Too small for anything, and still no crash.
+    // Too small to show anything, but it must not crash.
     t.resize(1, 2);
     t.keys(RIGHT);
     t.resize(24, 80);
@@ -315,7 +315,7 @@ fn narrow_windows_and_a_resize() {
 
 #[test]
 fn what_does_not_fit_is_shortened_or_scrolled() {
-    // A model: long names, large values, and more to say of a node than the window has lines.
+    // A model has long names, large values, and descriptions of nodes with more lines than the window.
     let mut t = Terminal::new(&["gpt"], 24, 80);
     t.shows(&["gpt: the loss of two samples", "…cks.layers.0.norm1.weight = [96] all 1"]);
     t.keys("gblocks.layers.0.norm1.weight\r");
@@ -349,7 +349,7 @@ fn no_colours_and_a_terminal_that_can_do_nothing() {
     assert!(
         cells.iter().all(|c| c.fgcolor() == vt100::Color::Default && c.bgcolor() == vt100::Color::Default)
     );
-    // What colours say is said by other means: the step, the node looked at, the way to the output.
+    // Other marks replace the colours of the step, the selected node and the path to the output.
     assert!(cells.iter().any(|c| c.bold()) && cells.iter().any(|c| c.inverse()));
     assert!(cells.iter().any(|c| c.underline()));
     t.keys("q");
@@ -365,7 +365,7 @@ fn a_key_pressed_while_the_window_is_resized_is_not_lost() {
     t.shows(&["0/11"]);
     for round in 0..40 {
         let (key, place) = if round % 2 == 0 { (RIGHT, "1/11") } else { (LEFT, "0/11") };
-        // The signal and the key are there together.
+        // The signal and the key arrive together.
         t.resize(24 + round % 3, 80 + round);
         t.keys(key);
         t.resize(24, 80);

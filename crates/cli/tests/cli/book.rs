@@ -1,4 +1,4 @@
-//! What the book says of the systems is true: the tests that it names exist, and so do the examples and the commands.
+//! The book's statements about the systems are true: the tests, examples and commands that it names exist.
 
 use super::{fails, line, succeeds, temporary};
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ fn every_system_has_a_test_an_example_and_a_command() {
         assert!(!commands.is_empty(), "{id} has no command");
         for command in commands {
             let words = command.strip_prefix("wengert ").unwrap_or_else(|| panic!("{id}: {command}"));
-            // Whether the options are right; what they do is tested elsewhere.
+            // Only that the options exist; their effect is tested elsewhere.
             let help = succeeds(&inside, &format!("{} --help", words.replace('\'', "")));
             for option in words.split(' ').filter(|w| w.starts_with("--")) {
                 assert!(help.contains(option), "{id}: {command} has no {option}");
@@ -57,7 +57,7 @@ fn every_system_has_a_test_an_example_and_a_command() {
     }
 }
 
-/// Each command of the table does something: that of training for an epoch, those of checks on few cases.
+/// Each command of the table has an effect: training runs for an epoch, checks on few cases.
 #[test]
 fn every_command_of_the_table_runs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -97,7 +97,7 @@ fn commands_show_what_their_rows_say() {
     fails(&inside, "step mlp --activation tanh --widths 1,8,1 --regions", 1, &["--regions", "relu"]);
     fails(&inside, "step x^2 --regions", 1, &["--regions is for the model mlp"]);
 
-    // Initialisation: of one scheme gradients vanish on their way through the layers, of the other not.
+    // Initialisation: gradients vanish through the layers with `small`, and do not with the other schemes.
     let deep = "train mlp --epochs 1 --widths 64,64,64,64,64 --gradient-flow";
     let flow = |init: &str| succeeds(&inside, &format!("{deep} --init {init} --out {init}"));
     assert!(line(&flow("small"), "layers.0.weight").ends_with("vanishing"));
@@ -105,7 +105,7 @@ fn commands_show_what_their_rows_say() {
         assert!(!flow(init).contains("vanishing"), "{init}");
     }
 
-    // Bias: losses are high and alike. Variance: in training it is low, on other samples it is not.
+    // Bias: both losses are high and similar. Variance: the training loss is low, the validation loss is not.
     let losses = |options: &str, out: &str| -> [f64; 2] {
         succeeds(&inside, &format!("train mlp --dropout 0 --epochs 40 {options} --out {out}"));
         let table = fs::read_to_string(inside.join(out).join("metrics.csv")).unwrap();

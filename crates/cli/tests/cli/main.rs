@@ -1,4 +1,4 @@
-//! The command as a user meets it: what it prints, what it leaves behind, and how it fails.
+//! The command from the user's side: what it prints, which files it writes, and how it fails.
 
 mod book;
 mod resume;
@@ -33,7 +33,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// What is printed by a command that succeeds.
+/// The output of a command, which must succeed.
 #[track_caller]
 pub(crate) fn succeeds(inside: &Path, arguments: &str) -> String {
     let output = wengert(inside, arguments);
@@ -41,7 +41,7 @@ pub(crate) fn succeeds(inside: &Path, arguments: &str) -> String {
     stdout(&output)
 }
 
-/// The command fails with this exit code, prints nothing, and says all of this.
+/// The command must fail with this exit code, print nothing, and have all of these words in its error.
 #[track_caller]
 pub(crate) fn fails(inside: &Path, arguments: &str, code: i32, words: &[&str]) {
     let output = wengert(inside, arguments);
@@ -67,7 +67,7 @@ pub(crate) fn line<'o>(output: &'o str, begins: &str) -> &'o str {
 #[test]
 fn a_run_is_the_same_again_and_on_any_number_of_threads() {
     let inside = temporary("threads");
-    // The batches of the second are large enough for its work to be spread over threads.
+    // The batches of the second command are large enough to be computed on several threads.
     for options in ["--epochs 2", "--epochs 2 --batch-size 600 --widths 512,256"] {
         let runs = ["--threads 1", "--threads 2", "--threads 2", "--threads 3"].map(|threads| {
             let output = succeeds(&inside, &format!("train mlp {options} {threads}"));
@@ -76,7 +76,7 @@ fn a_run_is_the_same_again_and_on_any_number_of_threads() {
         });
         assert!(runs.iter().all(|run| *run == runs[0]), "{runs:?}");
     }
-    // Each went to a folder of its own.
+    // Each run has its own folder.
     let weights = |name: &str| fs::read(inside.join("runs").join(name).join("model.safetensors")).unwrap();
     assert_eq!(weights("mlp-seed0"), weights("mlp-seed0-2"));
     assert_ne!(weights("mlp-seed0"), weights("mlp-seed0-8"));
@@ -178,7 +178,7 @@ fn a_folder_that_is_taken_is_left_alone_unless_forced() {
     assert_ne!(fs::read(inside.join("run/model.safetensors")).unwrap(), before);
     assert_eq!(fs::read_to_string(inside.join("run/notes.txt")).unwrap(), "mine");
 
-    // Without --out, runs get fresh names.
+    // Without --out, runs get new names.
     for folder in ["runs/mlp-seed0", "runs/mlp-seed0-2"] {
         let output = succeeds(&inside, "train mlp --epochs 1");
         assert_eq!(line(&output, "run folder"), format!("run folder {folder}"));
@@ -220,7 +220,7 @@ fn what_is_missing_or_damaged_is_refused_with_what_to_do() {
         ("\"mlp\"", "\"cnn\"", ["config.toml", "unknown variant `cnn`"]),
         ("]", "", ["config.toml", "at line "]),
         ("lr = ", "rate = ", ["config.toml", "unknown field `rate`"]),
-        // What would not fit in memory is not asked for.
+        // A network that would not fit into memory is rejected.
         ("128", "1280000000000", ["'1280000000000' for '--widths", "whole number from 1 to 16384"]),
     ] {
         let changed = options.replacen(from, to, if from == "]" { 9 } else { 1 });
@@ -308,7 +308,7 @@ fn help_explains_and_gives_examples() {
     }
     let version = succeeds(&inside, "--version");
     assert_eq!(version.trim(), format!("wengert {}", env!("CARGO_PKG_VERSION")));
-    // Too little is asked for: help, on the standard error.
+    // An incomplete command line prints help on the standard error.
     for (arguments, usage) in
         [("", "Usage: wengert <COMMAND>"), ("train", "Usage: wengert train [OPTIONS] <MODEL>")]
     {
@@ -373,7 +373,7 @@ fn gradients_are_checked_from_the_command_line() {
     assert!(["relu", "log", "log_softmax", "logsumexp"].iter().all(|op| names.contains(op)), "{text}");
     assert!(line(&text, &(names.len() - 1).to_string()).contains("operations passed"), "{text}");
     assert!(text.contains("seed 5"), "{text}");
-    // The same cases again, whatever is checked beside them.
+    // The same cases, whichever other operations are checked.
     let alone = succeeds(&dir, "check --op relu --cases 12 --seed 5");
     assert_eq!(
         line(&text, "relu").split_whitespace().collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Runs that are stopped, killed and taken up again.
+//! Runs that are stopped, killed and resumed.
 
 use super::{fails, line, stderr, stdout, succeeds, temporary, wengert};
 use std::fs;
@@ -11,8 +11,8 @@ fn measured(run: &Path) -> Vec<String> {
     table.lines().map(|row| row.rsplit_once(',').unwrap().0.to_owned()).collect()
 }
 
-/// Killed at many moments, each time without warning, a run ends with the very weights of one that was left alone. The variable
-/// `KILLS` says at how many.
+/// A run that is killed many times without warning ends with the same weights as a run that was not killed. The variable `KILLS`
+/// is the number of kills.
 #[test]
 fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     use std::process::Stdio;
@@ -37,7 +37,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         std::thread::sleep(Duration::from_millis(u64::from(30 + (seed >> 16) % 90)));
         if child.try_wait().unwrap().is_some() {
-            // It was faster than its murderer: once more from the start.
+            // The run ended before it was killed: it starts again.
             fs::remove_dir_all(inside.join("killed")).unwrap();
             child = start(&format!("{options} --checkpoint-every 2steps --out killed"));
             last = 0;
@@ -46,7 +46,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
         child.kill().unwrap();
         child.wait().unwrap();
         kills += 1;
-        // Whatever has a checkpoint's name is whole.
+        // Every file with a checkpoint's name is complete.
         let mut steps: Vec<usize> = Vec::new();
         for entry in fs::read_dir(inside.join("killed/checkpoints")).into_iter().flatten() {
             let path = entry.unwrap().path();

@@ -1,4 +1,5 @@
-//! Whose checkpoint and weights are whose, who may write a folder, and what is left when a run ends before its time.
+//! Checkpoints and weights are used only with their own run, folders have one writer, and a run that ends early leaves its
+//! results.
 
 use super::{fails, line, stderr, stdout, succeeds, temporary, wengert};
 use std::fs;
@@ -25,7 +26,7 @@ fn wait_for(what: &str, mut happens: impl FnMut() -> bool) {
     }
 }
 
-/// Every option that results depend on, edited in the config.toml or foreign in the checkpoint: none goes unnoticed.
+/// A difference in any option that results depend on is detected, whether in the config.toml or in the checkpoint.
 #[test]
 fn a_checkpoint_or_weights_of_other_options_are_refused_with_what_differs() {
     let inside = temporary("foreign");
@@ -94,7 +95,7 @@ fn a_checkpoint_or_weights_of_other_options_are_refused_with_what_differs() {
     }
     assert_eq!(refused, 19);
 
-    // What the results do not depend on may change.
+    // Options that the results do not depend on may change.
     let free = options.replace("keep-checkpoints = 3", "keep-checkpoints = 5\nthreads = 1");
     assert_ne!(free, options);
     fs::write(&config, free).unwrap();
@@ -102,7 +103,7 @@ fn a_checkpoint_or_weights_of_other_options_are_refused_with_what_differs() {
     assert_eq!(line(&resumed, "weights"), line(&succeeds(&inside, "eval run"), "weights"));
 }
 
-/// The contents of the data decide, not where they are.
+/// The contents of the data matter, not their path.
 #[test]
 fn a_run_whose_data_were_changed_is_refused_and_one_whose_data_were_moved_goes_on() {
     let inside = temporary("data");
@@ -116,7 +117,7 @@ fn a_run_whose_data_were_changed_is_refused_and_one_whose_data_were_moved_goes_o
     let trained = succeeds(&inside, begun);
     let read = ["resume run", "eval run", "step run --format text"];
     read[..2].iter().for_each(|command| drop(succeeds(&inside, command)));
-    // As many rows, and as many bytes.
+    // The same number of rows, and of bytes.
     fs::write(inside.join("d.csv"), rows("1.5,3,a")).unwrap();
     for command in read {
         let words = [
@@ -139,7 +140,7 @@ fn a_run_whose_data_were_changed_is_refused_and_one_whose_data_were_moved_goes_o
         assert_eq!(line(&succeeds(&inside, command), "weights"), line(&trained, "weights"));
     }
 
-    // Of a folder, the file that differs is named.
+    // For a folder, the error names the file that differs.
     let folder = inside.join("images");
     let image = |class: &str, i: usize, level: f32| {
         fs::create_dir_all(folder.join(class)).unwrap();
@@ -205,7 +206,7 @@ fn a_run_goes_on_from_the_checkpoint_that_is_named_and_to_more_epochs_if_asked()
     };
     assert_eq!(child.status.code(), Some(0), "{}", stderr(&child));
 
-    // With a constant rate, more epochs are those of a run that was longer from the start.
+    // With a constant rate, additional epochs are the same as in a run that was longer from the start.
     let longer = succeeds(&inside, &format!("{} --out longer", options.replace("--epochs 4", "--epochs 6")));
     let resumed = succeeds(&inside, "resume run --epochs 6");
     assert_eq!(line(&resumed, "weights"), line(&longer, "weights"));
@@ -232,7 +233,7 @@ fn a_folder_that_is_being_written_is_refused_to_a_second_run() {
     assert!(inside.join("run/config.toml").exists());
     first.kill().unwrap();
     first.wait().unwrap();
-    // A killed run holds nothing, and what it left half written goes away.
+    // A killed run holds no lock, and its incomplete files are removed.
     let half = ["model.safetensors.77.tmp", "checkpoints/step-000000000010.safetensors.77.tmp"];
     half.iter().for_each(|name| fs::write(inside.join("run").join(name), "half").unwrap());
     succeeds(&inside, "train mlp --epochs 1 --force --out run");
@@ -264,8 +265,8 @@ fn every_signal_that_ends_a_program_ends_it_with_a_checkpoint() {
     }
 }
 
-/// A program that is started so as to outlive its terminal, or in the background of a script, does not end of what it ignores. The
-/// system says what that is on Linux only.
+/// A program that was started to survive its terminal, or in the background of a script, is not ended by signals that it ignores.
+/// Only Linux reports which signals these are.
 #[cfg(target_os = "linux")]
 #[test]
 fn signals_that_were_ignored_stay_ignored() {
@@ -299,14 +300,14 @@ fn weights_are_not_lost_with_their_folder() {
         std::thread::sleep(Duration::from_millis(30));
         child
     };
-    // The folder is taken away: it is made again, with all that belongs to it.
+    // The folder is removed: it is created again, with all its files.
     let child = begin("gone", "");
     fs::remove_dir_all(inside.join("gone")).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(line(&succeeds(&inside, "eval gone"), "weights"), line(&straight, "weights"));
 
-    // Nothing can be written there: it goes elsewhere, and that is said.
+    // Nothing can be written there: the results are saved in another folder, which the error names.
     let child = begin("broken", "--checkpoint-every 50steps");
     fs::remove_dir_all(inside.join("broken")).unwrap();
     fs::write(inside.join("broken"), "no folder").unwrap();
@@ -324,7 +325,7 @@ fn weights_are_not_lost_with_their_folder() {
     );
     assert_eq!(line(&succeeds(&inside, "eval broken-rescued"), "weights"), line(&straight, "weights"));
 
-    // The same of a run that is interrupted.
+    // The same for a run that is interrupted.
     let child = begin("stopped", "");
     fs::remove_dir_all(inside.join("stopped")).unwrap();
     fs::write(inside.join("stopped"), "no folder").unwrap();
@@ -335,7 +336,7 @@ fn weights_are_not_lost_with_their_folder() {
     assert_eq!(line(&succeeds(&inside, "resume stopped-rescued"), "weights"), line(&straight, "weights"));
 }
 
-/// What cannot be written at the end, as on a disk that became full: here a folder of the file's name is in the way, on any system.
+/// A file cannot be written at the end, as on a full disk: here a folder has the file's name, which fails on every system.
 #[test]
 fn weights_are_not_lost_if_a_file_cannot_be_written_at_the_end() {
     let inside = temporary("full");
@@ -364,8 +365,8 @@ fn weights_are_not_lost_if_a_file_cannot_be_written_at_the_end() {
     }
 }
 
-/// The events of a folder as TensorBoard reads them: file by file in the order of their names, each up to where it is whole; at the
-/// beginning of a session, what was said of its first step and later ones is dropped.
+/// The events of a folder as TensorBoard reads them: file by file in the order of their names, each up to the first incomplete
+/// record. At the start of a session, earlier events of its first step and of later steps are dropped.
 fn events(folder: &Path) -> Vec<(String, u64)> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     files.retain(|f| f.file_name().unwrap().to_str().unwrap().starts_with("events.out.tfevents."));
@@ -394,7 +395,7 @@ fn events(folder: &Path) -> Vec<(String, u64)> {
     all
 }
 
-/// The fields of a protocol buffer: number, value if it is a whole number, and bytes if it has a length.
+/// The fields of a protocol buffer: the number, the value of an integer, and the bytes of a field with a length.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, &[u8])> {
     fn varint(bytes: &mut &[u8]) -> u64 {
         let (mut n, mut shift) = (0, 0);
@@ -438,7 +439,7 @@ fn tensorboard_shows_each_step_once_after_a_kill() {
     let steps = straight.iter().filter(|(tag, _)| tag == "step/loss").count();
     assert_eq!(steps, 6 * 23);
     assert!(straight.windows(2).all(|pair| pair[0] != pair[1]));
-    // The first interval is no multiple of an epoch's 23 steps, the second is one.
+    // The first interval is not a multiple of an epoch's 23 steps; the second is.
     for (i, every) in ["50steps", "23steps", "2epochs", "46steps"].into_iter().enumerate() {
         let out = format!("over{i}");
         let mut child = start(&inside, &format!("{options} --checkpoint-every {every} --out {out}"));
@@ -448,7 +449,7 @@ fn tensorboard_shows_each_step_once_after_a_kill() {
         child.kill().unwrap();
         child.wait().unwrap();
         if i == 1 {
-            // Killed before that checkpoint was there, but after the epoch was told.
+            // As if killed before that checkpoint was written, but after the epoch's events were.
             fs::remove_file(inside.join(&out).join("checkpoints").join(last)).unwrap();
         }
         succeeds(&inside, &format!("resume {out}"));
@@ -489,7 +490,7 @@ fn nothing_that_a_file_or_a_command_line_says_steers_the_terminal() {
     fs::write(&config, format!("\"\\u001B]0;pwned\\u0007\" = 0\n{options}")).unwrap();
     asked(&["train", "--config", "run/config.toml"]);
     fs::write(&config, &options).unwrap();
-    // Names of tensors, and what stands in the metadata.
+    // The names of tensors, and the contents of the metadata.
     for header in [
         r#"{"\u001b]0;pwned\u0007":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
         r#"{"a":{"dtype":"\u001b]0;pwned\u0007","shape":[1],"data_offsets":[0,4]}}"#,

@@ -1,10 +1,10 @@
-//! Every model of the zoo from the command line: trained, evaluated, sampled from, taken up again, on the user's own files.
+//! Every model of the zoo from the command line: trained, evaluated, sampled from and resumed, also on the user's files.
 
 use super::{fails, line, succeeds, temporary};
 use std::fs;
 use wengert::data::format::image;
 
-/// Trains for an epoch or two, and finds the same numbers again.
+/// Trains for an epoch or two; the evaluation must have the same numbers.
 fn trained_and_evaluated(model: &str, options: &str, measures: &[&str]) -> std::path::PathBuf {
     let inside = temporary(&format!("zoo-{model}"));
     let trained = succeeds(&inside, &format!("train {model} --out run {options}"));
@@ -168,13 +168,13 @@ fn texts_with_classes() {
     );
 }
 
-/// A game goes on with the same bits: both players, both optimisers, the noise.
+/// A resumed game continues with the same bits: both players, both optimisers, the noise.
 #[test]
 fn a_game_is_resumed() {
     let inside = temporary("zoo-game");
     let options = "train gan --hidden 16 --judge-epochs 0 --labels 500";
     let straight = succeeds(&inside, &format!("{options} --epochs 4 --checkpoint-every 5steps --out a"));
-    // All that came after the first checkpoint is lost.
+    // Everything after the first checkpoint is removed.
     let mut names: Vec<_> =
         fs::read_dir(inside.join("a/checkpoints")).unwrap().map(|f| f.unwrap().path()).collect();
     names.sort();
