@@ -6,7 +6,7 @@ use crate::weighed::weighed;
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// 1 with probability π, else 0. Maximum likelihood is binary cross-entropy.
+/// The Bernoulli distribution: 1 with probability π, else 0. Maximum likelihood is binary cross-entropy.
 ///
 /// ```
 /// use wengert_nn::dist::{Bernoulli, Distribution};
@@ -30,14 +30,14 @@ enum Given<'t, T: Float> {
 }
 
 impl<'t, T: Float> Bernoulli<'t, T> {
-    /// From logits log(π / (1 - π)), accurate also where π is near 0 or 1.
+    /// The distribution with logits log(π / (1 - π)), accurate also where π is near 0 or 1.
     #[track_caller]
     pub fn from_logits(logits: Var<'t, T>) -> Self {
         let logits = parameter("bernoulli", "a logit that is", logits, Needs::Number);
         Bernoulli { given: Given::Logits(logits) }
     }
 
-    /// From probabilities π. An impossible event has the log-probability -∞.
+    /// The distribution with probabilities π. An impossible event has the log-probability -∞.
     #[track_caller]
     pub fn from_probs(probs: Var<'t, T>) -> Self {
         Bernoulli {
@@ -74,7 +74,7 @@ impl<'t, T: Float> Bernoulli<'t, T> {
         }
     }
 
-    /// x log π + y log(1 - π), where 0 · -∞ is 0.
+    /// x log π + y log(1 - π), with 0 · -∞ = 0.
     #[track_caller]
     fn expected(&self, x: Var<'t, T>, y: Var<'t, T>) -> Var<'t, T> {
         match self.given {

@@ -7,7 +7,7 @@ use super::{Distribution, Keys, Kl};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Over \[0, 1\], with the density x^{α-1} (1-x)^{β-1} / B(α, β).
+/// The beta distribution over \[0, 1\], with the density x^{α-1} (1-x)^{β-1} / B(α, β).
 ///
 /// ```
 /// use wengert_nn::dist::{Beta, Distribution};
@@ -24,7 +24,7 @@ pub struct Beta<'t, T: Float> {
 }
 
 impl<'t, T: Float> Beta<'t, T> {
-    /// With α > 0 and β > 0.
+    /// The distribution with α > 0 and β > 0.
     #[track_caller]
     pub fn new(alpha: Var<'t, T>, beta: impl Operand<'t, T>) -> Self {
         let beta = parameter("beta", "a β of", beta.into_var(alpha.tape()), Needs::FinitePositive);
@@ -63,7 +63,7 @@ impl<'t, T: Float> Distribution<'t, T> for Beta<'t, T> {
         self.alpha / (self.alpha + self.beta)
     }
 
-    /// α β / (α + β)² (α + β + 1).
+    /// α β / ((α + β)² (α + β + 1)).
     #[track_caller]
     fn variance(&self) -> Var<'t, T> {
         let sum = self.alpha + self.beta;

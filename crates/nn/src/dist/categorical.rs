@@ -6,7 +6,7 @@ use crate::weighed::weighed;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// One of K classes, with probabilities softmax(logits), from logits `[.., K]`.
+/// The categorical distribution: one of K classes, with probabilities softmax(logits) for logits `[.., K]`.
 ///
 /// As a [`Distribution`] it is over one-hot vectors `[.., K]`; [`log_prob_of`](Categorical::log_prob_of),
 /// [`sample_index`](Categorical::sample_index) and [`mode_index`](Categorical::mode_index) use class indices.
@@ -30,8 +30,8 @@ pub struct Categorical<'t, T: Float> {
 }
 
 impl<'t, T: Float> Categorical<'t, T> {
-    /// From logits `[.., K]`, which need not be normalised. The logit of an impossible class is -∞; at most K - 1 classes may be
-    /// impossible.
+    /// The distribution with logits `[.., K]`, which need not be normalised. The logit of an impossible class is -∞; at most K -
+    /// 1 classes may be impossible.
     #[track_caller]
     pub fn new(logits: Var<'t, T>) -> Self {
         let logits = match logits.shape().as_shape().last() {
@@ -216,7 +216,7 @@ impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
     }
 }
 
-/// Σ p x over the last axis, where 0 · -∞ is 0.
+/// Σ p x over the last axis, with 0 · -∞ = 0.
 #[track_caller]
 fn expected<'t, T: Float>(p: Var<'t, T>, x: Var<'t, T>) -> Var<'t, T> {
     weighed(p, x).sum_axes(-1)

@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl};
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Over probabilities `[.., K]` that add up to 1, with the density Π x_k^{α_k - 1} / B(α).
+/// The Dirichlet distribution over probabilities `[.., K]` that add up to 1, with the density Π x_k^{α_k - 1} / B(α).
 ///
 /// ```
 /// use wengert_nn::dist::{Dirichlet, Distribution};
@@ -26,7 +26,7 @@ pub struct Dirichlet<'t, T: Float> {
 const SLACK: f64 = 1e-5;
 
 impl<'t, T: Float> Dirichlet<'t, T> {
-    /// With concentrations α > 0, `[.., K]`.
+    /// The distribution with concentrations α > 0, `[.., K]`.
     #[track_caller]
     pub fn new(concentration: Var<'t, T>) -> Self {
         let concentration = match concentration.shape().as_shape().last() {
@@ -102,7 +102,7 @@ impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
         self.concentration / self.concentration.sum_keepdim(-1)
     }
 
-    /// With m the mean and s = Σα: m (1 - m) / (s + 1).
+    /// m (1 - m) / (s + 1), with the mean m and s = Σα.
     #[track_caller]
     fn variance(&self) -> Var<'t, T> {
         let mean = self.mean();

@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl, Reparameterised};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// The waiting time at rate λ, with the density λ e^{-λx} for x ≥ 0.
+/// The exponential distribution of the waiting time at rate λ, with the density λ e^{-λx} for x ≥ 0.
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Exponential};
@@ -22,7 +22,7 @@ pub struct Exponential<'t, T: Float> {
 }
 
 impl<'t, T: Float> Exponential<'t, T> {
-    /// With rate λ > 0.
+    /// The distribution with rate λ > 0.
     #[track_caller]
     pub fn new(rate: Var<'t, T>) -> Self {
         Exponential { rate: parameter("exponential", "a rate of", rate, Needs::FinitePositive) }

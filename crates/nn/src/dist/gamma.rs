@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Over x > 0, with the density β^α x^{α-1} e^{-βx} / Γ(α).
+/// The gamma distribution over x > 0, with the density β^α x^{α-1} e^{-βx} / Γ(α).
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Gamma};
@@ -22,7 +22,7 @@ pub struct Gamma<'t, T: Float> {
 }
 
 impl<'t, T: Float> Gamma<'t, T> {
-    /// With concentration α > 0 and rate β > 0.
+    /// The distribution with concentration α > 0 and rate β > 0.
     #[track_caller]
     pub fn new(concentration: Var<'t, T>, rate: impl Operand<'t, T>) -> Self {
         let rate =

@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl, Reparameterised};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Laplace's distribution, with the density exp(-|x-μ| / b) / 2b. Maximum likelihood is the absolute error.
+/// The Laplace distribution, with the density exp(-|x-μ| / b) / (2b). Maximum likelihood is the absolute error.
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Laplace};
@@ -22,7 +22,7 @@ pub struct Laplace<'t, T: Float> {
 }
 
 impl<'t, T: Float> Laplace<'t, T> {
-    /// With mean μ and scale b > 0.
+    /// The distribution with mean μ and scale b > 0.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, scale: impl Operand<'t, T>) -> Self {
         let scale = parameter("laplace", "a scale of", scale.into_var(mean.tape()), Needs::FinitePositive);
@@ -31,7 +31,7 @@ impl<'t, T: Float> Laplace<'t, T> {
         Laplace { mean, scale }
     }
 
-    /// -sign(v) log(1 - |v|) with v = 2u - 1, for uniform u.
+    /// ε = -sign(v) log(1 - |v|) with v = 2u - 1, for uniform u.
     fn noise(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {
         let u = uniforms::<T>(lead, &self.shape(), keys)?;
         let half = T::from_f64(0.5);

@@ -5,7 +5,7 @@ use super::{Distribution, Keys, Kl, Normal, Reparameterised};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// The distribution of x = e^z > 0, where z has the distribution N(μ, σ²).
+/// The log-normal distribution: that of x = e^z > 0, where z has the distribution N(μ, σ²).
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, LogNormal};
@@ -21,7 +21,7 @@ pub struct LogNormal<'t, T: Float> {
 }
 
 impl<'t, T: Float> LogNormal<'t, T> {
-    /// With the mean μ and the standard deviation σ > 0 of the logarithm.
+    /// The distribution whose logarithm has mean μ and standard deviation σ > 0.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
         LogNormal { log: Normal::called("log_normal", mean, std) }

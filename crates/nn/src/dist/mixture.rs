@@ -5,8 +5,9 @@ use super::{Categorical, Distribution, Keys};
 use wengert_ops::{ErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a [`Categorical`] over them. A
-/// component of weight 0 has no influence, even if its variance is infinite or its mean does not exist.
+/// A mixture with the density Σ_k π_k p_k(x): the components are the last batch axis of one distribution, and the weights a
+/// [`Categorical`] over them. A component of weight 0 has no influence, even if its variance is infinite or its mean does not
+/// exist.
 ///
 /// A network that predicts the logits and the components' parameters is a mixture density network (Bishop 1994), for
 /// targets with several probable values.
@@ -30,7 +31,7 @@ pub struct Mixture<'t, T: Float, D> {
 }
 
 impl<'t, T: Float, D: Distribution<'t, T>> Mixture<'t, T, D> {
-    /// With weights over K components, from logits `[.., K]`, and components of batch shape `[.., K]`.
+    /// The mixture with weights over K components, from logits `[.., K]`, and components of batch shape `[.., K]`.
     pub fn new(weights: Categorical<'t, T>, parts: D) -> Self {
         Mixture { weights, parts }
     }

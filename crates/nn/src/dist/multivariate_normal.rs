@@ -6,8 +6,8 @@ use std::f64::consts::{E, PI};
 use wengert_ops::{ErrorKind, Shape, Tensor, Triangle};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// N(μ, Σ) over vectors `[.., d]`, with Σ = L Lᵀ and L lower triangular, `[.., d, d]`. (For a diagonal Σ, see
-/// [`Normal::diagonal`](super::Normal::diagonal).)
+/// The normal distribution N(μ, Σ) over vectors `[.., d]`, with Σ = L Lᵀ and L lower triangular, `[.., d, d]`. (For a diagonal Σ,
+/// see [`Normal::diagonal`](super::Normal::diagonal).)
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, MultivariateNormal};
@@ -27,13 +27,13 @@ pub struct MultivariateNormal<'t, T: Float> {
 }
 
 impl<'t, T: Float> MultivariateNormal<'t, T> {
-    /// From a symmetric positive definite covariance Σ, of which only the lower triangle is read.
+    /// The distribution with a symmetric positive definite covariance Σ, of which only the lower triangle is read.
     #[track_caller]
     pub fn from_covariance(mean: Var<'t, T>, covariance: impl Operand<'t, T>) -> Self {
         Self::from_factor(mean, covariance.into_var(mean.tape()).cholesky())
     }
 
-    /// From L, whose diagonal must be positive; elements above the diagonal are not read.
+    /// The distribution with Σ = L Lᵀ, from L, whose diagonal must be positive; elements above the diagonal are not read.
     #[track_caller]
     pub fn from_factor(mean: Var<'t, T>, factor: impl Operand<'t, T>) -> Self {
         let factor = factor.into_var(mean.tape());

@@ -6,7 +6,7 @@ use std::f64::consts::{E, PI};
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// N(μ, σ²), with the density exp(-(x-μ)² / 2σ²) / √(2π) σ.
+/// The normal distribution N(μ, σ²), with the density exp(-(x-μ)² / (2σ²)) / (√(2π) σ).
 ///
 /// With μ a network's output and σ fixed, maximum likelihood is least squares; with σ predicted too (heteroscedastic
 /// regression), the network also predicts its uncertainty.
@@ -28,13 +28,13 @@ pub struct Normal<'t, T: Float> {
 }
 
 impl<'t, T: Float> Normal<'t, T> {
-    /// With mean μ and standard deviation σ > 0.
+    /// The distribution with mean μ and standard deviation σ > 0.
     #[track_caller]
     pub fn new(mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
         Self::called("normal", mean, std)
     }
 
-    /// With the operation's name in errors.
+    /// The distribution, with `op` as the operation's name in errors.
     #[track_caller]
     pub(super) fn called(op: &'static str, mean: Var<'t, T>, std: impl Operand<'t, T>) -> Self {
         let std = parameter(op, "a standard deviation of", std.into_var(mean.tape()), Needs::FinitePositive);
@@ -43,7 +43,8 @@ impl<'t, T: Float> Normal<'t, T> {
         Normal { mean, std }
     }
 
-    /// Over vectors `[.., d]` with independent elements: the multivariate normal distribution with diagonal covariance.
+    /// The distribution over vectors `[.., d]` with independent elements: the multivariate normal distribution with diagonal
+    /// covariance.
     ///
     /// ```
     /// use wengert_nn::dist::{Distribution, Normal};
@@ -111,7 +112,7 @@ impl<'t, T: Float> Reparameterised<'t, T> for Normal<'t, T> {
     }
 }
 
-/// log σ_q - log σ_p + (σ_p² + (μ_p - μ_q)²) / 2σ_q² - ½.
+/// log σ_q - log σ_p + (σ_p² + (μ_p - μ_q)²) / (2σ_q²) - ½.
 impl<'t, T: Float> Kl<'t, T> for Normal<'t, T> {
     #[track_caller]
     fn kl(&self, q: &Self) -> Var<'t, T> {

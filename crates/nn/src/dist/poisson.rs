@@ -7,7 +7,7 @@ use wengert_ops::random::uniform;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Counts at rate λ, with the probability λˣ e^{-λ} / x!.
+/// The Poisson distribution of counts at rate λ, with the probability λˣ e^{-λ} / x!.
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Poisson};
@@ -23,7 +23,7 @@ pub struct Poisson<'t, T: Float> {
 }
 
 impl<'t, T: Float> Poisson<'t, T> {
-    /// With rate λ ≥ 0.
+    /// The distribution with rate λ ≥ 0.
     #[track_caller]
     pub fn new(rate: Var<'t, T>) -> Self {
         Poisson { rate: parameter("poisson", "a rate of", rate, Needs::FiniteNotNegative) }

@@ -6,8 +6,8 @@ use std::f64::consts::PI;
 use wengert_ops::{Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Student's t with ν degrees of freedom, shifted by μ and scaled by σ: like a normal distribution, but with heavy tails,
-/// for regression that is robust to outliers. With y = (x - μ) / σ the density is
+/// Student's t-distribution with ν degrees of freedom, shifted by μ and scaled by σ: like a normal distribution, but with heavy
+/// tails, for regression that is robust to outliers. With y = (x - μ) / σ, the density is
 /// Γ((ν+1)/2) / (Γ(ν/2) √(νπ) σ) · (1 + y²/ν)^{-(ν+1)/2}.
 ///
 /// ```
@@ -26,7 +26,7 @@ pub struct StudentT<'t, T: Float> {
 }
 
 impl<'t, T: Float> StudentT<'t, T> {
-    /// With ν > 0 degrees of freedom, location μ and scale σ > 0.
+    /// The distribution with ν > 0 degrees of freedom, location μ and scale σ > 0.
     #[track_caller]
     pub fn new(freedom: Var<'t, T>, location: impl Operand<'t, T>, scale: impl Operand<'t, T>) -> Self {
         let tape = freedom.tape();

@@ -6,7 +6,7 @@ use crate::domain::place;
 use wengert_ops::{ErrorKind, Shape, Tensor};
 use wengert_tape::{Float, Operand, Result, Tape, Var};
 
-/// Uniform on \[a, b\], with the density 1 / (b - a).
+/// The uniform distribution on \[a, b\], with the density 1 / (b - a).
 ///
 /// ```
 /// use wengert_nn::dist::{Distribution, Uniform};
@@ -23,7 +23,7 @@ pub struct Uniform<'t, T: Float> {
 }
 
 impl<'t, T: Float> Uniform<'t, T> {
-    /// From `low` to `high`, which must be larger.
+    /// The distribution from `low` to `high`, which must be larger.
     #[track_caller]
     pub fn new(low: Var<'t, T>, high: impl Operand<'t, T>) -> Self {
         const OP: &str = "uniform";

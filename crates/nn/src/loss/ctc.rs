@@ -46,9 +46,10 @@ pub fn ctc_with<'t, T: Float>(
 
 /// Connectionist temporal classification (Graves et al. 2006): -log of the probability that the frames read as the labels. A path
 /// has one class per frame; it is read by merging equal neighbours and then leaving out the blanks. The probability is the sum
-/// over all paths that read as the labels, by the forward recursion in logarithms: α(t, s) = log p_t(l_s) + log(e^α(t-1, s) +
-/// e^α(t-1, s-1) + e^α(t-1, s-2)) over the labels l with blanks between and around them, the last term only where l_s is a label
-/// that differs from the label before.
+/// over all paths that read as the labels, by the forward recursion in logarithms
+/// α(t, s) = log p_t(l_s) + log(e^α(t-1, s) + e^α(t-1, s-1) + e^α(t-1, s-2))
+/// over the labels l with blanks between and around them. The last term is there only where l_s is a label that differs from
+/// the label before.
 ///
 /// The mean is PyTorch's: each sample's loss divided by its number of labels (by 1, if it has none), then the mean over the
 /// batch.
