@@ -193,7 +193,7 @@ fn save_elsewhere(
         match instead.write_config(config).and_then(|()| write(&instead)) {
             Ok(()) => Ok(instead),
             Err(e) => {
-                // Only some of the files would be of no use.
+                // An incomplete set of files is of no use.
                 let _ = std::fs::remove_dir_all(instead.path());
                 Err(e.into())
             }
@@ -202,7 +202,7 @@ fn save_elsewhere(
     in_one(&beside).or_else(|_| in_one(&std::env::temp_dir()))
 }
 
-/// The signals that make a run save itself and end.
+/// The signals that make a run write a checkpoint and end.
 struct Signals {
     /// Becomes true at the first signal; a second one ends the program at once.
     stop: Arc<AtomicBool>,

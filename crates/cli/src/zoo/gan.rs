@@ -293,8 +293,7 @@ impl GanExperiment {
         (learning_rate, weight_decay): (f64, f64),
         with: impl FnOnce(&mut Learner<'_>, &Images) -> Result<R>,
     ) -> Result<R> {
-        // Adam's decay rates: those of Gulrajani et al. 2017 for the Wasserstein game, those of Radford et al. 2016 for the
-        // others.
+        // Adam's decay rates: of Gulrajani et al. 2017 for the Wasserstein game, of Radford et al. 2016 for the others.
         let (beta1, beta2) = match self.game {
             GanLoss::Wasserstein(_) => (0.0, 0.9),
             _ => (0.5, 0.999),

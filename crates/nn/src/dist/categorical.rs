@@ -30,8 +30,8 @@ pub struct Categorical<'t, T: Float> {
 }
 
 impl<'t, T: Float> Categorical<'t, T> {
-    /// The distribution with logits `[.., K]`, which need not be normalised. The logit of an impossible class is -∞; at most K -
-    /// 1 classes may be impossible.
+    /// The distribution with logits `[.., K]`, which need not be normalised. The logit of an impossible class is -∞; at least
+    /// one class of each row must be possible.
     #[track_caller]
     pub fn new(logits: Var<'t, T>) -> Self {
         let logits = match logits.shape().as_shape().last() {

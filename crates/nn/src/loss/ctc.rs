@@ -309,7 +309,7 @@ mod tests {
         read
     }
 
-    /// -log of the sum over all paths, which are enumerated.
+    /// The loss -log Σ, with the sum over all paths, which are enumerated.
     fn enumerated(log_p: &[f64], time: usize, classes: usize, labels: &[usize], blank: usize) -> f64 {
         let mut total = 0.0;
         for code in 0..classes.pow(time as u32) {

@@ -90,7 +90,7 @@ margins! {
 #[doc(alias = "margin_ranking_loss")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MarginRanking {
-    /// The least difference of the two values. Default: `0.0`.
+    /// The difference that the two values should have at least. Default: `0.0`.
     pub margin: f64,
     /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,

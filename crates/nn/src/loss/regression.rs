@@ -246,8 +246,7 @@ impl PoissonNll {
 pub struct GaussianNll {
     /// Whether log(2π)/2 is added. Default: `false`.
     pub full: bool,
-    /// The least variance ε: smaller variances are replaced by it. As in PyTorch, the gradient is that at this variance. Default:
-    /// `1e-6`.
+    /// The least variance ε, which replaces smaller ones. As in PyTorch, the gradient is that at ε. Default: `1e-6`.
     pub eps: f64,
     /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,

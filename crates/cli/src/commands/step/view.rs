@@ -217,7 +217,7 @@ impl<'t> View<'t> {
         }
     }
 
-    /// Goes to the step that computes a node, or, for a leaf, the first that adds to its cotangent.
+    /// Moves to the step that computes a node or, for a leaf, to the first step that adds to its cotangent.
     fn jump(&mut self, name: &str) {
         let node = match self.trace.find(name) {
             Ok(node) => node,
