@@ -1,4 +1,4 @@
-//! [`Adversarial`]: a generator and a discriminator that play against each other.
+//! [`Adversarial`]: a generator and a discriminator that are trained against each other.
 
 use crate::error::{Error, Result};
 use crate::learner::{Context, Learner, ModelAndOptimizer, ModelAndOptimizerMut};
@@ -9,19 +9,20 @@ use wengert_nn::zoo::{GanLoss, gradient_penalty, noise};
 use wengert_nn::{Layer, Module, UpdatesExt, for_each_param_mut};
 use wengert_tape::{Tape, Var};
 
-/// What is measured of a generator, once an evaluation.
+/// Measures a generator. It is called once per evaluation.
 type Judge<'m, G> = Box<dyn Fn(&G) -> Result<Measures> + 'm>;
 
-/// A generator `[n, latent]` → samples and a discriminator of samples → logits `[n, 1]`, each with its optimiser: in a step the
-/// discriminator learns to tell a batch from as many generated samples, and then the generator to pass them off as real. (Goodfellow
-/// et al. 2014, algorithm 1.)
+/// A generator `[n, latent]` → samples and a discriminator of samples → logits `[n, 1]`, each with its optimiser. In each step,
+/// the discriminator first learns to distinguish a batch from the same number of generated samples; then the generator learns to
+/// make the discriminator judge its samples real (Goodfellow et al. 2014, algorithm 1).
 ///
-/// Running statistics, as of batch norm, move with every forward pass of the player that learns from it or makes samples for it, as in
-/// PyTorch: those of the generator in each step, also where only the critic learns; those of the discriminator by the real and by the
-/// generated samples. Where the generator learns, the discriminator is frozen and its statistics stay.
+/// Running statistics, such as those of batch norm, change as in PyTorch: with every forward pass of the player that learns from
+/// it or makes samples for it. Those of the generator change in each step, also in steps in which only the discriminator learns;
+/// those of the discriminator change with the real and with the generated samples. While the generator learns, the discriminator
+/// is frozen and its statistics do not change.
 ///
-/// `loss` is the discriminator's, `generator_loss` the generator's, and `told_apart` the share of samples that the discriminator
-/// judges rightly.
+/// `loss` is the loss of the discriminator, `generator_loss` that of the generator, and `told_apart` the share of samples that
+/// the discriminator classifies correctly.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -47,7 +48,7 @@ pub struct Adversarial<'m, G, D> {
     every: usize,
     judge: Option<Judge<'m, G>>,
     judged: Measures,
-    /// What each player's graph is recorded on: that of the fakes is used for both.
+    /// The tapes that the two players are recorded on. The tape of the generated samples serves both players.
     tapes: [Tape<f32>; 2],
 }
 
@@ -55,7 +56,8 @@ const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
 
 impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
-    /// Two players, what they play for, and the dimensions of the noise. See [`Adversarial`] for an example.
+    /// A generator and a discriminator with their optimisers, the loss, and the number of dimensions of the noise. See
+    /// [`Adversarial`] for an example.
     pub fn new(
         generator: (&'m mut G, &'m mut dyn Optimizer<f32>),
         discriminator: (&'m mut D, &'m mut dyn Optimizer<f32>),
@@ -66,15 +68,15 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
         Adversarial { generator, discriminator, game, latent, every: 1, judge: None, judged, tapes }
     }
 
-    /// The same, with the generator learning in every `steps`-th step only, as a Wasserstein critic wants it (5 in Gulrajani et al.
-    /// 2017).
+    /// The same, but the generator learns only in every `steps`-th step, as is usual with a Wasserstein critic (5 in Gulrajani et
+    /// al. 2017).
     #[must_use]
     pub fn critic_steps(mut self, steps: usize) -> Self {
         self.every = steps.max(1);
         self
     }
 
-    /// The same, with what `judge` says of the generator among the measures of each evaluation, such as a Fréchet distance.
+    /// The same, with the measures that `judge` returns for the generator added to each evaluation, such as a Fréchet distance.
     ///
     /// ```
     /// # use wengert_data::{Loader, digits};
@@ -103,7 +105,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
         self
     }
 
-    /// The discriminator's loss, and how many samples it judges rightly, of real ones and of fakes.
+    /// The discriminator's loss, and the number of samples that it classifies correctly, real and generated.
     fn told<'t>(&self, real: Var<'t, f32>, fake: Var<'t, f32>) -> Result<(Var<'t, f32>, usize)> {
         let tape = real.tape();
         let judge = |x: Var<'t, f32>| self.discriminator.0.forward(x);
@@ -151,12 +153,13 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
 
         let number = (context.epoch - 1) * context.steps + context.step;
         if !number.is_multiple_of(self.every) {
-            // Nothing differentiates what the generator did: no step of its optimiser will carry out what its layers announced.
+            // Nothing differentiates the generator's pass, so no step of its optimiser carries out the updates that its layers
+            // announced.
             generating.updates().apply(&mut *self.generator.0)?;
             context.tape.set_rng(generating.rng());
             return Ok(measures);
         }
-        // The same fakes before the new discriminator, which only says what it thinks.
+        // The same generated samples for the updated discriminator, which does not learn from them.
         let trained = frozen(self.discriminator.0);
         let loss = self.game.generator_loss(self.discriminator.0.forward(fake));
         let outcome = loss.item().map_err(Error::from).and_then(|g| {
@@ -175,7 +178,7 @@ impl<'m, G: Layer<f32>, D: Layer<f32>> Adversarial<'m, G, D> {
     }
 }
 
-/// Freezes a model, and says which of its parameters were not frozen.
+/// Freezes a model, and returns for each parameter whether it was trained before.
 fn frozen(model: &mut impl Module) -> Vec<bool> {
     let mut trained = Vec::new();
     for_each_param_mut::<f32>(model, &mut |_, p| {
@@ -212,7 +215,7 @@ impl<G: Layer<f32>, D: Layer<f32>> Learner<Batch> for Adversarial<'_, G, D> {
         ]
     }
 
-    /// A step with each of the batches: gradients of a game are not those of its halves, so they are not added up.
+    /// One step per batch: the gradients of several batches are not accumulated, since the players take turns in each step.
     fn learn(&mut self, batches: &[Batch], context: &mut Context<'_>) -> Result<Measures> {
         let mut measures = Measures::default();
         let mut tapes = std::mem::replace(&mut self.tapes, [Tape::train(0), Tape::train(0)]);
@@ -234,7 +237,7 @@ impl<G: Layer<f32>, D: Layer<f32>> Learner<Batch> for Adversarial<'_, G, D> {
             .share("told_apart", right, 2 * n)
             .mean("generator_loss", g.into(), n as f64);
         for m in self.judged.iter() {
-            // The same each time, so its mean is it.
+            // The value is the same for each batch, so it is its own mean.
             measures = measures.with(m.name().to_owned(), m.form(), m.sum() / m.weight(), n as f64);
         }
         Ok(measures)
@@ -283,14 +286,14 @@ mod tests {
             let mut trainable = true;
             for_each_param::<f32>(&d, &mut |_, p| trainable &= p.is_trainable());
             assert!(trainable);
-            // It knows more than nothing, which costs 2 ln 2, or 0 for a critic.
+            // The discriminator is better than a random one, whose loss is 2 ln 2, or 0 for a critic.
             let losses: Vec<f64> = fitted.epochs.iter().map(|e| e.test.loss()).collect();
             let nothing = if matches!(game, GanLoss::Wasserstein(_)) { 0.0 } else { 4f64.ln() };
             assert!(losses.iter().all(|loss| *loss < nothing), "{game:?}: {losses:?}");
         }
     }
 
-    /// Its output is what it is given, its gradient is NaN.
+    /// The identity, with a gradient of NaN.
     #[derive(Debug, Clone, Copy)]
     struct Rooted;
 
@@ -367,7 +370,7 @@ mod tests {
     fn a_critic_may_learn_more_often() {
         let (every, _) = play(GanLoss::Wasserstein(10.0), 3, 1);
         let of = |name: &str| every.epochs[0].train.measure(name).unwrap().weight();
-        // Of 8 steps, the generator learns in the third and the sixth.
+        // In 8 steps, the generator learns in the third and the sixth.
         assert_eq!((of("loss"), of("generator_loss")), (898.0, 256.0));
     }
 }

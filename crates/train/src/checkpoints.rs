@@ -1,4 +1,4 @@
-//! [`Checkpoints`]: a folder of snapshots of a run, the newest of which it goes on from.
+//! [`Checkpoints`]: a folder of snapshots of a run, which continues from the newest.
 
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
@@ -6,7 +6,7 @@ use crate::temporary;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// When a run is to be saved. Its text is `100steps` or `2epochs`.
+/// When a run is saved. Its text is `100steps` or `2epochs`.
 ///
 /// ```
 /// use wengert_train::Every;
@@ -19,14 +19,14 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
-    /// After every so many steps.
+    /// After each multiple of this number of steps.
     Steps(usize),
-    /// After every so many epochs.
+    /// After each multiple of this number of epochs.
     Epochs(usize),
 }
 
 impl Every {
-    /// Whether it is time, after so many steps or, at an epoch's end, epochs. See [`Every`] for an example.
+    /// Whether a save is due after `done` steps or, at the end of an epoch, `done` epochs. See [`Every`] for an example.
     pub fn is_due(self, done: usize, epoch_ended: bool) -> bool {
         match self {
             Every::Steps(n) => !epoch_ended && done.is_multiple_of(n.max(1)),
@@ -62,8 +62,8 @@ impl std::fmt::Display for Every {
     }
 }
 
-/// A folder in which a run saves itself: `step-000000000017.safetensors` after 17 steps, the last few of them, and `best.safetensors`,
-/// the weights of the best epoch, if that is watched for.
+/// A folder in which a run saves itself: the last few snapshots, such as `step-000000000017.safetensors` after 17 steps, and
+/// `best.safetensors`, the weights of the best epoch, if a measure is watched.
 ///
 /// ```
 /// use wengert_train::{Checkpoints, Every, Snapshot};
@@ -91,7 +91,7 @@ pub struct Checkpoints {
 const BEST: &str = "best.safetensors";
 
 impl Checkpoints {
-    /// Snapshots in this folder, which is made when it is needed; the last three are kept. See [`Checkpoints`] for an example.
+    /// Snapshots in this folder, which is created when it is needed; the last three are kept. See [`Checkpoints`] for an example.
     pub fn new(folder: impl Into<PathBuf>, every: Every) -> Self {
         Checkpoints { folder: folder.into(), every, keep: 3 }
     }
@@ -103,7 +103,7 @@ impl Checkpoints {
         self
     }
 
-    /// When a run is to be saved.
+    /// When a run is saved.
     ///
     /// ```
     /// use wengert_train::{Checkpoints, Every};
@@ -123,22 +123,22 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// Saves a run after so many steps and takes away the oldest snapshots that are not to be kept, and temporary files that were
-    /// left by a run that was killed: those that are an hour old and whose process is gone, or a day old on a system that does not
-    /// say which processes there are. See [`Checkpoints`] for an example.
+    /// Saves a run after `step` steps. Deletes the oldest snapshots that are not to be kept, and temporary files left by a run
+    /// that was killed: those that are an hour old and whose process is gone, or that are a day old on a system that does not
+    /// list its processes. See [`Checkpoints`] for an example.
     ///
     /// # Errors
-    /// If the file cannot be written; the older ones are then all still there.
+    /// If the file cannot be written; no older snapshot is deleted in that case.
     pub fn write(&self, step: usize, snapshot: &Snapshot) -> Result<PathBuf> {
         fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
         let path = self.folder.join(format!("step-{step:012}.safetensors"));
         snapshot.write(&path)?;
         let mut all = self.list()?;
-        // Snapshots of later steps are of a run that was taken up before them.
+        // Snapshots of later steps belong to a run from before this one was resumed.
         all.retain(|(at, old)| *at <= step || fs::remove_file(old).is_err());
         let old = all.len().saturating_sub(self.keep);
         for (_, path) in &all[..old] {
-            // What cannot be taken away does no harm.
+            // A file that cannot be deleted does no harm.
             let _ = fs::remove_file(path);
         }
         self.sweep();
@@ -151,7 +151,7 @@ impl Checkpoints {
         snapshot.write(self.folder.join(BEST))
     }
 
-    /// The snapshots that are there, by the number of steps. See [`Checkpoints`] for an example.
+    /// The snapshots in the folder, in the order of their steps. See [`Checkpoints`] for an example.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -172,11 +172,11 @@ impl Checkpoints {
         Ok(found)
     }
 
-    /// The newest snapshot that is whole, and why each newer one was refused; `None` if there are no snapshots. It only reads: the
-    /// run may be going on. See [`Checkpoints`] for an example.
+    /// The newest snapshot that is undamaged, and the reason why each newer one was refused; `None` if there are no snapshots. It
+    /// only reads, so the run may still be writing. See [`Checkpoints`] for an example.
     ///
     /// # Errors
-    /// If the folder cannot be read, or there are snapshots, but none is whole.
+    /// If the folder cannot be read, or there are snapshots but all are damaged.
     pub fn newest(&self) -> Result<Option<(Snapshot, Vec<Error>)>> {
         let mut refused = Vec::new();
         for (_, path) in self.list()?.into_iter().rev() {
@@ -191,13 +191,13 @@ impl Checkpoints {
         }
     }
 
-    /// Takes away the temporary files that nobody will rename any more.
+    /// Deletes abandoned temporary files, which no process will rename.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for path in entries.filter_map(|e| Some(e.ok()?.path())) {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             if (name.starts_with("step-") || name.starts_with(BEST)) && temporary::is_abandoned(&path) {
-                // What cannot be taken away does no harm.
+                // A file that cannot be deleted does no harm.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((newest.note::<usize>("step").unwrap(), refused.len()), (4, 1));
         assert!(refused[0].to_string().contains("step-000000000005"), "{}", refused[0]);
 
-        // The run that goes on from there leaves no snapshot of the one that is given up, and nothing that is half written.
+        // The run that continues from there keeps no snapshot of the abandoned one, and no partial file.
         checkpoints.write(4, &numbered(4)).unwrap();
         assert!(!left.exists() && folder.join("notes.txt").exists());
         assert_eq!(checkpoints.list().unwrap().last().unwrap().0, 4);
@@ -250,7 +250,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("wengert-looked-at-{}", std::process::id()));
         let checkpoints = Checkpoints::new(&folder, Every::Steps(1));
         checkpoints.write(1, &numbered(1)).unwrap();
-        // Being written by this process, by one of another machine, and left by one that was killed.
+        // One file is being written by this process, one by a process of another machine, and one was left by a process that was
+        // killed.
         let half = |process: &str| folder.join(format!("step-000000000009.safetensors.{process}.tmp"));
         let here = std::process::id().to_string();
         let files = [here.as_str(), "4294967294", "4294967293"].map(half);
@@ -258,7 +259,7 @@ mod tests {
         temporary::age(&files[2]);
         assert_eq!(checkpoints.newest().unwrap().unwrap().0.note::<usize>("step").unwrap(), 1);
         assert!(files.iter().all(|path| path.exists()));
-        // Nor does another writer take away what is being written.
+        // Another writer does not delete a file that is being written either.
         checkpoints.write(2, &numbered(2)).unwrap();
         assert_eq!(files.map(|path| path.exists()), [true, true, false]);
         fs::remove_dir_all(folder).unwrap();

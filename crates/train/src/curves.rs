@@ -8,12 +8,12 @@ use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (800, 500);
-/// Blue and orange that colour-blind readers tell apart (Okabe and Ito 2008).
+/// Blue and orange that colour-blind readers can distinguish (Okabe and Ito 2008).
 const TRAIN: RGBColor = RGBColor(0, 114, 178);
 const TEST: RGBColor = RGBColor(213, 94, 0);
-/// Epochs are marked by a dot each as long as the dots do not run into each other.
+/// With more epochs than this, the dots that mark them would overlap and are left out.
 const MOST_DOTS: usize = 40;
-/// Where a measure spans less than this factor, a logarithmic axis says no more than a linear one.
+/// If the values of a measure span less than this factor, a logarithmic axis shows no more than a linear one.
 const WIDE: f64 = 2.0;
 
 /// A picture of one measure over the epochs. See [`curves`] for an example.
@@ -25,8 +25,8 @@ pub struct Curve {
     pub svg: String,
 }
 
-/// Draws the learning curves of a run, one for each measure; `title` says of what. Shares are drawn in percent, others that are
-/// above 0 on a logarithmic axis.
+/// Draws the learning curves of a run, one per measure, under `title`. Shares are drawn in percent; other measures are drawn on a
+/// logarithmic axis if all values are above 0.
 ///
 /// ```
 /// use wengert_train::{Epoch, Measures, curves};
@@ -58,7 +58,7 @@ fn curve(title: &str, name: &str, epochs: &[Epoch]) -> Result<String, Box<dyn st
     let scale = if share { 100.0 } else { 1.0 };
     let value = |m: &Measures| m.get(name).map(|v| scale * v).filter(|v| v.is_finite());
     let (upper, lower) = (SeriesLabelPosition::UpperRight, SeriesLabelPosition::LowerRight);
-    // Losses fall and accuracies rise, which leaves these corners free.
+    // Losses fall and accuracies rise, so these corners are free.
     let found = range(epochs, value);
     if share {
         let lowest = found.map_or(0.0, |(lowest, _)| lowest);
@@ -78,7 +78,7 @@ fn curve(title: &str, name: &str, epochs: &[Epoch]) -> Result<String, Box<dyn st
     }
 }
 
-/// The least and the largest value of any epoch.
+/// The smallest and the largest value over all epochs.
 fn range(epochs: &[Epoch], value: impl Fn(&Measures) -> Option<f64>) -> Option<(f64, f64)> {
     let values = epochs.iter().flat_map(|e| [value(&e.train), value(&e.test)]).flatten();
     values.map(|v| (v, v)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
@@ -159,7 +159,7 @@ mod tests {
         (1..=n).map(epoch).collect()
     }
 
-    /// Every element that is opened is closed, in order, and no number is broken.
+    /// Whether every element is closed in order, and no number is NaN or infinite.
     fn is_well_formed(svg: &str) -> bool {
         let mut open = Vec::new();
         for tag in svg.split('<').skip(1) {

@@ -1,10 +1,10 @@
-//! [`Epoch`]: what is measured in each epoch, and the table of it.
+//! [`Epoch`]: the measures of an epoch, and their table.
 
 use crate::measures::{Measures, SavedMeasures};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// What was measured in one epoch.
+/// The measures of one epoch.
 ///
 /// ```
 /// use wengert_train::{Epoch, Measures};
@@ -15,13 +15,13 @@ use std::fmt::Write;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The number of the epoch, counted from 1.
     pub number: usize,
-    /// On the training batches as they came: each before the step that learned from it, with dropout.
+    /// The measures on the training batches, each taken before the step that learns from the batch, with dropout.
     pub train: Measures,
-    /// On the held-out samples, after the last step; empty if none are held out.
+    /// The measures on the held-out samples, after the last step; empty if none are held out.
     pub test: Measures,
-    /// How long the epoch took, evaluation included.
+    /// The duration of the epoch in seconds, including the evaluation.
     pub seconds: f64,
 }
 
@@ -55,8 +55,8 @@ impl SavedEpoch {
     }
 }
 
-/// The epochs as comma-separated values: a header and a line each, with a column for every measure of any epoch. Measures
-/// are written in full, so that reading gives the same numbers back; one that an epoch lacks is left empty.
+/// The epochs as comma-separated values: a header, one line per epoch, and a column for every measure of any epoch. Values are
+/// written with all digits, so that reading returns the same numbers; a measure that an epoch does not have is left empty.
 ///
 /// ```
 /// use wengert_train::{Epoch, Measures, metrics_csv};
@@ -91,7 +91,7 @@ pub fn metrics_csv(epochs: &[Epoch]) -> String {
     csv
 }
 
-/// The names of all measures of a part, in the order in which they first came.
+/// The names of all measures of a part, in the order of their first appearance.
 pub(crate) fn names(epochs: &[Epoch], part: impl Fn(&Epoch) -> &Measures) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for e in epochs {
@@ -104,7 +104,7 @@ pub(crate) fn names(epochs: &[Epoch], part: impl Fn(&Epoch) -> &Measures) -> Vec
     names
 }
 
-/// A field of the table, quoted if it has to be (RFC 4180).
+/// A field of the table, quoted if necessary (RFC 4180).
 fn field(name: &str) -> String {
     match name.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", name.replace('"', "\"\"")),

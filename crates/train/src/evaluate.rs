@@ -1,4 +1,4 @@
-//! [`evaluate`]: how well a model does on samples it does not learn from.
+//! [`evaluate`]: the measures of a model on samples that it does not learn from.
 
 use crate::error::{Error, Result};
 use crate::learner::Learner;
@@ -7,8 +7,8 @@ use crate::task::Task;
 use wengert_data::Dataset;
 use wengert_tape::Tape;
 
-/// What a task measures of a model, with its layers behaving as in evaluation. The samples are taken in order, `batch_size` at
-/// a time; nothing is recorded. Tasks that draw random numbers draw the same ones each time.
+/// The measures of a task for a model, with its layers in evaluation mode. The samples are read in order, `batch_size` at a time;
+/// nothing is recorded. Tasks that draw random numbers draw the same ones in each evaluation.
 ///
 /// ```
 /// use wengert_data::digits;
@@ -32,7 +32,7 @@ where
     evaluate_with(data, batch_size, |batch, tape| Ok(task.outcome(model, batch, tape)?.measures))
 }
 
-/// What a learner measures on samples that it does not learn from: what [`fit`](crate::fit) does after each epoch.
+/// The measures of a learner on samples that it does not learn from, as [`fit`](crate::fit) takes them after each epoch.
 ///
 /// ```
 /// use wengert_data::digits;
@@ -58,7 +58,7 @@ where
     measured
 }
 
-/// What a closure measures on all batches of samples, in order, each on a tape in evaluation mode.
+/// The measures of a closure over all batches of samples, in order, each batch on a tape in evaluation mode.
 ///
 /// ```
 /// use wengert_data::digits;
@@ -109,7 +109,7 @@ mod tests {
     use wengert_nn::{Activation, Dropout, Sequential};
     use wengert_ops::Tensor;
 
-    /// Samples that are their own logits.
+    /// Samples whose inputs are their logits.
     fn samples() -> Classification {
         let logits = [[2.0f32, 0.0], [0.0, 1.0], [3.0, 1.0]];
         Classification::new(Tensor::from(logits), Tensor::from([0i64, 1, 1]), 2).unwrap()

@@ -1,7 +1,7 @@
-//! [`fingerprint`]: whether two files hold the same bytes.
+//! [`fingerprint`]: a hash to compare files by.
 
-/// The 64-bit FNV-1a hash (Fowler, Noll and Vo; <http://www.isthe.com/chongo/tech/comp/fnv>): to tell by one word
-/// whether two runs ended with the same weights. It is no protection against forgery.
+/// The 64-bit FNV-1a hash (Fowler, Noll and Vo; <http://www.isthe.com/chongo/tech/comp/fnv>), by which the final weights of two
+/// runs can be compared. It is no protection against forgery.
 ///
 /// ```
 /// assert_eq!(wengert_train::fingerprint(b"foobar"), 0x8594_4171_f739_67e8);

@@ -21,10 +21,10 @@ use wengert_data::{Dataset, Loader, State};
 use wengert_ops::random::{Key, Rng};
 use wengert_tape::{Param, Tape};
 
-/// The note that says how a run was begun.
+/// The name of the note with the options that a run was started with.
 const BEGUN: &str = "begun";
 
-/// How long, and in what way, [`fit`] trains.
+/// The options of [`fit`].
 ///
 /// ```
 /// use wengert_train::{FitConfig, RunSchedule};
@@ -33,28 +33,29 @@ const BEGUN: &str = "begun";
 /// ```
 #[derive(Debug, Clone)]
 pub struct FitConfig {
-    /// How often each sample is learned from. Default: `30`.
+    /// The number of epochs: how often each sample is learned from. Default: `30`.
     pub epochs: usize,
-    /// What random layers draw from. Default: `0`.
+    /// The seed of random layers. Default: `0`.
     pub seed: u64,
-    /// How the learning rate goes, from what the optimiser has at the start. Default: `Constant`.
+    /// The schedule of the learning rate, relative to the optimiser's rate at the start. Default: `Constant`.
     pub schedule: RunSchedule,
     /// The number of batches whose gradients make up one step. Default: `1`.
     pub accumulate: usize,
     /// The number of samples that are evaluated at once. Default: `256`.
     pub evaluation_batch: usize,
-    /// Which measure decides about the best epoch, whose weights the models have at the end, and about stopping early.
+    /// The measure that determines the best epoch, whose weights the models have at the end, and whether the run stops early.
     /// Default: `None`: the weights are the last ones.
     pub monitor: Option<Monitor>,
     /// Where and when the run saves itself. Default: `None`: it does not.
     pub checkpoints: Option<Checkpoints>,
-    /// What the run goes on from: a snapshot that a run like this one made. Default: `None`: it begins.
+    /// The snapshot that the run continues from, made by a run with the same options. Default: `None`: it begins.
     pub resume: Option<Snapshot>,
-    /// The options that its results depend on. Its checkpoints say them, and it goes on only from one that says the same. Without
-    /// them, it goes on only from one of the same seed, schedule, learning rates and loader (seed, batch size, number of samples),
-    /// which is what [`fit`] sees for itself. Default: `None`.
+    /// The options that the results depend on. They are stored in the checkpoints, and the run continues only from a checkpoint
+    /// with the same options. Without them, [`fit`] compares what it knows itself: seed, schedule, learning rates and loader
+    /// (seed, batch size, number of samples). Default: `None`.
     pub settings: Option<Settings>,
-    /// Ends the run after the step at which it becomes true, with a checkpoint if there are any. Default: `None`.
+    /// A flag that ends the run after the step in which it becomes true, with a checkpoint if checkpoints are written. Default:
+    /// `None`.
     pub stop: Option<Arc<AtomicBool>>,
 }
 
@@ -85,25 +86,25 @@ impl Default for FitConfig {
 pub enum StopReason {
     /// All epochs are done.
     Done,
-    /// The watched measure had not become better for too long.
+    /// The watched measure did not improve for too long.
     Early,
-    /// It was told to stop, and can be taken up again from its checkpoint.
+    /// The run was asked to stop, and can be resumed from its checkpoint.
     Interrupted,
 }
 
-/// What a run came to. See [`fit`] for an example.
+/// The result of a run. See [`fit`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitReport {
-    /// What was measured in each epoch, also in those before the run was taken up.
+    /// The measures of each epoch, including those before the run was resumed.
     pub epochs: Vec<Epoch>,
     /// The number of the best epoch, whose weights the models now have, if a measure was watched.
     pub best: Option<usize>,
-    /// Why it ended.
+    /// Why the run ended.
     pub ended: StopReason,
 }
 
 impl FitReport {
-    /// The epoch whose weights the models have: the best one if a measure was watched, or else the last. See [`fit`] for an
+    /// The epoch whose weights the models have: the best one if a measure was watched, otherwise the last. See [`fit`] for an
     /// example.
     pub fn epoch(&self) -> Option<&Epoch> {
         match self.best {
@@ -115,9 +116,9 @@ impl FitReport {
 
 /// Trains on minibatches, and evaluates on held-out samples after each epoch.
 ///
-/// What comes out depends on the learner, the loader and the configuration, not on the observer, the number of threads, or on
-/// whether the run was stopped in between: it goes on from a snapshot with the same bits. A model whose type is not known
-/// fits as a `Box<dyn Layer<f32>>`. With nothing to hold out, give [`NoValidation`].
+/// The result depends on the learner, the loader and the configuration. It does not depend on the observer, on the number of
+/// threads, or on whether the run was interrupted: it continues from a snapshot with the same bits. A model whose type is not
+/// known at compile time can be a `Box<dyn Layer<f32>>`. If no samples are held out, pass [`NoValidation`].
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -142,10 +143,10 @@ impl FitReport {
 /// ```
 ///
 /// # Errors
-/// If a loss, a gradient, a weight, a buffer, or what an optimiser remembers becomes NaN or infinite, which ends the run there: before
-/// the step, in the case of a loss or a gradient, and without a checkpoint of what came of it. If the models cannot be run on the data, if the loader
-/// gives no batch or there is nothing to test on, if the snapshot to go on from is of another run (the learner is then as it
-/// was), or if the observer ends the run.
+/// If a loss, a gradient, a weight, a buffer or the state of an optimiser becomes NaN or infinite. The run then ends: before the
+/// step in the case of a loss or a gradient, otherwise without a checkpoint of the new state. If the models cannot be run on the
+/// data, the loader has no batch, there is nothing to evaluate on, the snapshot to continue from belongs to another run (the
+/// learner is then unchanged), or the observer ends the run.
 pub fn fit<L, D, E>(
     learner: &mut L,
     train: &Loader<D>,
@@ -190,9 +191,9 @@ where
     fitted
 }
 
-/// Samples to evaluate on, or [`NoValidation`]; every [`Dataset`] is some. See [`fit`] for an example.
+/// Samples to evaluate on, or [`NoValidation`]. It is implemented for every [`Dataset`]. See [`fit`] for an example.
 pub trait Validation<B> {
-    /// What is measured on all of them.
+    /// The measures on all samples.
     ///
     /// # Errors
     /// As [`evaluate`](crate::evaluate()).
@@ -213,18 +214,18 @@ impl<D: Dataset + ?Sized> Validation<D::Batch> for D {
     }
 }
 
-/// Where a run stands between two steps, and what it has measured.
+/// The state of a run between two steps, and its measures so far.
 #[derive(Debug, Default)]
 struct Place {
-    /// Epochs that are over.
+    /// The finished epochs.
     epochs: Vec<Epoch>,
-    /// Steps of the epoch that are done.
+    /// The number of finished steps of the current epoch.
     step: usize,
-    /// What was measured in them.
+    /// The measures of these steps.
     running: Measures,
-    /// Where the loader stands, if within an epoch.
+    /// The state of the loader, if within an epoch.
     loader: Option<State>,
-    /// What the epoch took before the run was taken up.
+    /// The duration of the current epoch, in seconds, before the run was resumed.
     seconds: f64,
 }
 
@@ -247,16 +248,16 @@ struct Run<'r, L: ?Sized, D: ?Sized> {
     train: &'r Loader<D>,
     config: &'r FitConfig,
     accumulate: usize,
-    /// The steps of an epoch.
+    /// The number of steps per epoch.
     steps: usize,
-    /// One for the whole run: its memory and its random stream go on from step to step.
+    /// One tape for the whole run: its memory and its random stream continue from step to step.
     tape: Tape<f32>,
     place: Place,
     /// The best epoch and the weights after it.
     best: Option<(usize, Snapshot)>,
-    /// What of its options `fit` sees for itself.
+    /// The options that `fit` knows itself.
     begun: Settings,
-    /// The tensors that were not finite before the first step, such as a mask with -∞: these may stay so.
+    /// The names of the tensors that were not finite before the first step, such as a mask with -∞. They may stay so.
     odd: BTreeSet<String>,
 }
 
@@ -267,7 +268,7 @@ where
     L: Learner<D::Batch> + ?Sized,
     D: Dataset + ?Sized,
 {
-    /// Steps that are done since the beginning.
+    /// The number of finished steps since the start.
     fn done(&self) -> usize {
         self.place.epochs.len() * self.steps + self.place.step
     }
@@ -301,7 +302,7 @@ where
         self.config.monitor.as_ref().map_or(Ok(false), |monitor| monitor.is_over(&self.place.epochs))
     }
 
-    /// The rest of an epoch; `false` if it was interrupted.
+    /// Runs the rest of an epoch; returns `false` if it was interrupted.
     fn epoch<E: Validation<D::Batch> + ?Sized>(
         &mut self,
         test: &E,
@@ -309,7 +310,8 @@ where
     ) -> Result<bool> {
         let (start, number) = (Instant::now(), self.place.epochs.len() + 1);
         let before = self.place.seconds;
-        // Taken up from where all steps were done: once it is evaluated, that place is left for good.
+        // Whether the run was resumed after the last step of an epoch. Once the epoch is evaluated, the run does not return to
+        // this position.
         let unevaluated = self.place.step == self.steps;
         let mut batches = match &self.place.loader {
             Some(state) => self.train.resume(state)?,
@@ -325,7 +327,8 @@ where
             self.place.loader = Some(batches.state());
             self.place.seconds = before + start.elapsed().as_secs_f64();
             let stop = self.config.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
-            // At the last step the epoch is evaluated first: a run that goes on from its end has nothing to do again.
+            // After the last step, the run is saved after the evaluation, so that a run that is resumed from its end repeats
+            // nothing.
             if stop || self.place.step < self.steps {
                 self.save(stop, false, observer)?;
             }
@@ -397,9 +400,9 @@ where
         Ok(())
     }
 
-    /// Seed, schedule, learning rates and loader, by which a run without [`FitConfig::settings`] is known.
+    /// Seed, schedule, learning rates and loader, which identify a run without [`FitConfig::settings`].
     fn begun(&self) -> Result<Settings> {
-        // On this thread, so that no batch is prepared.
+        // Without prefetching, so that no batch is prepared.
         let loader = self.train.clone().prefetch(0).epoch(0).state();
         let mut all = BTreeMap::from([
             ("seed".to_owned(), Value::from(self.config.seed)),
@@ -414,15 +417,15 @@ where
         Settings::of(&all)
     }
 
-    /// All that the learner consists of.
+    /// The whole state of the learner.
     fn state(&self) -> Result<Snapshot> {
         let mut state = Snapshot::new();
         learner::save(self.learner, &mut state)?;
         Ok(state)
     }
 
-    /// Whether all that is learned is finite, and all that goes with it into a checkpoint: buffers, what optimisers remember,
-    /// averages. What is not is neither saved nor kept as the best.
+    /// Checks that everything that is learned is finite, and everything that is saved with it: buffers, optimiser states,
+    /// averages. A state that is not finite is neither saved nor kept as the best.
     fn check_weights(&self) -> Result<()> {
         for part in self.learner.parts() {
             let odd = |p: &Param<f32>| p.is_trainable().then(|| learner::odd_element(p.value())).flatten();
@@ -432,7 +435,7 @@ where
         }
         let state = self.state()?;
         let odd = state.odd().filter(|(name, _)| !self.odd.contains(*name));
-        // A model's own buffer is where it began, an average of it what came of that.
+        // A model's own buffer is the origin of the fault; its average only follows it.
         let own = |name: &str| self.learner.parts().iter().any(|p| name.split('/').next() == Some(p.name));
         match odd.min_by_key(|(name, _)| !own(name)) {
             Some((name, value)) => {
@@ -488,7 +491,7 @@ where
         Ok(snapshot)
     }
 
-    /// Goes where a snapshot was made, or stays.
+    /// Restores the state of a snapshot, or changes nothing on an error.
     fn resume(&mut self, snapshot: &Snapshot) -> Result<()> {
         if let Some(settings) = &self.config.settings {
             snapshot.check_settings(settings, &[])?;
@@ -514,7 +517,7 @@ where
         let broken = || snapshot.misfit("what it says about its run is impossible".to_owned());
         let loader = saved.loader.map(|text| text.parse::<State>()).transpose()?;
         if let Some(state) = &loader {
-            // Whether the loader would take it; its threads, if any, end at once.
+            // Checks that the loader accepts the state. Its threads, if any, end at once.
             drop(self.train.resume(state)?);
         }
         let epochs = saved.epochs.into_iter().map(SavedEpoch::restored).collect::<Option<Vec<_>>>();

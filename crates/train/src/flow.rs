@@ -1,10 +1,10 @@
-//! [`GradientFlow`]: which parameters get gradients, and how large they are.
+//! [`GradientFlow`]: which parameters receive gradients, and how large these are.
 
 use crate::observer::{Gradients, Observer};
 use std::fmt;
 use wengert_nn::for_each_param;
 
-/// An [`Observer`] of the gradients' norms, layer by layer: which parameters get none, where they vanish or explode.
+/// An [`Observer`] of the norms of the gradients, one per parameter: it shows which are missing, vanish or explode.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -48,39 +48,39 @@ struct Layer {
     largest: f64,
 }
 
-/// How the gradients of a parameter are.
+/// How the gradients of a parameter flow.
 ///
 /// ```
 /// assert_ne!(wengert_train::Flow::Fine, wengert_train::Flow::None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// There is nothing to say.
+    /// The gradients are unremarkable.
     Fine,
-    /// It is frozen, so there are none.
+    /// The parameter is frozen, so it has no gradients.
     Frozen,
-    /// It never got any: the loss does not depend on it.
+    /// The parameter never had a gradient: the loss does not depend on it.
     None,
-    /// They are so much smaller than the largest of any parameter that it hardly learns.
+    /// The gradients are so much smaller than the largest of any parameter that the parameter hardly learns.
     Vanishing,
-    /// They are very large, or not finite.
+    /// The gradients are very large, or not finite.
     Exploding,
 }
 
-/// What is known of the gradients of one parameter. See [`GradientFlow`] for an example.
+/// The statistics of the gradients of one parameter. See [`GradientFlow`] for an example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlowLine {
-    /// Its name, with that of the learner's part before it if that is not `model`.
+    /// The name of the parameter, after that of the learner's part if that is not `model`.
     pub parameter: String,
-    /// The part of the steps in which it had a gradient.
+    /// The share of the steps in which the parameter had a gradient, from 0 to 1.
     pub present: f64,
-    /// The root mean square of an element, over elements and steps; NaN if it had none.
+    /// The root mean square of the elements, over all steps; NaN if there was no gradient.
     pub rms: f64,
-    /// The smallest norm of a step; NaN if it had none.
+    /// The smallest norm in a step; NaN if there was no gradient.
     pub least_norm: f64,
-    /// The largest norm of a step; NaN if it had none.
+    /// The largest norm in a step; NaN if there was no gradient.
     pub largest_norm: f64,
-    /// What to say about them.
+    /// The verdict on the gradients.
     pub flow: Flow,
 }
 
@@ -91,7 +91,7 @@ impl Default for GradientFlow {
 }
 
 impl GradientFlow {
-    /// Takes for vanishing what is 10⁻⁴ of the largest element's root mean square, and for exploding norms above 10³. See
+    /// A root mean square below 10⁻⁴ of the largest of any parameter counts as vanishing, and a norm above 10³ as exploding. See
     /// [`GradientFlow`] for an example.
     pub fn new() -> Self {
         GradientFlow { vanishing: 1e-4, exploding: 1e3, layers: Vec::new() }
@@ -109,7 +109,7 @@ impl GradientFlow {
         self
     }
 
-    /// A line for each parameter, in the model's order. See [`GradientFlow`] for an example.
+    /// One line per parameter, in the model's order. See [`GradientFlow`] for an example.
     pub fn report(&self) -> Vec<FlowLine> {
         let rms = |l: &Layer| (l.squares / (l.with as f64 * l.numel as f64)).sqrt();
         let largest = self.layers.iter().map(rms).filter(|r| r.is_finite()).fold(0.0, f64::max);
@@ -160,7 +160,7 @@ impl Observer for GradientFlow {
             layer.trainable = p.is_trainable();
             layer.steps += 1;
             if let Some(g) = gradients.grads.get(p.id()) {
-                // In double precision: a gradient that explodes overflows when it is squared.
+                // In double precision, since the square of an exploding gradient overflows in single precision.
                 let squares: f64 = g.to_vec().iter().map(|v| f64::from(*v).powi(2)).sum();
                 layer.with += 1;
                 layer.squares += squares;
@@ -220,7 +220,7 @@ mod tests {
             let grads = loss.backward().unwrap();
             flow.gradients(&Gradients { epoch: 1, step, part: "model", model: &model, grads: &grads });
         }
-        // The exploding one hides what is small beside it.
+        // Compared with the exploding gradient, the small ones count as vanishing.
         let found: Vec<Flow> = flow.report().into_iter().map(|l| l.flow).collect();
         assert_eq!(found, [Flow::Vanishing, Flow::Frozen, Flow::Vanishing, Flow::Exploding, Flow::None]);
         assert_eq!(flow.report()[3].present, 0.5);
