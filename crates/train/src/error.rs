@@ -1,10 +1,10 @@
-//! Errors as values: what a run met, and what can be done about it.
+//! The errors of a run: what failed, and what may help.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use wengert_data::Printable;
 
-/// Why a run could not go on, or its results not be kept.
+/// Why a run could not continue, or its results could not be kept.
 ///
 /// ```
 /// use wengert_train::{Error, RunFolder};
@@ -20,31 +20,31 @@ pub enum Error {
         "the training loss became {loss} at epoch {epoch}, step {step} of {steps}; a lower learning rate may help"
     )]
     Diverged {
-        /// NaN or an infinity.
+        /// The loss: NaN or an infinity.
         loss: f64,
         /// The epoch, counted from 1.
         epoch: usize,
         /// The step of the epoch, counted from 1.
         step: usize,
-        /// The steps of an epoch.
+        /// The number of steps per epoch.
         steps: usize,
     },
-    /// A gradient that is NaN or infinite, of a loss that is neither. The step was not made: the weights are those before it.
+    /// A gradient that is NaN or infinite although the loss is finite. The step was not made: the weights are those before it.
     #[error(
         "the gradient of {} has an element {value} at epoch {epoch}, step {step} of {steps}, though the loss is \
          finite; the step was not made. Look for a root, a logarithm or a quotient at 0, or try a lower learning rate",
         Printable(parameter)
     )]
     Gradient {
-        /// Whose gradient, with the name of its part of the learner if there are several.
+        /// The parameter, with the name of its part of the learner if there are several.
         parameter: String,
-        /// Its first element that is NaN or an infinity.
+        /// Its first element that is NaN or infinite.
         value: f64,
         /// The epoch, counted from 1.
         epoch: usize,
         /// The step of the epoch, counted from 1.
         step: usize,
-        /// The steps of an epoch.
+        /// The number of steps per epoch.
         steps: usize,
     },
     /// Weights that are NaN or infinite after a step. They were not saved.
@@ -54,32 +54,32 @@ pub enum Error {
         Printable(parameter)
     )]
     Weights {
-        /// Which, with the name of its part of the learner if there are several.
+        /// The parameter, with the name of its part of the learner if there are several.
         parameter: String,
-        /// Its first element that is NaN or an infinity.
+        /// Its first element that is NaN or infinite.
         value: f64,
-        /// The steps since the run began.
+        /// The number of steps since the run began.
         step: usize,
     },
-    /// A tensor of a run's state that became NaN or infinite and is no trained weight: a buffer, such as a running variance, what an
-    /// optimiser remembers, or an average. It was not saved.
+    /// A tensor of a run's state that became NaN or infinite and is not a trained weight: a buffer, such as a running variance, a
+    /// tensor of an optimiser's state, or an average. It was not saved.
     #[error(
         "{} has an element {value} after {step} steps, and was not saved; inputs of a smaller scale, clipped gradients or a \
          lower learning rate may help",
         Printable(tensor)
     )]
     Infinite {
-        /// Which, in words.
+        /// The tensor, in words.
         tensor: String,
-        /// Its first element that is NaN or an infinity.
+        /// Its first element that is NaN or infinite.
         value: f64,
-        /// The steps since the run began.
+        /// The number of steps since the run began.
         step: usize,
     },
     /// A loss on held-out data that is NaN or infinite.
     #[error("the loss of {samples} held-out samples is {loss}; the weights may not be finite")]
     NotFinite {
-        /// NaN or an infinity.
+        /// The loss: NaN or an infinity.
         loss: f64,
         /// The number of samples.
         samples: usize,
@@ -87,20 +87,20 @@ pub enum Error {
     /// An argument outside its domain.
     #[error("{call}: expected {expected}, found {}", Printable(found))]
     Argument {
-        /// The call.
+        /// The name of the function.
         call: &'static str,
-        /// What the call takes.
+        /// What the function expects.
         expected: &'static str,
         /// What it was given.
         found: String,
     },
-    /// A run folder that already holds something.
+    /// A run folder that is not empty.
     #[error("the folder {} is not empty; name another, or let it be overwritten", shown(path))]
     Occupied {
         /// The folder.
         path: PathBuf,
     },
-    /// A run folder that is not there.
+    /// A run folder that does not exist.
     #[error("there is no run folder {}", shown(path))]
     Missing {
         /// The folder.
@@ -115,7 +115,7 @@ pub enum Error {
     Busy {
         /// The folder.
         path: PathBuf,
-        /// Which process does.
+        /// The number of the process that writes it, if known.
         process: Option<u32>,
     },
     /// Weights or a checkpoint that were made with other options.
@@ -125,9 +125,9 @@ pub enum Error {
         Printable(differences.join("; "))
     )]
     Foreign {
-        /// The file, if it is one.
+        /// The file, if the state was read from one.
         path: Option<PathBuf>,
-        /// What differs: *there* is in the file, *here* in the options at hand.
+        /// The differences: *there* is in the file, *here* in the given options.
         differences: Vec<String>,
     },
     /// A file that could not be read or written.
@@ -135,7 +135,7 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
     /// Options that could not be written, or read back.
@@ -143,13 +143,13 @@ pub enum Error {
     Config {
         /// The file.
         path: PathBuf,
-        /// Why, with the line.
+        /// The reason, with the line.
         detail: String,
     },
-    /// A snapshot of a run that is damaged, of something else, or of another run.
+    /// A snapshot that is damaged, has other contents, or belongs to another run.
     #[error("{}{}", before(path), Printable(detail))]
     Snapshot {
-        /// The file, if it is one.
+        /// The file, if the snapshot was read from one.
         path: Option<PathBuf>,
         /// What is wrong with it.
         detail: String,
@@ -157,7 +157,7 @@ pub enum Error {
     /// A picture that could not be drawn.
     #[error("the learning curves could not be drawn: {0}")]
     Curves(String),
-    /// Data that could not be had.
+    /// Data that could not be read.
     #[error(transparent)]
     Data(#[from] wengert_data::Error),
     /// Weights that could not be saved or loaded.
@@ -168,7 +168,7 @@ pub enum Error {
     Tape(#[from] wengert_tape::Error),
 }
 
-/// So that one `?` serves for tensors, tapes and runs.
+/// The conversion lets one `?` serve for tensors, tapes and runs.
 ///
 /// ```
 /// fn prepared() -> wengert_train::Result<()> {
@@ -185,7 +185,7 @@ impl From<wengert_ops::Error> for Error {
     }
 }
 
-/// The result of a part of a run.
+/// The result of a function of this crate.
 ///
 /// ```
 /// fn options() -> wengert_train::Result<()> {
@@ -207,7 +207,7 @@ fn before(path: &Option<PathBuf>) -> String {
 }
 
 impl Error {
-    /// What turns the system's error into one that names the file.
+    /// Returns the function that turns an error of the system into one that names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
         move |source| Error::Io { path: path.into(), source }
     }

@@ -1,4 +1,4 @@
-//! [`RunFolder`]: what a run leaves behind.
+//! [`RunFolder`]: the files of a run.
 
 use crate::curves::curves;
 use crate::epoch::{Epoch, metrics_csv};
@@ -17,22 +17,23 @@ use wengert_nn::{Module, for_each_leaf, state};
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.toml";
-/// A configuration has a few hundred bytes; what is parsed takes some hundred times the memory of its text.
+/// A configuration has a few hundred bytes. Parsing it takes about a hundred times the memory of its text.
 const LARGEST_CONFIG: u64 = 1 << 20;
 const METRICS: &str = "metrics.csv";
 const CHECKPOINTS: &str = "checkpoints";
 
-/// What to do with a folder that already holds something.
+/// What to do with a folder that is not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it, and say so.
+    /// Leave it unchanged, and return an error.
     Refuse,
-    /// Take away the files of the run before; others stay.
+    /// Delete the files of the previous run; other files stay.
     Overwrite,
 }
 
-/// A folder with the files of one run: `model.safetensors`, `config.toml`, `metrics.csv`, a
-/// picture of each measure, as `loss.svg`, and `checkpoints/`. Each file is written aside and renamed, so that none is ever half there.
+/// A folder with the files of one run: `model.safetensors`, `config.toml`, `metrics.csv`, a picture of each measure, such as
+/// `loss.svg`, and `checkpoints/`. Each file is written under a temporary name and then renamed, so that no file is ever
+/// incomplete.
 ///
 /// ```
 /// use wengert_nn::Linear;
@@ -62,7 +63,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A folder to be written to, made if it is not there.
+    /// A folder to write to, created if it does not exist.
     ///
     /// ```
     /// use wengert_train::{Error, Existing, RunFolder};
@@ -76,12 +77,12 @@ impl RunFolder {
     /// ```
     ///
     /// # Errors
-    /// If the folder holds something that is not to be overwritten, a run is being written there, or it cannot be made.
+    /// If the folder has files that must not be overwritten, a run is being written there, or it cannot be created.
     pub fn create(path: impl Into<PathBuf>, existing: Existing) -> Result<Self> {
         let path = path.into();
         fs::create_dir_all(&path).map_err(Error::io(&path))?;
         let mut entries = fs::read_dir(&path).map_err(Error::io(&path))?;
-        // A lock that was left behind says nothing.
+        // A lock file that was left behind does not count.
         let occupied = entries.any(|e| e.is_ok_and(|e| e.file_name() != LOCK));
         let folder = RunFolder { path };
         match existing {
@@ -95,7 +96,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// A new folder inside `parent`: `name`, or the first of `name-2`, `name-3`, … that is not there yet.
+    /// A new folder inside `parent`: `name`, or the first of `name-2`, `name-3`, … that does not exist yet.
     ///
     /// ```
     /// use wengert_train::RunFolder;
@@ -107,14 +108,14 @@ impl RunFolder {
     /// ```
     ///
     /// # Errors
-    /// If the folder cannot be made.
+    /// If the folder cannot be created.
     pub fn numbered(parent: impl AsRef<Path>, name: &str) -> Result<Self> {
         let parent = parent.as_ref();
         fs::create_dir_all(parent).map_err(Error::io(parent))?;
         let mut path = parent.join(name);
         let mut number = 2u64;
         loop {
-            // Making the folder is what claims it: of two runs that start at once, one goes on to the next number.
+            // Creating the folder claims it: of two runs that start at the same time, one continues to the next number.
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { path }),
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {
@@ -126,7 +127,7 @@ impl RunFolder {
         }
     }
 
-    /// The folder of a run that is over, to read from. See [`RunFolder`] for an example.
+    /// The folder of a finished run, to read from. See [`RunFolder`] for an example.
     ///
     /// # Errors
     /// If there is no such folder.
@@ -138,7 +139,7 @@ impl RunFolder {
         }
     }
 
-    /// Where the folder is.
+    /// The path of the folder.
     ///
     /// ```
     /// let folder = wengert_train::RunFolder::open(".")?;
@@ -149,7 +150,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// Writes the weights, and gives their [`fingerprint`]. See [`RunFolder`] for an example.
+    /// Writes the weights, and returns their [`fingerprint`]. See [`RunFolder`] for an example.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -157,17 +158,18 @@ impl RunFolder {
         self.save_noted(model, None)
     }
 
-    /// Reads the weights, and gives their [`fingerprint`]. See [`RunFolder`] for an example.
+    /// Reads the weights, and returns their [`fingerprint`]. See [`RunFolder`] for an example.
     ///
     /// # Errors
-    /// If the file cannot be read, is damaged, or is not of this model, which is then as it was.
+    /// If the file cannot be read, is damaged, or does not belong to this model. The model is then unchanged.
     pub fn load(&self, model: &mut dyn Module) -> Result<u64> {
         let path = self.path.join(WEIGHTS);
         state::load(model, &path)?;
         of_weights(model).map_err(|e| Error::Snapshot { path: Some(path), detail: e.to_string() })
     }
 
-    /// As [`save`](RunFolder::save), with the options that the weights came of, for [`load_of`](RunFolder::load_of) to compare.
+    /// Like [`save`](RunFolder::save), but stores with the weights the options that they were trained with, for
+    /// [`load_of`](RunFolder::load_of) to compare.
     ///
     /// ```
     /// use wengert_nn::Linear;
@@ -191,17 +193,17 @@ impl RunFolder {
         self.save_noted(model, Some(settings))
     }
 
-    /// As [`load`](RunFolder::load), if the weights say that they came of these options. See [`save_of`](RunFolder::save_of) for
-    /// an example.
+    /// Like [`load`](RunFolder::load), but requires that the weights were trained with these options. See
+    /// [`save_of`](RunFolder::save_of) for an example.
     ///
     /// # Errors
-    /// As [`load`](RunFolder::load), and if the weights are of another run, or do not say of which.
+    /// As [`load`](RunFolder::load), and if the weights belong to another run, or their file does not have the options.
     pub fn load_of(&self, model: &mut dyn Module, settings: &Settings) -> Result<u64> {
         self.check_of(settings, &[])?;
         self.load(model)
     }
 
-    /// Whether the weights, if there are any, came of these options, apart from those that `may_differ` names.
+    /// Checks that the weights, if there are any, were trained with these options, apart from those named by `may_differ`.
     ///
     /// ```
     /// # let path = std::env::temp_dir().join(format!("wengert-check-of-{}", std::process::id()));
@@ -212,7 +214,7 @@ impl RunFolder {
     /// ```
     ///
     /// # Errors
-    /// If they are of another run, do not say of which, or cannot be read.
+    /// If they belong to another run, their file does not have the options, or it cannot be read.
     pub fn check_of(&self, settings: &Settings, may_differ: &[&str]) -> Result<()> {
         let path = self.path.join(WEIGHTS);
         let bytes = match fs::read(&path) {
@@ -246,9 +248,9 @@ impl RunFolder {
         of_weights(model).map_err(|e| unwritten(e.to_string()))
     }
 
-    /// Says that a run is being written here, and takes away what one that was killed left half written. Until the lock is dropped or
-    /// the process ends, nobody else gets it, and [`create`](RunFolder::create) does not overwrite the folder. On a file system
-    /// without locks that is not so, as the lock [says](RunLock::is_exclusive).
+    /// Locks the folder for a run, and deletes the temporary files of a run that was killed. Until the lock is dropped or the
+    /// process ends, nobody else can lock the folder, and [`create`](RunFolder::create) does not overwrite it. A file system
+    /// without locks gives no such protection; see [`is_exclusive`](RunLock::is_exclusive).
     ///
     /// ```
     /// use wengert_train::{Error, Existing, RunFolder};
@@ -264,21 +266,21 @@ impl RunFolder {
     /// ```
     ///
     /// # Errors
-    /// If a run is being written here, or the file that is locked cannot be made.
+    /// If a run is being written here, or the lock file cannot be created.
     pub fn lock(&self) -> Result<RunLock> {
         let lock = RunLock::take(&self.path)?;
         self.sweep(lock.is_exclusive());
         Ok(lock)
     }
 
-    /// Takes away the temporary files of a process that was killed: all of them if the caller is the only one who writes.
+    /// Deletes the temporary files of a process that was killed; all temporary files if the caller is the only writer.
     fn sweep(&self, alone: bool) {
         for folder in [&self.path, &self.checkpoints()] {
             let Ok(entries) = fs::read_dir(folder) else { continue };
             for path in entries.filter_map(|e| Some(e.ok()?.path())) {
                 let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
                 if path.is_file() && is_temporary(name) && (alone || temporary::is_abandoned(&path)) {
-                    // What cannot be taken away does no harm.
+                    // A file that cannot be deleted does no harm.
                     let _ = fs::remove_file(&path);
                 }
             }
@@ -299,7 +301,7 @@ impl RunFolder {
     /// Reads the options of the run. See [`RunFolder`] for an example.
     ///
     /// # Errors
-    /// If the file cannot be read, has more than 1 MiB, or does not hold what is asked for.
+    /// If the file cannot be read, is larger than 1 MiB, or does not contain a `C`.
     pub fn read_config<C: DeserializeOwned>(&self) -> Result<C> {
         let path = self.path.join(CONFIG);
         let file = fs::File::open(&path).map_err(Error::io(&path))?;
@@ -317,7 +319,7 @@ impl RunFolder {
         })
     }
 
-    /// Writes the table of the epochs, in place of one that is there.
+    /// Writes the table of the epochs, and replaces an existing one.
     ///
     /// ```
     /// # use wengert_train::{Existing, RunFolder};
@@ -335,7 +337,7 @@ impl RunFolder {
         self.write(METRICS, &metrics_csv(epochs))
     }
 
-    /// Draws the learning curves; `title` says of what.
+    /// Draws the learning curves, under `title`.
     ///
     /// ```
     /// # use wengert_train::{Epoch, Existing, Measures, RunFolder};
@@ -357,7 +359,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Where checkpoints go.
+    /// The folder of the checkpoints.
     ///
     /// ```
     /// let folder = wengert_train::RunFolder::open(".")?;
@@ -372,14 +374,14 @@ impl RunFolder {
         self.write_bytes(name, contents.as_bytes())
     }
 
-    /// Also if somebody took the folder away while the run was going on.
+    /// Creates the folder again if somebody deleted it during the run.
     fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);
         fs::create_dir_all(&self.path).map_err(Error::io(&self.path))?;
         write_whole(&path, bytes).map_err(Error::io(&path))
     }
 
-    /// Takes away the files of an earlier run, lest a run that is stopped leaves a mixture of both.
+    /// Deletes the files of an earlier run, so that a run that is stopped does not leave a mixture of both.
     fn clear(&self) -> Result<()> {
         let header = fs::read_to_string(self.path.join(METRICS)).unwrap_or_default();
         let columns = header.lines().next().unwrap_or_default().split(',');
@@ -407,13 +409,13 @@ impl RunFolder {
     }
 }
 
-/// What the weights' file says about them.
+/// The note in the file of the weights.
 #[derive(Serialize, Deserialize)]
 struct Note {
     settings: Settings,
 }
 
-/// The [`fingerprint`] of weights: of the file that holds nothing else.
+/// The [`fingerprint`] of weights: of a file that holds nothing else.
 fn of_weights(model: &dyn Module) -> Result<u64, state::Error> {
     Ok(fingerprint(&state::encode(&state::dict(model), None)?))
 }
@@ -426,7 +428,7 @@ fn names(model: &dyn Module) -> Vec<String> {
     names
 }
 
-/// Whether a file is one that [`write_whole`] was writing for a run: `NAME.PROCESS.tmp`.
+/// Whether a name is that of a temporary file that [`write_whole`] writes for a run: `NAME.PROCESS.tmp`.
 fn is_temporary(name: &str) -> bool {
     let Some((name, _)) = temporary::parse(name) else { return false };
     [WEIGHTS, CONFIG, METRICS].contains(&name)
@@ -434,7 +436,7 @@ fn is_temporary(name: &str) -> bool {
         || (name.starts_with("step-") || name.starts_with("best")) && name.ends_with(".safetensors")
 }
 
-/// The file of a measure's learning curve. A measure may have any name; a file may not.
+/// The name of the file of a measure's learning curve. Characters that a file name may not have are replaced.
 fn picture(measure: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = measure.chars().map(plain).collect();
@@ -485,7 +487,7 @@ mod tests {
         assert!(message().contains("config.toml: No such file"), "{}", message());
         fs::write(path.join(CONFIG), "# numbers\nvalues = [1.0,").unwrap();
         assert!(message().contains("config.toml: ") && message().contains("at line 2"), "{}", message());
-        // Half a million numbers would take the memory of a hundred times as many bytes.
+        // Half a million numbers would take a hundred times their size in memory.
         let long = format!("values = [{}]", "1,".repeat(1 << 19));
         fs::write(path.join(CONFIG), &long).unwrap();
         assert!(
@@ -500,7 +502,7 @@ mod tests {
         assert_eq!(most.len() as u64, LARGEST_CONFIG);
         fs::write(path.join(CONFIG), most).unwrap();
         assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [1.0]);
-        // The very same numbers come back.
+        // Reading returns exactly the same numbers.
         folder.write_config(&numbers(&[0.1, 1.0 / 3.0, 5e-324])).unwrap();
         assert_eq!(folder.read_config::<Numbers>().unwrap()["values"], [0.1, 1.0 / 3.0, 5e-324]);
         fs::remove_dir_all(path).unwrap();
@@ -525,7 +527,7 @@ mod tests {
         let lock = folder.lock().unwrap();
         assert!(left.iter().all(|name| !path.join(name).exists()));
         assert!(mine.iter().all(|name| path.join(name).exists()));
-        // Of a living run nothing is taken away.
+        // Nothing of a running run is deleted.
         fs::write(path.join(left[0]), "being written").unwrap();
         assert!(
             matches!(folder.lock(), Err(Error::Busy { process: Some(id), .. }) if id == std::process::id())
@@ -535,7 +537,7 @@ mod tests {
         assert!(path.join(left[0]).exists());
         drop(lock);
         assert!(!path.join(LOCK).exists());
-        // What was left locked by a process that is gone is no lock.
+        // A lock file left behind by a process that is gone does not lock.
         fs::write(path.join(LOCK), "77").unwrap();
         drop(folder.lock().unwrap());
         fs::remove_dir_all(&path).unwrap();

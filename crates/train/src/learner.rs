@@ -1,4 +1,4 @@
-//! [`Learner`]: what a run improves, and [`Minimize`], the usual one.
+//! [`Learner`]: what a run trains, and [`Minimize`], the usual one.
 
 use crate::error::{Error, Result};
 use crate::measures::Measures;
@@ -10,47 +10,48 @@ use wengert_nn::{GradsExt, Module, for_each_param};
 use wengert_ops::Tensor;
 use wengert_tape::{Float, Grads, Param, Tape};
 
-/// A model with its optimiser, to be looked at. See [`Learner`] for an example.
+/// A model with its optimiser, to read. See [`Learner`] for an example.
 pub struct ModelAndOptimizer<'p> {
-    /// What the part is called in files and messages.
+    /// The name of the part in files and messages.
     pub name: &'static str,
-    /// What is learned.
+    /// The model.
     pub model: &'p dyn Module,
-    /// How.
+    /// Its optimiser.
     pub optimizer: &'p dyn Optimizer<f32>,
 }
 
-/// A model with its optimiser, to be changed. See [`Learner`] for an example.
+/// A model with its optimiser, to change. See [`Learner`] for an example.
 pub struct ModelAndOptimizerMut<'p> {
-    /// What the part is called in files and messages.
+    /// The name of the part in files and messages.
     pub name: &'static str,
-    /// What is learned.
+    /// The model.
     pub model: &'p mut dyn Module,
-    /// How.
+    /// Its optimiser.
     pub optimizer: &'p mut dyn Optimizer<f32>,
 }
 
-/// What [`Learner::learn`] is given besides its batches.
+/// What [`Learner::learn`] is given in addition to its batches.
 pub struct Context<'c> {
-    /// The tape of the run, in training mode. Its random stream goes on from step to step; [reset](Tape::reset) it at will.
+    /// The tape of the run, in training mode. Its random stream continues from step to step; it may be [reset](Tape::reset) at
+    /// any time.
     pub tape: &'c mut Tape<f32>,
-    /// The schedule's factor of the learning rates; [`step`](Context::step) applies it.
+    /// The factor by which the schedule multiplies the learning rates; [`step`](Context::step) applies it.
     pub factor: f64,
     /// The epoch, counted from 1.
     pub epoch: usize,
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The steps of an epoch.
+    /// The number of steps per epoch.
     pub steps: usize,
     pub(crate) observer: &'c mut dyn Observer,
     /// The learning rate of the last update.
     pub(crate) rate: f64,
-    /// The parts that were looked at for parameters without a gradient.
+    /// The parts that were searched for parameters without a gradient.
     pub(crate) warned: Vec<&'static str>,
 }
 
 impl Context<'_> {
-    /// Whether a loss is a number: what is not ends the run. See [`Learner`] for an example.
+    /// Checks that a loss is finite; a loss that is not ends the run. See [`Learner`] for an example.
     ///
     /// # Errors
     /// If it is NaN or infinite.
@@ -61,11 +62,11 @@ impl Context<'_> {
         }
     }
 
-    /// One update at the scheduled learning rate; the optimiser is given its own back. The observer sees the gradients. See
-    /// [`Learner`] for an example.
+    /// One update of a part at the scheduled learning rate; the optimiser's own rate is restored afterwards. The observer
+    /// receives the gradients. See [`Learner`] for an example.
     ///
     /// # Errors
-    /// If a gradient has an element that is NaN or infinite: then nothing was changed. Otherwise as [`Optimizer::step`].
+    /// If a gradient has an element that is NaN or infinite; nothing is changed in that case. Otherwise as [`Optimizer::step`].
     pub fn step(&mut self, part: ModelAndOptimizerMut<'_>, grads: &Grads<f32>) -> Result<()> {
         if (self.epoch, self.step) == (1, 1) && !self.warned.contains(&part.name) {
             self.warned.push(part.name);
@@ -73,7 +74,7 @@ impl Context<'_> {
         }
         let (epoch, step) = (self.epoch, self.step);
         self.observer.gradients(&Gradients { epoch, step, part: part.name, model: part.model, grads });
-        // A clipped norm or a moment would carry one such element into every weight.
+        // Clipping or a moment would spread one such element to every weight.
         let bad = not_finite(part.name, part.model, &|p| grads.get(p.id()).and_then(odd_element));
         if let Some((parameter, value)) = bad {
             return Err(Error::Gradient { parameter, value, epoch, step, steps: self.steps });
@@ -87,7 +88,7 @@ impl Context<'_> {
     }
 }
 
-/// The first parameter of which `of` gives an element that is not finite, and that element.
+/// The first parameter for which `of` returns an element that is not finite, and that element.
 pub(crate) fn not_finite(
     part: &str,
     model: &dyn Module,
@@ -106,10 +107,10 @@ pub(crate) fn not_finite(
     found
 }
 
-/// The first element that is NaN or an infinity.
+/// The first element that is NaN or infinite.
 pub(crate) fn odd_element<T: Float>(tensor: &Tensor<T>) -> Option<T> {
     let first = |all: &[T]| {
-        // Without a branch for each element, this costs next to nothing.
+        // Without a branch for each element, the search costs almost nothing.
         let odd = |block: &&[T]| block.iter().fold(false, |odd, v| odd | !v.is_finite());
         let mut blocks = all.chunks(1 << 10);
         blocks.find(odd)?.iter().copied().find(|v| !v.is_finite())
@@ -127,10 +128,10 @@ fn warn_of_unused(names: &[String], observer: &mut dyn Observer) {
     }
 }
 
-/// What a run improves: one model or several, each with its optimiser. [`Minimize`] is one for a single model and a loss;
-/// others are written in a few lines, and get checkpoints, schedules and observers from [`fit`](crate::fit) all the same.
+/// What a run trains: one model or several, each with its optimiser. [`Minimize`] is the learner for a single model and a loss. A
+/// custom learner takes a few lines, and gets checkpoints, schedules and observers from [`fit`](crate::fit) as well.
 ///
-/// Two models that play against each other:
+/// Two models that are trained against each other:
 ///
 /// ```
 /// use wengert_data::{Batch, Loader, digits};
@@ -201,57 +202,58 @@ pub trait Learner<B> {
     /// The models with their optimisers, always in the same order. Checkpoints hold all of them.
     fn parts(&self) -> Vec<ModelAndOptimizer<'_>>;
 
-    /// The same, to be changed.
+    /// The same, to change.
     fn parts_mut(&mut self) -> Vec<ModelAndOptimizerMut<'_>>;
 
-    /// One step, from one batch or, where gradients are accumulated, several; what was measured before it.
+    /// Makes one step, from one batch or, where gradients are accumulated, from several. Returns the measures from before the
+    /// step.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// Any error, which ends the run.
     fn learn(&mut self, batches: &[B], context: &mut Context<'_>) -> Result<Measures>;
 
-    /// What is measured on a held-out batch, on a tape in evaluation mode.
+    /// The measures of a held-out batch, on a tape in evaluation mode.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// Any error, which ends the run.
     fn measure(&self, batch: &B, tape: &Tape<f32>) -> Result<Measures>;
 
-    /// Held-out samples are about to be evaluated: the time to take averaged weights.
+    /// Called before held-out samples are evaluated, for example to switch to averaged weights.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// Any error, which ends the run.
     fn begin_evaluation(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// The evaluation is over: what [`begin_evaluation`](Learner::begin_evaluation) did is undone.
+    /// Called after the evaluation, to undo what [`begin_evaluation`](Learner::begin_evaluation) did.
     ///
     /// # Errors
-    /// Whatever ends the run.
+    /// Any error, which ends the run.
     fn end_evaluation(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Puts into a checkpoint what the parts do not have.
+    /// Adds to a checkpoint the state that the parts do not have.
     ///
     /// # Errors
-    /// If it cannot be put there.
+    /// If the state cannot be added.
     fn save_more(&self, to: &mut Snapshot) -> Result<()> {
         let _ = to;
         Ok(())
     }
 
-    /// Takes out of a checkpoint what [`save_more`](Learner::save_more) put there.
+    /// Restores from a checkpoint what [`save_more`](Learner::save_more) added.
     ///
     /// # Errors
-    /// If it does not fit.
+    /// If the state does not belong to this learner.
     fn load_more(&mut self, from: &Snapshot) -> Result<()> {
         let _ = from;
         Ok(())
     }
 }
 
-/// A model that minimises the loss of a task.
+/// A learner that minimises the loss of a task for one model.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -277,7 +279,7 @@ pub struct Minimize<'m, M, T> {
 }
 
 impl<'m, M: Module, T> Minimize<'m, M, T> {
-    /// A model, how it is improved, and what for. See [`Minimize`] for an example.
+    /// A model, its optimiser and its task. See [`Minimize`] for an example.
     pub fn new(model: &'m mut M, optimizer: &'m mut dyn Optimizer<f32>, task: T) -> Self {
         Minimize { model, optimizer, task, clip: None, average: None }
     }
@@ -289,16 +291,16 @@ impl<'m, M: Module, T> Minimize<'m, M, T> {
         self
     }
 
-    /// The same, evaluating an exponential moving average of the weights instead of the last ones; `decay` is how much of it stays
-    /// at each step. See [`Minimize`] for an example.
+    /// The same, but evaluates an exponential moving average of the weights instead of the last ones. `decay` is the share of the
+    /// average that remains after each step. See [`Minimize`] for an example.
     #[must_use]
     pub fn average(mut self, decay: f64) -> Self {
         self.average = Some(Ema::new(decay, self.model));
         self
     }
 
-    /// The model as it is: between [`begin_evaluation`](Learner::begin_evaluation) and its end with averaged weights, if they are
-    /// averaged.
+    /// The model in its current state. During an evaluation, that is, after [`begin_evaluation`](Learner::begin_evaluation), it
+    /// has the averaged weights if weights are averaged.
     ///
     /// ```
     /// # use wengert_nn::{Linear, Module, optim::Adam};
@@ -312,10 +314,10 @@ impl<'m, M: Module, T> Minimize<'m, M, T> {
         self.model
     }
 
-    /// Gives the model the averaged weights, if they are averaged, for good. See [`Minimize`] for an example.
+    /// Replaces the model's weights permanently by the averaged ones, if weights are averaged. See [`Minimize`] for an example.
     ///
     /// # Errors
-    /// Only if the model was changed into another.
+    /// Only if the model's structure was changed.
     pub fn keep_average(&mut self) -> Result<()> {
         if let Some(average) = self.average.take() {
             average.store(self.model)?;
@@ -362,7 +364,7 @@ impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
         }
         let Some(mut grads) = sum else { return Ok(measures) };
         if several {
-            // As of one large batch: each counts by its weight.
+            // As with one large batch: each batch counts by its weight.
             grads.scale(1.0 / weight(&measures));
         }
         if let Some(max) = self.clip {
@@ -410,7 +412,7 @@ fn weight(measures: &Measures) -> f64 {
     measures.measure("loss").map_or(1.0, |m| m.weight())
 }
 
-/// What a tensor of a checkpoint is, in words: `model/1.running_var` is the buffer of a part.
+/// The name of a checkpoint's tensor in words: `model/1.running_var` is the buffer of a part.
 pub(crate) fn described(name: &str) -> String {
     let Some((place, name)) = name.split_once('/') else { return name.to_owned() };
     match place.strip_suffix("-optimizer") {
@@ -421,7 +423,7 @@ pub(crate) fn described(name: &str) -> String {
     }
 }
 
-/// All that a learner consists of.
+/// Saves the whole state of a learner.
 pub(crate) fn save<B>(learner: &(impl Learner<B> + ?Sized), to: &mut Snapshot) -> Result<()> {
     for part in learner.parts() {
         to.put_module(part.name, part.model)?;
@@ -430,13 +432,13 @@ pub(crate) fn save<B>(learner: &(impl Learner<B> + ?Sized), to: &mut Snapshot) -
     learner.save_more(to)
 }
 
-/// Gives a learner back what it consisted of, or leaves it as it was.
+/// Restores the whole state of a learner, or leaves the learner unchanged on an error.
 pub(crate) fn load<B>(learner: &mut (impl Learner<B> + ?Sized), from: &Snapshot) -> Result<()> {
     let mut before = Snapshot::new();
     save(learner, &mut before)?;
     let loaded = put(learner, from);
     if loaded.is_err() {
-        // What was there a moment ago fits.
+        // The state that the learner just had is accepted.
         let _ = put(learner, &before);
     }
     loaded

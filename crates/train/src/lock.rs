@@ -1,4 +1,4 @@
-//! [`RunLock`]: one writer for a run folder.
+//! [`RunLock`]: a lock that gives a run folder one writer.
 
 use crate::error::{Error, Result};
 use std::fs::{self, File, TryLockError};
@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 /// The file that is locked.
 pub(crate) const LOCK: &str = "run.lock";
 
-/// How often the file may be taken away just before it is locked: each time a run has ended at that very moment.
+/// How often to try again if the file is deleted just before it is locked, which happens when a run ends at that moment.
 const ATTEMPTS: usize = 100;
 
-/// Says that a run is being written in a folder, until it is dropped or the process ends, however that comes about. A second one is
-/// refused, unless the file system [has no locks](RunLock::is_exclusive). See [`RunFolder::lock`](crate::RunFolder::lock) for an
-/// example.
+/// Marks a folder as being written by a run, until it is dropped or the process ends for any reason. A second run is refused,
+/// unless the file system [has no locks](RunLock::is_exclusive). See [`RunFolder::lock`](crate::RunFolder::lock) for an example.
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
@@ -26,7 +25,7 @@ impl RunLock {
         RunLock::take_by(folder, File::try_lock)
     }
 
-    /// As [`take`](RunLock::take), with the system's call.
+    /// Like [`take`](RunLock::take), with a given system call.
     fn take_by(folder: &Path, try_lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Self> {
         let path = folder.join(LOCK);
         for _ in 0..ATTEMPTS {
@@ -43,9 +42,10 @@ impl RunLock {
                 }
                 Err(TryLockError::Error(e)) => return Err(Error::io(&path)(e)),
             }
-            // Whoever had it may have taken it away between opening and locking: then it is no longer the folder's.
+            // The previous owner may have deleted the file between opening and locking. It is then no longer the folder's lock
+            // file.
             if same(&file, &path) {
-                // For messages only.
+                // The process is only needed for messages.
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
                 return Ok(RunLock { path, file, exclusive });
             }
@@ -53,8 +53,8 @@ impl RunLock {
         Err(Error::Busy { path: folder.into(), process: None })
     }
 
-    /// Whether a second run is refused. On a file system without locks, as some of networks are, it is not: a run is then begun all
-    /// the same, and whoever begins it should be told that nothing keeps another one out of the folder.
+    /// Whether a second run is refused. A file system without locks, such as some network file systems, cannot do that. The run
+    /// starts all the same; the program should warn that nothing keeps a second run out of the folder.
     ///
     /// ```
     /// use wengert_train::{Existing, RunFolder};
@@ -73,7 +73,7 @@ impl RunLock {
         self.exclusive
     }
 
-    /// Whether the folder is still the one that was locked: it may have been taken away, and made anew.
+    /// Whether the locked file is still the folder's: the folder may have been deleted and created again.
     pub(crate) fn holds(&self) -> bool {
         same(&self.file, &self.path)
     }
@@ -82,13 +82,13 @@ impl RunLock {
 impl Drop for RunLock {
     fn drop(&mut self) {
         if self.holds() {
-            // While it is locked: whoever waits for it sees that it is gone.
+            // The file is deleted while it is locked, so that a process that waits for the lock sees that the file is gone.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Whether an error says that the file system does not lock files: ENOTSUP or ENOSYS, or ENOLCK, which has no kind of its own.
+/// Whether an error means that the file system has no locks: ENOTSUP or ENOSYS, or ENOLCK, which has no kind of its own.
 fn has_no_locks(e: &io::Error) -> bool {
     let no_lock = match () {
         () if cfg!(any(target_os = "linux", target_os = "android")) => Some(37),
@@ -106,7 +106,7 @@ fn has_no_locks(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::Unsupported || no_lock.is_some() && e.raw_os_error() == no_lock
 }
 
-/// Whether an open file is the one of this name.
+/// Whether an open file is the one at this path.
 #[cfg(unix)]
 fn same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -115,7 +115,7 @@ fn same(file: &File, path: &Path) -> bool {
     there.is_some() && there == of(file.metadata())
 }
 
-/// Elsewhere, a file that is open is not taken away.
+/// On other systems, an open file is not deleted.
 #[cfg(not(unix))]
 fn same(_: &File, path: &Path) -> bool {
     path.exists()

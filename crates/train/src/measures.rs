@@ -1,9 +1,9 @@
-//! [`Measures`]: what was measured on some samples, by name, in a fixed order.
+//! [`Measures`]: the measures of some samples, by name, in a fixed order.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// How the mean of a measure is to be read.
+/// How the mean of a measure becomes its value.
 ///
 /// ```
 /// use wengert_train::MetricKind;
@@ -15,20 +15,20 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
-    /// As it is: a loss.
+    /// The mean itself; less is better, such as a loss.
     Mean,
-    /// As it is; more is better: an inception score.
+    /// The mean itself; more is better, such as an inception score.
     Score,
-    /// As a part of 1, shown in percent; more is better: an accuracy.
+    /// The mean as a share from 0 to 1, shown in percent; more is better, such as an accuracy.
     Share,
-    /// Its exponential: the perplexity of a mean negative log-likelihood.
+    /// The exponential of the mean, such as the perplexity of a mean negative log-likelihood.
     Exp,
-    /// Its square root: the root of a mean squared error.
+    /// The square root of the mean, such as the root of a mean squared error.
     Root,
 }
 
 impl MetricKind {
-    /// The value that a mean stands for. See [`MetricKind`] for an example.
+    /// The value for a mean. See [`MetricKind`] for an example.
     pub fn of(self, mean: f64) -> f64 {
         match self {
             MetricKind::Mean | MetricKind::Score | MetricKind::Share => mean,
@@ -37,12 +37,12 @@ impl MetricKind {
         }
     }
 
-    /// Whether more of it is better. See [`MetricKind`] for an example.
+    /// Whether a larger value is better. See [`MetricKind`] for an example.
     pub fn more_is_better(self) -> bool {
         matches!(self, MetricKind::Share | MetricKind::Score)
     }
 
-    /// The value as people read it.
+    /// The value as text.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             MetricKind::Share => format!("{:.2} %", 100.0 * value),
@@ -61,12 +61,12 @@ pub struct Measure {
 }
 
 impl Measure {
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it is to be read.
+    /// How the mean becomes the value.
     pub fn form(&self) -> MetricKind {
         self.form
     }
@@ -76,19 +76,19 @@ impl Measure {
         self.sum
     }
 
-    /// Σ wᵢ: how many samples, tokens or pixels the mean is over.
+    /// Σ wᵢ: the number of samples, tokens or pixels that the mean is over.
     pub fn weight(&self) -> f64 {
         self.weight
     }
 
-    /// Its value: the mean, in its form; NaN of nothing.
+    /// The value of the mean, by its kind; NaN if the weight is 0.
     pub fn value(&self) -> f64 {
         self.form.of(self.sum / self.weight)
     }
 }
 
-/// What was measured on some samples: weighted means with names, in the order in which they were put in. Those of
-/// batches add up to those of all.
+/// The measures of some samples: named weighted means, in the order in which they were added. The measures of batches add up to
+/// those of all samples.
 ///
 /// ```
 /// use wengert_train::{MetricKind, Measures};
@@ -109,18 +109,18 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Nothing yet, of this many samples. See [`Measures`] for an example.
+    /// No measures yet, of this number of samples. See [`Measures`] for an example.
     pub fn new(samples: usize) -> Self {
         Measures { samples, list: Vec::new() }
     }
 
-    /// With another mean over things of this weight, usually their number. See [`Measures`] for an example.
+    /// Adds a mean with a weight, usually the number of things that it is over. See [`Measures`] for an example.
     #[must_use]
     pub fn mean(self, name: impl Into<Cow<'static, str>>, mean: f64, weight: f64) -> Self {
         self.with(name, MetricKind::Mean, mean, weight)
     }
 
-    /// With the part that `count` things are of all. See [`Measures`] for an example.
+    /// Adds the share of `count` among all things. See [`Measures`] for an example.
     #[must_use]
     pub fn share(mut self, name: impl Into<Cow<'static, str>>, count: usize, of: usize) -> Self {
         self.put(Measure {
@@ -132,7 +132,7 @@ impl Measures {
         self
     }
 
-    /// With another mean, to be read in a form. One of the same name is replaced. See [`Measures`] for an example.
+    /// Adds a mean of the given kind. It replaces a measure with the same name. See [`Measures`] for an example.
     #[must_use]
     pub fn with(
         mut self,
@@ -152,7 +152,7 @@ impl Measures {
         }
     }
 
-    /// Adds what was measured on other samples. See [`Measures`] for an example.
+    /// Adds the measures of other samples. See [`Measures`] for an example.
     pub fn add(&mut self, other: &Measures) {
         self.samples += other.samples;
         for m in &other.list {
@@ -166,17 +166,17 @@ impl Measures {
         }
     }
 
-    /// How many samples there were. See [`Measures`] for an example.
+    /// The number of samples. See [`Measures`] for an example.
     pub fn samples(&self) -> usize {
         self.samples
     }
 
-    /// The value of this name. See [`Measures`] for an example.
+    /// The value of the measure with this name. See [`Measures`] for an example.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.measure(name).map(Measure::value)
     }
 
-    /// The measure of this name.
+    /// The measure with this name.
     ///
     /// ```
     /// use wengert_train::Measures;
@@ -188,12 +188,12 @@ impl Measures {
         self.list.iter().find(|m| m.name == name)
     }
 
-    /// The value of `loss`; NaN if there is none. See [`Measures`] for an example.
+    /// The value of `loss`; NaN if there is no such measure. See [`Measures`] for an example.
     pub fn loss(&self) -> f64 {
         self.get("loss").unwrap_or(f64::NAN)
     }
 
-    /// The value of `accuracy`, from 0 to 1; NaN if there is none. See [`Measures`] for an example.
+    /// The value of `accuracy`, from 0 to 1; NaN if there is no such measure. See [`Measures`] for an example.
     pub fn accuracy(&self) -> f64 {
         self.get("accuracy").unwrap_or(f64::NAN)
     }
@@ -214,7 +214,7 @@ impl Measures {
         self.list.iter()
     }
 
-    /// What a checkpoint holds of them. Sums are written as text, which gives every bit back, also of NaN and ∞.
+    /// The form of the measures in a checkpoint. Sums are written as text, which preserves every bit, also of NaN and ∞.
     pub(crate) fn saved(&self) -> SavedMeasures {
         let list = self.list.iter().map(|m| SavedMeasure {
             name: m.name.to_string(),

@@ -4,8 +4,8 @@ use crate::epoch::Epoch;
 use crate::error::{Error, Result};
 use crate::measures::Measures;
 
-/// Which measure is watched over the epochs: the weights of the best epoch are kept and, with patience, training stops when it
-/// has not become better for so many epochs (early stopping).
+/// The measure that is watched over the epochs. The weights of the best epoch are kept. With patience, training stops when the
+/// measure has not improved for a number of epochs (early stopping).
 ///
 /// ```
 /// use wengert_train::{Epoch, Measures, Monitor};
@@ -29,28 +29,30 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Keeps the epoch at which this measure is best on held-out samples, or on the training samples if it is called
-    /// `train_` and a measure. More is better of a [`Share`](crate::MetricKind::Share), less of all others. See [`Monitor`] for an example.
+    /// Keeps the epoch at which this measure is best on held-out samples, or on the training samples if its name starts with
+    /// `train_`. More is better for a [`Share`](crate::MetricKind::Share) and a [`Score`](crate::MetricKind::Score), less for all
+    /// others. See [`Monitor`] for an example.
     pub fn new(measure: impl Into<String>) -> Self {
         Monitor { measure: measure.into(), min_delta: 0.0, patience: None }
     }
 
-    /// The same, taking an epoch for better only if it is by more than this. Default: `0`. See [`Monitor`] for an example.
+    /// The same, but an epoch is better only if it improves by more than `min_delta`. Default: `0`. See [`Monitor`] for an
+    /// example.
     #[must_use]
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// The same, stopping after so many epochs, at least 1, without a better one. Default: `None`: it does not stop early. See
-    /// [`Monitor`] for an example.
+    /// The same, but stops after `patience` epochs, at least 1, without a better one. Default: `None`: it does not stop early.
+    /// See [`Monitor`] for an example.
     #[must_use]
     pub fn patience(mut self, epochs: usize) -> Self {
         self.patience = Some(epochs.max(1));
         self
     }
 
-    /// The number of the best epoch: the first of equals. See [`Monitor`] for an example.
+    /// The number of the best epoch, the first of several equal ones. See [`Monitor`] for an example.
     ///
     /// # Errors
     /// If an epoch has no such measure.
@@ -67,7 +69,7 @@ impl Monitor {
         Ok(best.map(|(number, _)| number))
     }
 
-    /// Whether patience is at its end. See [`Monitor`] for an example.
+    /// Whether the patience is exhausted. See [`Monitor`] for an example.
     ///
     /// # Errors
     /// If an epoch has no such measure.
@@ -77,7 +79,7 @@ impl Monitor {
         Ok(last.number - best >= patience)
     }
 
-    /// The measure, so that more is better.
+    /// The value of the measure, negated if less is better.
     fn value(&self, epoch: &Epoch) -> Result<f64> {
         let found = match self.measure.strip_prefix("train_") {
             Some(name) => epoch.train.measure(name),

@@ -1,4 +1,4 @@
-//! [`Observer`]: who watches a run.
+//! [`Observer`]: a trait to follow a run.
 
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
@@ -7,29 +7,29 @@ use std::path::Path;
 use wengert_nn::Module;
 use wengert_tape::Grads;
 
-/// What a run is going to do. See [`Observer`] for an example.
+/// The size of a run, known at its start. See [`Observer`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunPlan {
     /// The number of epochs.
     pub epochs: usize,
-    /// The number of steps in an epoch.
+    /// The number of steps per epoch.
     pub steps: usize,
-    /// The steps that were done before: 0, or more if the run was taken up again.
+    /// The number of steps that were done before: 0, or more if the run was resumed.
     pub done: usize,
 }
 
-/// What a step of training was. See [`Observer`] for an example.
+/// A report on a training step. See [`Observer`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
     /// The epoch, counted from 1.
     pub epoch: usize,
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The steps since the run began, with this one.
+    /// The number of steps since the run began, including this one.
     pub done: usize,
-    /// The number of samples learned from.
+    /// The number of samples in the step.
     pub samples: usize,
-    /// Their mean loss, before the step.
+    /// The mean loss of the samples, before the step.
     pub loss: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
@@ -41,16 +41,16 @@ pub struct Gradients<'g> {
     pub epoch: usize,
     /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// The part of the learner.
+    /// The name of the learner's part.
     pub part: &'static str,
     /// The part's model.
     pub model: &'g dyn Module,
-    /// Its gradients, as the optimiser will get them.
+    /// The gradients, as the optimiser will receive them.
     pub grads: &'g Grads<f32>,
 }
 
-/// Who watches a run: told what happens, asked nothing. `()` looks away; a tuple, a vector or an option of observers tells
-/// each in turn.
+/// Follows a run: it is informed of each event, and cannot change the results. `()` ignores all events; a tuple, a vector or an
+/// option of observers informs each in turn.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -82,37 +82,36 @@ pub struct Gradients<'g> {
 /// ```
 #[allow(unused_variables, reason = "what an observer does not care for, it passes over")]
 pub trait Observer {
-    /// The run begins, or goes on.
+    /// The run starts or continues.
     fn start(&mut self, plan: &RunPlan) {}
 
-    /// The gradients of a step are there, and the weights are not yet changed.
+    /// The gradients of a step are known, and the weights are not changed yet.
     fn gradients(&mut self, gradients: &Gradients<'_>) {}
 
     /// A step was made.
     fn step(&mut self, step: &StepReport) {}
 
-    /// Something is odd, but the run goes on. Each oddity is told once.
+    /// Something is unusual, but the run continues. Each warning is given once.
     fn warning(&mut self, message: &str) {}
 
-    /// An epoch is over: the last of those that are.
+    /// An epoch is over: the last of `epochs`.
     ///
     /// # Errors
-    /// Whatever shall end the run, such as a full disk.
+    /// Any error, such as a full disk. It ends the run.
     fn epoch(&mut self, epochs: &[Epoch]) -> Result<()> {
         Ok(())
     }
 
-    /// The run is about to save itself: what was told so far has to be kept before that, since a run that goes on from there does
-    /// not tell it again.
+    /// The run is about to save itself. An observer must store what it was informed of before that, since a run that continues
+    /// from the checkpoint does not repeat it.
     ///
     /// # Errors
-    /// Whatever shall end the run.
+    /// Any error. It ends the run.
     fn saving(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// The run could not save itself, on a full disk for instance. Whether it goes on all the same; without an observer that says so, the
-    /// error ends it.
+    /// The run could not save itself, for example on a full disk. Returns whether it continues; by default, the error ends it.
     fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
         false
     }
@@ -120,13 +119,13 @@ pub trait Observer {
     /// The run saved itself.
     fn saved(&mut self, path: &Path) {}
 
-    /// The run is over, whether or not it came to its end.
+    /// The run is over, whether or not it was completed.
     fn finish(&mut self) {}
 }
 
 impl Observer for () {}
 
-/// An observer that tells each of several.
+/// An observer that informs several observers.
 macro_rules! tell_each {
     ([$($generics:tt)*] $several:ty) => {
         impl<$($generics)*> Observer for $several {
@@ -242,7 +241,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.1.saving()
     }
     fn unsaved(&mut self, snapshot: &Snapshot, error: &Error) -> bool {
-        // Both are told.
+        // Both observers are informed.
         self.0.unsaved(snapshot, error) | self.1.unsaved(snapshot, error)
     }
     fn saved(&mut self, path: &Path) {

@@ -1,8 +1,8 @@
-//! [`Progress`]: how far a run has come, on the standard error stream.
+//! [`Progress`]: the progress of a run, on the standard error stream.
 //!
-//! In a terminal, one bar with epoch, time left, samples a second, loss and what was measured on held-out samples: at most 59 columns
-//! beside the bar, so that it fits into 60. Elsewhere, and in a terminal that is
-//! `TERM=dumb`, a plain line an epoch. With `NO_COLOR` set (<https://no-color.org>) the bar has no colours.
+//! In a terminal, it is one bar with epoch, remaining time, samples per second, loss, and a measure of the held-out samples. The
+//! text next to the bar takes at most 59 columns, so that it fits into 60. Elsewhere, and in a terminal with `TERM=dumb`, it is
+//! one plain line per epoch. If `NO_COLOR` is set (<https://no-color.org>), the bar has no colours.
 
 use crate::epoch::Epoch;
 use crate::error::Result;
@@ -13,12 +13,12 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-/// Draws of the bar a second.
+/// How often the bar is drawn, per second.
 const DRAWS: u8 = 12;
-/// How much of the loss that is shown comes from the last step: single batches jump too much to be read.
+/// The weight of the last step in the loss that is shown. The loss of single batches varies too much to be read.
 const SMOOTHING: f64 = 0.1;
 
-/// An [`Observer`] that shows how far a run has come.
+/// An [`Observer`] that shows the progress of a run.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -38,11 +38,11 @@ const SMOOTHING: f64 = 0.1;
 /// ```
 pub struct Progress<'w> {
     plan: RunPlan,
-    /// The samples that were learned from.
+    /// The number of samples that were learned from.
     samples: usize,
     /// The loss, smoothed over steps.
     loss: Option<f64>,
-    /// What is shown of the last epoch's held-out samples.
+    /// The text for the held-out samples of the last epoch.
     test: String,
     shown: Shown<'w>,
 }
@@ -59,7 +59,7 @@ enum Look {
 }
 
 impl<'w> Progress<'w> {
-    /// What suits the standard error stream: a bar in a terminal, plain lines elsewhere.
+    /// The form for the standard error stream: a bar in a terminal, plain lines elsewhere.
     ///
     /// ```
     /// use wengert_data::{Loader, digits};
@@ -86,7 +86,7 @@ impl<'w> Progress<'w> {
         }
     }
 
-    /// Plain lines to any writer; what cannot be written is lost. See [`Progress`] for an example.
+    /// Plain lines to any writer; write errors are ignored. See [`Progress`] for an example.
     pub fn lines(to: impl Write + 'w) -> Self {
         Self::new(Shown::Lines(Box::new(to)))
     }
@@ -109,7 +109,7 @@ impl Observer for Progress<'_> {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS);
             *bar = ProgressBar::with_draw_target(Some((plan.epochs * plan.steps) as u64), target);
             bar.set_style(style(*look));
-            // Steps before the run was taken up are there, but took no time now.
+            // Steps from before the run was resumed count, but took no time in this session.
             bar.set_position(plan.done as u64);
             bar.reset_eta();
         }
@@ -151,10 +151,10 @@ impl Observer for Progress<'_> {
     }
 }
 
-/// A stream that progress cannot be written to is no reason to stop a run.
+/// A write error of the progress stream must not stop a run.
 fn lost(_: io::Result<()>) {}
 
-/// The bar's look, or `None` for lines.
+/// The look of the bar, or `None` for lines.
 fn look(terminal: bool, term: Option<&OsStr>, no_color: Option<&OsStr>) -> Option<Look> {
     if !terminal || term.is_some_and(|term| term == "dumb") {
         return None;
@@ -170,7 +170,7 @@ fn style(look: Look) -> ProgressStyle {
         Look::Coloured => "{prefix:.bold}  {wide_bar:.cyan/dim}  {left}  {msg}",
         Look::Plain => "{prefix}  {wide_bar}  {left}  {msg}",
     };
-    // The templates are constants, so they do not fail; if one did, the bar would only look different.
+    // The templates are constants, so they do not fail; if one did, only the look of the bar would change.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─")
@@ -199,7 +199,7 @@ fn line(epoch: &Epoch, of: usize) -> String {
     )
 }
 
-/// The measure of the held-out samples that says most: a share if there is one.
+/// The most informative measure of the held-out samples: a share if there is one.
 fn short(test: &Measures) -> String {
     let best = test.iter().find(|m| m.form().more_is_better()).or_else(|| test.iter().last());
     best.map_or_else(String::new, |m| format!("  test {}", m.form().show(m.value())))
