@@ -1,13 +1,13 @@
 //! The training loop, in parts that can be used separately.
 //!
 //! - A [`Task`] defines how a batch becomes a loss, and what is measured on it: [`Classify`], [`NextToken`], or a closure.
-//! [`evaluate()`] measures a model.
+//!   [`evaluate()`] measures a model.
 //! - A [`Learner`] is what a run trains: [`Minimize`] is a model with an optimiser and a task, with clipping and averaged
-//! weights; several models with an optimiser each are a custom learner.
+//!   weights; several models with an optimiser each are a custom learner.
 //! - [`fit`] is the loop: epochs, schedules, accumulated gradients, [early stopping](Monitor), and [checkpoints](Checkpoints)
-//! from which a run continues with the same bits, wherever it was interrupted. Your own loop can use [`Snapshot`] for that.
+//!   from which a run continues with the same bits, wherever it was interrupted. Your own loop can use [`Snapshot`] for that.
 //! - An [`Observer`] follows a run: [`Progress`] shows a bar in a terminal and plain lines elsewhere, [`GradientFlow`] reports on
-//! gradients, and [`TensorBoard`] writes event files.
+//!   gradients, and [`TensorBoard`] writes event files.
 //! - [`metrics`] are scores other than the loss.
 //! - A [`RunFolder`] keeps the files of a run: weights, options, [metrics](metrics_csv) and [learning curves](curves).
 //! - [`Settings`] in weights and checkpoints identify their run, and a [`RunLock`] keeps a second run out of the folder.

@@ -120,7 +120,7 @@ impl Measures {
         self.with(name, MetricKind::Mean, mean, weight)
     }
 
-    /// Adds the share of `count` among all things. See [`Measures`] for an example.
+    /// Adds the share of `count` things among `of`. See [`Measures`] for an example.
     #[must_use]
     pub fn share(mut self, name: impl Into<Cow<'static, str>>, count: usize, of: usize) -> Self {
         self.put(Measure {

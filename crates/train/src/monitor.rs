@@ -36,15 +36,14 @@ impl Monitor {
         Monitor { measure: measure.into(), min_delta: 0.0, patience: None }
     }
 
-    /// The same, but an epoch is better only if it improves by more than `min_delta`. Default: `0`. See [`Monitor`] for an
-    /// example.
+    /// The same, but an epoch is better only if it improves by more than `delta`. Default: `0`. See [`Monitor`] for an example.
     #[must_use]
     pub fn min_delta(mut self, delta: f64) -> Self {
         self.min_delta = delta;
         self
     }
 
-    /// The same, but stops after `patience` epochs, at least 1, without a better one. Default: `None`: it does not stop early.
+    /// The same, but stops after `epochs` epochs, at least 1, without a better one. Default: `None`: it does not stop early.
     /// See [`Monitor`] for an example.
     #[must_use]
     pub fn patience(mut self, epochs: usize) -> Self {

@@ -1,39 +1,39 @@
-//! [`RunSchedule`]: how the learning rate goes during a run.
+//! [`RunSchedule`]: the learning rate during a run.
 
 use wengert_nn::optim;
 
-/// How the learning rate goes during a run: as a factor of what the optimiser has at the start, by the step.
+/// The schedule of the learning rate during a run: for each step, a factor of the optimiser's rate at the start.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RunSchedule {
-    /// As it is.
+    /// The factor is always 1.
     Constant,
-    /// Down to 0 along half a cosine (Loshchilov and Hutter 2017, equation 5, with one period and η_min = 0).
+    /// From 1 to 0 along half a cosine (Loshchilov and Hutter 2017, equation 5, with one period and η_min = 0).
     Cosine,
-    /// Down to 0 along a straight line.
+    /// From 1 to 0 along a straight line.
     Linear,
-    /// Up from a 25th along half a cosine over the first three tenths of the run, and down to nearly 0 along another (Smith and
-    /// Topin 2019, with PyTorch's numbers).
+    /// From 1/25 to 1 along half a cosine over the first three tenths of the run, and to nearly 0 along another (Smith and Topin
+    /// 2019, with PyTorch's numbers).
     OneCycle,
-    /// A straight rise over some steps, then another over what is left of the run.
+    /// A linear rise over some steps, then another schedule over the rest of the run.
     Warmup {
-        /// How many.
+        /// The number of steps of the rise.
         steps: usize,
-        /// What follows.
+        /// The schedule of the rest.
         then: Box<RunSchedule>,
     },
-    /// Any other, of values that are factors.
+    /// Any schedule whose values are used as factors.
     Factor(optim::Schedule),
 }
 
 impl RunSchedule {
-    /// The same after a straight rise over this many steps. See [`factor`](RunSchedule::factor) for an example.
+    /// The same after a linear rise over this number of steps. See [`factor`](RunSchedule::factor) for an example.
     #[must_use]
     pub fn after_warmup(self, steps: usize) -> Self {
         RunSchedule::Warmup { steps, then: Box::new(self) }
     }
 
-    /// The factor of the learning rate at step `step` of `steps`, the first being step 0.
+    /// The factor of the learning rate at step `step` of `steps`, counted from 0.
     ///
     /// ```
     /// use wengert_nn::optim;
@@ -60,7 +60,7 @@ impl RunSchedule {
                 let rise = (*rise).min(steps);
                 match step.checked_sub(rise) {
                     Some(after) => then.factor(after, steps - rise),
-                    // As PyTorch's warm-up does, it begins above 0 and ends below the full rate.
+                    // As in PyTorch's warm-up, the rise begins above 0 and ends below the full rate.
                     None => (step + 1) as f64 / (rise + 1) as f64,
                 }
             }

@@ -1,4 +1,4 @@
-//! [`Settings`]: what the results of a run depend on, so that weights and checkpoints can say of which run they are.
+//! [`Settings`]: what the results of a run depend on, by which weights and checkpoints identify their run.
 
 use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use wengert_data::FileRead;
 
-/// The options that the results of a run depend on, by name. They are kept in its checkpoints and beside its weights; whoever reads
-/// these compares them with the options at hand, lest the weights of one run pass for those of another.
+/// The options that the results of a run depend on, by name. They are stored in its checkpoints and with its weights. A program
+/// that reads these compares them with the given options, so that the weights of one run are not mistaken for those of another.
 ///
 /// ```
 /// use wengert_train::Settings;
@@ -32,7 +32,7 @@ use wengert_data::FileRead;
 pub struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    /// All options of a configuration; those inside others have names such as `model.widths`. See [`Settings`] for an example.
+    /// All options of a configuration. Nested options have names such as `model.widths`. See [`Settings`] for an example.
     ///
     /// # Errors
     /// If they cannot be written as JSON.
@@ -47,7 +47,7 @@ impl Settings {
         Ok(Settings(all))
     }
 
-    /// The same but for these, and for the options inside of them: what changes nothing about the results.
+    /// The same without these options and those nested in them, such as options that do not change the results.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -65,9 +65,9 @@ impl Settings {
         self
     }
 
-    /// The same with the contents of the files that the run reads, by their names, so that a run whose data were changed is known as
-    /// another, and one whose data were moved is not. [`wengert_data::record_files`] says what was read; `root` is where the user
-    /// says that the data are: a file or a folder, which may be moved.
+    /// The same with the contents of the files that the run reads, by their names. A run whose data were changed then counts as
+    /// another run, and one whose data were moved does not. [`wengert_data::record_files`] returns the files that were read.
+    /// `root` is the path of the data that the user gave: a file or a folder, which may be moved.
     ///
     /// ```
     /// use wengert_data::{FileRead, record_files};
@@ -77,11 +77,11 @@ impl Settings {
     /// assert_ne!(read("old/a.png", b"123456789"), read("old/a.png", b"123456780"));
     /// ```
     ///
-    /// Of more than 64 files, each folder has one entry: the number of its files, their bytes, and one checksum of their names and
-    /// contents.
+    /// With more than 64 files, there is one entry per folder: the number of its files, their bytes, and one checksum of their
+    /// names and contents.
     #[must_use]
     pub fn with_files(mut self, root: Option<&Path>, files: &[FileRead]) -> Self {
-        // A file that was read twice is one.
+        // A file that was read twice counts once.
         let named: BTreeMap<String, &FileRead> =
             files.iter().map(|file| (name_of(root, file), file)).collect();
         if named.len() <= MOST_FILES {
@@ -107,18 +107,18 @@ impl Settings {
         self
     }
 
-    /// An option, as JSON has it. See [`Settings`] for an example.
+    /// The value of an option, as JSON. See [`Settings`] for an example.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// One word for all of them. See [`Settings`] for an example.
+    /// A hash of all options. See [`Settings`] for an example.
     pub fn fingerprint(&self) -> u64 {
         let lines: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
         fingerprint(lines.concat().as_bytes())
     }
 
-    /// In what others, *there*, differ from these, *here*. See [`Settings`] for an example.
+    /// How other options, *there*, differ from these, *here*. See [`Settings`] for an example.
     pub fn differences(&self, there: &Settings) -> Vec<String> {
         let names: std::collections::BTreeSet<&String> = self.0.keys().chain(there.0.keys()).collect();
         let said = |all: &Settings, name: &str| all.get(name).unwrap_or("not given").to_owned();
@@ -128,7 +128,7 @@ impl Settings {
             .collect()
     }
 
-    /// Whether these are also those that a file says that it was made with.
+    /// Checks that these options are those that a file was made with.
     pub(crate) fn check(&self, said: Option<&Settings>, path: Option<&Path>) -> Result<()> {
         let differences = match said {
             Some(said) => self.differences(said),
@@ -141,13 +141,13 @@ impl Settings {
     }
 }
 
-/// The name of the entries of files.
+/// The name of the entries for files.
 const FILES: &str = "data-files";
 
-/// With more files, an entry is of a folder.
+/// With more files than this, there is one entry per folder.
 const MOST_FILES: usize = 64;
 
-/// What a file is called in settings: its path from the root, which is nothing if the root is the file.
+/// The name of a file in the settings: its path from the root, which is empty if the root is the file.
 fn name_of(root: Option<&Path>, file: &FileRead) -> String {
     let inside = root.and_then(|root| file.path.strip_prefix(root).ok());
     let name = match inside {
@@ -166,7 +166,7 @@ fn flatten(name: &str, value: &Value, all: &mut BTreeMap<String, String>) {
                 flatten(&name, value, all);
             }
         }
-        // What is not given is not there.
+        // An option that is not given has no entry.
         Value::Null => {}
         other => drop(all.insert(name.to_owned(), other.to_string())),
     }
@@ -203,11 +203,11 @@ mod tests {
                 && differences[0].starts_with("data-files.class 2/ is 333 files of 1333 bytes, CRC"),
             "{differences:?}"
         );
-        // A file that moves to another folder, and one that takes another's place.
+        // A file that moves to another folder, and a file that replaces another.
         let mut moved = many("same");
         moved[0].0 = "class 1/000.png".to_owned();
         assert_eq!(here.differences(&of("here", &moved)).len(), 2);
-        // One file may have any name.
+        // If the root is a file, its name does not matter.
         let one = |path: &str, text: &str| {
             Settings::default().with_files(Some(path.as_ref()), &[FileRead::of(path, text.as_bytes())])
         };

@@ -1,7 +1,7 @@
-//! [`Snapshot`]: tensors and notes by name, as one checked file.
+//! [`Snapshot`]: tensors and notes by name, in one file with a checksum.
 //!
-//! The container is a safetensors file, so that its tensors can be read by other programs. Its metadata hold one JSON text with
-//! what the snapshot is, its notes, and a CRC-32C of notes and tensors: a file that is damaged anywhere is refused whole.
+//! The file is a safetensors file, so that other programs can read its tensors. Its metadata has one JSON text with the format of
+//! the snapshot, its notes, and a CRC-32C of notes and tensors. A file that is damaged anywhere is refused as a whole.
 
 use crate::error::{Error, Result};
 use crate::learner::odd_element;
@@ -16,13 +16,14 @@ use wengert_nn::Module;
 use wengert_nn::optim::Optimizer;
 use wengert_nn::state::{self, AnyTensor, Dict, write_whole};
 
-/// What a file says that it is.
+/// The name of the format, written in the file.
 const FORMAT: &str = "wengert snapshot 1";
 const SETTINGS: &str = "settings";
 
-/// Everything that a run needs to go on, or any part of it: models, optimisers and other tensors, and notes, each below a name.
+/// Everything that a run needs to continue, or any part of it: models, optimisers and other tensors, and notes, each under a
+/// name.
 ///
-/// [`fit`](crate::fit) makes and reads these by itself; a loop of one's own can do the same:
+/// [`fit`](crate::fit) writes and reads snapshots by itself. Your own loop can do the same:
 ///
 /// ```
 /// use wengert_nn::{Linear, optim::Adam};
@@ -51,7 +52,7 @@ const SETTINGS: &str = "settings";
 pub struct Snapshot {
     tensors: Dict,
     notes: BTreeMap<String, Value>,
-    /// The file that it was read from.
+    /// The file that the snapshot was read from.
     origin: Option<PathBuf>,
 }
 
@@ -59,11 +60,11 @@ pub struct Snapshot {
 struct Header {
     format: String,
     checksum: String,
-    /// The notes, as the very text that the checksum covers.
+    /// The notes, as the exact text that the checksum covers.
     notes: String,
 }
 
-/// Why a snapshot could not become a file.
+/// Why a snapshot could not be encoded.
 #[derive(Debug, thiserror::Error)]
 enum EncodeError {
     #[error(transparent)]
@@ -73,12 +74,12 @@ enum EncodeError {
 }
 
 impl Snapshot {
-    /// With nothing in it. See [`Snapshot`] for an example.
+    /// An empty snapshot. See [`Snapshot`] for an example.
     pub fn new() -> Self {
         Snapshot::default()
     }
 
-    /// Puts tensors below a name.
+    /// Adds tensors under a name.
     ///
     /// ```
     /// use wengert_nn::state::{AnyTensor, Dict};
@@ -92,7 +93,7 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// If there are tensors below the name already, or it is no name: empty, or with a `/`.
+    /// If the name already has tensors, is empty, or contains a `/`.
     pub fn put_dict(&mut self, name: &str, dict: &Dict) -> Result<()> {
         if name.is_empty() || name.contains('/') {
             return Err(self.misfit(format!("{name:?} is no name for a part of a snapshot")));
@@ -105,14 +106,14 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The tensors below a name; none if there are none. See [`put_dict`](Snapshot::put_dict) for an example.
+    /// The tensors under a name; empty if there are none. See [`put_dict`](Snapshot::put_dict) for an example.
     pub fn dict(&self, name: &str) -> Dict {
         let prefix = format!("{name}/");
         let below = self.tensors.iter().filter_map(|(key, t)| Some((key.strip_prefix(&prefix)?, t)));
         below.map(|(key, t)| (key.to_owned(), t.clone())).collect()
     }
 
-    /// Puts a model's parameters and buffers below a name. See [`Snapshot`] for an example.
+    /// Adds a model's parameters and buffers under a name. See [`Snapshot`] for an example.
     ///
     /// # Errors
     /// As [`put_dict`](Snapshot::put_dict).
@@ -120,15 +121,15 @@ impl Snapshot {
         self.put_dict(name, &state::dict(model))
     }
 
-    /// Gives a model its parameters and buffers back. See [`Snapshot`] for an example.
+    /// Restores a model's parameters and buffers. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If those below the name are not exactly the model's, which is then as it was.
+    /// If the tensors under the name are not exactly those of the model, which is then unchanged.
     pub fn get_module(&self, name: &str, model: &mut dyn Module) -> Result<()> {
         state::restore(model, &self.dict(name)).map_err(|detail| self.misfit(format!("{name}: {detail}")))
     }
 
-    /// Puts what an optimiser remembers of a model below a name. See [`Snapshot`] for an example.
+    /// Adds the state of an optimiser for a model under a name. See [`Snapshot`] for an example.
     ///
     /// # Errors
     /// As [`put_dict`](Snapshot::put_dict).
@@ -141,10 +142,10 @@ impl Snapshot {
         self.put_dict(name, &optimizer.state(model))
     }
 
-    /// Gives an optimiser back what it remembered of a model. See [`Snapshot`] for an example.
+    /// Restores the state of an optimiser for a model. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If that is not of such an optimiser for such a model; the optimiser is then as it was.
+    /// If the state is not that of such an optimiser for such a model; the optimiser is then unchanged.
     pub fn get_optimizer(
         &self,
         name: &str,
@@ -155,20 +156,20 @@ impl Snapshot {
         loaded.map_err(|e| self.misfit(format!("{name}: {e}")))
     }
 
-    /// Puts a note. See [`Snapshot`] for an example.
+    /// Adds a note under a name. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
+    /// If the note cannot be written as JSON.
     pub fn put_note(&mut self, name: &str, note: &impl Serialize) -> Result<()> {
         let note = serde_json::to_value(note).map_err(|e| self.misfit(format!("{name}: {e}")))?;
         self.notes.insert(name.to_owned(), note);
         Ok(())
     }
 
-    /// A note. See [`Snapshot`] for an example.
+    /// The note under a name. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If there is none of this name, or it does not hold what is asked for.
+    /// If there is no such note, or it is not an `N`.
     pub fn note<N: DeserializeOwned>(&self, name: &str) -> Result<N> {
         let Some(note) = self.notes.get(name) else {
             return Err(self.misfit(format!("there is no note {name}")));
@@ -176,7 +177,7 @@ impl Snapshot {
         N::deserialize(note).map_err(|e| self.misfit(format!("{name}: {e}")))
     }
 
-    /// Whether there is a note of this name.
+    /// Whether there is a note under a name.
     ///
     /// ```
     /// let mut snapshot = wengert_train::Snapshot::new();
@@ -188,7 +189,7 @@ impl Snapshot {
         self.notes.contains_key(name)
     }
 
-    /// Puts the options of the run that it is of. [`fit`](crate::fit) does so if it is [told](crate::FitConfig::settings) them.
+    /// Adds the options of the run. [`fit`](crate::fit) does so if it is [given](crate::FitConfig::settings) them.
     ///
     /// ```
     /// use wengert_train::{Settings, Snapshot};
@@ -206,7 +207,7 @@ impl Snapshot {
         self.put_note(SETTINGS, settings)
     }
 
-    /// The options of the run that it is of, if it says so. See [`put_settings`](Snapshot::put_settings) for an example.
+    /// The options of the run, if the snapshot has them. See [`put_settings`](Snapshot::put_settings) for an example.
     ///
     /// # Errors
     /// As [`note`](Snapshot::note).
@@ -214,7 +215,7 @@ impl Snapshot {
         self.has_note(SETTINGS).then(|| self.note(SETTINGS)).transpose()
     }
 
-    /// Whether it is of a run with these options.
+    /// Checks that the snapshot belongs to a run with these options.
     ///
     /// ```
     /// use wengert_train::{Error, Settings, Snapshot};
@@ -229,21 +230,21 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// If it is of another, apart from the options that `may_differ` names, or does not say.
+    /// If the snapshot has other options, apart from those named by `may_differ`, or has none.
     pub fn check_settings(&self, settings: &Settings, may_differ: &[&str]) -> Result<()> {
         let here = settings.clone().without(may_differ);
         let there = self.settings()?.map(|there| there.without(may_differ));
         here.check(there.as_ref(), self.origin.as_deref())
     }
 
-    /// How many epochs of a run by [`fit`](crate::fit) are over in it.
+    /// The number of finished epochs, in a snapshot of a run by [`fit`](crate::fit).
     ///
     /// ```
     /// assert!(wengert_train::Snapshot::new().epochs().is_err());
     /// ```
     ///
     /// # Errors
-    /// If it is not of such a run.
+    /// If the snapshot was not made by such a run.
     pub fn epochs(&self) -> Result<usize> {
         #[derive(Deserialize)]
         struct Run {
@@ -252,17 +253,17 @@ impl Snapshot {
         Ok(self.note::<Run>("run")?.epochs.len())
     }
 
-    /// Writes the file: under a temporary name, which is synchronised to the disk and then renamed, so that a file of this name is
-    /// whole or not there, whenever the program or the machine stops. See [`Snapshot`] for an example.
+    /// Writes the file under a temporary name, synchronises it to the disk and then renames it, so that a file with this name is
+    /// complete or does not exist, whenever the program or the machine stops. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If it cannot be written; what stood at `path` is then still there.
+    /// If the file cannot be written. An existing file at `path` is then unchanged.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let refused = |e: EncodeError| Error::Snapshot { path: Some(path.into()), detail: e.to_string() };
         let bytes = self.encode().map_err(refused)?;
         write_whole(path, &bytes).map_err(Error::io(path))?;
-        // The new name is in the folder, which has to reach the disk as well. Not every system can do that.
+        // The new name is an entry of the folder, which must reach the disk as well. Not every system supports that.
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
         }
@@ -272,7 +273,7 @@ impl Snapshot {
     /// Reads a file. See [`Snapshot`] for an example.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged, or is no snapshot.
+    /// If the file cannot be read, is damaged, or is not a snapshot.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Snapshot::decode(&fs::read(path).map_err(Error::io(path))?, path)
@@ -308,7 +309,7 @@ impl Snapshot {
         Ok(Snapshot { tensors, notes, origin: Some(path.into()) })
     }
 
-    /// The tensors with an element that is NaN or an infinity, and the first such element of each.
+    /// The tensors with an element that is NaN or infinite, and the first such element of each.
     pub(crate) fn odd(&self) -> impl Iterator<Item = (&str, f64)> {
         let first = |t: &AnyTensor| match t {
             AnyTensor::F32(t) => odd_element(t).map(f64::from),
@@ -318,7 +319,7 @@ impl Snapshot {
         self.tensors.iter().filter_map(move |(name, t)| Some((name.as_str(), first(t)?)))
     }
 
-    /// The file that it was read from.
+    /// The file that the snapshot was read from.
     pub(crate) fn origin(&self) -> Option<&Path> {
         self.origin.as_deref()
     }
@@ -329,7 +330,7 @@ impl Snapshot {
     }
 }
 
-/// Of names, element types, shapes and elements.
+/// The checksum of notes and tensors, including names, element types, shapes and elements.
 fn checksum(notes: &str, tensors: &Dict) -> u32 {
     let mut crc = crc32c::crc32c(notes.as_bytes());
     for (name, t) in tensors {
@@ -344,7 +345,7 @@ fn checksum(notes: &str, tensors: &Dict) -> u32 {
     crc
 }
 
-/// The checksum with the elements after what it had.
+/// Extends the checksum by elements.
 fn elements<T: Copy, const N: usize>(mut crc: u32, values: &[T], bytes: impl Fn(T) -> [u8; N]) -> u32 {
     let mut block = Vec::with_capacity(1 << 12);
     for part in values.chunks((1 << 12) / N) {
@@ -373,7 +374,7 @@ mod tests {
         s
     }
 
-    /// Files that were written before are read: the checksum is CRC-32C, the first value the one that its catalogues have.
+    /// Files of earlier versions stay readable: the checksum is CRC-32C, and the first value is the published check value.
     #[test]
     fn checksums_stay_as_they_are() {
         assert_eq!(checksum("123456789", &Dict::new()), 0xe306_9283);
@@ -402,7 +403,7 @@ mod tests {
                 }
             }
         }
-        // Spaces between parts of the header may become other spaces.
+        // A space between parts of the header may become another kind of white space.
         assert!(read < 64, "{read}");
     }
 

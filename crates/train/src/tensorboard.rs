@@ -1,8 +1,8 @@
-//! [`EventFile`] and [`TensorBoard`]: event files that TensorBoard shows.
+//! [`EventFile`] and [`TensorBoard`]: event files for TensorBoard.
 //!
-//! A file is a sequence of records (TFRecord): length, masked CRC-32C of the length, contents, masked CRC-32C of the contents. The
-//! contents are protocol buffers: an `Event` (event.proto) with a `Summary` (summary.proto) of one value. Both are small enough to
-//! be written by hand.
+//! A file is a sequence of records (TFRecord): length, masked CRC-32C of the length, contents, masked CRC-32C of the contents.
+//! The contents are protocol buffers: an `Event` (event.proto) with a `Summary` (summary.proto) of one value. Both are small
+//! enough to be encoded by hand.
 
 use crate::epoch::Epoch;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use wengert_data::image;
 use wengert_nn::for_each_param;
 use wengert_ops::Tensor;
 
-/// A protocol buffer that is being written.
+/// A protocol buffer under construction.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -64,7 +64,7 @@ impl Message {
     }
 }
 
-/// The checksum of a record, as the format masks it.
+/// The masked checksum of a record.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -103,15 +103,16 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// A new file in a folder, which is made if it is not there. See [`EventFile`] for an example.
+    /// A new file in a folder, which is created if it does not exist. See [`EventFile`] for an example.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If the file cannot be created.
     pub fn create(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let (seconds, process) = (now(), std::process::id());
-        // Files are read in the order of their names: after those that are there, whatever the clock says.
+        // TensorBoard reads files in the order of their names. The new name sorts after the existing ones, whatever the clock
+        // says.
         let after = newest(folder).map_or(0, |stamp| stamp.saturating_add(1));
         let stamp = (seconds as u64).max(after);
         let mut number = 0;
@@ -128,13 +129,13 @@ impl EventFile {
         Ok(events)
     }
 
-    /// Where it is. See [`EventFile`] for an example.
+    /// The path of the file. See [`EventFile`] for an example.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The beginning of a session whose first step is this one: readers take away what was written of this step and later ones
-    /// before, by a run that was stopped and went on from an earlier step.
+    /// Begins a session whose first step is `step`. Readers discard what was written before for this step and later ones, by a
+    /// run that was stopped and then continued from an earlier step.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("wengert-events-begin-{}", std::process::id()));
@@ -146,33 +147,33 @@ impl EventFile {
     /// ```
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn begin(&mut self, step: usize) -> Result<()> {
         self.write(&beginning(now(), step))
     }
 
-    /// A number at a step. See [`EventFile`] for an example.
+    /// Writes a number at a step. See [`EventFile`] for an example.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn scalar(&mut self, tag: &str, step: usize, value: f64) -> Result<()> {
         self.value(step, &Message::default().bytes(1, tag.as_bytes()).float(2, value as f32).0)
     }
 
-    /// How numbers are spread at a step. Those that are not finite are left out. See [`EventFile`] for an example.
+    /// Writes the distribution of numbers at a step. Numbers that are not finite are left out. See [`EventFile`] for an example.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn histogram(&mut self, tag: &str, step: usize, numbers: &[f64]) -> Result<()> {
         let histogram = histogram(numbers);
         self.value(step, &Message::default().bytes(1, tag.as_bytes()).bytes(5, &histogram).0)
     }
 
-    /// A picture at a step: `[channels, height, width]` with 1 or 3 channels, of numbers from 0 to 1. See [`EventFile`] for an
-    /// example.
+    /// Writes a picture at a step: `[channels, height, width]` with 1 or 3 channels, and elements from 0 to 1. See [`EventFile`]
+    /// for an example.
     ///
     /// # Errors
-    /// If it is no picture, or cannot be written.
+    /// If the tensor is not a picture, or the file cannot be written.
     pub fn image(&mut self, tag: &str, step: usize, picture: &Tensor<f32>) -> Result<()> {
         let png = image::encode(picture)?;
         let [channels, height, width] = picture.shape()[..] else {
@@ -188,15 +189,15 @@ impl EventFile {
         self.value(step, &Message::default().bytes(1, tag.as_bytes()).bytes(4, &image.0).0)
     }
 
-    /// Hands everything to the system. See [`EventFile`] for an example.
+    /// Passes all buffered data to the system. See [`EventFile`] for an example.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush().map_err(Error::io(&self.path))
     }
 
-    /// Hands everything to the disk.
+    /// Passes all data to the disk.
     fn sync(&mut self) -> Result<()> {
         self.flush()?;
         self.file.get_ref().sync_data().map_err(Error::io(&self.path))
@@ -211,7 +212,7 @@ impl EventFile {
     }
 }
 
-/// What the names of all event files begin with.
+/// The beginning of the names of all event files.
 pub(crate) const NAME: &str = "events.out.tfevents.";
 
 /// The time in the name of the newest event file of a folder.
@@ -237,7 +238,7 @@ fn now() -> f64 {
 
 const BUCKETS: usize = 30;
 
-/// A HistogramProto with buckets of equal width between the extremes.
+/// A HistogramProto with buckets of equal width between the smallest and the largest number.
 fn histogram(numbers: &[f64]) -> Vec<u8> {
     let finite: Vec<f64> = numbers.iter().copied().filter(|x| x.is_finite()).collect();
     let (low, high) =
@@ -266,12 +267,12 @@ fn histogram(numbers: &[f64]) -> Vec<u8> {
         .0
 }
 
-/// An [`Observer`] that writes a run's loss and learning rate at each step, its measures at the last step of each epoch, and
-/// histograms of weights and gradients at the first, for TensorBoard. Steps are counted from the beginning of the run.
+/// An [`Observer`] for TensorBoard. It writes a run's loss and learning rate at each step, its measures at the last step of each
+/// epoch, and histograms of weights and gradients at the first. Steps are counted from the beginning of the run.
 ///
-/// A run that goes on from a checkpoint has a file of its own, which begins by telling readers to drop what was written of later
-/// steps; and what comes before a checkpoint is on the disk before the checkpoint is. So each step is there once, whenever the run
-/// was killed.
+/// A run that continues from a checkpoint writes a new file, which first makes readers discard what was written for later steps.
+/// Everything before a checkpoint is on the disk before the checkpoint is. So each step appears once, whenever the run was
+/// killed.
 ///
 /// ```
 /// use wengert_data::{Loader, digits};
@@ -294,20 +295,20 @@ fn histogram(numbers: &[f64]) -> Vec<u8> {
 pub struct TensorBoard {
     events: EventFile,
     steps: usize,
-    /// What could not be written; told at the epoch's end.
+    /// The first write error, which is returned at the end of the epoch.
     failed: Option<Error>,
 }
 
 impl TensorBoard {
-    /// Writes into a folder. See [`TensorBoard`] for an example.
+    /// Writes to a new file in a folder. See [`TensorBoard`] for an example.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// If the file cannot be created.
     pub fn create(folder: impl AsRef<Path>) -> Result<Self> {
         Ok(TensorBoard { events: EventFile::create(folder)?, steps: 0, failed: None })
     }
 
-    /// The file, to write more into it.
+    /// The file, to write more to it.
     ///
     /// ```
     /// # let folder = std::env::temp_dir().join(format!("wengert-board-more-{}", std::process::id()));
@@ -385,7 +386,7 @@ impl Observer for TensorBoard {
     }
 
     fn finish(&mut self) {
-        // What could not be written was told at the epoch's end, or is lost with an unfinished epoch.
+        // An earlier write error was returned at the end of the epoch, or is lost with an unfinished epoch.
         let _ = self.events.flush();
     }
 }
@@ -403,7 +404,7 @@ mod tests {
             b't', b':', b'2',
         ];
         assert_eq!(version, expected);
-        // By a bitwise computation elsewhere.
+        // From an independent, bitwise computation.
         assert_eq!(masked(&24u64.to_le_bytes()), 0x224b_7fa3);
         assert_eq!(masked(&version), 0xa328_dfee);
         let whole = record(&version);

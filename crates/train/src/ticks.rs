@@ -1,12 +1,12 @@
-//! Where a logarithmic axis is marked: at round numbers, as few as can be read between.
+//! The marks of a logarithmic axis: round numbers, as few as an axis can be read by.
 
-/// Fewer marks than this leave a reader guessing.
+/// With fewer marks than this, values cannot be read.
 const FEWEST: usize = 4;
-/// More marks than this run into each other.
+/// With more marks than this, their labels overlap.
 const MOST: usize = 10;
 
-/// Round numbers from `low` to `high`, which are above 0 and in order: powers of ten, or where there are few of these
-/// also their multiples by 2 and 5, or all multiples, or whatever steps are round.
+/// Round numbers from `low` to `high`, where 0 < `low` ≤ `high`: powers of ten. Where there are too few of these, also their
+/// multiples by 2 and 5, then all multiples, then the multiples of a round step.
 pub(crate) fn ticks(low: f64, high: f64) -> Vec<f64> {
     for digits in [&[1][..], &[1, 2, 5], &[1, 2, 3, 4, 5, 6, 7, 8, 9]] {
         let marks = multiples(digits, low, high);
@@ -21,13 +21,13 @@ pub(crate) fn ticks(low: f64, high: f64) -> Vec<f64> {
 fn multiples(digits: &[i32], low: f64, high: f64) -> Vec<f64> {
     let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
     exponents
-        // Read from text, each mark is the double nearest to what it says.
+        // Parsed from text, each mark is the double nearest to its decimal value.
         .flat_map(|e| digits.iter().filter_map(move |d| format!("{d}e{e}").parse().ok()))
         .filter(|mark| (low..=high).contains(mark))
         .collect()
 }
 
-/// Multiples of the largest round step that leaves enough marks.
+/// Multiples of the largest round step with enough marks.
 fn steps(low: f64, high: f64) -> Vec<f64> {
     let most = (high - low) / FEWEST as f64;
     let power = 10f64.powi(most.log10().floor() as i32);
@@ -36,7 +36,7 @@ fn steps(low: f64, high: f64) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
-/// A mark's number, without digits that say nothing.
+/// The label of a mark, without superfluous digits.
 pub(crate) fn label(v: f64) -> String {
     if v != 0.0 && !(1e-4..1e5).contains(&v.abs()) {
         return format!("{v:e}");

@@ -1,5 +1,6 @@
-//! Damaged weights, checkpoints and configurations, with checksums and lengths that are right: no reader panics on one, takes more
-//! memory than the stated limit, or puts control characters in a message. The variable `MUTATIONS` says how many of each to try:
+//! Damaged weights, checkpoints and configurations with correct checksums and lengths. No reader panics on one, takes more memory
+//! than the stated limit, or puts control characters in a message. The variable `MUTATIONS` sets the number of files of each
+//! kind:
 //!
 //! ```console
 //! $ MUTATIONS=100000 cargo test --release -p wengert-train --test mutations
@@ -22,7 +23,7 @@ use wengert_train::{
     Checkpoints, Classify, Every, Existing, FitConfig, Minimize, Monitor, RunFolder, Settings, Snapshot, fit,
 };
 
-/// The counts of memory are those of the whole process.
+/// Memory is counted for the whole process, so the tests run one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +43,8 @@ fn settings() -> Settings {
     Settings::of(&BTreeMap::from([("seed", 7), ("epochs", 2)])).unwrap()
 }
 
-/// A safetensors file in its parts: the header, whose length is put right again, and the tensors' bytes.
+/// The two parts of a safetensors file: the header and the bytes of the tensors. The length of the header is corrected
+/// afterwards.
 fn parts(file: &[u8]) -> (&[u8], &[u8]) {
     let (length, rest) = file.split_first_chunk::<8>().unwrap();
     rest.split_at(u64::from_le_bytes(*length) as usize)
@@ -52,7 +54,7 @@ fn joined(header: &[u8], tensors: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header, tensors].concat()
 }
 
-/// The whole file, its header, its tensors, or the note in its metadata.
+/// Damages the whole file, its header, its tensors, or the note in its metadata.
 fn damaged(file: &[u8], random: &mut Random) -> Vec<u8> {
     let (header, tensors) = parts(file);
     match random.below(4) {
@@ -99,7 +101,7 @@ fn data() -> Classification {
     Classification::new(x, labels.into(), 2).unwrap()
 }
 
-/// A run of two epochs of four steps, saved after the third, or taken up.
+/// A run of two epochs of four steps, from the start or from a snapshot.
 fn run(checkpoints: Option<Checkpoints>, resume: Option<Snapshot>) -> wengert_train::Result<Dict> {
     let data = data();
     let (mut model, mut adam) = (linear(), Adam::new(0.1));
@@ -125,7 +127,7 @@ fn damaged_checkpoints_are_refused_or_gone_on_from() {
     let all = Checkpoints::new(&folder, Every::Steps(1)).list().unwrap();
     let files: Vec<Vec<u8>> = all.iter().map(|(_, path)| fs::read(path).unwrap()).collect();
     let path = folder.join("damaged");
-    // Whole, it goes on with the same bits: the checksum of this test is the format's.
+    // Undamaged, the run continues with the same bits: the checksum of this test is that of the format.
     for file in &files {
         let (dict, note) = state::decode(file, "file").unwrap();
         let header: BTreeMap<String, String> = serde_json::from_str(&note.unwrap()).unwrap();
@@ -142,7 +144,7 @@ fn damaged_checkpoints_are_refused_or_gone_on_from() {
             let header: BTreeMap<String, String> = serde_json::from_str(&note.unwrap()).unwrap();
             match random.below(4) {
                 0 => damaged(file, random),
-                // Most changes of a tensor leave it a tensor.
+                // Most changes of a tensor leave a valid tensor.
                 1 => {
                     let (header_of_file, tensors) = parts(file);
                     match state::decode(&joined(header_of_file, &mutated(tensors, random)), "file") {

@@ -14,7 +14,7 @@ use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::Var;
 
-/// Remembers what it is told.
+/// Records the events that it is informed of.
 #[derive(Default)]
 struct Log {
     plan: Option<RunPlan>,
@@ -44,7 +44,7 @@ impl Observer for Log {
     }
 }
 
-/// Two classes, told apart by the sign of the first number.
+/// Two classes, determined by the sign of the first number.
 fn data(n: usize) -> Classification {
     let x: Tensor<f32> = Tensor::randn([n, 3], &mut Rng::seed(5)).unwrap();
     let labels: Vec<i64> = x.to_vec().chunks(3).map(|row| i64::from(row[0] > 0.0)).collect();
@@ -128,7 +128,7 @@ fn a_loss_that_is_not_finite_ends_the_run() {
     assert_eq!((log.steps.len(), log.finished), (at, 1));
 }
 
-/// Its loss is finite and its gradient is not, from a step on: the root's slope at 0 is infinite.
+/// A task whose loss is finite and whose gradient is not, from one call on: the derivative of the root at 0 is infinite.
 struct Rooted {
     from: usize,
     calls: std::cell::Cell<usize>,
@@ -181,7 +181,7 @@ fn a_gradient_that_is_not_finite_ends_the_run_before_the_step_and_nothing_of_it_
         );
         assert_eq!((log.steps.len(), log.finished), (stopped - 1, 1));
         assert!(model.weight.value().to_vec().iter().all(|w| w.is_finite()), "{i}: {model:?}");
-        // What is there is what was learned before.
+        // The newest checkpoint has the state before the failed step.
         match checkpoints.newest().unwrap() {
             None => assert_eq!(stopped, 1),
             Some((newest, _)) => {
@@ -219,7 +219,7 @@ fn an_optimizer_that_runs_away_is_noticed() {
     assert!(matches!(e, Error::NotFinite { .. } | Error::Diverged { .. }), "{e}");
 }
 
-/// A layer and another that is never asked.
+/// A layer with another one that is never called.
 struct Idle {
     used: Linear<f32>,
     idle: Linear<f32>,
@@ -267,7 +267,7 @@ fn nothing_to_learn_from_is_an_error() {
     assert!(e.contains("at least one sample"), "{e}");
 }
 
-/// A net with everything that has a state: dropout, running statistics, moments, averages.
+/// A net with every kind of state: dropout, running statistics, moments, averages.
 fn net() -> wengert_nn::Sequential<f32> {
     let mut rng = Rng::seed(1);
     wengert_nn::Sequential::new()
@@ -286,7 +286,7 @@ struct Whole {
     ended: StopReason,
 }
 
-/// Stops the run after so many steps.
+/// Stops the run after this number of steps.
 struct StopAfter(usize, Arc<AtomicBool>, Vec<PathBuf>);
 
 impl Observer for StopAfter {
@@ -380,7 +380,7 @@ fn a_snapshot_of_another_run_is_refused_and_changes_nothing() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// What `fit` sees for itself, though nobody told it the settings: at the end of an epoch, where no loader is half way, too.
+/// `fit` compares what it knows itself if it is given no settings, also at the end of an epoch, where there is no loader state.
 #[test]
 fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_settings() {
     let folder = std::env::temp_dir().join(format!("wengert-begun-{}", std::process::id()));
@@ -401,7 +401,7 @@ fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_setting
         (cosine, 0.1, 10, 3, "schedule is \"Constant\" there and \"Cosine\" here"),
         (begun(), 0.2, 10, 3, "learning rate of model is 0.1 there and 0.2 here"),
         (begun(), 0.1, 10, 4, "loader seed is 3 there and 4 here"),
-        // As many steps an epoch, but not the same.
+        // The number of steps per epoch is the same, but the steps are not.
         (begun(), 0.1, 13, 3, "batch size is 10 there and 13 here"),
     ] {
         let e = run(&config, rate, size, seed).unwrap_err();
@@ -410,7 +410,7 @@ fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_setting
             "{e}"
         );
     }
-    // Who says the settings says what may differ.
+    // A caller that gives settings determines what may differ.
     let settings = Settings::of(&BTreeMap::from([("name", "mine")])).unwrap();
     let mut snapshot = begun().resume.unwrap();
     snapshot.put_settings(&settings).unwrap();
@@ -419,7 +419,7 @@ fn a_snapshot_of_another_seed_schedule_rate_or_loader_is_refused_without_setting
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// The loss and the weights are finite, what goes with them into a checkpoint is not.
+/// The loss and the weights are finite; other parts of the checkpoint are not.
 #[test]
 fn buffers_and_moments_that_became_infinite_are_named_and_not_saved() {
     let folder = std::env::temp_dir().join(format!("wengert-odd-{}", std::process::id()));
@@ -445,18 +445,18 @@ fn buffers_and_moments_that_became_infinite_are_named_and_not_saved() {
     let mut normed = || {
         wengert_nn::Sequential::new().push(wengert_nn::BatchNorm::new(3)).push(Linear::new(3, 2, &mut rng))
     };
-    // The variance of a batch of such numbers is beyond single precision.
+    // The variance of a batch of such numbers overflows in single precision.
     for (saved, average) in [(true, false), (false, false), (true, true)] {
         let e = fails(&scaled(1e20), normed(), saved, average);
         assert!(e.contains("the buffer 0.running_var has an element inf after "), "{e}");
     }
-    // So is the square of a gradient.
+    // So does the square of a gradient.
     let mut zero = linear();
     zero.weight.set(Tensor::zeros([2, 3])).unwrap();
     let plain = wengert_nn::Sequential::new().push(zero);
     let e = fails(&scaled(1e22), plain, true, false);
     assert!(e.contains("0.weight") && e.contains("of the optimizer has an element inf after "), "{e}");
-    // What was infinite before the first step is meant so.
+    // A value that was infinite before the first step is intended.
     struct Masked(Linear<f32>, wengert_nn::Buffer<f32>);
     impl Module for Masked {
         fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {

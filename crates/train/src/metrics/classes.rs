@@ -5,7 +5,8 @@ use crate::error::Result;
 use std::fmt;
 use wengert_ops::{Float, Tensor};
 
-/// The part of the rows of `logits`, `[n, classes]`, that are largest at their label, from 0 to 1; NaN of no rows.
+/// The share of the rows of `logits`, `[n, classes]`, whose largest element is that of their label, from 0 to 1; NaN if there are
+/// no rows.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -22,8 +23,9 @@ pub fn accuracy<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<f6
     top_k(logits, labels, 1)
 }
 
-/// The part of the rows of `logits`, `[n, classes]`, of which the label is among the `k` largest, from 0 to 1; NaN of no rows.
-/// Of equal logits the first counts as larger, so a model that cannot tell gets no credit; NaN is never among them.
+/// The share of the rows of `logits`, `[n, classes]`, whose label is among the `k` largest elements, from 0 to 1; NaN if there
+/// are no rows. Of equal logits the first counts as larger, so equal logits for all classes score only where the label is one of
+/// the first `k`. NaN never counts as one of the largest.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -34,7 +36,7 @@ pub fn accuracy<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>) -> Result<f6
 /// ```
 ///
 /// # Errors
-/// If the shapes do not fit, a label is no class, or `k` is 0.
+/// If the shapes do not match, a label is not a class, or `k` is 0.
 pub fn top_k<T: Float>(logits: &Tensor<T>, labels: &Tensor<i64>, k: usize) -> Result<f64> {
     const CALL: &str = "top_k";
     let (values, n, classes) = matrix(CALL, logits)?;
@@ -60,20 +62,21 @@ fn class(call: &'static str, label: i64, classes: usize) -> Result<usize> {
     class.ok_or_else(|| argument(call, "labels that are classes", format!("{label} of {classes}")))
 }
 
-/// How the scores of classes become one.
+/// How the scores of the classes become one score.
 ///
 /// ```
 /// assert_ne!(wengert_train::metrics::Average::Macro, wengert_train::metrics::Average::Micro);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Average {
-    /// Their mean: each class counts the same.
+    /// The mean of the scores: each class counts the same.
     Macro,
-    /// That of all samples together: each sample counts the same. For one label a sample all micro scores are the accuracy.
+    /// The score of all samples together: each sample counts the same. With one label per sample, all micro scores equal the
+    /// accuracy.
     Micro,
 }
 
-/// Which classes are taken for which: rows are the true classes, columns the predicted ones.
+/// A confusion matrix: rows are the true classes, columns the predicted ones.
 ///
 /// ```
 /// use wengert_train::metrics::{Average, Confusion};
@@ -87,7 +90,7 @@ pub enum Average {
 /// # Ok::<(), wengert_train::Error>(())
 /// ```
 ///
-/// A class that was never predicted has precision 0, one without samples recall 0, as in scikit-learn.
+/// A class that was never predicted has precision 0, and a class without samples has recall 0, as in scikit-learn.
 #[doc(alias = "ConfusionMatrix")]
 #[doc(alias = "F1Score")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +100,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// Nothing counted yet. See [`Confusion`] for an example.
+    /// An empty matrix. See [`Confusion`] for an example.
     ///
     /// # Errors
     /// If the number of classes is not from 1 to 2¹².
@@ -111,7 +114,7 @@ impl Confusion {
     /// Counts samples by their true and their predicted class. See [`Confusion`] for an example.
     ///
     /// # Errors
-    /// If there are not as many of both, or one is no class; nothing is counted then.
+    /// If the two slices have different lengths, or an element is not a class; nothing is counted in that case.
     pub fn add(&mut self, labels: &[i64], predicted: &[i64]) -> Result<()> {
         const CALL: &str = "confusion";
         if labels.len() != predicted.len() {
@@ -129,7 +132,8 @@ impl Confusion {
         Ok(())
     }
 
-    /// How often `label` was taken for `predicted`; 0 if either is no class. See [`Confusion`] for an example.
+    /// The number of samples of class `label` that were predicted as `predicted`; 0 if either is not a class. See [`Confusion`]
+    /// for an example.
     pub fn count(&self, label: usize, predicted: usize) -> u64 {
         match label < self.classes && predicted < self.classes {
             true => self.counts[label * self.classes + predicted],
@@ -145,23 +149,23 @@ impl Confusion {
         (0..self.classes).map(|l| self.count(l, class)).sum()
     }
 
-    /// The part of all samples that were given their own class; NaN of none. See [`Confusion`] for an example.
+    /// The share of all samples that were predicted correctly; NaN if there are no samples. See [`Confusion`] for an example.
     pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..self.classes).map(|c| self.count(c, c)).sum();
         right as f64 / self.counts.iter().sum::<u64>() as f64
     }
 
-    /// Of the samples that were taken for a class, the part that are of it. See [`Confusion`] for an example.
+    /// The share of correct predictions among the samples predicted as `class`. See [`Confusion`] for an example.
     pub fn precision(&self, class: usize) -> f64 {
         part(self.count(class, class), self.of_prediction(class))
     }
 
-    /// Of the samples of a class, the part that were taken for it. See [`Confusion`] for an example.
+    /// The share of correct predictions among the samples of `class`. See [`Confusion`] for an example.
     pub fn recall(&self, class: usize) -> f64 {
         part(self.count(class, class), self.of_label(class))
     }
 
-    /// The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN), of a class.
+    /// The harmonic mean of precision and recall of a class, 2 TP / (2 TP + FP + FN).
     ///
     /// ```
     /// let mut c = wengert_train::metrics::Confusion::new(2)?;
@@ -173,12 +177,12 @@ impl Confusion {
         part(2 * self.count(class, class), self.of_label(class) + self.of_prediction(class))
     }
 
-    /// The F1 score of all classes. See [`Confusion`] for an example.
+    /// The F1 score over all classes. See [`Confusion`] for an example.
     pub fn f1(&self, average: Average) -> f64 {
         self.average(average, Self::f1_of)
     }
 
-    /// The precision of all classes.
+    /// The precision over all classes.
     ///
     /// ```
     /// use wengert_train::metrics::{Average, Confusion};
@@ -191,7 +195,7 @@ impl Confusion {
         self.average(average, Self::precision)
     }
 
-    /// The recall of all classes. See [`mean_precision`](Confusion::mean_precision) for an example.
+    /// The recall over all classes. See [`mean_precision`](Confusion::mean_precision) for an example.
     pub fn mean_recall(&self, average: Average) -> f64 {
         self.average(average, Self::recall)
     }
@@ -204,12 +208,12 @@ impl Confusion {
     }
 }
 
-/// 0 of nothing.
+/// `count` / `of`, or 0 if `of` is 0.
 fn part(count: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { count as f64 / of as f64 }
 }
 
-/// A table: a row for each true class, a column for each predicted one, and the recall.
+/// A table with one row per true class, one column per predicted class, and the recall.
 impl fmt::Display for Confusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.counts.iter().max().map_or(1, |n| n.to_string().len()).max(4);
@@ -249,7 +253,7 @@ mod tests {
         assert!(accuracy(&Tensor::<f32>::zeros([0, 3]), &Tensor::from(Vec::<i64>::new())).unwrap().is_nan());
     }
 
-    /// Worked out from the definitions, on labels 0 1 2 0 1 2 2 and predictions 0 2 1 0 0 1 2.
+    /// Computed from the definitions, on labels 0 1 2 0 1 2 2 and predictions 0 2 1 0 0 1 2.
     #[test]
     fn scores_are_those_of_their_definitions() {
         let mut c = Confusion::new(4).unwrap();

@@ -1,16 +1,16 @@
-//! Scores of generated samples: how they are spread over classes, and how far their features are from those of real ones.
+//! Scores of generated samples: how they are distributed over classes, and how far their features are from those of real samples.
 
 use super::{argument, matrix};
 use crate::error::Result;
 use crate::metrics::Moments;
 use wengert_ops::{Float, Tensor};
 
-/// The inception score exp E_x KL\[p(y|x) ‖ p(y)\] (Salimans et al. 2016, section 4) of class probabilities, `[n, classes]`, of
-/// generated samples: mean and standard deviation over `splits` parts of them in order. It is 1 if all samples are judged alike,
-/// and the number of classes if each is clearly of one class and all classes are equally frequent.
+/// The inception score exp E_x KL\[p(y|x) ‖ p(y)\] (Salimans et al. 2016, section 4) of the class probabilities, `[n, classes]`,
+/// of generated samples: mean and standard deviation over `splits` consecutive parts. It is 1 if all samples have the same
+/// probabilities, and the number of classes if each sample clearly belongs to one class and all classes are equally frequent.
 ///
-/// Rows are what a classifier's softmax gives. The published numbers are of the Inception network and of 10 splits; with another
-/// network scores compare only among themselves.
+/// Each row is the output of a classifier's softmax. Published scores use the Inception network and 10 splits; scores of another
+/// network can only be compared with each other.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -24,7 +24,7 @@ use wengert_ops::{Float, Tensor};
 /// ```
 ///
 /// # Errors
-/// If there are not two axes, fewer samples than splits or no split, or a row is not a distribution to 10⁻³.
+/// If there are not two axes, there are fewer samples than splits, `splits` is 0, or a row is not a distribution to within 10⁻³.
 pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Result<(f64, f64)> {
     const CALL: &str = "inception_score";
     let (p, n, classes) = matrix(CALL, probabilities)?;
@@ -36,14 +36,14 @@ pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Re
     }
     for (i, row) in p.chunks(classes).enumerate() {
         let sum: f64 = row.iter().sum();
-        // Also false of NaN.
+        // The comparison is also false for NaN.
         if !((sum - 1.0).abs() < 1e-3 && row.iter().all(|v| *v >= 0.0)) {
             return Err(argument(CALL, "rows of probabilities", format!("a sum of {sum} in row {i}")));
         }
     }
     let mut scores = Moments::new();
     for split in 0..splits {
-        // Parts as equal as they can be.
+        // Parts whose sizes differ by at most 1.
         let rows = &p[split * n / splits * classes..(split + 1) * n / splits * classes];
         let count = (rows.len() / classes) as f64;
         let mut marginal = vec![0.0; classes];
@@ -51,7 +51,7 @@ pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Re
             marginal.iter_mut().zip(row).for_each(|(m, v)| *m += v / count);
         }
         let divergence = |row: &[f64]| -> f64 {
-            // 0 log 0 is 0; where p(y) is 0, so is every p(y|x).
+            // 0 log 0 is 0; where p(y) is 0, every p(y|x) is 0.
             let each = row.iter().zip(&marginal).filter(|(v, _)| **v > 0.0);
             each.map(|(v, m)| v * (v / m).ln()).sum()
         };
@@ -60,7 +60,7 @@ pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Re
     Ok((scores.mean(), scores.std()))
 }
 
-/// Mean and covariance of features, which is all that a [`frechet_distance`] looks at.
+/// Mean and covariance of features: everything that a [`frechet_distance`] depends on.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -72,17 +72,17 @@ pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Re
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureStats {
-    /// μ, one number a feature.
+    /// μ, one number per feature.
     pub mean: Vec<f64>,
-    /// Σ, `[features, features]`, divided by n - 1 as NumPy's `cov` does.
+    /// Σ, `[features, features]`, divided by n - 1 as in NumPy's `cov`.
     pub covariance: Tensor<f64>,
 }
 
 impl FeatureStats {
-    /// Of the features of samples, `[n, features]`. See [`FeatureStats`] for an example.
+    /// The mean and covariance of the features of samples, `[n, features]`. See [`FeatureStats`] for an example.
     ///
     /// # Errors
-    /// If there are not two axes, fewer than two samples, or features that are not finite.
+    /// If there are not two axes, fewer than two samples, or a feature is not finite.
     pub fn of<T: Float>(features: &Tensor<T>) -> Result<Self> {
         const CALL: &str = "feature statistics";
         let (x, n, d) = matrix(CALL, features)?;
@@ -100,7 +100,7 @@ impl FeatureStats {
         for row in x.chunks(d) {
             mean.iter_mut().zip(row).for_each(|(m, v)| *m += v / n as f64);
         }
-        // Centred first: a large mean costs no accuracy.
+        // Centred first, so that a large mean costs no accuracy.
         let centred: Vec<f64> =
             x.chunks(d).flat_map(|row| row.iter().zip(&mean).map(|(v, m)| v - m)).collect();
         let centred = Tensor::from_vec(centred, [n, d]).map_err(wengert_tape::Error::from)?;
@@ -110,12 +110,12 @@ impl FeatureStats {
     }
 }
 
-/// The Fréchet distance ‖μ₁ - μ₂‖² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½) between the normal distributions of two sets of features (Dowson and
-/// Landau 1982; as a score of generated images: Heusel et al. 2017, equation 6, where it is called FID). Less is better, and 0 is
-/// equality.
+/// The Fréchet distance ‖μ₁ - μ₂‖² + tr(Σ₁ + Σ₂ - 2 (Σ₁ Σ₂)^½) between the normal distributions of two sets of features (Dowson
+/// and Landau 1982; as a score of generated images, FID: Heusel et al. 2017, equation 6). Less is better, and 0 means that the
+/// distributions are equal.
 ///
-/// tr (Σ₁ Σ₂)^½ is taken as the trace of the root of Σ₁^½ Σ₂ Σ₁^½, which is symmetric and has the same eigenvalues: covariances of
-/// fewer samples than features, which are singular, need no correction.
+/// tr (Σ₁ Σ₂)^½ is computed as the trace of the root of Σ₁^½ Σ₂ Σ₁^½, which is symmetric and has the same eigenvalues.
+/// Covariances of fewer samples than features, which are singular, need no correction.
 ///
 /// ```
 /// use wengert_ops::Tensor;
@@ -129,7 +129,7 @@ impl FeatureStats {
 /// ```
 ///
 /// # Errors
-/// If both do not have the same number of features.
+/// If the numbers of features differ.
 #[doc(alias = "FrechetInceptionDistance")]
 pub fn frechet_distance(a: &FeatureStats, b: &FeatureStats) -> Result<f64> {
     const CALL: &str = "frechet_distance";
@@ -147,7 +147,7 @@ pub fn frechet_distance(a: &FeatureStats, b: &FeatureStats) -> Result<f64> {
     let product =
         root.matmul(&b.covariance).and_then(|t| t.matmul(&root)).map_err(wengert_tape::Error::from)?;
     let (eigenvalues, _) = product.eigh().map_err(wengert_tape::Error::from)?;
-    // Rounding may leave an eigenvalue that is zero a little below it.
+    // Rounding may make a zero eigenvalue slightly negative.
     let cross: f64 = eigenvalues.to_vec().iter().map(|v| v.max(0.0).sqrt()).sum();
     Ok(apart + trace(&a.covariance) + trace(&b.covariance) - 2.0 * cross)
 }
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// Fewer samples than features: the covariances are singular, and the distance still a distance.
+    /// With fewer samples than features, the covariances are singular, and the result is still a distance.
     #[test]
     fn singular_covariances_give_finite_distances() {
         let mut rng = Rng::seed(1);
@@ -251,7 +251,7 @@ mod tests {
         let y = fill(&|i| 1.5 * (i * 0.9 + 0.05 * i * i).cos() + 0.3);
         let y = FeatureStats::of(&y).unwrap();
         let distance = |x: &Tensor<f64>| frechet_distance(&FeatureStats::of(x).unwrap(), &y).unwrap();
-        // With np.linalg.eigvals of the product of the covariances.
+        // Computed with np.linalg.eigvals of the product of the covariances.
         assert!((distance(&x) - 2.649_621_323_798_653_4).abs() < 1e-9, "{}", distance(&x));
         let few = x.slice(0, 0..3).unwrap();
         assert!((distance(&few) - 2.788_745_703_568_237).abs() < 1e-6, "{}", distance(&few));

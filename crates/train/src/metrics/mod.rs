@@ -1,5 +1,5 @@
-//! Metrics: numbers that say how good a model is, apart from the loss that it learned by. Each takes plain tensors, so that it
-//! can be used within a [`Task`](crate::Task), after training, or on another program's results.
+//! Metrics: scores of a model other than the loss that it was trained with. Each takes plain tensors, so that it can be used
+//! within a [`Task`](crate::Task), after training, or on the results of another program.
 //!
 //! | of | metric |
 //! |---|---|
@@ -20,8 +20,9 @@ use crate::error::{Error, Result};
 use std::f64::consts::LN_2;
 use wengert_ops::{Float, Tensor};
 
-/// The perplexity e^L of a mean negative log-likelihood L, in nats a token: among how many equally likely tokens the model
-/// hesitates. Within a [`Task`](crate::Task), a measure of [`MetricKind::Exp`](crate::MetricKind::Exp) averages before it takes the exponential.
+/// The perplexity e^L of a mean negative log-likelihood L, in nats per token: the number of equally likely tokens that would be
+/// as uncertain. Within a [`Task`](crate::Task), a measure of [`MetricKind::Exp`](crate::MetricKind::Exp) averages before it
+/// takes the exponential.
 ///
 /// ```
 /// use wengert_train::metrics::perplexity;
@@ -31,8 +32,8 @@ pub fn perplexity(nll: f64) -> f64 {
     nll.exp()
 }
 
-/// Bits a dimension of a negative log-likelihood in nats a sample of `dims` numbers: nll / (dims · log 2). For pixels of 256
-/// levels that were scaled to [0, 1], densities are of the scaled ones: add log2(256) = 8.
+/// Bits per dimension of a negative log-likelihood in nats per sample of `dims` numbers: nll / (dims · log 2). If pixels with 256
+/// levels were scaled to [0, 1], the density is that of the scaled pixels: add log2(256) = 8.
 ///
 /// ```
 /// use wengert_train::metrics::bits_per_dim;
@@ -47,7 +48,7 @@ fn argument(call: &'static str, expected: &'static str, found: impl ToString) ->
     Error::Argument { call, expected, found: found.to_string() }
 }
 
-/// A matrix by rows in double precision, with its sizes.
+/// A matrix in row-major order and double precision, with its sizes.
 fn matrix<T: Float>(call: &'static str, t: &Tensor<T>) -> Result<(Vec<f64>, usize, usize)> {
     let [n, d] = t.shape()[..] else {
         return Err(argument(call, "a tensor of two axes", format!("shape {}", t.shape())));

@@ -1,7 +1,7 @@
-//! [`Moments`]: mean and variance of numbers that come one by one.
+//! [`Moments`]: mean and variance of numbers that arrive one by one.
 
-/// Mean and variance of numbers that come one by one, without keeping them, and without cancellation (Welford 1962; merged as by
-/// Chan, Golub and LeVeque 1979).
+/// Mean and variance of numbers that arrive one by one, without storing them, and without cancellation (Welford 1962; merged as
+/// by Chan, Golub and LeVeque 1979).
 ///
 /// ```
 /// use wengert_train::metrics::Moments;
@@ -26,12 +26,12 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of nothing yet. See [`Moments`] for an example.
+    /// The moments of no numbers. See [`Moments`] for an example.
     pub fn new() -> Self {
         Moments::default()
     }
 
-    /// Takes a number in. See [`Moments`] for an example.
+    /// Adds a number. See [`Moments`] for an example.
     pub fn add(&mut self, x: f64) {
         self.count += 1;
         let before = x - self.mean;
@@ -39,7 +39,7 @@ impl Moments {
         self.squares += before * (x - self.mean);
     }
 
-    /// Takes in all numbers that another took in. See [`Moments`] for an example.
+    /// Adds all numbers of another. See [`Moments`] for an example.
     pub fn merge(&mut self, other: &Moments) {
         if other.count == 0 {
             return;
@@ -51,28 +51,28 @@ impl Moments {
         self.squares += other.squares + apart * apart * n * m / (n + m);
     }
 
-    /// How many there were. See [`Moments`] for an example.
+    /// The number of numbers. See [`Moments`] for an example.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Their mean; NaN of none. See [`Moments`] for an example.
+    /// The mean; NaN if there are no numbers. See [`Moments`] for an example.
     pub fn mean(&self) -> f64 {
         if self.count == 0 { f64::NAN } else { self.mean }
     }
 
-    /// Their variance about their own mean, 1/n Σ (x - x̄)²; NaN of none. See [`Moments`] for an example.
+    /// The variance about the mean, 1/n Σ (x - x̄)²; NaN if there are no numbers. See [`Moments`] for an example.
     pub fn variance(&self) -> f64 {
         self.squares / self.count as f64
     }
 
-    /// The unbiased estimate 1/(n - 1) Σ (x - x̄)² of the variance that they were drawn with; NaN of fewer than two. See
+    /// The unbiased estimate 1/(n - 1) Σ (x - x̄)² of the variance of the distribution; NaN for fewer than two numbers. See
     /// [`Moments`] for an example.
     pub fn sample_variance(&self) -> f64 {
         if self.count < 2 { f64::NAN } else { self.squares / (self.count - 1) as f64 }
     }
 
-    /// The root of the [variance](Moments::variance). See [`Moments`] for an example.
+    /// The square root of the [variance](Moments::variance). See [`Moments`] for an example.
     pub fn std(&self) -> f64 {
         self.variance().sqrt()
     }

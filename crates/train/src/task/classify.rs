@@ -7,8 +7,8 @@ use wengert_nn::{Layer, loss};
 use wengert_ops::Tensor;
 use wengert_tape::Tape;
 
-/// Classification: a model from `[n, ..]` to logits `[n, classes]` is to make the cross-entropy small; the accuracy is measured
-/// too.
+/// Classification by a model from `[n, ..]` to logits `[n, classes]`: minimises the cross-entropy, and measures the accuracy as
+/// well.
 ///
 /// ```
 /// use wengert_data::digits;
@@ -31,7 +31,7 @@ impl<M: Layer<f32> + ?Sized> Task<M, Batch> for Classify {
     }
 }
 
-/// How many rows of `logits`, `[n, classes]`, are largest at their label.
+/// The number of rows of `logits`, `[n, classes]`, whose largest element is that of their label.
 fn correct(logits: &Tensor<f32>, labels: &Tensor<i64>) -> Result<usize> {
     let predicted = logits.argmax(-1).map_err(wengert_tape::Error::from)?.to_vec();
     let labels = labels.to_vec();

@@ -10,17 +10,17 @@ use crate::error::Result;
 use crate::measures::Measures;
 use wengert_tape::{Tape, Var};
 
-/// What a [`Task`] makes of a batch. See [`Task`] for an example.
+/// The result of a [`Task`] for a batch. See [`Task`] for an example.
 #[derive(Debug)]
 pub struct Outcome<'t> {
-    /// What is to become small, of rank 0.
+    /// The loss to minimise, of rank 0.
     pub loss: Var<'t, f32>,
-    /// What was measured, with at least a `loss`, whose weight says how much the batch counts.
+    /// The measures, with at least a `loss`, whose weight determines how much the batch counts.
     pub measures: Measures,
 }
 
 impl<'t> Outcome<'t> {
-    /// A loss that is a mean over `samples` samples, and is all that is measured. See [`Task`] for an example.
+    /// A loss that is a mean over `samples` samples, and is the only measure. See [`Task`] for an example.
     ///
     /// # Errors
     /// If the loss could not be computed.
@@ -45,7 +45,7 @@ impl<'t> Outcome<'t> {
         Ok(Outcome { loss, measures: Measures::new(samples).mean("loss", value, weight as f64) })
     }
 
-    /// With more measures.
+    /// The same with more measures.
     ///
     /// ```
     /// use wengert_train::Outcome;
@@ -61,8 +61,8 @@ impl<'t> Outcome<'t> {
     }
 }
 
-/// How a batch of type `B` becomes a loss for a model of type `M`, and what is measured on it, in training and in evaluation;
-/// [`Tape::is_training`] tells which. A closure is a task:
+/// How a batch of type `B` becomes a loss for a model of type `M`, and what is measured on it, both in training and in
+/// evaluation; [`Tape::is_training`] distinguishes the two. A closure can be a task:
 ///
 /// ```
 /// use wengert_data::{Loader, SeriesBatch, sunspots};
@@ -107,11 +107,11 @@ impl<M: ?Sized, B: ?Sized, T: Task<M, B> + ?Sized> Task<M, B> for Box<T> {
     }
 }
 
-/// A closure as a task: what [`task`] gives.
+/// A closure as a task: the result of [`task`].
 #[derive(Debug, Clone, Copy)]
 pub struct TaskFn<F>(F);
 
-/// A closure as a task. See [`Task`] for an example.
+/// Makes a task of a closure. See [`Task`] for an example.
 pub fn task<M: ?Sized, B: ?Sized, F>(f: F) -> TaskFn<F>
 where
     F: for<'t> Fn(&M, &B, &'t Tape<f32>) -> Result<Outcome<'t>>,

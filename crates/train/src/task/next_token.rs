@@ -7,8 +7,8 @@ use wengert_data::TokenBatch;
 use wengert_nn::zoo::LanguageModel;
 use wengert_tape::Tape;
 
-/// Language modelling: the next token's mean negative log-likelihood, in nats, is to become small; the perplexity, its exponential,
-/// is measured too.
+/// Language modelling: minimises the mean negative log-likelihood of the next token, in nats, and measures its exponential, the
+/// perplexity, as well.
 ///
 /// ```
 /// use wengert_data::{Text, hamlet};

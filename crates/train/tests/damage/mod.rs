@@ -1,4 +1,4 @@
-//! What tests of damaged files share: random changes, and the verdict. The tests of traces include it by its path.
+//! Shared by tests of damaged files: random changes, and the verdict. The tests of traces include this file by its path.
 
 #[path = "../../../data/tests/counting/mod.rs"]
 mod counting;
@@ -7,7 +7,7 @@ pub(crate) use counting::Random;
 use counting::peak;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What readers of text and of headers may stumble over.
+/// Texts that readers and header parsers may fail on.
 const TOKENS: [&[u8]; 32] = [
     b"\x1b]0;x\x07",
     b"\xc2\x9b2J",
@@ -43,7 +43,7 @@ const TOKENS: [&[u8]; 32] = [
     b"\xff\xff\xff\xff\xff\xff\xff\xff",
 ];
 
-/// Changes one thing.
+/// Makes one change.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     let n = bytes.len();
     let at = random.below(n);
@@ -51,7 +51,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
         _ if n == 0 => bytes.push(random.next() as u8),
         0 => bytes[at] ^= 1 << random.below(8),
         1 => bytes[at] = *random.of(&[0, 1, b'0', b'9', 0x7f, 0x80, 0xff]),
-        // A whole number becomes another.
+        // An integer is replaced by another.
         2..=4 => {
             let Some(from) = (at..n).find(|&i| bytes[i].is_ascii_digit()) else { return };
             let to = (from..n).find(|&i| !bytes[i].is_ascii_digit()).unwrap_or(n);
@@ -72,7 +72,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Up to three changes. Now and then nothing is changed, which shows that there was something to damage.
+/// Makes up to three changes. Sometimes nothing is changed, which shows that the original can be read.
 pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..random.below(4) {
@@ -81,13 +81,13 @@ pub(crate) fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// How many files of each kind are tried.
+/// The number of files of each kind to try.
 pub(crate) fn count(usual: usize) -> usize {
     std::env::var("MUTATIONS").map_or(usual, |n| n.parse().expect("MUTATIONS is a number"))
 }
 
-/// Reads so many files that `damage` makes: none panics, takes more memory than `most` bytes, or is refused with a message that steers
-/// a terminal. Some are read, and many are refused.
+/// Reads files that `damage` makes. No read panics or takes more memory than `most` bytes, and no message contains control
+/// characters for a terminal. Some files are read, and many are refused.
 pub(crate) fn survives<E: ToString>(
     what: &str,
     files: usize,

@@ -1,4 +1,4 @@
-//! Models that make samples: autoencoders, and adversarial pairs.
+//! Models that generate samples: autoencoders, and adversarial pairs.
 
 use super::{descend, mean_sample, survives, trains_alike, trains_otherwise};
 use wengert_data::{Classification, Loader, digits};
@@ -13,12 +13,12 @@ use wengert_ops::random::{Key, Rng};
 use wengert_tape::Tape;
 use wengert_train::{Adversarial, FitConfig, fit};
 
-/// Digits to learn from, and others, each sample of the given shape.
+/// Training and test digits, each sample in the given shape.
 fn data(sample: &[usize]) -> (Classification, Classification) {
     digits().unwrap().reshaped(sample.to_vec()).unwrap().stratified_split(0.2, 0).unwrap()
 }
 
-/// A batch for each step.
+/// The batch of a step.
 fn batch(data: &Classification, step: usize) -> Tensor<f32> {
     let from = step * 64 % (data.len() - 64);
     data.inputs().slice(0, from..from + 64).unwrap().contiguous()
@@ -28,7 +28,8 @@ fn mean_square(x: &Tensor<f32>) -> f64 {
     x.to_vec().iter().map(|v| f64::from(v * v)).sum::<f64>() / x.numel() as f64
 }
 
-/// How much of the pixels' variance is lost: 1 if every image comes back as the mean of all, 0 if it comes back whole.
+/// The share of the pixels' variance that is lost: 1 if every image is reconstructed as the mean image, 0 if it is reconstructed
+/// exactly.
 fn lost(data: &Classification, back: &Tensor<f32>) -> f64 {
     let x = data.inputs();
     let spread = x.sub(mean_sample(x)).unwrap();
@@ -67,7 +68,7 @@ fn convolutional_autoencoder() {
     autoencoder(new, &[1, 8, 8], 5e-3, 300, 0.4);
 }
 
-/// Its bound is better than that of pixels that are independent of each other, and it gives back what goes in.
+/// A model whose bound is better than that of independent pixels, and that reconstructs its input.
 fn vae(new: impl Fn(u64) -> Vae<f32>, sample: &[usize], rate: f64, steps: usize, most: f64) -> Vae<f32> {
     let ((train, test), mut model) = (data(sample), new(0));
     descend(&mut model, rate, steps, |model, tape, step| {
@@ -90,7 +91,7 @@ fn vae(new: impl Fn(u64) -> Vae<f32>, sample: &[usize], rate: f64, steps: usize,
     assert!(elbo.divergence.mean().item().unwrap() > 1.0, "z says something");
     let decoded = |model: &Vae<f32>, _: &Tape<f32>| model.reconstruct(test.inputs()).unwrap();
     survives(&model, new(1), decoded);
-    // Samples are images: no pixel beyond the paper's white and the ink's black, and the digits' mean brightness.
+    // Samples are images: no pixel is outside the range from white to black, and the mean brightness is that of the digits.
     let made = model.sample(200, &mut Rng::seed(0)).unwrap().to_vec();
     let brightness = |x: &[f32]| x.iter().sum::<f32>() / x.len() as f32;
     let (real, made) = (brightness(&test.inputs().to_vec()), brightness(&made));
@@ -127,7 +128,7 @@ fn made(generator: &Sequential<f32>, n: usize) -> Tensor<f32> {
     generator.forward(Tape::eval().constant(z)).value().unwrap()
 }
 
-/// How far the mean and the spread of each pixel, over what was made, are from those of the data: 1 for mid-grey images.
+/// How far the mean and the spread of each pixel of the generated samples are from those of the data: 1 for mid-grey images.
 fn distance(data: &Classification, made: &Tensor<f32>) -> f64 {
     let moments = |x: &Tensor<f32>| {
         let x = x.reshape([x.shape()[0], 64]).unwrap();
@@ -140,7 +141,7 @@ fn distance(data: &Classification, made: &Tensor<f32>) -> f64 {
     (mean_square(&real.0.sub(&made.0).unwrap()) + mean_square(&real.1.sub(&made.1).unwrap())) / all
 }
 
-/// Plays for so many epochs, until what is made has the pixels' means and spreads.
+/// Trains for a number of epochs, until the generated samples have the pixels' means and spreads.
 fn played(
     new: impl Fn(u64) -> (Sequential<f32>, Sequential<f32>),
     sample: &[usize],

@@ -1,4 +1,4 @@
-//! Classifiers of images, on handwritten digits: one in ten is right by chance.
+//! Classifiers of images, on handwritten digits: the accuracy by chance is one in ten.
 
 use super::{survives, trains_alike, trains_otherwise};
 use wengert_data::transform::{Filter, resize};
@@ -11,7 +11,7 @@ use wengert_ops::random::Rng;
 use wengert_tape::Tape;
 use wengert_train::{Classify, FitConfig, Minimize, RunSchedule, fit};
 
-/// The model after so many epochs, if it classifies that share of new images.
+/// The model after a number of epochs, if it classifies the given share of new images correctly.
 #[track_caller]
 fn learned<M: Layer<f32>>(mut model: M, data: &Classification, rate: f64, epochs: usize, least: f64) -> M {
     let (train, test) = data.stratified_split(0.2, 0).unwrap();

@@ -1,5 +1,5 @@
-//! Language models, on Hamlet by characters. Which characters are frequent can be known without looking back; what a model knows
-//! beyond that shows in a perplexity of less than half.
+//! Language models, on the characters of Hamlet. The frequencies of characters can be learned without context. A model that uses
+//! the context has less than half the perplexity.
 
 use super::{survives, trains_otherwise};
 use wengert_data::{Loader, Text, hamlet};
@@ -27,7 +27,7 @@ fn of_frequencies(train: &Text, test: &Text) -> f64 {
     (nats / test.len() as f64).exp()
 }
 
-/// The model after so many epochs, if it looks back.
+/// The model after a number of epochs, if it uses the context.
 #[track_caller]
 fn learned<M: LanguageModel<f32>>(mut model: M, rate: f64, epochs: usize) -> M {
     let (train, test) = text();
@@ -42,7 +42,7 @@ fn learned<M: LanguageModel<f32>>(mut model: M, rate: f64, epochs: usize) -> M {
     model
 }
 
-/// The logits of a few characters.
+/// The logits for a few characters.
 fn logits<M: LanguageModel<f32>>(model: &M, tape: &Tape<f32>) -> Tensor<f32> {
     model.logits(tape, &Tensor::from([[1, 2, 3, 4], [5, 6, 7, 8]])).value().unwrap()
 }
@@ -85,7 +85,7 @@ fn gpt() {
     let model = learned(new(0), 5e-3, 6);
     survives(&model, new(1), logits);
     trains_otherwise(&model, logits);
-    // What it writes looks like text: there is a space about every five characters.
+    // Generated text looks like text: about one character in five is a space.
     let written = generate(&model, &[1], 300, Decoding::default(), &mut Rng::seed(0)).unwrap();
     let written = text().0.vocabulary().decode(&written).unwrap();
     let spaces = written.matches([' ', '\n']).count();

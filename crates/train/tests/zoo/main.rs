@@ -1,8 +1,8 @@
-//! Smoke tests of every model of the zoo, on data that come with the crates: in a few seconds each learns as much as a bound on its
-//! measure says, comes back from a file with the same bits, and evaluates otherwise than it trains where it should.
+//! Smoke tests of every model of the zoo, on data that come with the crates. In a few seconds, each model reaches a bound on its
+//! measure, is read from a file with the same bits, and behaves differently in evaluation and in training where it should.
 //!
-//! Bounds are what a model that does its work reaches with room to spare, and one that does not cannot: each says what that would
-//! be. That gradients are right is tested with each model, in `nn`.
+//! A model that works reaches its bound with a margin, and one that does not work cannot reach it; each bound states what the
+//! latter would reach. Gradients are tested with each model, in `nn`.
 
 mod generative;
 mod images;
@@ -18,7 +18,7 @@ use wengert_nn::{Module, state};
 use wengert_ops::Tensor;
 use wengert_tape::{Tape, Var};
 
-/// A model written to a file and read into a `fresh` one of other weights says the same, bit for bit.
+/// A model that is written to a file and read into a `fresh` one with other weights has the same outputs, bit for bit.
 #[track_caller]
 fn survives<M: Module>(model: &M, mut fresh: M, says: impl Fn(&M, &Tape<f32>) -> Tensor<f32>) {
     static FILES: AtomicUsize = AtomicUsize::new(0);
@@ -36,7 +36,7 @@ fn survives<M: Module>(model: &M, mut fresh: M, says: impl Fn(&M, &Tape<f32>) ->
     assert_eq!(before, bits(&fresh));
 }
 
-/// A model evaluates otherwise than it trains, and always alike.
+/// A model behaves differently in evaluation and in training, and evaluation is repeatable.
 #[track_caller]
 fn trains_otherwise<M: ?Sized>(model: &M, says: impl Fn(&M, &Tape<f32>) -> Tensor<f32>) {
     let evaluated = says(model, &Tape::eval());
@@ -44,13 +44,13 @@ fn trains_otherwise<M: ?Sized>(model: &M, says: impl Fn(&M, &Tape<f32>) -> Tenso
     assert_eq!(evaluated, says(model, &Tape::eval()));
 }
 
-/// A model without dropout and batch norm, which trains as it evaluates.
+/// A model without dropout and batch norm behaves the same in training and in evaluation.
 #[track_caller]
 fn trains_alike<M: ?Sized>(model: &M, says: impl Fn(&M, &Tape<f32>) -> Tensor<f32>) {
     assert_eq!(says(model, &Tape::eval()), says(model, &Tape::train(1)));
 }
 
-/// So many steps of Adam on a loss that draws its own data, by the number of the step; the last loss.
+/// Makes a number of steps with Adam on a loss that draws its own data, by the number of the step. Returns the last loss.
 fn descend<M: Module>(
     model: &mut M,
     learning_rate: f64,

@@ -1,4 +1,4 @@
-//! Representations learned without labels, judged by what a few labels can make of them.
+//! Representations learned without labels, judged by the accuracy that they allow with a few labels.
 
 use super::{accuracy, descend, mean_sample, survives, trains_alike, trains_otherwise};
 use wengert_data::transform::{Compose, Cutout, Noise, Rotate, Shift, apply};
@@ -12,7 +12,7 @@ use wengert_ops::random::Rng;
 use wengert_ops::{ConvOptions, Tensor};
 use wengert_tape::{Tape, Var};
 
-/// Digits to learn from, of which a few of each class have labels, and others.
+/// Training digits, of which a few of each class have labels, and test digits.
 struct Data {
     all: Tensor<f32>,
     few: Classification,
@@ -33,7 +33,7 @@ fn data(sample: &[usize], of_each: usize, skip: usize) -> Data {
     Data { all: train.inputs().clone(), few: train.select(&few).unwrap(), test }
 }
 
-/// The accuracy on new images of a linear map of features, from a few labels.
+/// The accuracy on new images of a linear classifier of features that is trained with a few labels.
 fn probed(data: &Data, features: impl for<'t> Fn(Var<'t, f32>) -> Var<'t, f32>) -> f64 {
     let of = |x: &Tensor<f32>| -> Tensor<f32> {
         let tape = Tape::eval();
@@ -104,7 +104,7 @@ fn masked() {
     let mut model = new(0);
     let raw = probed(&data, |x| model.features(x));
     descend(&mut model, 3e-3, 600, |model, tape, step| model.loss(tape.constant(batch(&data.all, step, 64))));
-    // The mean image is wrong by so much in what is hidden, as everywhere.
+    // The error of the mean image on the hidden pixels, which is the same as on all others.
     let (x, tape) = (data.test.inputs(), Tape::eval());
     let mean = mean_sample(&data.all).expand(x.shape()).unwrap();
     let known = loss::mse(tape.constant(x), mean).item().unwrap();
@@ -120,7 +120,7 @@ fn masked() {
     trains_alike(&model, features);
 }
 
-/// Trained on ten labelled images alone; tested on the others.
+/// Trains on ten labelled images alone, and tests on the others.
 fn from_few<M: Layer<f32>>(model: &mut M, data: &Data) -> f64 {
     descend(model, 5e-3, 800, |model, tape, _| {
         loss::cross_entropy(model.forward(tape.constant(data.few.inputs())), data.few.labels())
@@ -129,7 +129,7 @@ fn from_few<M: Layer<f32>>(model: &mut M, data: &Data) -> f64 {
     accuracy(&logits, data.test.labels())
 }
 
-/// One label for each digit, four times other ones: what a network makes of the latents of all images, and of pixels.
+/// One label for each digit, four times with other images: compares a network on the latents of all images with one on pixels.
 #[test]
 fn latent_classifier() {
     let shape = VaeConfig { inputs: 64, hidden: vec![256], latent: 8, ..VaeConfig::default() };

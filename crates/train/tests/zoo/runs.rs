@@ -1,4 +1,4 @@
-//! Every kind of model is trained by the same loop: whatever its batches, its loss and its measures are.
+//! Every kind of model is trained by the same loop, whatever its batches, loss and measures are.
 
 use wengert_data::{Batch, Loader, PairBatch, Pairs, Text, digits, hamlet};
 use wengert_nn::optim::Adam;
@@ -78,7 +78,7 @@ fn sequence_to_sequence_from_a_checkpoint() {
     };
     let translate = task(|model: &Seq2Seq<f32>, batch: &PairBatch, tape: &Tape<f32>| {
         let pairs = batch.indices.len();
-        // The first token of each is given.
+        // The first token of each sequence is given.
         let tokens = batch.target_lengths.to_vec().into_iter().sum::<i64>() as usize - pairs;
         let outcome = Outcome::weighted(model.loss(tape, &batch.source, &batch.target), pairs, tokens)?;
         let nats = outcome.measures.loss();

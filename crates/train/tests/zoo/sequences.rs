@@ -11,7 +11,7 @@ use wengert_ops::Tensor;
 use wengert_ops::random::{Key, Rng, uniform};
 use wengert_tape::Tape;
 
-/// Words of two to five out of eight letters with the same words backwards: some to learn from, and others.
+/// Words of two to five letters out of eight, paired with the same words backwards: for training and for testing.
 fn reversed() -> (Pairs, Pairs) {
     let u: Tensor<f64> = uniform([600, 6], 0.0, 1.0, Key { seed: 1, stream: 0 }).unwrap();
     let word = |u: &[f64]| -> String {
@@ -30,12 +30,12 @@ fn order(n: usize) -> Vec<usize> {
     permutation(n, Key { seed: 2, stream: 0 })
 }
 
-/// Sixteen pairs at a time.
+/// Batches of sixteen pairs.
 fn batches(pairs: &Pairs) -> Vec<PairBatch> {
     order(pairs.len()).chunks(16).map(|positions| pairs.fetch(positions).unwrap()).collect()
 }
 
-/// How many of the words are written backwards without a mistake. By chance it would be none.
+/// The number of words that are written backwards without a mistake. By chance it would be 0.
 fn right(test: &Pairs, write: impl Fn(&[i64]) -> Vec<i64>) -> usize {
     let one = |i: usize| test.fetch(&[i]).unwrap();
     (0..test.len())
@@ -96,11 +96,11 @@ fn translator() {
     trains_otherwise(&model, logits);
 }
 
-/// Texts one below the other, their lengths, and their labels.
+/// Texts, one per row, their lengths, and their labels.
 type Texts = (Tensor<i64>, Tensor<i64>, Tensor<i64>);
 
-/// Whether a name of a country or a language is English or German, for names that differ in the two, without their capitals (German
-/// has them inside of names too): some to learn from, and others. A name and its translation are on the same side.
+/// Whether the name of a country or a language is English or German, for names that differ in the two, without capital letters
+/// (German has them inside names too): for training and for testing. A name and its translation are on the same side.
 fn names() -> (usize, Texts, Texts) {
     let mut names = country_and_language_names().unwrap();
     names.retain(|(english, german)| english != german && english.len().max(german.len()) < 16);
@@ -145,7 +145,7 @@ fn text_classifier() {
             model.logits(tape, &test.0, &test.1).value().unwrap()
         };
         let accuracy = accuracy(&logits(&model, &Tape::eval()), &test.2);
-        // Half would be right by chance.
+        // The accuracy by chance is one half.
         assert!(accuracy > 0.7, "{pooling:?}: {accuracy}");
         survives(&model, new(1), logits);
         trains_otherwise(&model, logits);

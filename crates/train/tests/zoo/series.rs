@@ -1,4 +1,4 @@
-//! The forecaster, on the sunspots of three centuries.
+//! The forecaster, on three centuries of sunspots.
 
 use super::{descend, survives, trains_alike};
 use wengert_data::{Dataset, sunspots};
@@ -30,11 +30,11 @@ fn forecaster() {
         let e = guess.sub(&new_future).unwrap();
         (e.to_vec().iter().map(|e| e * e).sum::<f32>() / e.numel() as f32).sqrt()
     };
-    // That next year will be like this one is wrong by so much.
+    // The error of the forecast that next year is like this one.
     let last = new_past.slice(1, 21..).unwrap().squeeze(2).unwrap();
     let (same, guessed) = (error(&last), error(&mean(&model, &Tape::eval())));
     assert!(guessed < 0.8 * same, "{guessed}, where the last value gives {same}");
-    // Its density beats that of all values of the past taken together, which were brought to N(0, 1).
+    // The density is better than that of all past values taken together, which were normalised to N(0, 1).
     let nats = model.loss(Tape::eval().constant(&new_past), &new_future).item().unwrap();
     let squares: f32 = new_future.to_vec().iter().map(|y| y * y).sum();
     let together = 0.5 * (2.0 * std::f32::consts::PI).ln() + 0.5 * squares / new_future.numel() as f32;
