@@ -54,8 +54,7 @@ pub struct FitConfig {
     /// with the same options. Without them, [`fit`] compares what it knows itself: seed, schedule, learning rates and loader
     /// (seed, batch size, number of samples). Default: `None`.
     pub settings: Option<Settings>,
-    /// A flag that ends the run after the step in which it becomes true, with a checkpoint if checkpoints are written. Default:
-    /// `None`.
+    /// A flag that ends the run after the step in which it becomes true, with a checkpoint if there are any. Default: `None`.
     pub stop: Option<Arc<AtomicBool>>,
 }
 
