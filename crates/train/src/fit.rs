@@ -48,7 +48,7 @@ pub struct FitConfig {
     pub monitor: Option<Monitor>,
     /// Where and when the run saves itself. Default: `None`: it does not.
     pub checkpoints: Option<Checkpoints>,
-    /// The snapshot that the run continues from, made by a run with the same options. Default: `None`: it begins.
+    /// The snapshot that the run continues from, made by a run like this one. Default: `None`: it begins.
     pub resume: Option<Snapshot>,
     /// The options that the results depend on. They are stored in the checkpoints, and the run continues only from a checkpoint
     /// with the same options. Without them, [`fit`] compares what it knows itself: seed, schedule, learning rates and loader
