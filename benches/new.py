@@ -298,7 +298,6 @@ def layer(tree, name, pytorch=None, jax=None):
     tree.create(f"{layers}/{name}.rs", filled(LAYER, name))
     tree.insert(f"{layers}/mod.rs", r"mod (\w+);", name, f"mod {name};")
     tree.insert(f"{layers}/mod.rs", r"pub use (\w+)::", name, f"pub use {name}::{kind};")
-    tree.import_name("crates/nn/src/lib.rs", "layers", kind)
     fuzz = "benches/src/fuzz/modules.rs"
     tree.insert(fuzz, r'        "nn::(\w+)" \{', kind,
                 f'        "nn::{kind}" {{\n'
