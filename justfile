@@ -96,7 +96,7 @@ pictures:
     done
 
 # How costs grow with the number of pieces, steps and nodes; fails on what is worse than n log n: `just growth`,
-# `just growth --filter parts`
+# `just growth --filter parts --scale 8`
 growth *ARGS:
     cargo run --release -p wengert-benches --bin growth -- {{ARGS}}
 

@@ -18,6 +18,9 @@ struct Args {
     /// Only rows whose name contains this
     #[arg(long, default_value = "")]
     filter: String,
+    /// The sizes of all rows are multiplied by this
+    #[arg(long, default_value_t = 1)]
+    scale: usize,
     /// The largest ratio of the times for 4n and n
     #[arg(long, default_value_t = 8.0)]
     limit: f64,
@@ -307,7 +310,7 @@ fn measure(args: &Args) -> Result<()> {
         // A machine that does other work makes a row slow now and then, not three times.
         for _ in 0..3 {
             for (time, k) in times.iter_mut().zip([1, 2, 4]) {
-                *time = least(row.run, row.n * k).with_context(|| row.name)?;
+                *time = least(row.run, row.n * args.scale * k).with_context(|| row.name)?;
             }
             if times[2] <= args.limit * times[0] {
                 break;
@@ -315,7 +318,7 @@ fn measure(args: &Args) -> Result<()> {
         }
         let [once, twice, four] = times;
         let ratio = four / once;
-        println!("{:44} {:7} {once:10.3} {twice:10.3} {four:10.3} {ratio:7.2}", row.name, row.n);
+        println!("{:44} {:7} {once:10.3} {twice:10.3} {four:10.3} {ratio:7.2}", row.name, row.n * args.scale);
         count += 1;
         if ratio > args.limit {
             worse.push(row.name);
