@@ -82,7 +82,8 @@ use wengert_tape::{Float, Param, Var};
 /// use wengert_ops::Tensor;
 /// use wengert_tape::{Param, Tape};
 /// let layer = @Type@ { weight: Param::new(Tensor::from([1.0f64, 2.0, 3.0])) };
-/// let y = layer.forward(Tape::eval().constant(Tensor::from([[1.0, 1.0, 1.0], [0.0, 2.0, 4.0]])));
+/// let tape = Tape::eval();
+/// let y = layer.forward(tape.constant(Tensor::from([[1.0, 1.0, 1.0], [0.0, 2.0, 4.0]])));
 /// assert_eq!(y.value()?, Tensor::from([[1.0, 2.0, 3.0], [0.0, 4.0, 12.0]]));
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
