@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// A part of the data is held out to test on. The same options give the same weights, bit by bit, on any number of threads,
     /// and however often the run was stopped and resumed. Ctrl-C ends it after the step, with a checkpoint.
     Train(Box<train::TrainArgs>),
-    /// Go on with a run that was stopped, from its newest checkpoint
+    /// Continue a run that was stopped, from its newest checkpoint
     ///
     /// The results are those of a run that was not stopped, to the last bit.
     Resume(resume::ResumeArgs),

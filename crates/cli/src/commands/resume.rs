@@ -15,12 +15,12 @@ pub(crate) struct ResumeArgs {
     /// The folder that `wengert train` made
     run_dir: PathBuf,
 
-    /// The checkpoint to go on from, by its file or by the number of its steps; later ones are given up [default: the newest that
+    /// The checkpoint to continue from, by its file or by the number of its steps; later ones are given up [default: the newest that
     /// is whole]
     #[arg(long, value_name = "FILE|STEPS")]
     checkpoint: Option<PathBuf>,
 
-    /// Go on to so many epochs instead of those that the run was begun with; what the schedule says of the remaining steps
+    /// Continue to this number of epochs instead of the number that the run was started with; what the schedule says of the remaining steps
     /// changes with it
     #[arg(long, value_name = "N", value_parser = values::count::<1_000_000>)]
     epochs: Option<usize>,
@@ -54,7 +54,7 @@ impl ResumeArgs {
             let settings = config.settings()?;
             snapshot.check_settings(&settings, &may_differ).with_context(|| {
                 match snapshot.check_settings(&settings, &["epochs", DATA_FILES]) {
-                    Ok(()) => "say with --epochs to how many epochs the run is to go on".to_owned(),
+                    Ok(()) => "give --epochs to continue the run to more epochs".to_owned(),
                     Err(_) => format!("the checkpoint is not of the run that {shown}/config.toml is of"),
                 }
             })?;

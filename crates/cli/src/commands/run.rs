@@ -99,7 +99,7 @@ impl Run<'_> {
         if fitted.ended == StopReason::Interrupted {
             let path = observer.saved_elsewhere.as_ref().unwrap_or(folder).path().display();
             let done = observer.done;
-            let message = format!("interrupted after step {done}; go on with: wengert resume {path}");
+            let message = format!("interrupted after step {done}; continue with: wengert resume {path}");
             // If the number is not known, that of Ctrl-C.
             bail!(Interrupted { message, signal: signals.which().unwrap_or(2) });
         }
@@ -267,7 +267,7 @@ struct RunObserver<'r> {
 impl RunObserver<'_> {
     fn note(&mut self, written: train::Result<()>) {
         if let (Err(e), None) = (written, &self.failed) {
-            self.watchers.warning(&format!("{e}; the run goes on"));
+            self.watchers.warning(&format!("{e}; the run continues"));
             self.failed = Some(e);
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "N", value_parser = values::count::<65536>)]
     count: Option<usize>,
 
-    /// What a language model goes on from, or what is to be translated
+    /// The text that a language model continues, or that is translated
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
 
@@ -34,7 +34,7 @@ pub(crate) struct SampleArgs {
     #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = values::clip)]
     temperature: f64,
 
-    /// Draw from so many of the most probable characters only
+    /// Draw from this number of the most probable characters only
     #[arg(long, value_name = "K", value_parser = values::count::<1_000_000>)]
     top_k: Option<usize>,
 

@@ -303,7 +303,7 @@ fn ending(path: &Path) -> Result<Format> {
         Some("json") => Ok(Format::Json),
         Some("html" | "htm") => Ok(Format::Html),
         _ => bail!(
-            "{}: expected a file that ends in .txt, .dot, .json or .html, or --format beside it",
+            "{}: expected a file that ends in .txt, .dot, .json or .html, or --format in addition",
             path.display()
         ),
     }

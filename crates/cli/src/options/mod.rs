@@ -21,7 +21,7 @@ pub(crate) struct TrainOptions {
     #[arg(long, global = true, value_name = "PATH", help_heading = "Training")]
     pub(crate) data_path: Option<PathBuf>,
 
-    /// Learn from so many labelled samples only, as many of each class
+    /// Learn from this number of labelled samples only, the same number of each class
     #[arg(long, global = true, value_name = "N", value_parser = values::count::<1_000_000_000>)]
     #[arg(help_heading = "Training")]
     pub(crate) labels: Option<usize>,
@@ -83,12 +83,12 @@ pub(crate) struct TrainOptions {
     #[arg(long, global = true, value_name = "MEASURE", help_heading = "Training")]
     pub(crate) watch: Option<String>,
 
-    /// Stop after so many epochs without a better one
+    /// Stop after this number of epochs without a better one
     #[arg(long, global = true, value_name = "EPOCHS", value_parser = values::count::<1_000_000>)]
     #[arg(help_heading = "Training")]
     pub(crate) patience: Option<usize>,
 
-    /// By how much an epoch has to be better to count as better [default: 0]
+    /// The least improvement that counts as better [default: 0]
     #[arg(long, global = true, value_name = "DELTA", value_parser = values::weight_decay)]
     #[arg(help_heading = "Training")]
     pub(crate) min_delta: Option<f64>,

@@ -103,7 +103,7 @@ pub(super) fn continue_prompt<M: LanguageModel<f32>>(
     options: &SampleOptions,
 ) -> Result<Sample> {
     let prompt = options.prompt.as_deref().unwrap_or("\n");
-    ensure!(!prompt.is_empty(), "--prompt: expected at least one character to go on from");
+    ensure!(!prompt.is_empty(), "--prompt: expected at least one character to continue from");
     let prompt =
         vocabulary.encode(prompt).context("--prompt: the model knows only the characters of its text")?;
     let mut rng = Rng::seed(options.seed);

@@ -49,7 +49,7 @@ names! {
     PoolingName for zoo::Pooling {
         /// The mean over the characters
         Mean,
-        /// A learned vector that stands before them
+        /// A learned vector in front of them
         Class,
     }
 }
