@@ -220,7 +220,7 @@ impl DataOptions {
         let classes = train.classes();
         ensure!(
             labels.is_multiple_of(classes),
-            "--labels: expected a multiple of the number of classes, {classes}, found {labels}"
+            "--labels: expected a multiple of the {classes} classes, since each gets the same number, found {labels}"
         );
         Ok(train.select(&train.labelled(labels / classes, self.seed)?.chosen)?)
     }
