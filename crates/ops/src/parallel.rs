@@ -172,10 +172,15 @@ pub(crate) fn for_each(n: usize, cost: usize, f: &(dyn Fn(usize) + Sync)) {
 
 /// Calls `f` with every piece, on the pool.
 pub(crate) fn each<P: Send>(pieces: Vec<P>, f: impl Fn(P) + Sync + Send) {
+    each_dyn(pieces, &f);
+}
+
+/// Takes `f` as a `dyn`, so that this is compiled once for each type of pieces.
+fn each_dyn<P: Send>(pieces: Vec<P>, f: &(dyn Fn(P) + Sync)) {
     let pieces: Vec<Mutex<Option<P>>> = pieces.into_iter().map(|p| Mutex::new(Some(p))).collect();
     over_pool(pieces.len(), &|i| {
         let piece = pieces[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-        piece.into_iter().for_each(&f);
+        piece.into_iter().for_each(f);
     });
 }
 
@@ -194,7 +199,7 @@ pub fn collect<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R
 /// Calls `f` with every piece, on the pool if work of this `cost` (in element additions) is worth it.
 pub(crate) fn each_if_worth<P: Send>(pieces: Vec<P>, cost: usize, f: impl Fn(P) + Sync + Send) {
     if pieces.len() > 1 && worth(cost) {
-        each(pieces, f);
+        each_dyn(pieces, &f);
     } else {
         pieces.into_iter().for_each(f);
     }

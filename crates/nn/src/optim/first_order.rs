@@ -6,7 +6,7 @@ use super::saved::{find_count, find_number, find_tensor, join};
 use super::{Optimizer, ParamState, UpdateRule, groups};
 use crate::module::{Module, UpdatesExt, for_each_param, for_each_param_mut};
 use crate::state::{AnyTensor, Dict};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
 use wengert_ops::Tensor;
@@ -44,7 +44,7 @@ pub struct FirstOrder<C, T: Float> {
     groups: Vec<Group<C>>,
     /// Whether every group is known to match a parameter.
     checked: bool,
-    states: HashMap<ParamId, ParamState<T>>,
+    states: FxHashMap<ParamId, ParamState<T>>,
     /// The changes announced with the last step's gradients, if some were not for the step's model.
     left: Option<Updates<T>>,
 }
@@ -65,7 +65,14 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
     /// An optimiser with the given options.
     pub fn with_config(config: C) -> Self {
         let initial = config.learning_rate();
-        FirstOrder { config, initial, groups: Vec::new(), checked: true, states: HashMap::new(), left: None }
+        FirstOrder {
+            config,
+            initial,
+            groups: Vec::new(),
+            checked: true,
+            states: FxHashMap::default(),
+            left: None,
+        }
     }
 
     /// Changes the options for the parameters whose names match the pattern; see [`FirstOrder`].
@@ -208,7 +215,7 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
     }
 
     fn load_state(&mut self, model: &dyn Module, dict: &Dict) -> Result<()> {
-        let mut states = HashMap::new();
+        let mut states = FxHashMap::default();
         let mut outcome = Ok(());
         for_each_param::<T>(model, &mut |path, p| {
             if outcome.is_ok() {

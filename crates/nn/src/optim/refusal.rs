@@ -5,17 +5,18 @@ use wengert_tape::{BufferId, Change, Error, ErrorKind, Float, Grads, Result, Upd
 
 /// Checks that a step with these gradients changes something in the model.
 pub(super) fn concerns<T: Float>(op: &'static str, model: &dyn Module, grads: &Grads<T>) -> Result<()> {
-    let (mut own, mut trainable, mut hit) = (Vec::new(), 0, false);
-    for_each_param::<T>(model, &mut |path, p| {
-        trainable += usize::from(p.is_trainable());
-        hit |= p.is_trainable() && grads.get(p.id()).is_some();
-        // Names are only for the error, so only the first few are collected.
-        let name = if own.len() < LISTED { described(path.as_str(), p.shape()) } else { String::new() };
-        own.push(name);
+    let mut hit = false;
+    for_each_param::<T>(model, &mut |_, p| {
+        hit = hit || p.is_trainable() && grads.get(p.id()).is_some();
     });
     if hit {
         return Ok(());
     }
+    let (mut own, mut trainable) = (Vec::new(), 0);
+    for_each_param::<T>(model, &mut |path, p| {
+        trainable += usize::from(p.is_trainable());
+        own.push(described(path.as_str(), p.shape()));
+    });
     let buffers = buffers_of(model);
     if trainable == 0 && grads.updates().iter().any(|u| buffers.contains(&u.id())) {
         return Ok(());

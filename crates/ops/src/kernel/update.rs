@@ -36,6 +36,17 @@ impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_,
     }
 }
 
+/// The loop of an [`Update`]: only this is compiled for each kind of update.
+trait SliceUpdate<const N: usize, T>: Sync {
+    fn run(&self, state: [&mut [T]; N], gradient: &[T]);
+}
+
+impl<const N: usize, T: Float, K: Update<N, T>> SliceUpdate<N, T> for K {
+    fn run(&self, state: [&mut [T]; N], gradient: &[T]) {
+        simd::dispatch(Loop { kernel: self, state, gradient });
+    }
+}
+
 /// Applies `kernel` to every element of `state` (changed in place) and `gradient`.
 ///
 /// # Errors
@@ -45,6 +56,16 @@ pub fn update<const N: usize, T: Float, K: Update<N, T>>(
     state: [&mut Tensor<T>; N],
     gradient: &Tensor<T>,
     kernel: &K,
+) -> Result<()> {
+    update_by(op, state, gradient, kernel)
+}
+
+/// Takes the loop as a `dyn`, so that this is compiled once for each number and type of state elements.
+fn update_by<const N: usize, T: Float>(
+    op: &'static str,
+    state: [&mut Tensor<T>; N],
+    gradient: &Tensor<T>,
+    kernel: &dyn SliceUpdate<N, T>,
 ) -> Result<()> {
     if let Some(s) = state.iter().find(|s| s.shape() != gradient.shape()) {
         let detail = format!("state has shape {}, gradient {}", s.shape(), gradient.shape());
@@ -56,10 +77,10 @@ pub fn update<const N: usize, T: Float, K: Update<N, T>>(
     let grain = parallel::grain() / 2;
     if g.len() > grain && parallel::worth(g.len() * 2 * N) {
         parallel::each(split(state, g, grain), |(state, gradient)| {
-            simd::dispatch(Loop { kernel, state, gradient });
+            kernel.run(state, gradient);
         });
     } else {
-        simd::dispatch(Loop { kernel, state, gradient: g });
+        kernel.run(state, g);
     }
     Ok(())
 }

@@ -219,7 +219,7 @@ impl<T: Number> Tape<T> {
         y: Var<'t, T>,
         at: &'static Location<'static>,
         op: Operation<'t, T>,
-        number: impl Fn(T) -> f64,
+        number: fn(T) -> f64,
     ) -> Var<'t, T> {
         let active = |x: &&Var<'t, T>| x.index() != NOWHERE;
         let slopes = match op.slopes {
@@ -419,10 +419,16 @@ impl<T: Float + Number> Number for Traced<T> {
         op: impl FnOnce() -> Operation<'t, Self>,
     ) -> Var<'t, Self> {
         match y.tape {
-            Some(tape) if y.index() != NOWHERE => tape.note(y, at, op(), |c| c.0.to_f64()),
+            Some(tape) if y.index() != NOWHERE => tape.note(y, at, op(), number),
             _ => y,
         }
     }
+}
+
+/// A function of its own, not a closure: a closure would be another type for every operation, and [`Tape::note`] would be
+/// compiled for each.
+fn number<T: Float>(c: Traced<T>) -> f64 {
+    c.0.to_f64()
 }
 
 impl<T: Float> From<f64> for Traced<T> {

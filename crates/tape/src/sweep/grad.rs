@@ -9,8 +9,8 @@ use crate::tape::region::Regions;
 use crate::tape::slot::Slot;
 use crate::tape::var::Var;
 use crate::tape::{Borrowed, Tape};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 use std::panic::Location;
 use wengert_ops::Shape;
 
@@ -42,7 +42,7 @@ struct Recorded<'t, T: Float> {
     tape: &'t Tape<T>,
     cotangents: Vec<Option<Var<'t, T>>>,
     /// Cotangents of parts of a node's value, until the sweep reaches the node.
-    parts: HashMap<u32, Parts<'t, T>>,
+    parts: FxHashMap<u32, Parts<'t, T>>,
     /// Whether a node depends on a value that the gradient is taken with respect to.
     active: Vec<bool>,
 }
@@ -84,7 +84,7 @@ impl<T: Float> Tape<T> {
         let mut sweep = Recorded {
             tape: self,
             cotangents: vec![None; len],
-            parts: HashMap::new(),
+            parts: FxHashMap::default(),
             active: vec![false; len],
         };
         for x in wrt {

@@ -5,7 +5,7 @@ use crate::number::Float;
 use crate::tape::Updates;
 use crate::tape::param::{Param, ParamId};
 use crate::tape::var::Var;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::panic::Location;
 use std::sync::Arc;
 use wengert_ops::Tensor;
@@ -19,7 +19,7 @@ pub struct Grads<T: Float> {
     serial: u64,
     values: Vec<(u32, Tensor<T>)>,
     params: Vec<Entry<T>>,
-    index: HashMap<ParamId, usize>,
+    index: FxHashMap<ParamId, usize>,
     updates: Updates<T>,
 }
 
@@ -32,7 +32,7 @@ struct Entry<T: Float> {
 
 impl<T: Float> Grads<T> {
     pub(crate) fn new(serial: u64, updates: Updates<T>) -> Self {
-        Grads { serial, values: Vec::new(), params: Vec::new(), index: HashMap::new(), updates }
+        Grads { serial, values: Vec::new(), params: Vec::new(), index: FxHashMap::default(), updates }
     }
 
     pub(crate) fn push_value(&mut self, id: u32, gradient: Tensor<T>) {
