@@ -67,6 +67,10 @@ miri *ARGS="buffer:: arena::":
 bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
     python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
 
+# Every operation next to PyTorch's, forward and backward: `just bench-ops`, `just bench-ops --op 'conv*' --only-slow`
+bench-ops *ARGS:
+    python3 benches/ops.py {{ARGS}}
+
 # The scalar tape beside other engines of reverse mode: `just scalar`, `just scalar --programs p1,p4 --turns 9`
 scalar *ARGS:
     python3 benches/scalar.py {{ARGS}}

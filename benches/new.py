@@ -149,10 +149,11 @@ AFTER_OP = '''
 What is next, in crates/tape/src/rules/@name@.rs:
   1. Put your formula in place of e^(-x²): in `f` and `df`, the documentation, its example, and the `//!` line.
      If `df` does not read x or y, add `const USES_X: bool = false;` or `USES_Y`.
+     Put PyTorch's expression of it into its line of benches/src/opbench/pointwise.rs.
   2. Choose the domain in `spec()` by where the function is smooth, and name the numbers where the formula changes.
   3. Test it, and look at the diff of docs/public-functions.txt:
        cargo test -p wengert-tape
-       cargo test -p wengert-benches --bin fuzz
+       cargo test -p wengert-benches --bin fuzz --bin bench-ops
        cargo run --release --features check -- check --mutants --op @name@
   4. If PyTorch has it, docs/src/from-pytorch.md needs a row (`--pytorch` writes one, which you move to its
      like). Add a line to CHANGELOG.md.
@@ -284,6 +285,8 @@ def op(tree, name, pytorch=None, jax=None):
     tree.insert(f"{rules}/mod.rs", r"        (\w+)::\w*spec\(\),", name, f"        {name}::spec(),")
     tree.insert("benches/src/fuzz/pointwise.rs", r"            (\w+): a\.var\(\)\.\1\(\);", name,
                 f"            {name}: a.var().{name}();")
+    tree.insert("benches/src/opbench/pointwise.rs", r'        "(\w+)" "[^"]*" \w+; \|x\| x\.', name,
+                f'        "{name}" "torch.exp(-x[0] * x[0])" REAL; |x| x.{name}();')
     tree.insert("docs/public-functions.txt", r"(\S+)", f"tape::Var::{name}", f"tape::Var::{name}")
     if pytorch:
         row(tree, pytorch, jax, f"Var::{name}")
@@ -371,7 +374,7 @@ def test(quick):
     cargo(*nn, "--lib", "layers::scale")
     cargo(*nn, "--test", "behaviour", "names::")
     cargo(*nn, "--doc", "scale")
-    cargo("test", "--quiet", "-p", "wengert-benches", "--bin", "fuzz")
+    cargo("test", "--quiet", "-p", "wengert-benches", "--bin", "fuzz", "--bin", "bench-ops")
 
 
 def main():

@@ -95,6 +95,9 @@ def measure(rows: list, chosen: list, args, path: str) -> list:
     theirs = Engine([peer_python(), str(TORCH / "ops.py"), path, *threads], args.threads)
     why, out, start = reasons(), [], time.monotonic()
     for n, k in enumerate(chosen):
+        if time.monotonic() - start > args.seconds:
+            print(f"stopped after {n} of {len(chosen)} rows", file=sys.stderr)
+            break
         row = rows[k]
         result = {"op": row["op"], "case": row["case"], "torch": row["torch"]}
         a, b = ours.ask(f"check {k}"), theirs.ask(f"check {k}")
@@ -108,6 +111,10 @@ def measure(rows: list, chosen: list, args, path: str) -> list:
             turns = []
             for _ in range(args.turns):
                 turns.append((ours.ask(f"time {k} {args.ms}"), theirs.ask(f"time {k} {args.ms}")))
+            failed = [reply["error"] for turn in turns for reply in turn if "error" in reply]
+            if failed:
+                result["error"] = failed[0]
+        if "error" not in result:
             for what in ("forward", "both"):
                 result[what] = {
                     "ours": statistics.median(a[what] for a, _ in turns),
@@ -204,11 +211,12 @@ def main() -> None:
     parser.add_argument("--values", default="", help="only rows of these values: ordinary, denormal or special")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=3, help="measures of each row in each engine")
-    parser.add_argument("--ms", type=float, default=12, help="milliseconds of each measure")
+    parser.add_argument("--ms", type=int, default=12, help="milliseconds of each measure")
     parser.add_argument("--limit", type=float, default=1.5, help="the largest ratio that needs no reason")
     parser.add_argument("--only-slow", action="store_true", help="print only rows above the limit, worst first")
     parser.add_argument("--json", help="write all results to this file")
     parser.add_argument("--book", action="store_true", help=f"write the table to {BOOK.relative_to(ROOT)}, in the block of this CPU")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after this time, with the rows measured until then")
     parser.add_argument("--progress", action="store_true", help="say how far it is")
     args = parser.parse_args()
     if args.book and (args.op != "*" or args.values):
