@@ -19,9 +19,11 @@ const BLOCK: usize = 512;
 /// A function of one element of each of `N` inputs.
 ///
 /// `call` must be `#[inline(always)]`; otherwise it loses the vector instruction set that the executor chose.
-pub trait Kernel<const N: usize, T, U>: Sync {
+pub trait Kernel<const N: usize, T, U>: Sync + Sized {
     /// The cost of one call, in additions; it determines from which size on threads are used.
     const COST: usize = 1;
+    /// Whether `call` reads numbers that are behind a reference when the loop runs, such as a slope or a bound.
+    const HAS_NUMBERS: bool = size_of::<Self>() > 0;
     /// Whether some elements need [`patch`](Kernel::patch).
     const PATCHES: bool = false;
 
@@ -40,10 +42,12 @@ pub trait Kernel<const N: usize, T, U>: Sync {
     }
 }
 
-/// A closure as a kernel, for functions of a few instructions (larger ones might not be inlined).
+/// A closure as a kernel, for functions of a few instructions (larger ones might not be inlined). The numbers that it captures are in the
+/// function that runs the loop.
 pub struct FnKernel<F>(pub F);
 
 impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for FnKernel<F> {
+    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x]: [T; 1]) -> U {
         (self.0)(x)
@@ -51,6 +55,7 @@ impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for FnKernel<F> {
 }
 
 impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for FnKernel<F> {
+    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x, y]: [T; 2]) -> U {
         (self.0)(x, y)
@@ -58,6 +63,7 @@ impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for FnKernel<F> {
 }
 
 impl<T, U, F: Fn(T, T, T) -> U + Sync> Kernel<3, T, U> for FnKernel<F> {
+    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x, y, z]: [T; 3]) -> U {
         (self.0)(x, y, z)
@@ -90,16 +96,42 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let n = self.out.len();
-        for x in self.x {
-            assert!(x.len() >= n);
+        let Loop { kernel, x, out } = self;
+        for x in x {
+            assert!(x.len() >= out.len());
         }
-        for i in 0..n {
-            // SAFETY: every input has at least n elements, asserted above.
-            self.out[i] = self.kernel.call(unsafe { at(&self.x, i) });
+        if !K::HAS_NUMBERS {
+            for (i, o) in out.iter_mut().enumerate() {
+                // SAFETY: every input has at least as many elements as the output, asserted above.
+                *o = kernel.call(unsafe { at(&x, i) });
+            }
+            return;
+        }
+        let (blocks, tail) = out.as_chunks_mut::<LOCAL>();
+        let mut start = 0;
+        for block in blocks {
+            // Written here first: the compiler knows that a local array does not overlap the numbers in the kernel. With the output
+            // itself it reads them again for every element, and the loop is not vectorised.
+            let mut local = [const { MaybeUninit::<U>::uninit() }; LOCAL];
+            for (i, o) in local.iter_mut().enumerate() {
+                // SAFETY: every input has at least as many elements as the output, asserted above.
+                o.write(kernel.call(unsafe { at(&x, start + i) }));
+            }
+            for (o, v) in block.iter_mut().zip(local) {
+                // SAFETY: all elements were written just above.
+                *o = unsafe { v.assume_init() };
+            }
+            start += LOCAL;
+        }
+        for (i, o) in tail.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *o = kernel.call(unsafe { at(&x, start + i) });
         }
     }
 }
+
+/// The number of elements that the loop writes to a local array before it writes them to the output.
+const LOCAL: usize = 64;
 
 /// A function of elements as the executor uses it: a loop over slices. Only the loop, which is behind this trait, is
 /// compiled for each [`Kernel`]; the executor itself, with its views and its threads, is compiled once for each number
@@ -136,6 +168,7 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> SliceKernel<N, T, U> for El
 
 impl<const N: usize, T, U, K: Kernel<N, T, U>> Kernel<N, T, U> for &K {
     const COST: usize = K::COST;
+    const HAS_NUMBERS: bool = K::HAS_NUMBERS;
     const PATCHES: bool = K::PATCHES;
     #[inline(always)]
     fn call(&self, x: [T; N]) -> U {

@@ -39,6 +39,7 @@ struct Adjoint<'a, P>(&'a P);
 
 impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<'_, P> {
     const COST: usize = P::COST;
+    const HAS_NUMBERS: bool = size_of::<P>() > 0;
     const PATCHES: bool = P::HAS_ROUGH;
     #[inline(always)]
     fn call(&self, [g, x, y]: [T; 3]) -> T {
@@ -95,6 +96,7 @@ struct Adjoint2<'a, P, const FIRST: bool>(&'a P);
 
 impl<T: Float, P: Pointwise2, const FIRST: bool> Kernel<4, T, T> for Adjoint2<'_, P, FIRST> {
     const COST: usize = P::COST;
+    const HAS_NUMBERS: bool = size_of::<P>() > 0;
     #[inline(always)]
     fn call(&self, [g, a, b, y]: [T; 4]) -> T {
         g * if FIRST { self.0.da(a, b, y) } else { self.0.db(a, b, y) }
