@@ -4,6 +4,7 @@ use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
+use crate::parallel;
 use crate::shape::{Shape, normalize_axis};
 use crate::tensor::Tensor;
 use crate::view::Slice;
@@ -30,6 +31,28 @@ fn vector(op: &'static str, index: &Tensor<i64>) -> Result<()> {
     }
 }
 
+/// The rows of `inner` elements at the given positions, one after the other.
+fn select_rows<T: Copy>(from: &[T], at: &[usize], inner: usize, to: &mut [T]) {
+    if inner == 1 {
+        for (to, &i) in to.iter_mut().zip(at) {
+            *to = from[i];
+        }
+    } else if inner < SHORT {
+        for (to, &i) in to.chunks_exact_mut(inner).zip(at) {
+            for (to, &v) in to.iter_mut().zip(&from[i * inner..][..inner]) {
+                *to = v;
+            }
+        }
+    } else {
+        for (to, &i) in to.chunks_exact_mut(inner).zip(at) {
+            to.copy_from_slice(&from[i * inner..][..inner]);
+        }
+    }
+}
+
+/// For rows shorter than this, a call of the function that copies memory costs more than a loop.
+const SHORT: usize = 16;
+
 impl<T: Element> Tensor<T> {
     /// The slices of one axis at the given positions, in that order; positions may repeat.
     ///
@@ -53,13 +76,15 @@ impl<T: Element> Tensor<T> {
             ));
         }
         let mut out = Buffer::unspecified(shape.numel());
-        if inner > 0 {
-            let mut rows = out.chunks_exact_mut(inner);
-            for o in 0..outer {
-                for (&i, to) in at.iter().zip(&mut rows) {
-                    to.copy_from_slice(&src[(o * n + i) * inner..][..inner]);
+        let line = at.len() * inner;
+        if line > 0 {
+            debug_assert_eq!(out.len(), outer * line);
+            parallel::chunks_mut(&mut out, parallel::rows(line, 1) * line, 1, |start, piece| {
+                for (k, to) in piece.chunks_exact_mut(line).enumerate() {
+                    let from = &src[(start / line + k) * n * inner..][..n * inner];
+                    select_rows(from, &at, inner, to);
                 }
-            }
+            });
         }
         Ok(Tensor::from_buffer(out, shape))
     }
