@@ -497,8 +497,11 @@ impl<T: crate::Float> Tensor<T> {
             let detail = format!("expected matrices [.., n, m], found shape {}", self.shape());
             return Err(Error::shape(op, detail));
         };
-        let cells = (0..rows * columns).map(|i| drop((i / columns) as isize, (i % columns) as isize));
-        let mask = Tensor::from_vec(cells.collect(), [rows, columns])?;
+        let mut cells = Vec::with_capacity(rows * columns);
+        for i in 0..rows as isize {
+            cells.extend((0..columns as isize).map(|j| drop(i, j)));
+        }
+        let mask = Tensor::from_vec(cells, [rows, columns])?;
         self.masked_fill(mask, 0.0).map_err(|e| e.in_op(op))
     }
 

@@ -34,8 +34,10 @@ impl<T: Float> Var<'_, T> {
             Ok(sizes) => sizes,
             Err(e) => return self.tape().failed(e),
         };
-        let cells =
-            (0..rows * columns).map(|i| drop((i / columns) as isize, (i % columns) as isize)).collect();
+        let mut cells = Vec::with_capacity(rows * columns);
+        for i in 0..rows as isize {
+            cells.extend((0..columns as isize).map(|j| drop(i, j)));
+        }
         let mask = Tensor::from_vec(cells, [rows, columns]);
         self.masked_fill(mask, 0.0)
     }
