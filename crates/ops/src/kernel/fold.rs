@@ -133,6 +133,41 @@ impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for Lanes<'_, T, F> {
     }
 }
 
+/// Folds runs of `n` elements, at most a block, each to one.
+struct Runs<'a, T, F> {
+    f: &'a F,
+    x: &'a [T],
+    n: usize,
+    out: &'a mut [T],
+}
+impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for Runs<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let f = self.f;
+        match self.n {
+            // As `lanes` does it.
+            0 => self.out.fill(f.identity()),
+            1 => {
+                for (o, &v) in self.out.iter_mut().zip(self.x) {
+                    *o = f.combine(f.identity(), f.load(v));
+                }
+            }
+            2 => {
+                for (o, v) in self.out.iter_mut().zip(self.x.as_chunks::<2>().0) {
+                    let [a, b] = v.map(|v| f.combine(f.identity(), f.load(v)));
+                    *o = f.combine(a, b);
+                }
+            }
+            n => {
+                for (o, run) in self.out.iter_mut().zip(self.x.chunks_exact(n)) {
+                    *o = lanes(f, run);
+                }
+            }
+        }
+    }
+}
+
 fn tree<T: Float, F: Fold<T>>(f: &F, parts: &mut [T]) -> T {
     let mut n = parts.len();
     while n > 1 {
@@ -259,6 +294,11 @@ pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
             let mut out = Buffer::unspecified(outer * inner);
             if outer * inner == 1 {
                 out[0] = fold_run(f, run);
+            } else if n <= BLOCK {
+                let piece = parallel::rows(n, 1);
+                parallel::chunks_mut(&mut out, piece, n, |first, piece| {
+                    simd::dispatch(Runs { f, x: &run[first * n..(first + piece.len()) * n], n, out: piece });
+                });
             } else {
                 let piece = parallel::rows(n, 1);
                 parallel::chunks_mut(&mut out, piece, n, |first, piece| {
