@@ -66,12 +66,18 @@ fn copy_row<T: Element>(data: &[T], first: isize, stride: isize, out: &mut [T]) 
     match stride {
         1 => out.copy_from_slice(&data[first as usize..first as usize + out.len()]),
         0 => out.fill(data[first as usize]),
+        -1 => {
+            let last = first as usize + 1;
+            let from = &data[last - out.len()..last];
+            out.iter_mut().zip(from.iter().rev()).for_each(|(o, &v)| *o = v);
+        }
+        _ if stride > 0 => {
+            let from = data[first as usize..].iter().step_by(stride as usize);
+            out.iter_mut().zip(from).for_each(|(o, &v)| *o = v);
+        }
         _ => {
-            let mut i = first;
-            for o in out {
-                *o = data[i as usize];
-                i += stride;
-            }
+            let from = data[..=first as usize].iter().rev().step_by(stride.unsigned_abs());
+            out.iter_mut().zip(from).for_each(|(o, &v)| *o = v);
         }
     }
 }
