@@ -109,7 +109,8 @@ def median(budget: float, f) -> float:
     calls = min(max(int(20e-6 / once), 1), 200)
     times = [once] if calls == 1 else []
     start = clock()
-    while len(times) < 3 or clock() - start < budget:
+    least = 1 if once > 0.2 else 3
+    while len(times) < least or clock() - start + once < budget:
         turn = clock()
         for _ in range(calls):
             f()

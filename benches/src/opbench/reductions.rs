@@ -121,6 +121,14 @@ pub(crate) fn rows() -> Vec<Row> {
         "prod_keepdim" "x[0].prod(AXIS, keepdim=True)" FACTORS; |x, axis| x.prod_keepdim(axis);
         "cummin" "x[0].cummin(AXIS).values" REAL; |x, axis| x.cummin(axis).0;
         "min_along" "x[0].min(AXIS).values" REAL; |x, axis| x.min_along(axis).0;
+"max_along_keepdim" "x[0].max(AXIS, keepdim=True).values" REAL; |x, axis| x.max_along_keepdim(axis).0;
+        "min_along_keepdim" "x[0].min(AXIS, keepdim=True).values" REAL; |x, axis| x.min_along_keepdim(axis).0;
+        "median_along_keepdim" "x[0].median(AXIS, keepdim=True).values" REAL; |x, axis| x.median_along_keepdim(axis).0;
+        "quantile_keepdim" "x[0].quantile(0.3, AXIS, keepdim=True)" REAL; |x, axis| x.quantile_keepdim(0.3, axis);
+        "std_keepdim" "x[0].std(AXIS, correction=1, keepdim=True)" REAL; |x, axis| x.std_keepdim(axis, 1.0);
+        "variance_keepdim" "x[0].var(AXIS, correction=0, keepdim=True)" REAL; |x, axis| x.variance_keepdim(axis, 0.0);
+        "cumsum_reversed" "x[0].flip(AXIS).cumsum(AXIS).flip(AXIS)" REAL; |x, axis| x.cumsum_reversed(axis);
+        "cumprod_reversed" "x[0].flip(AXIS).cumprod(AXIS).flip(AXIS)" FACTORS; |x, axis| x.cumprod_reversed(axis);
         "sort (descending)" "x[0].sort(dim=AXIS, descending=True, stable=True).values" REAL;
             |x, axis| x.sort(axis, true).0;
         "normalize (1)" "F.normalize(x[0], p=1.0, dim=AXIS)" POSITIVE; |x, axis| x.normalize(1.0, axis, 1e-12);
