@@ -14,9 +14,89 @@ pub(crate) struct Strided<'a, T> {
     dims: SmallVec<[(usize, isize); 4]>,
 }
 
+/// A row of a [`Strided`].
+pub(crate) enum Row<'a, T> {
+    /// One element, at this position of the buffer, repeated.
+    Same(usize, T),
+    /// Neighbours in the buffer.
+    Slice(&'a [T]),
+    /// Elements of equal distance: the position of the first, and the distance.
+    Steps(isize, isize),
+}
+
+/// The position of a row: its place in each of the outer axes, and the element at which it begins.
+#[derive(Default)]
+pub(crate) struct Cursor {
+    at: SmallVec<[usize; 4]>,
+    base: isize,
+}
+
 impl<'a, T: Element> Strided<'a, T> {
     pub(crate) fn new(t: &'a Tensor<T>) -> Self {
         Strided { data: &t.buf, offset: t.layout.offset as isize, dims: t.layout.collapsed() }
+    }
+
+    /// The number of elements in a row: as far as their distance is the same. `None` if all elements are one.
+    pub(crate) fn row(&self) -> Option<usize> {
+        self.dims.last().map(|&(n, _)| n)
+    }
+
+    /// The same elements in shorter rows; `n` divides the length of a row.
+    pub(crate) fn with_row(mut self, n: usize) -> Self {
+        if let Some(&(length, stride)) = self.dims.last()
+            && length != n
+        {
+            let last = self.dims.len() - 1;
+            self.dims[last] = (length / n, stride * n as isize);
+            self.dims.push((n, stride));
+        }
+        self
+    }
+
+    /// The position of row `i`.
+    pub(crate) fn cursor(&self, i: usize) -> Cursor {
+        let outer = self.dims.split_last().map_or(&[][..], |(_, outer)| outer);
+        let mut cursor = Cursor { at: SmallVec::from_elem(0, outer.len()), base: self.offset };
+        let mut rest = i;
+        for (i, &(d, s)) in outer.iter().enumerate().rev() {
+            cursor.at[i] = rest % d;
+            rest /= d;
+            cursor.base += cursor.at[i] as isize * s;
+        }
+        cursor
+    }
+
+    /// Moves to the next row.
+    #[inline]
+    pub(crate) fn advance(&self, cursor: &mut Cursor) {
+        let outer = self.dims.split_last().map_or(&[][..], |(_, outer)| outer);
+        for (i, &(d, s)) in outer.iter().enumerate().rev() {
+            cursor.at[i] += 1;
+            cursor.base += s;
+            if cursor.at[i] < d {
+                break;
+            }
+            cursor.base -= d as isize * s;
+            cursor.at[i] = 0;
+        }
+    }
+
+    /// `len` elements of the row, from `column` on.
+    #[inline]
+    pub(crate) fn part(&self, cursor: &Cursor, column: usize, len: usize) -> Row<'a, T> {
+        let stride = self.dims.last().map_or(0, |&(_, stride)| stride);
+        let first = cursor.base + column as isize * stride;
+        match stride {
+            0 => Row::Same(first as usize, self.data[first as usize]),
+            1 => Row::Slice(&self.data[first as usize..first as usize + len]),
+            _ => Row::Steps(first, stride),
+        }
+    }
+
+    /// Fills `out` with elements of equal distance.
+    #[inline]
+    pub(crate) fn steps(&self, first: isize, stride: isize, out: &mut [T]) {
+        copy_row(self.data, first, stride, out);
     }
 
     /// Fills `out` with the elements from position `start` on, in row-major order, one run of equal stride at a time.
@@ -25,46 +105,41 @@ impl<'a, T: Element> Strided<'a, T> {
         if out.is_empty() {
             return;
         }
-        let Some((&(inner, stride), outer)) = self.dims.split_last() else {
+        let Some(&(inner, stride)) = self.dims.last() else {
             out.fill(self.data[self.offset as usize]);
             return;
         };
         let mut column = start % inner;
-        let mut rest = start / inner;
-        let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
-        let mut base = self.offset;
-        for (i, &(d, s)) in outer.iter().enumerate().rev() {
-            at[i] = rest % d;
-            rest /= d;
-            base += at[i] as isize * s;
-        }
+        let mut cursor = self.cursor(start / inner);
         let mut done = 0;
         loop {
             let n = (inner - column).min(out.len() - done);
-            let first = base + column as isize * stride;
+            let first = cursor.base + column as isize * stride;
             copy_row(self.data, first, stride, &mut out[done..done + n]);
             done += n;
             if done == out.len() {
                 return;
             }
             column = 0;
-            for (i, &(d, s)) in outer.iter().enumerate().rev() {
-                at[i] += 1;
-                base += s;
-                if at[i] < d {
-                    break;
-                }
-                base -= d as isize * s;
-                at[i] = 0;
-            }
+            self.advance(&mut cursor);
         }
     }
 }
 
+/// Fewer elements are copied by a loop: a call of `memcpy` costs more.
+const SHORT: usize = 16;
+
 #[inline]
 fn copy_row<T: Element>(data: &[T], first: isize, stride: isize, out: &mut [T]) {
     match stride {
-        1 => out.copy_from_slice(&data[first as usize..first as usize + out.len()]),
+        1 => {
+            let from = &data[first as usize..first as usize + out.len()];
+            if out.len() < SHORT {
+                out.iter_mut().zip(from).for_each(|(o, &v)| *o = v);
+            } else {
+                out.copy_from_slice(from);
+            }
+        }
         0 => out.fill(data[first as usize]),
         -1 => {
             let last = first as usize + 1;
@@ -94,6 +169,11 @@ pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
         src.read(start, piece);
     });
     out
+}
+
+/// Whether a tensor is a transposed view of a batch of contiguous matrices.
+pub(crate) fn is_transposed<T: Element>(t: &Tensor<T>) -> bool {
+    transposed(t).is_some()
 }
 
 /// For a tensor that is a transposed view of a batch of contiguous matrices: their elements, and batch, rows and

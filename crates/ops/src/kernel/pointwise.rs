@@ -1,13 +1,13 @@
 //! The executor of pointwise functions: any number of inputs, any layouts, block by block.
 //!
-//! The output is computed in blocks that fit the first-level cache. An input in the output's order is read in place;
-//! any other input (broadcast, transposed, stepped, reversed) is first copied, a block at a time, into a small buffer
-//! on the stack. The loop itself therefore always runs over plain slices and vectorises.
+//! The output is computed in blocks that fit the first-level cache. An input in the output's order is read in place, and so
+//! are long rows of neighbours of any other input. What is left (short rows, steps, one element that is repeated) is copied
+//! into a small buffer on the stack. The loop itself therefore always runs over plain slices and vectorises.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::error::Result;
-use crate::kernel::copy::Strided;
+use crate::kernel::copy::{Cursor, Row, Strided, is_transposed};
 use crate::parallel;
 use crate::shape::{Shape, broadcast_shapes};
 use crate::simd;
@@ -219,6 +219,91 @@ pub fn loops<const N: usize, T: Element, U: Element>(
     Ok(pointwise_as(shape, x, kernel))
 }
 
+/// Rows below this length are copied into blocks.
+const SHORT_ROW: usize = 64;
+
+/// Buffers for one block of each input.
+fn buffers<const N: usize, T: Element>() -> [[T; BLOCK]; N] {
+    // SAFETY: zero bits are a valid Element.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
+/// The outputs from `start` on, from inputs with short rows: each block of an input is copied.
+fn by_blocks<const N: usize, T: Element, U>(
+    sources: &[Source<'_, T>; N],
+    kernel: &dyn SliceKernel<N, T, U>,
+    start: usize,
+    piece: &mut [U],
+) {
+    let mut copies = buffers::<N, T>();
+    for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
+        let (at, len) = (start + b * BLOCK, block.len());
+        for (copy, source) in copies.iter_mut().zip(sources) {
+            if let Source::Strided(t) = source {
+                t.read(at, &mut copy[..len]);
+            }
+        }
+        let slices = std::array::from_fn(|j| match &sources[j] {
+            Source::Slice(s) => &s[at..at + len],
+            Source::Strided(_) => &copies[j][..len],
+        });
+        kernel.run(slices, block);
+    }
+}
+
+/// The outputs from `start` on, a part of a row at a time: of each input it is a slice, one element, which is written into a buffer
+/// when it changes, or copied.
+fn by_rows<const N: usize, T: Element, U>(
+    sources: &[Source<'_, T>; N],
+    row: usize,
+    kernel: &dyn SliceKernel<N, T, U>,
+    start: usize,
+    piece: &mut [U],
+) {
+    let mut copies = buffers::<N, T>();
+    // The position in its buffer of the element that fills the copy.
+    let mut filled = [None; N];
+    let mut cursors: [Cursor; N] = std::array::from_fn(|j| match &sources[j] {
+        Source::Slice(_) => Cursor::default(),
+        Source::Strided(t) => t.cursor(start / row),
+    });
+    let (mut column, mut done) = (start % row, 0);
+    while done < piece.len() {
+        let len = (row - column).min(BLOCK).min(piece.len() - done);
+        let mut parts: [&[T]; N] = [&[]; N];
+        for (j, copy) in copies.iter_mut().enumerate() {
+            parts[j] = match &sources[j] {
+                Source::Slice(s) => &s[start + done..start + done + len],
+                Source::Strided(t) => match t.part(&cursors[j], column, len) {
+                    Row::Slice(s) => s,
+                    Row::Same(at, v) => {
+                        if filled[j] != Some(at) {
+                            copy[..row.min(BLOCK)].fill(v);
+                            filled[j] = Some(at);
+                        }
+                        &copy[..len]
+                    }
+                    Row::Steps(first, stride) => {
+                        t.steps(first, stride, &mut copy[..len]);
+                        &copy[..len]
+                    }
+                },
+            };
+        }
+        kernel.run(parts, &mut piece[done..done + len]);
+        done += len;
+        column += len;
+        if column == row {
+            column = 0;
+            for (source, cursor) in sources.iter().zip(&mut cursors) {
+                if let Source::Strided(t) = source {
+                    t.advance(cursor);
+                }
+            }
+        }
+    }
+}
+
 /// Like [`pointwise`], for inputs that are known to broadcast to `shape`.
 pub(super) fn pointwise_as<const N: usize, T: Element, U: Element>(
     shape: Shape,
@@ -237,37 +322,98 @@ pub(super) fn pointwise_as<const N: usize, T: Element, U: Element>(
         });
         return Tensor::from_buffer(out, shape);
     }
-    let views =
-        x.map(|t| if *t.shape() == shape { t.clone() } else { t.with_layout(t.layout.broadcast(&shape)) });
+    let views = x.map(|t| {
+        let view = if *t.shape() == shape { t.clone() } else { t.with_layout(t.layout.broadcast(&shape)) };
+        // Transposed as a whole, in tiles, it is read once; by rows, each of its cache lines would be read many times.
+        if is_transposed(&view) { view.contiguous() } else { view }
+    });
     let sources: [Source<'_, T>; N] = std::array::from_fn(|j| match views[j].as_slice() {
         Some(s) => Source::Slice(s),
         None => Source::Strided(Strided::new(&views[j])),
     });
-    parallel::chunks_mut(&mut out, parallel::grain(), kernel.cost() + 1, |start, piece| {
-        let mut scratch = [[const { MaybeUninit::<T>::uninit() }; BLOCK]; N];
-        for (b, block) in piece.chunks_mut(BLOCK).enumerate() {
-            let at = start + b * BLOCK;
-            let len = block.len();
-            for (s, source) in scratch.iter_mut().zip(&sources) {
-                if let Source::Strided(t) = source {
-                    let ptr = s.as_mut_ptr().cast::<T>();
-                    // SAFETY: zero bits are a valid Element, and the block has room for `len` of them.
-                    let buf = unsafe {
-                        ptr.write_bytes(0, len);
-                        std::slice::from_raw_parts_mut(ptr, len)
-                    };
-                    t.read(at, buf);
+    let rows = sources.iter().filter_map(|s| if let Source::Strided(t) = s { t.row() } else { None });
+    let row = rows.min().unwrap_or(n);
+    if row < SHORT_ROW {
+        parallel::chunks_mut(&mut out, parallel::grain(), kernel.cost() + 1, |start, piece| {
+            by_blocks(&sources, kernel, start, piece);
+        });
+    } else {
+        let sources = sources.map(|s| match s {
+            Source::Strided(t) => Source::Strided(t.with_row(row)),
+            slice => slice,
+        });
+        parallel::chunks_mut(&mut out, parallel::grain(), kernel.cost() + 1, |start, piece| {
+            by_rows(&sources, row, kernel, start, piece);
+        });
+    }
+    Tensor::from_buffer(out, shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Slice;
+
+    /// Three inputs of all layouts that broadcast to the shape.
+    fn inputs(shape: &[usize]) -> Vec<Tensor<f64>> {
+        let whole = Tensor::<f64>::steps(0.5, 0.25, shape.iter().product()).reshape(shape).unwrap();
+        let axes: Vec<usize> = (0..shape.len()).rev().collect();
+        let reversed: Vec<usize> = axes.iter().map(|&a| shape[a]).collect();
+        let doubled: Vec<usize> = shape.iter().map(|&d| 2 * d).collect();
+        let mut stepped =
+            Tensor::<f64>::steps(3.0, 0.5, doubled.iter().product()).reshape(&doubled[..]).unwrap();
+        for axis in 0..shape.len() {
+            stepped = stepped.slice(axis as isize, Slice::all().step(2)).unwrap();
+        }
+        let mut all = vec![
+            whole.clone(),
+            Tensor::steps(1.0, 1.0, whole.numel())
+                .reshape(&reversed[..])
+                .unwrap()
+                .permute(&axes[..])
+                .unwrap(),
+            stepped,
+            whole.flip(-1).unwrap(),
+            Tensor::scalar(7.0),
+        ];
+        for axis in 0..shape.len() {
+            let mut one = shape.to_vec();
+            one[axis] = 1;
+            all.push(Tensor::steps(2.0, 1.0, one.iter().product()).reshape(&one[..]).unwrap());
+            let mut alone = vec![1; shape.len() - axis];
+            alone[0] = shape[axis];
+            all.push(Tensor::steps(4.0, 1.0, shape[axis]).reshape(&alone[..]).unwrap());
+        }
+        all
+    }
+
+    /// The elements, each asked for by its place.
+    fn elements(t: &Tensor<f64>) -> Vec<f64> {
+        let places = (0..t.numel()).map(|mut i| {
+            let mut at: Vec<usize> = t.shape().iter().rev().map(|&d| (i % d, i /= d).0).collect();
+            at.reverse();
+            at
+        });
+        places.map(|at| t.get(&at).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_layout_gives_the_elements_of_its_places() {
+        let both = FnKernel(|a: f64, b: f64| a * 1000.0 + b);
+        let shapes: [&[usize]; 9] =
+            [&[7], &[1], &[5, 3], &[3, 64], &[70, 65], &[2, 600], &[1030, 2], &[3, 5, 67], &[2, 3, 4, 33]];
+        for shape in shapes {
+            let inputs = inputs(shape);
+            let elements: Vec<Vec<f64>> =
+                inputs.iter().map(|x| elements(&x.expand(shape).unwrap())).collect();
+            for (a, xs) in inputs.iter().zip(&elements) {
+                for (b, ys) in inputs.iter().zip(&elements) {
+                    let expected: Vec<f64> = xs.iter().zip(ys).map(|(x, y)| x * 1000.0 + y).collect();
+                    let run = || pointwise_as(Shape::from(shape), [a, b], &Elementwise(&both)).to_vec();
+                    assert_eq!(run(), expected, "{shape:?}");
+                    assert_eq!(parallel::in_small_pieces(3, run), expected, "{shape:?} in small pieces");
                 }
             }
-            let slices: [&[T]; N] = std::array::from_fn(|j| match &sources[j] {
-                Source::Slice(s) => &s[at..at + len],
-                // SAFETY: the first `len` elements were written just above.
-                Source::Strided(_) => unsafe {
-                    std::slice::from_raw_parts(scratch[j].as_ptr().cast::<T>(), len)
-                },
-            });
-            kernel.run(slices, block);
         }
-    });
-    Tensor::from_buffer(out, shape)
+    }
 }

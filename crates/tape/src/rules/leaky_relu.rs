@@ -15,7 +15,9 @@ impl Pointwise for LeakyRelu {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        if x <= F::ZERO { x * F::from_f64(self.0) } else { x }
+        // Computed for every x: a choice between two values is vectorised, a branch is not.
+        let scaled = x * F::from_f64(self.0);
+        if x <= F::ZERO { scaled } else { x }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {

@@ -22,10 +22,11 @@ impl Pointwise for NanToNum {
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
         let above = self.above.map_or(F::MAX, F::from_f64);
+        let nan = F::from_f64(self.nan);
         let below = self.below.map_or(-F::MAX, F::from_f64);
         let y = if x == F::INFINITY { above } else { x };
         let y = if x == F::NEG_INFINITY { below } else { y };
-        if x.is_nan() { F::from_f64(self.nan) } else { y }
+        if x.is_nan() { nan } else { y }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {

@@ -20,12 +20,11 @@ impl<const SOFT: bool> Pointwise for Shrink<SOFT> {
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
         let l = F::from_f64(self.lambda);
-        let kept = if !SOFT {
-            x
-        } else if x < F::ZERO {
-            x + l
-        } else {
-            x - l
+        let (above, below) = (x - l, x + l);
+        let kept = match (SOFT, x < F::ZERO) {
+            (false, _) => x,
+            (true, true) => below,
+            (true, false) => above,
         };
         // This comparison is false for NaN, so NaN is kept.
         if x.abs() <= l { F::ZERO } else { kept }

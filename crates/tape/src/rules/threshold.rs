@@ -18,7 +18,8 @@ impl Pointwise for Threshold {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        if x <= F::from_f64(self.threshold) { F::from_f64(self.value) } else { x }
+        let (threshold, value) = (F::from_f64(self.threshold), F::from_f64(self.value));
+        if x <= threshold { value } else { x }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
