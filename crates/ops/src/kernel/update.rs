@@ -21,18 +21,44 @@ struct Loop<'a, const N: usize, T, K> {
 impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_, N, T, K> {
     type Output = ();
     #[inline(always)]
-    fn call(mut self) {
-        let n = self.gradient.len();
-        assert!(self.state.iter().all(|s| s.len() == n));
-        for i in 0..n {
-            // SAFETY: every state has n elements, asserted above.
-            let old = std::array::from_fn(|j| unsafe { *self.state[j].get_unchecked(i) });
-            let new = self.kernel.call(old, self.gradient[i]);
-            for (state, new) in self.state.iter_mut().zip(new) {
-                // SAFETY: as above.
-                unsafe { *state.get_unchecked_mut(i) = new };
-            }
+    fn call(self) {
+        let Loop { kernel, mut state, gradient } = self;
+        let n = gradient.len();
+        assert!(state.iter().all(|s| s.len() == n));
+        let (blocks, tail) = gradient.as_chunks::<BLOCK>();
+        for (b, g) in blocks.iter().enumerate() {
+            block(kernel, &mut state, b * BLOCK, g);
         }
+        for (i, &g) in tail.iter().enumerate() {
+            block(kernel, &mut state, n - tail.len() + i, &[g]);
+        }
+    }
+}
+
+/// The number of elements whose new values are written to local arrays before they are written to the state.
+const BLOCK: usize = 64;
+
+/// Steps the elements from `start` on. The compiler knows that local arrays overlap neither the state nor the numbers in the kernel;
+/// with the state itself it reads these numbers again for every element, and the loop is not vectorised.
+#[inline(always)]
+fn block<const LEN: usize, const N: usize, T: Float, K: Update<N, T>>(
+    kernel: &K,
+    state: &mut [&mut [T]; N],
+    start: usize,
+    gradient: &[T; LEN],
+) {
+    let old: [&[T; LEN]; N] = std::array::from_fn(|j| {
+        state[j][start..].first_chunk().expect("every state has as many elements as the gradient")
+    });
+    let mut new = [[T::ZERO; LEN]; N];
+    for i in 0..LEN {
+        let step = kernel.call(std::array::from_fn(|j| old[j][i]), gradient[i]);
+        for (new, step) in new.iter_mut().zip(step) {
+            new[i] = step;
+        }
+    }
+    for (state, new) in state.iter_mut().zip(&new) {
+        state[start..start + LEN].copy_from_slice(new);
     }
 }
 
