@@ -1,16 +1,21 @@
-//! Times one training step of each workload: forward, loss, backward, update; f32, fixed inputs, learning rate 10⁻⁶.
+//! Times one step of each workload, f32, fixed inputs: training steps (forward, loss, backward, update, learning rate 10⁻⁶), layers
+//! (forward, backward) and models that answer one sample.
 //!
-//! `cargo run --release -p wengert-benches -- --workload w1,w9,w10 --threads 2`, or `just bench` for the comparison.
+//! `cargo run --release -p wengert-benches -- --workload w1,w9,w10 --threads 2`, or `just bench-peers` for the comparison with
+//! other engines.
 #![allow(clippy::print_stdout, reason = "a program that prints its results")]
 
 mod workloads;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use wengert::Tensor;
+use workloads::{Run, Step};
 
 #[derive(Parser)]
-#[command(about = "Times training steps of wengert")]
+#[command(about = "Times training steps, layers and models of wengert")]
 struct Args {
     /// Workloads, separated by commas, or `all`
     #[arg(long, default_value = "all")]
@@ -24,6 +29,9 @@ struct Args {
     /// Print one JSON object per line instead of text
     #[arg(long)]
     json: bool,
+    /// Instead of measuring, write each workload's initial weights and inputs to a file in this folder, and print its first loss
+    #[arg(long)]
+    export: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -44,7 +52,15 @@ fn main() -> Result<()> {
         bail!("--seconds: expected a positive number, found {}", args.seconds);
     }
     for w in wanted {
-        let mut step = (w.build)()?;
+        let Run { mut step, start } = (w.build)()?;
+        if let Some(folder) = &args.export {
+            let file = folder.join(format!("{}.safetensors", w.name));
+            wengert::nn::state::write(&start, &file)?;
+            println!("{}", serde_json::json!({ "workload": w.name, "file": file, "loss": value(&step()?) }));
+            continue;
+        }
+        drop(start);
+        let loss = value(&step()?);
         let mut times = Vec::new();
         run_for(args.seconds / 4.0, &mut step, &mut times)?;
         times.clear();
@@ -55,18 +71,26 @@ fn main() -> Result<()> {
             let line = serde_json::json!({
                 "workload": w.name, "engine": "wengert", "version": env!("CARGO_PKG_VERSION"), "ms": at(0.5),
                 "min_ms": at(0.0), "p90_ms": at(0.9), "steps": times.len(), "threads": args.threads,
-                "peak_rss_mb": peak_rss_mb(),
+                "loss": loss, "peak_rss_mb": peak_rss_mb(),
             });
             println!("{line}");
         } else {
             let (ms, min, p90) = (at(0.5), at(0.0), at(0.9));
-            println!("{:4} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)", w.name, times.len());
+            println!("{:14} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)", w.name, times.len());
         }
     }
     Ok(())
 }
 
-fn run_for(seconds: f64, step: &mut workloads::Step, times: &mut Vec<f64>) -> Result<()> {
+/// A loss, or the mean of the squares of a model's output: the number that other engines have to reproduce.
+fn value(output: &Tensor<f32>) -> f64 {
+    match &output.to_vec()[..] {
+        [loss] => f64::from(*loss),
+        all => all.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / all.len() as f64,
+    }
+}
+
+fn run_for(seconds: f64, step: &mut Step, times: &mut Vec<f64>) -> Result<()> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     while Instant::now() < end || times.len() < 5 {
         let start = Instant::now();

@@ -1,14 +1,16 @@
 //! Convolutional classifiers.
 
-use super::{RATE, Step, labels};
+use super::run::{Run, training};
+use super::{RATE, labels};
 use anyhow::Result;
 use wengert::nn::optim::SgdConfig;
+use wengert::nn::state::AnyTensor;
 use wengert::nn::zoo::{ResNet, ResNetConfig};
 use wengert::ops::ConvOptions;
 use wengert::prelude::*;
 
 /// W2: CNN 1×28×28: convolutions 3×3 to 32 and 64 channels with ReLU and max-pools, linear 3136-128-10, batch 64, Adam.
-pub(super) fn cnn() -> Result<Step> {
+pub(super) fn cnn() -> Result<Run> {
     let mut rng = Rng::seed(0);
     let same = ConvOptions::default().padding(1);
     let model = Sequential::<f32>::new()
@@ -27,7 +29,7 @@ pub(super) fn cnn() -> Result<Step> {
 }
 
 /// W3: ResNet-20 on 3×32×32, widths 16, 32 and 64, batch norm, 1×1 shortcuts, batch 32, SGD with momentum 0.9.
-pub(super) fn resnet() -> Result<Step> {
+pub(super) fn resnet() -> Result<Run> {
     let mut rng = Rng::seed(0);
     let model = ResNet::<f32>::with_config(&ResNetConfig::cifar(3), &mut rng);
     let x = Tensor::randn([32, 3, 32, 32], &mut rng)?;
@@ -36,16 +38,13 @@ pub(super) fn resnet() -> Result<Step> {
 }
 
 fn classifier(
-    mut model: impl Layer<f32> + 'static,
+    model: impl Layer<f32> + 'static,
     x: Tensor<f32>,
-    mut optimizer: impl Optimizer<f32> + 'static,
-) -> Result<Step> {
-    let labels = Tensor::from(labels(x.shape()[0], 10));
-    let mut tape = Tape::train(0);
-    Ok(Box::new(move || {
-        tape.reset();
-        let loss = loss::cross_entropy(model.forward(tape.constant(&x)), &labels);
-        optimizer.step(&mut model, &loss.backward()?)?;
-        Ok(())
-    }))
+    optimizer: impl Optimizer<f32> + 'static,
+) -> Result<Run> {
+    let y = Tensor::from(labels(x.shape()[0], 10));
+    let inputs = [("x", AnyTensor::of(&x)), ("y", AnyTensor::I64(y.clone()))];
+    training(model, optimizer, &inputs, move |model, tape| {
+        loss::cross_entropy(model.forward(tape.constant(&x)), &y)
+    })
 }

@@ -1,35 +1,54 @@
-//! The workloads: functions that build a closure for one training step each.
+//! The workloads: functions that build a closure for one step each, with the weights and inputs of the first step.
 
 mod dense;
 mod generative;
 mod images;
+mod inference;
+mod run;
 mod sequences;
+mod shapes;
 
 use anyhow::Result;
-
-/// Runs one training step.
-pub(crate) type Step = Box<dyn FnMut() -> Result<()>>;
+pub(crate) use run::{Run, Step};
 
 /// A workload and its name.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
-    pub(crate) build: fn() -> Result<Step>,
+    pub(crate) build: fn() -> Result<Run>,
 }
 
-/// All workloads.
+/// All workloads: training steps, shapes of single layers, and models that answer one sample.
 pub(crate) fn table() -> Vec<Workload> {
-    vec![
-        Workload { name: "W1", build: dense::mlp },
-        Workload { name: "W2", build: images::cnn },
-        Workload { name: "W3", build: images::resnet },
-        Workload { name: "W4", build: sequences::rnn },
-        Workload { name: "W5", build: sequences::lstm },
-        Workload { name: "W6", build: sequences::gpt },
-        Workload { name: "W7", build: generative::vae },
-        Workload { name: "W8", build: generative::gan },
-        Workload { name: "W9", build: dense::tiny_mlp },
-        Workload { name: "W10", build: dense::pointwise },
-    ]
+    macro_rules! table {
+        ($($name:literal $build:path;)*) => { vec![$(Workload { name: $name, build: $build }),*] };
+    }
+    table! {
+        "w1" dense::mlp;
+        "w2" images::cnn;
+        "w3" images::resnet;
+        "w4" sequences::rnn;
+        "w5" sequences::lstm;
+        "w6" sequences::gpt;
+        "w7" generative::vae;
+        "w8" generative::gan;
+        "w9" dense::tiny_mlp;
+        "w10" dense::pointwise;
+        "depthwise" shapes::depthwise;
+        "conv5x5s2" shapes::conv5x5s2;
+        "conv7x7s2" shapes::conv7x7s2;
+        "gru" shapes::gru;
+        "attention1000" shapes::attention1000;
+        "layernorm-wide" shapes::layernorm_wide;
+        "embedding50k" shapes::embedding50k;
+        "batchnorm-nc" shapes::batchnorm_nc;
+        "adamw-1e7" shapes::adamw;
+        "infer-mlp" inference::mlp;
+        "infer-lenet" inference::lenet;
+        "infer-resnet" inference::resnet;
+        "infer-lstm" inference::lstm;
+        "infer-gpt" inference::gpt;
+        "infer-vit" inference::vit;
+    }
 }
 
 /// The names of all workloads, for a message.
