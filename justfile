@@ -63,9 +63,14 @@ minimum:
 miri *ARGS="buffer:: arena::":
     cargo +nightly miri test -p wengert-ops --lib --target-dir target/miri -- {{ARGS}}
 
-# Training steps beside PyTorch's, in one run: `just bench`, `just bench w1,w2,w3,w4,w5,w6,w7,w8,w9,w10 1`
-bench WORKLOADS="w1,w9,w10" SECONDS="3" THREADS="2":
-    python3 benches/compare.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}}
+# Speed beside PyTorch, torch.compile, JAX, candle and burn, in turns: `just bench-peers --workload w5,gru --peers torch,jax`,
+# `just bench-peers --json speed.json --book` (see the chapter "Speed")
+bench-peers *ARGS:
+    python3 benches/peers.py {{ARGS}}
+
+# Training steps beside PyTorch's, in turns: `just bench`, `just bench training 1`
+bench WORKLOADS="w1,w9,w10" SECONDS="1" THREADS="2":
+    python3 benches/peers.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}} --peers torch
 
 # Every operation next to PyTorch's, forward and backward: `just bench-ops`, `just bench-ops --op 'conv*' --only-slow`
 bench-ops *ARGS:

@@ -2,7 +2,7 @@
 """Compares values and gradients of wengert's operations with PyTorch's, in f64, on random calls.
 
 Each operation's largest difference is printed, relative to the larger of 1 and the largest element compared. The exit
-code is 1 if any is above the bound. PyTorch is installed as for compare.py.
+code is 1 if any is above the bound. PyTorch is installed as for peers.py.
 """
 import argparse
 import json
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compare import ROOT, peer_python
+from environment import ROOT, torch_python
 
 BOUND = 1e-9
 # The operations with an exception: a wider bound if PyTorch itself is less exact, or inputs that are avoided (with the same
@@ -137,7 +137,7 @@ def main() -> None:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     calls = [target / "release" / "conformance", "--cases", str(args.cases), "--seed", str(args.seed), "--op", args.op]
     ours = subprocess.Popen(calls, stdout=subprocess.PIPE)
-    theirs = subprocess.run([peer_python(), __file__, "--evaluate"], stdin=ours.stdout)
+    theirs = subprocess.run([torch_python(), __file__, "--evaluate"], stdin=ours.stdout)
     # Otherwise ours would wait for a reader forever if theirs ended early.
     ours.stdout.close()
     sys.exit(theirs.returncode or ours.wait())

@@ -3,7 +3,7 @@
 
 Curves: the same initial weights, data, batches, noise and options; compared are the losses of 50 steps in f64 and of 10 in f32,
 and the final weights. Metrics: a short training from each side's own initial weights, over several seeds; compared are the
-metrics on held-out samples. The exit code is 1 if a difference is above its bound. PyTorch is installed as for compare.py.
+metrics on held-out samples. The exit code is 1 if a difference is above its bound. PyTorch is installed as for peers.py.
 """
 import argparse
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compare import HERE, ROOT, peer_python
+from environment import HERE, ROOT, torch_python
 
 # The largest relative differences of losses, by element type; for f64 also of the final weights and buffers.
 BOUNDS = {"f64": 1e-6, "f32": 1e-3}
@@ -28,7 +28,7 @@ def run(command: str, arguments: list) -> list:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     call = [str(target / "release" / "parity"), command, *arguments]
     ours = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True).stdout
-    call = [peer_python(), str(HERE / "peers" / "torch" / "parity.py"), command]
+    call = [torch_python(), str(HERE / "peers" / "torch" / "parity.py"), command]
     theirs = subprocess.run(call, check=True, input=ours, stdout=subprocess.PIPE, text=True).stdout
     return list(zip(map(json.loads, ours.splitlines()), map(json.loads, theirs.splitlines()), strict=True))
 
