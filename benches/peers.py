@@ -193,6 +193,10 @@ def figure(ms: float) -> str:
     return f"{ms:.3g}" if ms >= 1 else f"{ms:.4f}".rstrip("0") if ms < 0.1 else f"{ms:.3f}"
 
 
+def count(threads: int) -> str:
+    return "one thread" if threads == 1 else f"{threads} threads"
+
+
 def cell(row: dict | None) -> str:
     if row is None:
         return ""
@@ -225,7 +229,7 @@ def text(workload: str, rows: list, threads: int) -> str:
     r = ratio(of)
     cells = [f"{LABELS[name]} {cell(row)}" for name, row in of.items() if "ms" in row]
     against = "" if r is None else f"  ratio {r:.2f}"
-    lines = [f"{workload:14} {threads} threads: {', '.join(cells)}{against}"]
+    lines = [f"{workload:14} {count(threads)}: {', '.join(cells)}{against}"]
     lines += [f"{'':14} {why}" for why in reasons({workload: of})]
     return "\n".join(lines)
 
@@ -266,15 +270,14 @@ def block(result: dict) -> str:
             if not of:
                 continue
             columns = [name for name in LABELS if any(name in engines for engines in of.values())]
-            count = "one thread" if threads == 1 else f"{threads} threads"
             head = ["", *(LABELS[name] for name in columns), "ratio"]
             times = [[f"`{name}`", *(cell(engines.get(c)) for c in columns), f"{r:.2f}" if (r := ratio(engines)) else ""]
                      for name, engines in of.items()]
-            parts += [f"{title}, {count}: milliseconds.", grid(head, times)]
+            parts += [f"{title}, {count(threads)}: milliseconds.", grid(head, times)]
             if threads != 1:
                 memory = [[f"`{name}`", *(f"{engines[c]['peak_rss_mb']:.0f}" if "ms" in engines.get(c, {}) else "" for c in columns)]
                           for name, engines in of.items()]
-                parts += [f"{title}, {count}: peak resident MB.", grid(head[:-1], memory)]
+                parts += [f"{title}, {count(threads)}: peak resident MB.", grid(head[:-1], memory)]
             parts += ["- " + why for why in reasons(of)]
     return "\n\n".join(parts)
 
@@ -350,7 +353,7 @@ def main() -> None:
     rows = earlier(args.json, at)
     for engine in (OURS, *(ENGINES[name] for name in names)):
         engine.prepare()
-    print(f"{at['name']}, {at['vectors']}; load {load:.1f}; ms a step, median of {args.turns} turns of {args.seconds:g} s\n")
+    print(f"{at['name']}, {at['vectors']}; load {load:.1f}; ms a step, median of {args.turns} × {args.seconds:g} s\n")
     system = f"{os.uname().sysname} {os.uname().release.split('-')[0]}, {version('rustc')}, Python {sys.version.split()[0]}"
     result = {"cpu": at, "date": datetime.date.today().isoformat(), "load": load, "seconds": args.seconds, "system": system,
               "note": args.note}
