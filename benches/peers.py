@@ -99,6 +99,10 @@ def run(command: list, threads: int) -> dict:
     env |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")}
     # Unbound threads of OpenMP can end up on one core and spin at each other's barriers, which takes a hundred times as long.
     env |= {"OMP_PROC_BIND": "true", "OMP_PLACES": "cores", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    # What an earlier turn compiled.
+    cache = environment.TARGET / "peers" / "cache"
+    env |= {"TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"), "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
 
     def bind():
         if hasattr(os, "sched_setaffinity"):
@@ -245,6 +249,17 @@ def reasons(found: dict) -> list:
     return lines
 
 
+def variants(found: dict) -> list:
+    """The fastest variants, where an engine has several."""
+    lines = []
+    for engine, label in LABELS.items():
+        names = {workload: of[engine].get("variant", "default") for workload, of in found.items() if engine in of}
+        some = [f"`{workload}` {name}" for workload, name in names.items() if name != "default"]
+        if some:
+            lines.append(f"the fastest in {label}: {', '.join(some)}")
+    return lines
+
+
 def grid(head: list, lines: list) -> str:
     rows = [head, ["---", *("--:" for _ in head[1:])], *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -278,7 +293,7 @@ def block(result: dict) -> str:
                 memory = [[f"`{name}`", *(f"{engines[c]['peak_rss_mb']:.0f}" if "ms" in engines.get(c, {}) else "" for c in columns)]
                           for name, engines in of.items()]
                 parts += [f"{title}, {count(threads)}: peak resident MB.", grid(head[:-1], memory)]
-            parts += ["- " + why for why in reasons(of)]
+            parts += ["- " + line for line in [*variants(of), *reasons(of)]]
     return "\n\n".join(parts)
 
 
@@ -326,10 +341,10 @@ def earlier(path: str | None, at: dict) -> list:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workload", default="all", help="names or groups (training, layers, inference), separated by commas")
-    parser.add_argument("--peers", help="of torch, torch-compile, jax, candle, burn; by default all for the first number of "
-                                        "threads, and torch and jax for the others")
-    parser.add_argument("--threads", default="2,1", help="numbers of threads, separated by commas")
-    parser.add_argument("--seconds", type=float, default=0.7, help="measuring time of an engine in a turn")
+    parser.add_argument("--peers", help="of torch, torch-compile, jax, candle, burn; by default all")
+    parser.add_argument("--threads", help="numbers of threads, separated by commas; by default 2 for all, and 1 for the training "
+                                          "steps in torch and jax")
+    parser.add_argument("--seconds", type=float, default=0.5, help="measuring time of an engine in a turn")
     parser.add_argument("--turns", type=int, default=3, help="the median of all turns counts")
     parser.add_argument("--json", metavar="FILE", help="write the results; rows of other workloads that are there stay")
     parser.add_argument("--book", action="store_true", help="write this CPU's block of docs/src/performance.md, with all rows of --json")
@@ -341,7 +356,7 @@ def main() -> None:
             print(title)
             print("\n".join(f"  {name:14} {what}" for name, what in workloads.items()))
         return
-    workloads, counts = chosen(args.workload), [int(n) for n in args.threads.split(",")]
+    workloads, counts = chosen(args.workload), [int(n) for n in (args.threads or "2,1").split(",")]
     if args.turns < 1 or not args.seconds > 0 or min(counts) < 1:
         parser.error("--turns, --seconds and --threads must be positive")
     names = args.peers.split(",") if args.peers else list(ENGINES)
@@ -361,8 +376,12 @@ def main() -> None:
         for threads in counts:
             for workload in workloads:
                 group = next(group for group, (_, of) in GROUPS.items() if workload in of)
-                some = names if args.peers or threads == counts[0] else ["torch", "jax"]
-                engines = [ENGINES[name] for name in some if group in ENGINES[name].groups]
+                engines = [ENGINES[name] for name in names if group in ENGINES[name].groups]
+                if not args.threads and threads == 1:
+                    # The rest would take as long as everything so far.
+                    engines = [engine for engine in engines if engine.name in ("torch", "jax")]
+                    if group != "training" or not engines:
+                        continue
                 new = compare(workload, engines, Path(folder), threads, args)
                 rows = [row for row in rows if (row["workload"], row["threads"]) != (workload, threads)] + new
                 result["rows"] = rows
