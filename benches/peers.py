@@ -24,7 +24,7 @@ from environment import PEERS, ROOT
 BOOK = ROOT / "docs" / "src" / "performance.md"
 # The largest difference of a first loss from ours, relative to it. The losses are means of f32.
 BOUND = 1e-4
-TIMEOUT = 300
+TIMEOUT = 600
 
 # Group -> title, and its workloads with what they are.
 GROUPS = {
