@@ -142,7 +142,8 @@ pub fn w3(start: &Start) -> Result<Step> {
     }))
 }
 
-/// The input product of all steps at once, then step by step; the layers of candle-nn multiply at every step.
+/// A recurrent layer, step by step. One input product for all steps would be slower here: the gradient of each step's part of it is
+/// a whole tensor of zeros.
 struct Recurrent {
     input: Linear,
     hidden: Linear,
@@ -159,25 +160,29 @@ impl Recurrent {
         Ok(Recurrent { input, hidden, size })
     }
 
-    fn zeros(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(Tensor::zeros((x.dim(1)?, self.size), DType::F32, &Device::Cpu)?)
+    fn zeros(&self, steps: &[Tensor]) -> Result<Tensor> {
+        Ok(Tensor::zeros((steps[0].dim(0)?, self.size), DType::F32, &Device::Cpu)?)
     }
 
-    /// `[steps, n, 64]` to the states `[steps · n, size]`.
-    fn rnn(&self, x: &Tensor) -> Result<Tensor> {
-        let (gates, mut h, mut states) = (self.input.forward(x)?, self.zeros(x)?, Vec::new());
-        for t in 0..x.dim(0)? {
-            h = (gates.get(t)? + self.hidden.forward(&h)?)?.tanh()?;
+    fn gates(&self, x: &Tensor, h: &Tensor) -> Result<Tensor> {
+        Ok((self.input.forward(x)? + self.hidden.forward(h)?)?)
+    }
+
+    /// The inputs of all steps, `[n, 64]` each, to the states, `[steps · n, size]`.
+    fn rnn(&self, steps: &[Tensor]) -> Result<Tensor> {
+        let (mut h, mut states) = (self.zeros(steps)?, Vec::new());
+        for x in steps {
+            h = self.gates(x, &h)?.tanh()?;
             states.push(h.clone());
         }
         Ok(Tensor::cat(&states, 0)?)
     }
 
-    fn lstm(&self, x: &Tensor) -> Result<Tensor> {
-        let (gates, mut h, mut states) = (self.input.forward(x)?, self.zeros(x)?, Vec::new());
+    fn lstm(&self, steps: &[Tensor]) -> Result<Tensor> {
+        let (mut h, mut states) = (self.zeros(steps)?, Vec::new());
         let mut c = h.clone();
-        for t in 0..x.dim(0)? {
-            let all = (gates.get(t)? + self.hidden.forward(&h)?)?.chunk(4, 1)?;
+        for x in steps {
+            let all = self.gates(x, &h)?.chunk(4, 1)?;
             let [i, f, o] = [&all[0], &all[1], &all[3]].map(ops::sigmoid);
             c = ((f? * c)? + (i? * all[2].tanh()?)?)?;
             h = (o? * c.tanh()?)?;
@@ -191,13 +196,14 @@ fn tagger(
     start: &Start,
     gates: usize,
     size: usize,
-    run: fn(&Recurrent, &Tensor) -> Result<Tensor>,
+    run: fn(&Recurrent, &[Tensor]) -> Result<Tensor>,
 ) -> Result<Step> {
     let model = start.model("model")?;
     let v = model.builder();
     let (recurrent, head) =
         (Recurrent::new(gates, size, &v.pp("recurrent"))?, linear(size, 64, v.pp("head"))?);
-    let x = start.input("x")?.transpose(0, 1)?.contiguous()?;
+    let x = start.input("x")?.transpose(0, 1)?;
+    let x = (0..x.dim(0)?).map(|t| x.get(t)?.contiguous()).collect::<candle_core::Result<Vec<_>>>()?;
     let y = start.ids("y")?.t()?.contiguous()?.flatten_all()?;
     Ok(training(adam(&model, 0.0)?, move || {
         Ok(loss::cross_entropy(&head.forward(&run(&recurrent, &x)?)?, &y)?)
