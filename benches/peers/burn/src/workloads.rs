@@ -161,7 +161,7 @@ pub fn w3(start: &Start) -> Result<Step> {
     }))
 }
 
-/// The input product of all steps at once, then step by step; the layers of burn-nn multiply at every step.
+/// A recurrent layer, step by step, with one product for all gates; and a head.
 #[derive(Module, Debug)]
 struct Tagger {
     input: Linear,
@@ -169,31 +169,34 @@ struct Tagger {
     head: Linear,
 }
 
-/// Gates of all steps, `[n, gates · size]` each, to the states.
-type Run = fn(&Tagger, Vec<Tensor<2>>) -> Vec<Tensor<2>>;
+impl Tagger {
+    fn gates(&self, x: &Tensor<2>, h: Tensor<2>) -> Tensor<2> {
+        self.input.forward(x.clone()) + self.hidden.forward(h)
+    }
+}
+
+/// The inputs of all steps, `[n, 64]` each, to the states.
+type Run = fn(&Tagger, &[Tensor<2>]) -> Vec<Tensor<2>>;
 
 fn tagger(start: &Start, run: Run) -> Result<Step> {
     let x = start.numbers::<3>("x")?.swap_dims(0, 1);
     let [steps, n, features] = x.dims();
-    let x = x.reshape([steps * n, features]);
+    let x = x.reshape([steps * n, features]).chunk(steps, 0);
     let y = start.ids::<2>("y")?.swap_dims(0, 1).reshape([steps * n]);
     let model = Tagger {
         input: start.linear_of("recurrent.weight_ih_l0", "recurrent.bias_ih_l0")?,
         hidden: start.linear_of("recurrent.weight_hh_l0", "recurrent.bias_hh_l0")?,
         head: start.linear("head")?,
     };
-    Ok(training(model, adam(), move |m| {
-        let states = run(m, m.input.forward(x.clone()).chunk(steps, 0));
-        cross_entropy(m.head.forward(Tensor::cat(states, 0)), y.clone())
-    }))
+    Ok(training(model, adam(), move |m| cross_entropy(m.head.forward(Tensor::cat(run(m, &x), 0)), y.clone())))
 }
 
 pub fn w4(start: &Start) -> Result<Step> {
-    tagger(start, |m, gates| {
-        let mut h = Tensor::zeros([32, 128], &gates[0].device());
+    tagger(start, |m, steps| {
+        let mut h = Tensor::zeros([32, 128], &steps[0].device());
         let mut states = Vec::new();
-        for gates in gates {
-            h = act::tanh(gates + m.hidden.forward(h));
+        for x in steps {
+            h = act::tanh(m.gates(x, h));
             states.push(h.clone());
         }
         states
@@ -201,12 +204,11 @@ pub fn w4(start: &Start) -> Result<Step> {
 }
 
 pub fn w5(start: &Start) -> Result<Step> {
-    tagger(start, |m, gates| {
-        let mut h = Tensor::zeros([32, 256], &gates[0].device());
+    tagger(start, |m, steps| {
+        let mut h = Tensor::zeros([32, 256], &steps[0].device());
         let (mut c, mut states) = (h.clone(), Vec::new());
-        for gates in gates {
-            let parts: [Tensor<2>; 4] =
-                (gates + m.hidden.forward(h)).chunk(4, 1).try_into().expect("the gates are four");
+        for x in steps {
+            let parts: [Tensor<2>; 4] = m.gates(x, h).chunk(4, 1).try_into().expect("the gates are four");
             let [i, f, g, o] = parts;
             c = act::sigmoid(f) * c + act::sigmoid(i) * act::tanh(g);
             h = act::sigmoid(o) * act::tanh(c.clone());
