@@ -28,6 +28,7 @@ static CACHED: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 static FRESH: AtomicU64 = AtomicU64::new(0);
+static FRESH_BYTES: AtomicU64 = AtomicU64::new(0);
 static RECYCLED: AtomicU64 = AtomicU64::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(1 << 30);
 
@@ -36,6 +37,8 @@ static LIMIT: AtomicUsize = AtomicUsize::new(1 << 30);
 pub struct Stats {
     /// Buffers allocated by the system.
     pub fresh: u64,
+    /// The bytes of these buffers.
+    pub fresh_bytes: u64,
     /// Buffers taken from the cache.
     pub recycled: u64,
     /// Bytes in use now.
@@ -58,6 +61,7 @@ pub struct Stats {
 pub fn stats() -> Stats {
     Stats {
         fresh: FRESH.load(Relaxed),
+        fresh_bytes: FRESH_BYTES.load(Relaxed),
         recycled: RECYCLED.load(Relaxed),
         live_bytes: LIVE.load(Relaxed),
         peak_bytes: PEAK.load(Relaxed),
@@ -169,6 +173,7 @@ impl<T: Element> Buffer<T> {
             }
             None => {
                 FRESH.fetch_add(1, Relaxed);
+                FRESH_BYTES.fetch_add(size as u64, Relaxed);
                 let layout = class_layout(class);
                 // SAFETY: the layout has a size above zero.
                 let ptr = unsafe { alloc_zeroed(layout) };

@@ -7,6 +7,7 @@
 //!   [`backward`](Var::backward) and [`grad`](Var::grad), on which these are built;
 //! - [`Op`] and [`Pointwise`]: how an operation is written, built in or custom;
 //! - [`scalar`]: a tape for programs on single numbers, dual numbers, lanes;
+//! - [`profile`]: where the time of a computation goes;
 //! - [`rules`]: one file per operation, and the table that lists them;
 //! - [`gradcheck`]: the tests that check every gradient, of built-in and of custom ops.
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@ mod error;
 pub mod formula;
 pub mod gradcheck;
 mod number;
+pub mod profile;
 pub mod rules;
 pub mod scalar;
 mod substitute;

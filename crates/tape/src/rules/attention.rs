@@ -93,6 +93,11 @@ impl<'t, T: Float> Attention<'t, T> {
     }
 }
 
+/// The size of an axis, counted from the last, which is 1.
+fn extent(shape: &Shape, from_last: usize) -> usize {
+    shape.len().checked_sub(from_last).map_or(1, |axis| shape[axis])
+}
+
 /// Inputs q, k, v with the same leading axes, and the added mask, if there is one, in its full shape.
 #[derive(Clone)]
 struct Attend {
@@ -166,6 +171,17 @@ impl<T: Float> Op<T> for Attend {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         let (y, stats) = x[0].attention(x[1], x[2], &self.scores(x.get(3).copied()))?;
         Ok(ForwardOutput { outputs: [y].into_iter().collect(), saved: vec![stats] })
+    }
+    /// The two products, also of the scores that a mask hides.
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let keys = extent(inputs[1], 2);
+        2 * (inputs[0].numel() * keys + outputs[0].numel() * keys) as u64
+    }
+    /// Five products: the scores again, and the cotangents of probabilities, values, queries and keys.
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        let _ = needs;
+        let keys = extent(inputs[1], 2);
+        6 * (inputs[0].numel() * keys) as u64 + 4 * (outputs[0].numel() * keys) as u64
     }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         Some(vec![self.composed(x, 0.0)])

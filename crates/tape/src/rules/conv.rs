@@ -24,6 +24,18 @@ fn bias<'s, T: Float, const D: usize>(g: Var<'s, T>) -> Var<'s, T> {
     if D == 1 { g.sum_axes([0, 2]) } else { g.sum_axes([0, 2, 3]) }
 }
 
+/// The FLOP of the trilinear form: a multiplication and an addition for each element of the weight that an element of y, before the
+/// bias, is made of.
+fn trilinear(y: &Shape, weight: &Shape) -> u64 {
+    let each = weight.numel() / weight.first().copied().unwrap_or(1).max(1);
+    2 * (y.numel() * each) as u64
+}
+
+/// The number of products that compute cotangents; a bias takes none.
+fn products(needs: &[bool]) -> u64 {
+    needs.iter().take(2).filter(|needed| **needed).count() as u64
+}
+
 struct Conv<const D: usize>(ConvOptions<D>);
 
 /// The options that differ from the defaults, as text.
@@ -70,6 +82,12 @@ impl<T: Float, const D: usize> Op<T> for Conv<D> {
         }
         out
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        trilinear(outputs[0], inputs[1])
+    }
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        products(needs) * Op::<T>::flops(self, inputs, outputs)
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }
@@ -102,6 +120,13 @@ impl<T: Float, const D: usize> Op<T> for Adjoint<D> {
         }
         out
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        trilinear(inputs[0], inputs[1])
+    }
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        products(needs) * Op::<T>::flops(self, inputs, outputs)
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }
@@ -126,6 +151,9 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
             r.when(0, || tape.apply(Adjoint { options, sizes: sizes::<T, D>(x) }, &[y, g])),
             r.when(1, || tape.apply(Conv(options), &[x, g])),
         ])
+    }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        trilinear(inputs[1], outputs[0])
     }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }

@@ -47,6 +47,14 @@ impl<T: Float> Op<T> for Linear {
         };
         Some(adjoint())
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        2 * (outputs[0].numel() * inputs[0].last().copied().unwrap_or(1)) as u64
+    }
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        let bias = if needs.get(2) == Some(&true) { outputs[0].numel() as u64 } else { 0 };
+        let products = u64::from(needs[0]) + u64::from(needs[1]);
+        products * Op::<T>::flops(self, inputs, outputs) + bias
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }

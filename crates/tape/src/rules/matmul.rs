@@ -42,6 +42,9 @@ impl<T: Float> Op<T> for MatMul {
         };
         (r.shape(0).len() == 2 && r.shape(1).len() == 2).then(plain)
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        2 * (outputs[0].numel() * inputs[0].last().copied().unwrap_or(1)) as u64
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
     }

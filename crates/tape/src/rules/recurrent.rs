@@ -112,6 +112,17 @@ impl<T: Float> Op<T> for Recurrence {
         let y = if steps == 0 { h.unsqueeze(0).slice(0, 0..0) } else { x.tape().stack(&y, 0) };
         Some(if lstm { vec![y, h, c] } else { vec![y, h] })
     }
+    /// The products with the weight; the gates are few operations next to them.
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let rows = inputs[0].numel() / inputs[0].last().copied().unwrap_or(1).max(1);
+        2 * (rows * inputs[1].numel()) as u64
+    }
+    /// Two products per step: with the weight, and with the states.
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        let _ = needs;
+        2 * Op::<T>::flops(self, inputs, outputs)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::INPUTS
     }

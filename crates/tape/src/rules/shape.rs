@@ -77,6 +77,15 @@ impl<T: Float> Op<T> for View {
         };
         Some(undo())
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = (inputs, outputs);
+        0
+    }
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        let _ = (inputs, needs);
+        // The cotangent of what was repeated is a sum.
+        if matches!(self, View::Expand(_)) { outputs[0].numel() as u64 } else { 0 }
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
     }

@@ -5,11 +5,13 @@ use super::grads::Grads;
 use super::{RetainGraph, SweepStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
+use crate::profile::{self, Pass, Work, span};
 use crate::tape::node::{Node, path_of};
 use crate::tape::op::{BackwardContext, Cotangents, OpRef, Selection, VjpContext, cotangents};
 use crate::tape::region::Regions;
 use crate::tape::slot::{Gone, Slot, range};
 use crate::tape::var::Var;
+use crate::tape::work::{backward_work, scatter_work, sum_work};
 use crate::tape::{Borrowed, Tape};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -107,6 +109,7 @@ impl<T: Float> Tape<T> {
         log: Option<&mut Vec<SweepStep<T>>>,
     ) -> Result<Grads<T>> {
         let at = Location::caller();
+        let _span = span(Pass::Backward);
         self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.shape().clone())))
             .map_err(|e| e.at(at))?;
         let mut nodes = Borrowed::take(self);
@@ -122,7 +125,7 @@ impl<T: Float> Tape<T> {
         let Some(top) = top else { return Ok(sweep.grads) };
         sweep.cotangents.resize(top + 1, None);
         for (y, seed) in outputs {
-            accumulate(&mut sweep.cotangents[y.id as usize], seed.clone())?;
+            accumulate(&mut sweep.cotangents[y.id as usize], seed.clone(), || None)?;
         }
         let roots: SmallVec<[u32; 2]> = outputs.iter().map(|(y, _)| y.id).collect();
         let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
@@ -147,12 +150,21 @@ impl<T: Float> Update<1, T> for Accumulate {
     }
 }
 
-fn accumulate<T: Float>(into: &mut Option<Tensor<T>>, g: Tensor<T>) -> Result<()> {
-    match into {
-        None => *into = Some(g),
-        Some(sum) => update("accumulate", [sum], &g, &Accumulate)?,
+fn accumulate<T: Float>(
+    into: &mut Option<Tensor<T>>,
+    g: Tensor<T>,
+    module: impl FnOnce() -> Option<String>,
+) -> Result<()> {
+    let Some(sum) = into else {
+        *into = Some(g);
+        return Ok(());
+    };
+    let open = profile::open("accumulate", module);
+    let added = update("accumulate", [sum], &g, &Accumulate);
+    if let Some(open) = open {
+        open.close(|| sum_work(&g));
     }
-    Ok(())
+    Ok(added?)
 }
 
 struct Sweep<'a, T: Float> {
@@ -175,7 +187,7 @@ impl<T: Float> Sweep<'_, T> {
                 let ids = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
                 cotangents[ids].iter().any(Option::is_some)
             };
-            regions.before(id, self.nodes, reached)?;
+            regions.before(id, self.nodes, reached, &|nodes, inputs| self.tape.module_of(nodes, inputs))?;
             self.step(id, roots)?;
             if retain == RetainGraph::Nothing {
                 self.free(id, roots);
@@ -223,10 +235,19 @@ impl<T: Float> Sweep<'_, T> {
         if let (Some(selection), None) = (selection, &self.log) {
             let x = node.inputs.first().map_or(0, |&x| x as usize);
             let sum = self.cotangents.get_mut(x).and_then(Option::take);
-            self.cotangents[x] = Some(scattered(op, selection, &eager, sum).map_err(located)?);
+            let open = profile::open(op.name(), || self.tape.module_of(self.nodes, &node.inputs));
+            let sum = scattered(op, selection, &eager, sum);
+            if let Some(open) = open {
+                open.close(|| scatter_work(&eager));
+            }
+            self.cotangents[x] = Some(sum.map_err(located)?);
             return Ok(());
         }
+        let open = profile::open(op.name(), || self.tape.module_of(self.nodes, &node.inputs));
         let gx = pulled_back(op, &eager, &mut self.scratch);
+        if let Some(open) = open {
+            open.close(|| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, &eager, gx)));
+        }
         let gx = gx.map_err(|e| located(contract::undeclared(e, op, &needs, &slots, &outputs)))?;
         if gx.len() != node.inputs.len() {
             return Err(located(contract::other_number(op, gx.len(), node.inputs.len())));
@@ -261,7 +282,8 @@ impl<T: Float> Sweep<'_, T> {
                         );
                         return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
                     }
-                    accumulate(&mut self.cotangents[x as usize], g)?;
+                    let module = || self.tape.module_of(self.nodes, &node.inputs);
+                    accumulate(&mut self.cotangents[x as usize], g, module)?;
                 }
             }
         }

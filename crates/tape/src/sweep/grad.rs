@@ -4,6 +4,7 @@ use super::contract;
 use super::parts::Parts;
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
+use crate::profile::{Pass, span};
 use crate::tape::op::{OpRef, VjpContext};
 use crate::tape::region::Regions;
 use crate::tape::slot::Slot;
@@ -79,6 +80,7 @@ impl<T: Float> Tape<T> {
             let detail = format!("no gradient flows to this value of shape {}: {what}", frozen.shape());
             return Err(Error::new(ErrorKind::NoGradient, "grad", detail).at(at));
         }
+        let _span = span(Pass::Grad);
         self.recompute_all().map_err(|e| e.at(at))?;
         let len = self.len();
         let mut sweep = Recorded {
@@ -115,7 +117,7 @@ impl<T: Float> Tape<T> {
         let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
         let mut nodes = Borrowed::take(self);
         for id in (0..nodes.nodes.len()).rev() {
-            regions.before(id, &mut nodes.nodes, |_| true)?;
+            regions.before(id, &mut nodes.nodes, |_| true, &|nodes, inputs| self.module_of(nodes, inputs))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use crate::error::Result;
 use crate::number::Float;
+use crate::profile::{Pass, span};
 use crate::tape::Borrowed;
 use crate::tape::Tape;
 use crate::tape::forward::forward_of;
@@ -27,6 +28,7 @@ impl<T: Float> Tape<T> {
                 return Ok(());
             }
         }
+        let _span = span(Pass::Recompute);
         let mut borrowed = Borrowed::take(self);
         let nodes = &mut borrowed.nodes;
         // Values that a scope has freed are restored only temporarily.
@@ -49,7 +51,7 @@ impl<T: Float> Tape<T> {
             }
             // A leaf is never dropped. Without an op there is nothing to run, and the value says why it is gone.
             let again = match &nodes[first].op {
-                Some(op) => forward_of(nodes, op, &inputs),
+                Some(op) => forward_of(nodes, op, &inputs, || self.module_of(nodes, &inputs)),
                 None => break nodes[id as usize].value.ready("value").map(|_| ()),
             };
             let outputs = match again {

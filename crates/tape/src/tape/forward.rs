@@ -4,8 +4,10 @@ use super::Mode;
 use super::node::Node;
 use super::op::{ForwardOutput, OpRef, Saves};
 use super::slot::range;
+use super::work::forward_work;
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
+use crate::profile;
 use smallvec::SmallVec;
 use wengert_ops::Tensor;
 
@@ -17,8 +19,15 @@ pub(super) struct Made<T: Float> {
     pub(super) saves: Saves,
 }
 
-/// Everything that recording needs from an op, computed while the tape is not borrowed.
-pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode: Mode) -> Result<Made<T>> {
+/// Everything that recording needs from an op, computed while the tape is not borrowed. `module` finds the path of its module, for
+/// the profiler.
+pub(super) fn run<T: Float>(
+    op: &OpRef<T>,
+    nodes: &[Node<T>],
+    ids: &[u32],
+    mode: Mode,
+    module: impl FnOnce() -> Option<String>,
+) -> Result<Made<T>> {
     let mut x: SmallVec<[&Tensor<T>; 4]> = SmallVec::new();
     for &i in ids {
         let Some(node) = nodes.get(i as usize) else {
@@ -26,7 +35,7 @@ pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode:
         };
         x.push(node.value.ready(op.name())?);
     }
-    let forward = forward(op, &x)?;
+    let forward = forward(op, &x, module)?;
     if forward.outputs.is_empty() {
         return Err(Error::new(ErrorKind::Rule, op.name(), "the op returned no output"));
     }
@@ -43,9 +52,20 @@ pub(super) fn run<T: Float>(op: &OpRef<T>, nodes: &[Node<T>], ids: &[u32], mode:
     Ok(Made { forward, needs, saves })
 }
 
-fn forward<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>]) -> Result<ForwardOutput<T>> {
-    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x))?;
-    forward.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
+fn forward<T: Float>(
+    op: &OpRef<T>,
+    x: &[&Tensor<T>],
+    module: impl FnOnce() -> Option<String>,
+) -> Result<ForwardOutput<T>> {
+    let open = profile::open(op.name(), module);
+    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x));
+    if let Some(open) = open {
+        open.close(|| match &forward {
+            Ok(Ok(made)) => forward_work(op, x, made),
+            _ => profile::Work::default(),
+        });
+    }
+    forward?.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
 /// Runs an op on the values of its input nodes, which must be present.
@@ -53,8 +73,9 @@ pub(crate) fn forward_of<T: Float>(
     nodes: &[Node<T>],
     op: &OpRef<T>,
     inputs: &[u32],
+    module: impl FnOnce() -> Option<String>,
 ) -> Result<ForwardOutput<T>> {
     let x: Result<SmallVec<[&Tensor<T>; 4]>> =
         inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
-    forward(op, &x?)
+    forward(op, &x?, module)
 }

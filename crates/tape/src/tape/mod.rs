@@ -12,12 +12,14 @@ pub(crate) mod forward;
 pub(crate) mod node;
 pub(crate) mod op;
 pub(crate) mod param;
+mod profiling;
 mod recent;
 pub(crate) mod region;
 mod scope;
 pub(crate) mod slot;
 mod updates;
 pub(crate) mod var;
+pub(crate) mod work;
 
 pub use error_scope::ErrorScope;
 pub use op::{
@@ -28,7 +30,7 @@ pub use scope::{Scope, ScopeOutput};
 pub use updates::{BufferId, BufferUpdate, Change, Updates};
 pub use var::{Dims, Var};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use forward::{Made, run};
 use node::{Node, ParamInfo, Paths};
@@ -404,7 +406,7 @@ impl<T: Float> Tape<T> {
         let outcome = if foreign {
             Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand belongs to another tape"))
         } else {
-            self.revive(&ids).and_then(|()| run(&op, &Borrowed::take(self).nodes, &ids, self.mode))
+            self.revive(&ids).and_then(|()| self.run(&op, &ids))
         };
         let mut state = self.state.borrow_mut();
         let at = state.speaks_for.unwrap_or(at);
@@ -421,6 +423,11 @@ impl<T: Float> Tape<T> {
                 state.push_failed(self, e.at(at).inside(path), ids, at)
             }
         }
+    }
+
+    fn run(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Made<T>> {
+        let nodes = &Borrowed::take(self).nodes;
+        run(op, nodes, ids, self.mode, || self.module_of(nodes, ids))
     }
 
     /// The error that exists before an op runs: that of an input, or of the tape.

@@ -122,6 +122,23 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         None
     }
 
+    /// The number of floating-point operations of [`forward`](Op::forward) for inputs and outputs of these shapes, for the
+    /// [profiler](crate::profile). By default one per element of the largest of them, and none for a
+    /// [selection](Op::selection). A product of `[m, k]` and `[k, n]` has 2 m k n.
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        if self.selection().is_some() {
+            return 0;
+        }
+        inputs.iter().chain(outputs).map(|shape| shape.numel() as u64).max().unwrap_or(0)
+    }
+
+    /// The same for the cotangents of the inputs that need one. By default [`flops`](Op::flops) for each of them, which is right for a
+    /// product.
+    fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
+        let needed = needs.iter().filter(|needed| **needed).count() as u64;
+        self.flops(inputs, outputs).saturating_mul(needed)
+    }
+
     /// The values that the rule will read, given which inputs need a cotangent. Values that no rule reads are freed early.
     #[doc(alias = "save_for_backward")]
     fn saves(&self, needs: &[bool]) -> Saves {

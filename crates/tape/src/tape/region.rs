@@ -5,8 +5,12 @@ use super::node::Node;
 use super::slot::{Gone, Slot};
 use crate::error::Result;
 use crate::number::Float;
+use crate::profile::{Pass, span};
 use smallvec::SmallVec;
 use std::panic::Location;
+
+/// Finds the path of the module of a node with the given inputs, for the profiler.
+type Modules<'a, T> = &'a dyn Fn(&[Node<T>], &[u32]) -> Option<String>;
 
 /// A region of nodes whose values were dropped.
 #[derive(Clone)]
@@ -54,7 +58,13 @@ pub(crate) fn drop_values<T: Float>(
 }
 
 /// Recomputes the values of a region that rules read. Regions inside it stay dropped until the sweep reaches them.
-pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner: &[Region]) -> Result<()> {
+pub(crate) fn recompute<T: Float>(
+    nodes: &mut [Node<T>],
+    region: &Region,
+    inner: &[Region],
+    module: Modules<'_, T>,
+) -> Result<()> {
+    let _span = span(Pass::Recompute);
     let elsewhere =
         |id: usize| inner.iter().any(|r| (r.start..r.end).contains(&id) && !r.results.contains(&(id as u32)));
     let mut wanted = vec![false; region.end - region.start];
@@ -81,7 +91,7 @@ pub(crate) fn recompute<T: Float>(nodes: &mut [Node<T>], region: &Region, inner:
         let Some(op) = node.op.clone().filter(|_| outputs.clone().any(|o| needed[o - region.start])) else {
             continue;
         };
-        let again = forward_of(nodes, &op, &node.inputs).map_err(|e| e.at(at))?;
+        let again = forward_of(nodes, &op, &node.inputs, || module(nodes, &node.inputs)).map_err(|e| e.at(at))?;
         if needs && outputs.clone().any(|o| wanted[o - region.start]) {
             nodes[id].saved = again.saved;
         }
@@ -123,11 +133,12 @@ impl Regions {
         id: usize,
         nodes: &mut [Node<T>],
         reached: impl Fn(std::ops::Range<usize>) -> bool,
+        module: Modules<'_, T>,
     ) -> Result<()> {
         while let Some(region) = self.pending.pop_if(|r| r.end > id) {
             let first = self.pending.iter().position(|r| r.end > region.start).unwrap_or(self.pending.len());
             if region.start <= id && reached(region.start..region.end) {
-                recompute(nodes, &region, &self.pending[first..])?;
+                recompute(nodes, &region, &self.pending[first..], module)?;
             } else {
                 self.left.push(region);
             }
