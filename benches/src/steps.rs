@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wengert::Tensor;
 use workloads::{Run, Step};
+use wengert::tape::profile::Profiler;
 
 #[derive(Parser)]
 #[command(about = "Times training steps, layers and models of wengert")]
@@ -32,6 +33,9 @@ struct Args {
     /// Instead of measuring, write each workload's initial weights and inputs to a file in this folder, and print its first loss
     #[arg(long)]
     export: Option<PathBuf>,
+    /// After the measurement, profile steps for a quarter of its time, and print where the time goes
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
 }
 
 fn main() -> Result<()> {
@@ -77,6 +81,12 @@ fn main() -> Result<()> {
         } else {
             let (ms, min, p90) = (at(0.5), at(0.0), at(0.9));
             println!("{:14} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)", w.name, times.len());
+        }
+        if args.profile {
+            times.clear();
+            let profiler = Profiler::start();
+            run_for(args.seconds / 4.0, &mut step, &mut times)?;
+            println!("\n{}", profiler.stop().per_step(times.len()));
         }
     }
     Ok(())

@@ -55,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) keep_checkpoints: usize,
     pub(crate) tensorboard: bool,
     pub(crate) gradient_flow: bool,
+    pub(crate) profile: bool,
     /// The number of threads, on which the results do not depend.
     pub(crate) threads: Option<usize>,
     pub(crate) model: Architecture,
@@ -122,6 +123,7 @@ impl Config {
             keep_checkpoints: options.keep_checkpoints.unwrap_or(3),
             tensorboard: options.tensorboard,
             gradient_flow: options.gradient_flow,
+            profile: options.profile,
             threads: options.threads,
             model,
         }
@@ -178,8 +180,15 @@ impl Config {
     /// The options that the results depend on: all except how often the run is saved, what is displayed, the number of threads,
     /// and the path of the data, for whose contents [`prepare`](Config::prepare) adds an entry.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        let free =
-            ["checkpoint-every", "keep-checkpoints", "tensorboard", "gradient-flow", "threads", "data-path"];
+        let free = [
+            "checkpoint-every",
+            "keep-checkpoints",
+            "tensorboard",
+            "gradient-flow",
+            "profile",
+            "threads",
+            "data-path",
+        ];
         Ok(Settings::of(self)?.without(&free))
     }
 

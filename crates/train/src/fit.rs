@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use wengert_data::{Dataset, Loader, State};
 use wengert_ops::random::{Key, Rng};
+use wengert_tape::profile::{Pass, span};
 use wengert_tape::{Param, Tape};
 
 /// The name of the note with the options that a run was started with.
@@ -317,8 +318,10 @@ where
             None => self.train.epoch(number as u64 - 1),
         };
         loop {
-            let together: Vec<D::Batch> =
-                batches.by_ref().take(self.accumulate).collect::<wengert_data::Result<_>>()?;
+            let together: Vec<D::Batch> = {
+                let _span = span(Pass::Data);
+                batches.by_ref().take(self.accumulate).collect::<wengert_data::Result<_>>()?
+            };
             if together.is_empty() {
                 break;
             }
@@ -335,6 +338,7 @@ where
                 return Ok(false);
             }
         }
+        let evaluation = span(Pass::Evaluation);
         self.learner.begin_evaluation()?;
         let learner = &*self.learner;
         let measured =
@@ -347,9 +351,13 @@ where
             self.keep_best(observer)
         });
         self.learner.end_evaluation()?;
+        drop(evaluation);
         done?;
         (self.place.step, self.place.loader, self.place.seconds) = (0, None, 0.0);
-        observer.epoch(&self.place.epochs)?;
+        {
+            let _span = span(Pass::Observers);
+            observer.epoch(&self.place.epochs)?;
+        }
         self.save(unevaluated, true, observer)?;
         Ok(true)
     }
@@ -371,6 +379,7 @@ where
         self.place.running.add(&measures);
         self.place.step += 1;
         let (step, samples, loss) = (self.place.step, measures.samples(), measures.loss());
+        let _span = span(Pass::Observers);
         observer.step(&StepReport { epoch, step, done: done + 1, samples, loss, learning_rate });
         Ok(())
     }
@@ -451,6 +460,7 @@ where
         let every = checkpoints.every();
         let due = every.is_due(steps, false) || epoch_ended && every.is_due(epochs, true);
         if now || due {
+            let _span = span(Pass::Saving);
             self.check_weights()?;
             observer.saving()?;
             let snapshot = self.snapshot()?;

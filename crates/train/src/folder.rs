@@ -14,12 +14,14 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use wengert_nn::state::write_whole;
 use wengert_nn::{Module, for_each_leaf, state};
+use wengert_tape::profile::Profile;
 
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.toml";
 /// A configuration has a few hundred bytes. Parsing it takes about a hundred times the memory of its text.
 const LARGEST_CONFIG: u64 = 1 << 20;
 const METRICS: &str = "metrics.csv";
+const PROFILE: &str = "profile.json";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// What to do with a folder that is not empty.
@@ -359,6 +361,25 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Writes a profile as a [Chrome trace](Profile::chrome_trace), `profile.json`, and returns its path.
+    ///
+    /// ```
+    /// # use wengert_train::{Existing, RunFolder};
+    /// # let path = std::env::temp_dir().join(format!("wengert-write-profile-{}", std::process::id()));
+    /// let folder = RunFolder::create(&path, Existing::Refuse)?;
+    /// let ((), profile) = wengert_tape::Tape::<f32>::new().profile(|| ());
+    /// assert_eq!(folder.write_profile(&profile)?, path.join("profile.json"));
+    /// # std::fs::remove_dir_all(path).unwrap();
+    /// # Ok::<(), wengert_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_profile(&self, profile: &Profile) -> Result<PathBuf> {
+        self.write(PROFILE, &profile.chrome_trace())?;
+        Ok(self.path.join(PROFILE))
+    }
+
     /// The folder of the checkpoints.
     ///
     /// ```
@@ -395,7 +416,7 @@ impl RunFolder {
                 let ours = match *folder == checkpoints {
                     true => name.starts_with("step-") || name.starts_with("best.safetensors"),
                     false => {
-                        [WEIGHTS, CONFIG, METRICS].contains(&name)
+                        [WEIGHTS, CONFIG, METRICS, PROFILE].contains(&name)
                             || pictures.iter().any(|picture| picture == name)
                             || name.starts_with(tensorboard::NAME)
                     }

@@ -8,6 +8,7 @@ use crate::task::Task;
 use wengert_nn::optim::{Ema, Optimizer, clip_norm};
 use wengert_nn::{GradsExt, Module, for_each_param};
 use wengert_ops::Tensor;
+use wengert_tape::profile::{Pass, span, span_of};
 use wengert_tape::{Float, Grads, Param, Tape};
 
 /// A model with its optimiser, to read. See [`Learner`] for an example.
@@ -73,9 +74,15 @@ impl Context<'_> {
             warn_of_unused(&grads.unused(part.model), self.observer);
         }
         let (epoch, step) = (self.epoch, self.step);
-        self.observer.gradients(&Gradients { epoch, step, part: part.name, model: part.model, grads });
+        {
+            let _span = span(Pass::Observers);
+            self.observer.gradients(&Gradients { epoch, step, part: part.name, model: part.model, grads });
+        }
         // Clipping or a moment would spread one such element to every weight.
-        let bad = not_finite(part.name, part.model, &|p| grads.get(p.id()).and_then(odd_element));
+        let bad = {
+            let _span = span_of("check of gradients", Pass::Optimizer, || None);
+            not_finite(part.name, part.model, &|p| grads.get(p.id()).and_then(odd_element))
+        };
         if let Some((parameter, value)) = bad {
             return Err(Error::Gradient { parameter, value, epoch, step, steps: self.steps });
         }
@@ -349,9 +356,11 @@ impl<B, M: Module, T: Task<M, B>> Learner<B> for Minimize<'_, M, T> {
         let mut sum: Option<Grads<f32>> = None;
         let several = batches.len() > 1;
         for batch in batches {
+            let forward = span(Pass::Forward);
             context.tape.reset();
             let outcome = self.task.outcome(self.model, batch, context.tape)?;
             context.check(outcome.measures.loss())?;
+            drop(forward);
             let mut grads = outcome.loss.backward()?;
             if several {
                 grads.scale(weight(&outcome.measures));

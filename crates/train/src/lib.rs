@@ -7,7 +7,7 @@
 //! - [`fit`] is the loop: epochs, schedules, accumulated gradients, [early stopping](Monitor), and [checkpoints](Checkpoints)
 //!   from which a run continues with the same bits, wherever it was interrupted. Your own loop can use [`Snapshot`] for that.
 //! - An [`Observer`] follows a run: [`Progress`] shows a bar in a terminal and plain lines elsewhere, [`GradientFlow`] reports on
-//!   gradients, and [`TensorBoard`] writes event files.
+//!   gradients, [`TensorBoard`] writes event files, and a [`StepProfiler`] measures where the time goes.
 //! - [`metrics`] are scores other than the loss.
 //! - A [`RunFolder`] keeps the files of a run: weights, options, [metrics](metrics_csv) and [learning curves](curves).
 //! - [`Settings`] in weights and checkpoints identify their run, and a [`RunLock`] keeps a second run out of the folder.
@@ -50,6 +50,7 @@ mod progress;
 mod run_schedule;
 mod settings;
 mod snapshot;
+mod step_profiler;
 mod task;
 mod temporary;
 mod tensorboard;
@@ -74,5 +75,6 @@ pub use progress::Progress;
 pub use run_schedule::RunSchedule;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
+pub use step_profiler::StepProfiler;
 pub use task::{Classify, NextToken, Outcome, Task, TaskFn, task};
 pub use tensorboard::{EventFile, TensorBoard};

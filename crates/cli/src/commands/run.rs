@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use wengert::data::format::image::{self, GridConfig, grid};
 use wengert::train::{
     self, Checkpoints, Epoch, Every, FitConfig, FitReport, GradientFlow, Gradients, Monitor, Observer,
-    Progress, RunFolder, RunLock, RunPlan, Settings, Snapshot, StepReport, StopReason, TensorBoard,
+    Progress, RunFolder, RunLock, RunPlan, Settings, Snapshot, StepProfiler, StepReport, StopReason,
+    TensorBoard,
 };
 
 /// The least time between two writes of the metrics: after every short epoch, writing would take longer than the epoch.
@@ -78,8 +79,9 @@ impl Run<'_> {
         };
         let board = config.tensorboard.then(|| TensorBoard::create(folder.path())).transpose()?;
         let flow = config.gradient_flow.then(GradientFlow::new);
+        let profiler = config.profile.then(StepProfiler::default);
         let mut observer = RunObserver {
-            watchers: (Progress::stderr(), (board, flow)),
+            watchers: (Progress::stderr(), (board, (flow, profiler))),
             config,
             folder,
             stop: signals.stop.clone(),
@@ -140,9 +142,12 @@ impl Run<'_> {
             (_, Some(best)) => format!("best epoch {best} of {}\n", fitted.epochs.len()),
             _ => String::new(),
         };
-        let flow = observer.watchers.1.1.map(|flow| format!("{flow}\n")).unwrap_or_default();
+        let (flow, profiler) = observer.watchers.1.1;
+        let flow = flow.map(|flow| format!("{flow}\n")).unwrap_or_default();
+        let profile = profiler.as_ref().and_then(StepProfiler::profile);
+        let profile = profile.map(|profile| format!("{profile}\n")).unwrap_or_default();
         Ok(format!(
-            "{flow}{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
+            "{flow}{profile}{}\n{early}training seconds {seconds:.2}\nrun folder {}\nweights {weights:016x}",
             test_lines(&last.test),
             folder.path().display()
         ))
@@ -166,6 +171,9 @@ fn write_results(
     let name = config.model.model().about().name;
     let title = format!("{name} on {}, seed {}", config.data.title(), config.seed);
     folder.write_curves(&title, &fitted.epochs)?;
+    if let Some(profile) = observer.watchers.1.1.1.as_ref().and_then(StepProfiler::profile) {
+        folder.write_profile(profile)?;
+    }
     for (name, images) in experiment.pictures()? {
         let picture = grid(&images, &GridConfig::default())?;
         image::write(folder.path().join(format!("{name}.png")), &picture)?;
@@ -251,7 +259,7 @@ fn ignored() -> u64 {
 
 /// Displays the run, and keeps its files of metrics up to date.
 struct RunObserver<'r> {
-    watchers: (Progress<'r>, (Option<TensorBoard>, Option<GradientFlow>)),
+    watchers: (Progress<'r>, (Option<TensorBoard>, (Option<GradientFlow>, Option<StepProfiler>))),
     config: &'r Config,
     folder: &'r RunFolder,
     stop: Arc<AtomicBool>,

@@ -119,6 +119,11 @@ pub(crate) struct TrainOptions {
     #[arg(long, global = true, help_heading = "Running")]
     pub(crate) gradient_flow: bool,
 
+    /// Measure where the time goes, in 50 steps after the first 10: tables by pass, operation and module at the end, and a trace
+    /// in profile.json, for ui.perfetto.dev
+    #[arg(long, global = true, help_heading = "Running")]
+    pub(crate) profile: bool,
+
     /// Options from a file, such as the config.toml of a run; those on the command line win
     #[arg(long, global = true, value_name = "FILE", help_heading = "Running")]
     pub(crate) config: Option<PathBuf>,
@@ -164,6 +169,7 @@ impl TrainOptions {
             keep_checkpoints: self.keep_checkpoints.or(defaults.keep_checkpoints),
             tensorboard: self.tensorboard || defaults.tensorboard,
             gradient_flow: self.gradient_flow || defaults.gradient_flow,
+            profile: self.profile || defaults.profile,
             config: self.config.or(defaults.config),
             threads: self.threads.or(defaults.threads),
             out: self.out.or(defaults.out),

@@ -1,6 +1,7 @@
 //! Gradient clipping.
 
 use wengert_ops::Tensor;
+use wengert_tape::profile::{Pass, span_of};
 use wengert_tape::{Float, Grads};
 
 /// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before scaling.
@@ -24,6 +25,7 @@ use wengert_tape::{Float, Grads};
 /// If `max` is negative or NaN.
 #[doc(alias = "clip_grad_norm_")]
 pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<f64> {
+    let _span = span_of("clip_norm", Pass::Optimizer, || None);
     bound_is_valid("clip_norm", max)?;
     let norm = grads.norm();
     if norm > max && norm.is_finite() {
@@ -40,6 +42,7 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
 /// If `max` is negative or NaN.
 #[doc(alias = "clip_grad_value_")]
 pub fn clip_value<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<()> {
+    let _span = span_of("clip_value", Pass::Optimizer, || None);
     bound_is_valid("clip_value", max)?;
     let (low, high) = (Tensor::scalar(T::from_f64(-max)), Tensor::scalar(T::from_f64(max)));
     for (_, g) in grads.iter_mut() {

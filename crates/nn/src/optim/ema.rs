@@ -5,6 +5,7 @@ use super::options::{argument, not_negative, refused};
 use crate::module::Module;
 use crate::state::{AnyTensor, Dict, Difference, dict, difference, put};
 use wengert_ops::Tensor;
+use wengert_tape::profile::{Pass, span_of};
 use wengert_tape::{Float, Result};
 
 /// The exponential moving average of a model's parameters, φ̄ ← α φ̄ + (1-α) φ (Polyak and Juditsky 1992), which often performs
@@ -58,6 +59,7 @@ impl Ema {
     /// # Errors
     /// If α is not in [0, 1], or if the model does not have the parts with which the average began.
     pub fn update(&mut self, model: &dyn Module) -> Result<()> {
+        let _span = span_of("ema", Pass::Optimizer, || None);
         not_negative("ema", "decay", self.decay)
             .and_then(|()| not_negative("ema", "1 - decay", 1.0 - self.decay))
             .map_err(refused)?;

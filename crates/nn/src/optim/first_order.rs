@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
 use wengert_ops::Tensor;
+use wengert_tape::profile::{Pass, span, span_of};
 use wengert_tape::{BufferUpdate, Error, Float, Grads, Param, ParamId, Result, Updates};
 
 /// An optimiser that steps each parameter separately, by the formula of its options: [`Sgd`](super::Sgd),
@@ -158,6 +159,7 @@ impl<C: UpdateRule, T: Float> FirstOrder<C, T> {
 
 impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
+        let _span = span(Pass::Optimizer);
         self.check(model)?;
         concerns(C::NAME, model, grads)?;
         if let Some(owed) = self.left.take().and_then(|left| owed(&left, |_| false)) {
@@ -173,6 +175,7 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
             let (Some(g), true, true) = (grads.get(p.id()), p.is_trainable(), outcome.is_ok()) else {
                 return;
             };
+            let _span = span_of(C::NAME, Pass::Optimizer, || module_of(path.as_str()));
             let config = self.of(path.as_str());
             let state = self.states.entry(p.id()).or_insert_with(|| ParamState::new(&config, p.value()));
             state.fit(&config, p.value());
@@ -229,6 +232,11 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
         self.states = states;
         Ok(())
     }
+}
+
+/// The path of the module that a parameter belongs to.
+fn module_of(parameter: &str) -> Option<String> {
+    Some(parameter.rsplit_once('.').map_or("", |(module, _)| module).to_owned())
 }
 
 fn remembered<C: UpdateRule, T: Float>(

@@ -7,6 +7,7 @@ use crate::module::{Module, UpdatesExt, buffers_of, for_each_param, for_each_par
 use crate::state::{AnyTensor, Dict};
 use std::collections::VecDeque;
 use wengert_ops::Tensor;
+use wengert_tape::profile::{Pass, span, span_of};
 use wengert_tape::{Float, Grads, Result, Tape, Var};
 
 /// The options of [`Lbfgs`].
@@ -158,6 +159,7 @@ impl<T: Float> Lbfgs<T> {
         model: &mut M,
         loss: impl for<'t> Fn(&M, &'t Tape<T>) -> Var<'t, T>,
     ) -> Result<f64> {
+        let _span = span_of("lbfgs", Pass::Optimizer, || None);
         let c = self.config;
         not_negative("lbfgs", "learning_rate", c.learning_rate).map_err(refused)?;
         self.steps += 1;
@@ -165,9 +167,11 @@ impl<T: Float> Lbfgs<T> {
         let mut evaluations = 0;
         let mut look = |model: &M| -> Result<(f64, Grads<T>)> {
             evaluations += 1;
+            let forward = span(Pass::Forward);
             let tape = Tape::train(seed);
             let loss = loss(model, &tape);
             let value = loss.item()?.to_f64();
+            drop(forward);
             Ok((value, loss.backward()?))
         };
         let (first, grads) = look(model)?;

@@ -72,7 +72,11 @@ impl Allocations {
 
     fn minus(self, o: Self) -> Self {
         let less = u64::saturating_sub;
-        Allocations { new: less(self.new, o.new), reused: less(self.reused, o.reused), bytes: less(self.bytes, o.bytes) }
+        Allocations {
+            new: less(self.new, o.new),
+            reused: less(self.reused, o.reused),
+            bytes: less(self.bytes, o.bytes),
+        }
     }
 }
 

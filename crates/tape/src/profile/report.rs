@@ -224,11 +224,7 @@ impl Profile {
         self.grouped([false, false, true], |row| ("", String::new(), row.pass))
     }
 
-    fn grouped(
-        &self,
-        keys: [bool; 3],
-        key: impl Fn(&Row) -> (&'static str, String, Option<Pass>),
-    ) -> Table {
+    fn grouped(&self, keys: [bool; 3], key: impl Fn(&Row) -> (&'static str, String, Option<Pass>)) -> Table {
         let mut rows: Vec<Row> = Vec::new();
         let mut index = rustc_hash::FxHashMap::default();
         for row in &self.rows {
@@ -260,9 +256,20 @@ impl fmt::Display for Profile {
         }
         writeln!(f, "memory of tensors: at most {:.1} MB", self.peak as f64 / 1e6)?;
         if self.left_out > 0 {
-            writeln!(f, "the trace lacks the last {} of {} events", self.left_out, self.events.len() as u64 + self.left_out)?;
+            writeln!(
+                f,
+                "the trace lacks the last {} of {} events",
+                self.left_out,
+                self.events.len() as u64 + self.left_out
+            )?;
         }
-        write!(f, "\n{}\n{}\n{}", self.by_pass(), self.by_operation().limited(20), self.by_module().limited(20))
+        write!(
+            f,
+            "\n{}\n{}\n{}",
+            self.by_pass(),
+            self.by_operation().limited(20),
+            self.by_module().limited(20)
+        )
     }
 }
 
@@ -369,7 +376,8 @@ impl fmt::Display for Table {
         }
         summed(&self.rows, "all".to_owned());
 
-        let widest = |of: &dyn Fn(&(Vec<String>, Vec<String>)) -> usize| lines.iter().map(of).max().unwrap_or(0);
+        let widest =
+            |of: &dyn Fn(&(Vec<String>, Vec<String>)) -> usize| lines.iter().map(of).max().unwrap_or(0);
         let key_widths: Vec<usize> = (0..width).map(|i| widest(&|l| l.0[i].chars().count())).collect();
         let widths: Vec<usize> = (0..COLUMNS.len()).map(|i| widest(&|l| l.1[i].len())).collect();
         for (keys, numbers) in &lines {

@@ -27,6 +27,10 @@ impl<T: Float> Op<T> for Distance {
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
         Ok(x[0].cdist(x[1], 2.0)?.into())
     }
+    /// A difference, a square and a sum for each coordinate.
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        3 * (outputs[0].numel() * inputs[0].last().copied().unwrap_or(1)) as u64
+    }
     fn composite<'t>(&self, x: &[Var<'t, T>]) -> Option<Vec<Var<'t, T>>> {
         Some(vec![differences(x[0], x[1]).norm_axes(-1)])
     }

@@ -19,6 +19,11 @@ impl<T: Float> Op<T> for Det {
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         cotangents([Some(cofactors(r.x(0)) * r.gy().unsqueeze(-1).unsqueeze(-1))])
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let n = inputs[0].last().copied().unwrap_or(1);
+        (2 * inputs[0].numel() * n / 3) as u64
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::INPUTS
     }
@@ -125,6 +130,11 @@ impl<T: Float> Op<T> for SLogDet {
             Some(g) => x.inverse().t() * g.unsqueeze(-1).unsqueeze(-1),
             None => x.zeros_like(),
         })])
+    }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let n = inputs[0].last().copied().unwrap_or(1);
+        (2 * inputs[0].numel() * n / 3) as u64
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::INPUTS

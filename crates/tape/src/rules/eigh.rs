@@ -33,6 +33,12 @@ impl<T: Float> Op<T> for Eigh {
         }
         cotangents([Some(g)])
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let n = inputs[0].last().copied().unwrap_or(1);
+        // Of the usual method, whatever the number of iterations.
+        (9 * inputs[0].numel() * n) as u64
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::OUTPUTS
     }

@@ -25,6 +25,11 @@ impl<T: Float> Op<T> for Solve {
             r.when(1, || gb.sum_to(b.raw_shape())),
         ])
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let n = inputs[0].last().copied().unwrap_or(1);
+        // A factorisation, and two triangular systems per column.
+        (2 * inputs[0].numel() * n / 3 + 2 * outputs[0].numel() * n) as u64
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: 1, outputs: needs[0] }
     }
@@ -50,6 +55,10 @@ impl<T: Float> Op<T> for SolveTriangular {
         };
         cotangents([r.when(0, ga), r.when(1, || gb.sum_to(b.raw_shape()))])
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let n = inputs[0].last().copied().unwrap_or(1);
+        (outputs[0].numel() * n) as u64
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         Saves { inputs: 1, outputs: needs[0] }
     }
@@ -73,6 +82,11 @@ impl<T: Float> Op<T> for Inverse {
         let yt = r.y().t();
         cotangents([Some(-yt.matmul(r.gy()).matmul(yt))])
     }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let n = inputs[0].last().copied().unwrap_or(1);
+        (2 * inputs[0].numel() * n) as u64
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::OUTPUTS
     }
@@ -94,6 +108,11 @@ impl<T: Float> Op<T> for Cholesky {
         let back = Triangle::LOWER.transposed();
         // S is symmetric, so L⁻ᵀ S L⁻¹ is the same substitution twice, with a transpose between them.
         cotangents([Some(substituted(l, substituted(l, s, back).t(), back))])
+    }
+    fn flops(&self, inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+        let _ = outputs;
+        let n = inputs[0].last().copied().unwrap_or(1);
+        (inputs[0].numel() * n / 3) as u64
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::OUTPUTS

@@ -91,7 +91,8 @@ pub(crate) fn recompute<T: Float>(
         let Some(op) = node.op.clone().filter(|_| outputs.clone().any(|o| needed[o - region.start])) else {
             continue;
         };
-        let again = forward_of(nodes, &op, &node.inputs, || module(nodes, &node.inputs)).map_err(|e| e.at(at))?;
+        let again =
+            forward_of(nodes, &op, &node.inputs, || module(nodes, &node.inputs)).map_err(|e| e.at(at))?;
         if needs && outputs.clone().any(|o| wanted[o - region.start]) {
             nodes[id].saved = again.saved;
         }
