@@ -7,6 +7,7 @@ mod errors;
 mod false_alarms;
 mod locations;
 mod mistakes;
+mod profile;
 mod refusals;
 mod scalar;
 mod scalar_sums;

@@ -56,7 +56,7 @@ pub use pass::Pass;
 pub use report::{Column, Profile, Row, Table};
 
 pub(crate) use recorder::open;
-pub(crate) use report::Work;
+pub(crate) use report::{Work, bytes};
 
 use pass::BETWEEN;
 use std::marker::PhantomData;

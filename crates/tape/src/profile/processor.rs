@@ -1,19 +1,38 @@
-//! The processor time of this process, where the system reports it in files.
+//! What the threads of this process did, where the system reports it in files.
 
 use std::time::Duration;
 
-/// The time that the threads of this process have run; `None` if it is not known.
-///
-/// Linux lists it for each thread in nanoseconds. A thread that has ended is no longer listed. On other systems it takes a system call,
-/// which is `unsafe` in Rust.
-pub(super) fn time() -> Option<Duration> {
-    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
-    let nanoseconds = tasks.filter_map(|task| {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    let nanoseconds: u64 = nanoseconds.sum();
-    (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds))
+/// The times of all threads of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Threads {
+    /// The time in which they ran.
+    pub(super) running: Duration,
+    /// The time in which they could have run, but other threads or processes had the processors.
+    pub(super) waiting: Duration,
+}
+
+impl Threads {
+    /// The times until now; `None` if they are not known.
+    ///
+    /// Linux lists them for each thread in nanoseconds. A thread that has ended is no longer listed. On other systems it takes a system
+    /// call, which is `unsafe` in Rust.
+    pub(super) fn now() -> Option<Self> {
+        let mut all = Threads::default();
+        for task in std::fs::read_dir("/proc/self/task").ok()? {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).unwrap_or_default();
+            let mut times = text.split_whitespace().map_while(|t| t.parse().ok().map(Duration::from_nanos));
+            all.running += times.next().unwrap_or_default();
+            all.waiting += times.next().unwrap_or_default();
+        }
+        (!all.running.is_zero()).then_some(all)
+    }
+
+    pub(super) fn since(self, then: Self) -> Self {
+        Threads {
+            running: self.running.saturating_sub(then.running),
+            waiting: self.waiting.saturating_sub(then.waiting),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -23,9 +42,9 @@ mod tests {
     #[test]
     #[cfg_attr(not(target_os = "linux"), ignore = "no file lists it")]
     fn work_takes_processor_time() {
-        let Some(before) = time() else { return };
+        let Some(before) = Threads::now() else { return };
         let end = std::time::Instant::now() + Duration::from_millis(50);
         while std::time::Instant::now() < end {}
-        assert!(time().unwrap() > before);
+        assert!(Threads::now().unwrap().since(before).running > Duration::ZERO);
     }
 }

@@ -1,7 +1,7 @@
 //! The recorder of a thread: a stack of open frames, and the profiles that are being taken.
 
 use super::pass::{BETWEEN, PROFILER, Pass};
-use super::processor;
+use super::processor::Threads;
 use super::report::{Event, Profile, Row, Work};
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, RefCell};
@@ -84,7 +84,7 @@ impl Allocations {
 struct Run {
     id: u64,
     start: Instant,
-    cpu: Option<Duration>,
+    threads: Option<Threads>,
     before: Allocations,
     /// Allocations in frames.
     inside: Allocations,
@@ -104,7 +104,7 @@ pub(super) fn start() -> u64 {
         let run = Run {
             id,
             start: Instant::now(),
-            cpu: processor::time(),
+            threads: Threads::now(),
             before: Allocations::now(),
             inside: Allocations::default(),
             rows: Vec::new(),
@@ -146,8 +146,11 @@ pub(crate) struct Open(u64);
 
 /// Opens an operation, if a profiler runs.
 #[inline]
-pub(crate) fn open(operation: &'static str, module: impl FnOnce() -> Option<String>) -> Option<Open> {
-    if is_on() { Some(opened(operation, None, module())) } else { None }
+pub(crate) fn open(
+    operation: impl FnOnce() -> &'static str,
+    module: impl FnOnce() -> Option<String>,
+) -> Option<Open> {
+    if is_on() { Some(opened(operation(), None, module())) } else { None }
 }
 
 /// Opens a span, if a profiler runs.
@@ -296,17 +299,17 @@ impl Run {
 
     fn finish(mut self, end: Instant) -> Profile {
         let wall = end.saturating_duration_since(self.start);
-        let cpu = processor::time().zip(self.cpu).map(|(now, then)| now.saturating_sub(then));
+        let threads = Threads::now().zip(self.threads).map(|(now, then)| now.since(then));
         let outside = Allocations::now().minus(self.before).minus(self.inside);
         let timed: Duration = self.rows.iter().map(|r| r.self_time).sum();
         let own = self.own.min(wall.saturating_sub(timed));
         let nowhere = Arc::from("");
         let row = self.row(PROFILER, &nowhere, Pass::Other);
-        (row.calls, row.self_time, row.total_time) = (1, own, own);
+        (row.self_time, row.total_time) = (own, own);
         let rest = wall.saturating_sub(timed).saturating_sub(own);
         let row = self.row(BETWEEN, &nowhere, Pass::Other);
-        (row.calls, row.self_time, row.total_time) = (1, rest, wall);
+        (row.self_time, row.total_time) = (rest, wall);
         (row.allocations, row.reused, row.allocated_bytes) = (outside.new, outside.reused, outside.bytes);
-        Profile::new(self.rows, self.events, self.left_out, wall, cpu, self.peak)
+        Profile::new(self.rows, self.events, self.left_out, wall, threads, self.peak)
     }
 }

@@ -1,10 +1,11 @@
 //! [`Profile`]: what a profiler recorded, as rows and tables.
 
 use super::pass::Pass;
+use super::processor::Threads;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use wengert_ops::parallel;
+use wengert_ops::{Element, Tensor, parallel};
 
 /// What an operation did, by its formulas.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -12,6 +13,11 @@ pub(crate) struct Work {
     pub(crate) flops: u64,
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
+}
+
+/// The bytes that are stored of a tensor: a repeated element counts once.
+pub(crate) fn bytes<T: Element>(t: &Tensor<T>) -> u64 {
+    (t.numel().min(t.buffer_len()) * size_of::<T>()) as u64
 }
 
 /// An operation or a span in its place in time.
@@ -99,7 +105,8 @@ pub struct Profile {
     events: Vec<Event>,
     left_out: u64,
     wall: Duration,
-    cpu: Option<Duration>,
+    /// What the threads did, and their number.
+    did: Option<Threads>,
     threads: usize,
     peak: usize,
     steps: Option<usize>,
@@ -111,11 +118,11 @@ impl Profile {
         events: Vec<Event>,
         left_out: u64,
         wall: Duration,
-        cpu: Option<Duration>,
+        did: Option<Threads>,
         peak: usize,
     ) -> Self {
         sort(&mut rows, Column::SelfTime);
-        Profile { rows, events, left_out, wall, cpu, threads: parallel::threads(), peak, steps: None }
+        Profile { rows, events, left_out, wall, did, threads: parallel::threads(), peak, steps: None }
     }
 
     pub(super) fn events(&self) -> &[Event] {
@@ -133,15 +140,30 @@ impl Profile {
     }
 
     /// The mean number of threads that were running, from the processor time of the whole process; `None` where the system does not
-    /// report it. The rest up to the number of threads was idle.
+    /// report it.
     ///
     /// ```
     /// let (_, profile) = wengert_tape::Tape::<f32>::new().profile(|| (0..100_000).sum::<i64>());
-    /// assert!(profile.threads_in_use().is_none_or(|threads| threads >= 0.0));
+    /// assert!(profile.threads_running().is_none_or(|threads| threads >= 0.0));
     /// ```
-    pub fn threads_in_use(&self) -> Option<f64> {
+    pub fn threads_running(&self) -> Option<f64> {
+        self.did.and_then(|did| self.mean(did.running))
+    }
+
+    /// The mean number of threads that could have run, but waited for a processor that another thread or process had; `None` where the
+    /// system does not report it. Threads that neither ran nor waited were idle.
+    ///
+    /// ```
+    /// let (_, profile) = wengert_tape::Tape::<f32>::new().profile(|| (0..100_000).sum::<i64>());
+    /// assert!(profile.threads_waiting().is_none_or(|threads| threads >= 0.0));
+    /// ```
+    pub fn threads_waiting(&self) -> Option<f64> {
+        self.did.and_then(|did| self.mean(did.waiting))
+    }
+
+    fn mean(&self, time: Duration) -> Option<f64> {
         let wall = self.wall.as_secs_f64();
-        self.cpu.filter(|_| wall > 0.0).map(|cpu| cpu.as_secs_f64() / wall)
+        (wall > 0.0).then(|| time.as_secs_f64() / wall)
     }
 
     /// The most bytes that tensors used at the end of an operation.
@@ -242,26 +264,33 @@ impl Profile {
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wall = milliseconds(self.wall);
+        let (unit, per) = time_unit(self.wall.as_secs_f64() / self.steps.unwrap_or(1) as f64);
+        let wall = self.wall.as_secs_f64() * per;
         match self.steps {
             Some(steps) => {
                 let each = wall / steps as f64;
-                writeln!(f, "profile of {steps} steps of {each:.3} ms; the tables show the mean of a step")?;
+                writeln!(
+                    f,
+                    "profile of {steps} steps of {each:.3} {unit}; the tables show the mean of a step"
+                )?;
             }
-            None => writeln!(f, "profile of {wall:.3} ms")?,
+            None => writeln!(f, "profile of {wall:.3} {unit}")?,
         }
-        match self.threads_in_use() {
-            Some(used) => writeln!(f, "threads in use: {used:.2} of {}", self.threads)?,
-            None => writeln!(f, "threads in use: not known, of {}", self.threads)?,
+        match self.threads_running().zip(self.threads_waiting()) {
+            Some((ran, waited)) => {
+                let all = self.threads;
+                let idle = (all as f64 - ran - waited).max(0.0);
+                writeln!(
+                    f,
+                    "threads: {ran:.2} of {all} running, {waited:.2} waiting for a processor, {idle:.2} idle"
+                )?;
+            }
+            None => writeln!(f, "threads: {}; the system does not report what they did", self.threads)?,
         }
         writeln!(f, "memory of tensors: at most {:.1} MB", self.peak as f64 / 1e6)?;
         if self.left_out > 0 {
-            writeln!(
-                f,
-                "the trace lacks the last {} of {} events",
-                self.left_out,
-                self.events.len() as u64 + self.left_out
-            )?;
+            let all = self.events.len() as u64 + self.left_out;
+            writeln!(f, "the trace lacks the last {} of {all} events", self.left_out)?;
         }
         write!(
             f,
@@ -271,6 +300,11 @@ impl fmt::Display for Profile {
             self.by_module().limited(20)
         )
     }
+}
+
+/// The unit for a time in seconds, and the number of units in a second.
+fn time_unit(seconds: f64) -> (&'static str, f64) {
+    if seconds < 1e-3 { ("µs", 1e6) } else { ("ms", 1e3) }
 }
 
 /// What a [`Table`] can be sorted by, the largest first.
@@ -340,12 +374,35 @@ fn sort(rows: &mut [Row], column: Column) {
     rows.sort_by_key(|r| std::cmp::Reverse(value(r)));
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+/// The units of a table, from the sums of its columns.
+struct Units {
+    time: (&'static str, f64),
+    flops: (&'static str, f64),
+    bytes: (&'static str, f64),
 }
 
-const COLUMNS: [&str; 10] =
-    ["calls", "self ms", "self %", "total ms", "MFLOP", "GFLOP/s", "MB", "GB/s", "new", "reused"];
+impl Units {
+    fn of(sum: &Row, steps: f64) -> Self {
+        let flops = match sum.flops as f64 / steps {
+            n if n < 1e6 => ("kFLOP", 1e-3),
+            n if n < 1e9 => ("MFLOP", 1e-6),
+            _ => ("GFLOP", 1e-9),
+        };
+        let moved = sum.bytes_read as f64 + sum.bytes_written as f64;
+        let bytes = if moved / steps < 1e6 { ("kB", 1e-3) } else { ("MB", 1e-6) };
+        Units { time: time_unit(sum.self_time.as_secs_f64() / steps), flops, bytes }
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let (time, flops, bytes) = (self.time.0, self.flops.0, self.bytes.0);
+        let [own, total] = ["self", "total"].map(|of| format!("{of} {time}"));
+        let names = ["calls", &own, "self %", &total, flops, "GFLOP/s", bytes, "GB/s", "new", "reused"];
+        names.map(str::to_owned).into()
+    }
+}
+
+/// The column of the total time.
+const TOTAL: usize = 3;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -356,47 +413,54 @@ impl fmt::Display for Table {
             all.into_iter().zip(self.keys).filter(|(_, shown)| *shown).map(|(key, _)| key).collect()
         };
         let names = ["operation", "module", "pass"].into_iter().zip(self.keys).filter(|(_, shown)| *shown);
-        let mut lines: Vec<(Vec<String>, Vec<String>)> = Vec::new();
-        lines.push((names.map(|(name, _)| name.to_owned()).collect(), COLUMNS.map(str::to_owned).into()));
-        let shown = self.most.min(self.rows.len());
-        lines.extend(self.rows[..shown].iter().map(|row| (keys(row), self.numbers(row))));
-        let width = self.keys.iter().filter(|shown| **shown).count();
-        let mut summed = |rows: &[Row], name: String| {
-            let mut sum = Row::new("", String::new(), None);
-            rows.iter().for_each(|row| sum.add(row));
-            let mut numbers = self.numbers(&sum);
-            // Totals of rows contain each other.
-            numbers[3] = String::new();
-            let mut key = vec![String::new(); width];
-            key[0] = name;
-            lines.push((key, numbers));
+        let names: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
+        let (left, shown) = (names.len(), self.most.min(self.rows.len()));
+        let all = summed(&self.rows);
+        let units = Units::of(&all, self.steps());
+        let line = |mut keys: Vec<String>, numbers: Vec<String>| {
+            // Totals of different operations contain each other.
+            let number = |(i, number)| (i != TOTAL || self.keys[0]).then_some(number);
+            keys.extend(numbers.into_iter().enumerate().filter_map(number));
+            keys
         };
+        let sum = |sum: &Row, name: String| {
+            let mut numbers = self.numbers(sum, &units);
+            numbers[TOTAL].clear();
+            line([name].into_iter().chain(vec![String::new(); left - 1]).collect(), numbers)
+        };
+        let mut lines = vec![line(names, units.columns())];
+        lines.extend(self.rows[..shown].iter().map(|row| line(keys(row), self.numbers(row, &units))));
         if shown < self.rows.len() {
-            summed(&self.rows[shown..], format!("{} more", self.rows.len() - shown));
+            lines.push(sum(&summed(&self.rows[shown..]), format!("{} more", self.rows.len() - shown)));
         }
-        summed(&self.rows, "all".to_owned());
+        lines.push(sum(&all, "all".to_owned()));
 
-        let widest =
-            |of: &dyn Fn(&(Vec<String>, Vec<String>)) -> usize| lines.iter().map(of).max().unwrap_or(0);
-        let key_widths: Vec<usize> = (0..width).map(|i| widest(&|l| l.0[i].chars().count())).collect();
-        let widths: Vec<usize> = (0..COLUMNS.len()).map(|i| widest(&|l| l.1[i].len())).collect();
-        for (keys, numbers) in &lines {
-            let mut line = String::new();
-            for (key, width) in keys.iter().zip(&key_widths) {
-                line += &format!("{key:width$}  ");
+        let width = |i: usize| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+        for line in &lines {
+            let mut text = String::new();
+            for (i, (cell, width)) in line.iter().zip(&widths).enumerate() {
+                text += &if i < left { format!("{cell:width$}  ") } else { format!("{cell:>width$}  ") };
             }
-            for (number, width) in numbers.iter().zip(&widths) {
-                line += &format!("{number:>width$}  ");
-            }
-            writeln!(f, "{}", line.trim_end())?;
+            writeln!(f, "{}", text.trim_end())?;
         }
         Ok(())
     }
 }
 
+fn summed(rows: &[Row]) -> Row {
+    let mut sum = Row::new("", String::new(), None);
+    rows.iter().for_each(|row| sum.add(row));
+    sum
+}
+
 impl Table {
-    fn numbers(&self, row: &Row) -> Vec<String> {
-        let steps = self.steps.unwrap_or(1) as f64;
+    fn steps(&self) -> f64 {
+        self.steps.unwrap_or(1) as f64
+    }
+
+    fn numbers(&self, row: &Row, units: &Units) -> Vec<String> {
+        let (steps, per_second) = (self.steps(), units.time.1);
         let count = |n: u64| {
             let each = n as f64 / steps;
             if each.fract() == 0.0 { format!("{each}") } else { format!("{each:.1}") }
@@ -406,13 +470,13 @@ impl Table {
         let (flops, bytes) = (row.flops as f64, row.bytes_read as f64 + row.bytes_written as f64);
         let rate = |n: f64| some(n > 0.0 && seconds > 0.0, format!("{:.1}", n / seconds / 1e9));
         vec![
-            count(row.calls),
-            format!("{:.3}", milliseconds(row.self_time) / steps),
+            some(row.calls > 0, count(row.calls)),
+            format!("{:.3}", seconds * per_second / steps),
             format!("{:.1}", if wall > 0.0 { 100.0 * seconds / wall } else { 0.0 }),
-            format!("{:.3}", milliseconds(row.total_time) / steps),
-            some(flops > 0.0, format!("{:.3}", flops / steps / 1e6)),
+            format!("{:.3}", row.total_time.as_secs_f64() * per_second / steps),
+            some(flops > 0.0, format!("{:.3}", flops / steps * units.flops.1)),
             rate(flops),
-            some(bytes > 0.0, format!("{:.3}", bytes / steps / 1e6)),
+            some(bytes > 0.0, format!("{:.3}", bytes / steps * units.bytes.1)),
             rate(bytes),
             count(row.allocations),
             count(row.reused),

@@ -2,6 +2,7 @@
 
 use super::contract;
 use super::grads::Grads;
+use super::work::{backward_work, scatter_work, sum_work};
 use super::{RetainGraph, SweepStep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
@@ -11,7 +12,6 @@ use crate::tape::op::{BackwardContext, Cotangents, OpRef, Selection, VjpContext,
 use crate::tape::region::Regions;
 use crate::tape::slot::{Gone, Slot, range};
 use crate::tape::var::Var;
-use crate::tape::work::{backward_work, scatter_work, sum_work};
 use crate::tape::{Borrowed, Tape};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -159,7 +159,7 @@ fn accumulate<T: Float>(
         *into = Some(g);
         return Ok(());
     };
-    let open = profile::open("accumulate", module);
+    let open = profile::open(|| "accumulate", module);
     let added = update("accumulate", [sum], &g, &Accumulate);
     if let Some(open) = open {
         open.close(|| sum_work(&g));
@@ -235,7 +235,7 @@ impl<T: Float> Sweep<'_, T> {
         if let (Some(selection), None) = (selection, &self.log) {
             let x = node.inputs.first().map_or(0, |&x| x as usize);
             let sum = self.cotangents.get_mut(x).and_then(Option::take);
-            let open = profile::open(op.name(), || self.tape.module_of(self.nodes, &node.inputs));
+            let open = profile::open(|| op.name(), || self.tape.module_of(self.nodes, &node.inputs));
             let sum = scattered(op, selection, &eager, sum);
             if let Some(open) = open {
                 open.close(|| scatter_work(&eager));
@@ -243,7 +243,7 @@ impl<T: Float> Sweep<'_, T> {
             self.cotangents[x] = Some(sum.map_err(located)?);
             return Ok(());
         }
-        let open = profile::open(op.name(), || self.tape.module_of(self.nodes, &node.inputs));
+        let open = profile::open(|| op.name(), || self.tape.module_of(self.nodes, &node.inputs));
         let gx = pulled_back(op, &eager, &mut self.scratch);
         if let Some(open) = open {
             open.close(|| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, &eager, gx)));

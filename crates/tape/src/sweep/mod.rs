@@ -11,6 +11,7 @@ mod grads;
 mod inspect;
 mod parts;
 mod per_sample;
+mod work;
 
 pub use grads::Grads;
 pub use inspect::NodeInfo;

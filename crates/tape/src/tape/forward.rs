@@ -4,12 +4,11 @@ use super::Mode;
 use super::node::Node;
 use super::op::{ForwardOutput, OpRef, Saves};
 use super::slot::range;
-use super::work::forward_work;
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
-use crate::profile;
+use crate::profile::{self, Work, bytes};
 use smallvec::SmallVec;
-use wengert_ops::Tensor;
+use wengert_ops::{Shape, Tensor};
 
 /// What an op computed, and what of it must be kept.
 pub(super) struct Made<T: Float> {
@@ -57,12 +56,12 @@ fn forward<T: Float>(
     x: &[&Tensor<T>],
     module: impl FnOnce() -> Option<String>,
 ) -> Result<ForwardOutput<T>> {
-    let open = profile::open(op.name(), module);
+    let open = profile::open(|| op.name(), module);
     let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x));
     if let Some(open) = open {
         open.close(|| match &forward {
             Ok(Ok(made)) => forward_work(op, x, made),
-            _ => profile::Work::default(),
+            _ => Work::default(),
         });
     }
     forward?.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
@@ -78,4 +77,21 @@ pub(crate) fn forward_of<T: Float>(
     let x: Result<SmallVec<[&Tensor<T>; 4]>> =
         inputs.iter().map(|&i| nodes[i as usize].value.ready(op.name())).collect();
     forward(op, &x?, module)
+}
+
+/// The work of an op that computed its outputs. None, if they are views of its inputs.
+fn forward_work<T: Float>(op: &OpRef<T>, x: &[&Tensor<T>], made: &ForwardOutput<T>) -> Work {
+    let is_view = |y: &Tensor<T>| x.iter().any(|x| x.buffer_address() == y.buffer_address());
+    if made.outputs.iter().all(is_view) {
+        return Work::default();
+    }
+    let shapes: SmallVec<[&Shape; 4]> = x.iter().map(|x| x.shape()).collect();
+    let outputs: SmallVec<[&Shape; 4]> = made.outputs.iter().map(Tensor::shape).collect();
+    let flops = op.guarded("flops", shapes.iter().copied(), || op.flops(&shapes, &outputs)).unwrap_or(0);
+    let bytes_written = made.outputs.iter().chain(&made.saved).map(bytes).sum();
+    let bytes_read = match op.selection_guarded(shapes.iter().copied()) {
+        Ok(Some(_)) => bytes_written,
+        _ => x.iter().map(|x| bytes(x)).sum(),
+    };
+    Work { flops, bytes_read, bytes_written }
 }

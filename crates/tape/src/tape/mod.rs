@@ -19,7 +19,6 @@ mod scope;
 pub(crate) mod slot;
 mod updates;
 pub(crate) mod var;
-pub(crate) mod work;
 
 pub use error_scope::ErrorScope;
 pub use op::{
