@@ -3,6 +3,7 @@
 use crate::arguments::Arguments;
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::Tensor;
+use wengert::tape::profile::{Column, Pass, Profile, Profiler, span, span_of};
 use wengert::tape::{
     BackwardContext, Cotangents, Error, ErrorKind, Float, ForwardOutput, Grads, Op, Param, Result,
     RetainGraph, Tape, Var, VjpContext, cotangents,
@@ -74,6 +75,14 @@ fn asked<'t, T: Float>(a: &mut Arguments<'t, T>, which: usize, eager: bool) -> R
 
 static STATIC: Asking = Asking { outputs: 1, which: 0, i: 0, eager: false };
 
+const PASSES: [Pass; 3] = [Pass::Forward, Pass::Evaluation, Pass::Named("fuzz")];
+
+/// The profile of a sweep, which may fail.
+fn profiled<T: Float>(a: &mut Arguments<'_, T>) -> Profile {
+    let x = a.var();
+    a.tape.profile(|| x.exp().sum().backward_retaining().map(drop)).1
+}
+
 fn error<T: Float>(a: &mut Arguments<'_, T>) -> Error {
     Error::new(
         a.pick(&[ErrorKind::Freed, ErrorKind::Rule, ErrorKind::NonFinite]),
@@ -104,9 +113,45 @@ fn inside<'t, T: Float>(x: Var<'t, T>) -> (Var<'t, T>, Var<'t, T>) {
 
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
+        "tape::profile" {
+            span: { let _span = span(a.pick(&PASSES)); a.var().exp() };
+            span_of: { let _span = span_of("fuzz", a.pick(&PASSES), || None); a.var().exp() };
+        }
+        "tape::Profiler" {
+            start: { let _profiler = Profiler::start(); let _span = span(Pass::Data); a.var().exp() };
+            stop: {
+                let (profiler, span) = (Profiler::start(), span(a.pick(&PASSES)));
+                let x = a.var().exp();
+                if a.flag() { drop(span); }
+                let profile = profiler.stop();
+                done(profile.to_string());
+                x
+            };
+        }
+        "tape::Profile" {
+            rows: done(profiled(a).rows().to_vec());
+            wall: done(profiled(a).wall());
+            threads_running: done(profiled(a).threads_running());
+            threads_waiting: done(profiled(a).threads_waiting());
+            peak_bytes: profiled(a).peak_bytes();
+            per_step: { let steps = a.below(3); profiled(a).per_step(steps).to_string() };
+            table: profiled(a).table().to_string();
+            by_operation: profiled(a).by_operation().to_string();
+            by_module: profiled(a).by_module().to_string();
+            by_pass: profiled(a).by_pass().to_string();
+            chrome_trace: profiled(a).chrome_trace();
+            write_chrome_trace: done(profiled(a).write_chrome_trace(""));
+        }
+        "tape::Table" {
+            rows: done(profiled(a).table().rows().to_vec());
+            sorted_by: { let column = a.pick(&[Column::Calls, Column::Bytes, Column::AllocatedBytes, Column::TotalTime]);
+                profiled(a).table().sorted_by(column).to_string() };
+            limited: { let rows = a.below(4); profiled(a).table().limited(rows).to_string() };
+        }
         "tape::Tape" {
             substitute: { let p = a.param(); let by = a.same(); let _here = a.tape.substitute(&p, by);
                 a.tape.param(&p) * 2.0 };
+            profile: { let x = a.var(); a.tape.profile(|| x.exp()).0 };
             error_scope: { let x = a.var(); let _scope = a.tape.error_scope("fuzz"); x.exp() };
             new: done(Tape::<T>::new());
             train: done(Tape::<T>::train(a.bits()));

@@ -34,3 +34,6 @@ mod training {}
 #[cfg(feature = "trace")]
 #[doc = include_str!("../../../docs/src/stepping.md")]
 mod stepping {}
+
+#[doc = include_str!("../../../docs/src/profiling.md")]
+mod profiling {}

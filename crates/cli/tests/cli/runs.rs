@@ -458,6 +458,37 @@ fn tensorboard_shows_each_step_once_after_a_kill() {
 }
 
 #[test]
+fn a_profile_adds_up_and_its_trace_is_in_the_folder() {
+    let inside = temporary("profile");
+    let options = "train mlp --epochs 2 --batch-size 64 --checkpoint-every 30steps";
+    let plain = succeeds(&inside, &format!("{options} --out plain"));
+    let said = succeeds(&inside, &format!("{options} --profile --out profiled"));
+    assert!(!inside.join("plain/profile.json").exists());
+    // The results are the same.
+    assert_eq!(line(&said, "weights "), line(&plain, "weights "));
+    assert!(line(&said, "profile of ").starts_with("profile of 37 steps of "), "{said}");
+    let row = |begins: &str| line(&said, begins).split_whitespace().collect::<Vec<_>>();
+    let number = |cell: &str| cell.parse::<f64>().unwrap_or_else(|e| panic!("{cell}: {e}\n{said}"));
+    // The passes add up to all, within their rounding.
+    let passes = ["forward ", "backward ", "optimizer ", "data ", "evaluation ", "saving ", "observers "];
+    let shares: f64 = passes.iter().map(|pass| number(row(pass)[3])).sum();
+    let other = row("other ");
+    let other = other.iter().map(|cell| cell.parse().unwrap_or(0.0)).nth(2).unwrap_or(0.0);
+    assert!((99.0..101.0).contains(&(shares + other)), "{shares} {other}\n{said}");
+    assert!(said.contains("layers.0 ") && said.contains("adam "), "{said}");
+
+    let trace = fs::read_to_string(inside.join("profiled/profile.json")).unwrap();
+    let trace: serde_json::Value = serde_json::from_str(&trace).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let bars = |name: &str| events.iter().filter(|e| e["ph"] == "X" && e["name"] == name).count();
+    // Each of the two epochs ends with a look for more data.
+    assert_eq!((bars("data"), bars("profile"), bars("saving")), (37 + 2, 1, 1));
+    // A folder that is used again keeps nothing of the old run.
+    succeeds(&inside, "train mlp --epochs 1 --out profiled --force");
+    assert!(!inside.join("profiled/profile.json").exists());
+}
+
+#[test]
 fn nothing_that_a_file_or_a_command_line_says_steers_the_terminal() {
     let inside = temporary("escapes");
     let wild = "\u{1b}]0;pwned\u{7}\u{1b}[31mred";
