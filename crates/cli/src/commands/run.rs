@@ -257,9 +257,12 @@ fn ignored() -> u64 {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
+/// The reports that the options ask for.
+type Reports = (Option<TensorBoard>, (Option<GradientFlow>, Option<StepProfiler>));
+
 /// Displays the run, and keeps its files of metrics up to date.
 struct RunObserver<'r> {
-    watchers: (Progress<'r>, (Option<TensorBoard>, (Option<GradientFlow>, Option<StepProfiler>))),
+    watchers: (Progress<'r>, Reports),
     config: &'r Config,
     folder: &'r RunFolder,
     stop: Arc<AtomicBool>,

@@ -55,7 +55,7 @@ mod report;
 pub use pass::Pass;
 pub use report::{Column, Profile, Row, Table};
 
-pub(crate) use recorder::open;
+pub(crate) use recorder::operation;
 pub(crate) use report::{Work, bytes};
 
 use pass::BETWEEN;

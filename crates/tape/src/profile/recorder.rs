@@ -144,13 +144,30 @@ pub(super) fn stop(id: u64) -> Option<Profile> {
 #[derive(Debug)]
 pub(crate) struct Open(u64);
 
-/// Opens an operation, if a profiler runs.
+/// Runs an operation, as a frame if a profiler runs. `work` is called after its end.
 #[inline]
-pub(crate) fn open(
-    operation: impl FnOnce() -> &'static str,
+pub(crate) fn operation<R>(
+    name: impl FnOnce() -> &'static str,
     module: impl FnOnce() -> Option<String>,
-) -> Option<Open> {
-    if is_on() { Some(opened(operation(), None, module())) } else { None }
+    run: impl FnOnce() -> R,
+    work: impl FnOnce(&R) -> Work,
+) -> R {
+    if is_on() { recorded(name, module, run, work) } else { run() }
+}
+
+/// Apart from `operation`, so that nothing of it is in the code that runs without a profiler.
+#[cold]
+#[inline(never)]
+fn recorded<R>(
+    name: impl FnOnce() -> &'static str,
+    module: impl FnOnce() -> Option<String>,
+    run: impl FnOnce() -> R,
+    work: impl FnOnce(&R) -> Work,
+) -> R {
+    let open = opened(name(), None, module());
+    let result = run();
+    open.close(|| work(&result));
+    result
 }
 
 /// Opens a span, if a profiler runs.

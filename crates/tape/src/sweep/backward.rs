@@ -159,11 +159,8 @@ fn accumulate<T: Float>(
         *into = Some(g);
         return Ok(());
     };
-    let open = profile::open(|| "accumulate", module);
-    let added = update("accumulate", [sum], &g, &Accumulate);
-    if let Some(open) = open {
-        open.close(|| sum_work(&g));
-    }
+    let add = || update("accumulate", [sum], &g, &Accumulate);
+    let added = profile::operation(|| "accumulate", module, add, |_| sum_work(&g));
     Ok(added?)
 }
 
@@ -231,23 +228,22 @@ impl<T: Float> Sweep<'_, T> {
             needs: &needs,
         };
         let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
+        let module = || self.tape.module_of(self.nodes, &node.inputs);
         let selection = op.selection_guarded(slots.iter().map(|x| x.shape())).map_err(located)?;
         if let (Some(selection), None) = (selection, &self.log) {
             let x = node.inputs.first().map_or(0, |&x| x as usize);
             let sum = self.cotangents.get_mut(x).and_then(Option::take);
-            let open = profile::open(|| op.name(), || self.tape.module_of(self.nodes, &node.inputs));
-            let sum = scattered(op, selection, &eager, sum);
-            if let Some(open) = open {
-                open.close(|| scatter_work(&eager));
-            }
+            let scatter = || scattered(op, selection, &eager, sum);
+            let sum = profile::operation(|| op.name(), module, scatter, |_| scatter_work(&eager));
             self.cotangents[x] = Some(sum.map_err(located)?);
             return Ok(());
         }
-        let open = profile::open(|| op.name(), || self.tape.module_of(self.nodes, &node.inputs));
-        let gx = pulled_back(op, &eager, &mut self.scratch);
-        if let Some(open) = open {
-            open.close(|| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, &eager, gx)));
-        }
+        let gx = profile::operation(
+            || op.name(),
+            module,
+            || pulled_back(op, &eager, &mut self.scratch),
+            |gx| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, &eager, gx)),
+        );
         let gx = gx.map_err(|e| located(contract::undeclared(e, op, &needs, &slots, &outputs)))?;
         if gx.len() != node.inputs.len() {
             return Err(located(contract::other_number(op, gx.len(), node.inputs.len())));
@@ -282,7 +278,6 @@ impl<T: Float> Sweep<'_, T> {
                         );
                         return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
                     }
-                    let module = || self.tape.module_of(self.nodes, &node.inputs);
                     accumulate(&mut self.cotangents[x as usize], g, module)?;
                 }
             }

@@ -56,14 +56,15 @@ fn forward<T: Float>(
     x: &[&Tensor<T>],
     module: impl FnOnce() -> Option<String>,
 ) -> Result<ForwardOutput<T>> {
-    let open = profile::open(|| op.name(), module);
-    let forward = op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x));
-    if let Some(open) = open {
-        open.close(|| match &forward {
+    let forward = profile::operation(
+        || op.name(),
+        module,
+        || op.guarded("forward", x.iter().map(|x| x.shape()), || op.forward(x)),
+        |forward| match forward {
             Ok(Ok(made)) => forward_work(op, x, made),
             _ => Work::default(),
-        });
-    }
+        },
+    );
     forward?.map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 

@@ -313,6 +313,7 @@ pub(crate) enum OpRef<T: Float> {
 impl<T: Float> OpRef<T> {
     /// Runs a method of the op. A panic in it, for example in an op that was given fewer inputs than it reads, becomes an
     /// error.
+    #[inline(always)]
     pub(crate) fn guarded<'s, R>(
         &self,
         function: &'static str,
@@ -347,6 +348,7 @@ impl<T: Float> OpRef<T> {
     }
 
     /// [`Op::selection`], for inputs of the given shapes.
+    #[inline(always)]
     pub(crate) fn selection_guarded<'s>(
         &self,
         inputs: impl Iterator<Item = &'s Shape>,
