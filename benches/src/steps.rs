@@ -12,8 +12,8 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wengert::Tensor;
-use workloads::{Run, Step};
 use wengert::tape::profile::Profiler;
+use workloads::{Run, Step};
 
 #[derive(Parser)]
 #[command(about = "Times training steps, layers and models of wengert")]
