@@ -4,7 +4,7 @@
 The rows are in benches/src/opbench: shapes that people use, shapes and values that are hard. Both engines get the same numbers and are
 asked in turns, row by row, so that a ratio compares two measures of the same seconds. Before a row is timed, shapes, values and
 gradients of the two are compared. A row whose ratio is above the limit needs a reason in benches/peers/torch/ops-reasons.toml;
-otherwise the exit code is 1. PyTorch is installed as for compare.py.
+otherwise the exit code is 1. PyTorch is installed as for peers.py.
 """
 import argparse
 import fnmatch
@@ -20,9 +20,9 @@ import time
 import tomllib
 from pathlib import Path
 
-from compare import ROOT, TORCH, peer_python
+from environment import PEERS, ROOT, TARGET, torch_python
 
-REASONS = TORCH / "ops-reasons.toml"
+REASONS = PEERS / "torch" / "ops-reasons.toml"
 BOOK = ROOT / "docs" / "src" / "operator-speed.md"
 
 
@@ -90,9 +90,8 @@ def seconds(t: float) -> str:
 
 def measure(rows: list, chosen: list, args, path: str) -> list:
     threads = ["--threads", str(args.threads)]
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    ours = Engine([str(target / "release" / "bench-ops"), *threads], args.threads)
-    theirs = Engine([peer_python(), str(TORCH / "ops.py"), path, *threads], args.threads)
+    ours = Engine([str(TARGET / "release" / "bench-ops"), *threads], args.threads)
+    theirs = Engine([torch_python(), str(PEERS / "torch" / "ops.py"), path, *threads], args.threads)
     why, out, start = reasons(), [], time.monotonic()
     for n, k in enumerate(chosen):
         if time.monotonic() - start > args.seconds:
@@ -226,8 +225,7 @@ def main() -> None:
 
     build = ["cargo", "build", "--release", "--quiet", "-p", "wengert-benches", "--bin", "bench-ops"]
     subprocess.run(build, check=True, cwd=ROOT)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    described = subprocess.run([target / "release" / "bench-ops", "--describe"], check=True, stdout=subprocess.PIPE, text=True)
+    described = subprocess.run([TARGET / "release" / "bench-ops", "--describe"], check=True, stdout=subprocess.PIPE, text=True)
     rows = [json.loads(line) for line in described.stdout.splitlines()]
     patterns = args.op.split(",")
     wanted = lambda r: any(fnmatch.fnmatchcase(n, p) for p in patterns for n in (r["op"], r["op"].split(" (")[0]))
@@ -235,7 +233,7 @@ def main() -> None:
     if not chosen:
         sys.exit(f"no rows of {args.op}")
     version = subprocess.run(
-        [peer_python(), "-c", "import torch; print(torch.__version__)"], check=True, stdout=subprocess.PIPE, text=True
+        [torch_python(), "-c", "import torch; print(torch.__version__)"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(described.stdout)
