@@ -1,9 +1,13 @@
 //! The fuzz covers every public function: the sources are read, and each public function must be in the table.
 
+#[path = "../../../crates/tape/tests/words.rs"]
+mod words;
+
 use crate::functions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
+use words::words;
 
 /// Public functions that the fuzz does not call, with the reasons. A name that ends in `::` means all functions under it.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -61,12 +65,16 @@ struct Finder {
     /// The name of the module, for functions that are not methods.
     module: String,
     found: BTreeSet<String>,
+    /// The macros that the file defines.
+    defined: BTreeSet<String>,
     /// Macros that declare functions with names from their arguments, each with the functions' type or module.
     declaring: BTreeMap<String, String>,
     /// Macros that declare types with functions.
     shaping: BTreeMap<String, Shaping>,
     /// The words in the calls of each macro.
     calls: BTreeMap<String, Vec<String>>,
+    /// The calls in `impl` blocks: the type, the macro and the words.
+    methods: Vec<(String, String, Vec<String>)>,
 }
 
 impl Finder {
@@ -113,22 +121,6 @@ impl Finder {
     }
 }
 
-/// The identifiers and the other single characters, without strings.
-fn words(tokens: &str) -> Vec<&str> {
-    let ident = |c: char| c.is_alphanumeric() || c == '_';
-    let mut words = Vec::new();
-    for code in tokens.split('"').step_by(2) {
-        let mut rest = code.trim_start();
-        while let Some(first) = rest.chars().next() {
-            let end = if ident(first) { rest.find(|c| !ident(c)) } else { Some(first.len_utf8()) };
-            let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
-            words.push(word);
-            rest = after.trim_start();
-        }
-    }
-    words
-}
-
 fn last(path: &syn::Path) -> String {
     path.segments.last().map(|s| s.ident.to_string()).unwrap_or_default()
 }
@@ -166,6 +158,11 @@ impl<'ast> Visit<'ast> for Finder {
             {
                 self.add(&of, &f.sig.ident.to_string());
             }
+            if let syn::ImplItem::Macro(m) = item
+                && i.trait_.is_none()
+            {
+                self.methods.push((of.clone(), last(&m.mac.path), names_in(&m.mac.tokens)));
+            }
         }
     }
 
@@ -179,7 +176,10 @@ impl<'ast> Visit<'ast> for Finder {
     fn visit_item_macro(&mut self, m: &'ast syn::ItemMacro) {
         let tokens = m.mac.tokens.to_string();
         match &m.ident {
-            Some(name) => self.body_of_macro(&name.to_string(), &tokens),
+            Some(name) => {
+                self.defined.insert(name.to_string());
+                self.body_of_macro(&name.to_string(), &tokens);
+            }
             None => {
                 let name = last(&m.mac.path);
                 let words: Vec<_> = names_in(&m.mac.tokens);
@@ -214,14 +214,43 @@ fn names_in(tokens: &proc_macro2::TokenStream) -> Vec<String> {
     names
 }
 
-fn functions_of(of: &str, module: &str, text: &str) -> BTreeSet<String> {
+/// Reads the file of a module.
+fn read(of: &str, module: &str, text: &str) -> Finder {
     let mut finder = Finder { of: of.to_owned(), module: module.to_owned(), ..Finder::default() };
     finder.visit_file(&syn::parse_file(text).unwrap());
+    finder
+}
+
+/// The public functions of the files of a crate.
+fn functions_of(mut files: Vec<Finder>) -> BTreeSet<String> {
+    // A macro that declares functions of its module declares them in other modules too.
+    let shared = |f: &Finder| {
+        f.declaring
+            .iter()
+            .filter(|(_, of)| **of == f.module)
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let shared: BTreeSet<String> = files.iter().flat_map(shared).collect();
+    for file in &mut files {
+        for name in shared.difference(&file.defined) {
+            file.declaring.insert(name.clone(), file.module.clone());
+        }
+    }
+    files.into_iter().flat_map(functions_of_file).collect()
+}
+
+fn functions_of_file(mut finder: Finder) -> BTreeSet<String> {
     for (name, place) in finder.declaring.clone() {
         for function in finder.calls.get(&name).cloned().unwrap_or_default() {
             if function.starts_with(|c: char| c.is_ascii_lowercase()) {
                 finder.add(&place, &function);
             }
+        }
+    }
+    for (of, name, functions) in std::mem::take(&mut finder.methods) {
+        if finder.declaring.contains_key(&name) {
+            functions.iter().for_each(|function| finder.add(&of, function));
         }
     }
     for (name, Shaping { row, functions }) in std::mem::take(&mut finder.shaping) {
@@ -247,12 +276,13 @@ pub(crate) fn public_functions() -> BTreeSet<String> {
     for of in ["ops", "tape", "nn"] {
         let mut paths = Vec::new();
         files(&crates().join(of).join("src"), &mut paths);
-        for path in paths {
+        let read = |path: PathBuf| {
             let file = path.file_stem().unwrap().to_str().unwrap();
             let dir = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
             let module = if ["mod", "lib"].contains(&file) { dir } else { file };
-            all.extend(functions_of(of, module, &std::fs::read_to_string(&path).unwrap()));
-        }
+            read(of, module, &std::fs::read_to_string(&path).unwrap())
+        };
+        all.extend(functions_of(paths.into_iter().map(read).collect()));
     }
     all
 }
@@ -281,8 +311,15 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
         macro_rules! layers { ($($d:literal $max:ident $op:ident $avg:ident;)*) => { $(impl $max { pub fn find() {} }
             impl<T: Float> $avg<T> { pub fn mean() {} } impl<T: Float> Layer<T> for $avg<T> { fn forward() {} })* } }
         layers! { 1 Max1 max1 Avg1; 2 Max2 max2 Avg2; }
+        macro_rules! setters { ($($(#[$d:meta])* $name:ident)*) => { $(pub fn $name(self) {})* } }
+        impl<const D: usize> Window<D> { setters! { /** doc */ stride /** doc */ padding } pub fn last() {} }
     "#;
-    let found = functions_of("c", "m", text);
+    let other = r#"
+        formulas! { log_loss log_loss_with(x, t) (x - t).log(); }
+        macro_rules! many { ($($name:ident)*) => { $(const $name: u8 = 0;)* } }
+        many! { third }
+    "#;
+    let found = functions_of(vec![read("c", "m", text), read("c", "o", other)]);
     let want = [
         "c::Var::plain",
         "c::Tensor::flat",
@@ -295,6 +332,11 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
         "c::m::right",
         "c::m::loss",
         "c::m::loss_with",
+        "c::o::log_loss",
+        "c::o::log_loss_with",
+        "c::Window::stride",
+        "c::Window::padding",
+        "c::Window::last",
         "c::Max1::find",
         "c::Max2::find",
         "c::Avg1::mean",

@@ -1,6 +1,7 @@
 //! Every differentiable operation is checked: the sources are read, and an entry of the table must exercise every public
 //! operation.
 
+use crate::words::words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
@@ -124,22 +125,6 @@ impl Finder {
     }
 }
 
-/// Identifiers and single characters; strings are left out.
-fn words(tokens: &str) -> Vec<&str> {
-    let ident = |c: char| c.is_alphanumeric() || c == '_';
-    let mut words = Vec::new();
-    for code in tokens.split('"').step_by(2) {
-        let mut rest = code.trim_start();
-        while let Some(first) = rest.chars().next() {
-            let word = if ident(first) { rest.find(|c| !ident(c)) } else { Some(first.len_utf8()) };
-            let (word, after) = rest.split_at(word.unwrap_or(rest.len()));
-            words.push(word);
-            rest = after.trim_start();
-        }
-    }
-    words
-}
-
 impl<'ast> Visit<'ast> for Finder {
     fn visit_item_impl(&mut self, i: &'ast syn::ItemImpl) {
         let of = match &*i.self_ty {
@@ -180,7 +165,8 @@ fn operations_of(text: &str) -> BTreeSet<String> {
     finder.visit_file(&syn::parse_file(text).unwrap());
     for name in &finder.declaring {
         let words = finder.calls.get(name).into_iter().flatten();
-        let text: Vec<_> = words.filter(|w| !["true", "false"].contains(&w.as_str())).cloned().collect();
+        let other = ["true", "false", "doc"];
+        let text: Vec<_> = words.filter(|w| !other.contains(&w.as_str())).cloned().collect();
         finder.found.extend(text);
     }
     finder.found
@@ -217,8 +203,8 @@ fn the_reader_of_sources_finds_every_form_of_declaration() {
         }
         pub fn free<'t, T>(x: Var<'t, T>) -> Var<'t, T> { x }
         mod inner { pub fn nested<'t, T>(x: Var<'t, T>) -> Var<'t, T> { x } }
-        macro_rules! many { ($($name:ident)*) => { impl Var { $(pub fn $name(self) -> Self { self })* } } }
-        many! { first second }
+        macro_rules! many { ($($(#[$d:meta])* $name:ident)*) => { impl Var { $(pub fn $name(self) -> Self { self })* } } }
+        many! { /** words of the documentation */ first second }
         macro_rules! masks { ($name:ident) => { impl Var { pub fn $name(self) -> bool { true } } } }
         masks! { less }
         macro_rules! fixed { () => { impl Var { pub fn given(self) -> Self { self } } } }

@@ -17,4 +17,5 @@ mod table;
 mod tensors;
 mod traps;
 mod traps_page;
+mod words;
 mod wrong_rules;
