@@ -18,6 +18,18 @@ impl<const D: usize> PerAxis<D> for [usize; D] {
     }
 }
 
+/// Methods that set a field, each to one number per axis.
+macro_rules! set_per_axis {
+    ($($(#[$doc:meta])* $field:ident)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $field(mut self, $field: impl PerAxis<D>) -> Self {
+            self.$field = $field.per_axis();
+            self
+        }
+    )*};
+}
+
 /// The zero padding of a convolution's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,13 +69,6 @@ impl<const D: usize> Default for ConvOptions<D> {
 }
 
 impl<const D: usize> ConvOptions<D> {
-    /// Sets the distance between adjacent positions of the kernel.
-    #[must_use]
-    pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
-        self.stride = stride.per_axis();
-        self
-    }
-
     /// Sets the number of zeros on either side.
     #[must_use]
     pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
@@ -78,18 +83,19 @@ impl<const D: usize> ConvOptions<D> {
         self
     }
 
-    /// Sets the distance between adjacent elements of the kernel.
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
-        self.dilation = dilation.per_axis();
-        self
-    }
-
     /// Sets the number of groups of channels.
     #[must_use]
     pub fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
         self
+    }
+
+    set_per_axis! {
+        /// Sets the distance between adjacent positions of the kernel.
+        stride
+
+        /// Sets the distance between adjacent elements of the kernel.
+        dilation
     }
 }
 
@@ -124,32 +130,18 @@ impl<const D: usize> Default for ConvTransposeOptions<D> {
 }
 
 impl<const D: usize> ConvTransposeOptions<D> {
-    /// Sets the distance between the positions at which adjacent inputs place the kernel.
-    #[must_use]
-    pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
-        self.stride = stride.per_axis();
-        self
-    }
+    set_per_axis! {
+        /// Sets the distance between the positions at which adjacent inputs place the kernel.
+        stride
 
-    /// Sets the number of elements cut from the result on either side.
-    #[must_use]
-    pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
-        self.padding = padding.per_axis();
-        self
-    }
+        /// Sets the number of elements cut from the result on either side.
+        padding
 
-    /// Sets the number of elements added at the end of the result.
-    #[must_use]
-    pub fn output_padding(mut self, output_padding: impl PerAxis<D>) -> Self {
-        self.output_padding = output_padding.per_axis();
-        self
-    }
+        /// Sets the number of elements added at the end of the result.
+        output_padding
 
-    /// Sets the distance between adjacent elements of the kernel.
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
-        self.dilation = dilation.per_axis();
-        self
+        /// Sets the distance between adjacent elements of the kernel.
+        dilation
     }
 
     /// Sets the number of groups of channels.
@@ -191,25 +183,15 @@ impl<const D: usize> Window<D> {
         Window { size, stride: size, padding: [0; D], dilation: [1; D], ceil: false }
     }
 
-    /// Sets the distance between adjacent positions of the window.
-    #[must_use]
-    pub fn stride(mut self, stride: impl PerAxis<D>) -> Self {
-        self.stride = stride.per_axis();
-        self
-    }
+    set_per_axis! {
+        /// Sets the distance between adjacent positions of the window.
+        stride
 
-    /// Sets the number of padding positions on either side of the input.
-    #[must_use]
-    pub fn padding(mut self, padding: impl PerAxis<D>) -> Self {
-        self.padding = padding.per_axis();
-        self
-    }
+        /// Sets the number of padding positions on either side of the input.
+        padding
 
-    /// Sets the distance between adjacent elements of the window.
-    #[must_use]
-    pub fn dilation(mut self, dilation: impl PerAxis<D>) -> Self {
-        self.dilation = dilation.per_axis();
-        self
+        /// Sets the distance between adjacent elements of the window.
+        dilation
     }
 
     /// Allows a last window that reaches beyond the end.
