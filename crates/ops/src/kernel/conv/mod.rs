@@ -23,6 +23,7 @@ use crate::float::Float;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::window::{ConvOptions, ConvTransposeOptions, Padding};
+use product::Operands;
 
 /// One spatial axis.
 #[derive(Debug, Clone, Copy)]
@@ -281,7 +282,7 @@ impl<T: Float> Tensor<T> {
             let (m, k, n) = (geometry.batch, geometry.inputs * geometry.taps(), geometry.outputs);
             return self.reshape([m, k])?.linear(&weight.reshape([n, k])?, bias)?.reshape(&shape);
         }
-        Ok(product::forward(self, weight, bias, &geometry, shape))
+        Ok(product::forward(Operands { source: self, weight, bias, geometry, shape }))
     }
 
     /// The adjoint of [`conv`](Tensor::conv) in its input, for an input of the given sizes: from `[batch, out, ..]` and
@@ -331,7 +332,7 @@ impl<T: Float> Tensor<T> {
             let weight = weight.reshape([n, k])?.transpose(0, 1)?;
             return self.reshape([m, n])?.linear(&weight, bias)?.reshape(&shape);
         }
-        Ok(product::adjoint(self, weight, bias, &geometry, shape))
+        Ok(product::adjoint(Operands { source: self, weight, bias, geometry, shape }))
     }
 
     /// The transposed convolution of `[batch, in, sizes..]` with a weight `[in, out / groups, kernel..]` and a bias

@@ -51,33 +51,31 @@ struct Plan<'a, T: Float> {
     grid_rows: usize,
 }
 
+/// The checked operands of a convolution, or of its adjoint in the input, and the shape of the result.
+pub(super) struct Operands<'a, T: Float> {
+    /// The input of a convolution, or the cotangent of its output.
+    pub(super) source: &'a Tensor<T>,
+    pub(super) weight: &'a Tensor<T>,
+    pub(super) bias: Option<&'a Tensor<T>>,
+    pub(super) geometry: Geometry,
+    pub(super) shape: Shape,
+}
+
 /// The convolution of checked operands.
-pub(super) fn forward<T: Float>(
-    x: &Tensor<T>,
-    weight: &Tensor<T>,
-    bias: Option<&Tensor<T>>,
-    geometry: &Geometry,
-    shape: Shape,
-) -> Tensor<T> {
-    let g = *geometry;
+pub(super) fn forward<T: Float>(operands: Operands<'_, T>) -> Tensor<T> {
+    let g = operands.geometry;
     let [vertical, horizontal] = g.axes;
-    let (grid, taps) = Grid::of_input(geometry);
+    let (grid, taps) = Grid::of_input(&g);
     let count = [vertical.output, horizontal.output];
     let groups: Vec<Group> =
         vec![Group { taps: taps.into_iter().enumerate().collect(), count, start: [0; 2], step: [1; 2] }];
     let of = |channel: usize, source: usize, tap: usize| (channel * g.inputs + source) * g.taps() + tap;
-    run(x, weight, bias, shape, g, [g.inputs, g.outputs], grid, groups, count[0], &of)
+    run(operands, [g.inputs, g.outputs], grid, groups, count[0], &of)
 }
 
 /// The adjoint in the input, of checked operands.
-pub(super) fn adjoint<T: Float>(
-    y: &Tensor<T>,
-    weight: &Tensor<T>,
-    bias: Option<&Tensor<T>>,
-    geometry: &Geometry,
-    shape: Shape,
-) -> Tensor<T> {
-    let g = *geometry;
+pub(super) fn adjoint<T: Float>(operands: Operands<'_, T>) -> Tensor<T> {
+    let g = operands.geometry;
     // For each axis, the phases of the input: first position, number of positions, and kernel elements, each with the
     // output position that it takes to the first input position.
     let phases = g.axes.map(|a| {
@@ -118,7 +116,7 @@ pub(super) fn adjoint<T: Float>(
         let (group, channel) = (channel / g.inputs.max(1), channel % g.inputs.max(1));
         ((group * g.outputs + source) * g.inputs + channel) * g.taps() + tap
     };
-    run(y, weight, bias, shape, g, [g.outputs, g.inputs], Grid::new(axes, columns), groups, rows, &of)
+    run(operands, [g.outputs, g.inputs], Grid::new(axes, columns), groups, rows, &of)
 }
 
 /// Output positions before their weights are packed, with the kernel elements that they meet: number and tap.
@@ -131,17 +129,14 @@ struct Group {
 
 /// `of(output channel, source channel of the group, kernel element)` is a position in the weight.
 fn run<T: Float>(
-    source: &Tensor<T>,
-    weight: &Tensor<T>,
-    bias: Option<&Tensor<T>>,
-    shape: Shape,
-    g: Geometry,
+    operands: Operands<'_, T>,
     [from, to]: [usize; 2],
     grid: Grid,
     groups: Vec<Group>,
     rows: usize,
     of: &(dyn Fn(usize, usize, usize) -> usize + Sync),
 ) -> Tensor<T> {
+    let Operands { source, weight, bias, geometry: g, shape } = operands;
     let mut out = Buffer::unspecified(shape.numel());
     if out.is_empty() {
         return Tensor::from_buffer(out, shape);
