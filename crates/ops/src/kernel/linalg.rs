@@ -293,20 +293,20 @@ impl<T: Float> Tensor<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::Slice;
 
-    fn filled(shape: &[usize], seed: u64) -> Tensor<f64> {
+    pub(in crate::kernel) fn filled(shape: &[usize], seed: u64) -> Tensor<f64> {
         crate::random::uniform(shape, -1.0, 1.0, crate::random::Key { seed, stream: 0 }).unwrap()
     }
 
-    fn near(a: &Tensor<f64>, b: &Tensor<f64>, tolerance: f64) -> bool {
+    pub(in crate::kernel) fn near(a: &Tensor<f64>, b: &Tensor<f64>, tolerance: f64) -> bool {
         a.shape() == b.shape() && a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() <= tolerance)
     }
 
     /// Matrices in every layout.
-    fn layouts(n: usize) -> Vec<Tensor<f64>> {
+    pub(in crate::kernel) fn layouts(n: usize) -> Vec<Tensor<f64>> {
         let base = filled(&[2, n, n], 3);
         vec![
             base.clone(),

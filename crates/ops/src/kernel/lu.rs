@@ -294,27 +294,7 @@ impl<T: Float> Tensor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Slice;
-
-    fn filled(shape: &[usize], seed: u64) -> Tensor<f64> {
-        crate::random::uniform(shape, -1.0, 1.0, crate::random::Key { seed, stream: 0 }).unwrap()
-    }
-
-    fn near(a: &Tensor<f64>, b: &Tensor<f64>, tolerance: f64) -> bool {
-        a.shape() == b.shape() && a.to_vec().iter().zip(b.to_vec()).all(|(a, b)| (a - b).abs() <= tolerance)
-    }
-
-    /// Matrices in every layout.
-    fn layouts(n: usize) -> Vec<Tensor<f64>> {
-        let base = filled(&[2, n, n], 3);
-        vec![
-            base.clone(),
-            base.transpose(1, 2).unwrap(),
-            base.slice(1, Slice::all().step(-1)).unwrap(),
-            filled(&[2, 2 * n, n], 9).slice(1, Slice::all().step(2)).unwrap(),
-            base.slice(0, 0..1).unwrap().expand([3, n, n]).unwrap(),
-        ]
-    }
+    use crate::kernel::linalg::tests::{filled, layouts, near};
 
     /// Laplace's expansion along the first row.
     fn laplace(a: &Tensor<f64>) -> f64 {
