@@ -1,7 +1,7 @@
 //! [`Dual`]: a number and its derivative in one direction. This is forward mode; over a tape or over itself it gives
 //! higher orders.
 
-use super::number::Number;
+use super::number::{Number, compare_values};
 use crate::number::Real;
 use crate::number::{Pointwise, Pointwise2};
 use std::cmp::Ordering;
@@ -99,18 +99,7 @@ impl<R: Number> Real for Dual<R> {
         let tangent = part(self.tangent, &|| p.da(a, b, y)) + part(o.tangent, &|| p.db(a, b, y));
         Dual { value: y, tangent }
     }
-    #[inline(always)]
-    fn lt(self, o: Self) -> R::Mask {
-        self.value.lt(o.value)
-    }
-    #[inline(always)]
-    fn le(self, o: Self) -> R::Mask {
-        self.value.le(o.value)
-    }
-    #[inline(always)]
-    fn equals(self, o: Self) -> R::Mask {
-        self.value.equals(o.value)
-    }
+    compare_values!();
     #[inline(always)]
     fn select(mask: R::Mask, yes: Self, no: Self) -> Self {
         let value = R::select(mask.clone(), yes.value, no.value);

@@ -2,7 +2,7 @@
 //! make an expression a single statement of the tape.
 
 use super::fused::Statement;
-use super::number::Number;
+use super::number::{Number, compare_values};
 use super::trace::Operation;
 use super::var::Var;
 use crate::number::Real;
@@ -166,18 +166,7 @@ impl<const N: usize, T: Number> Real for Jet<N, T> {
         let y = a.value_of_two(b, &p);
         self.join(o, y, p.da(a, b, y), p.db(a, b, y))
     }
-    #[inline(always)]
-    fn lt(self, o: Self) -> T::Mask {
-        self.value.lt(o.value)
-    }
-    #[inline(always)]
-    fn le(self, o: Self) -> T::Mask {
-        self.value.le(o.value)
-    }
-    #[inline(always)]
-    fn equals(self, o: Self) -> T::Mask {
-        self.value.equals(o.value)
-    }
+    compare_values!();
     #[inline(always)]
     fn select(mask: T::Mask, yes: Self, no: Self) -> Self {
         let slope = |i: usize| T::select(mask.clone(), yes.slopes[i], no.slopes[i]);

@@ -91,6 +91,25 @@ fn both<T: Float, P: Pointwise>(x: T, p: &P) -> (T, T) {
     (y, p.df(x, y))
 }
 
+/// The comparisons of [`Real`] for a number that compares as its field `value`.
+macro_rules! compare_values {
+    () => {
+        #[inline(always)]
+        fn lt(self, o: Self) -> Self::Mask {
+            self.value.lt(o.value)
+        }
+        #[inline(always)]
+        fn le(self, o: Self) -> Self::Mask {
+            self.value.le(o.value)
+        }
+        #[inline(always)]
+        fn equals(self, o: Self) -> Self::Mask {
+            self.value.equals(o.value)
+        }
+    };
+}
+pub(super) use compare_values;
+
 macro_rules! number {
     ($($t:ident)*) => {$(
         impl Number for $t {

@@ -1,6 +1,6 @@
 //! [`Var`]: a number with its derivative with respect to one node of a tape.
 
-use super::number::Number;
+use super::number::{Number, compare_values};
 use super::tape::{Record, Tape};
 use super::trace::Operation;
 use crate::number::Real;
@@ -330,18 +330,7 @@ impl<T: Number> Real for Var<'_, T> {
         let y = self.join(o, y, || p.da(a, b, y), || p.db(a, b, y));
         T::note(y, Location::caller(), || Operation::binary(p, self, o))
     }
-    #[inline(always)]
-    fn lt(self, o: Self) -> T::Mask {
-        self.value.lt(o.value)
-    }
-    #[inline(always)]
-    fn le(self, o: Self) -> T::Mask {
-        self.value.le(o.value)
-    }
-    #[inline(always)]
-    fn equals(self, o: Self) -> T::Mask {
-        self.value.equals(o.value)
-    }
+    compare_values!();
     #[inline(always)]
     #[track_caller]
     fn select(mask: T::Mask, yes: Self, no: Self) -> Self {
