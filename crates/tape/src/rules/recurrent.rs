@@ -177,50 +177,42 @@ impl<'t, T: Float> Var<'t, T> {
         let all = self.recur(Cell::Lstm, weight, bias, [Some(h), Some(c)], steps);
         [all[0], all[1], all[2]]
     }
+}
 
+/// Recurrences whose state is one value, each with its cell.
+macro_rules! recurrences {
+    ($($(#[$doc:meta])* $name:ident $cell:ident;)*) => {
+        impl<'t, T: Float> Var<'t, T> {$(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $name(
+                self,
+                weight: Var<'t, T>,
+                bias: Option<Var<'t, T>>,
+                h: Var<'t, T>,
+                steps: &RecurrenceOptions,
+            ) -> [Self; 2] {
+                let all = self.recur(Cell::$cell, weight, bias, [Some(h), None], steps);
+                [all[0], all[1]]
+            }
+        )*}
+    };
+}
+
+recurrences! {
     /// The GRU recurrence over all steps, as one node.
     ///
     /// As [`lstm`](Var::lstm), with gates r, z, n in `[steps, batch, 3 hidden]` and no cell. With a = W_hh h + b_hh: r =
     /// σ(x_r + a_r), z = σ(x_z + a_z), n = tanh(x_n + r a_n), h' = (1 - z) n + z h. (Cho et al. 2014, in PyTorch's form.)
     ///
     /// Returns the states after each step and the last state.
-    #[track_caller]
-    pub fn gru(
-        self,
-        weight: Var<'t, T>,
-        bias: Option<Var<'t, T>>,
-        h: Var<'t, T>,
-        steps: &RecurrenceOptions,
-    ) -> [Self; 2] {
-        let all = self.recur(Cell::Gru, weight, bias, [Some(h), None], steps);
-        [all[0], all[1]]
-    }
+    gru Gru;
 
     /// The Elman recurrence h' = tanh(x + W_hh h + b_hh) over all steps, as one node; otherwise as [`gru`](Var::gru).
-    #[track_caller]
-    pub fn rnn_tanh(
-        self,
-        weight: Var<'t, T>,
-        bias: Option<Var<'t, T>>,
-        h: Var<'t, T>,
-        steps: &RecurrenceOptions,
-    ) -> [Self; 2] {
-        let all = self.recur(Cell::Tanh, weight, bias, [Some(h), None], steps);
-        [all[0], all[1]]
-    }
+    rnn_tanh Tanh;
 
     /// The recurrence h' = max(x + W_hh h + b_hh, 0) over all steps, as one node; otherwise as [`gru`](Var::gru).
-    #[track_caller]
-    pub fn rnn_relu(
-        self,
-        weight: Var<'t, T>,
-        bias: Option<Var<'t, T>>,
-        h: Var<'t, T>,
-        steps: &RecurrenceOptions,
-    ) -> [Self; 2] {
-        let all = self.recur(Cell::Relu, weight, bias, [Some(h), None], steps);
-        [all[0], all[1]]
-    }
+    rnn_relu Relu;
 }
 
 pub(super) fn spec() -> Vec<Spec> {
