@@ -257,7 +257,7 @@ fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Atten
             "expected q [.., t, d], k [.., s, d] and v [.., s, e], found {}, {} and {}",
             shapes[0], shapes[1], shapes[2]
         );
-        refused(wengert_ops::ErrorKind::Shape, detail)
+        refused(Kind::Shape, detail)
     };
     let (Some((lead, &[t, d])), Some((lead_k, &[s, dk])), Some((lead_v, &[sv, e]))) =
         (shapes[0].split_last_chunk(), shapes[1].split_last_chunk(), shapes[2].split_last_chunk())
@@ -269,11 +269,11 @@ fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Atten
     }
     if !(0.0..=1.0).contains(&options.dropout) {
         let detail = format!("expected a probability of dropout, found {}", options.dropout);
-        return refused(wengert_ops::ErrorKind::Argument, detail);
+        return refused(Kind::Argument, detail);
     }
     if let Some(scale) = options.scale.filter(|s| !s.is_finite()) {
         let detail = format!("expected a finite scale, found {scale}");
-        return refused(wengert_ops::ErrorKind::Argument, detail);
+        return refused(Kind::Argument, detail);
     }
     let named = |e: wengert_ops::Error| Error::new(ErrorKind::Op(e.kind()), OP, e.detail());
     let mut lead = broadcast_shapes(OP, &Shape::from(lead), &Shape::from(lead_k))
@@ -299,7 +299,7 @@ fn plan<T: Float>(x: &[Var<'_, T>], options: &Attention<'_, T>) -> Result<(Atten
         && broadcast_shapes(OP, added, &full(t, s)).map_err(named)? != full(t, s)
     {
         let detail = format!("expected an added mask that broadcasts to {}, found {added}", full(t, s));
-        return refused(wengert_ops::ErrorKind::Shape, detail);
+        return refused(Kind::Shape, detail);
     }
     let scale = options.scale.unwrap_or(1.0 / (d.max(1) as f64).sqrt());
     let diagonal = match options.causal {

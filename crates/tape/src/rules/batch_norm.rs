@@ -213,7 +213,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(()) if per_channel < 2 => {
                 let detail =
                     format!("expected more than one value per channel when training, found shape {shape}");
-                Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), "batch_norm", detail))
+                Err(Error::new(ErrorKind::Op(Kind::Shape), "batch_norm", detail))
             }
             other => other,
         };
@@ -268,7 +268,7 @@ fn check<T: Float>(
     parameters: &[Option<Var<'_, T>>],
     eps: f64,
 ) -> Result<()> {
-    let refused = |detail| Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail));
+    let refused = |detail| Err(Error::new(ErrorKind::Op(Kind::Shape), op, detail));
     let [_, channels, ..] = shape[..] else {
         return refused(format!("expected [samples, channels, ..], found shape {shape}"));
     };

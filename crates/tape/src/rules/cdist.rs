@@ -5,7 +5,7 @@
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
 use std::panic::Location;
-use wengert_ops::{ErrorKind as Kind, broadcast_shapes, normalize_axis};
+use wengert_ops::{broadcast_shapes, normalize_axis};
 
 fn refusal(op: &'static str, detail: String) -> Error {
     Error::new(ErrorKind::Op(Kind::Shape), op, detail)

@@ -100,7 +100,7 @@ impl<T: Float> Tape<T> {
             let differs = |part: &&Var<'t, T>| !part.is_failed() && part.raw_shape() != first;
             if let (false, Some(other)) = (parts[0].is_failed(), parts.iter().find(differs)) {
                 let detail = format!("expected equal shapes, found {first} and {}", other.shape());
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+                let kind = crate::ErrorKind::Op(Kind::Shape);
                 return self.failed(crate::Error::new(kind, "stack", detail));
             }
         }

@@ -89,7 +89,7 @@ impl<T: Float, const D: usize> Op<T> for Conv<D> {
         products(needs) * Op::<T>::flops(self, inputs, outputs)
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+        saves_of_product(needs)
     }
 }
 
@@ -128,7 +128,7 @@ impl<T: Float, const D: usize> Op<T> for Adjoint<D> {
         products(needs) * Op::<T>::flops(self, inputs, outputs)
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+        saves_of_product(needs)
     }
 }
 
@@ -156,7 +156,7 @@ impl<T: Float, const D: usize> Op<T> for Weight<D> {
         trilinear(inputs[1], outputs[0])
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+        saves_of_product(needs)
     }
 }
 
@@ -166,6 +166,21 @@ fn batched<'t, T: Float, const D: usize>(op: &'static str, x: Var<'t, T>) -> (bo
     let _scope = x.tape().error_scope(op);
     let single = !x.is_failed() && x.rank() == D + 1;
     (single, if single { x.unsqueeze(0) } else { x })
+}
+
+/// The op applied to a [`batched`] input; if the input had no batch axis, neither has the result.
+#[track_caller]
+fn apply<'t, T: Float>(
+    op: impl Op<T>,
+    (single, x): (bool, Var<'t, T>),
+    weight: Var<'t, T>,
+    bias: Option<Var<'t, T>>,
+) -> Var<'t, T> {
+    let y = match bias {
+        Some(b) => x.tape().apply(op, &[x, weight, b]),
+        None => x.tape().apply(op, &[x, weight]),
+    };
+    if single { y.squeeze(0) } else { y }
 }
 
 /// The transposed convolution, whose sizes are computed before it is recorded.
@@ -186,12 +201,7 @@ fn transposed<'t, T: Float, const D: usize>(
         Ok(sizes) => sizes,
         Err(e) => return x.tape().failed(e.into()),
     };
-    let op = Adjoint { options: options.conv(), sizes };
-    let y = match bias {
-        Some(b) => x.tape().apply(op, &[x, weight, b]),
-        None => x.tape().apply(op, &[x, weight]),
-    };
-    if single { y.squeeze(0) } else { y }
+    apply(Adjoint { options: options.conv(), sizes }, (single, x), weight, bias)
 }
 
 #[track_caller]
@@ -201,12 +211,7 @@ fn plain<'t, T: Float, const D: usize>(
     bias: Option<Var<'t, T>>,
     options: ConvOptions<D>,
 ) -> Var<'t, T> {
-    let (single, x) = batched::<T, D>(named::<D>(["conv1d", "conv2d"]), x);
-    let y = match bias {
-        Some(b) => x.tape().apply(Conv(options), &[x, weight, b]),
-        None => x.tape().apply(Conv(options), &[x, weight]),
-    };
-    if single { y.squeeze(0) } else { y }
+    apply(Conv(options), batched::<T, D>(named::<D>(["conv1d", "conv2d"]), x), weight, bias)
 }
 
 impl<'t, T: Float> Var<'t, T> {
@@ -403,9 +408,14 @@ fn small<const D: usize>(g: &mut crate::gradcheck::Gen) -> Small<D> {
     Small { options, x, w, y }
 }
 
-/// The shape of an input, sometimes without its batch axis.
-fn unbatched<'s>(g: &mut crate::gradcheck::Gen, shape: &'s [usize]) -> &'s [usize] {
-    if g.once_in(4) { &shape[1..] } else { shape }
+/// An input, sometimes without its batch axis, a weight, and sometimes a bias for `outputs` channels.
+fn operands(g: &mut crate::gradcheck::Gen, x: &[usize], w: &[usize], outputs: usize) -> Vec<Tensor<f64>> {
+    let x = if g.once_in(4) { &x[1..] } else { x };
+    let mut operands = vec![g.tensor(x, Domain::Real), g.tensor(w, Domain::Real)];
+    if g.once_in(2) {
+        operands.push(g.tensor(&[outputs], Domain::Real));
+    }
+    operands
 }
 
 pub(super) fn spec() -> Vec<Spec> {
@@ -416,16 +426,7 @@ pub(super) fn spec() -> Vec<Spec> {
             let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
             return case!(inputs, [], |x| x[0].conv1d_weight(x[1], kernel, options));
         }
-        let mut inputs = vec![
-            {
-                let x = unbatched(g, &x);
-                g.tensor(x, Domain::Real)
-            },
-            g.tensor(&w, Domain::Real),
-        ];
-        if g.once_in(2) {
-            inputs.push(g.tensor(&[w[0]], Domain::Real));
-        }
+        let inputs = operands(g, &x, &w, w[0]);
         case!(inputs, [], |x| x[0].conv1d(x[1], x.get(2).copied(), options))
     });
     all.extend(Spec::family(&["conv2d", "conv2d_weight"], Order::Second, |g, which| {
@@ -435,16 +436,7 @@ pub(super) fn spec() -> Vec<Spec> {
             let inputs = vec![g.tensor(&x, Domain::Real), g.tensor(&y, Domain::Real)];
             return case!(inputs, [], |x| x[0].conv2d_weight(x[1], kernel, options));
         }
-        let mut inputs = vec![
-            {
-                let x = unbatched(g, &x);
-                g.tensor(x, Domain::Real)
-            },
-            g.tensor(&w, Domain::Real),
-        ];
-        if g.once_in(2) {
-            inputs.push(g.tensor(&[w[0]], Domain::Real));
-        }
+        let inputs = operands(g, &x, &w, w[0]);
         case!(inputs, [], |x| x[0].conv2d(x[1], x.get(2).copied(), options))
     }));
     all
@@ -465,29 +457,16 @@ fn undoing<const D: usize>(s: &Small<D>) -> ConvTransposeOptions<D> {
 }
 
 pub(super) fn transpose_spec() -> Vec<Spec> {
-    let inputs = |g: &mut crate::gradcheck::Gen, y: &[usize], w: &[usize], groups: usize| {
-        let mut inputs = vec![
-            {
-                let y = unbatched(g, y);
-                g.tensor(y, Domain::Real)
-            },
-            g.tensor(w, Domain::Real),
-        ];
-        if g.once_in(2) {
-            inputs.push(g.tensor(&[groups * w[1]], Domain::Real));
-        }
-        inputs
-    };
     let one = Spec::new("conv_transpose1d", Order::Second, move |g| {
         let s = small::<1>(g);
         let options = undoing(&s);
-        let x = inputs(g, &s.y, &s.w, options.groups);
+        let x = operands(g, &s.y, &s.w, options.groups * s.w[1]);
         case!(x, [], |x| x[0].conv_transpose1d(x[1], x.get(2).copied(), options))
     });
     let two = Spec::new("conv_transpose2d", Order::Second, move |g| {
         let s = small::<2>(g);
         let options = undoing(&s);
-        let x = inputs(g, &s.y, &s.w, options.groups);
+        let x = operands(g, &s.y, &s.w, options.groups * s.w[1]);
         case!(x, [], |x| x[0].conv_transpose2d(x[1], x.get(2).copied(), options))
     });
     vec![one, two]

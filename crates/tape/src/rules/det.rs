@@ -5,7 +5,6 @@
 
 use super::prelude::*;
 use super::solve::{batch, regular};
-use crate::error::{Error, ErrorKind};
 
 struct Det;
 
@@ -65,7 +64,7 @@ impl<T: Float> Op<T> for Cofactors {
                 let detail = format!(
                     "the second derivative at a singular matrix is computed up to size {MOST}, found {n}"
                 );
-                x.tape().failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), "det", detail))
+                refuse(x, "det", Kind::Argument, detail)
             }
             Ok(true) => through_minors(x, g, n),
             Err(e) => x.tape().failed(e.into()),

@@ -55,9 +55,8 @@ impl<T: Float> Var<'_, T> {
     #[track_caller]
     pub fn dropout(self, p: f64) -> Self {
         if !(0.0..=1.0).contains(&p) {
-            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
             let detail = format!("expected a probability, found {p}");
-            return self.tape().failed(crate::Error::new(kind, "dropout", detail));
+            return refuse(self, "dropout", Kind::Argument, detail);
         }
         if !self.tape().is_training() || p == 0.0 {
             return self;

@@ -55,7 +55,7 @@ fn diagonal<T: Float>(w: Var<'_, T>) -> Result<Tensor<bool>> {
                 i - 1,
                 row[i].to_f64()
             );
-            return Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), "eigh", detail));
+            return Err(Error::new(ErrorKind::Op(Kind::Argument), "eigh", detail));
         }
     }
     Ok(Tensor::from_vec((0..n * n).map(|i| i / n == i % n).collect(), [n, n])?)

@@ -6,7 +6,6 @@
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
-use wengert_ops::ErrorKind as Kind;
 
 /// An index: a letter, or an axis that an ellipsis represents, counted from the last such axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

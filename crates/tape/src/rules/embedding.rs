@@ -1,7 +1,6 @@
 //! embedding: rows of a table by id. The cotangent of each row is the sum of the cotangents of its uses.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 
 struct Embedding {
     op: &'static str,
@@ -96,7 +95,7 @@ impl<T: Float> Var<'_, T> {
             [n, _] => match (padding, ids.reshape([ids.numel()])) {
                 (Some(p), _) if p >= n => {
                     let detail = format!("padding index {p} is out of range for a table of {n} rows");
-                    (wengert_ops::ErrorKind::Index, detail)
+                    (Kind::Index, detail)
                 }
                 (_, Ok(flat)) => {
                     return self.tape().apply(Embedding { op, ids: ids.clone(), flat, padding }, &[self]);
@@ -105,10 +104,10 @@ impl<T: Float> Var<'_, T> {
             },
             _ => {
                 let detail = format!("expected a table of rank 2, found shape {}", self.shape());
-                (wengert_ops::ErrorKind::Shape, detail)
+                (Kind::Shape, detail)
             }
         };
-        self.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
+        refuse(self, op, kind, detail)
     }
 }
 

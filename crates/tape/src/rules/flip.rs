@@ -2,18 +2,7 @@
 //! repeat_interleave.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::{Slice, normalize_axis};
-
-#[track_caller]
-fn refuse<'t, T: Float>(
-    x: Var<'t, T>,
-    op: &'static str,
-    kind: wengert_ops::ErrorKind,
-    detail: String,
-) -> Var<'t, T> {
-    x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
-}
 
 impl<'t, T: Float> Var<'t, T> {
     /// The order of elements reversed along some axes.
@@ -65,7 +54,7 @@ impl<'t, T: Float> Var<'t, T> {
         if axes.len() != shifts.len() {
             let detail =
                 format!("expected one shift for each axis, found {} for {}", shifts.len(), axes.len());
-            return refuse(self, "roll", wengert_ops::ErrorKind::Argument, detail);
+            return refuse(self, "roll", Kind::Argument, detail);
         }
         let mut x = self;
         for (&axis, shift) in axes.iter().zip(shifts) {
@@ -129,8 +118,7 @@ impl<'t, T: Float> Var<'t, T> {
             Err(e) => return vec![self.tape().failed(e.into()); failed],
         };
         if n == 0 {
-            let kind = wengert_ops::ErrorKind::Argument;
-            return vec![refuse(self, "chunk", kind, "expected at least one part, found 0".into())];
+            return vec![refuse(self, "chunk", Kind::Argument, "expected at least one part, found 0")];
         }
         let each = size.div_ceil(n).max(1);
         let mut parts = Vec::new();
@@ -190,7 +178,7 @@ impl<'t, T: Float> Var<'t, T> {
         let Some(lead) = times.len().checked_sub(shape.len()) else {
             let detail =
                 format!("expected at least {} factors for shape {shape}, found {}", shape.len(), times.len());
-            return refuse(self, "repeat", wengert_ops::ErrorKind::Argument, detail);
+            return refuse(self, "repeat", Kind::Argument, detail);
         };
         // [a, b] is viewed as [1, a, 1, b], expanded to [m, a, n, b], and reshaped to [m a, n b].
         let (mut split, mut wide, mut merged) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,7 +1,6 @@
 //! log |Γ|, and its derivatives: digamma ψ = (log Γ)', and polygamma ψ⁽ⁿ⁾, whose derivative is ψ⁽ⁿ⁺¹⁾.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::math::special;
 
 /// log |Γ(x)|.
@@ -109,9 +108,8 @@ impl<T: Float> Var<'_, T> {
             Ok(0) => self.digamma(),
             Ok(order) if n <= HIGHEST => self.pointwise(Polygamma(order)),
             _ => {
-                let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
                 let detail = format!("expected an order of at most {HIGHEST}, found {n}");
-                self.tape().failed(Error::new(kind, "polygamma", detail))
+                refuse(self, "polygamma", Kind::Argument, detail)
             }
         }
     }

@@ -45,7 +45,7 @@ impl<T: Float> Var<'_, T> {
             }
             Ok(_) => {
                 let detail = format!("expected an even size along axis {axis}, found shape {shape}");
-                crate::Error::new(crate::ErrorKind::Op(wengert_ops::ErrorKind::Shape), "glu", detail)
+                crate::Error::new(crate::ErrorKind::Op(Kind::Shape), "glu", detail)
             }
             Err(e) => e.into(),
         };

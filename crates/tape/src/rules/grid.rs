@@ -46,7 +46,7 @@ impl<T: Float> Tape<T> {
                 return vec![x; axes.len()];
             }
             if x.rank() > 1 {
-                let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
+                let kind = ErrorKind::Op(Kind::Shape);
                 let detail = format!("expected vectors or scalars, found shape {}", x.shape());
                 return vec![self.failed(Error::new(kind, op, detail)); axes.len()];
             }
@@ -78,7 +78,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn block_diag<'t>(&'t self, blocks: &[Var<'t, T>]) -> Var<'t, T> {
         const OP: &str = "block_diag";
-        let refuse = |detail: String| Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), OP, detail);
+        let refuse = |detail: String| Error::new(ErrorKind::Op(Kind::Shape), OP, detail);
         let (mut rows, mut columns) = (0usize, 0usize);
         for &x in blocks {
             let x = x.into_var(self);

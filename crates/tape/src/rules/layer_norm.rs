@@ -254,7 +254,7 @@ impl<'t, T: Float> Var<'t, T> {
 }
 
 fn refused<V>(op: &'static str, detail: String) -> Result<V> {
-    Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
+    Err(Error::new(ErrorKind::Op(Kind::Shape), op, detail))
 }
 
 /// Checks ε, a small number that prevents division by a variance of zero.
@@ -263,7 +263,7 @@ pub(super) fn check_eps(op: &'static str, eps: f64) -> Result<()> {
         return Ok(());
     }
     let detail = format!("expected eps of zero or more, found {eps}");
-    Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail))
+    Err(Error::new(ErrorKind::Op(Kind::Argument), op, detail))
 }
 
 /// Weight and bias of the given shape, each of them optional.

@@ -56,7 +56,7 @@ impl<T: Float> Op<T> for Linear {
         products * Op::<T>::flops(self, inputs, outputs) + bias
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+        saves_of_product(needs)
     }
 }
 

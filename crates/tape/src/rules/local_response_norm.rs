@@ -2,8 +2,6 @@
 //! channels; a composite of other ops.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
-use wengert_ops::ErrorKind as OpErrorKind;
 
 impl<T: Float> Var<'_, T> {
     /// Each element of `[samples, channels, ..]` divided by (k + α s)^β, where s is Σx²/`size` over the `size` channels
@@ -27,17 +25,14 @@ impl<T: Float> Var<'_, T> {
         }
         let shape = self.raw_shape();
         let wrong = match (shape.len(), size) {
-            (..2, _) => {
-                Some((OpErrorKind::Shape, format!("expected [samples, channels, ..], found {shape}")))
+            (..2, _) => Some((Kind::Shape, format!("expected [samples, channels, ..], found {shape}"))),
+            (_, 0) => {
+                Some((Kind::Argument, "expected a neighbourhood of one channel or more, found 0".into()))
             }
-            (_, 0) => Some((
-                OpErrorKind::Argument,
-                "expected a neighbourhood of one channel or more, found 0".into(),
-            )),
             _ => None,
         };
         if let Some((kind, detail)) = wrong {
-            return self.tape().failed(Error::new(ErrorKind::Op(kind), OP, detail));
+            return refuse(self, OP, kind, detail);
         }
         let channels = shape[1];
         let square = self.square();

@@ -2,7 +2,6 @@
 
 use super::clamp::Clamp;
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 
 /// log(x/(1 - x)).
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +70,8 @@ impl<T: Float> Var<'_, T> {
         if (0.0..=0.5).contains(&eps) || self.is_failed() {
             return self.pointwise(Within(Clamp { low: eps, high: 1.0 - eps })).logit();
         }
-        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
         let detail = format!("expected eps between 0 and 1/2, found {eps}");
-        self.tape().failed(Error::new(kind, "logit_within", detail))
+        refuse(self, "logit_within", Kind::Argument, detail)
     }
 }
 

@@ -46,7 +46,7 @@ impl<T: Float> Op<T> for MatMul {
         2 * (outputs[0].numel() * inputs[0].last().copied().unwrap_or(1)) as u64
     }
     fn saves(&self, needs: &[bool]) -> Saves {
-        Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+        saves_of_product(needs)
     }
 }
 

@@ -173,7 +173,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(_) => {
                 let detail =
                     format!("axis {axis} of shape {} is empty; there has to be an element", x.shape());
-                let e = Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail);
+                let e = Error::new(ErrorKind::Op(Kind::Shape), op, detail);
                 return (self.tape().failed(e), Tensor::from(Vec::new()));
             }
             Err(e) => return (self.tape().failed(e.into()), Tensor::from(Vec::new())),
@@ -234,11 +234,11 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) if x.shape()[a] == 0 => {
                 let detail =
                     format!("axis {axis} of shape {} is empty; there has to be an element", x.shape());
-                Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail)
+                Error::new(ErrorKind::Op(Kind::Shape), op, detail)
             }
             Ok(_) if !(0.0..=1.0).contains(&q) => {
                 let detail = format!("expected a quantile from 0 to 1, found {q}");
-                Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail)
+                Error::new(ErrorKind::Op(Kind::Argument), op, detail)
             }
             Ok(a) => {
                 let at = q * (x.shape()[a] - 1) as f64;

@@ -30,7 +30,7 @@ impl Norm {
                     &axes[..]
                 ),
             };
-            return Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail));
+            return Err(Error::new(ErrorKind::Op(Kind::Argument), op, detail));
         }
         Ok(Norm { p, axes })
     }

@@ -2,7 +2,6 @@
 //! end.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 
 #[derive(Clone, Copy)]
 enum Mode {
@@ -47,7 +46,7 @@ fn padded<'t, T: Float>(
     let shape = x.raw_shape();
     if widths.len() != shape.len() {
         let detail = format!("expected {} pairs for shape {shape}, found {}", shape.len(), widths.len());
-        return x.tape().failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail));
+        return refuse(x, op, Kind::Argument, detail);
     }
     let mut all = Vec::with_capacity(widths.len());
     for (axis, (&n, &width)) in shape.iter().zip(widths).enumerate() {
@@ -55,8 +54,7 @@ fn padded<'t, T: Float>(
             Ok(at) => all.push(at),
             Err(detail) => {
                 let detail = format!("axis {axis} of shape {shape}: {detail}");
-                let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
-                return x.tape().failed(Error::new(kind, op, detail));
+                return refuse(x, op, Kind::Argument, detail);
             }
         }
     }

@@ -16,7 +16,7 @@ fn positions(
     sizes: [usize; 2],
     window: Window<2>,
 ) -> Result<(Positions, [usize; 2])> {
-    let wrong = |detail: String| Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Argument), op, detail));
+    let wrong = |detail: String| Err(Error::new(ErrorKind::Op(Kind::Argument), op, detail));
     let (mut positions, mut places) = ([Vec::new(), Vec::new()], [0; 2]);
     for i in 0..2 {
         let (k, s, d, p) = (window.size[i], window.stride[i], window.dilation[i], window.padding[i]);
@@ -71,8 +71,7 @@ impl<T: Float> Var<'_, T> {
         let shape = self.raw_shape();
         let &[n, c, h, w] = &shape[..] else {
             let detail = format!("expected [batch, channels, height, width], found {shape}");
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return self.tape().failed(Error::new(kind, "im2col", detail));
+            return refuse(self, "im2col", Kind::Shape, detail);
         };
         let ([down, along], [rows, columns]) = match positions("im2col", &shape, [h, w], window) {
             Ok(found) => found,
@@ -81,8 +80,7 @@ impl<T: Float> Var<'_, T> {
         let ([p, q], [k, l]) = (window.padding, window.size);
         let Some(elements) = c.checked_mul(k.saturating_mul(l)) else {
             let detail = format!("window {window:?} is too large for shape {shape}");
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
-            return self.tape().failed(Error::new(kind, "im2col", detail));
+            return refuse(self, "im2col", Kind::Argument, detail);
         };
         let padded = if [p, q] == [0, 0] { self } else { self.pad(&[(0, 0), (0, 0), (p, p), (q, q)], 0.0) };
         padded
@@ -124,8 +122,7 @@ impl<T: Float> Var<'_, T> {
             let detail = format!(
                 "expected [batch, channels · {elements}, {places}] for sizes {sizes:?}, found {shape}"
             );
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return self.tape().failed(Error::new(kind, "col2im", detail));
+            return refuse(self, "col2im", Kind::Shape, detail);
         }
         let (n, c) = (shape[0], shape[1] / elements);
         let flat = self.reshape([n, c, k, l, rows, columns]).permute([0, 1, 2, 4, 3, 5]).reshape([

@@ -137,16 +137,6 @@ fn with_indices<'t, T: Float, const D: usize>(
 }
 
 #[track_caller]
-fn refuse<'t, T: Float>(
-    x: Var<'t, T>,
-    op: &'static str,
-    kind: wengert_ops::ErrorKind,
-    detail: String,
-) -> Var<'t, T> {
-    x.tape().failed(crate::Error::new(crate::ErrorKind::Op(kind), op, detail))
-}
-
-#[track_caller]
 fn unpool<'t, T: Float, const D: usize>(
     x: Var<'t, T>,
     op: &'static str,
@@ -162,26 +152,16 @@ fn unpool<'t, T: Float, const D: usize>(
             "expected values and indices of one shape [.., channels, {D} sizes], found {shape} and {}",
             index.shape()
         );
-        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
+        return refuse(x, op, Kind::Shape, detail);
     }
     let whole: Shape = shape[..shape.len() - D].iter().copied().chain(sizes).collect();
     if whole.checked_numel().is_none() {
-        return refuse(
-            x,
-            op,
-            wengert_ops::ErrorKind::Overflow,
-            format!("the result {whole} has too many elements"),
-        );
+        return refuse(x, op, Kind::Overflow, format!("the result {whole} has too many elements"));
     }
     let ([_, from], [rows, to]) = (planes(&shape, D), planes(&whole, D));
     let values = index.to_vec();
     if let Some(bad) = values.iter().find(|&&i| i < 0 || i as u64 >= to as u64) {
-        return refuse(
-            x,
-            op,
-            wengert_ops::ErrorKind::Index,
-            format!("index {bad} is out of range for a plane of {to}"),
-        );
+        return refuse(x, op, Kind::Index, format!("index {bad} is out of range for a plane of {to}"));
     }
     // Where several elements have one position, only the last is kept, so every position gets at most one element.
     let mut kept = Tensor::<bool>::full_like(index, false);

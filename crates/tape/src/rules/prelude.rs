@@ -12,7 +12,24 @@ pub(crate) use crate::tape::op::{
 };
 pub(crate) use crate::tape::var::Var;
 pub(crate) use crate::term::{Equation, Term};
+pub(crate) use wengert_ops::ErrorKind as Kind;
 pub(crate) use wengert_ops::{Axes, Shape, Tensor, ToShape};
+
+/// A failed value on the tape of `x`, for an argument that `op` refuses.
+#[track_caller]
+pub(crate) fn refuse<'t, T: Float>(
+    x: Var<'t, T>,
+    op: &'static str,
+    kind: Kind,
+    detail: impl Into<String>,
+) -> Var<'t, T> {
+    x.tape().failed(crate::Error::new(crate::ErrorKind::Op(kind), op, detail))
+}
+
+/// What the rule of a product reads: for the cotangent of each of its two operands, the other.
+pub(crate) fn saves_of_product(needs: &[bool]) -> Saves {
+    Saves { inputs: u32::from(needs[1]) | u32::from(needs[0]) << 1, outputs: false }
+}
 
 /// Indices as text: all of a few, the first of many.
 pub(crate) fn listed(indices: &Tensor<i64>) -> String {

@@ -2,18 +2,7 @@
 //! rearrangement of channels as pixels and back.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::{AlignCorners, Resize};
-
-#[track_caller]
-fn refuse<'t, T: Float>(
-    x: Var<'t, T>,
-    op: &'static str,
-    kind: wengert_ops::ErrorKind,
-    detail: String,
-) -> Var<'t, T> {
-    x.tape().failed(Error::new(ErrorKind::Op(kind), op, detail))
-}
 
 /// The new size of an axis of n elements, and the distance in the input between neighbouring elements of the output.
 fn resized<const D: usize>(
@@ -77,7 +66,7 @@ fn resample<'t, T: Float, const D: usize>(
     let shape = x.raw_shape();
     if shape.len() <= D {
         let detail = format!("expected [.., channels, {D} sizes], found {shape}");
-        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
+        return refuse(x, op, Kind::Shape, detail);
     }
     let first = shape.len() - D;
     let mut plans = Vec::with_capacity(D);
@@ -92,7 +81,7 @@ fn resample<'t, T: Float, const D: usize>(
             Ok((m, scale)) => plans.push(neighbours(n, m, scale, corners)),
             Err(detail) => {
                 let detail = format!("axis {} of shape {shape}: {detail}", first + i);
-                return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
+                return refuse(x, op, Kind::Argument, detail);
             }
         }
     }
@@ -129,7 +118,7 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
         let detail = format!(
             "expected [.., channels, height, width] and a factor of at least 1, found {shape} and {factor}"
         );
-        return refuse(x, op, wengert_ops::ErrorKind::Argument, detail);
+        return refuse(x, op, Kind::Argument, detail);
     };
     let fits = if back {
         // If one axis is empty, any factor divides the number of pixels.
@@ -145,7 +134,7 @@ fn shuffle<'t, T: Float>(x: Var<'t, T>, op: &'static str, factor: usize, back: b
             true => format!("factor {factor} does not divide height and width of shape {shape}"),
             false => format!("the square of factor {factor} does not divide the channels of shape {shape}"),
         };
-        return refuse(x, op, wengert_ops::ErrorKind::Shape, detail);
+        return refuse(x, op, Kind::Shape, detail);
     }
     let lead = &shape[..shape.len() - 3];
     let planes: usize = lead.iter().product();

@@ -174,8 +174,7 @@ impl<T: Float> Var<'_, T> {
             }
             Ok((first, last)) => {
                 let detail = format!("axis {first} does not come before axis {last} of shape {shape}");
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Axis);
-                self.tape().failed(crate::Error::new(kind, OP, detail))
+                refuse(self, OP, Kind::Axis, detail)
             }
             Err(e) => self.tape().failed(e.into()),
         }
@@ -231,8 +230,7 @@ impl<T: Float> Var<'_, T> {
         let shape = self.raw_shape();
         if start > shape.len() && !self.is_failed() {
             let detail = format!("axis {start} is out of range for shape {shape}");
-            let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Axis);
-            return self.tape().failed(crate::Error::new(kind, "flatten", detail));
+            return refuse(self, "flatten", Kind::Axis, detail);
         }
         let mut sizes: List = shape.iter().take(start).map(|&d| d as isize).collect();
         sizes.push(shape.iter().skip(start).product::<usize>() as isize);

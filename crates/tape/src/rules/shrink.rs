@@ -3,7 +3,6 @@
 //! bounds included; of tanhshrink, tanh² x.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 
 /// x outside [-λ, λ], moved by λ towards 0 if `SOFT`; 0 within.
 #[derive(Debug, Clone, Copy)]
@@ -69,9 +68,8 @@ impl<'t, T: Float> Var<'t, T> {
         if lambda >= 0.0 || self.is_failed() {
             return None;
         }
-        let kind = ErrorKind::Op(wengert_ops::ErrorKind::Argument);
         let detail = format!("expected a lambda of at least 0, found {lambda}");
-        Some(self.tape().failed(Error::new(kind, op, detail)))
+        Some(refuse(self, op, Kind::Argument, detail))
     }
 
     /// This value where it is outside [-`lambda`, `lambda`], elsewhere 0; NaN stays NaN. PyTorch's default is 0.5.

@@ -60,7 +60,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) if position < shape[a] => return self.slice(axis, position..position + 1).squeeze(axis),
             Ok(_) => {
                 let detail = format!("position {position} is out of range for axis {axis} of shape {shape}");
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
+                let kind = crate::ErrorKind::Op(Kind::Index);
                 crate::Error::new(kind, "select", detail)
             }
             Err(e) => e.into(),
@@ -92,7 +92,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) => {
                 let detail =
                     format!("{length} positions from {start} on are not in axis {a} of shape {shape}");
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Index);
+                let kind = crate::ErrorKind::Op(Kind::Index);
                 crate::Error::new(kind, "narrow", detail)
             }
             Err(e) => e.into(),
@@ -127,7 +127,7 @@ impl<'t, T: Float> Var<'t, T> {
                 return self.split(axis, &sizes);
             }
             Ok(_) => {
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+                let kind = crate::ErrorKind::Op(Kind::Argument);
                 crate::Error::new(kind, "split_every", "expected parts of at least one position, found 0")
             }
             Err(e) => e.into(),
@@ -160,7 +160,7 @@ impl<'t, T: Float> Var<'t, T> {
             Ok(a) if shape[a] == total => None,
             Ok(_) => {
                 let detail = format!("sizes {sizes:?} do not add up to axis {axis} of shape {shape}");
-                let kind = crate::ErrorKind::Op(wengert_ops::ErrorKind::Argument);
+                let kind = crate::ErrorKind::Op(Kind::Argument);
                 Some(crate::Error::new(kind, "split", detail))
             }
             Err(e) => Some(e.into()),

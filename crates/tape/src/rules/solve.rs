@@ -5,7 +5,6 @@
 //! and P̂ is P without its diagonal (Murray 2016), which is symmetric.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::Triangle;
 
 struct Solve;
@@ -129,8 +128,7 @@ impl<'t, T: Float> Var<'t, T> {
         let (a, n) = (self.raw_shape(), b.raw_shape());
         if a.len() < 2 || a[a.len() - 1] != n[0] {
             let detail = format!("matrices {a} do not fit a right-hand side {n}");
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return Err(self.tape().failed(Error::new(kind, op, detail)));
+            return Err(refuse(self, op, Kind::Shape, detail));
         }
         Ok((self, b.unsqueeze(-1), true))
     }

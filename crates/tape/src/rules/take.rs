@@ -4,7 +4,6 @@
 
 use super::IntoMask;
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::broadcast_shapes;
 use wengert_ops::kernel::find::{gather_positions, positions};
 
@@ -197,8 +196,7 @@ impl<'t, T: Float> Var<'t, T> {
         if at.numel() > src.numel() {
             let detail =
                 format!("expected a source of at least {} elements, found {}", at.numel(), src.shape());
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return self.tape().failed(Error::new(kind, "masked_scatter", detail));
+            return refuse(self, "masked_scatter", Kind::Shape, detail);
         }
         let src = src.flatten(0).slice(0, 0..at.numel());
         self.expand(&shape).flatten(0).index_copy(0, &at, src).reshape(shape)
@@ -241,8 +239,7 @@ impl<'t, T: Float> Var<'t, T> {
         let found = src.raw_shape();
         if !matches!(broadcast_shapes(op, taken, &found), Ok(wide) if wide == *taken) {
             let detail = format!("expected a source that broadcasts to {taken}, found {found}");
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return self.tape().failed(Error::new(kind, op, detail));
+            return refuse(self, op, Kind::Shape, detail);
         }
         let shape = self.raw_shape();
         let mut rows = merged(&shape, axes);

@@ -10,7 +10,7 @@ fn matrix<T: Float>(x: Var<'_, T>, op: &'static str) -> Result<(usize, usize)> {
         [.., rows, columns] => Ok((rows, columns)),
         _ => {
             let detail = format!("expected a matrix or a batch of them, found shape {}", x.shape());
-            Err(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
+            Err(Error::new(ErrorKind::Op(Kind::Shape), op, detail))
         }
     }
 }
@@ -122,16 +122,14 @@ impl<T: Float> Var<'_, T> {
         let shape = self.raw_shape();
         let Some((&n, lead)) = shape.split_last() else {
             let detail = "expected at least one axis, found a scalar";
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Shape);
-            return self.tape().failed(Error::new(kind, OP, detail));
+            return refuse(self, OP, Kind::Shape, detail);
         };
         let m = n.saturating_add(offset.unsigned_abs());
         let (mut matrices, mut cells) = (lead.to_vec(), lead.to_vec());
         matrices.extend([m, m]);
         if [Shape::from([m, m]), Shape::from(&matrices[..])].iter().any(|s| s.checked_numel().is_none()) {
             let detail = format!("offset {offset} gives matrices {matrices:?}: too many elements");
-            let kind = ErrorKind::Op(wengert_ops::ErrorKind::Overflow);
-            return self.tape().failed(Error::new(kind, OP, detail));
+            return refuse(self, OP, Kind::Overflow, detail);
         }
         cells.push(m * m);
         let zeros = self.tape().constant(Tensor::try_full(cells, T::ZERO));
