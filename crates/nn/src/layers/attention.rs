@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::init::{self, Gain, Scheme};
-use crate::layers::{AttentionMask, KvCache, Layer, Linear, Rotary, refused};
+use crate::layers::{AttentionMask, KvCache, Layer, Linear, Rotary, optional, refused};
 use wengert_ops::Tensor;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Param, Tape, Var};
@@ -136,7 +136,7 @@ impl<T: Float> MultiHeadAttention<T> {
         let scope = q.tape().open_scope();
         let [q, k, v] = self.project([Some(q), Some(k), Some(v)]);
         let [q, k] = self.rotated(q, k, 0);
-        scope.close(self.output(q, k, v, mask))
+        scope.close(self.output([q, k, v], mask))
     }
 
     /// Self-attention of `x`, `[batch, t, width]` into the same shape.
@@ -204,7 +204,7 @@ impl<T: Float> MultiHeadAttention<T> {
                 (q, k, v)
             }
         };
-        scope.close(self.output(q, k, v, mask))
+        scope.close(self.output([q, k, v], mask))
     }
 
     /// The weight of each key for each query, `[batch, heads, t, s]`. Each row sums to one, or to zero for a query that sees
@@ -219,7 +219,7 @@ impl<T: Float> MultiHeadAttention<T> {
             Ok(rows) => q.tape().constant(rows),
             Err(e) => return q.tape().failed(e.into()),
         };
-        scope.close(self.scored(q, k, rows, mask, 0.0))
+        scope.close(self.scored([q, k, rows], mask, 0.0))
     }
 
     #[track_caller]
@@ -236,7 +236,7 @@ impl<T: Float> MultiHeadAttention<T> {
             Some(cache) => cache.extend(k, v),
             None => [k, v],
         };
-        scope.close(self.output(q, k, v, mask))
+        scope.close(self.output([q, k, v], mask))
     }
 
     fn width(&self) -> usize {
@@ -266,11 +266,7 @@ impl<T: Float> MultiHeadAttention<T> {
         if x.is_failed() || x.dim(2) != width {
             return self.project([Some(x); 3]);
         }
-        let bias = match &self.in_proj_bias {
-            Some(b) => Some(tape.param(b)),
-            None => None,
-        };
-        let all = x.linear(tape.param(weight), bias); // [batch, t, 3 width]
+        let all = x.linear(tape.param(weight), optional(tape, &self.in_proj_bias)); // [batch, t, 3 width]
         let all = all.unflatten(-1, [3, self.heads, width / self.heads]); // [batch, t, 3, heads, width / heads]
         let mut parts = [all; 3];
         for (i, part) in parts.iter_mut().enumerate() {
@@ -340,9 +336,7 @@ impl<T: Float> MultiHeadAttention<T> {
     #[track_caller]
     fn scored<'t>(
         &self,
-        q: Var<'t, T>,
-        k: Var<'t, T>,
-        v: Var<'t, T>,
+        [q, k, v]: [Var<'t, T>; 3],
         mask: &AttentionMask<'t, T>,
         dropout: f64,
     ) -> Var<'t, T> {
@@ -358,14 +352,8 @@ impl<T: Float> MultiHeadAttention<T> {
     }
 
     #[track_caller]
-    fn output<'t>(
-        &self,
-        q: Var<'t, T>,
-        k: Var<'t, T>,
-        v: Var<'t, T>,
-        mask: &AttentionMask<'t, T>,
-    ) -> Var<'t, T> {
-        let heads = self.scored(q, k, v, mask, self.dropout); // [batch, heads, t, width / heads]
+    fn output<'t>(&self, qkv: [Var<'t, T>; 3], mask: &AttentionMask<'t, T>) -> Var<'t, T> {
+        let heads = self.scored(qkv, mask, self.dropout); // [batch, heads, t, width / heads]
         if heads.is_failed() {
             return heads;
         }

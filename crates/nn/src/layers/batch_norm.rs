@@ -1,7 +1,7 @@
 //! [`BatchNorm`]: channels normalised over the batch, with running statistics for evaluation.
 
 use crate::Module;
-use crate::layers::{Layer, affine, ones, zeros};
+use crate::layers::{Layer, ones, optional, zeros};
 use crate::module::Buffer;
 use wengert_ops::Tensor;
 use wengert_tape::{Change, Float, Param, Var};
@@ -125,8 +125,9 @@ impl<T: Float> BatchNorm<T> {
 
 impl<T: Float> Layer<T> for BatchNorm<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
-        let (weight, bias) = affine(x, self.weight.as_ref(), self.bias.as_ref());
-        let training = x.tape().is_training();
+        let tape = x.tape();
+        let (weight, bias) = (optional(tape, &self.weight), optional(tape, &self.bias));
+        let training = tape.is_training();
         if let (Some(mean), Some(variance), false) = (&self.running_mean, &self.running_var, training) {
             return x.batch_norm_eval(mean.value(), variance.value(), weight, bias, self.eps);
         }

@@ -1,7 +1,7 @@
 //! [`Bilinear`]: yₒ = aᵀ Wₒ b + biasₒ.
 
 use crate::Module;
-use crate::init;
+use crate::layers::{optional, weight_and_bias};
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Param, Var};
 
@@ -30,10 +30,8 @@ impl<T: Float> Bilinear<T> {
     /// # Panics
     /// If the weight does not fit in memory.
     pub fn new(first: usize, second: usize, outputs: usize, rng: &mut Rng) -> Self {
-        let bound = 1.0 / (first.max(1) as f64).sqrt();
-        let weight = Param::new(init::uniform(&[outputs, first, second], bound, rng));
-        let bias = Param::new(init::uniform(&[outputs], bound, rng));
-        Bilinear { weight, bias: Some(bias) }
+        let (weight, bias) = weight_and_bias(&[outputs, first, second], outputs, first as f64, rng);
+        Bilinear { weight, bias }
     }
 
     /// The layer without its bias.
@@ -47,11 +45,7 @@ impl<T: Float> Bilinear<T> {
     #[track_caller]
     pub fn forward<'t>(&self, a: Var<'t, T>, b: Var<'t, T>) -> Var<'t, T> {
         let tape = a.tape();
-        let bias = match &self.bias {
-            Some(b) => Some(tape.param(b)),
-            None => None,
-        };
-        a.bilinear(b, tape.param(&self.weight), bias)
+        a.bilinear(b, tape.param(&self.weight), optional(tape, &self.bias))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Module;
 use crate::init;
-use crate::layers::Layer;
+use crate::layers::{Layer, optional, redraw, weight_and_bias};
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Param, Var};
 
@@ -29,10 +29,8 @@ impl<T: Float> Linear<T> {
     /// # Panics
     /// If the weight does not fit in memory.
     pub fn new(inputs: usize, outputs: usize, rng: &mut Rng) -> Self {
-        let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-        let weight = Param::new(init::uniform(&[outputs, inputs], bound, rng));
-        let bias = Param::new(init::uniform(&[outputs], bound, rng));
-        Linear { weight, bias: Some(bias) }
+        let (weight, bias) = weight_and_bias(&[outputs, inputs], outputs, inputs as f64, rng);
+        Linear { weight, bias }
     }
 
     /// The layer without its bias.
@@ -45,8 +43,7 @@ impl<T: Float> Linear<T> {
     /// The layer with its weights drawn from `scheme` and a bias of zero.
     #[must_use]
     pub fn init(mut self, scheme: init::Scheme, rng: &mut Rng) -> Self {
-        self.weight = Param::new(scheme.sample(self.weight.shape(), rng));
-        self.bias = self.bias.map(|b| Param::new(init::zeros(b.shape())));
+        redraw(&mut self.weight, &mut self.bias, scheme, rng);
         self
     }
 }
@@ -54,11 +51,6 @@ impl<T: Float> Linear<T> {
 impl<T: Float> Layer<T> for Linear<T> {
     fn forward<'t>(&self, x: Var<'t, T>) -> Var<'t, T> {
         let tape = x.tape();
-        let weight = tape.param(&self.weight);
-        let bias = match &self.bias {
-            Some(b) => Some(tape.param(b)),
-            None => None,
-        };
-        x.linear(weight, bias)
+        x.linear(tape.param(&self.weight), optional(tape, &self.bias))
     }
 }

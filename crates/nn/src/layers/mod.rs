@@ -8,7 +8,6 @@ mod bilinear;
 mod branches;
 mod channel_dropout;
 mod conv;
-mod conv_transpose;
 mod drop_path;
 mod dropout;
 mod embedding;
@@ -40,8 +39,7 @@ pub use batch_norm::BatchNorm;
 pub use bilinear::Bilinear;
 pub use branches::Branches;
 pub use channel_dropout::ChannelDropout;
-pub use conv::{Conv1d, Conv2d};
-pub use conv_transpose::{ConvTranspose1d, ConvTranspose2d};
+pub use conv::{Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d};
 pub use drop_path::DropPath;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -69,7 +67,9 @@ pub use transformer_decoder::{DecoderCache, TransformerDecoder, TransformerDecod
 pub use transformer_encoder::{TransformerEncoder, TransformerEncoderLayer};
 pub use upsample::{Interpolation, PixelShuffle, Upsample1d, Upsample2d};
 
+use crate::init;
 use crate::module::Module;
+use wengert_ops::random::Rng;
 use wengert_ops::{Tensor, ToShape};
 use wengert_tape::{Error, ErrorKind, Float, Param, Tape, Var};
 
@@ -89,21 +89,32 @@ impl<T: Float, L: Layer<T> + ?Sized> Layer<T> for Box<L> {
     }
 }
 
-/// The handles of a weight and a bias, each of which may be absent.
-type Affine<'t, T> = (Option<Var<'t, T>>, Option<Var<'t, T>>);
-
-/// The weight and bias of a normalising layer, on the tape of its input.
+/// The handle of a parameter that may be absent, such as a bias.
 #[track_caller]
-fn affine<'t, T: Float>(x: Var<'t, T>, weight: Option<&Param<T>>, bias: Option<&Param<T>>) -> Affine<'t, T> {
-    let weight = match weight {
-        Some(w) => Some(x.tape().param(w)),
+fn optional<'t, T: Float>(tape: &'t Tape<T>, p: &Option<Param<T>>) -> Option<Var<'t, T>> {
+    match p {
+        Some(p) => Some(tape.param(p)),
         None => None,
-    };
-    let bias = match bias {
-        Some(b) => Some(x.tape().param(b)),
-        None => None,
-    };
-    (weight, bias)
+    }
+}
+
+/// A weight of the given shape and a bias for `outputs` features, both uniform on ±1/√fan-in: PyTorch's default.
+fn weight_and_bias<T: Float>(
+    shape: &[usize],
+    outputs: usize,
+    fan_in: f64,
+    rng: &mut Rng,
+) -> (Param<T>, Option<Param<T>>) {
+    let bound = 1.0 / fan_in.max(1.0).sqrt();
+    let weight = Param::new(init::uniform(shape, bound, rng));
+    let bias = Param::new(init::uniform(&[outputs], bound, rng));
+    (weight, Some(bias))
+}
+
+/// Replaces a weight by one drawn from `scheme`, and a bias by zeros.
+fn redraw<T: Float>(weight: &mut Param<T>, bias: &mut Option<Param<T>>, scheme: init::Scheme, rng: &mut Rng) {
+    *weight = Param::new(scheme.sample(weight.shape(), rng));
+    *bias = bias.take().map(|b| zeros(b.shape()));
 }
 
 /// A parameter of ones, the initial weight of a normalising layer.
@@ -111,7 +122,7 @@ fn ones<T: Float>(shape: impl ToShape) -> Param<T> {
     Param::new(Tensor::ones(shape))
 }
 
-/// A parameter of zeros, the initial bias of a normalising layer.
+/// A parameter of zeros, such as the initial bias of a normalising layer.
 fn zeros<T: Float>(shape: impl ToShape) -> Param<T> {
     Param::new(Tensor::zeros(shape))
 }
@@ -120,4 +131,21 @@ fn zeros<T: Float>(shape: impl ToShape) -> Param<T> {
 #[track_caller]
 fn refused<'t, T: Float>(tape: &'t Tape<T>, op: &'static str, detail: String) -> Var<'t, T> {
     tape.failed(Error::new(ErrorKind::Op(wengert_ops::ErrorKind::Shape), op, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gradcheck, loss};
+
+    /// Asserts that the gradient of a normalising layer is right, for an input of the given shape.
+    pub(super) fn has_right_gradient(layer: &mut impl Layer<f64>, shape: &[usize]) {
+        let n = shape.iter().product();
+        let x = Tensor::<f64>::steps(0.0, 0.7, n).map(|v| (v * v).sin()).reshape(shape).unwrap();
+        let target = x.map(f64::cos);
+        let report =
+            gradcheck::check(layer, |layer, tape| loss::mse(layer.forward(tape.constant(&x)), &target), 4)
+                .unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+    }
 }
