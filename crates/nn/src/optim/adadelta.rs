@@ -3,7 +3,7 @@
 use super::factors::{Factors, Formula, run};
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Adadelta`].
@@ -77,12 +77,7 @@ impl UpdateRule for AdadeltaConfig {
         &["v", "u"]
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
             rate: n(self.learning_rate),

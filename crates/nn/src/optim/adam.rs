@@ -1,9 +1,10 @@
 //! Adam, AdamW, and AMSGrad.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Adam`].
@@ -76,14 +77,7 @@ impl<T: Float> Adam<T> {
 }
 
 struct Step<T> {
-    beta1: T,
-    beta2: T,
-    one_minus_beta1: T,
-    one_minus_beta2: T,
-    /// λ if the decay goes through the gradient, otherwise 0.
-    coupled: T,
-    /// 1 - η λ if the decay is decoupled, otherwise 1.
-    shrink: T,
+    moments: Moments<T>,
     /// η / (1 - β₁ᵗ).
     rate: T,
     /// 1 / √(1 - β₂ᵗ).
@@ -94,13 +88,11 @@ struct Step<T> {
 impl<T: Float> Step<T> {
     /// The new moments, and the parameter after a step divided by the root of a function of the second moment.
     #[inline(always)]
-    fn take<F: Factors>(&self, [p, m, v]: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
-        let g = F::decayed(g, self.coupled, p);
-        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
-        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
+    fn take<F: Factors>(&self, state: [T; 3], g: T, largest: impl FnOnce(T) -> T) -> [T; 4] {
+        let [_, m, v] = self.moments.next::<F>(state, g);
         let under = largest(v);
         let step = F::times(self.rate, m) / (under.sqrt() * self.root + self.epsilon);
-        [F::times(self.shrink, p) - step, m, v, under]
+        [F::times(self.moments.shrink, state[0]) - step, m, v, under]
     }
 }
 
@@ -128,26 +120,18 @@ impl UpdateRule for AdamConfig {
         if self.amsgrad { &["m", "v", "v_max"] } else { &["m", "v"] }
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+        let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;
         let step = Step {
-            beta1: n(self.beta1),
-            beta2: n(self.beta2),
-            one_minus_beta1: n(1.0 - self.beta1),
-            one_minus_beta2: n(1.0 - self.beta2),
-            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
-            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
-            rate: n(self.learning_rate / (1.0 - self.beta1.powf(t))),
-            root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
+            moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
+            rate: n(learning_rate / (1.0 - beta1.powf(t))),
+            root: n(1.0 / (1.0 - beta2.powf(t)).sqrt()),
             epsilon: n(self.epsilon),
         };
-        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
+        let Moments { first, second, coupled, shrink } = &step.moments;
+        let (decay, others) = (*coupled, [first.beta, second.beta, *shrink, step.rate]);
         if self.amsgrad {
             let [m, v, largest] = state.slots_mut();
             run(Self::NAME, [p, m, v, largest], g, &step, decay, &others)

@@ -1,9 +1,10 @@
 //! Adamax.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Adamax`].
@@ -51,8 +52,7 @@ impl<T: Float> Adamax<T> {
 }
 
 struct Step<T> {
-    beta1: T,
-    one_minus_beta1: T,
+    first: RunningMean<T>,
     beta2: T,
     decay: T,
     /// η / (1 - β₁ᵗ).
@@ -64,7 +64,7 @@ impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
     fn call<F: Factors>(&self, [p, m, u]: [T; 3], g: T) -> [T; 3] {
         let g = F::decayed(g, self.decay, p);
-        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let m = self.first.next::<F>(m, g);
         let u = F::times(self.beta2, u).maximum(wengert_ops::Float::abs(g) + self.epsilon);
         [p - F::times(self.rate, m) / u, m, u]
     }
@@ -79,23 +79,17 @@ impl UpdateRule for AdamaxConfig {
         &["m", "u"]
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
-            beta1: n(self.beta1),
-            one_minus_beta1: n(1.0 - self.beta1),
+            first: RunningMean::new(self.beta1),
             beta2: n(self.beta2),
             decay: n(self.weight_decay),
             rate: n(self.learning_rate / (1.0 - self.beta1.powf(state.steps as f64))),
             epsilon: n(self.epsilon),
         };
         let [m, u] = state.slots_mut();
-        run(Self::NAME, [p, m, u], g, &step, step.decay, &[step.beta1, step.beta2, step.rate])
+        run(Self::NAME, [p, m, u], g, &step, step.decay, &[step.first.beta, step.beta2, step.rate])
     }
 }
 

@@ -1,9 +1,10 @@
 //! Lion.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Lion`].
@@ -50,10 +51,9 @@ impl<T: Float> Lion<T> {
 }
 
 struct Step<T> {
-    beta1: T,
-    one_minus_beta1: T,
-    beta2: T,
-    one_minus_beta2: T,
+    /// The mean whose sign is the step.
+    ahead: RunningMean<T>,
+    momentum: RunningMean<T>,
     rate: T,
     shrink: T,
 }
@@ -61,7 +61,7 @@ struct Step<T> {
 impl<T: Float> Formula<2, T> for Step<T> {
     #[inline(always)]
     fn call<F: Factors>(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
-        let u = F::times(self.beta1, m) + self.one_minus_beta1 * g;
+        let u = self.ahead.next::<F>(m, g);
         // NaN stays NaN, so that it is noticed.
         let step = if u > T::ZERO {
             self.rate
@@ -70,7 +70,7 @@ impl<T: Float> Formula<2, T> for Step<T> {
         } else {
             u
         };
-        [F::times(self.shrink, p) - step, F::times(self.beta2, m) + self.one_minus_beta2 * g]
+        [F::times(self.shrink, p) - step, self.momentum.next::<F>(m, g)]
     }
 }
 
@@ -83,23 +83,16 @@ impl UpdateRule for LionConfig {
         &["m"]
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
-            beta1: n(self.beta1),
-            one_minus_beta1: n(1.0 - self.beta1),
-            beta2: n(self.beta2),
-            one_minus_beta2: n(1.0 - self.beta2),
+            ahead: RunningMean::new(self.beta1),
+            momentum: RunningMean::new(self.beta2),
             rate: n(self.learning_rate),
             shrink: n(1.0 - self.learning_rate * self.weight_decay),
         };
         let [m] = state.slots_mut();
-        run(Self::NAME, [p, m], g, &step, T::ZERO, &[step.beta1, step.beta2, step.shrink])
+        run(Self::NAME, [p, m], g, &step, T::ZERO, &[step.ahead.beta, step.momentum.beta, step.shrink])
     }
 }
 

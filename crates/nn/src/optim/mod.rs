@@ -12,6 +12,7 @@ mod first_order;
 pub(crate) mod groups;
 mod lbfgs;
 mod lion;
+mod moments;
 mod nadam;
 mod options;
 mod plateau;

@@ -1,9 +1,10 @@
 //! NAdam.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Nadam`].
@@ -68,12 +69,7 @@ impl<T: Float> Nadam<T> {
 }
 
 struct Step<T> {
-    beta1: T,
-    one_minus_beta1: T,
-    beta2: T,
-    one_minus_beta2: T,
-    coupled: T,
-    shrink: T,
+    moments: Moments<T>,
     /// η times the weight of the gradient, and η times that of the first moment.
     direct: T,
     ahead: T,
@@ -84,12 +80,10 @@ struct Step<T> {
 
 impl<T: Float> Formula<3, T> for Step<T> {
     #[inline(always)]
-    fn call<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 3] {
-        let g = F::decayed(g, self.coupled, p);
-        let m = F::times(self.beta1, m) + self.one_minus_beta1 * g;
-        let v = F::times(self.beta2, v) + self.one_minus_beta2 * g * g;
+    fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
+        let [g, m, v] = self.moments.next::<F>(state, g);
         let step = F::times(self.direct, g) + F::times(self.ahead, m);
-        [F::times(self.shrink, p) - step / (v.sqrt() * self.root + self.epsilon), m, v]
+        [F::times(self.moments.shrink, state[0]) - step / (v.sqrt() * self.root + self.epsilon), m, v]
     }
 }
 
@@ -103,38 +97,24 @@ impl UpdateRule for NadamConfig {
         &["m", "v"]
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+        let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;
-        let mu = |t: f64| self.beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
+        let mu = |t: f64| beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
         let before = if state.steps == 1 { 1.0 } else { state.scalar };
         let product = before * mu(t);
         let step = Step {
-            beta1: n(self.beta1),
-            one_minus_beta1: n(1.0 - self.beta1),
-            beta2: n(self.beta2),
-            one_minus_beta2: n(1.0 - self.beta2),
-            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
-            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
-            direct: n(self.learning_rate * (1.0 - mu(t)) / (1.0 - product)),
-            ahead: n(self.learning_rate * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),
-            root: n(1.0 / (1.0 - self.beta2.powf(t)).sqrt()),
+            moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
+            direct: n(learning_rate * (1.0 - mu(t)) / (1.0 - product)),
+            ahead: n(learning_rate * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),
+            root: n(1.0 / (1.0 - beta2.powf(t)).sqrt()),
             epsilon: n(self.epsilon),
         };
         let [m, v] = state.slots_mut();
-        run(
-            Self::NAME,
-            [p, m, v],
-            g,
-            &step,
-            step.coupled,
-            &[step.beta1, step.beta2, step.shrink, step.direct, step.ahead],
-        )?;
+        let Moments { first, second, coupled, shrink } = &step.moments;
+        let others = [first.beta, second.beta, *shrink, step.direct, step.ahead];
+        run(Self::NAME, [p, m, v], g, &step, *coupled, &others)?;
         state.scalar = product;
         Ok(())
     }

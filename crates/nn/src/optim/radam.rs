@@ -1,9 +1,10 @@
 //! RAdam.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Radam`].
@@ -63,25 +64,9 @@ impl<T: Float> Radam<T> {
 }
 
 struct Step<T> {
-    beta1: T,
-    one_minus_beta1: T,
-    beta2: T,
-    one_minus_beta2: T,
-    coupled: T,
-    shrink: T,
+    moments: Moments<T>,
     rate: T,
     epsilon: T,
-}
-
-impl<T: Float> Step<T> {
-    #[inline(always)]
-    fn moments<F: Factors>(&self, [p, m, v]: [T; 3], g: T) -> [T; 2] {
-        let g = F::decayed(g, self.coupled, p);
-        [
-            F::times(self.beta1, m) + self.one_minus_beta1 * g,
-            F::times(self.beta2, v) + self.one_minus_beta2 * g * g,
-        ]
-    }
 }
 
 struct Plain<T>(Step<T>);
@@ -90,16 +75,18 @@ struct Adaptive<T>(Step<T>);
 impl<T: Float> Formula<3, T> for Plain<T> {
     #[inline(always)]
     fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments::<F>(state, g);
-        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m), m, v]
+        let Step { moments, rate, .. } = &self.0;
+        let [_, m, v] = moments.next::<F>(state, g);
+        [F::times(moments.shrink, state[0]) - F::times(*rate, m), m, v]
     }
 }
 
 impl<T: Float> Formula<3, T> for Adaptive<T> {
     #[inline(always)]
     fn call<F: Factors>(&self, state: [T; 3], g: T) -> [T; 3] {
-        let [m, v] = self.0.moments::<F>(state, g);
-        [F::times(self.0.shrink, state[0]) - F::times(self.0.rate, m) / (v.sqrt() + self.0.epsilon), m, v]
+        let Step { moments, rate, epsilon } = &self.0;
+        let [_, m, v] = moments.next::<F>(state, g);
+        [F::times(moments.shrink, state[0]) - F::times(*rate, m) / (v.sqrt() + *epsilon), m, v]
     }
 }
 
@@ -112,17 +99,13 @@ impl UpdateRule for RadamConfig {
         &["m", "v"]
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+        let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;
-        let left = 1.0 - self.beta2.powf(t);
-        let most = 2.0 / (1.0 - self.beta2) - 1.0;
-        let rho = most - 2.0 * t * self.beta2.powf(t) / left;
+        let left = 1.0 - beta2.powf(t);
+        let most = 2.0 / (1.0 - beta2) - 1.0;
+        let rho = most - 2.0 * t * beta2.powf(t) / left;
         let adaptive = rho > 5.0;
         let factor = if adaptive {
             ((rho - 4.0) * (rho - 2.0) * most / ((most - 4.0) * (most - 2.0) * rho) * left).sqrt()
@@ -130,16 +113,12 @@ impl UpdateRule for RadamConfig {
             1.0
         };
         let step = Step {
-            beta1: n(self.beta1),
-            one_minus_beta1: n(1.0 - self.beta1),
-            beta2: n(self.beta2),
-            one_minus_beta2: n(1.0 - self.beta2),
-            coupled: n(if self.decoupled { 0.0 } else { self.weight_decay }),
-            shrink: n(if self.decoupled { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 }),
-            rate: n(self.learning_rate / (1.0 - self.beta1.powf(t)) * factor),
+            moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
+            rate: n(learning_rate / (1.0 - beta1.powf(t)) * factor),
             epsilon: n(self.epsilon),
         };
-        let (decay, others) = (step.coupled, [step.beta1, step.beta2, step.shrink, step.rate]);
+        let Moments { first, second, coupled, shrink } = &step.moments;
+        let (decay, others) = (*coupled, [first.beta, second.beta, *shrink, step.rate]);
         let [m, v] = state.slots_mut();
         if adaptive {
             run(Self::NAME, [p, m, v], g, &Adaptive(step), decay, &others)

@@ -1,9 +1,10 @@
 //! RMSprop.
 
 use super::factors::{Factors, Formula, run};
+use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Rmsprop`].
@@ -65,8 +66,7 @@ impl<T: Float> Rmsprop<T> {
 struct Step<T> {
     rate: T,
     decay: T,
-    alpha: T,
-    one_minus_alpha: T,
+    mean: RunningMean<T>,
     momentum: T,
     epsilon: T,
 }
@@ -75,11 +75,6 @@ impl<T: Float> Step<T> {
     #[inline(always)]
     fn gradient<F: Factors>(&self, p: T, g: T) -> T {
         F::decayed(g, self.decay, p)
-    }
-    /// The running mean of `x`.
-    #[inline(always)]
-    fn mean<F: Factors>(&self, old: T, x: T) -> T {
-        F::times(self.alpha, old) + self.one_minus_alpha * x
     }
     #[inline(always)]
     fn root(&self, v: T) -> T {
@@ -101,7 +96,7 @@ impl<T: Float> Formula<2, T> for Plain<T> {
     fn call<F: Factors>(&self, [p, v]: [T; 2], g: T) -> [T; 2] {
         let s = &self.0;
         let g = s.gradient::<F>(p, g);
-        let v = s.mean::<F>(v, g * g);
+        let v = s.mean.next::<F>(v, g * g);
         [p - F::times(s.rate, g) / s.root(v), v]
     }
 }
@@ -111,7 +106,7 @@ impl<T: Float> Formula<3, T> for Centered<T> {
     fn call<F: Factors>(&self, [p, v, mean]: [T; 3], g: T) -> [T; 3] {
         let s = &self.0;
         let g = s.gradient::<F>(p, g);
-        let (v, mean) = (s.mean::<F>(v, g * g), s.mean::<F>(mean, g));
+        let (v, mean) = (s.mean.next::<F>(v, g * g), s.mean.next::<F>(mean, g));
         [p - F::times(s.rate, g) / s.centered_root(v, mean), v, mean]
     }
 }
@@ -121,7 +116,7 @@ impl<T: Float> Formula<3, T> for Moving<T> {
     fn call<F: Factors>(&self, [p, v, b]: [T; 3], g: T) -> [T; 3] {
         let s = &self.0;
         let g = s.gradient::<F>(p, g);
-        let v = s.mean::<F>(v, g * g);
+        let v = s.mean.next::<F>(v, g * g);
         let b = s.momentum * b + g / s.root(v);
         [p - F::times(s.rate, b), v, b]
     }
@@ -132,7 +127,7 @@ impl<T: Float> Formula<4, T> for CenteredMoving<T> {
     fn call<F: Factors>(&self, [p, v, mean, b]: [T; 4], g: T) -> [T; 4] {
         let s = &self.0;
         let g = s.gradient::<F>(p, g);
-        let (v, mean) = (s.mean::<F>(v, g * g), s.mean::<F>(mean, g));
+        let (v, mean) = (s.mean.next::<F>(v, g * g), s.mean.next::<F>(mean, g));
         let b = s.momentum * b + g / s.centered_root(v, mean);
         [p - F::times(s.rate, b), v, mean, b]
     }
@@ -152,22 +147,16 @@ impl UpdateRule for RmspropConfig {
         }
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
             rate: n(self.learning_rate),
             decay: n(self.weight_decay),
-            alpha: n(self.alpha),
-            one_minus_alpha: n(1.0 - self.alpha),
+            mean: RunningMean::new(self.alpha),
             momentum: n(self.momentum),
             epsilon: n(self.epsilon),
         };
-        let (decay, others) = (step.decay, [step.rate, step.alpha]);
+        let (decay, others) = (step.decay, [step.rate, step.mean.beta]);
         match (self.centered, self.momentum != 0.0) {
             (false, false) => {
                 let [v] = state.slots_mut();

@@ -3,7 +3,7 @@
 use super::factors::{Factors, Formula, run};
 use super::options::{check, fraction, not_negative};
 use super::{FirstOrder, ParamState, UpdateRule};
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The options of [`Sgd`].
@@ -116,7 +116,7 @@ impl UpdateRule for SgdConfig {
         if self.momentum == 0.0 { &[] } else { &["velocity"] }
     }
 
-    fn check(&self) -> wengert_ops::Result<()> {
+    fn check(&self) -> Result<()> {
         not_negative(Self::NAME, "momentum", self.momentum)?;
         not_negative(Self::NAME, "weight_decay", self.weight_decay)?;
         let possible = !self.nesterov || self.momentum > 0.0 && self.dampening == 0.0;
@@ -124,12 +124,7 @@ impl UpdateRule for SgdConfig {
         if self.dampening == 1.0 { Ok(()) } else { fraction(Self::NAME, "dampening", self.dampening) }
     }
 
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));
         if self.momentum == 0.0 {

@@ -1,7 +1,7 @@
 //! [`UpdateRule`]: the formula of an optimiser.
 
 use std::fmt;
-use wengert_ops::Tensor;
+use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
 /// The formula of an optimiser, implemented by its options: how one parameter steps, given its gradient and the state of the
@@ -71,7 +71,7 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If an option is invalid; the error says what was expected and found. [`FirstOrder`](super::FirstOrder) checks the
     /// learning rate.
-    fn check(&self) -> wengert_ops::Result<()> {
+    fn check(&self) -> Result<()> {
         Ok(())
     }
 
@@ -79,12 +79,7 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the shapes differ; nothing is changed then.
-    fn step<T: Float>(
-        &self,
-        p: &mut Tensor<T>,
-        g: &Tensor<T>,
-        state: &mut ParamState<T>,
-    ) -> wengert_ops::Result<()>;
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()>;
 }
 
 /// The state that an optimiser keeps for one parameter.
