@@ -1,11 +1,12 @@
 //! The beta distribution.
 
 use super::support::{
-    Needs, argument, broadcast, either, gammas, parameter, positive, shares, spread, within,
+    Needs, argument, broadcast, either, gammas, parameter, positive, shares, spread, tape_and_shape_of,
+    within,
 };
 use super::{Distribution, Keys, Kl};
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The beta distribution over \[0, 1\], with the density x^{α-1} (1-x)^{β-1} / B(α, β).
 ///
@@ -41,13 +42,7 @@ impl<'t, T: Float> Beta<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Beta<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.alpha.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.alpha.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(alpha);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

@@ -1,10 +1,10 @@
 //! The categorical distribution.
 
-use super::support::{Needs, argument, failed, full, parameter, uniforms, within};
+use super::support::{Needs, argument, failed, full, parameter, tape_and_shape_of, uniforms, within};
 use super::{Distribution, Keys, Kl};
 use crate::weighed::weighed;
-use wengert_ops::{ErrorKind, Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::{ErrorKind, Tensor};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The categorical distribution: one of K classes, with probabilities softmax(logits) for logits `[.., K]`.
 ///
@@ -154,13 +154,7 @@ fn not_one_hot<T: Float>(x: Var<'_, T>) -> Result<Tensor<bool>> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Categorical<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.logits.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.logits.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(logits);
 
     fn event_rank(&self) -> usize {
         1

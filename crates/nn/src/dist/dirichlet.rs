@@ -1,9 +1,11 @@
 //! The Dirichlet distribution.
 
-use super::support::{Needs, argument, either, failed, gammas, parameter, positive, shares, spread};
+use super::support::{
+    Needs, argument, either, failed, gammas, parameter, positive, shares, spread, tape_and_shape_of,
+};
 use super::{Distribution, Keys, Kl};
-use wengert_ops::{ErrorKind, Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::{ErrorKind, Tensor};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The Dirichlet distribution over probabilities `[.., K]` that add up to 1, with the density Π x_k^{α_k - 1} / B(α).
 ///
@@ -56,13 +58,7 @@ impl<'t, T: Float> Dirichlet<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Dirichlet<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.concentration.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.concentration.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(concentration);
 
     fn event_rank(&self) -> usize {
         1

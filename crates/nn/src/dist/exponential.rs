@@ -1,9 +1,9 @@
 //! The exponential distribution.
 
-use super::support::{Needs, argument, constant, parameter, uniforms, within};
+use super::support::{Needs, argument, constant, parameter, tape_and_shape_of, uniforms, within};
 use super::{Distribution, Keys, Kl, Reparameterised};
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The exponential distribution of the waiting time at rate λ, with the density λ e^{-λx} for x ≥ 0.
 ///
@@ -35,13 +35,7 @@ impl<'t, T: Float> Exponential<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Exponential<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.rate.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.rate.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(rate);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

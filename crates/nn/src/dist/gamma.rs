@@ -1,9 +1,11 @@
 //! The gamma distribution.
 
-use super::support::{Needs, argument, broadcast, gammas, parameter, positive, spread, within};
+use super::support::{
+    Needs, argument, broadcast, gammas, parameter, positive, spread, tape_and_shape_of, within,
+};
 use super::{Distribution, Keys, Kl};
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The gamma distribution over x > 0, with the density β^α x^{α-1} e^{-βx} / Γ(α).
 ///
@@ -34,13 +36,7 @@ impl<'t, T: Float> Gamma<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Gamma<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.rate.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.rate.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(rate);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

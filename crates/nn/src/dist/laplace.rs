@@ -1,9 +1,9 @@
 //! The Laplace distribution.
 
-use super::support::{Needs, argument, broadcast, constant, parameter, uniforms};
+use super::support::{Needs, argument, broadcast, constant, parameter, tape_and_shape_of, uniforms};
 use super::{Distribution, Keys, Kl, Reparameterised};
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The Laplace distribution, with the density exp(-|x-μ| / b) / (2b). Maximum likelihood is the absolute error.
 ///
@@ -41,13 +41,7 @@ impl<'t, T: Float> Laplace<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Laplace<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.mean.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.mean.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(mean);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

@@ -1,10 +1,10 @@
 //! The multivariate normal distribution.
 
-use super::support::{Needs, argument, constant, failed, full, normals, parameter};
+use super::support::{Needs, argument, constant, failed, full, normals, parameter, tape_and_shape_of};
 use super::{Distribution, Keys, Kl, Reparameterised};
 use std::f64::consts::{E, PI};
-use wengert_ops::{ErrorKind, Shape, Tensor, Triangle};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::{ErrorKind, Tensor, Triangle};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The normal distribution N(μ, Σ) over vectors `[.., d]`, with Σ = L Lᵀ and L lower triangular, `[.., d, d]`. (For a diagonal Σ,
 /// see [`Normal::diagonal`](super::Normal::diagonal).)
@@ -104,13 +104,7 @@ impl<'t, T: Float> MultivariateNormal<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for MultivariateNormal<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.mean.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.mean.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(mean);
 
     fn event_rank(&self) -> usize {
         1

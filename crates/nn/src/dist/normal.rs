@@ -1,10 +1,10 @@
 //! The normal distribution.
 
-use super::support::{Needs, argument, broadcast, constant, normals, parameter};
+use super::support::{Needs, argument, broadcast, constant, normals, parameter, tape_and_shape_of};
 use super::{Distribution, Independent, Keys, Kl, Reparameterised};
 use std::f64::consts::{E, PI};
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The normal distribution N(μ, σ²), with the density exp(-(x-μ)² / (2σ²)) / (√(2π) σ).
 ///
@@ -61,13 +61,7 @@ impl<'t, T: Float> Normal<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Normal<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.mean.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.mean.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(mean);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

@@ -1,11 +1,11 @@
 //! The Poisson distribution.
 
-use super::support::{Needs, argument, failed, full, parameter, spread, within};
+use super::support::{Needs, argument, failed, full, parameter, spread, tape_and_shape_of, within};
 use super::{Distribution, Keys, Kl};
 use wengert_ops::math::special;
 use wengert_ops::random::uniform;
-use wengert_ops::{ErrorKind, Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::{ErrorKind, Tensor};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The Poisson distribution of counts at rate λ, with the probability λˣ e^{-λ} / x!.
 ///
@@ -31,13 +31,7 @@ impl<'t, T: Float> Poisson<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Poisson<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.rate.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.rate.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(rate);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

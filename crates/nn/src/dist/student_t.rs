@@ -1,10 +1,12 @@
 //! Student's t-distribution.
 
-use super::support::{Needs, argument, broadcast, full, gammas, normals, parameter, spread};
+use super::support::{
+    Needs, argument, broadcast, full, gammas, normals, parameter, spread, tape_and_shape_of,
+};
 use super::{Distribution, Keys};
 use std::f64::consts::PI;
-use wengert_ops::{Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::Tensor;
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// Student's t-distribution with ν degrees of freedom, shifted by μ and scaled by σ: like a normal distribution, but with heavy
 /// tails, for regression that is robust to outliers. With y = (x - μ) / σ, the density is
@@ -47,13 +49,7 @@ impl<'t, T: Float> StudentT<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for StudentT<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.scale.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.scale.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(scale);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {

@@ -8,6 +8,20 @@ use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
 /// What a parameter must be.
 pub(super) use crate::domain::Domain as Needs;
 
+/// The methods of a [`Distribution`](super::Distribution) that follow from a parameter, which has the shape of a draw.
+macro_rules! tape_and_shape_of {
+    ($parameter:ident) => {
+        fn tape(&self) -> &'t wengert_tape::Tape<T> {
+            self.$parameter.tape()
+        }
+
+        fn shape(&self) -> wengert_ops::Shape {
+            self.$parameter.shape().as_shape().clone()
+        }
+    };
+}
+pub(super) use tape_and_shape_of;
+
 /// A parameter, or a failed value whose error names the impossible element and its position. NaN is impossible.
 #[track_caller]
 pub(super) fn parameter<'t, T: Float>(

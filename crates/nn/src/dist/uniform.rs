@@ -1,10 +1,12 @@
 //! The uniform distribution.
 
-use super::support::{Needs, argument, broadcast, constant, either, failed, full, parameter};
+use super::support::{
+    Needs, argument, broadcast, constant, either, failed, full, parameter, tape_and_shape_of,
+};
 use super::{Distribution, Keys, Kl, Reparameterised};
 use crate::domain::place;
-use wengert_ops::{ErrorKind, Shape, Tensor};
-use wengert_tape::{Float, Operand, Result, Tape, Var};
+use wengert_ops::{ErrorKind, Tensor};
+use wengert_tape::{Float, Operand, Result, Var};
 
 /// The uniform distribution on \[a, b\], with the density 1 / (b - a).
 ///
@@ -53,13 +55,7 @@ impl<'t, T: Float> Uniform<'t, T> {
 }
 
 impl<'t, T: Float> Distribution<'t, T> for Uniform<'t, T> {
-    fn tape(&self) -> &'t Tape<T> {
-        self.low.tape()
-    }
-
-    fn shape(&self) -> Shape {
-        self.low.shape().as_shape().clone()
-    }
+    tape_and_shape_of!(low);
 
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
