@@ -131,18 +131,12 @@ impl Pointwise for FlooredLogOfRest {
 /// ```
 #[doc(alias = "BCELoss")]
 #[doc(alias = "binary_cross_entropy")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Bce<T: Float> {
     /// The weight w of each element, any finite number; broadcasts to the prediction's shape. Default: `None`.
     pub weight: Option<Tensor<T>>,
     /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for Bce<T> {
-    fn default() -> Self {
-        Bce { weight: None, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> Bce<T> {
@@ -201,7 +195,7 @@ fn weigh_elements<'t, T: Float>(
 /// ```
 #[doc(alias = "BCEWithLogitsLoss")]
 #[doc(alias = "binary_cross_entropy_with_logits")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BceWithLogits<T: Float> {
     /// The weight p of positive examples, relative to negative ones, 0 or more; broadcasts to the prediction's shape (for
     /// example one per class, along the last axis). Default: `None`.
@@ -211,12 +205,6 @@ pub struct BceWithLogits<T: Float> {
     pub weight: Option<Tensor<T>>,
     /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for BceWithLogits<T> {
-    fn default() -> Self {
-        BceWithLogits { pos_weight: None, weight: None, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> BceWithLogits<T> {
@@ -261,19 +249,13 @@ impl<T: Float> BceWithLogits<T> {
 /// ```
 #[doc(alias = "MultiLabelSoftMarginLoss")]
 #[doc(alias = "multilabel_soft_margin_loss")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MultilabelSoftMargin<T: Float> {
     /// The weight w of each class, `[classes]` or any shape that broadcasts to the prediction's; any finite number.
     /// Default: `None`.
     pub weight: Option<Tensor<T>>,
     /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for MultilabelSoftMargin<T> {
-    fn default() -> Self {
-        MultilabelSoftMargin { weight: None, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> MultilabelSoftMargin<T> {

@@ -26,7 +26,7 @@ use wengert_tape::{Float, Operand, Result, Var};
 /// ```
 #[doc(alias = "CrossEntropyLoss")]
 #[doc(alias = "cross_entropy")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CrossEntropy<T: Float> {
     /// The weight of a row of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
@@ -36,12 +36,6 @@ pub struct CrossEntropy<T: Float> {
     pub label_smoothing: f64,
     /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for CrossEntropy<T> {
-    fn default() -> Self {
-        CrossEntropy { weight: None, ignore_index: None, label_smoothing: 0.0, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> CrossEntropy<T> {
@@ -79,7 +73,7 @@ impl<T: Float> CrossEntropy<T> {
 /// ```
 #[doc(alias = "NLLLoss")]
 #[doc(alias = "nll_loss")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Nll<T: Float> {
     /// The weight of a row of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
@@ -89,12 +83,6 @@ pub struct Nll<T: Float> {
     pub label_smoothing: f64,
     /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for Nll<T> {
-    fn default() -> Self {
-        Nll { weight: None, ignore_index: None, label_smoothing: 0.0, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> Nll<T> {
@@ -279,7 +267,7 @@ pub(super) fn weights_of<T: Float>(w: &Tensor<T>, targets: &Tensor<i64>) -> Tens
 /// ```
 #[doc(alias = "CrossEntropyLoss")]
 #[doc(alias = "cross_entropy")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CrossEntropySoft<T: Float> {
     /// The weight of each class, `[classes]`, 0 or more. Default: `None`.
     pub weight: Option<Tensor<T>>,
@@ -287,12 +275,6 @@ pub struct CrossEntropySoft<T: Float> {
     pub label_smoothing: f64,
     /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl<T: Float> Default for CrossEntropySoft<T> {
-    fn default() -> Self {
-        CrossEntropySoft { weight: None, label_smoothing: 0.0, reduction: Reduction::Mean }
-    }
 }
 
 impl<T: Float> CrossEntropySoft<T> {

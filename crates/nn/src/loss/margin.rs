@@ -1,33 +1,13 @@
 //! Losses with a margin. At the margin itself the derivative is discontinuous; there it is 0.
 
 use super::categorical::{weights_of, wrong_weights};
-use super::{Reduction, TARGET, alike, classes, each, option, refused, rows, same_shape, without};
+use super::{Reduction, TARGET, alike, classes, each, losses, option, refused, rows, same_shape, without};
 use crate::domain::{Domain, place};
 use crate::weighed::weighed;
 use wengert_ops::{ErrorKind as OpErrorKind, Tensor};
 use wengert_tape::{Float, Operand, Var};
 
-macro_rules! margins {
-    ($($(#[$doc:meta])* $name:ident $with:ident($x:ident, $t:ident) $formula:expr;)*) => {$(
-        $(#[$doc])*
-        #[track_caller]
-        pub fn $name<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-            $with(x, target, Reduction::Mean)
-        }
-
-        #[doc = concat!("As [`", stringify!($name), "`], with a reduction.")]
-        #[track_caller]
-        pub fn $with<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>, reduction: Reduction) -> Var<'t, T> {
-            const OP: &str = stringify!($name);
-            let target = target.into_var(x.tape());
-            let _scope = x.tape().error_scope(OP);
-            let ($x, $t) = (x, each(OP, TARGET, same_shape(OP, x, target), Domain::Sign));
-            reduction.of($formula)
-        }
-    )*};
-}
-
-margins! {
+losses! {
     /// Hinge loss max(0, 1 - t x), for targets of 1 and -1 of the same shape; the mean.
     ///
     /// ```
@@ -40,7 +20,7 @@ margins! {
     ///
     /// # Errors
     /// If a target is neither 1 nor -1. (With a target of 0, as in classes 0 and 1, the loss would have no gradient.)
-    hinge hinge_with(x, t) (1.0 - t * x).relu();
+    hinge hinge_with(x, t: Domain::Sign) (1.0 - t * x).relu();
 
     /// Squared hinge loss max(0, 1 - t x)², for targets of 1 and -1 of the same shape; the mean. Its first derivative is
     /// continuous.
@@ -55,7 +35,7 @@ margins! {
     ///
     /// # Errors
     /// If a target is neither 1 nor -1.
-    squared_hinge squared_hinge_with(x, t) (1.0 - t * x).relu().square();
+    squared_hinge squared_hinge_with(x, t: Domain::Sign) (1.0 - t * x).relu().square();
 
     /// Soft margin loss log(1 + e^(-t x)), for targets of 1 and -1 of the same shape; the mean.
     ///
@@ -72,7 +52,7 @@ margins! {
     /// If a target is neither 1 nor -1.
     #[doc(alias = "SoftMarginLoss")]
     #[doc(alias = "soft_margin_loss")]
-    soft_margin soft_margin_with(x, t) (-(t * x)).softplus();
+    soft_margin soft_margin_with(x, t: Domain::Sign) (-(t * x)).softplus();
 }
 
 /// max(0, margin - t (x - other)): where t is 1, x should be larger than `other` by the margin; where t is -1, smaller.
@@ -88,18 +68,12 @@ margins! {
 /// ```
 #[doc(alias = "MarginRankingLoss")]
 #[doc(alias = "margin_ranking_loss")]
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct MarginRanking {
     /// The difference that the two values should have at least. Default: `0.0`.
     pub margin: f64,
     /// How the elements' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl Default for MarginRanking {
-    fn default() -> Self {
-        MarginRanking { margin: 0.0, reduction: Reduction::Mean }
-    }
 }
 
 impl MarginRanking {

@@ -251,8 +251,9 @@ fn option<'t, T: Float>(
     refused(x, op, OpErrorKind::Argument, format!("expected {expected}, found {found}"))
 }
 
+/// Losses of elements: a name, one with a reduction, prediction and target, and the formula. The target may have a domain.
 macro_rules! losses {
-    ($($(#[$doc:meta])* $name:ident $with:ident($x:ident, $t:ident) $formula:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $with:ident($x:ident, $t:ident $(: $domain:expr)?) $formula:expr;)*) => {$(
         $(#[$doc])*
         #[track_caller]
         pub fn $name<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
@@ -265,11 +266,14 @@ macro_rules! losses {
             const OP: &str = stringify!($name);
             let target = target.into_var(x.tape());
             let _scope = x.tape().error_scope(OP);
-            let ($x, $t) = (x, same_shape(OP, x, target));
+            let target = $crate::loss::same_shape(OP, x, target);
+            $(let target = $crate::loss::each(OP, $crate::loss::TARGET, target, $domain);)?
+            let ($x, $t) = (x, target);
             reduction.of($formula)
         }
     )*};
 }
+use losses;
 
 losses! {
     /// Squared error (x - t)² of a prediction and a target of the same shape; the mean.

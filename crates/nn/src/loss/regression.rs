@@ -1,6 +1,6 @@
 //! Losses of numbers: Huber's, smooth absolute error, log cosh, Poisson and Gaussian likelihoods.
 
-use super::{Reduction, each, l1_with, option, refused, same_shape};
+use super::{Reduction, each, l1_with, losses, option, refused, same_shape};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
@@ -107,37 +107,22 @@ impl SmoothL1 {
     }
 }
 
-/// log cosh(x - t) of a prediction and a target of the same shape: nearly e²/2 for a small error e, |e| - log 2 for a large
-/// one, and smooth everywhere; the mean.
-///
-/// ```
-/// use wengert_nn::loss::log_cosh;
-/// use wengert_ops::Tensor;
-/// let tape = wengert_tape::Tape::new();
-/// let loss = log_cosh(tape.var(Tensor::from([1000.0])), Tensor::from([0.0]));
-/// assert_eq!(loss.item()?, 1000.0 - std::f64::consts::LN_2);
-/// # Ok::<(), wengert_tape::Error>(())
-/// ```
-///
-/// # Errors
-/// If the shapes are not the same.
-#[track_caller]
-pub fn log_cosh<'t, T: Float>(x: Var<'t, T>, target: impl Operand<'t, T>) -> Var<'t, T> {
-    log_cosh_with(x, target, Reduction::Mean)
-}
-
-/// [`log_cosh`] with a reduction.
-#[track_caller]
-pub fn log_cosh_with<'t, T: Float>(
-    x: Var<'t, T>,
-    target: impl Operand<'t, T>,
-    reduction: Reduction,
-) -> Var<'t, T> {
-    const OP: &str = "log_cosh";
-    let target = target.into_var(x.tape());
-    let _scope = x.tape().error_scope(OP);
-    let e = x - same_shape(OP, x, target);
-    reduction.of(e.pointwise(LogCosh))
+losses! {
+    /// log cosh(x - t) of a prediction and a target of the same shape: nearly e²/2 for a small error e, |e| - log 2 for a large
+    /// one, and smooth everywhere; the mean.
+    ///
+    /// ```
+    /// use wengert_nn::loss::log_cosh;
+    /// use wengert_ops::Tensor;
+    /// let tape = wengert_tape::Tape::new();
+    /// let loss = log_cosh(tape.var(Tensor::from([1000.0])), Tensor::from([0.0]));
+    /// assert_eq!(loss.item()?, 1000.0 - std::f64::consts::LN_2);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes are not the same.
+    log_cosh log_cosh_with(x, t) (x - t).pointwise(LogCosh);
 }
 
 /// log cosh x. Derivative: tanh x.

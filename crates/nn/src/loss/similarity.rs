@@ -21,18 +21,12 @@ use wengert_tape::{Float, Operand, Var};
 /// ```
 #[doc(alias = "CosineEmbeddingLoss")]
 #[doc(alias = "cosine_embedding_loss")]
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CosineEmbedding {
     /// The cosine up to which the loss is 0 where the target is -1, from -1 to 1. Default: `0.0`.
     pub margin: f64,
     /// How the rows' losses are reduced. Default: `Mean`.
     pub reduction: Reduction,
-}
-
-impl Default for CosineEmbedding {
-    fn default() -> Self {
-        CosineEmbedding { margin: 0.0, reduction: Reduction::Mean }
-    }
 }
 
 impl CosineEmbedding {
