@@ -88,14 +88,8 @@ pub struct CharRnn<T: Float> {
 }
 
 /// The last states of a [`CharRnn`], and the last cells of an LSTM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CharRnnMemory<T: Float>(Option<(Tensor<T>, Option<Tensor<T>>)>);
-
-impl<T: Float> Default for CharRnnMemory<T> {
-    fn default() -> Self {
-        CharRnnMemory(None)
-    }
-}
 
 impl<T: Float> CharRnn<T> {
     /// A model with PyTorch's default weights.

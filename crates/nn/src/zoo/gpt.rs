@@ -60,16 +60,10 @@ pub struct Gpt<T: Float> {
 }
 
 /// What a [`Gpt`] keeps of the ids so far: their keys and values, and the ids that are still in the context.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct GptMemory<T: Float> {
     caches: Vec<KvCache<T>>,
     ids: Vec<i64>,
-}
-
-impl<T: Float> Default for GptMemory<T> {
-    fn default() -> Self {
-        GptMemory { caches: Vec::new(), ids: Vec::new() }
-    }
 }
 
 impl<T: Float> Gpt<T> {

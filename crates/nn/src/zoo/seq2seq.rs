@@ -196,23 +196,31 @@ pub(super) fn loss_but_padding<'t, T: Float>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::gradcheck;
     use crate::optim::{Adam, Optimizer};
+
+    /// The loss of a pair of sequences.
+    type Loss<M> = for<'t> fn(&M, &'t Tape<f64>, &Tensor<i64>, &Tensor<i64>) -> Var<'t, f64>;
+
+    /// Asserts that the gradient of a model of pairs is right, and that padding has no influence on its loss.
+    pub(in crate::zoo) fn has_right_gradient_and_padding<M: Module>(model: &mut M, loss: Loss<M>) {
+        let (x, y) = (Tensor::from([[1, 2, 3], [4, 0, 0]]), Tensor::from([[1, 3, 4, 2], [1, 5, 2, 0]]));
+        let report = gradcheck::check(model, |m, tape| loss(m, tape, &x, &y), 3).unwrap();
+        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
+        let tape = Tape::eval();
+        let loss = |x: Tensor<i64>, y: Tensor<i64>| loss(model, &tape, &x, &y).item().unwrap();
+        let short = loss(Tensor::from([[4, 1]]), Tensor::from([[1, 5, 2]]));
+        let long = loss(Tensor::from([[4, 1, 0, 0, 0]]), Tensor::from([[1, 5, 2, 0, 0]]));
+        assert!((short - long).abs() < 1e-12, "{short} {long}");
+    }
 
     #[test]
     fn gradients_are_right_and_padding_has_no_influence() {
         let config = Seq2SeqConfig { source: 5, target: 6, embedding: 3, hidden: 4, padding: 0 };
         let mut model = Seq2Seq::<f64>::with_config(&config, &mut Rng::seed(1));
-        let (x, y) = (Tensor::from([[1, 2, 3], [4, 0, 0]]), Tensor::from([[1, 3, 4, 2], [1, 5, 2, 0]]));
-        let report = gradcheck::check(&mut model, |m, tape| m.loss(tape, &x, &y), 3).unwrap();
-        assert!(report.worst() < 1e-6 && report.unused.is_empty(), "{report:?}");
-        let tape = Tape::eval();
-        let loss = |x: Tensor<i64>, y: Tensor<i64>| model.loss(&tape, &x, &y).item().unwrap();
-        let short = loss(Tensor::from([[4, 1]]), Tensor::from([[1, 5, 2]]));
-        let long = loss(Tensor::from([[4, 1, 0, 0, 0]]), Tensor::from([[1, 5, 2, 0, 0]]));
-        assert!((short - long).abs() < 1e-12, "{short} {long}");
+        has_right_gradient_and_padding(&mut model, |m, tape, x, y| m.loss(tape, x, y));
     }
 
     /// The task is to reverse sequences of two to five ids.
