@@ -12,22 +12,13 @@ pub(crate) fn lenet() -> Entry {
     fn build<T: Float>(rng: &mut Rng) -> Box<dyn crate::Model<T>> {
         Box::new(Single::classifier(zoo::lenet(1, 28, 10, rng)))
     }
-    Entry {
-        name: "lenet",
-        plan: Plan {
-            method: Method::Adam(adam),
-            pace: Pace::Exponential(0.995),
-            clip: None,
-            batch: 25,
-            epochs: 16,
-            parts: 1,
-            metric: "accuracy, %",
-        },
-        sets: garments,
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new(
+        "lenet",
+        Plan::classifier(Method::Adam(adam), Pace::Exponential(0.995), 25, 16),
+        garments,
+        build,
+        build,
+    )
 }
 
 pub(crate) fn vgg() -> Entry {
@@ -37,20 +28,11 @@ pub(crate) fn vgg() -> Entry {
             VggConfig { stages: vec![vec![8, 8], vec![16, 16]], dropout: 0.0, ..VggConfig::default() };
         Box::new(Single::classifier(zoo::vgg(&config, rng)))
     }
-    Entry {
-        name: "vgg",
-        plan: Plan {
-            method: Method::Sgd(sgd),
-            pace: Pace::Cosine(1e-3),
-            clip: None,
-            batch: 32,
-            epochs: 2,
-            parts: 1,
-            metric: "accuracy, %",
-        },
-        sets: || digits_as(&[1, 8, 8]),
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new(
+        "vgg",
+        Plan::classifier(Method::Sgd(sgd), Pace::Cosine(1e-3), 32, 2),
+        || digits_as(&[1, 8, 8]),
+        build,
+        build,
+    )
 }

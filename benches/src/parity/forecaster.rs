@@ -14,9 +14,9 @@ const HORIZON: usize = 3;
 
 pub(crate) fn entry() -> Entry {
     let adam = AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() };
-    Entry {
-        name: "forecaster",
-        plan: Plan {
+    Entry::new(
+        "forecaster",
+        Plan {
             method: Method::Adam(adam),
             pace: Pace::Cosine(1e-4),
             clip: Some(1.0),
@@ -26,10 +26,9 @@ pub(crate) fn entry() -> Entry {
             metric: "loss, nats a number",
         },
         sets,
-        noise: None,
-        single: build,
-        double: build,
-    }
+        build,
+        build,
+    )
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {

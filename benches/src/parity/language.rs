@@ -52,30 +52,9 @@ pub(crate) fn recurrent() -> Vec<Entry> {
     let adam = AdamConfig { learning_rate: 5e-3, ..AdamConfig::default() };
     let nadam = NadamConfig { learning_rate: 5e-3, weight_decay: 1e-5, ..NadamConfig::default() };
     vec![
-        Entry {
-            name: "char_rnn",
-            plan: plan(Method::Rmsprop(rmsprop), Pace::Linear(0.2), 0.5),
-            sets: play,
-            noise: None,
-            single: rnn,
-            double: rnn,
-        },
-        Entry {
-            name: "char_lstm",
-            plan: plan(Method::Adam(adam), Pace::Constant, 1.0),
-            sets: play,
-            noise: None,
-            single: lstm,
-            double: lstm,
-        },
-        Entry {
-            name: "char_gru",
-            plan: plan(Method::Nadam(nadam), Pace::Cosine(0.0), 1.0),
-            sets: play,
-            noise: None,
-            single: gru,
-            double: gru,
-        },
+        Entry::new("char_rnn", plan(Method::Rmsprop(rmsprop), Pace::Linear(0.2), 0.5), play, rnn, rnn),
+        Entry::new("char_lstm", plan(Method::Adam(adam), Pace::Constant, 1.0), play, lstm, lstm),
+        Entry::new("char_gru", plan(Method::Nadam(nadam), Pace::Cosine(0.0), 1.0), play, gru, gru),
     ]
 }
 
@@ -98,12 +77,5 @@ pub(crate) fn gpt() -> Entry {
         decoupled: true,
         ..AdamConfig::default()
     };
-    Entry {
-        name: "gpt",
-        plan: plan(Method::Adam(adam), Pace::OneCycle, 1.0),
-        sets: play,
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new("gpt", plan(Method::Adam(adam), Pace::OneCycle, 1.0), play, build, build)
 }

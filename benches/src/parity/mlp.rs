@@ -17,22 +17,13 @@ pub(crate) fn entry() -> Entry {
         weight_decay: 1e-4,
         ..SgdConfig::default()
     };
-    Entry {
-        name: "mlp",
-        plan: Plan {
-            method: Method::Sgd(sgd),
-            pace: Pace::Step { every: 20, factor: 0.8 },
-            clip: None,
-            batch: 32,
-            epochs: 4,
-            parts: 1,
-            metric: "accuracy, %",
-        },
-        sets: || digits_as(&[64]),
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new(
+        "mlp",
+        Plan::classifier(Method::Sgd(sgd), Pace::Step { every: 20, factor: 0.8 }, 32, 4),
+        || digits_as(&[64]),
+        build,
+        build,
+    )
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {

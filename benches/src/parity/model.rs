@@ -94,3 +94,16 @@ pub(crate) struct Entry {
     pub(crate) single: Build<f32>,
     pub(crate) double: Build<f64>,
 }
+
+impl Entry {
+    /// A model that draws no noise.
+    pub(crate) fn new(
+        name: &'static str,
+        plan: Plan,
+        sets: fn() -> Result<Sets>,
+        single: Build<f32>,
+        double: Build<f64>,
+    ) -> Self {
+        Entry { name, plan, sets, noise: None, single, double }
+    }
+}

@@ -139,6 +139,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The plan of a classifier: one part, without clipping.
+    pub(crate) fn classifier(method: Method, pace: Pace, batch: usize, epochs: usize) -> Self {
+        Plan { method, pace, clip: None, batch, epochs, parts: 1, metric: "accuracy, %" }
+    }
+}
+
+impl Plan {
     /// The plan in PyTorch's terms, for a training of the given number of steps.
     pub(crate) fn torch(&self, steps: usize) -> Value {
         json!({

@@ -10,22 +10,13 @@ use wengert::prelude::*;
 
 pub(crate) fn entry() -> Entry {
     let sgd = SgdConfig { learning_rate: 0.05, momentum: 0.9, weight_decay: 1e-4, ..SgdConfig::default() };
-    Entry {
-        name: "resnet20",
-        plan: Plan {
-            method: Method::Sgd(sgd),
-            pace: Pace::OneCycle,
-            clip: None,
-            batch: 64,
-            epochs: 3,
-            parts: 1,
-            metric: "accuracy, %",
-        },
-        sets: || digits_as(&[1, 8, 8]),
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new(
+        "resnet20",
+        Plan::classifier(Method::Sgd(sgd), Pace::OneCycle, 64, 3),
+        || digits_as(&[1, 8, 8]),
+        build,
+        build,
+    )
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {

@@ -55,7 +55,7 @@ fn plan(method: Method, pace: Pace) -> Plan {
 }
 
 fn entry(name: &'static str, plan: Plan, single: Build<f32>, double: Build<f64>) -> Entry {
-    Entry { name, plan, sets: names, noise: None, single, double }
+    Entry::new(name, plan, names, single, double)
 }
 
 /// Names of at most 16 characters, padded to one length.

@@ -10,22 +10,13 @@ use wengert::prelude::*;
 pub(crate) fn entry() -> Entry {
     let adam =
         AdamConfig { learning_rate: 3e-3, weight_decay: 0.05, decoupled: true, ..AdamConfig::default() };
-    Entry {
-        name: "vit",
-        plan: Plan {
-            method: Method::Adam(adam),
-            pace: Pace::OneCycle,
-            clip: Some(1.0),
-            batch: 32,
-            epochs: 8,
-            parts: 1,
-            metric: "accuracy, %",
-        },
-        sets: || digits_as(&[1, 8, 8]),
-        noise: None,
-        single: build,
-        double: build,
-    }
+    Entry::new(
+        "vit",
+        Plan { clip: Some(1.0), ..Plan::classifier(Method::Adam(adam), Pace::OneCycle, 32, 8) },
+        || digits_as(&[1, 8, 8]),
+        build,
+        build,
+    )
 }
 
 fn build<T: Float>(rng: &mut Rng) -> Box<dyn Model<T>> {
