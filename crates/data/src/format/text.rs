@@ -47,14 +47,7 @@ fn decode(mut bytes: Vec<u8>, path: &Path, most: u64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::{Compression, write::GzEncoder};
-    use std::io::Write;
-
-    fn gz(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
+    use crate::format::bytes::tests::gz;
 
     fn decoded(bytes: &[u8]) -> Result<String> {
         let path = Path::new("t");

@@ -151,6 +151,23 @@ fn the_first_of_equals_has_the_gradient_of_a_max_pool_and_nan_is_the_largest() {
     assert_eq!((y, swept), (vec![-f64::INFINITY; 2], vec![2.0, 0.0]));
 }
 
+/// The averages over windows of 3 × 3 with stride 2 and padding 1 of a plane of 5 × 7, without the padding. They are also those of
+/// adaptive windows, 3 × 4 of them.
+const AVERAGES: [f64; 12] = [
+    -0.4375,
+    0.125,
+    -0.0416666666666667,
+    0.0625,
+    -0.166666666666667,
+    -0.138888888888889,
+    0.0,
+    -0.125,
+    -0.125,
+    -0.25,
+    0.0416666666666667,
+    -0.3125,
+];
+
 #[test]
 fn averages_count_padding_or_do_not() {
     let tape = Tape::new();
@@ -175,23 +192,7 @@ fn averages_count_padding_or_do_not() {
         ]
     ));
     let without = x.avg_pool2d(w, AvgDivisor::Inside).value().unwrap().to_vec();
-    assert!(close(
-        &without,
-        &[
-            -0.4375,
-            0.125,
-            -0.0416666666666667,
-            0.0625,
-            -0.166666666666667,
-            -0.138888888888889,
-            0.0,
-            -0.125,
-            -0.125,
-            -0.25,
-            0.0416666666666667,
-            -0.3125
-        ]
-    ));
+    assert!(close(&without, &AVERAGES));
     let of = x.avg_pool2d(Window::new(2), AvgDivisor::Of(3)).value().unwrap().to_vec();
     assert!(close(
         &of,
@@ -228,23 +229,7 @@ fn adaptive_windows_are_uneven() {
     let tape = Tape::new();
     let x = tape.var(sequence(&[1, 1, 5, 7]));
     let average = x.adaptive_avg_pool2d([3, 4]);
-    assert!(close(
-        &average.value().unwrap().to_vec(),
-        &[
-            -0.4375,
-            0.125,
-            -0.0416666666666667,
-            0.0625,
-            -0.166666666666667,
-            -0.138888888888889,
-            0.0,
-            -0.125,
-            -0.125,
-            -0.25,
-            0.0416666666666667,
-            -0.3125
-        ]
-    ));
+    assert!(close(&average.value().unwrap().to_vec(), &AVERAGES));
     let largest = x.adaptive_max_pool2d([2, 3]).value().unwrap().to_vec();
     assert!(close(&largest, &[1.25, 1.25, 1.0, 1.25, 1.25, 1.25]));
     assert_eq!(x.adaptive_avg_pool2d([1, 1]).item().unwrap(), x.mean().item().unwrap());
