@@ -109,6 +109,11 @@ pictures:
 growth *ARGS:
     cargo run --release -p wengert-benches --bin growth -- {{ARGS}}
 
+# Instructions of ten small training steps, compared with benches/instructions.tsv (`apt-get install valgrind`): `just instructions`,
+# `just instructions --write`
+instructions *ARGS:
+    python3 benches/instructions.py {{ARGS}}
+
 # The circles of imports inside each crate: `just circles`, `just circles tape`
 circles *CRATES:
     python3 benches/circles.py {{CRATES}}

@@ -220,7 +220,7 @@ pub fn loops<const N: usize, T: Element, U: Element>(
 }
 
 /// Rows below this length are copied into blocks.
-const SHORT_ROW: usize = 64;
+const SHORT_ROW: usize = 128;
 
 /// Buffers for one block of each input.
 fn buffers<const N: usize, T: Element>() -> [[T; BLOCK]; N] {
