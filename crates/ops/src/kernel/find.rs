@@ -87,6 +87,9 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
     for index in &indices[1..] {
         common = broadcast_shapes(op, &common, index.shape())?;
     }
+    if let [index] = indices {
+        return Ok((Tensor::from(flat_of(checked(op, index, shape[0])?)), common));
+    }
     let mut flat = vec![0usize; common.numel()];
     for (axis, index) in indices.iter().enumerate() {
         // An index that is out of range is an error, even where broadcasting leaves no element of it.
@@ -96,8 +99,11 @@ pub fn positions(op: &'static str, shape: &Shape, indices: &[Tensor<i64>]) -> Re
             *to = *to * shape[axis] + i as usize;
         }
     }
-    let flat: Vec<i64> = flat.into_iter().map(|i| i as i64).collect();
-    Ok((Tensor::from(flat), common))
+    Ok((Tensor::from(flat_of(flat)), common))
+}
+
+fn flat_of(at: Vec<usize>) -> Vec<i64> {
+    at.into_iter().map(|i| i as i64).collect()
 }
 
 /// The positions in row-major order of the elements that [`gather`](Tensor::gather) reads, one for each element of
@@ -111,8 +117,9 @@ pub fn gather_positions(
     axis: isize,
     index: &Tensor<i64>,
 ) -> Result<Tensor<i64>> {
-    let mut flat = vec![0i64; index.numel()];
-    Places::new(op, shape, axis, index)?.each(|i, at| flat[i] = at as i64);
+    let places = Places::new(op, shape, axis, index)?;
+    let mut flat = Vec::with_capacity(index.numel());
+    places.each(0..places.rows(), |_, at| flat.push(at as i64));
     Ok(Tensor::from(flat))
 }
 

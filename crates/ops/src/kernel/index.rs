@@ -1,4 +1,5 @@
-//! Selecting and adding elements by index.
+//! Selecting and adding elements by index. Indices are checked once, in a pass of their own; then each loop copies or adds
+//! row by row, and threads share the rows that do not write to the same element.
 
 use crate::buffer::Buffer;
 use crate::dtype::Element;
@@ -8,15 +9,25 @@ use crate::parallel;
 use crate::shape::{Shape, normalize_axis};
 use crate::tensor::Tensor;
 use crate::view::Slice;
+use std::ops::Range;
+
+/// An error if an index, which it names with its position in row-major order, is outside an axis of size `n`.
+fn check(op: &'static str, index: &[i64], n: usize) -> Result<()> {
+    // Without an early exit, so that the loop has no branches.
+    if !index.iter().fold(false, |bad, &i| bad | (i as u64 >= n as u64)) {
+        return Ok(());
+    }
+    let at = index.iter().position(|&i| i as u64 >= n as u64).unwrap_or_default();
+    let detail = format!("index {} at position {at} is out of range for an axis of size {n}", index[at]);
+    Err(Error::new(op, ErrorKind::Index, detail))
+}
 
 /// Indices checked against an axis of size `n`.
 pub(crate) fn checked(op: &'static str, index: &Tensor<i64>, n: usize) -> Result<Vec<usize>> {
-    let index = index.to_vec();
-    if let Some(bad) = index.iter().find(|&&i| i < 0 || i as u64 >= n as u64) {
-        let detail = format!("index {bad} is out of range for an axis of size {n}");
-        return Err(Error::new(op, ErrorKind::Index, detail));
-    }
-    Ok(index.into_iter().map(|i| i as usize).collect())
+    let index = index.contiguous();
+    let index = index.as_slice().expect("contiguous");
+    check(op, index, n)?;
+    Ok(index.iter().map(|&i| i as usize).collect())
 }
 
 /// Sizes before, at and after an axis.
@@ -50,8 +61,27 @@ fn select_rows<T: Copy>(from: &[T], at: &[usize], inner: usize, to: &mut [T]) {
     }
 }
 
+/// Calls `put` with each element of the rows of `inner` elements in `from`, in their order, and the element of `to` at the
+/// same place of the row that its position selects.
+#[inline]
+fn put_rows<T: Copy>(to: &mut [T], at: &[usize], inner: usize, from: &[T], put: impl Fn(&mut T, T)) {
+    if inner == 1 {
+        for (&v, &i) in from.iter().zip(at) {
+            put(&mut to[i], v);
+        }
+    } else {
+        for (row, &i) in from.chunks_exact(inner).zip(at) {
+            for (to, &v) in to[i * inner..][..inner].iter_mut().zip(row) {
+                put(to, v);
+            }
+        }
+    }
+}
+
 /// For rows shorter than this, a call of the function that copies memory costs more than a loop.
 const SHORT: usize = 16;
+/// For rows of this length, the time to look at an index is small next to that of its row.
+const LONG: usize = 64;
 
 impl<T: Element> Tensor<T> {
     /// The slices of one axis at the given positions, in that order; positions may repeat.
@@ -99,7 +129,10 @@ impl<T: Element> Tensor<T> {
         let src = self.contiguous();
         let src = src.as_slice().expect("contiguous");
         let mut out = Buffer::unspecified(index.numel());
-        plan.each(|i, at| out[i] = src[at]);
+        let row = plan.row();
+        parallel::chunks_mut(&mut out, parallel::rows(row, 2) * row, 2, |start, to| {
+            plan.each(start / row..(start + to.len()) / row, |i, at| to[i - start] = src[at]);
+        });
         Ok(Tensor::from_buffer(out, index.shape().clone()))
     }
 }
@@ -111,11 +144,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the axis or an index is out of range, or the shapes are not consistent.
     pub fn index_add(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        self.clone().with_rows("index_add", axis, index, src, |to, row| {
-            for (d, &v) in to.iter_mut().zip(row) {
-                *d += v;
-            }
-        })
+        self.clone().with_rows("index_add", axis, index, src, |to, v| *to += v)
     }
 
     /// Like [`index_add`](Tensor::index_add), in this tensor's own buffer if it is not shared.
@@ -123,11 +152,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// Those of `index_add`.
     pub fn into_index_add(self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        self.with_rows("index_add", axis, index, src, |to, row| {
-            for (d, &v) in to.iter_mut().zip(row) {
-                *d += v;
-            }
-        })
+        self.with_rows("index_add", axis, index, src, |to, v| *to += v)
     }
 
     /// This tensor with `src` added to one of its slices: the adjoint of [`slice`](Tensor::slice). It works in this
@@ -182,17 +207,17 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the axis or an index is out of range, or the shapes are not consistent.
     pub fn index_copy(&self, axis: isize, index: &Tensor<i64>, src: &Tensor<T>) -> Result<Tensor<T>> {
-        self.clone().with_rows("index_copy", axis, index, src, |to, row| to.copy_from_slice(row))
+        self.clone().with_rows("index_copy", axis, index, src, |to, v| *to = v)
     }
 
-    /// Calls `put` with each row of `src` and the row of this tensor that its index selects.
+    /// Calls `put` with each element of `src`, in order, and the element of this tensor that its index selects.
     fn with_rows(
         mut self,
         op: &'static str,
         axis: isize,
         index: &Tensor<i64>,
         src: &Tensor<T>,
-        put: impl Fn(&mut [T], &[T]),
+        put: impl Fn(&mut T, T) + Sync,
     ) -> Result<Tensor<T>> {
         let axis = normalize_axis(op, axis, self.rank())?;
         vector(op, index)?;
@@ -203,16 +228,29 @@ impl<T: Float> Tensor<T> {
         if *src.shape() != want {
             return Err(Error::shape(op, format!("expected source of shape {want}, found {}", src.shape())));
         }
+        if src.numel() == 0 {
+            return Ok(self);
+        }
         let from = src.contiguous();
         let from = from.as_slice().expect("contiguous");
+        let (block, line) = (n * inner, at.len() * inner);
+        let cost = line.div_ceil(block);
         let to = self.data_mut();
-        if inner > 0 {
-            let mut rows = from.chunks_exact(inner);
-            for o in 0..outer {
-                for (&i, row) in at.iter().zip(&mut rows) {
-                    put(&mut to[(o * n + i) * inner..][..inner], row);
+        if outer == 1 && inner >= LONG {
+            // A task has some of the rows, and looks for the positions that select them.
+            let rows = parallel::rows(inner, cost).max(n.div_ceil(16));
+            parallel::chunks_mut(to, rows * inner, cost, |start, to| {
+                let mine = start / inner..(start + to.len()) / inner;
+                for (row, &i) in from.chunks_exact(inner).zip(&at).filter(|(_, i)| mine.contains(i)) {
+                    put_rows(to, &[i - mine.start], inner, row, &put);
                 }
-            }
+            });
+        } else {
+            parallel::chunks_mut(to, parallel::rows(block, cost) * block, cost, |start, piece| {
+                for (k, to) in piece.chunks_exact_mut(block).enumerate() {
+                    put_rows(to, &at, inner, &from[(start / block + k) * line..][..line], &put);
+                }
+            });
         }
         Ok(self)
     }
@@ -244,7 +282,18 @@ impl<T: Float> Tensor<T> {
         let from = src.contiguous();
         let from = from.as_slice().expect("contiguous");
         let to = self.data_mut();
-        plan.each(|i, at| to[at] += from[i]);
+        let size = plan.size();
+        if plan.outer.is_none() && size > 0 {
+            // A block gets the elements of its own rows alone.
+            let rows = plan.rows_in_block();
+            let cost = (rows * plan.row()).div_ceil(size) * 2;
+            parallel::chunks_mut(to, parallel::rows(size, cost) * size, cost, |start, to| {
+                let blocks = start / size..(start + to.len()) / size;
+                plan.each(blocks.start * rows..blocks.end * rows, |i, at| to[at - start] += from[i]);
+            });
+        } else {
+            plan.each(0..plan.rows(), |i, at| to[at] += from[i]);
+        }
         Ok(self)
     }
 
@@ -272,51 +321,106 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// The elements to which an index tensor refers: pairs of (position in the index, position in the tensor).
+/// The elements to which an index tensor refers. The tensor is `[outer, n, inner]`, and so is the index, with sizes of its
+/// own; its rows, along `inner` or along `n` where nothing is inside, refer to elements of one block `[n, inner]`.
 pub(crate) struct Places {
-    index: Vec<usize>,
-    shape: Shape,
-    strides: Vec<usize>,
-    axis: usize,
+    index: Tensor<i64>,
+    /// The sizes of the index from the axis on, and of the tensor.
+    chosen: [usize; 2],
+    sizes: [usize; 2],
+    /// For positions of the index before and after the axis, those in the tensor, where they are not the same.
+    outer: Option<Vec<usize>>,
+    inner: Option<Vec<usize>>,
+}
+
+/// For each position in row-major order of an array of shape `small`, the one with the same coordinates in `large`; `None`
+/// if it is the same.
+fn corner(small: &[usize], large: &[usize]) -> Option<Vec<usize>> {
+    if small == large {
+        return None;
+    }
+    let mut at = vec![0];
+    for (&d, &n) in small.iter().zip(large) {
+        at = at.iter().flat_map(|&base| (0..d).map(move |i| base * n + i)).collect();
+    }
+    Some(at)
 }
 
 impl Places {
     pub(crate) fn new(op: &'static str, tensor: &Shape, axis: isize, index: &Tensor<i64>) -> Result<Self> {
         let axis = normalize_axis(op, axis, tensor.len())?;
+        let shape = index.shape();
         let fits = index.rank() == tensor.len()
-            && index.shape().iter().zip(tensor.iter()).enumerate().all(|(i, (a, b))| i == axis || a <= b);
+            && shape.iter().zip(tensor.iter()).enumerate().all(|(i, (a, b))| i == axis || a <= b);
         if !fits {
-            let detail = format!("index {} does not fit {tensor} along axis {axis}", index.shape());
+            let detail = format!("index {shape} does not fit {tensor} along axis {axis}");
             return Err(Error::shape(op, detail));
         }
-        let mut strides = vec![1; tensor.len()];
-        for i in (1..tensor.len()).rev() {
-            strides[i - 1] = strides[i] * tensor[i];
-        }
-        Ok(Places { index: checked(op, index, tensor[axis])?, shape: index.shape().clone(), strides, axis })
+        let ((_, k, width), (_, n, inner)) = (around(shape, axis), around(tensor, axis));
+        let index = index.contiguous();
+        check(op, index.as_slice().expect("contiguous"), n)?;
+        Ok(Places {
+            chosen: [k, width],
+            sizes: [n, inner],
+            outer: corner(&shape[..axis], &tensor[..axis]),
+            inner: corner(&shape[axis + 1..], &tensor[axis + 1..]),
+            index,
+        })
     }
 
-    pub(crate) fn each(&self, mut f: impl FnMut(usize, usize)) {
-        let Some((&inner, outer)) = self.shape.split_last() else {
+    /// Whether nothing is inside the axis.
+    fn is_last(&self) -> bool {
+        self.chosen[1] == 1 && self.sizes[1] == 1
+    }
+
+    /// The number of elements in a row of the index.
+    pub(crate) fn row(&self) -> usize {
+        self.chosen[usize::from(!self.is_last())]
+    }
+
+    /// The number of rows of the index that refer to one block.
+    fn rows_in_block(&self) -> usize {
+        if self.is_last() { 1 } else { self.chosen[0] }
+    }
+
+    /// The number of rows of the index.
+    pub(crate) fn rows(&self) -> usize {
+        self.index.numel().checked_div(self.row()).unwrap_or(0)
+    }
+
+    /// The number of elements in a block of the tensor.
+    fn size(&self) -> usize {
+        self.sizes[0] * self.sizes[1]
+    }
+
+    /// Calls `f` with each position in the given rows of the index and the position in the tensor that it refers to.
+    #[inline(always)]
+    pub(crate) fn each(&self, rows: Range<usize>, mut f: impl FnMut(usize, usize)) {
+        let (row, inner, size) = (self.row(), self.sizes[1], self.size());
+        if row == 0 {
             return;
-        };
-        // Along the last axis, only the index varies, or the index and the column.
-        let (stride, column) = (self.strides[self.axis], usize::from(self.axis != outer.len()));
-        let mut at = vec![0; outer.len()];
-        let mut base = 0;
-        for (row, chosen) in self.index.chunks_exact(inner.max(1)).enumerate() {
-            for (j, &c) in chosen.iter().enumerate() {
-                f(row * inner + j, base + c * stride + j * column);
+        }
+        let block = |o: usize| self.outer.as_ref().map_or(o, |at| at[o]) * size;
+        let all = &self.index.as_slice().expect("contiguous")[rows.start * row..rows.end * row];
+        let chosen = rows.clone().zip(all.chunks_exact(row));
+        if self.is_last() {
+            for (r, chosen) in chosen {
+                let (first, base) = (r * row, block(r));
+                chosen.iter().enumerate().for_each(|(i, &c)| f(first + i, base + c as usize));
             }
-            for (a, &d) in outer.iter().enumerate().rev() {
-                let step = if a == self.axis { 0 } else { self.strides[a] };
-                at[a] += 1;
-                base += step;
-                if at[a] < d {
-                    break;
+            return;
+        }
+        let rows_in_block = self.rows_in_block();
+        for (r, chosen) in chosen {
+            let (first, base) = (r * row, block(r / rows_in_block));
+            match &self.inner {
+                None => {
+                    chosen.iter().enumerate().for_each(|(i, &c)| f(first + i, base + c as usize * inner + i));
                 }
-                base -= step * d;
-                at[a] = 0;
+                Some(at) => {
+                    let chosen = chosen.iter().zip(at).enumerate();
+                    chosen.for_each(|(i, (&c, at))| f(first + i, base + c as usize * inner + at));
+                }
             }
         }
     }
@@ -399,11 +503,84 @@ mod tests {
         }
     }
 
+    /// Indices below `n` in a fixed disorder, in a layout that is not contiguous.
+    fn scattered(shape: [usize; 3], n: usize) -> Tensor<i64> {
+        let [a, b, c] = shape;
+        let values = (0..a * b * c).map(|i| (i * 7919 % 104_729 % n.max(1)) as i64).collect();
+        Tensor::from_vec(values, [c, b, a]).unwrap().permute([2, 1, 0]).unwrap()
+    }
+
+    /// Gathering and both kinds of adding along every axis of tensors of many sizes, by indexing.
+    fn agree<T: Float>() {
+        let sizes = [[0, 3, 2], [1, 1, 1], [3, 0, 2], [5, 7, 1], [2, 13, 3], [1, 31, 17], [40, 67, 23]];
+        for ([a, b, c], axis) in sizes.iter().flat_map(|&s| (0..3).map(move |axis| (s, axis))) {
+            let base = Tensor::<T>::steps(-1.0, 0.37, a * b * c).reshape([c, b, a]).unwrap();
+            let t = base.permute([2, 1, 0]).unwrap();
+            let n = t.shape()[axis];
+            let mut shapes = [[a, b, c]; 3];
+            shapes[0][axis] = if n == 0 { 0 } else { 19 };
+            shapes[1] = shapes[0].map(|d| d - d / 3);
+            for shape in shapes {
+                let index = scattered(shape, n);
+                let src = Tensor::<T>::steps(0.5, 0.3, index.numel()).reshape(shape).unwrap();
+                let got = t.gather(axis as isize, &index).unwrap();
+                let sum = t.scatter_add(axis as isize, &index, &src).unwrap();
+                let mut want = t.contiguous();
+                for i in 0..index.numel() {
+                    let place = [i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]];
+                    let mut at = place;
+                    at[axis] = index.get(&place).unwrap() as usize;
+                    assert_eq!(got.get(&place).unwrap(), t.get(&at).unwrap());
+                    want.data_mut()[(at[0] * b + at[1]) * c + at[2]] += src.get(&place).unwrap();
+                }
+                assert_eq!(sum.to_vec(), want.to_vec(), "{:?} by {shape:?} along {axis}", [a, b, c]);
+            }
+            let mut shape = [a, b, c];
+            shape[axis] = if n == 0 { 0 } else { 29 };
+            let index = scattered([shape[axis], 1, 1], n).reshape([shape[axis]]).unwrap();
+            let src = Tensor::<T>::steps(0.5, 0.3, shape.iter().product()).reshape(shape).unwrap();
+            let [mut added, mut copied] = [t.contiguous(), t.contiguous()];
+            for i in 0..src.numel() {
+                let mut at = [i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]];
+                at[axis] = index.get(&[at[axis]]).unwrap() as usize;
+                let at = (at[0] * b + at[1]) * c + at[2];
+                added.data_mut()[at] += src.to_vec()[i];
+                copied.data_mut()[at] = src.to_vec()[i];
+            }
+            assert_eq!(t.index_add(axis as isize, &index, &src).unwrap(), added);
+            assert_eq!(t.index_copy(axis as isize, &index, &src).unwrap(), copied);
+        }
+    }
+
+    #[test]
+    fn every_axis_and_size_agrees_with_indexing() {
+        agree::<f32>();
+        agree::<f64>();
+    }
+
+    #[test]
+    fn threads_add_in_the_order_of_the_index() {
+        // Values whose sums depend on the order.
+        for (shape, axis) in [([1, 300, 700], 1), ([300, 70, 20], 1), ([50, 1, 3000], 2)] {
+            let t = Tensor::<f32>::steps(0.1, 1e-3, shape.iter().product()).reshape(shape).unwrap();
+            let n = shape[axis as usize];
+            let index = scattered([2 * n, 1, 1], n).reshape([2 * n]).unwrap();
+            let src = Tensor::concat(&[t.clone(), t.scale(1e5)], axis).unwrap();
+            let sums = || t.index_add(axis, &index, &src).unwrap().to_vec();
+            assert_eq!(sums(), parallel::in_small_pieces(3, sums));
+            let mut wide = [1; 3];
+            wide[axis as usize] = 2 * n;
+            let index = index.reshape(wide).unwrap().expand(src.shape()).unwrap();
+            let sums = || t.scatter_add(axis, &index, &src).unwrap().to_vec();
+            assert_eq!(sums(), parallel::in_small_pieces(3, sums));
+        }
+    }
+
     #[test]
     fn out_of_range_is_named() {
         let t = Tensor::<f64>::zeros([2, 3]);
         let e = t.index_select(1, &Tensor::from([0i64, 3])).unwrap_err();
-        assert!(e.to_string().contains("index 3") && e.to_string().contains("size 3"), "{e}");
+        assert!(e.to_string().contains("index 3 at position 1") && e.to_string().contains("size 3"), "{e}");
         assert!(t.index_select(1, &Tensor::from([-1i64])).is_err());
         assert!(
             t.gather(0, &Tensor::from([0i64])).is_err() && t.gather(0, &Tensor::from([[0i64; 4]])).is_err()
