@@ -1,11 +1,15 @@
 //! Sorting along an axis. NaN counts as the largest, and equal elements keep their order. The order is total, so that
 //! exactly one result is correct.
+//!
+//! An element and its position are one integer, the position in its low half, so that integers are sorted. For the first
+//! few, blocks are passed over in which no element is before the last of those found so far.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
 use crate::shape::normalize_axis;
+use crate::simd;
 use crate::tensor::Tensor;
 
 /// An integer that sorts as the elements do: -∞ first, NaN last, both zeros equal; reversed with `descending`.
@@ -23,23 +27,108 @@ fn key<T: Float>(v: T, descending: bool) -> u64 {
     if descending { !ascending } else { ascending }
 }
 
-/// The `k` smallest of distinct pairs, in no particular order, in one pass. Candidates are collected until there are
-/// enough to discard most of them; from then on, a pair must be below the largest of those kept to become a candidate.
-fn least(k: usize, pairs: impl Iterator<Item = (u64, usize)>, kept: &mut Vec<(u64, usize)>) {
-    let room = (4 * k).max(256);
-    let mut worst = (u64::MAX, usize::MAX);
-    for pair in pairs {
-        if pair < worst {
-            kept.push(pair);
-            if kept.len() == room {
-                worst = *kept.select_nth_unstable(k - 1).1;
-                kept.truncate(k);
+/// An element and its position as an integer. No two are equal, so an unstable sort gives the result of a stable one.
+trait Entry: Ord + Copy + Send {
+    fn new<T: Float>(v: T, descending: bool, i: usize) -> Self;
+    fn position(self) -> i64;
+}
+
+impl Entry for u128 {
+    #[inline(always)]
+    fn new<T: Float>(v: T, descending: bool, i: usize) -> u128 {
+        u128::from(key(v, descending)) << 64 | i as u128
+    }
+    fn position(self) -> i64 {
+        self as i64
+    }
+}
+
+/// For elements of single precision, of which only the 32 first bits of a key are needed, in rows of fewer than 2³².
+impl Entry for u64 {
+    #[inline(always)]
+    fn new<T: Float>(v: T, descending: bool, i: usize) -> u64 {
+        u64::from(short_key(v, descending)) << 32 | i as u64
+    }
+    fn position(self) -> i64 {
+        i64::from(self as u32)
+    }
+}
+
+/// [`key`] for an element of single precision.
+#[inline(always)]
+fn short_key<T: Float>(v: T, descending: bool) -> u32 {
+    let v = v.to_f64() as f32 + 0.0;
+    let bits = v.to_bits();
+    let sign = (bits as i32 >> 31) as u32;
+    let ascending = if v.is_nan() { u32::MAX } else { bits ^ (sign | 1 << 31) };
+    if descending { !ascending } else { ascending }
+}
+
+/// Whether any element of a block is before `limit` or equal to it, in sorted order.
+struct Reaches<'a, T> {
+    block: &'a [T],
+    limit: T,
+    descending: bool,
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Reaches<'_, T> {
+    type Output = bool;
+    #[inline(always)]
+    fn call(self) -> bool {
+        let Reaches { block, limit, descending } = self;
+        // NaN is the largest: a limit that is NaN is reached by all in one direction, and by other NaNs in the other.
+        match (descending, limit.is_nan()) {
+            (false, true) => true,
+            (false, false) => block.iter().fold(false, |any, &v| any | (v <= limit)),
+            (true, true) => block.iter().fold(false, |any, &v| any | v.is_nan()),
+            (true, false) => block.iter().fold(false, |any, &v| any | !(v < limit)),
+        }
+    }
+}
+
+/// The entries of the `k` first elements of a row in sorted order, in no particular order. Candidates are collected until
+/// there are enough to discard most of them; from then on, an entry must be below the largest of those kept to become one.
+fn least<T: Float, E: Entry>(k: usize, row: &[T], descending: bool, kept: &mut Vec<E>) {
+    const BLOCK: usize = 64;
+    let room = (4 * k).max(32);
+    let mut worst: Option<E> = None;
+    for (b, block) in row.chunks(BLOCK).enumerate() {
+        if let Some(w) = worst
+            && !simd::dispatch(Reaches { block, limit: row[w.position() as usize], descending })
+        {
+            continue;
+        }
+        for (i, &v) in block.iter().enumerate() {
+            let entry = E::new(v, descending, b * BLOCK + i);
+            if worst.is_none_or(|w| entry < w) {
+                kept.push(entry);
+                if kept.len() == room {
+                    worst = Some(*kept.select_nth_unstable(k - 1).1);
+                    kept.truncate(k);
+                }
             }
         }
     }
     if kept.len() > k {
         kept.select_nth_unstable(k - 1);
         kept.truncate(k);
+    }
+}
+
+/// Writes the positions of the `k` first elements of each row of `n` in sorted order.
+fn first<T: Float, E: Entry>(x: &[T], n: usize, k: usize, descending: bool, out: &mut [i64]) {
+    let mut order: Vec<E> = Vec::with_capacity(n);
+    for (row, to) in x.chunks_exact(n).zip(out.chunks_exact_mut(k)) {
+        order.clear();
+        if k < n {
+            least(k, row, descending, &mut order);
+        } else {
+            order.extend(row.iter().enumerate().map(|(i, &v)| E::new(v, descending, i)));
+        }
+        order.sort_unstable();
+        for (to, entry) in to.iter_mut().zip(&order) {
+            *to = entry.position();
+        }
     }
 }
 
@@ -131,23 +220,13 @@ impl<T: Float> Tensor<T> {
             return Tensor::from_buffer(out, shape).transpose(axis as isize, last);
         }
         let x = rows.as_slice().unwrap_or_default();
-        let cost = n * (n.ilog2() as usize + 1);
+        let cost = n * (k.ilog2() as usize + 2);
         parallel::chunks_mut(&mut out, parallel::rows(1, cost) * k, cost.div_ceil(k), |start, piece| {
-            let mut order: Vec<(u64, usize)> = Vec::with_capacity(n);
-            for (r, to) in piece.chunks_mut(k).enumerate() {
-                let row = &x[(start / k + r) * n..][..n];
-                order.clear();
-                // No two pairs are equal, so an unstable sort gives the result of a stable one.
-                let keys = row.iter().enumerate().map(|(i, &v)| (key(v, descending), i));
-                if k < n {
-                    least(k, keys, &mut order);
-                } else {
-                    order.extend(keys);
-                }
-                order.sort_unstable();
-                for (to, &(_, i)) in to.iter_mut().zip(&order) {
-                    *to = i as i64;
-                }
+            let x = &x[start / k * n..][..piece.len() / k * n];
+            if size_of::<T>() == 4 && n <= u32::MAX as usize {
+                first::<T, u64>(x, n, k, descending, piece);
+            } else {
+                first::<T, u128>(x, n, k, descending, piece);
             }
         });
         Ok(Tensor::from_buffer(out, shape).transpose(axis as isize, last)?.contiguous())
@@ -202,6 +281,45 @@ mod tests {
                 assert_eq!(top.to_vec(), want);
             }
         }
+    }
+
+    #[test]
+    fn the_first_few_of_long_rows_agree_with_a_stable_sort() {
+        fn agree<T: crate::Float>() {
+            let values: Vec<f64> = (0..3000u64).map(|i| (i * i * 7919 % 1013) as f64 - 500.0).collect();
+            for n in [1, 31, 63, 64, 65, 127, 1024, 2999] {
+                // Few and many NaNs, zeros of both signs, and runs of equal elements.
+                for rare in [2.0, 90.0, 1e9] {
+                    let row: Vec<f64> = values[..n]
+                        .iter()
+                        .map(|&v| {
+                            if v % rare == 1.0 {
+                                f64::NAN
+                            } else if v.abs() < 40.0 {
+                                v * 0.0
+                            } else {
+                                v
+                            }
+                        })
+                        .collect();
+                    let x: Vec<T> = row.iter().map(|&v| T::from_f64(v)).collect();
+                    let t = Tensor::from(x);
+                    for descending in [false, true] {
+                        let want = naive(&row, descending);
+                        assert_eq!(t.argsort(0, descending).unwrap().to_vec(), want);
+                        for k in [1, 2, 5, 31, 64, 700].into_iter().filter(|&k| k <= n) {
+                            assert_eq!(
+                                t.argtopk(0, k, descending).unwrap().to_vec(),
+                                want[..k],
+                                "{k} of {n}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        agree::<f32>();
+        agree::<f64>();
     }
 
     #[test]
