@@ -4,8 +4,30 @@ use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::error::{Error, Result};
 use crate::kernel::copy::Strided;
+use crate::parallel;
 use crate::shape::{Shape, ToShape, normalize_axis};
 use crate::tensor::Tensor;
+
+/// Copies rows of `width` elements to the beginnings of rows of `row` elements. Where the width is known to the compiler, a
+/// short row is a few instructions instead of the call of a function.
+fn copy_rows<T: Copy>(from: &[T], width: usize, to: &mut [T], row: usize) {
+    fn fixed<T: Copy, const N: usize>(from: &[T], to: &mut [T], row: usize) {
+        for (from, to) in from.as_chunks::<N>().0.iter().zip(to.chunks_mut(row)) {
+            to[..N].copy_from_slice(from);
+        }
+    }
+    match width {
+        1 => fixed::<T, 1>(from, to, row),
+        2 => fixed::<T, 2>(from, to, row),
+        3 => fixed::<T, 3>(from, to, row),
+        4 => fixed::<T, 4>(from, to, row),
+        _ => {
+            for (from, to) in from.chunks_exact(width).zip(to.chunks_mut(row)) {
+                to[..width].copy_from_slice(from);
+            }
+        }
+    }
+}
 
 impl<T: Element> Tensor<T> {
     /// Tensors joined one after another along an axis; all other sizes must be equal.
@@ -33,17 +55,22 @@ impl<T: Element> Tensor<T> {
         let inner: usize = shape[axis + 1..].iter().product();
         let row = shape[axis] * inner;
         let mut out = Buffer::unspecified(shape.numel());
-        let mut at = 0;
-        for t in parts {
-            let width = t.shape()[axis] * inner;
-            if width > 0 {
-                let src = Strided::new(t);
-                for (o, to) in out.chunks_exact_mut(row).enumerate() {
-                    src.read(o * width, &mut to[at..at + width]);
+        parallel::chunks_mut(&mut out, parallel::rows(row, 1) * row, 1, |start, piece| {
+            let (first, rows) = (start / row, piece.len() / row);
+            let mut at = 0;
+            for t in parts {
+                let width = t.shape()[axis] * inner;
+                if let Some(src) = t.as_slice().filter(|_| width > 0) {
+                    copy_rows(&src[first * width..][..rows * width], width, &mut piece[at..], row);
+                } else if width > 0 {
+                    let src = Strided::new(t);
+                    for (o, to) in piece.chunks_exact_mut(row).enumerate() {
+                        src.read((first + o) * width, &mut to[at..at + width]);
+                    }
                 }
+                at += width;
             }
-            at += width;
-        }
+        });
         Ok(Tensor::from_buffer(out, shape))
     }
 
@@ -78,7 +105,10 @@ impl<T: Element> Tensor<T> {
         let shape = padded.collect::<Shape>().to_shape("pad")?;
         let mut out = Buffer::filled(shape.numel(), value);
         let inner = self.shape().last().copied().unwrap_or(1);
-        if self.numel() > 0 {
+        if let (&[n, inner], Some(src), false) = (&self.shape()[..], self.as_slice(), self.numel() == 0) {
+            let (row, (before, _)) = (shape[1], widths[0]);
+            copy_rows(src, inner, &mut out[before * row + widths[1].0..(before + n) * row], row);
+        } else if self.numel() > 0 {
             let src = Strided::new(self);
             for row in 0..self.numel() / inner {
                 let (mut rest, mut at, mut step) = (row, 0, 1);
