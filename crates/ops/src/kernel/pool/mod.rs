@@ -1,5 +1,5 @@
 //! Pools over one or two axes: the largest element and the average of moving windows, and of windows that share an axis
-//! evenly (adaptive).
+//! evenly (adaptive). An average of the whole plane is a sum over its axes.
 //!
 //! The leading axes are flattened to planes; threads share planes. The largest element is found for a block of adjacent
 //! positions at once, with one comparison for each element of the window. Padding is a copy of the plane surrounded by
@@ -10,6 +10,7 @@ mod places;
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
+use crate::kernel::fold::{Sum, fold_axes};
 use crate::parallel;
 use crate::shape::Shape;
 use crate::simd;
@@ -325,6 +326,10 @@ impl<T: Float> Tensor<T> {
     ) -> Result<Tensor<T>> {
         let layout = layout(op, self.shape(), places)?;
         let shares: Vec<T> = shares(op, &layout, divisor)?;
+        if let ([share], true) = (&shares[..], layout.is_whole()) {
+            let axes: Vec<usize> = (self.rank() - D..self.rank()).collect();
+            return Ok(fold_axes(&Sum, self, &axes, true).scale(share.to_f64()));
+        }
         let mut out = Buffer::filled(layout.shape.numel(), T::ZERO);
         if !out.is_empty() {
             let x = self.contiguous();
@@ -361,6 +366,18 @@ impl<T: Float> Tensor<T> {
         if *self.shape() != layout.shape {
             let detail = format!("expected a cotangent of shape {}, found {}", layout.shape, self.shape());
             return Err(Error::shape(op, detail));
+        }
+        if let ([share], true) = (&shares[..], layout.is_whole()) {
+            let mut out = Buffer::unspecified(shape.numel());
+            let g = self.contiguous();
+            let (g, source) = (g.as_slice().expect("contiguous"), layout.source());
+            parallel::chunks_mut(&mut out, parallel::rows(source, 1) * source, 1, |start, out| {
+                for (x, &g) in out.chunks_exact_mut(source).zip(&g[start / source..]) {
+                    // As in a sum that begins with 0, the result is never -0.
+                    x.fill(T::ZERO + g * *share);
+                }
+            });
+            return Ok(Tensor::from_buffer(out, shape.clone()));
         }
         let mut out = Buffer::filled(shape.numel(), T::ZERO);
         if !out.is_empty() && self.numel() > 0 {

@@ -158,6 +158,11 @@ impl Layout {
         self.lines[0].spans.len() * self.lines[1].spans.len()
     }
 
+    /// Whether the only window is the plane.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lines.iter().all(|l| matches!(l.spans[..], [s] if s.count == l.size))
+    }
+
     /// The number of elements of an average window, which is the cost of a position.
     pub(super) fn cost(&self) -> usize {
         let most = |l: &Line| l.spans.iter().map(|s| s.count).max().unwrap_or(1);
