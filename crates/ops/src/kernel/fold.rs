@@ -11,8 +11,8 @@ use crate::shape::{Axes, ToShape, normalize_axis};
 use crate::simd;
 use crate::tensor::Tensor;
 
-const LANES: usize = 32;
-const BLOCK: usize = 4096;
+pub(crate) const LANES: usize = 32;
+pub(crate) const BLOCK: usize = 4096;
 /// The number of rows in one task of a fold over an outer axis.
 const ROWS: usize = 256;
 /// An inner axis narrower than this is transposed first.
@@ -159,12 +159,37 @@ impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for Runs<'_, T, F> {
                     *o = f.combine(a, b);
                 }
             }
+            3 => short::<3, 4, T, F>(f, self.x, self.out),
+            4 => short::<4, 4, T, F>(f, self.x, self.out),
+            5 => short::<5, 8, T, F>(f, self.x, self.out),
+            6 => short::<6, 8, T, F>(f, self.x, self.out),
+            7 => short::<7, 8, T, F>(f, self.x, self.out),
+            8 => short::<8, 8, T, F>(f, self.x, self.out),
             n => {
                 for (o, run) in self.out.iter_mut().zip(self.x.chunks_exact(n)) {
                     *o = lanes(f, run);
                 }
             }
         }
+    }
+}
+
+/// Folds runs of `N` elements by the tree of [`lanes`], of which they fill `WIDTH` lanes; the compiler unrolls it.
+#[inline(always)]
+fn short<const N: usize, const WIDTH: usize, T: Float, F: Fold<T>>(f: &F, x: &[T], out: &mut [T]) {
+    for (o, run) in out.iter_mut().zip(x.as_chunks::<N>().0) {
+        let mut acc = [f.identity(); WIDTH];
+        for l in 0..N {
+            acc[l] = f.combine(f.identity(), f.load(run[l]));
+        }
+        let mut width = WIDTH;
+        while width > 1 {
+            width /= 2;
+            for l in 0..width {
+                acc[l] = f.combine(acc[l], acc[l + width]);
+            }
+        }
+        *o = acc[0];
     }
 }
 

@@ -167,6 +167,33 @@ impl<T: Float> Tensor<T> {
         })
     }
 
+    /// The product of all other elements along `axis`: of those before, times of those behind. Nothing is divided, so
+    /// zeros need no special case.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// assert_eq!(Tensor::from([2.0, 3.0, 4.0]).product_of_others(0)?.to_vec(), [12.0, 8.0, 6.0]);
+    /// assert_eq!(Tensor::from([2.0, 0.0, 4.0]).product_of_others(0)?.to_vec(), [0.0, 8.0, 0.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn product_of_others(&self, axis: isize) -> Result<Tensor<T>> {
+        rows("product_of_others", [self], axis, 8, &|[x], y| {
+            let mut before = 1.0;
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = T::from_f64(before);
+                before *= x.to_f64();
+            }
+            let mut behind = 1.0;
+            for (y, x) in y.iter_mut().zip(x).rev() {
+                *y *= T::from_f64(behind);
+                behind *= x.to_f64();
+            }
+        })
+    }
+
     /// log Σ exp(x) of all elements up to each position along `axis`.
     ///
     /// # Errors
@@ -210,7 +237,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the axis is out of range.
     pub fn cumargmax(&self, axis: isize) -> Result<Tensor<i64>> {
-        self.best_so_far("cummax", axis, &|v, best| v > best)
+        self.best_so_far("cummax", axis, |v, best| v <= best)
     }
 
     /// For every position along `axis`, the position of the smallest element up to there: the first among equals, and
@@ -219,7 +246,7 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If the axis is out of range.
     pub fn cumargmin(&self, axis: isize) -> Result<Tensor<i64>> {
-        self.best_so_far("cummin", axis, &|v, best| v < best)
+        self.best_so_far("cummin", axis, |v, best| v >= best)
     }
 
     /// The largest element up to each position along `axis`, and its position: the first among equals. From the first
@@ -249,19 +276,27 @@ impl<T: Float> Tensor<T> {
         Ok((self.gather(axis, &at)?, at))
     }
 
+    /// `stays(v, best)` is whether `v`, which may be NaN, comes after `best`, which is not.
     fn best_so_far(
         &self,
         op: &'static str,
         axis: isize,
-        better: &(dyn Fn(T, T) -> bool + Sync),
+        stays: impl Fn(T, T) -> bool + Sync,
     ) -> Result<Tensor<i64>> {
         rows(op, [self], axis, 4, &|[x], y| {
-            let mut best = 0;
-            for i in 0..y.len() {
-                if !x[best].is_nan() && (x[i].is_nan() || better(x[i], x[best])) {
-                    best = i;
+            // In a long row the best seldom changes, so the branch is cheap.
+            let (mut at, mut best) = (0, x[0]);
+            for (i, (&v, y)) in x.iter().zip(&mut *y).enumerate() {
+                if best.is_nan() {
+                    break;
                 }
-                y[i] = best as i64;
+                if !stays(v, best) {
+                    (at, best) = (i, v);
+                }
+                *y = at as i64;
+            }
+            if best.is_nan() {
+                y[at..].fill(at as i64);
             }
         })
     }
@@ -322,6 +357,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn products_of_others_are_those_of_two_running_products() {
+        for (t, axis) in layouts().iter().flat_map(|t| (0..3).map(move |axis| (t, axis))) {
+            let got = t.product_of_others(axis).unwrap();
+            let n = t.shape()[axis as usize];
+            let ends = |from: usize, to: usize, one: (usize, usize)| {
+                let mut widths = [(0, 0); 3];
+                widths[axis as usize] = one;
+                move |y: Tensor<f64>| y.slice(axis, from..to).unwrap().pad(&widths, 1.0).unwrap()
+            };
+            let want = match n {
+                0 => t.clone(),
+                n => ends(0, n - 1, (1, 0))(t.cumprod(axis).unwrap())
+                    .mul(ends(1, n, (0, 1))(t.cumprod_reversed(axis).unwrap()))
+                    .unwrap(),
+            };
+            assert_eq!(got, want);
+        }
+        let special = Tensor::from([0.0, f64::INFINITY, 2.0]).product_of_others(0).unwrap().to_vec();
+        assert!(special[0] == f64::INFINITY && special[1] == 0.0 && special[2].is_nan());
     }
 
     #[test]
