@@ -1,15 +1,18 @@
-//! Softmax, log-softmax and log-sum-exp along the last axis, and their adjoints: one pass per row, in cache.
+//! Softmax, log-softmax and log-sum-exp along an axis, and their adjoints: one pass per row, in cache. Rows that are not
+//! contiguous, or very short, are computed as blocks of columns.
 //!
 //! A row is shifted by its largest element, so that nothing overflows. A difference log Σ exp(x) - xᵢ is taken from the shifted
 //! row, since a large offset of all elements would round away its digits. Conventions: a row of only -∞ has
 //! log-sum-exp -∞ and softmax NaN (0/0), as in PyTorch.
+
+mod columns;
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
 use crate::kernel::fold::{Fold, Max, Sum, lanes};
 use crate::parallel;
-use crate::shape::{Axes, normalize_axis};
+use crate::shape::{Axes, Shape, normalize_axis};
 use crate::simd;
 use crate::tensor::Tensor;
 
@@ -151,9 +154,22 @@ fn rows<T: Float>(t: &Tensor<T>, axis: usize) -> Result<Tensor<T>> {
     Ok(t.transpose(axis as isize, -1)?.contiguous())
 }
 
+/// The sizes before, of and after an axis, if rows along it are better computed as columns.
+fn as_columns(shape: &Shape, axis: usize) -> Option<[usize; 3]> {
+    let (outer, n, inner) = (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product());
+    (n > 0 && outer * inner > 0 && columns::suits(n, inner)).then_some([outer, n, inner])
+}
+
 fn apply<T: Float, const LOG: bool>(op: &'static str, x: &Tensor<T>, axis: isize) -> Result<Tensor<T>> {
     let axis = normalize_axis(op, axis, x.rank())?;
     let n = x.shape()[axis];
+    if let Some(sizes) = as_columns(x.shape(), axis) {
+        let x = x.contiguous();
+        let mut out = Buffer::unspecified(x.numel());
+        let src = x.as_slice().expect("contiguous");
+        columns::columns(&columns::Softmax::<LOG>, src, None, sizes, columns::Result::Tiles(&mut out));
+        return Ok(Tensor::from_buffer(out, x.shape().clone()));
+    }
     let dense = rows(x, axis)?;
     let src = dense.as_slice().expect("contiguous");
     let mut out = Buffer::unspecified(src.len());
@@ -174,6 +190,13 @@ fn adjoint<T: Float, const LOG: bool>(
 ) -> Result<Tensor<T>> {
     let axis = normalize_axis(op, axis, y.rank())?;
     let n = y.shape()[axis];
+    if let Some(sizes) = as_columns(y.shape(), axis) {
+        let (y, g) = (y.contiguous(), g.expand(y.shape())?.contiguous());
+        let mut out = Buffer::unspecified(y.numel());
+        let (ys, gs) = (y.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
+        columns::columns(&columns::Adjoint::<LOG>, ys, Some(gs), sizes, columns::Result::Tiles(&mut out));
+        return Ok(Tensor::from_buffer(out, y.shape().clone()));
+    }
     let (y, g) = (rows(y, axis)?, rows(&g.expand(y.shape())?, axis)?);
     let (ys, gs) = (y.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
     let mut out = Buffer::unspecified(ys.len());
@@ -316,6 +339,15 @@ impl<T: Float> Tensor<T> {
             (0..self.rank()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
         let n: usize = axes.iter().map(|&a| self.shape()[a]).product();
         let shape = self.shape().reduced(&axes, keepdim);
+        if let &[axis] = &axes[..]
+            && let Some(sizes) = as_columns(self.shape(), axis)
+        {
+            let x = self.contiguous();
+            let src = x.as_slice().expect("contiguous");
+            let mut out = Buffer::unspecified(shape.numel());
+            columns::columns(&columns::LogSumExp, src, None, sizes, columns::Result::Numbers(&mut out));
+            return Ok(Tensor::from_buffer(out, shape));
+        }
         let dense = self.permute(order)?.contiguous();
         let src = dense.as_slice().expect("contiguous");
         let mut out = Buffer::filled(shape.numel(), T::NEG_INFINITY);
@@ -342,6 +374,55 @@ mod tests {
             let l = x.log_softmax(axis).unwrap();
             assert!(l.to_vec().iter().zip(y.to_vec()).all(|(l, y)| (l.exp() - y).abs() < 1e-14));
         }
+    }
+
+    /// Columns have the bits of rows, in every layout, on any number of threads, and with elements that are not finite.
+    fn columns_agree_with_rows<T: Float>() {
+        let bits = |t: &Tensor<T>| t.to_vec().iter().map(|v| v.to_f64().to_bits()).collect::<Vec<_>>();
+        for [a, n, b] in
+            [[1, 1, 8], [2, 0, 9], [0, 3, 8], [3, 2, 1], [70, 16, 1], [2, 7, 31], [1, 31, 32], [2, 33, 67]]
+        {
+            let x = Tensor::<T>::steps(-3.0, 0.37, a * n * b).map(|v| (v * v).sin() * T::from_f64(9.0));
+            let mut x = x.reshape([a, n, b]).unwrap();
+            let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0];
+            for (k, v) in special.into_iter().enumerate().filter(|_| a * n * b > 100) {
+                x.data_mut()[k * 37 % (a * n * b)] = T::from_f64(v);
+            }
+            let g = x.map(|v| if v.is_finite() { v * v - T::ONE } else { T::ZERO });
+            let moved = x.transpose(1, 2).unwrap().contiguous().transpose(1, 2).unwrap();
+            let flat = |t: &Tensor<T>| t.transpose(1, 2).unwrap().contiguous().reshape([a * b, n]).unwrap();
+            let back = |t: Tensor<T>| t.reshape([a, b, n]).unwrap().transpose(1, 2).unwrap().contiguous();
+            for x in [x, moved] {
+                let each = |rows: fn(&[T], &[T], &mut [T])| {
+                    let (x, g) = (flat(&x).to_vec(), flat(&g).to_vec());
+                    let mut out = x.clone();
+                    for i in 0..a * b {
+                        rows(&x[i * n..][..n], &g[i * n..][..n], &mut out[i * n..][..n]);
+                    }
+                    back(Tensor::from(out))
+                };
+                let soft = each(|x, _, y| simd::dispatch(Row::<T, false> { x, y }));
+                assert_eq!(bits(&x.softmax(1).unwrap()), bits(&soft));
+                assert_eq!(bits(&parallel::in_small_pieces(3, || x.softmax(1).unwrap())), bits(&soft));
+                let log = each(|x, _, y| simd::dispatch(Row::<T, true> { x, y }));
+                assert_eq!(bits(&x.log_softmax(1).unwrap()), bits(&log));
+                let down = each(|y, g, gx| simd::dispatch(Adjoint::<T, false> { y, g, gx }));
+                assert_eq!(bits(&x.softmax_adjoint(&g, 1).unwrap()), bits(&down));
+                let down = each(|y, g, gx| simd::dispatch(Adjoint::<T, true> { y, g, gx }));
+                assert_eq!(bits(&x.log_softmax_adjoint(&g, 1).unwrap()), bits(&down));
+                if n > 0 {
+                    let mut out = vec![T::ZERO; a * b];
+                    simd::dispatch(Lse { x: &flat(&x).to_vec(), n, out: &mut out });
+                    assert_eq!(bits(&x.logsumexp(1).unwrap()), bits(&Tensor::from(out)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_have_the_bits_of_rows() {
+        columns_agree_with_rows::<f32>();
+        columns_agree_with_rows::<f64>();
     }
 
     #[test]
