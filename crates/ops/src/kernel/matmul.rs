@@ -1,7 +1,7 @@
 //! Matrix products by the `gemm` crate, cut into pieces for threads by a rule of our own.
 //!
 //! Transposed and strided operands are passed on without a copy. Small products go to gemm too: a plain vectorised loop
-//! was not faster at any size from 64 multiply-adds on. Only large products are cut into pieces for threads, since
+//! was not faster at any size from 64 multiply-adds on. Below that, a batch of products is one loop over local copies. Only large products are cut into pieces for threads, since
 //! waking a thread costs more than a small product. The cuts are ours, not gemm's, so that they depend on sizes alone.
 
 use crate::buffer::Buffer;
@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
 use crate::shape::{Shape, broadcast_shapes};
+use crate::simd;
 use crate::tensor::Tensor;
 use gemm_common::Parallelism;
 
@@ -99,6 +100,21 @@ impl<'a, T> Matrix<'a, T> {
         self
     }
 
+    /// Copies the elements in row-major order.
+    #[inline(always)]
+    fn copy_to(&self, to: &mut [T; TINY])
+    where
+        T: Copy,
+    {
+        for i in 0..self.rows {
+            let row = self.offset.wrapping_add_signed(i as isize * self.row_stride);
+            for j in 0..self.columns {
+                to[i * self.columns + j] =
+                    self.data[row.wrapping_add_signed(j as isize * self.column_stride)];
+            }
+        }
+    }
+
     /// `n` columns, starting at column `first`.
     fn columns(mut self, first: usize, n: usize) -> Self {
         self.offset = self.offset.wrapping_add_signed(first as isize * self.column_stride);
@@ -136,6 +152,53 @@ macro_rules! gemm_for {
     )*};
 }
 gemm_for!(f32 gemm_f32 f64 gemm_f64);
+
+/// Products of a batch with at most this number of multiply-adds each, and short sums, are computed without gemm.
+const TINY: usize = 64;
+
+/// The products of matrices of a few elements, from position `first` of the batch on.
+struct Tiny<'a, T: Float> {
+    a: &'a Tensor<T>,
+    b: &'a Tensor<T>,
+    first: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for Tiny<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let Tiny { a, b, first, out } = self;
+        let (x, y) = (matrix(a, 0), matrix(b, 0));
+        let (mut p, mut q) = ([T::ZERO; TINY], [T::ZERO; TINY]);
+        for (i, out) in out.chunks_exact_mut(x.rows * y.columns).enumerate() {
+            Matrix { offset: batch_offset(a, first + i), ..x }.copy_to(&mut p);
+            Matrix { offset: batch_offset(b, first + i), ..y }.copy_to(&mut q);
+            // Where the compiler knows the sizes, it unrolls the loops.
+            match (x.rows, x.columns, y.columns) {
+                (2, 2, 2) => multiply(2, 2, 2, &p, &q, out),
+                (3, 3, 3) => multiply(3, 3, 3, &p, &q, out),
+                (4, 4, 4) => multiply(4, 4, 4, &p, &q, out),
+                (m, k, n) => multiply(m, k, n, &p, &q, out),
+            }
+        }
+    }
+}
+
+/// The product of row-major matrices; as in gemm, a chain of fused multiply-adds for each element.
+#[inline(always)]
+fn multiply<T: Float>(m: usize, k: usize, n: usize, a: &[T; TINY], b: &[T; TINY], out: &mut [T]) {
+    let out = &mut out[..m * n];
+    for i in 0..m {
+        for j in 0..n {
+            let mut sum = a[i * k] * b[j];
+            for p in 1..k {
+                sum = a[i * k + p].mul_add(b[p * n + j], sum);
+            }
+            out[i * n + j] = sum;
+        }
+    }
+}
 
 /// The destination of a product, in which every piece writes a part of its own.
 struct Destination<T>(*mut T);
@@ -351,7 +414,11 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
         return Ok(Tensor::from_buffer(dst, shape));
     }
     let work = m * n * k;
-    if work >= 2 * PIECE {
+    if (1..=TINY).contains(&work) && k <= 8 {
+        parallel::chunks_mut(&mut dst, parallel::rows(m * n, k + 8) * m * n, k + 8, |start, out| {
+            simd::dispatch(Tiny { a: &a, b: &b, first: start / (m * n), out });
+        });
+    } else if work >= 2 * PIECE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
             add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, true);
         }
@@ -449,6 +516,38 @@ mod tests {
         assert_eq!(values(&[3, 2, 0], 1).matmul(&values(&[0, 4], 1)).unwrap(), Tensor::zeros([3, 2, 4]));
         assert!(a.matmul(&values(&[3], 1)).is_err() && a.matmul(&Tensor::scalar(1.0)).is_err());
         assert!(values(&[2, 2, 2], 1).matmul(&values(&[3, 2, 2], 1)).is_err());
+    }
+
+    #[test]
+    fn batches_of_tiny_products_agree_with_gemm() {
+        fn agree<T: Float>() {
+            let sizes =
+                [[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4], [1, 7, 1], [2, 3, 5], [1, 64, 1], [8, 1, 8]];
+            for ([m, k, n], batch) in sizes.iter().flat_map(|&s| [0, 1, 7, 999].map(|b| (s, b))) {
+                let wave = |shape: [usize; 3], by: f64| {
+                    Tensor::<T>::steps(0.1, by, shape.iter().product())
+                        .map(|v| v.sin())
+                        .reshape(shape)
+                        .unwrap()
+                };
+                let (a, b) = (wave([batch, m, k], 0.7), wave([batch, k, n], 0.9));
+                let turned = wave([batch, k, m], 0.7).transpose(1, 2).unwrap();
+                for (a, b) in
+                    [(&a, b.clone()), (&turned, b.clone()), (&a, b.slice(0, Slice::all().step(-1)).unwrap())]
+                {
+                    let got = a.matmul(&b).unwrap();
+                    assert_eq!(got, parallel::in_small_pieces(3, || a.matmul(&b).unwrap()));
+                    for i in 0..batch {
+                        let one = a.select(0, i).unwrap().matmul(&b.select(0, i).unwrap()).unwrap();
+                        let near = |(a, b): (T, T)| (a - b).abs().to_f64() <= 1e-6;
+                        let got = got.select(0, i).unwrap().to_vec();
+                        assert!(got.into_iter().zip(one.to_vec()).all(near), "{m} {k} {n}");
+                    }
+                }
+            }
+        }
+        agree::<f32>();
+        agree::<f64>();
     }
 
     #[test]
