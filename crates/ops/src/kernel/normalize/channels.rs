@@ -45,6 +45,19 @@ fn in_order<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<(Tensor<T>, Bat
     Ok((x.transpose(0, 1)?.contiguous(), Batch { n: 1, channels: of.channels, inner: of.count() }))
 }
 
+/// A batch for a function of each element and its channel: single elements stay where they are.
+fn for_elements<T: Float>(op: &'static str, x: &Tensor<T>) -> Result<(Tensor<T>, Batch)> {
+    let of = Batch::of(op, x)?;
+    if of.inner == 1 { Ok((x.contiguous(), of)) } else { in_order(op, x) }
+}
+
+impl Batch {
+    /// The number of adjacent elements for which a function of each element and its channel is called at once.
+    fn run(&self) -> usize {
+        if self.inner == 1 { self.channels } else { self.inner }
+    }
+}
+
 /// The result of a computation in that order, in the order of the batch.
 fn out_of_order<T: Float>(y: Buffer<T>, like: &Tensor<T>, done: Batch) -> Result<Tensor<T>> {
     let mut shape = like.shape().clone();
@@ -113,6 +126,15 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelAffine<'_, T> {
     #[inline(always)]
     fn call(self) {
         let inner = self.of.inner;
+        if inner == 1 {
+            let rows = self.x.chunks_exact(self.by.len()).zip(self.y.chunks_exact_mut(self.by.len()));
+            for (x, y) in rows {
+                for ((y, &x), &[high, a, b]) in y.iter_mut().zip(x).zip(self.by) {
+                    *y = (x - high) * a + b;
+                }
+            }
+            return;
+        }
         for (i, (x, y)) in self.x.chunks_exact(inner).zip(self.y.chunks_exact_mut(inner)).enumerate() {
             let [high, a, b] = self.by[(self.first + i) % self.of.channels];
             affine(x, y, high, a, b);
@@ -135,6 +157,16 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelPullBack<'_, T> {
     #[inline(always)]
     fn call(self) {
         let inner = self.of.inner;
+        if inner == 1 {
+            let n = self.by.len();
+            let rows = self.x.chunks_exact(n).zip(self.g.chunks_exact(n));
+            for ((x, g), gx) in rows.zip(self.gx.chunks_exact_mut(n)) {
+                for (((d, &x), &g), &[high, a, b, c]) in gx.iter_mut().zip(x).zip(g).zip(self.by) {
+                    *d = a * g - b * (x - high) - c;
+                }
+            }
+            return;
+        }
         let runs = self.x.chunks_exact(inner).zip(self.g.chunks_exact(inner));
         for (i, ((x, g), gx)) in runs.zip(self.gx.chunks_exact_mut(inner)).enumerate() {
             let [high, by @ ..] = self.by[(self.first + i) % self.of.channels];
@@ -194,7 +226,7 @@ impl<T: Float> Tensor<T> {
         weight: Option<&Tensor<T>>,
         bias: Option<&Tensor<T>>,
     ) -> Result<Tensor<T>> {
-        let (x, of) = in_order(op, self)?;
+        let (x, of) = for_elements(op, self)?;
         let (w, b) = (by_channel(op, weight, of)?, by_channel(op, bias, of)?);
         let stats = statistics(op, stats, of)?;
         let xs = x.as_slice().expect("contiguous");
@@ -207,8 +239,8 @@ impl<T: Float> Tensor<T> {
                 [high, a, b.as_ref().map_or(T::ZERO, |b| b[c]) - a * low]
             })
             .collect();
-        if of.inner > 0 {
-            parallel::chunks_mut(&mut y, parallel::rows(of.inner, COST) * of.inner, COST, |start, y| {
+        if !xs.is_empty() {
+            parallel::chunks_mut(&mut y, parallel::rows(of.run(), COST) * of.run(), COST, |start, y| {
                 let x = &xs[start..start + y.len()];
                 simd::dispatch(ChannelAffine { of, first: start / of.inner, x, y, by: &by });
             });
@@ -251,7 +283,7 @@ impl<T: Float> Tensor<T> {
         through: Option<ThroughMoments<'_, T>>,
     ) -> Result<Tensor<T>> {
         same_shape(op, self, g)?;
-        let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
+        let ((x, of), (g, _)) = (for_elements(op, self)?, for_elements(op, g)?);
         let w = by_channel(op, weight, of)?;
         let stats = statistics(op, stats, of)?;
         let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
@@ -282,8 +314,8 @@ impl<T: Float> Tensor<T> {
             by.push([high, T::from_f64(a), T::from_f64(slope), T::from_f64(constant - slope * low)]);
         }
         let mut gx = Buffer::unspecified(xs.len());
-        if of.inner > 0 {
-            parallel::chunks_mut(&mut gx, parallel::rows(of.inner, COST) * of.inner, COST, |start, gx| {
+        if !xs.is_empty() {
+            parallel::chunks_mut(&mut gx, parallel::rows(of.run(), COST) * of.run(), COST, |start, gx| {
                 let run = start..start + gx.len();
                 let (x, g) = (&xs[run.clone()], &gs[run]);
                 simd::dispatch(ChannelPullBack { of, first: start / of.inner, x, g, gx, by: &by });
