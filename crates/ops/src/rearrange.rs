@@ -1,7 +1,9 @@
 //! Operations that reorder elements and axes, made of views and [`Tensor::concat`].
 
+use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::error::{Error, ErrorKind, Result};
+use crate::parallel;
 use crate::shape::{Axes, Shape, ToShape, normalize_axis};
 use crate::tensor::{IntoTensor, Tensor};
 use crate::view::Slice;
@@ -480,7 +482,9 @@ impl<T: crate::Float> Tensor<T> {
     /// # Errors
     /// If there are fewer than two axes.
     pub fn tril(&self, offset: isize) -> Result<Self> {
-        self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
+        self.triangle("tril", |i, n| {
+            0..(i as isize).saturating_add(offset).saturating_add(1).clamp(0, n as isize) as usize
+        })
     }
 
     /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) is kept where j ≥ i +
@@ -489,20 +493,31 @@ impl<T: crate::Float> Tensor<T> {
     /// # Errors
     /// If there are fewer than two axes.
     pub fn triu(&self, offset: isize) -> Result<Self> {
-        self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
+        self.triangle("triu", |i, n| (i as isize).saturating_add(offset).clamp(0, n as isize) as usize..n)
     }
 
-    fn outside_zero(&self, op: &'static str, drop: impl Fn(isize, isize) -> bool) -> Result<Self> {
-        let &[.., rows, columns] = &self.shape()[..] else {
+    /// The matrices with zeros outside `kept(i, n)` of each row `i` of `n` elements, copied row by row.
+    fn triangle(
+        &self,
+        op: &'static str,
+        kept: impl Fn(usize, usize) -> std::ops::Range<usize> + Sync,
+    ) -> Result<Self> {
+        let &[.., rows, n] = &self.shape()[..] else {
             let detail = format!("expected matrices [.., n, m], found shape {}", self.shape());
             return Err(Error::shape(op, detail));
         };
-        let mut cells = Vec::with_capacity(rows * columns);
-        for i in 0..rows as isize {
-            cells.extend((0..columns as isize).map(|j| drop(i, j)));
-        }
-        let mask = Tensor::from_vec(cells, [rows, columns])?;
-        self.masked_fill(mask, 0.0).map_err(|e| e.in_op(op))
+        let x = self.contiguous();
+        let x = x.as_slice().expect("contiguous");
+        let mut out = Buffer::unspecified(x.len());
+        parallel::chunks_mut(&mut out, parallel::rows(n, 1) * n, 1, |start, piece| {
+            for (k, to) in piece.chunks_exact_mut(n).enumerate() {
+                let (at, kept) = (start + k * n, kept((start / n + k) % rows, n));
+                to[..kept.start].fill(T::ZERO);
+                to[kept.end..].fill(T::ZERO);
+                to[kept.clone()].copy_from_slice(&x[at..at + n][kept]);
+            }
+        });
+        Ok(Tensor::from_buffer(out, self.shape().clone()))
     }
 
     /// The sum of the diagonal of matrices `[.., n, m]`, square or not, as `[..]`.
@@ -569,6 +584,27 @@ mod tests {
             }
         }
         assert!(counting([3]).diagonal(0).is_err() && counting([3]).tril(0).is_err());
+    }
+
+    #[test]
+    fn triangles_agree_with_indexing_in_every_layout() {
+        for shape in [[2, 3, 4], [1, 1, 1], [3, 0, 2], [2, 5, 0], [2, 211, 97]] {
+            let t = counting(shape).map(|v| v + 1.0);
+            for t in [t.clone(), t.transpose(1, 2).unwrap(), t.flip(2).unwrap()] {
+                let (n, m) = (t.shape()[1], t.shape()[2]);
+                for offset in [-3, -1, 0, 1, 2, 60, isize::MIN, isize::MAX] {
+                    let (lower, upper) = (t.tril(offset).unwrap().to_vec(), t.triu(offset).unwrap().to_vec());
+                    for (k, v) in t.to_vec().into_iter().enumerate() {
+                        let (i, j) = ((k / m % n) as isize, (k % m) as isize);
+                        let reach = i.saturating_add(offset);
+                        assert_eq!(lower[k], if j <= reach { v } else { 0.0 });
+                        assert_eq!(upper[k], if j >= reach { v } else { 0.0 });
+                    }
+                }
+            }
+        }
+        let t = Tensor::from([[f64::NAN, f64::NAN], [1.0, f64::INFINITY]]);
+        assert_eq!(t.tril(-1).unwrap().to_vec(), [0.0, 0.0, 1.0, 0.0]);
     }
 
     #[test]

@@ -2,16 +2,72 @@
 
 use super::prelude::*;
 use crate::error::{Error, ErrorKind};
+use wengert_ops::Slice;
 
-/// The number of rows and of columns: the last two axes.
-#[track_caller]
-fn matrix<T: Float>(x: Var<'_, T>, op: &'static str) -> Result<(usize, usize)> {
-    match x.raw_shape()[..] {
-        [.., rows, columns] => Ok((rows, columns)),
-        _ => {
-            let detail = format!("expected a matrix or a batch of them, found shape {}", x.shape());
-            Err(Error::new(ErrorKind::Op(Kind::Shape), op, detail))
+/// The elements on one side of a diagonal, and zeros on the other. The function is its own adjoint.
+struct Triangle {
+    upper: bool,
+    offset: isize,
+}
+
+impl<T: Float> Op<T> for Triangle {
+    fn name(&self) -> &'static str {
+        if self.upper { "triu" } else { "tril" }
+    }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("offset {}", self.offset))
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        Ok(if self.upper { x[0].triu(self.offset) } else { x[0].tril(self.offset) }?.into())
+    }
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let g = r.gy();
+        cotangents([Some(if self.upper { g.triu(self.offset) } else { g.tril(self.offset) })])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+/// A diagonal, as a view.
+struct Diagonal {
+    offset: isize,
+}
+
+impl<T: Float> Op<T> for Diagonal {
+    fn name(&self) -> &'static str {
+        "diagonal"
+    }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("offset {}", self.offset))
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        Ok(x[0].diagonal(self.offset)?.into())
+    }
+    fn selection(&self) -> Option<&dyn Selection<T>> {
+        Some(self)
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<T: Float> Selection<T> for Diagonal {
+    fn scatter_add(&self, gy: &Tensor<T>, mut into: Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+        let shape = into.shape().clone();
+        let (n, count) = (shape[shape.len() - 1], gy.shape().last().copied().unwrap_or(0));
+        if count == 0 {
+            return Ok(into);
         }
+        // In a row-major matrix, neighbours on a diagonal are one row and one column apart.
+        let first = self.offset.min(0).unsigned_abs() * n + self.offset.max(0) as usize;
+        let cells = Slice::from(first..first + (count - 1) * (n + 1) + 1).step(n as isize + 1);
+        // In row-major order a reshape does not copy, and then the buffer is not shared.
+        into.data_mut();
+        let lead = &shape[..shape.len() - 2];
+        let flat = into.reshape([lead.iter().product(), shape[shape.len() - 2] * n])?;
+        drop(into);
+        flat.into_slice_add(1, cells, &gy.reshape([lead.iter().product(), count])?)?.reshape(&shape)
     }
 }
 
@@ -25,23 +81,6 @@ fn positions(rows: usize, columns: usize, offset: isize) -> Tensor<i64> {
 }
 
 impl<T: Float> Var<'_, T> {
-    #[track_caller]
-    fn outside_zero(self, op: &'static str, drop: impl Fn(isize, isize) -> bool) -> Self {
-        if self.is_failed() {
-            return self;
-        }
-        let (rows, columns) = match matrix(self, op) {
-            Ok(sizes) => sizes,
-            Err(e) => return self.tape().failed(e),
-        };
-        let mut cells = Vec::with_capacity(rows * columns);
-        for i in 0..rows as isize {
-            cells.extend((0..columns as isize).map(|j| drop(i, j)));
-        }
-        let mask = Tensor::from_vec(cells, [rows, columns]);
-        self.masked_fill(mask, 0.0)
-    }
-
     /// Matrices `[.., n, m]` with everything above diagonal `offset` set to zero: element (i, j) is kept where j ≤ i +
     /// offset.
     ///
@@ -54,16 +93,14 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn tril(self, offset: isize) -> Self {
-        let _scope = self.tape().error_scope("tril");
-        self.outside_zero("tril", |i, j| j > i.saturating_add(offset))
+        self.tape().apply(Triangle { upper: false, offset }, &[self])
     }
 
     /// Matrices `[.., n, m]` with everything below diagonal `offset` set to zero: element (i, j) is kept where j ≥ i +
     /// offset.
     #[track_caller]
     pub fn triu(self, offset: isize) -> Self {
-        let _scope = self.tape().error_scope("triu");
-        self.outside_zero("triu", |i, j| j < i.saturating_add(offset))
+        self.tape().apply(Triangle { upper: true, offset }, &[self])
     }
 
     /// The elements (i, i + offset) of matrices `[.., n, m]`, as `[.., k]`; empty if the diagonal is outside the matrix.
@@ -78,18 +115,7 @@ impl<T: Float> Var<'_, T> {
     #[doc(alias = "diag")]
     #[track_caller]
     pub fn diagonal(self, offset: isize) -> Self {
-        let _scope = self.tape().error_scope("diagonal");
-        if self.is_failed() {
-            return self;
-        }
-        match matrix(self, "diagonal") {
-            Ok((rows, columns)) => {
-                let at = positions(rows, columns, offset);
-                let count = Shape::from([at.numel()]);
-                self.select_merged("diagonal", (self.rank() - 2, 2), at, count)
-            }
-            Err(e) => self.tape().failed(e),
-        }
+        self.tape().apply(Diagonal { offset }, &[self])
     }
 
     /// The sum of the diagonal of matrices `[.., n, m]`, square or not, as `[..]`.
