@@ -21,6 +21,33 @@ impl Prod {
     }
 }
 
+/// The axes of the product moved last and merged into one: the order of the axes and its inverse, the shape in that order,
+/// that with the merged axis, and that of the products.
+struct Moved {
+    order: Vec<usize>,
+    back: Vec<usize>,
+    moved: Shape,
+    rows: Shape,
+    each: Shape,
+}
+
+impl Prod {
+    fn moved(&self, shape: &Shape) -> Moved {
+        let axes = self.axes(shape.len()).unwrap_or_default();
+        let order: Vec<usize> =
+            (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
+        let mut back = vec![0usize; order.len()];
+        for (i, &a) in order.iter().enumerate() {
+            back[a] = i;
+        }
+        let moved: Shape = order.iter().map(|&a| shape[a]).collect();
+        let (kept, merged) = moved.split_at(shape.len() - axes.len());
+        let with = |n: usize| kept.iter().copied().chain([n]).collect();
+        let (rows, each) = (with(merged.iter().product()), with(1));
+        Moved { order, back, moved, rows, each }
+    }
+}
+
 impl<T: Float> Op<T> for Prod {
     fn name(&self) -> &'static str {
         "prod"
@@ -29,25 +56,21 @@ impl<T: Float> Op<T> for Prod {
         let axes = self.axes(x[0].rank())?;
         Ok(if self.keepdim { x[0].prod_keepdim(&axes)? } else { x[0].prod_axes(&axes)? }.into())
     }
+    fn backward(&self, r: &BackwardContext<'_, T>) -> Option<Result<Cotangents<Tensor<T>>>> {
+        let adjoint = || -> Result<_> {
+            let Moved { order, back, moved, rows, each } = self.moved(r.shape(0));
+            let others = r.x(0)?.permute(&order)?.reshape(rows)?.product_of_others(-1)?;
+            let gx = r.gy()?.reshape(each)?.mul(others)?;
+            Ok(cotangents([Some(gx.reshape(moved)?.permute(back)?)]))
+        };
+        Some(adjoint())
+    }
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
-        let (x, shape) = (r.x(0), r.x(0).raw_shape());
-        let axes = self.axes(shape.len()).unwrap_or_default();
-        // The axes of the product are moved last and merged into one.
-        let order: Vec<usize> =
-            (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
-        let moved: Shape = order.iter().map(|&a| shape[a]).collect();
-        let kept = shape.len() - axes.len();
-        let n: usize = moved[kept..].iter().product();
-        let rows: Shape = moved[..kept].iter().copied().chain([n]).collect();
-        let x = x.permute(&order).reshape(rows);
+        let Moved { order, back, moved, rows, each } = self.moved(&r.x(0).raw_shape());
+        let x = r.x(0).permute(&order).reshape(rows);
         let before = shifted(cumprod(x, -1, Direction::Forward), -1, Direction::Forward, 1.0);
         let behind = shifted(cumprod(x, -1, Direction::Backward), -1, Direction::Backward, 1.0);
-        let each: Shape = moved[..kept].iter().copied().chain([1]).collect();
         let gx = r.gy().reshape(each) * (before * behind);
-        let mut back = vec![0usize; order.len()];
-        for (i, &a) in order.iter().enumerate() {
-            back[a] = i;
-        }
         cotangents([Some(gx.reshape(moved).permute(back))])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
