@@ -92,22 +92,19 @@ struct IndexCopy {
 }
 
 impl IndexCopy {
-    /// Which slices of the first operand were replaced, and which slices of the second remain in the result, as masks of
-    /// the given rank.
-    fn masks(&self, shape: &Shape) -> wengert_ops::Result<(Tensor<bool>, Tensor<bool>)> {
+    /// The slices of the second operand that later ones replaced, if there are any, as a mask of the given rank.
+    fn lost(&self, shape: &Shape) -> wengert_ops::Result<Option<Tensor<bool>>> {
         let axis = wengert_ops::normalize_axis("index_copy", self.axis, shape.len())?;
-        let (n, index) = (shape[axis], self.index.to_vec());
-        let mut last = vec![None; n];
+        let index = self.index.to_vec();
+        // Counted from 1: memory of zeros that is not touched costs nothing.
+        let mut last = vec![0; shape[axis]];
         for (k, &i) in index.iter().enumerate() {
-            last[i as usize] = Some(k);
+            last[i as usize] = k + 1;
         }
-        let replaced = last.iter().map(Option::is_some).collect();
-        let stayed = index.iter().enumerate().map(|(k, &i)| last[i as usize] == Some(k)).collect();
+        let lost: Vec<bool> = index.iter().enumerate().map(|(k, &i)| last[i as usize] != k + 1).collect();
         let mut sizes = vec![1; shape.len()];
-        sizes[axis] = n;
-        let replaced = Tensor::from_vec(replaced, &sizes)?;
         sizes[axis] = index.len();
-        Ok((replaced, Tensor::from_vec(stayed, &sizes)?))
+        if lost.contains(&true) { Tensor::from_vec(lost, &sizes).map(Some) } else { Ok(None) }
     }
 }
 
@@ -120,16 +117,19 @@ impl<T: Float> Op<T> for IndexCopy {
     }
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
         let g = r.gy();
-        let (replaced, stayed) = match self.masks(&r.x(0).raw_shape()) {
-            Ok(masks) => masks,
+        let lost = match self.lost(&r.x(0).raw_shape()) {
+            Ok(lost) => lost,
             Err(e) => {
                 let failed = g.tape().failed(e.into());
                 return cotangents([Some(failed), Some(failed)]);
             }
         };
         cotangents([
-            r.when(0, || g.masked_fill(replaced, 0.0)),
-            r.when(1, || g.index_select(self.axis, &self.index).masked_fill(stayed.logical_not(), 0.0)),
+            r.when(0, || g.index_copy(self.axis, &self.index, r.x(1).zeros_like())),
+            r.when(1, || {
+                let part = g.index_select(self.axis, &self.index);
+                lost.map_or(part, |lost| part.masked_fill(lost, 0.0))
+            }),
         ])
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
