@@ -10,6 +10,7 @@ pub mod embedding;
 pub mod find;
 pub mod fold;
 pub mod index;
+mod interpolate;
 pub mod join;
 pub mod linalg;
 mod logic;

@@ -1,7 +1,8 @@
-//! Planes resampled to other sizes, as composites: nearest neighbour, linear and bilinear interpolation, and the
-//! rearrangement of channels as pixels and back.
+//! Planes resampled to other sizes, one axis after another: nearest neighbour, linear and bilinear interpolation, and the
+//! rearrangement of channels as pixels and back, as a composite. An interpolation is linear: the cotangent is its adjoint.
 
 use super::prelude::*;
+use std::sync::Arc;
 use wengert_ops::{AlignCorners, Resize};
 
 /// The new size of an axis of n elements, and the distance in the input between neighbouring elements of the output.
@@ -27,14 +28,9 @@ fn resized<const D: usize>(
     }
 }
 
-/// For each position of an axis, two neighbours and the weight of the second. A neighbour with weight 0 is not read.
-fn neighbours(
-    n: usize,
-    m: usize,
-    scale: f64,
-    corners: Option<AlignCorners>,
-) -> (Vec<i64>, Vec<i64>, Vec<f64>) {
-    let mut all = (Vec::with_capacity(m), Vec::with_capacity(m), Vec::with_capacity(m));
+/// For each position of an axis, its lower neighbour and the weight of the upper one, which with weight 0 is not read.
+fn neighbours(n: usize, m: usize, scale: f64, corners: Option<AlignCorners>) -> (Vec<usize>, Vec<f64>) {
+    let mut all = (Vec::with_capacity(m), Vec::with_capacity(m));
     for i in 0..m {
         let at = match corners {
             None => (i as f64 * scale).floor(),
@@ -44,12 +40,59 @@ fn neighbours(
             Some(AlignCorners::Centres) => (i * (n - 1)) as f64 / (m - 1) as f64,
         };
         let at = at.min((n - 1) as f64);
-        let (low, weight) = (at.floor() as i64, at - at.floor());
-        all.0.push(low);
-        all.1.push(low + i64::from(weight > 0.0));
-        all.2.push(weight);
+        all.0.push(at.floor() as usize);
+        all.1.push(at - at.floor());
     }
     all
+}
+
+/// The lower neighbours along an axis and the weights of the upper ones.
+struct Neighbours {
+    axis: isize,
+    low: Vec<usize>,
+    weights: Vec<f64>,
+}
+
+/// Linear interpolation along an axis.
+struct Interpolate(Arc<Neighbours>);
+
+/// Its adjoint, for an input of the given size.
+struct Spread(Arc<Neighbours>, usize);
+
+impl<T: Float> Op<T> for Interpolate {
+    fn name(&self) -> &'static str {
+        "interpolate"
+    }
+    fn arguments(&self) -> Option<String> {
+        Some(format!("axis {} to {}", self.0.axis, self.0.low.len()))
+    }
+    fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        let Neighbours { axis, low, weights } = &*self.0;
+        Ok(x[0].interpolate(*axis, low, weights)?.into())
+    }
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        let n = r.x(0).raw_shape()[self.0.axis as usize];
+        cotangents([Some(r.gy().tape().apply(Spread(self.0.clone(), n), &[r.gy()]))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
+}
+
+impl<T: Float> Op<T> for Spread {
+    fn name(&self) -> &'static str {
+        "interpolate_adjoint"
+    }
+    fn forward(&self, g: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
+        let Neighbours { axis, low, weights } = &*self.0;
+        Ok(g[0].interpolate_adjoint(*axis, low, weights, self.1)?.into())
+    }
+    fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
+        cotangents([Some(r.gy().tape().apply(Interpolate(self.0.clone()), &[r.gy()]))])
+    }
+    fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::NOTHING
+    }
 }
 
 /// Resamples the last `D` axes.
@@ -75,8 +118,8 @@ fn resample<'t, T: Float, const D: usize>(
         match resized(resize, i, n) {
             // With given sizes, an integer division, so that no rounding changes the nearest element.
             Ok((m, _)) if corners.is_none() && matches!(resize, Resize::To(_)) => {
-                let at = (0..m).map(|i| (i as u128 * n as u128 / m as u128) as i64).collect::<Vec<_>>();
-                plans.push((at.clone(), at, vec![0.0; m]));
+                let at = (0..m).map(|i| (i as u128 * n as u128 / m as u128) as usize).collect();
+                plans.push((at, vec![0.0; m]));
             }
             Ok((m, scale)) => plans.push(neighbours(n, m, scale, corners)),
             Err(detail) => {
@@ -86,22 +129,13 @@ fn resample<'t, T: Float, const D: usize>(
         }
     }
     let mut x = x;
-    for (i, (low, high, weights)) in plans.into_iter().enumerate() {
+    for (i, (low, weights)) in plans.into_iter().enumerate() {
         let axis = (first + i) as isize;
-        let plain = weights.iter().all(|&w| w == 0.0);
-        let (low, high) = (Tensor::from(low), Tensor::from(high));
-        let below = x.index_select(axis, &low);
-        if plain {
-            x = below;
-            continue;
-        }
-        let mut column = vec![1; D - i];
-        column[0] = weights.len();
-        let above = x.index_select(axis, &high);
-        let rest: Vec<T> = weights.iter().map(|w| T::from_f64(1.0 - w)).collect();
-        let weights: Vec<T> = weights.iter().map(|&w| T::from_f64(w)).collect();
-        let (rest, weights) = (Tensor::from(rest).reshape(&column), Tensor::from(weights).reshape(&column));
-        x = below * x.tape().constant(rest) + above * x.tape().constant(weights);
+        x = if weights.iter().all(|&w| w == 0.0) {
+            x.index_select(axis, &Tensor::from(low.into_iter().map(|i| i as i64).collect::<Vec<_>>()))
+        } else {
+            x.tape().apply(Interpolate(Arc::new(Neighbours { axis, low, weights })), &[x])
+        };
     }
     x
 }
