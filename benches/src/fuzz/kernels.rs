@@ -119,6 +119,13 @@ fn points<T: Float>(a: &mut Arguments<'_, T>) -> (Tensor<T>, Tensor<T>) {
     if a.once_in(2) { (a.like(&[n, d]), a.like(&[m, d])) } else { (a.like(&[b, n, d]), a.like(&[b, m, d])) }
 }
 
+/// Positions below an axis's size, as a rule, and weights.
+fn between<T: Float>(a: &mut Arguments<'_, T>) -> (Vec<usize>, Vec<f64>) {
+    let m = a.size();
+    let at = (0..m).map(|_| a.count(0..=a.along())).collect();
+    (at, (0..m).map(|_| a.number()).collect())
+}
+
 pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
     table! { a;
         "ops::Tensor" {
@@ -135,8 +142,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             normalize_channels_adjoint: channels_adjoint(a);
             cdist: { let (x, y) = points(a); x.cdist(&y, if a.once_in(2) { 2.0 } else { a.number() }) };
             cdist_adjoint: { let (x, o) = points(a);
-                x.cdist(&o, 2.0).and_then(|y| { let (g, y) = (a.like(y.shape()), remade(a, y));
-                x.cdist_adjoint(&o, &y, &g) }) };
+                let p = if a.once_in(2) { 1.0 } else { 2.0 };
+                x.cdist(&o, p).and_then(|y| { let (g, y) = (a.like(y.shape()), remade(a, y));
+                x.cdist_adjoint(&o, p, &y, &g) }) };
             eigh: square(a).eigh();
             prod: a.tensor().prod();
             prod_axes: a.tensor().prod_axes(a.axes());
@@ -160,6 +168,11 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             cumsum_reversed: a.ranked(1..=4).cumsum_reversed(a.axis());
             cumprod: a.ranked(1..=4).cumprod(a.axis());
             cumprod_reversed: a.ranked(1..=4).cumprod_reversed(a.axis());
+            product_of_others: a.ranked(1..=4).product_of_others(a.axis());
+            interpolate: { let t = a.ranked(1..=4); let axis = a.axis(); let (low, weights) = between(a);
+                t.interpolate(axis, &low, &weights) };
+            interpolate_adjoint: { let t = a.ranked(1..=4); let axis = a.axis(); let (low, weights) = between(a);
+                t.interpolate_adjoint(axis, &low, &weights, a.along()) };
             logcumsumexp: a.ranked(1..=4).logcumsumexp(a.axis());
             linear_recurrence: { let x = a.ranked(1..=4); let b = a.like(x.shape());
                 x.linear_recurrence(&b, a.axis(), direction(a)) };
