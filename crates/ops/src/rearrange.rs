@@ -432,7 +432,7 @@ impl<T: Element> Tensor<T> {
     #[doc(alias = "diag")]
     pub fn diagonal(&self, offset: isize) -> Result<Self> {
         let &[.., rows, columns] = &self.shape()[..] else {
-            let detail = format!("expected matrices [.., n, m], found shape {}", self.shape());
+            let detail = format!("expected a matrix or a batch of them, found shape {}", self.shape());
             return Err(Error::shape("diagonal", detail));
         };
         let (row, column) = (offset.min(0).unsigned_abs(), offset.max(0) as usize);
@@ -503,7 +503,7 @@ impl<T: crate::Float> Tensor<T> {
         kept: impl Fn(usize, usize) -> std::ops::Range<usize> + Sync,
     ) -> Result<Self> {
         let &[.., rows, n] = &self.shape()[..] else {
-            let detail = format!("expected matrices [.., n, m], found shape {}", self.shape());
+            let detail = format!("expected a matrix or a batch of them, found shape {}", self.shape());
             return Err(Error::shape(op, detail));
         };
         let x = self.contiguous();
