@@ -263,7 +263,7 @@ impl<T: Float> Tensor<T> {
                 pieces.push(Rows { a, b: &b[set * m * d..][..m * d], d, order, out });
             }
         }
-        parallel::each_if_worth(pieces, n * m * cost, |rows| simd::dispatch(rows));
+        parallel::each_if_worth(pieces, shape.numel().saturating_mul(cost), simd::dispatch);
         Ok(Tensor::from_buffer(out, shape))
     }
 

@@ -402,7 +402,7 @@ impl Places {
         }
         let block = |o: usize| self.outer.as_ref().map_or(o, |at| at[o]) * size;
         let all = &self.index.as_slice().expect("contiguous")[rows.start * row..rows.end * row];
-        let chosen = rows.clone().zip(all.chunks_exact(row));
+        let chosen = rows.zip(all.chunks_exact(row));
         if self.is_last() {
             for (r, chosen) in chosen {
                 let (first, base) = (r * row, block(r));

@@ -157,7 +157,7 @@ mod tests {
                 let high = (0..m).map(|i| (low[i] + usize::from(weight(i) > 0.0)) as i64).collect::<Vec<_>>();
                 let (l, h) =
                     (Tensor::from(low.iter().map(|&i| i as i64).collect::<Vec<_>>()), Tensor::from(high));
-                let mut sizes = vec![1; 3];
+                let mut sizes = [1; 3];
                 sizes[axis] = m;
                 let column = |f: &dyn Fn(f64) -> f64| {
                     let shares: Vec<T> = weights.iter().map(|&w| T::from_f64(f(w))).collect();

@@ -81,7 +81,7 @@ impl<T: Float> pulp::NullaryFnOnce for Reaches<'_, T> {
             (false, true) => true,
             (false, false) => block.iter().fold(false, |any, &v| any | (v <= limit)),
             (true, true) => block.iter().fold(false, |any, &v| any | v.is_nan()),
-            (true, false) => block.iter().fold(false, |any, &v| any | !(v < limit)),
+            (true, false) => block.iter().fold(false, |any, &v| any | v.is_nan() | (v >= limit)),
         }
     }
 }

@@ -43,8 +43,8 @@ fn fold<T: Float, F: Fold<T>>(
     load: impl Fn(T, T) -> T,
 ) -> Line<T> {
     match tile.len() {
-        ..=2 => fold_in::<2, T, F>(f, tile, numbers, w, load),
-        ..=8 => fold_in::<8, T, F>(f, tile, numbers, w, load),
+        0..=2 => fold_in::<2, T, F>(f, tile, numbers, w, load),
+        3..=8 => fold_in::<8, T, F>(f, tile, numbers, w, load),
         _ => fold_in::<LANES, T, F>(f, tile, numbers, w, load),
     }
 }
