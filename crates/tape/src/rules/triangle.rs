@@ -1,7 +1,6 @@
 //! Triangles and diagonals of matrices: tril, triu, diagonal, trace, diag_embed.
 
 use super::prelude::*;
-use crate::error::{Error, ErrorKind};
 use wengert_ops::Slice;
 
 /// The elements on one side of a diagonal, and zeros on the other. The function is its own adjoint.
