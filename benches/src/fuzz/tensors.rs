@@ -368,6 +368,24 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             trig_is_large: math::single::trig_is_large(a.number() as f32);
             sin: math::single::sin(a.number() as f32);
             cos: math::single::cos(a.number() as f32);
+            tan: math::single::tan(a.number() as f32);
+            atan: math::single::atan(a.number() as f32);
+            asin: math::single::asin(a.number() as f32);
+            acos: math::single::acos(a.number() as f32);
+            sinh: math::single::sinh(a.number() as f32);
+            cosh: math::single::cosh(a.number() as f32);
+            asinh: math::single::asinh(a.number() as f32);
+            acosh: math::single::acosh(a.number() as f32);
+            atanh: math::single::atanh(a.number() as f32);
+            log2: math::single::log2(a.number() as f32);
+            log10: math::single::log10(a.number() as f32);
+            erf_inv: math::single::erf_inv(a.number() as f32);
+            log_gamma: math::single::log_gamma(a.number() as f32);
+            atan2: math::single::atan2(a.number() as f32, a.number() as f32);
+            hypot: math::single::hypot(a.number() as f32, a.number() as f32);
+            powf: math::single::powf(a.number() as f32, a.number() as f32);
+            fmod: math::single::fmod(a.number() as f32, a.number() as f32);
+            fmod_is_large: math::single::fmod_is_large(a.number() as f32, a.number() as f32);
         }
         "ops::double" {
             exp: math::double::exp(a.number());
@@ -382,10 +400,26 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             trig_is_large: math::double::trig_is_large(a.number());
             sin: math::double::sin(a.number());
             cos: math::double::cos(a.number());
+            tan: math::double::tan(a.number());
+            atan: math::double::atan(a.number());
+            asin: math::double::asin(a.number());
+            acos: math::double::acos(a.number());
+            sinh: math::double::sinh(a.number());
+            cosh: math::double::cosh(a.number());
+            asinh: math::double::asinh(a.number());
+            acosh: math::double::acosh(a.number());
+            atanh: math::double::atanh(a.number());
+            log2: math::double::log2(a.number());
+            log10: math::double::log10(a.number());
+            atan2: math::double::atan2(a.number(), a.number());
+            hypot: math::double::hypot(a.number(), a.number());
+            fmod: math::double::fmod(a.number(), a.number());
+            fmod_is_large: math::double::fmod_is_large(a.number(), a.number());
         }
         "ops::special" {
             log_gamma: math::special::log_gamma(a.number());
             digamma: math::special::digamma(a.number());
+            trigamma: math::special::trigamma(a.number());
             polygamma: math::special::polygamma(a.count(0..=9) as u32, a.number());
             erf_inv: math::special::erf_inv(a.number());
             log_ndtr: math::special::log_ndtr(a.number());

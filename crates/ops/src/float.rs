@@ -2,7 +2,7 @@
 
 use crate::dtype::Element;
 use crate::kernel::matmul::Gemm;
-use crate::math::{double, single};
+use crate::math::{double, single, special};
 use crate::simd::Vector;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -10,7 +10,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 ///
 /// The functions of [`math::single`](crate::math::single) and [`math::double`](crate::math::double) are branch-free and
 /// inlined, so that a loop over them vectorises for the instruction set found at run time; those modules state their
-/// error bounds. All other functions are the standard library's.
+/// error bounds. The functions marked as not vectorised are the standard library's.
 ///
 /// They are made for [`Tensor::map`](crate::Tensor::map) and kernels. A program that is compiled for any machine has no
 /// instruction for a fused multiply-add, and in its own loops each one becomes a function call: `exp` takes about 30 ns
@@ -83,33 +83,46 @@ pub trait Float:
     fn sin_any(self) -> Self;
     /// Cosine at any argument (not vectorised).
     fn cos_any(self) -> Self;
-    /// Tangent (not vectorised).
+    /// Tangent; use [`tan_any`](Float::tan_any) where [`trig_is_large`](Float::trig_is_large).
     fn tan(self) -> Self;
-    /// Inverse tangent (not vectorised).
+    /// Tangent at any argument (not vectorised).
+    fn tan_any(self) -> Self;
+    /// Inverse tangent.
     fn atan(self) -> Self;
-    /// Inverse sine (not vectorised).
+    /// Inverse sine; NaN outside of [-1, 1].
     fn asin(self) -> Self;
-    /// Inverse cosine (not vectorised).
+    /// Inverse cosine; NaN outside of [-1, 1].
     fn acos(self) -> Self;
-    /// Hyperbolic sine (not vectorised).
+    /// Hyperbolic sine.
     fn sinh(self) -> Self;
-    /// Hyperbolic cosine (not vectorised).
+    /// Hyperbolic cosine.
     fn cosh(self) -> Self;
-    /// Inverse hyperbolic sine (not vectorised).
+    /// Inverse hyperbolic sine.
     fn asinh(self) -> Self;
-    /// Inverse hyperbolic cosine (not vectorised).
+    /// Inverse hyperbolic cosine; NaN below 1.
     fn acosh(self) -> Self;
-    /// Inverse hyperbolic tangent (not vectorised).
+    /// Inverse hyperbolic tangent; ±∞ at ±1, NaN beyond.
     fn atanh(self) -> Self;
-    /// Logarithm to base 2 (not vectorised).
+    /// Logarithm to base 2.
     fn log2(self) -> Self;
-    /// Logarithm to base 10 (not vectorised).
+    /// Logarithm to base 10.
     fn log10(self) -> Self;
-    /// √(self² + o²) without overflow (not vectorised).
+    /// log |Γ(x)|; +∞ at 0 and the negative integers.
+    fn lgamma(self) -> Self;
+    /// Inverse of the error function; ±∞ at ±1, NaN beyond.
+    fn erfinv(self) -> Self;
+    /// √(self² + o²) without overflow.
     fn hypot(self, o: Self) -> Self;
-    /// The angle of the point (o, self), in radians (not vectorised).
+    /// The angle of the point (o, self), in radians.
     fn atan2(self, o: Self) -> Self;
-    /// `self` to the power `y` (not vectorised).
+    /// The remainder of `self / o` with the sign of `self`; use [`fmod_any`](Float::fmod_any) where
+    /// [`fmod_is_large`](Float::fmod_is_large).
+    fn fmod(self, o: Self) -> Self;
+    /// Whether the fast `fmod` is wrong for these operands, whose quotient is large.
+    fn fmod_is_large(self, o: Self) -> bool;
+    /// The remainder of any quotient (not vectorised).
+    fn fmod_any(self, o: Self) -> Self;
+    /// `self` to the power `y` (not vectorised for `f64`).
     fn powf(self, y: Self) -> Self;
     /// Largest integer not above `self`.
     fn floor(self) -> Self;
@@ -144,7 +157,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($t:ident, $math:ident) => {
+    ($t:ident, $math:ident, $powf:path, $lgamma:path, $erfinv:path) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -168,15 +181,27 @@ macro_rules! float {
             }
             #[inline(always)]
             fn powf(self, y: Self) -> Self {
-                $t::powf(self, y)
+                $powf(self, y)
             }
             #[inline(always)]
             fn hypot(self, o: Self) -> Self {
-                $t::hypot(self, o)
+                $math::hypot(self, o)
             }
             #[inline(always)]
             fn atan2(self, o: Self) -> Self {
-                $t::atan2(self, o)
+                $math::atan2(self, o)
+            }
+            #[inline(always)]
+            fn fmod(self, o: Self) -> Self {
+                $math::fmod(self, o)
+            }
+            #[inline(always)]
+            fn fmod_is_large(self, o: Self) -> bool {
+                $math::fmod_is_large(self, o)
+            }
+            #[inline(always)]
+            fn fmod_any(self, o: Self) -> Self {
+                self % o
             }
             #[inline(always)]
             fn is_nan(self) -> bool {
@@ -191,7 +216,10 @@ macro_rules! float {
                 $math::trig_is_large(self)
             }
             float!(@unary $t: abs = $t::abs, sqrt = $t::sqrt, floor = $t::floor, ceil = $t::ceil,
-                round = $t::round_ties_even, trunc = $t::trunc, tan = $t::tan, asin = $t::asin, acos = $t::acos, sinh = $t::sinh, cosh = $t::cosh, asinh = $t::asinh, acosh = $t::acosh, atanh = $t::atanh, log2 = $t::log2, log10 = $t::log10, atan = $t::atan,
+                round = $t::round_ties_even, trunc = $t::trunc, sinh = $math::sinh, cosh = $math::cosh, tan = $math::tan,
+                asin = $math::asin, acos = $math::acos, atan = $math::atan, asinh = $math::asinh,
+                acosh = $math::acosh, atanh = $math::atanh, log2 = $math::log2, log10 = $math::log10,
+                lgamma = $lgamma, erfinv = $erfinv, tan_any = $t::tan,
                 sin_any = $t::sin, cos_any = $t::cos, exp = $math::exp, exp2 = $math::exp2, expm1 = $math::expm1,
                 log = $math::ln, log1p = $math::ln_1p, tanh = $math::tanh, sigmoid = $math::sigmoid,
                 erf = $math::erf, erfc = $math::erfc, sin = $math::sin, cos = $math::cos);
@@ -204,5 +232,5 @@ macro_rules! float {
         }
     )*};
 }
-float!(f32, single);
-float!(f64, double);
+float!(f32, single, single::powf, single::log_gamma, single::erf_inv);
+float!(f64, double, f64::powf, special::log_gamma, special::erf_inv);

@@ -4,6 +4,7 @@ use super::support::{Needs, argument, failed, full, parameter, spread, tape_and_
 use super::{Distribution, Keys, Kl};
 use wengert_ops::math::special;
 use wengert_ops::random::uniform;
+use wengert_ops::simd::with_fma;
 use wengert_ops::{ErrorKind, Tensor};
 use wengert_tape::{Float, Operand, Result, Var};
 
@@ -90,11 +91,11 @@ fn count(rate: f64, u: f64) -> f64 {
     }
     if rate > LARGE {
         // The quantile of the normal distribution with the same moments.
-        let z = std::f64::consts::SQRT_2 * special::erf_inv(2.0 * u.max(2f64.powi(-54)) - 1.0);
+        let z = std::f64::consts::SQRT_2 * with_fma(|| special::erf_inv(2.0 * u.max(2f64.powi(-54)) - 1.0));
         return (rate + rate.sqrt() * z).round();
     }
     let mode = rate.floor();
-    let peak = (mode * rate.ln() - rate - special::log_gamma(mode + 1.0)).exp();
+    let peak = (mode * rate.ln() - rate - with_fma(|| special::log_gamma(mode + 1.0))).exp();
     let (mut low, mut high) = (mode, mode);
     let (mut p_low, mut p_high) = (peak, peak);
     let mut left = u - peak;

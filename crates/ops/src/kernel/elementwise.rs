@@ -380,7 +380,7 @@ impl<T: Float> Tensor<T> {
         let exponent = exponent.into_tensor()?;
         match exponent.rank() {
             0 => Ok(power(self, exponent.item()?.to_f64())),
-            _ => pointwise("pow", [self, &exponent], &Mapped(|x: T, y: T| x.powf(y))),
+            _ => pointwise("pow", [self, &exponent], &Powers),
         }
     }
 
@@ -452,10 +452,29 @@ pub(crate) fn power<T: Float>(x: &Tensor<T>, p: f64) -> Tensor<T> {
         -2.0 => x.map(|v| (T::ONE / v) * (T::ONE / v)),
         0.5 => x.map(|v| v.sqrt()),
         -0.5 => x.map(|v| T::ONE / v.sqrt()),
-        _ => {
-            let p = T::from_f64(p);
-            x.map(move |v| v.powf(p))
-        }
+        _ => pointwise_as(x.shape().clone(), [x], &Elementwise(Power(T::from_f64(p)))),
+    }
+}
+
+/// Each element to the power of another.
+struct Powers;
+
+impl<T: Float> Kernel<2, T, T> for Powers {
+    const COST: usize = 10;
+    #[inline(always)]
+    fn call(&self, [x, y]: [T; 2]) -> T {
+        x.powf(y)
+    }
+}
+
+/// Each element to the power of a number.
+struct Power<T>(T);
+
+impl<T: Float> Kernel<1, T, T> for Power<T> {
+    const COST: usize = 10;
+    #[inline(always)]
+    fn call(&self, [x]: [T; 1]) -> T {
+        x.powf(self.0)
     }
 }
 

@@ -27,6 +27,8 @@ macro_rules! pairs {
     };
 }
 
+pub(super) use pairs;
+
 /// Adding and subtracting this rounds to the nearest integer; the low bits of the sum hold that integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 /// Like [`ROUND`], but the low bits of the sum hold the integer plus twice the exponent bias.
@@ -139,13 +141,10 @@ pub fn expm1(x: f64) -> f64 {
     if x.abs() < 1.1102230246251565e-16 { x } else { y }
 }
 
-/// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+/// `(2 atanh(s) - 2 s) / s³` for `z = s²`, where `s = f / (2 + f)` and `f` is in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
 #[inline(always)]
-fn ln_reduced(f: f64, k: f64) -> f64 {
-    // As in fdlibm: ln(1 + f) = 2 atanh(s) with s = f / (2 + f), arranged so that f itself is added last.
-    let s = f / (2.0 + f);
-    let z = s * s;
-    let p = pairs!(
+fn atanh_reduced(z: f64) -> f64 {
+    pairs!(
         z,
         0.666666666666673957,
         0.399999999993796929,
@@ -154,7 +153,16 @@ fn ln_reduced(f: f64, k: f64) -> f64 {
         0.181836168924681546,
         0.153126220997836543,
         0.148110312645132136
-    );
+    )
+}
+
+/// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+#[inline(always)]
+fn ln_reduced(f: f64, k: f64) -> f64 {
+    // As in fdlibm: ln(1 + f) = 2 atanh(s) with s = f / (2 + f), arranged so that f itself is added last.
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let p = atanh_reduced(z);
     let h = 0.5 * f * f;
     let tail = s.mul_add(z.mul_add(p, h), k * LN2_LO) - h;
     k.mul_add(LN2_HI, f + tail)
@@ -364,21 +372,25 @@ pub fn trig_is_large(x: f64) -> bool {
     x.to_bits() & MAGNITUDE > TRIG_LARGE.to_bits()
 }
 
-/// The sine or the cosine of `x`, selected by `quadrant` (0 or 1).
+/// The nearest multiple of π/2 to `x`, in the low bits of an integer, and what is left of `x`, in two parts.
 ///
 /// Cody and Waite's reduction to `|r| <= π/4`, with π/2 in three parts and FMA. The first step is exact; the
 /// rounding errors of the second are carried along.
 #[inline(always)]
-fn sin_cos(x: f64, quadrant: u64) -> f64 {
+fn reduce(x: f64) -> (u64, f64, f64) {
     let t = x.mul_add(core::f64::consts::FRAC_2_PI, ROUND);
     let n = t - ROUND;
-    let turn = t.to_bits().wrapping_add(quadrant);
     let r1 = n.mul_add(-PIO2_1, x);
     let p = n * PIO2_2;
     let r = r1 - p;
     let low = ((r1 - r) - p) - n.mul_add(PIO2_3, n.mul_add(PIO2_2, -p));
-    let z = r * r;
-    let s = pairs!(
+    (t.to_bits(), r, low)
+}
+
+/// `(sin r - r) / r³` for `|r| <= π/4` and `z = r²`.
+#[inline(always)]
+fn sin_reduced(z: f64) -> f64 {
+    pairs!(
         z,
         -0.166666666666666269,
         0.00833333333332096984,
@@ -386,9 +398,13 @@ fn sin_cos(x: f64, quadrant: u64) -> f64 {
         2.75573132796971716e-6,
         -2.50506929798850042e-8,
         1.58929876029601324e-10
-    );
-    let s = r + (z * r).mul_add(s, low);
-    let c = pairs!(
+    )
+}
+
+/// `(cos r - 1 + r²/2) / r⁴` for `|r| <= π/4` and `z = r²`.
+#[inline(always)]
+fn cos_reduced(z: f64) -> f64 {
+    pairs!(
         z,
         0.0416666666666665811,
         -0.00138888888888713427,
@@ -396,7 +412,18 @@ fn sin_cos(x: f64, quadrant: u64) -> f64 {
         -2.755731386695774e-7,
         2.08756577640440209e-9,
         -1.13562765632030621e-11
-    );
+    )
+}
+
+/// The sine or the cosine of `x`, selected by `quadrant` (0 or 1).
+#[inline(always)]
+fn sin_cos(x: f64, quadrant: u64) -> f64 {
+    let (turn, r, low) = reduce(x);
+    let turn = turn.wrapping_add(quadrant);
+    let z = r * r;
+    let s = sin_reduced(z);
+    let s = r + (z * r).mul_add(s, low);
+    let c = cos_reduced(z);
     let c = z.mul_add(-0.5, 1.0) + (z * z).mul_add(c, -(r * low));
     let y = if turn & 1 == 0 { s } else { c };
     f64::from_bits(y.to_bits() ^ ((turn & 2) << 62))
@@ -422,4 +449,383 @@ pub fn sin(x: f64) -> f64 {
 #[inline(always)]
 pub fn cos(x: f64) -> f64 {
     sin_cos(x, 1)
+}
+
+/// The tangent, for arguments up to `2^30` in magnitude; see [`trig_is_large`].
+///
+/// Reduced as [`sin`]; there, the quotient of sine and cosine, each with its rounding error.
+///
+/// Maximum error seen 0.84 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn tan(x: f64) -> f64 {
+    let (turn, r, low) = reduce(x);
+    let z = r * r;
+    let tail = (z * r).mul_add(sin_reduced(z), low);
+    let s = r + tail;
+    let s_low = (r - s) + tail;
+    let w = z.mul_add(-0.5, 1.0);
+    let lost = z.mul_add(-0.5, 1.0 - w) - 0.5 * r.mul_add(r, -z);
+    let tail = (z * z).mul_add(cos_reduced(z), r.mul_add(-low, lost));
+    let c = w + tail;
+    let c_low = (w - c) + tail;
+    let odd = turn & 1 == 1;
+    let (n, n_low) = if odd { (-c, -c_low) } else { (s, s_low) };
+    let (d, d_low) = if odd { (s, s_low) } else { (c, c_low) };
+    let inverse = 1.0 / d;
+    let q = n * inverse;
+    let y = (q.mul_add(-d, n) + q.mul_add(-d_low, n_low)).mul_add(inverse, q);
+    if x.abs() < 1e-8 { x } else { y }
+}
+
+const FRAC_PI_4_LOW: f64 = 0.5 * PIO2_2;
+
+/// The angle of a point in the right half of the plane between the axis and the diagonal, and of its seven mirror images.
+///
+/// The point is `(high, low)` with `0 <= low <= high`, `high` finite and normal. For `low <= high/2` it is the series of
+/// `low / high`, above, π/4 and that of `(low - high) / (low + high)`. It is counted from the other axis if `swap`, and
+/// then from the other end of the first axis if `flip`.
+#[inline(always)]
+fn angle(low: f64, high: f64, swap: bool, flip: bool) -> f64 {
+    let steep = low + low > high;
+    let n = if steep { low - high } else { low };
+    let d = if steep { low + high } else { high };
+    let d_low = if steep { (high - d) + low } else { 0.0 };
+    let inverse = 1.0 / d;
+    let t = n * inverse;
+    let t_low = t.mul_add(-d_low, t.mul_add(-d, n)) * inverse;
+    let z = t * t;
+    let p = pairs!(
+        z,
+        -0.333333333333333093,
+        0.199999999999931843,
+        -0.142857142849537239,
+        0.111111110681961417,
+        -0.090909076588582674,
+        0.0769227687545783329,
+        -0.0666621645378157046,
+        0.0587774974571696335,
+        -0.052296946877522503,
+        0.0458826110073370583,
+        -0.0370902257752451989,
+        0.0236151761982142695,
+        -0.00834106469743945041
+    );
+    let tail = (t * z).mul_add(p, t_low);
+    // The multiple of π/4 to which the series is added, or from which it is subtracted.
+    let k = if steep { 1.0 } else { 0.0 };
+    let k = if swap { 2.0 - k } else { k };
+    let k = if flip { 4.0 - k } else { k };
+    let sign = if swap == flip { 1.0 } else { -1.0 };
+    let base = k * core::f64::consts::FRAC_PI_4;
+    let base_low = k.mul_add(FRAC_PI_4_LOW, k.mul_add(core::f64::consts::FRAC_PI_4, -base));
+    let t = sign * t;
+    let y = base + t;
+    y + (((base - y) + t) + sign.mul_add(tail, base_low))
+}
+
+/// The inverse tangent.
+///
+/// Maximum error seen 0.61 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn atan(x: f64) -> f64 {
+    let a = x.abs();
+    let a = if a > 1e20 { 1e20 } else { a };
+    let swap = a > 1.0;
+    let low = if swap { 1.0 } else { a };
+    let high = if swap { a } else { 1.0 };
+    angle(low, high, swap, false).copysign(x)
+}
+
+/// The angle of the point `(x, y)` in radians, from -π to π.
+///
+/// Maximum error seen 0.86 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn atan2(y: f64, x: f64) -> f64 {
+    let (a, b) = (y.abs(), x.abs());
+    let swap = a > b;
+    let low = if swap { b } else { a };
+    let high = if swap { a } else { b };
+    // Neither the sum nor the inverse may overflow.
+    let factor = if high > 1e300 { 7.888609052210118e-31 } else { 1.0 };
+    let factor = if high < 1e-270 { 1.4272476927059599e45 } else { factor };
+    let infinite = high == f64::INFINITY;
+    let both = if low == f64::INFINITY { 1.0 } else { 0.0 };
+    let low = if infinite { both } else { low * factor };
+    let high = if infinite || high == 0.0 { 1.0 } else { high * factor };
+    let angle = angle(low, high, swap, x.is_sign_negative()).copysign(y);
+    if x.is_nan() || y.is_nan() { f64::NAN } else { angle }
+}
+
+/// What [`asin`] and [`acos`] have in common: whether `|x| > 1/2`, and the inverse sine of `|x|`, or there of
+/// `√((1 - |x|)/2)`, which is half the inverse cosine of `|x|`, in two parts.
+#[inline(always)]
+fn arc(x: f64) -> (bool, f64, f64) {
+    let a = x.abs();
+    let outer = a > 0.5;
+    let z = if outer { 0.5 - 0.5 * a } else { a * a };
+    let root = z.sqrt();
+    // The rounding error of the root. The least number keeps 0/0 away.
+    let root_low = root.mul_add(-root, z) / (root + root + f64::MIN_POSITIVE);
+    let s = if outer { root } else { a };
+    let s_low = if outer { root_low } else { 0.0 };
+    let p = pairs!(
+        z,
+        0.166666666666667629,
+        0.0749999999997038314,
+        0.0446428571750260364,
+        0.0303819426869608583,
+        0.022372215599704301,
+        0.0173516005871679445,
+        0.0139809624596539724,
+        0.0113977124026041852,
+        0.0107871869708309181,
+        0.00367945001860765612,
+        0.0217748566620835776,
+        -0.0210969686544752143,
+        0.032691388883400771
+    );
+    (outer, s, (s * z).mul_add(p, s_low))
+}
+
+/// The inverse sine; NaN outside of [-1, 1].
+///
+/// Maximum error seen 0.56 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn asin(x: f64) -> f64 {
+    let (outer, s, tail) = arc(x);
+    let h = PIO2_1 - (s + s);
+    let h_low = (PIO2_1 - h) - (s + s);
+    let far = h + (h_low + tail.mul_add(-2.0, PIO2_2));
+    let y = if outer { far } else { s + tail };
+    y.copysign(x)
+}
+
+/// The inverse cosine; NaN outside of [-1, 1].
+///
+/// Maximum error seen 0.55 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn acos(x: f64) -> f64 {
+    let (outer, s, tail) = arc(x);
+    let negative = x < 0.0;
+    let base = if outer { if negative { 2.0 } else { 0.0 } } else { 1.0 };
+    let factor = if outer { 2.0 } else { 1.0 };
+    // |x| <= 1/2: π/2 - asin x. Above: 2 asin, or π - 2 asin.
+    let factor = if negative == outer { -factor } else { factor };
+    let v = factor * s;
+    let h = base * PIO2_1 + v;
+    let h_low = (base * PIO2_1 - h) + v;
+    h + (h_low + tail.mul_add(factor, base * PIO2_2))
+}
+
+/// √(x² + y²), without overflow or underflow in between.
+///
+/// The rounding error of the sum under the root is corrected, after Borges (2021).
+///
+/// Maximum error seen 0.51 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn hypot(x: f64, y: f64) -> f64 {
+    let (a, b) = (x.abs(), y.abs());
+    let swap = a < b;
+    let high = if swap { b } else { a };
+    let low = if swap { a } else { b };
+    let huge = high > 1e150;
+    let tiny = high < 1e-135;
+    // 2^-600 and 2^600.
+    let factor = if huge { 2.409919865102884e-181 } else { 1.0 };
+    let factor = if tiny { 4.149515568880993e180 } else { factor };
+    let back = if huge { 4.149515568880993e180 } else { 1.0 };
+    let back = if tiny { 2.409919865102884e-181 } else { back };
+    let (high, low) = (high * factor, low * factor);
+    let h = high.mul_add(high, low * low).sqrt();
+    let (h2, high2) = (h * h, high * high);
+    let excess = low.mul_add(-low, h2 - high2) + h.mul_add(h, -h2) - high.mul_add(high, -high2);
+    let y = (h - excess / (h + h + f64::MIN_POSITIVE)) * back;
+    if a == f64::INFINITY || b == f64::INFINITY { f64::INFINITY } else { y }
+}
+
+/// Whether [`fmod`] is inaccurate: the quotient has more bits than a number holds. Use the operator `%` there.
+#[inline(always)]
+pub fn fmod_is_large(x: f64, y: f64) -> bool {
+    (x / y).abs() >= 4_503_599_627_370_496.0 && y != 0.0 && x.abs() < f64::INFINITY
+}
+
+/// The remainder of `x / y` with the sign of `x`, exact for quotients below `2^52`; see [`fmod_is_large`].
+///
+/// `x - q y` with `q` the rounded quotient's integer part is representable, so that FMA gives it exactly; where the
+/// quotient was rounded up to an integer, `y` is added back.
+#[inline(always)]
+pub fn fmod(x: f64, y: f64) -> f64 {
+    let (a, b) = (x.abs(), y.abs());
+    let q = (a / b).trunc();
+    let r = q.mul_add(-b, a);
+    let r = if r < 0.0 { r + b } else { r };
+    let r = if b == f64::INFINITY && a < f64::INFINITY { a } else { r };
+    r.copysign(x)
+}
+
+/// `ln(1 + f) - f`, for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+#[inline(always)]
+fn ln_tail(f: f64) -> f64 {
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let h = 0.5 * f * f;
+    s.mul_add(z.mul_add(atanh_reduced(z), h), -h)
+}
+
+/// The exponent of a positive `x` and its significand, in `[sqrt(1/2), sqrt(2))`, less 1.
+#[inline(always)]
+fn split(x: f64) -> (f64, f64) {
+    let subnormal = x < f64::MIN_POSITIVE;
+    let scaled = if subnormal { x * 18_014_398_509_481_984.0 } else { x };
+    let offset = if subnormal { -54.0 } else { 0.0 };
+    let bits = scaled.to_bits().wrapping_add(ONE - SQRT_HALF);
+    (exponent(bits) + offset, f64::from_bits((bits & FRACTION) + SQRT_HALF) - 1.0)
+}
+
+/// The logarithm to base 2; exact for powers of 2.
+///
+/// As [`ln`], times `log2(e)` in two parts.
+///
+/// Maximum error seen 0.97 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn log2(x: f64) -> f64 {
+    const LOW: f64 = 2.0355273740931033e-17;
+    let (k, f) = split(x);
+    let p = f * core::f64::consts::LOG2_E;
+    let lost = f.mul_add(core::f64::consts::LOG2_E, -p);
+    let tail = f.mul_add(LOW, ln_tail(f).mul_add(core::f64::consts::LOG2_E, lost));
+    let y = k + p;
+    log_special(x, y + (((k - y) + p) + tail))
+}
+
+/// The logarithm to base 10; exact for powers of 10.
+///
+/// As [`ln`], times `log10(e)` in two parts.
+///
+/// Maximum error seen 0.75 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn log10(x: f64) -> f64 {
+    const LOW: f64 = 1.098319650216765e-17;
+    /// `log10(2)` in two parts: 41 bits, and the remainder.
+    const LOG2_HI: f64 = 0.301029995664066518657;
+    const LOG2_LO: f64 = -8.53234431705710653019e-14;
+    let (k, f) = split(x);
+    let p = f * core::f64::consts::LOG10_E;
+    let lost = f.mul_add(core::f64::consts::LOG10_E, -p);
+    let tail = f.mul_add(LOW, ln_tail(f).mul_add(core::f64::consts::LOG10_E, lost));
+    let high = k * LOG2_HI;
+    let y = high + p;
+    log_special(x, y + (((high - y) + p) + k.mul_add(LOG2_LO, tail)))
+}
+
+/// The inverse hyperbolic tangent; ±∞ at ±1, NaN beyond.
+///
+/// With `m` the power of 2 next to `q = (1 + |x|) / (1 - |x|)`, half of `ln m + ln(q / m)`, where the second logarithm is
+/// the series of fdlibm in `(q - m) / (q + m)`, formed without a division for `q`.
+///
+/// Maximum error seen 1.40 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn atanh(x: f64) -> f64 {
+    let a = x.abs();
+    let (n, d) = (1.0 + a, 1.0 - a);
+    let bits = (n / d).to_bits().wrapping_add(ONE - SQRT_HALF);
+    let k = exponent(bits);
+    let m = f64::from_bits(bits & !FRACTION);
+    // Above 1/2, 1 - a is exact; below, m is 4 at most.
+    let outer = a > 0.5;
+    let n_low = a - (n - 1.0);
+    let difference = if outer { m.mul_add(-d, n) + n_low } else { a.mul_add(1.0 + m, 1.0 - m) };
+    let sum = if outer { m.mul_add(d, n) } else { a.mul_add(1.0 - m, 1.0 + m) };
+    let s = difference / sum;
+    let z = s * s;
+    let tail = (s * z).mul_add(0.5 * atanh_reduced(z), k * (0.5 * LN2_LO));
+    let high = k * (0.5 * LN2_HI);
+    let y = high + s;
+    let y = y + (((high - y) + s) + tail);
+    let end = if a == 1.0 { f64::INFINITY } else { f64::NAN };
+    (if a < 1.0 { y } else { end }).copysign(x)
+}
+
+/// The inverse hyperbolic sine.
+///
+/// `ln(1 + |x| + x² / (1 + √(1 + x²)))`, and for huge `|x|` `ln |x| + ln 2`.
+///
+/// Maximum error seen 1.43 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn asinh(x: f64) -> f64 {
+    let a = x.abs();
+    let large = a > 1e100;
+    let c = if large { 1.0 } else { a };
+    let w = c * c / (1.0 + c.mul_add(c, 1.0).sqrt());
+    let u = if large { a } else { c + w };
+    let lost = if large { 0.5 } else { (c - u) + w };
+    let y = ln_1p(u);
+    let y = y + if large { core::f64::consts::LN_2 } else { lost / (1.0 + u) };
+    y.copysign(x)
+}
+
+/// The inverse hyperbolic cosine; NaN below 1.
+///
+/// `ln(1 + t + √(t (t + 2)))` with `t = x - 1`, and for huge `x` `ln x + ln 2`.
+///
+/// Maximum error seen 1.42 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn acosh(x: f64) -> f64 {
+    let large = x > 1e100;
+    let t = x - 1.0;
+    let c = if large { 1.0 } else { t };
+    let square = c.mul_add(c, c + c);
+    let root = square.sqrt();
+    let u = c + root;
+    let lost = if root > c { (root - u) + c } else { (c - u) + root };
+    let y = ln_1p(if large { t } else { u });
+    let y = y + if large { core::f64::consts::LN_2 } else { lost / (1.0 + u) };
+    if x < 1.0 { f64::NAN } else { y }
+}
+
+/// `e^|x| / 2`, without overflow where the half does not.
+#[inline(always)]
+fn half_exp(x: f64) -> f64 {
+    let a = x.abs();
+    let a = if a > 711.0 { 711.0 } else { a };
+    let t = a.mul_add(core::f64::consts::LOG2_E, ROUND_BIASED);
+    let n = t - ROUND_BIASED;
+    let r = n.mul_add(-LN2_LO, n.mul_add(-LN2_HI, a));
+    scale(1.0 + exp_reduced(r), t - 1.0)
+}
+
+/// The hyperbolic sine.
+///
+/// An odd polynomial of degree 17 up to 1; above, `(e^x - e^-x) / 2`.
+///
+/// Maximum error seen 1.60 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn sinh(x: f64) -> f64 {
+    let a = x.abs();
+    let z = a * a;
+    let p = pairs!(
+        z,
+        0.166666666666666657,
+        0.00833333333333334363,
+        0.000198412698412697301,
+        2.75573192241173563e-6,
+        2.50521083463536842e-8,
+        1.60590506216135889e-10,
+        7.64648152852854067e-13,
+        2.84827000689723023e-15
+    );
+    let h = half_exp(x);
+    let y = if a < 1.0 { (a * z).mul_add(p, a) } else { h - 0.25 / h };
+    y.copysign(x)
+}
+
+/// The hyperbolic cosine.
+///
+/// `(e^x + e^-x) / 2`.
+///
+/// Maximum error seen 1.27 ulp, over 20,000 arguments.
+#[inline(always)]
+pub fn cosh(x: f64) -> f64 {
+    let h = half_exp(x);
+    h + 0.25 / h
 }

@@ -1,5 +1,5 @@
-//! Elementary functions written so that a plain loop over them vectorises: no branches, no tables, stated bounds. The
-//! less common ones in [`special`] branch.
+//! Elementary functions written so that a plain loop over them vectorises: no branches, no tables, stated bounds. In
+//! [`special`], the functions of an order branch.
 
 pub mod double;
 pub mod single;

@@ -111,10 +111,10 @@ pub fn expm1(x: f32) -> f32 {
     if x.abs() < 5.9604645e-8 { x } else { y }
 }
 
-/// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+/// `(ln(1 + f) - f + f²/2) / f³` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
 #[inline(always)]
-fn ln_reduced(f: f32, k: f32) -> f32 {
-    let p = pairs!(
+fn ln_polynomial(f: f32) -> f32 {
+    pairs!(
         f,
         0.3333331048,
         -0.2500000596,
@@ -125,7 +125,13 @@ fn ln_reduced(f: f32, k: f32) -> f32 {
         0.1189893037,
         -0.1169565395,
         0.06746584922
-    );
+    )
+}
+
+/// `ln(1 + f) + k ln 2` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+#[inline(always)]
+fn ln_reduced(f: f32, k: f32) -> f32 {
+    let p = ln_polynomial(f);
     let q = f * f;
     // f - f²/2 + f³ p, smallest terms first.
     let tail = q.mul_add(-0.5, (q * f).mul_add(p, k * LN2_LO));
@@ -336,4 +342,487 @@ pub fn sin(x: f32) -> f32 {
 #[inline(always)]
 pub fn cos(x: f32) -> f32 {
     sin_cos(x, 1)
+}
+
+// The functions from here on that call `wide!` are computed in `f64`, with polynomials of about 30 bits or more: the result is
+// almost always the correctly rounded one, and nothing overflows in between.
+
+/// [`pairs`] in `f64`.
+macro_rules! wide {
+    ($x:expr, $($c:expr),+) => {{ let square = $x * $x; wide!(@ $x, square, $($c),+) }};
+    (@ $x:expr, $square:expr, $c:expr) => { $c };
+    (@ $x:expr, $square:expr, $c:expr, $d:expr) => { f64::mul_add($d, $x, $c) };
+    (@ $x:expr, $square:expr, $c:expr, $d:expr, $($rest:expr),+) => {
+        f64::mul_add(wide!(@ $x, $square, $($rest),+), $square, f64::mul_add($d, $x, $c))
+    };
+}
+
+/// The tangent, for arguments up to `2^17` in magnitude; see [`trig_is_large`].
+///
+/// The quotient of sine and cosine, after a reduction to `[-π/4, π/4]`.
+///
+/// Maximum error 0.501 ulp over every `f32` up to that bound.
+#[inline(always)]
+pub fn tan(x: f32) -> f32 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let wide = f64::from(x);
+    let t = wide.mul_add(core::f64::consts::FRAC_2_PI, ROUND);
+    let n = t - ROUND;
+    let r = n.mul_add(-6.12323399573676603587e-17, n.mul_add(-core::f64::consts::FRAC_PI_2, wide));
+    let z = r * r;
+    let s = wide!(
+        z,
+        -0.166666666386815654,
+        0.00833332905896889096,
+        -0.000198392332972145035,
+        2.71737130363068316e-6
+    );
+    let s = (z * r).mul_add(s, r);
+    let c = wide!(
+        z,
+        0.0416666666155324217,
+        -0.00138888831654403687,
+        0.0000247993732415649785,
+        -2.71986693214741179e-7
+    );
+    let c = (z * z).mul_add(c, z.mul_add(-0.5, 1.0));
+    let odd = t.to_bits() & 1 == 1;
+    let n = if odd { -c } else { s };
+    let d = if odd { s } else { c };
+    let y = (n / d) as f32;
+    if x.abs() < 1e-4 { x } else { y }
+}
+
+/// The angle of a point in the right half of the plane between the axis and the diagonal, and of its seven mirror images.
+///
+/// As its namesake in [`double`](super::double).
+#[inline(always)]
+fn angle(low: f64, high: f64, swap: bool, flip: bool) -> f32 {
+    let steep = low + low > high;
+    let n = if steep { low - high } else { low };
+    let d = if steep { low + high } else { high };
+    let t = n / d;
+    let z = t * t;
+    let p = wide!(
+        z,
+        -0.333333329241091991,
+        0.199999574145275583,
+        -0.142842066921705424,
+        0.110855578927749165,
+        -0.0885514000389963779,
+        0.0645348529675924265,
+        -0.0299007109901802404
+    );
+    let t = (t * z).mul_add(p, t);
+    let k = if steep { 1.0 } else { 0.0 };
+    let k = if swap { 2.0 - k } else { k };
+    let k = if flip { 4.0 - k } else { k };
+    let t = if swap == flip { t } else { -t };
+    f64::mul_add(k, core::f64::consts::FRAC_PI_4, t) as f32
+}
+
+/// The inverse tangent.
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn atan(x: f32) -> f32 {
+    let a = f64::from(x.abs());
+    let a = if a > 1e20 { 1e20 } else { a };
+    let swap = a > 1.0;
+    let low = if swap { 1.0 } else { a };
+    let high = if swap { a } else { 1.0 };
+    angle(low, high, swap, false).copysign(x)
+}
+
+/// The angle of the point `(x, y)` in radians, from -π to π.
+///
+/// Maximum error seen 0.501 ulp, over 20,000 pairs.
+#[inline(always)]
+pub fn atan2(y: f32, x: f32) -> f32 {
+    let (a, b) = (y.abs(), x.abs());
+    let swap = a > b;
+    let low = if swap { b } else { a };
+    let high = if swap { a } else { b };
+    let infinite = high == f32::INFINITY;
+    let both = if low == f32::INFINITY { 1.0 } else { 0.0 };
+    let low = if infinite { both } else { low };
+    let high = if infinite || high == 0.0 { 1.0 } else { high };
+    let angle = angle(f64::from(low), f64::from(high), swap, x.is_sign_negative()).copysign(y);
+    if x.is_nan() || y.is_nan() { f32::NAN } else { angle }
+}
+
+/// What [`asin`] and [`acos`] have in common: whether `|x| > 1/2`, and the inverse sine of `|x|`, or there of
+/// `√((1 - |x|)/2)`, which is half the inverse cosine of `|x|`.
+#[inline(always)]
+fn arc(x: f32) -> (bool, f64) {
+    let a = f64::from(x.abs());
+    let outer = a > 0.5;
+    let z = if outer { 0.5 - 0.5 * a } else { a * a };
+    let s = if outer { z.sqrt() } else { a };
+    let p = wide!(
+        z,
+        0.166666671842988862,
+        0.0749994854259120464,
+        0.0446600743625441762,
+        0.0301111887035626288,
+        0.0246134713499165034,
+        0.00748144001686351819,
+        0.0346811998756505202
+    );
+    (outer, (s * z).mul_add(p, s))
+}
+
+/// The inverse sine; NaN outside of [-1, 1].
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn asin(x: f32) -> f32 {
+    let (outer, s) = arc(x);
+    let y = if outer { core::f64::consts::FRAC_PI_2 - (s + s) } else { s };
+    (y as f32).copysign(x)
+}
+
+/// The inverse cosine; NaN outside of [-1, 1].
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn acos(x: f32) -> f32 {
+    let (outer, s) = arc(x);
+    let negative = x < 0.0;
+    let base = if negative { core::f64::consts::PI } else { 0.0 };
+    let base = if outer { base } else { core::f64::consts::FRAC_PI_2 };
+    let factor = if outer { 2.0 } else { 1.0 };
+    let factor = if negative == outer { -factor } else { factor };
+    s.mul_add(factor, base) as f32
+}
+
+/// √(x² + y²), without overflow in between.
+///
+/// Maximum error seen 0.501 ulp, over 20,000 pairs.
+#[inline(always)]
+pub fn hypot(x: f32, y: f32) -> f32 {
+    let (a, b) = (f64::from(x), f64::from(y));
+    let h = a.mul_add(a, b * b).sqrt() as f32;
+    if x.abs() == f32::INFINITY || y.abs() == f32::INFINITY { f32::INFINITY } else { h }
+}
+
+/// Whether [`fmod`] is inaccurate: the quotient has more bits than a number holds. Use the operator `%` there.
+#[inline(always)]
+pub fn fmod_is_large(x: f32, y: f32) -> bool {
+    (x / y).abs() >= 8_388_608.0 && y != 0.0 && x.abs() < f32::INFINITY
+}
+
+/// The remainder of `x / y` with the sign of `x`, exact for quotients below `2^23`; see [`fmod_is_large`].
+///
+/// `x - q y` with `q` the rounded quotient's integer part is representable, so that FMA gives it exactly; where the
+/// quotient was rounded up to an integer, `y` is added back.
+#[inline(always)]
+pub fn fmod(x: f32, y: f32) -> f32 {
+    let (a, b) = (x.abs(), y.abs());
+    let q = (a / b).trunc();
+    let r = q.mul_add(-b, a);
+    let r = if r < 0.0 { r + b } else { r };
+    let r = if b == f32::INFINITY && a < f32::INFINITY { a } else { r };
+    r.copysign(x)
+}
+
+/// `ln(1 + f) - f` for `f` in `[sqrt(1/2) - 1, sqrt(2) - 1]`.
+#[inline(always)]
+fn ln_tail(f: f32) -> f32 {
+    let q = f * f;
+    q.mul_add(-0.5, (q * f) * ln_polynomial(f))
+}
+
+/// The exponent of a positive `x` and its significand, in `[sqrt(1/2), sqrt(2))`, less 1.
+#[inline(always)]
+fn split(x: f32) -> (f32, f32) {
+    let subnormal = x < f32::MIN_POSITIVE;
+    let scaled = if subnormal { x * 33_554_432.0 } else { x };
+    let offset = if subnormal { -25.0 } else { 0.0 };
+    let bits = scaled.to_bits().wrapping_sub(SQRT_HALF);
+    (((bits as i32) >> 23) as f32 + offset, f32::from_bits((bits & 0x007f_ffff) + SQRT_HALF) - 1.0)
+}
+
+/// The logarithm to base 2; exact for powers of 2.
+///
+/// As [`ln`], times `log2(e)` in two parts.
+///
+/// Maximum error below 0.9 ulp over every finite `f32`.
+#[inline(always)]
+pub fn log2(x: f32) -> f32 {
+    const LOW: f32 = 1.9259630335e-8;
+    let (k, f) = split(x);
+    let p = f * core::f32::consts::LOG2_E;
+    let lost = f.mul_add(core::f32::consts::LOG2_E, -p);
+    let tail = f.mul_add(LOW, ln_tail(f).mul_add(core::f32::consts::LOG2_E, lost));
+    let y = k + p;
+    log_special(x, y + (((k - y) + p) + tail))
+}
+
+/// The logarithm to base 10; exact for powers of 10.
+///
+/// As [`ln`], times `log10(e)` in two parts.
+///
+/// Maximum error below 0.9 ulp over every finite `f32`.
+#[inline(always)]
+pub fn log10(x: f32) -> f32 {
+    const LOW: f32 = -1.01030499522e-8;
+    /// `log10(2)` in two parts: 15 bits, and the remainder.
+    const LOG2_HI: f32 = 0.301025390625;
+    const LOG2_LO: f32 = 4.60503906652e-6;
+    let (k, f) = split(x);
+    let p = f * core::f32::consts::LOG10_E;
+    let lost = f.mul_add(core::f32::consts::LOG10_E, -p);
+    let tail = f.mul_add(LOW, ln_tail(f).mul_add(core::f32::consts::LOG10_E, lost));
+    let high = k * LOG2_HI;
+    let y = high + p;
+    log_special(x, y + (((high - y) + p) + k.mul_add(LOG2_LO, tail)))
+}
+
+/// The natural logarithm of a positive, normal `f64` is `k ln 2 + l`, to about 36 bits: `(k, l)`.
+#[inline(always)]
+fn ln_parts(x: f64) -> (f64, f64) {
+    const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+    let bits = x.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - SQRT_HALF);
+    let k = f64::from_bits((bits >> 52) | 0x4330_0000_0000_0000) - 4_503_599_627_371_519.0;
+    let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + SQRT_HALF) - 1.0;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let p = wide!(z, 0.66666665606932074, 0.400003448479364809, 0.285366439354673485, 0.235956247323053009);
+    (k, (s * z).mul_add(p, s + s))
+}
+
+/// The natural logarithm of a positive, normal `f64`, to about 36 bits.
+#[inline(always)]
+fn ln_wide(x: f64) -> f64 {
+    let (k, l) = ln_parts(x);
+    k.mul_add(core::f64::consts::LN_2, l)
+}
+
+/// The inverse hyperbolic tangent; ±∞ at ±1, NaN beyond.
+///
+/// `ln((1 + |x|) / (1 - |x|)) / 2`.
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn atanh(x: f32) -> f32 {
+    let a = f64::from(x.abs());
+    let large = 0.5 * ln_wide((1.0 + a) / (1.0 - a));
+    let small = (a * a).mul_add(a * (1.0 / 3.0), a);
+    let y = if a < 0.004 { small } else { large };
+    let end = if a == 1.0 { f64::INFINITY } else { f64::NAN };
+    ((if a < 1.0 { y } else { end }) as f32).copysign(x)
+}
+
+/// The inverse hyperbolic sine.
+///
+/// `ln(|x| + √(1 + x²))`.
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn asinh(x: f32) -> f32 {
+    let a = f64::from(x.abs());
+    let large = ln_wide(a + a.mul_add(a, 1.0).sqrt());
+    let small = (a * a).mul_add(a * (-1.0 / 6.0), a);
+    let y = if a < 0.004 { small } else { large };
+    // Infinity and NaN as they are.
+    (if a < f64::INFINITY { y as f32 } else { x }).copysign(x)
+}
+
+/// The inverse hyperbolic cosine; NaN below 1.
+///
+/// `ln(x + √(x² - 1))`.
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn acosh(x: f32) -> f32 {
+    let a = f64::from(x);
+    let y = ln_wide(a + ((a - 1.0) * (a + 1.0)).sqrt()) as f32;
+    let y = if x < f32::INFINITY { y } else { x };
+    if x < 1.0 { f32::NAN } else { y }
+}
+
+/// The inverse of the error function: ±∞ at ±1, NaN outside of them.
+///
+/// `x p(w)` with `w = -ln(1 - x²)`, and a polynomial in `√w` for `w` above 6.25. After Giles (2012).
+///
+/// Maximum error below 0.6 ulp over every finite `f32`.
+#[inline(always)]
+pub fn erf_inv(x: f32) -> f32 {
+    let a = f64::from(x);
+    let w = -ln_wide((1.0 - a) * (1.0 + a));
+    let v = w - 3.125;
+    let small = wide!(
+        v,
+        1.65365456246722187,
+        0.240158178732238048,
+        -0.00603366947942420625,
+        -0.000740691581660470034,
+        0.000186732849883225726,
+        -0.0000138918456166105608,
+        -1.36504912003509061e-6,
+        4.26920381395775158e-7,
+        -2.91080375624365409e-8,
+        -4.74656299753251022e-9,
+        1.04964735819928407e-9,
+        5.47451607778120754e-12,
+        -1.30130368954249875e-11
+    );
+    let v = w.sqrt() - 3.25;
+    let large = wide!(
+        v,
+        3.08388560564254854,
+        1.00525898907908062,
+        0.00537134550803335369,
+        -0.00375175558937258574,
+        0.00248533165681790943,
+        -0.00168426846300265601,
+        0.000983704652853306313,
+        -0.000367366000322723394,
+        -0.0000385545085045182413,
+        0.0000861604729390784451
+    );
+    let p = if w < 6.25 { small } else { large };
+    let y = (a * p) as f32;
+    let y = if x.abs() < 1.0 { y } else { f32::NAN };
+    if x.abs() == 1.0 { x * f32::INFINITY } else { y }
+}
+
+/// `2^x` for `x` in `[-1000, 1000]`, to about 34 bits.
+#[inline(always)]
+fn exp2_wide(x: f64) -> f64 {
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let t = x + ROUND;
+    let r = (x - (t - ROUND)) * core::f64::consts::LN_2;
+    let p = wide!(
+        r,
+        0.500000007162185955,
+        0.166666658184058791,
+        0.0416662804075570159,
+        0.0083335040234273107,
+        0.00139457487383308292,
+        0.000197891545799230633
+    );
+    let y = (r * r).mul_add(p, 1.0 + r);
+    y * f64::from_bits(t.to_bits().wrapping_add(1023) << 52)
+}
+
+/// `e^|x| / 2`, where `e^|x|` is infinite for all that overflow.
+#[inline(always)]
+fn half_exp(x: f32) -> f64 {
+    let a = f64::from(x.abs());
+    let a = if a > 100.0 { 100.0 } else { a };
+    0.5 * exp2_wide(a * core::f64::consts::LOG2_E)
+}
+
+/// The hyperbolic sine.
+///
+/// `(e^x - e^-x) / 2`.
+///
+/// Maximum error 0.513 ulp over every finite `f32`.
+#[inline(always)]
+pub fn sinh(x: f32) -> f32 {
+    let a = f64::from(x.abs());
+    let h = half_exp(x);
+    let z = a * a;
+    let small = (a * z).mul_add(z.mul_add(1.0 / 120.0, 1.0 / 6.0), a);
+    let y = if a < 0.125 { small } else { h - 0.25 / h };
+    (y as f32).copysign(x)
+}
+
+/// The hyperbolic cosine.
+///
+/// `(e^x + e^-x) / 2`.
+///
+/// Maximum error 0.501 ulp over every finite `f32`.
+#[inline(always)]
+pub fn cosh(x: f32) -> f32 {
+    let h = half_exp(x);
+    (h + 0.25 / h) as f32
+}
+
+/// `x` to the power `y`, with the conventions of C.
+///
+/// `2^(y log2 |x|)`, with the sign of `x` if `y` is odd.
+///
+/// Maximum error seen 0.501 ulp, over 900,000 pairs.
+#[inline(always)]
+pub fn powf(x: f32, y: f32) -> f32 {
+    let (a, wide) = (f64::from(x.abs()), f64::from(y));
+    let (k, l) = ln_parts(a);
+    let log = l.mul_add(core::f64::consts::LOG2_E, k);
+    let log = if a < f64::INFINITY { log } else { a };
+    let log = if a == 0.0 { f64::NEG_INFINITY } else { log };
+    let t = wide * log;
+    let t = if t > 200.0 { 200.0 } else { t };
+    let t = if t < -200.0 { -200.0 } else { t };
+    let p = exp2_wide(t) as f32;
+    let half = 0.5 * y;
+    let whole = y.trunc() == y;
+    let odd = whole && half.trunc() != half;
+    let p = if x.is_sign_negative() && odd { -p } else { p };
+    let p = if x < 0.0 && x > f32::NEG_INFINITY && !whole { f32::NAN } else { p };
+    let p = if x == -1.0 && y.abs() == f32::INFINITY { 1.0 } else { p };
+    if x == 1.0 || y == 0.0 { 1.0 } else { p }
+}
+
+/// `log |Γ(x)|`; +∞ at 0 and the negative integers.
+///
+/// As its namesake in [`special`](super::special), with shorter series.
+///
+/// Maximum error below 0.6 ulp for positive arguments; for negative ones, the error is that of the larger of the two
+/// terms of the reflection.
+#[inline(always)]
+pub fn log_gamma(x: f32) -> f32 {
+    let x = f64::from(x);
+    let below = x < 0.0;
+    let a = if below { 1.0 - x } else { x };
+    let far = a >= 4.5;
+    let v = if far { 2.0 } else { a };
+    let large = v > 2.5;
+    let v = if large { v - 1.0 } else { v };
+    let product = if large { v } else { 1.0 };
+    let large = v > 2.5;
+    let v = if large { v - 1.0 } else { v };
+    let product = if large { product * v } else { product };
+    let z = if a < 1.5 { a - 1.0 } else { v - 2.0 };
+    let z = if a < 0.5 { a } else { z };
+    let product = if a < 1.5 { a } else { product };
+    let product = if a < 0.5 { a.mul_add(a, a) } else { product };
+    let log = ln_wide(if far { a } else { product });
+    let p = wide!(
+        z,
+        0.322467033608655307,
+        -0.0673523022898461221,
+        0.0205807912008849243,
+        -0.00738549911985931454,
+        0.00289091978991519189,
+        -0.00119346843158087243,
+        0.000505836455740694057,
+        -0.000218901842104888422,
+        0.000114703115452942375,
+        -0.0000560110771298566969
+    );
+    let two = z * z.mul_add(p, 0.42278433509846713939);
+    let near = two + if a < 1.5 { -log } else { log };
+    let inverse = 1.0 / a;
+    let series =
+        wide!(inverse * inverse, 1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0);
+    let far_y = (a - 0.5).mul_add(log - 1.0, series.mul_add(inverse, 0.41893853320467274178));
+    let y = if far { far_y } else { near };
+    // sin(π d) for the distance d to the nearest integer.
+    let r = core::f64::consts::PI * (x - x.round_ties_even());
+    let s = r * wide!(
+        r * r,
+        0.99999999999993705,
+        -0.166666666664308877,
+        0.00833333331869165819,
+        -0.00019841266397812427,
+        2.75569307630854744e-6,
+        -2.50294738627796973e-8,
+        1.54005202739135924e-10
+    );
+    let y = if below { ln_wide(core::f64::consts::PI / s.abs()) - y } else { y };
+    let y = if x.abs() < f64::INFINITY { y } else { x.abs() };
+    if x <= 0.0 && x == x.floor() { f32::INFINITY } else { y as f32 }
 }

@@ -86,7 +86,8 @@ def fit(name, f, w, low, high, terms, bits, fixed=()):
     free = range(len(fixed), min(terms, 10))
     random_state = np.random.default_rng(1)
     best = (np.abs(base).max(), [0] * terms)
-    for trial in range(200):
+    # Where the polynomial itself is short, its last places do not matter.
+    for trial in range(200 if exact < mpf(2) ** (4 - bits) else 0):
         moves = [0] * terms
         if trial:
             for k in free:
@@ -168,6 +169,81 @@ def coefficients():
         fit(f"erfc ({bits} bits)", scaled, lambda q: 1 / scaled(q), low, high, terms, bits)
 
 
+def more_coefficients():
+    """The inverse functions and the gamma function's family; "short" ones are for `f32` results computed in `f64`."""
+    root = lambda g: lambda z: g(m.sqrt(z))
+
+    # atan t = t + t³ p(t²) for |t| <= 1/2, asin likewise.
+    end = mpf("0.25") * mpf("1.001")
+    for name, f in (("atan", m.atan), ("asin", m.asin)):
+        value, weight = root(lambda t: (f(t) - t) / t**3), root(lambda t: t**3 / f(t))
+        fit(f"{name} (f64)", value, weight, 0, end, 13, 53)
+        fit(f"{name} (short)", value, weight, 0, end, 7, 53)
+
+    # sin r = r + r³ p(r²), cos r = 1 - r²/2 + r⁴ p(r²), for the tangent.
+    end = (m.pi / 4) ** 2 * mpf("1.02")
+    sin = root(lambda r: (m.sin(r) - r) / r**3)
+    cos = root(lambda r: (m.cos(r) - 1 + r * r / 2) / r**4)
+    fit("sin (short)", sin, root(lambda r: r**3 / m.sin(r)), 0, end, 4, 53)
+    fit("cos (short)", cos, root(lambda r: r**4 / m.cos(r)), 0, end, 4, 53)
+
+    # 2 atanh s = 2 s + s³ p(s²).
+    high = m.sqrt(2) - 1
+    atanh = root(lambda s: (2 * m.atanh(s) - 2 * s) / s**3)
+    weight = root(lambda s: s**3 / (2 * m.atanh(s)))
+    fit("ln_reduced (short)", atanh, weight, 0, (high / (2 + high)) ** 2 * mpf("1.01"), 4, 53)
+
+    # e^r = 1 + r + r² p(r), sinh x = x + x³ p(x²) for |x| <= 1.
+    half_ln2 = m.log(2) / 2 * mpf("1.01")
+    exp = lambda r: (m.expm1(r) - r) / r**2
+    fit("exp_reduced (short)", exp, lambda r: r**2 / m.exp(r), -half_ln2, half_ln2, 6, 53)
+    sinh = root(lambda x: (m.sinh(x) - x) / x**3)
+    fit("sinh (f64)", sinh, root(lambda x: x**3 / m.sinh(x)), 0, "1.001", 8, 53)
+
+    # sin r = r p(r²) for |r| <= π/2, for the reflection of the gamma function.
+    half_turn = (m.pi / 2) ** 2 * mpf("1.001")
+    fit("sine (short)", root(lambda r: m.sin(r) / r), root(lambda r: r / m.sin(r)), 0, half_turn, 7, 53)
+
+    # erfinv x = x p(w - 3.125) with w = -ln(1 - x²); above 6.25, p(√w - 3.25) and p(√w - 5). After Giles (2012).
+    def ratio(w):
+        x = m.sqrt(-m.expm1(-w))
+        return m.erfinv(x) / x
+
+    for name, center, ends, wide, power in (
+        ("small (short)", "3.125", ("1e-12", "6.26"), 13, 1),
+        ("large (short)", "3.25", ("2.49", "4.01"), 10, 2),
+        ("small (f64)", "3.125", ("1e-12", "6.26"), 24, 1),
+        ("middle (f64)", "3.25", ("2.49", "4.01"), 20, 2),
+        ("large (f64)", "5", ("3.99", "6.05"), 19, 2),
+    ):
+        f = lambda v: ratio((v + mpf(center)) ** power)
+        low, high = (mpf(end) - mpf(center) for end in ends)
+        fit(f"erfinv, {name}", f, lambda v: 1 / f(v), low, high, wide, 53)
+
+    # log Γ(2 + z) = z (1 - γ + z p(z)).
+    about_two = lambda z: (m.loggamma(2 + z) - z * (1 - m.euler)) / z**2
+    for name, terms in (("f64", 18), ("short", 10)):
+        weight = lambda z: z**2 / abs(m.loggamma(2 + z))
+        fit(f"about_two ({name})", about_two, weight, "-0.5001", "0.5003", terms, 53)
+
+    # e^(x²) erfc x = t p(1 - 2 t) with t = 5 / (5 + x), for every x >= 0.
+    k = mpf(5)
+    x = lambda q: k * (1 + q) / (1 - q)
+    scaled = lambda q: m.exp(x(q) ** 2) * m.erfc(x(q)) / ((1 - q) / 2)
+    far = lambda q: scaled(q) if x(q) < 40 else asymptotic(x(q)) / ((1 - q) / 2)
+    fit("erfcx (f64)", far, lambda q: 1 / far(q), -1, (7200 - k) / (7200 + k), 25, 53)
+
+
+def asymptotic(x):
+    """e^(x²) erfc x by its asymptotic series, for x of at least 40."""
+    term, total = mpf(1), mpf(1)
+    for n in range(1, 30):
+        term *= -(2 * n - 1) / (2 * x * x)
+        total += term
+    return total / (x * m.sqrt(m.pi))
+
+
+
 # ---- reference tables -----------------------------------------------------------------------------------------------
 
 
@@ -209,6 +285,30 @@ FUNCTIONS = {
     "erfc": (m.erfc, (-60, 4), (-6, 27.2), (0.8, 26.543, 27.22, 5.9, 1.0)),
     "sin": (m.sin, (-1074, 29), (-7, 7), ()),
     "cos": (m.cos, (-30, 29), (-7, 7), ()),
+    "tan": (m.tan, (-60, 29), (-7, 7), ()),
+    "atan": (m.atan, (-60, 1023), (-4, 4), (0.5, 1.0, 2.0)),
+    "asin": (m.asin, (-60, 0), (-1, 1), (0.5, 1.0)),
+    "acos": (m.acos, (-60, 0), (-1, 1), (0.5, 1.0)),
+    "sinh": (m.sinh, (-60, 9), (-4, 4), (1.0, 709.9, 710.47)),
+    "cosh": (m.cosh, (-30, 9), (-4, 4), (709.9, 710.47)),
+    "asinh": (m.asinh, (-60, 1023), (-4, 4), (1e100,)),
+    "acosh": (m.acosh, (0, 1023), (1, 4), (1.0, 1.001, 1e100)),
+    "atanh": (m.atanh, (-60, 0), (-1, 1), (0.5, 0.1716, 0.478, 0.999, 1.0)),
+    "log2": (lambda x: m.log(x) / m.log(2), (-1074, 1023), (0.5, 2.0), (2.0**-1022, 0.7071067811865476, 1.0)),
+    "log10": (m.log10, (-1074, 1023), (0.5, 2.0), (2.0**-1022, 0.7071067811865476, 1.0, 1000.0, 0.1)),
+    "erf_inv": (m.erfinv, (-60, 0), (-1, 1), (0.999, 0.9990339, 0.99999994, 1.0)),
+}
+# The open intervals in which values are taken, where it is not the whole line.
+DOMAINS = {
+    "ln": (0, m.inf),
+    "log2": (0, m.inf),
+    "log10": (0, m.inf),
+    "ln_1p": (-1, m.inf),
+    "asin": (-1, 1),
+    "acos": (-1, 1),
+    "atanh": (-1, 1),
+    "erf_inv": (-1, 1),
+    "acosh": (1, m.inf),
 }
 
 
@@ -218,7 +318,7 @@ def points(name, count, short):
     rng = random.Random(name)
     trim = (lambda x: from_bits(bits_of(x) & ~0xFFFFFFFF)) if short else (lambda x: x)
     xs = list(around(*special))
-    if name in ("sin", "cos"):
+    if name in ("sin", "cos", "tan"):
         xs += [k * float(m.pi / 2) for k in range(1, 40)]
         xs += [float(rng.randrange(1, 2**e) * m.pi / 2) for e in range(6, 29) for _ in range(4)]
         xs += [float(rng.randrange(1, 2**e) * m.pi / 4) for e in range(3, 29, 3)]
@@ -235,7 +335,8 @@ def table(name, count, short, path):
     function = FUNCTIONS[name][0]
     with open(path, "w") as out:
         for x in points(name, count, short):
-            if not abs(x) < float("inf") or x == 0 or (name == "ln" and x < 0) or (name == "ln_1p" and x <= -1):
+            low, high = DOMAINS.get(name, (-m.inf, m.inf))
+            if not low < x < high or x == 0:
                 continue
             mp.prec = 200 if abs(x) > 1e-50 else 2300 if name in ("sigmoid", "tanh", "erfc") else 200
             y, left = rounded(function(mpf(x)))
@@ -254,6 +355,7 @@ def tables(count=900, short=True, folder=os.path.dirname(os.path.abspath(__file_
 if __name__ == "__main__":
     if sys.argv[1:] == ["coefficients"]:
         coefficients()
+        more_coefficients()
     elif sys.argv[1:2] == ["tables"]:
         # A count and a folder make larger tables than the tests keep, with full significands.
         tables(*([int(sys.argv[2]), False, sys.argv[3]] if len(sys.argv) > 3 else []))
