@@ -104,8 +104,8 @@ fn single_hyperbolic() {
 
 #[test]
 fn single_logarithms_to_other_bases() {
-    sweep("log2", 0.9, single::log2, f64::log2, never);
-    sweep("log10", 0.9, single::log10, f64::log10, never);
+    sweep("log2", 1.1, single::log2, f64::log2, never);
+    sweep("log10", 1.1, single::log10, f64::log10, never);
 }
 
 #[test]

@@ -547,7 +547,7 @@ fn split(x: f32) -> (f32, f32) {
 ///
 /// As [`ln`], times `log2(e)` in two parts.
 ///
-/// Maximum error below 0.9 ulp over every finite `f32`.
+/// Maximum error 1.02 ulp over every finite `f32`.
 #[inline(always)]
 pub fn log2(x: f32) -> f32 {
     const LOW: f32 = 1.9259630335e-8;
@@ -563,7 +563,7 @@ pub fn log2(x: f32) -> f32 {
 ///
 /// As [`ln`], times `log10(e)` in two parts.
 ///
-/// Maximum error below 0.9 ulp over every finite `f32`.
+/// Maximum error 1.01 ulp over every finite `f32`.
 #[inline(always)]
 pub fn log10(x: f32) -> f32 {
     const LOW: f32 = -1.01030499522e-8;
@@ -646,7 +646,7 @@ pub fn acosh(x: f32) -> f32 {
 ///
 /// `x p(w)` with `w = -ln(1 - x²)`, and a polynomial in `√w` for `w` above 6.25. After Giles (2012).
 ///
-/// Maximum error below 0.6 ulp over every finite `f32`.
+/// Maximum error 0.52 ulp over every finite `f32`.
 #[inline(always)]
 pub fn erf_inv(x: f32) -> f32 {
     let a = f64::from(x);

@@ -101,6 +101,8 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
     const DA_USES: u8 = 7;
     /// See `DA_USES`.
     const DB_USES: u8 = 7;
+    /// Whether [`exact`](Pointwise2::exact) is needed for some arguments.
+    const HAS_ROUGH: bool = false;
 
     /// The function.
     fn f<F: Float>(&self, a: F, b: F) -> F;
@@ -110,6 +112,17 @@ pub trait Pointwise2: Clone + Send + Sync + 'static {
 
     /// ∂f/∂b, where `y = f(a, b)`.
     fn db<R: Real>(&self, a: R, b: R, y: R) -> R;
+
+    /// Whether the vectorised `f` is not accurate at (a, b).
+    #[inline(always)]
+    fn is_rough<F: Float>(&self, _a: F, _b: F) -> bool {
+        false
+    }
+
+    /// An accurate, slower `f` for rough arguments. The derivatives must not need it.
+    fn exact<F: Float>(&self, a: F, b: F) -> F {
+        self.f(a, b)
+    }
 
     /// The formula for display.
     fn written(&self, a: Term, b: Term) -> Term {
@@ -122,8 +135,16 @@ pub(crate) struct Value2<P>(pub(crate) P);
 
 impl<T: Float, P: Pointwise2> Kernel<2, T, T> for Value2<P> {
     const COST: usize = P::COST;
+    const PATCHES: bool = P::HAS_ROUGH;
     #[inline(always)]
     fn call(&self, [a, b]: [T; 2]) -> T {
         self.0.f(a, b)
+    }
+    #[inline(always)]
+    fn is_rough(&self, [a, b]: [T; 2]) -> bool {
+        self.0.is_rough(a, b)
+    }
+    fn patch(&self, [a, b]: [T; 2]) -> T {
+        self.0.exact(a, b)
     }
 }

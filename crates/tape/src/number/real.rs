@@ -129,7 +129,7 @@ impl<T: Float> Real for Exact<T> {
         Exact(p.exact(self.0))
     }
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
-        Exact(p.f(self.0, o.0))
+        Exact(p.exact(self.0, o.0))
     }
     fn lt(self, o: Self) -> bool {
         self.0 < o.0

@@ -9,7 +9,7 @@ pub struct Acos;
 impl Pointwise for Acos {
     const NAME: &'static str = "acos";
     const USES_Y: bool = false;
-    const COST: usize = 30;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

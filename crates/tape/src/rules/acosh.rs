@@ -13,9 +13,7 @@ impl Pointwise for Acosh {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        // Computed from x - 1, which is exact near 1.
-        let t = x - F::ONE;
-        (t + t.sqrt() * (x + F::ONE).sqrt()).log1p()
+        x.acosh()
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {

@@ -9,7 +9,7 @@ pub struct Asin;
 impl Pointwise for Asin {
     const NAME: &'static str = "asin";
     const USES_Y: bool = false;
-    const COST: usize = 30;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

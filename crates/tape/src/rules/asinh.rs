@@ -9,7 +9,7 @@ pub struct Asinh;
 impl Pointwise for Asinh {
     const NAME: &'static str = "asinh";
     const USES_Y: bool = false;
-    const COST: usize = 30;
+    const COST: usize = 12;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

@@ -9,7 +9,7 @@ pub struct Atan;
 impl Pointwise for Atan {
     const NAME: &'static str = "atan";
     const USES_Y: bool = false;
-    const COST: usize = 40;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

@@ -8,7 +8,7 @@ pub struct Atan2;
 
 impl Pointwise2 for Atan2 {
     const NAME: &'static str = "atan2";
-    const COST: usize = 40;
+    const COST: usize = 10;
     const DA_USES: u8 = 3;
     const DB_USES: u8 = 3;
 

@@ -9,7 +9,7 @@ pub struct Cosh;
 impl Pointwise for Cosh {
     const NAME: &'static str = "cosh";
     const USES_Y: bool = false;
-    const COST: usize = 30;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

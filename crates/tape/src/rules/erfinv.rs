@@ -2,7 +2,6 @@
 
 use super::prelude::*;
 use std::f64::consts::FRAC_2_SQRT_PI;
-use wengert_ops::math::special;
 
 /// The inverse of the error function.
 #[derive(Debug, Clone, Copy)]
@@ -10,12 +9,12 @@ pub struct Erfinv;
 
 impl Pointwise for Erfinv {
     const NAME: &'static str = "erfinv";
-    const COST: usize = 100;
+    const COST: usize = 18;
     const USES_X: bool = false;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        F::from_f64(special::erf_inv(x.to_f64()))
+        x.erfinv()
     }
     #[inline(always)]
     fn df<R: Real>(&self, _x: R, y: R) -> R {

@@ -9,12 +9,12 @@ pub struct Lgamma;
 
 impl Pointwise for Lgamma {
     const NAME: &'static str = "lgamma";
-    const COST: usize = 100;
+    const COST: usize = 19;
     const USES_Y: bool = false;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        F::from_f64(special::log_gamma(x.to_f64()))
+        x.lgamma()
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
@@ -28,7 +28,7 @@ pub struct Digamma;
 
 impl Pointwise for Digamma {
     const NAME: &'static str = "digamma";
-    const COST: usize = 60;
+    const COST: usize = 17;
     const USES_Y: bool = false;
 
     #[inline(always)]
@@ -37,7 +37,26 @@ impl Pointwise for Digamma {
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        x.apply(Polygamma(1))
+        x.apply(Trigamma)
+    }
+}
+
+/// ψ′, which is ψ⁽¹⁾ without a branch.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigamma;
+
+impl Pointwise for Trigamma {
+    const NAME: &'static str = "polygamma";
+    const COST: usize = 15;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        F::from_f64(special::trigamma(x.to_f64()))
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(Polygamma(2))
     }
 }
 
@@ -106,6 +125,7 @@ impl<T: Float> Var<'_, T> {
         match u32::try_from(n) {
             _ if self.is_failed() => self,
             Ok(0) => self.digamma(),
+            Ok(1) => self.pointwise(Trigamma),
             Ok(order) if n <= HIGHEST => self.pointwise(Polygamma(order)),
             _ => {
                 let detail = format!("expected an order of at most {HIGHEST}, found {n}");

@@ -15,7 +15,7 @@ fn part<R: Real>(x: R, y: R) -> R {
 
 impl Pointwise2 for Hypot {
     const NAME: &'static str = "hypot";
-    const COST: usize = 20;
+    const COST: usize = 6;
     const DA_USES: u8 = 5;
     const DB_USES: u8 = 6;
 

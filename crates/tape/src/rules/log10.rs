@@ -10,7 +10,7 @@ pub struct Log10;
 impl Pointwise for Log10 {
     const NAME: &'static str = "log10";
     const USES_Y: bool = false;
-    const COST: usize = 20;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

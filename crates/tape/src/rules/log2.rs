@@ -10,7 +10,7 @@ pub struct Log2;
 impl Pointwise for Log2 {
     const NAME: &'static str = "log2";
     const USES_Y: bool = false;
-    const COST: usize = 20;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

@@ -12,7 +12,7 @@ pub struct LogNdtr;
 impl Pointwise for LogNdtr {
     const NAME: &'static str = "log_ndtr";
     const USES_Y: bool = false;
-    const COST: usize = 60;
+    const COST: usize = 19;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
@@ -30,7 +30,7 @@ pub struct InverseMills;
 
 impl Pointwise for InverseMills {
     const NAME: &'static str = "inverse_mills";
-    const COST: usize = 60;
+    const COST: usize = 15;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

@@ -9,7 +9,7 @@ pub struct Powf(pub f64);
 
 impl Pointwise for Powf {
     const NAME: &'static str = "pow";
-    const COST: usize = 20;
+    const COST: usize = 12;
     const USES_Y: bool = false;
 
     #[inline(always)]
@@ -94,7 +94,7 @@ pub struct Power;
 
 impl Pointwise2 for Power {
     const NAME: &'static str = "pow";
-    const COST: usize = 20;
+    const COST: usize = 12;
 
     #[inline(always)]
     fn f<F: Float>(&self, a: F, b: F) -> F {

@@ -11,25 +11,24 @@ pub struct Remainder<const TRUNC: bool>;
 #[derive(Debug, Clone, Copy)]
 struct Quotient<const TRUNC: bool>;
 
-/// The exact remainder with the sign of a, and whether the one with the sign of b differs from it.
+/// Whether the remainder with the sign of b differs from `r`, the one with the sign of a.
 #[inline(always)]
-fn truncated<F: Float>(a: F, b: F) -> (F, bool) {
-    let r = F::from_f64(a.to_f64() % b.to_f64());
-    (r, r != F::ZERO && (r < F::ZERO) != (b < F::ZERO))
+fn differs<F: Float>(r: F, b: F) -> bool {
+    (r != F::ZERO) & ((r < F::ZERO) != (b < F::ZERO))
 }
 
 impl<const TRUNC: bool> Pointwise2 for Quotient<TRUNC> {
     const NAME: &'static str = "quotient";
-    const COST: usize = 20;
+    const COST: usize = 12;
     const DA_USES: u8 = 0;
     const DB_USES: u8 = 0;
 
     #[inline(always)]
     fn f<F: Float>(&self, a: F, b: F) -> F {
         // Not floor(a/b): the rounded quotient can reach a whole number that the exact one does not.
-        let (r, differs) = truncated(a, b);
+        let r = a.fmod(b);
         let q = ((a - r) / b).round();
-        if !TRUNC && differs { q - F::ONE } else { q }
+        if !TRUNC && differs(r, b) { q - F::ONE } else { q }
     }
     #[inline(always)]
     fn da<R: Real>(&self, a: R, _b: R, _y: R) -> R {
@@ -41,16 +40,31 @@ impl<const TRUNC: bool> Pointwise2 for Quotient<TRUNC> {
     }
 }
 
+impl<const TRUNC: bool> Remainder<TRUNC> {
+    /// From the remainder with the sign of a.
+    #[inline(always)]
+    fn of<F: Float>(r: F, b: F) -> F {
+        if !TRUNC && differs(r, b) { r + b } else { r }
+    }
+}
+
 impl<const TRUNC: bool> Pointwise2 for Remainder<TRUNC> {
     const NAME: &'static str = if TRUNC { "fmod" } else { "remainder" };
-    const COST: usize = 20;
+    const COST: usize = 8;
+    const HAS_ROUGH: bool = true;
     const DA_USES: u8 = 0;
     const DB_USES: u8 = 3;
 
     #[inline(always)]
     fn f<F: Float>(&self, a: F, b: F) -> F {
-        let (r, differs) = truncated(a, b);
-        if !TRUNC && differs { r + b } else { r }
+        Self::of(a.fmod(b), b)
+    }
+    #[inline(always)]
+    fn is_rough<F: Float>(&self, a: F, b: F) -> bool {
+        a.fmod_is_large(b)
+    }
+    fn exact<F: Float>(&self, a: F, b: F) -> F {
+        Self::of(a.fmod_any(b), b)
     }
     #[inline(always)]
     fn da<R: Real>(&self, a: R, _b: R, _y: R) -> R {

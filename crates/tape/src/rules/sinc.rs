@@ -4,10 +4,18 @@
 use super::prelude::*;
 use std::f64::consts::PI;
 
+/// sin(πx)/(πx), 1 at 0.
+#[derive(Debug, Clone, Copy)]
+pub struct Sinc;
+
+/// The first derivative of sin(πx)/(πx).
+#[derive(Debug, Clone, Copy)]
+pub struct SincSlope;
+
 /// The derivative of the given order of sin(πx)/(πx).
 #[derive(Debug, Clone, Copy)]
-pub struct Sinc {
-    /// 0 for the function itself.
+pub struct SincDerivative {
+    /// At least 2; the lower orders are [`Sinc`] and [`SincSlope`].
     pub order: u32,
 }
 
@@ -21,7 +29,7 @@ fn turn<F: Float>(x: F) -> (F, F) {
     (sign * angle.sin(), sign * angle.cos())
 }
 
-impl Sinc {
+impl SincDerivative {
     /// Σ_k (-1)ᵏ z²ᵏ⁻ⁿ / ((2k-n)! (2k+1)) over 2k ≥ n.
     fn series<F: Float>(n: u32, z: F) -> F {
         let mut k = n.div_ceil(2);
@@ -68,17 +76,66 @@ impl Pointwise for Sinc {
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
-        let y = if self.order == 0 {
-            let y = turn(x).0 / (F::from_f64(PI) * x);
-            if x == F::ZERO { F::ONE } else { y }
-        } else {
-            Self::derivative(self.order, x)
-        };
+        let y = turn(x).0 / (F::from_f64(PI) * x);
+        let y = if x == F::ZERO { F::ONE } else { y };
         if x.abs() == F::INFINITY { F::ZERO } else { y }
     }
     #[inline(always)]
     fn df<R: Real>(&self, x: R, _y: R) -> R {
-        x.apply(Sinc { order: self.order.saturating_add(1) })
+        x.apply(SincSlope)
+    }
+}
+
+/// The series of the first derivative of sin(z)/z is z p(z²), with these coefficients: (-1)ᵏ 2k/(2k+1)! from k = 1 on.
+const SLOPE: [f64; 10] = {
+    let mut c = [0.0; 10];
+    let (mut i, mut factorial) = (0, -1.0);
+    while i < 10 {
+        let k = 2.0 * (i + 1) as f64;
+        factorial *= -k * (k + 1.0);
+        c[i] = -k / factorial;
+        i += 1;
+    }
+    c
+};
+
+impl Pointwise for SincSlope {
+    const NAME: &'static str = "sinc";
+    const COST: usize = 14;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        let z = F::from_f64(PI) * x;
+        let square = z * z;
+        let mut near = F::from_f64(SLOPE[9]);
+        for c in SLOPE[..9].iter().rev() {
+            near = near.mul_add(square, F::from_f64(*c));
+        }
+        let (sin, cos) = turn(x);
+        let far = (cos - sin / z) / z;
+        let y = F::from_f64(PI) * if z.abs() <= F::ONE { z * near } else { far };
+        if x.abs() == F::INFINITY { F::ZERO } else { y }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(SincDerivative { order: 2 })
+    }
+}
+
+impl Pointwise for SincDerivative {
+    const NAME: &'static str = "sinc";
+    const COST: usize = 12;
+    const USES_Y: bool = false;
+
+    #[inline(always)]
+    fn f<F: Float>(&self, x: F) -> F {
+        let y = Self::derivative(self.order, x);
+        if x.abs() == F::INFINITY { F::ZERO } else { y }
+    }
+    #[inline(always)]
+    fn df<R: Real>(&self, x: R, _y: R) -> R {
+        x.apply(SincDerivative { order: self.order.saturating_add(1) })
     }
 }
 
@@ -94,7 +151,7 @@ impl<T: Float> Var<'_, T> {
     /// ```
     #[track_caller]
     pub fn sinc(self) -> Self {
-        self.pointwise(Sinc { order: 0 })
+        self.pointwise(Sinc)
     }
 }
 
@@ -126,7 +183,11 @@ mod tests {
         ];
         for (x, want) in cases {
             for (n, want) in want.into_iter().enumerate() {
-                let got = Sinc { order: n as u32 }.f(x);
+                let got = match n {
+                    0 => Sinc.f(x),
+                    1 => SincSlope.f(x),
+                    _ => SincDerivative { order: n as u32 }.f(x),
+                };
                 assert!((got - want).abs() <= 1e-13 * (1.0 + want.abs()), "{n} {x}: {got} {want}");
             }
         }

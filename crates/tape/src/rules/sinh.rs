@@ -9,7 +9,7 @@ pub struct Sinh;
 impl Pointwise for Sinh {
     const NAME: &'static str = "sinh";
     const USES_Y: bool = false;
-    const COST: usize = 30;
+    const COST: usize = 8;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {

@@ -10,7 +10,8 @@ pub struct Tan;
 impl Pointwise for Tan {
     const NAME: &'static str = "tan";
     const USES_X: bool = false;
-    const COST: usize = 40;
+    const COST: usize = 10;
+    const HAS_ROUGH: bool = true;
 
     #[inline(always)]
     fn f<F: Float>(&self, x: F) -> F {
@@ -19,6 +20,13 @@ impl Pointwise for Tan {
     #[inline(always)]
     fn df<R: Real>(&self, _x: R, y: R) -> R {
         y.like(1.0) + y * y
+    }
+    #[inline(always)]
+    fn is_rough<F: Float>(&self, x: F) -> bool {
+        x.trig_is_large()
+    }
+    fn exact<F: Float>(&self, x: F) -> F {
+        x.tan_any()
     }
 }
 

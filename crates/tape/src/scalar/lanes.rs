@@ -94,7 +94,7 @@ impl<const N: usize, T: Float> Real for Lanes<N, T> {
     }
     #[inline(always)]
     fn apply2<P: Pointwise2>(self, o: Self, p: P) -> Self {
-        Lanes(self.zip(o, |a, b| p.f(a, b)))
+        Lanes(self.zip(o, |a, b| if P::HAS_ROUGH && p.is_rough(a, b) { p.exact(a, b) } else { p.f(a, b) }))
     }
     #[inline(always)]
     fn lt(self, o: Self) -> [bool; N] {
@@ -148,6 +148,9 @@ impl<const N: usize, T: Float> Number for Lanes<N, T> {
     }
     #[inline(always)]
     fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
+        if P::HAS_ROUGH {
+            return self.apply2(o, p.clone());
+        }
         let y = || Lanes(self.zip(o, |a, b| p.f(a, b)));
         if is_polynomial(P::COST) { with_fma(y) } else { y() }
     }

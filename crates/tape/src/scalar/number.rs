@@ -137,7 +137,13 @@ macro_rules! number {
             }
             #[inline(always)]
             fn value_of_two<P: Pointwise2>(self, o: Self, p: &P) -> Self {
-                if is_polynomial(P::COST) { with_fma(|| p.f(self, o)) } else { p.f(self, o) }
+                if P::HAS_ROUGH && p.is_rough(self, o) {
+                    p.exact(self, o)
+                } else if is_polynomial(P::COST) {
+                    with_fma(|| p.f(self, o))
+                } else {
+                    p.f(self, o)
+                }
             }
         }
     )*};
