@@ -770,7 +770,7 @@ pub fn powf(x: f32, y: f32) -> f32 {
 ///
 /// As its namesake in [`special`](super::special), with shorter series.
 ///
-/// Maximum error below 0.6 ulp for positive arguments; for negative ones, the error is that of the larger of the two
+/// Maximum error 0.51 ulp for positive arguments; for negative ones, the error is that of the larger of the two
 /// terms of the reflection.
 #[inline(always)]
 pub fn log_gamma(x: f32) -> f32 {
