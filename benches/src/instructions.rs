@@ -15,8 +15,11 @@ use wengert::tape::scalar;
 
 type Step = Box<dyn FnMut() -> Result<()>>;
 
+/// Prepares the steps of a workload.
+type Build = fn() -> Result<Step>;
+
 /// The names of the workloads and the functions that prepare their steps.
-const WORKLOADS: [(&str, fn() -> Result<Step>); 10] = [
+const WORKLOADS: [(&str, Build); 10] = [
     ("mlp", mlp),
     ("tiny-mlp", tiny_mlp),
     ("cnn", cnn),
