@@ -17,12 +17,12 @@ pub(crate) fn rows() -> Vec<Row> {
         let x = || vec![real(shape), real(&[n]), real(&[n])];
         let torch = format!("F.layer_norm(x[0], [{n}], x[1], x[2], 1e-5)");
         let row = Row::new("layer_norm", torch, x(), move |x, _| {
-            x[0].layer_norm(&[n], Some(x[1]), Some(x[2]), 1e-5)
+            x[0].layer_norm([n], Some(x[1]), Some(x[2]), 1e-5)
         });
         all.push(row.values(values));
         let torch = format!("F.rms_norm(x[0], [{n}], x[1], 1e-5)");
         let row =
-            Row::new("rms_norm", torch, x()[..2].to_vec(), move |x, _| x[0].rms_norm(&[n], Some(x[1]), 1e-5));
+            Row::new("rms_norm", torch, x()[..2].to_vec(), move |x, _| x[0].rms_norm([n], Some(x[1]), 1e-5));
         all.push(row.values(values));
     }
     let images: [&[usize]; 6] = [

@@ -51,10 +51,10 @@ pub(crate) fn rows() -> Vec<Row> {
         "unflatten" "x[0].unflatten(-1, [-1, 64])" [1024, 1024]; |x| x.unflatten(-1, [-1, 64]);
         "unflatten" "x[0].unflatten(-1, [-1, 8])" [64, 64]; |x| x.unflatten(-1, [-1, 8]);
         "unflatten" "x[0].unflatten(0, [-1, 2])" [4096, 7]; |x| x.unflatten(0, [-1, 2]);
-        "permute" "x[0].permute(0, 2, 3, 1)" [32, 64, 28, 28]; |x| x.permute(&[0, 2, 3, 1]);
-        "permute" "x[0].permute(2, 0, 1)" [16, 16, 16]; |x| x.permute(&[2, 0, 1]);
+        "permute" "x[0].permute(0, 2, 3, 1)" [32, 64, 28, 28]; |x| x.permute([0, 2, 3, 1]);
+        "permute" "x[0].permute(2, 0, 1)" [16, 16, 16]; |x| x.permute([2, 0, 1]);
         "permute" "x[0].permute(0, 2, 1, 3).contiguous()" [32, 8, 128, 64];
-            |x| x.permute(&[0, 2, 1, 3]).reshape([32, 128, 8 * 64]).reshape([32, 128, 8, 64]);
+            |x| x.permute([0, 2, 1, 3]).reshape([32, 128, 8 * 64]).reshape([32, 128, 8, 64]);
         "transpose" "x[0].transpose(0, 1)" [1024, 1024]; |x| x.transpose(0, 1);
         "transpose" "x[0].transpose(0, 1)" [64, 64]; |x| x.transpose(0, 1);
         "transpose" "x[0].transpose(0, 1) * 1.0" [4096, 7]; |x| x.transpose(0, 1) * 1.0;
@@ -79,10 +79,10 @@ pub(crate) fn rows() -> Vec<Row> {
         "expand" "x[0].expand(1024, 1024)" [1024, 1]; |x| x.expand([1024, 1024]);
         "expand" "x[0].expand(32, 64, 14, 14)" [64, 1, 1]; |x| x.expand([32, 64, 14, 14]);
         "expand" "x[0].expand(65536, 7)" [7]; |x| x.expand([65536, 7]);
-        "sum_to" "x[0].sum_to_size(1024)" [1024, 1024]; |x| x.sum_to(&[1024]);
-        "sum_to" "x[0].sum_to_size(64, 1)" [64, 64]; |x| x.sum_to(&[64, 1]);
-        "sum_to" "x[0].sum_to_size(64, 1, 1)" [32, 64, 14, 14]; |x| x.sum_to(&[64, 1, 1]);
-        "sum_to" "x[0].sum_to_size(7)" [65536, 7]; |x| x.sum_to(&[7]);
+        "sum_to" "x[0].sum_to_size(1024)" [1024, 1024]; |x| x.sum_to([1024]);
+        "sum_to" "x[0].sum_to_size(64, 1)" [64, 64]; |x| x.sum_to([64, 1]);
+        "sum_to" "x[0].sum_to_size(64, 1, 1)" [32, 64, 14, 14]; |x| x.sum_to([64, 1, 1]);
+        "sum_to" "x[0].sum_to_size(7)" [65536, 7]; |x| x.sum_to([7]);
         // Copies in another order.
         "flip" "x[0].flip(-1)" [1024, 1024]; |x| x.flip(-1);
         "flip" "x[0].flip(0)" [64, 64]; |x| x.flip(0);
