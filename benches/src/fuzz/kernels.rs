@@ -120,9 +120,8 @@ fn points<T: Float>(a: &mut Arguments<'_, T>) -> (Tensor<T>, Tensor<T>) {
 }
 
 /// Positions below an axis's size, as a rule, and weights.
-fn between<T: Float>(a: &mut Arguments<'_, T>) -> (Vec<usize>, Vec<f64>) {
-    let m = a.size();
-    let at = (0..m).map(|_| a.count(0..=a.along())).collect();
+fn between<T: Float>(a: &mut Arguments<'_, T>, m: usize, n: usize) -> (Vec<usize>, Vec<f64>) {
+    let at = (0..m).map(|_| a.count(0..=n.saturating_sub(2))).collect();
     (at, (0..m).map(|_| a.number()).collect())
 }
 
@@ -169,10 +168,12 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             cumprod: a.ranked(1..=4).cumprod(a.axis());
             cumprod_reversed: a.ranked(1..=4).cumprod_reversed(a.axis());
             product_of_others: a.ranked(1..=4).product_of_others(a.axis());
-            interpolate: { let t = a.ranked(1..=4); let axis = a.axis(); let (low, weights) = between(a);
+            interpolate: { let t = a.ranked(1..=4); let axis = a.axis();
+                let (m, n) = (a.size(), a.along()); let (low, weights) = between(a, m, n);
                 t.interpolate(axis, &low, &weights) };
-            interpolate_adjoint: { let t = a.ranked(1..=4); let axis = a.axis(); let (low, weights) = between(a);
-                t.interpolate_adjoint(axis, &low, &weights, a.along()) };
+            interpolate_adjoint: { let t = a.ranked(1..=4); let axis = a.axis();
+                let (m, n) = (a.along(), a.size()); let (low, weights) = between(a, m, n);
+                t.interpolate_adjoint(axis, &low, &weights, n) };
             logcumsumexp: a.ranked(1..=4).logcumsumexp(a.axis());
             linear_recurrence: { let x = a.ranked(1..=4); let b = a.like(x.shape());
                 x.linear_recurrence(&b, a.axis(), direction(a)) };
