@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Counts the instructions of ten small training steps with valgrind, and compares them with benches/instructions.tsv.
+"""Counts the instructions of ten small training steps with valgrind, and compares them with a file of this folder:
+`instructions.tsv` for the release build, `instructions-dev.tsv` with --dev for the build of the tests, which CI has already made.
 
 The exit status is 1 if a count is more than 3 % larger than the one in the file. A count depends on the compiler: with another
 version of Rust than the file's, the comparison is printed but fails nothing.
 
     python3 benches/instructions.py             compare
-    python3 benches/instructions.py --write     write the file; the commit says why the counts changed
+    python3 benches/instructions.py --write     write both files; the commit says why the counts changed
 
 valgrind presents the same processor (AVX2, one cache hierarchy) on every machine, so that a count does not depend on the machine.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -18,7 +20,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-FILE = HERE / "instructions.tsv"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+# The build, where its program is, and the file of its counts.
+RELEASE = (["--release", "-p", "wengert-benches"], "release", HERE / "instructions.tsv")
+DEV = (["--workspace", "--all-features"], "debug", HERE / "instructions-dev.tsv")
 LIMIT = 0.03
 # The counts of the first steps are left out: they allocate buffers that later steps use again.
 FIRST = 2
@@ -34,10 +39,18 @@ def count(binary: Path, name: str, steps: int) -> int:
     return int(found.group(1).replace(",", ""))
 
 
-def read() -> tuple[str, dict[str, int]]:
-    """The version of Rust in the file, and the counts."""
+def a_step(binary: Path, name: str) -> int:
+    """The number of instructions of one step."""
+    first = count(binary, name, FIRST)
+    # The process varies by some thousands of instructions, so that short steps are repeated more often.
+    steps = 4 if first > 10_000_000 else 40
+    return (count(binary, name, FIRST + steps) - first) // steps
+
+
+def read(file: Path) -> tuple[str, dict[str, int]]:
+    """The version of Rust in a file, and the counts."""
     version, counts = "", {}
-    for line in FILE.read_text().splitlines():
+    for line in file.read_text().splitlines():
         if line.startswith("# "):
             version = line[2:]
         else:
@@ -46,45 +59,48 @@ def read() -> tuple[str, dict[str, int]]:
     return version, counts
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the counts to benches/instructions.tsv")
-    args = parser.parse_args()
-
-    build = ["cargo", "build", "--release", "--quiet", "-p", "wengert-benches", "--bin", "instructions"]
-    subprocess.run(build, check=True, cwd=ROOT)
-    binary = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "instructions"
+def compare(build: list, folder: str, file: Path, write: bool) -> bool:
+    """Counts with one build; whether no count has grown."""
+    environment = {**os.environ, "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_DEBUG": "0"}
+    command = ["cargo", "build", "--quiet", "--bin", "instructions", *build]
+    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    binary = TARGET / folder / "instructions"
     version = subprocess.run(["rustc", "--version"], check=True, capture_output=True, text=True).stdout.strip()
     names = subprocess.run([binary, "--list"], check=True, capture_output=True, text=True).stdout.split()
 
-    known, before = read() if FILE.exists() else ("", {})
-    counts, grown = {}, []
+    known, before = read(file) if file.exists() else ("", {})
+    grown, lines = [], [f"# {version}"]
     print(f"{'instructions a step':20} {'before':>12} {'now':>12} {'change':>8}")
-    for name in names:
-        first = count(binary, name, FIRST)
-        # The process varies by some thousands of instructions, so that short steps are repeated more often.
-        steps = 4 if first > 10_000_000 else 40
-        counts[name] = (count(binary, name, FIRST + steps) - first) // steps
-        old = before.get(name)
-        change = f"{counts[name] / old - 1:+8.1%}" if old else f"{'new':>8}"
-        print(f"{name:20} {old or 0:12,} {counts[name]:12,} {change}", flush=True)
-        if not old or counts[name] > old * (1 + LIMIT):
-            grown.append(name)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, now in zip(names, pool.map(lambda name: a_step(binary, name), names)):
+            old = before.get(name)
+            change = f"{now / old - 1:+8.1%}" if old else f"{'new':>8}"
+            print(f"{name:20} {old or 0:12,} {now:12,} {change}", flush=True)
+            lines.append(f"{name}\t{now}")
+            if not old or now > old * (1 + LIMIT):
+                grown.append(name)
 
-    if args.write:
-        lines = [f"# {version}", *(f"{name}\t{number}" for name, number in counts.items())]
-        partial = FILE.with_suffix(".partial")
+    if write:
+        partial = file.with_suffix(".partial")
         partial.write_text("\n".join(lines) + "\n")
-        partial.replace(FILE)
-        return 0
-    if not grown:
-        return 0
-    if version != known:
-        print(f"the counts in {FILE.name} are those of {known}; this is {version}: nothing is compared")
-        return 0
-    print(f"more than {LIMIT:.0%} above {FILE.name}: {', '.join(grown)}")
-    print("if that is intended: python3 benches/instructions.py --write, and say why in the commit")
-    return 1
+        partial.replace(file)
+        return True
+    if grown and version != known:
+        print(f"the counts in {file.name} are those of {known}; this is {version}: nothing is compared")
+        return True
+    if grown:
+        print(f"more than {LIMIT:.0%} above {file.name}: {', '.join(grown)}")
+        print("if that is intended: python3 benches/instructions.py --write, and say why in the commit")
+    return not grown
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dev", action="store_true", help="count with the build of the tests")
+    parser.add_argument("--write", action="store_true", help="write the counts of both builds")
+    args = parser.parse_args()
+    builds = [RELEASE, DEV] if args.write else [DEV] if args.dev else [RELEASE]
+    return 0 if all([compare(*build, args.write) for build in builds]) else 1
 
 
 if __name__ == "__main__":
