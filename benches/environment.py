@@ -1,5 +1,7 @@
-"""The throw-away environments of the peers: Python ones from PyPI in `benches/peers/.venv*`, Rust ones from crates.io."""
+"""What the comparisons share: the throw-away environments of the peers (Python ones from PyPI in `benches/peers/.venv*`, Rust ones
+from crates.io), and the blocks of results in the book."""
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +49,17 @@ def peer_crate(name: str) -> Path:
     flags = {"CARGO_TARGET_DIR": str(target), "RUSTFLAGS": "-C target-cpu=native"}
     subprocess.run(command, check=True, env={**os.environ, **flags})
     return target / "release" / f"{name}-peer"
+
+
+def write_block(page: Path, name: str, text: str) -> None:
+    """Replaces the block of that name in a page of the book, or adds it at the end; the other blocks stay."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    whole = f"{begin}\n\n{text}\n\n{end}"
+    old = page.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(begin) + r".*?" + re.escape(end), re.DOTALL)
+    new, replaced = pattern.subn(lambda _: whole, old)
+    if not replaced:
+        new = old.rstrip("\n") + f"\n\n{whole}\n"
+    partial = page.with_suffix(".partial")
+    partial.write_text(new, encoding="utf-8")
+    partial.replace(page)

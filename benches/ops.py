@@ -20,7 +20,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from environment import PEERS, ROOT, TARGET, torch_python
+from environment import PEERS, ROOT, TARGET, torch_python, write_block
 
 REASONS = PEERS / "torch" / "ops-reasons.toml"
 BOOK = ROOT / "docs" / "src" / "operator-speed.md"
@@ -192,18 +192,14 @@ def jumps(results: list, factor: float = 3.0) -> list:
 
 
 def book(results: list, args, version: str) -> None:
-    """Rewrites this CPU's block of the page, or adds one."""
-    page = BOOK.read_text()
+    """Writes this CPU's block of the page."""
     name = f"{cpu()}, {args.threads} thread{'s' if args.threads > 1 else ''}"
     s = summary(results, args.limit)
-    lines = [f"<!-- begin {name} -->", f"### {name}", "", f"PyTorch {version}. {words(s, args.limit)}.", ""]
+    lines = [f"### {name}", "", f"PyTorch {version}. {words(s, args.limit)}.", ""]
     lines += [f"| {' | '.join(HEAD)} |", f"|---|---|{'---:|' * 6}---|"]
     for r in results:
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells(r)) + " |")
-    block = "\n".join([*lines, f"<!-- end {name} -->"])
-    old = re.compile(rf"<!-- begin {re.escape(name)} -->.*?<!-- end {re.escape(name)} -->", re.S)
-    page = old.sub(lambda _: block, page) if old.search(page) else page.rstrip() + "\n\n" + block + "\n"
-    BOOK.write_text(page)
+    write_block(BOOK, name, "\n".join(lines))
 
 
 def main() -> None:

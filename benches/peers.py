@@ -298,15 +298,8 @@ def block(result: dict) -> str:
 
 
 def write_book(result: dict) -> None:
-    """Replaces this CPU's block of the chapter, or adds it at the end; those of other CPUs stay."""
-    begin, end = f"<!-- begin {result['cpu']['name']} -->", "<!-- end -->"
-    whole = f"{begin}\n\n{block(result)}\n\n{end}"
-    page = BOOK.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(begin) + r".*?" + re.escape(end), re.DOTALL)
-    page, replaced = pattern.subn(lambda _: whole, page)
-    if not replaced:
-        page = page.rstrip("\n") + f"\n\n{whole}\n"
-    BOOK.write_text(page, encoding="utf-8")
+    """Writes this CPU's block of the chapter."""
+    environment.write_block(BOOK, result["cpu"]["name"], block(result))
     print("wrote", BOOK.relative_to(ROOT), file=sys.stderr)
 
 
