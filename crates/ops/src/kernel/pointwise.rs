@@ -12,7 +12,8 @@ use crate::parallel;
 use crate::shape::{Shape, broadcast_shapes};
 use crate::simd;
 use crate::tensor::Tensor;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, needs_drop};
+use std::ptr;
 
 const BLOCK: usize = 512;
 
@@ -22,8 +23,6 @@ const BLOCK: usize = 512;
 pub trait Kernel<const N: usize, T, U>: Sync + Sized {
     /// The cost of one call, in additions; it determines from which size on threads are used.
     const COST: usize = 1;
-    /// Whether `call` reads numbers that are behind a reference when the loop runs, such as a slope or a bound.
-    const HAS_NUMBERS: bool = size_of::<Self>() > 0;
     /// Whether some elements need [`patch`](Kernel::patch).
     const PATCHES: bool = false;
 
@@ -42,12 +41,10 @@ pub trait Kernel<const N: usize, T, U>: Sync + Sized {
     }
 }
 
-/// A closure as a kernel, for functions of a few instructions (larger ones might not be inlined). The numbers that it captures are in the
-/// function that runs the loop.
+/// A closure as a kernel, for functions of a few instructions (larger ones might not be inlined).
 pub struct FnKernel<F>(pub F);
 
 impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for FnKernel<F> {
-    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x]: [T; 1]) -> U {
         (self.0)(x)
@@ -55,7 +52,6 @@ impl<T, U, F: Fn(T) -> U + Sync> Kernel<1, T, U> for FnKernel<F> {
 }
 
 impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for FnKernel<F> {
-    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x, y]: [T; 2]) -> U {
         (self.0)(x, y)
@@ -63,7 +59,6 @@ impl<T, U, F: Fn(T, T) -> U + Sync> Kernel<2, T, U> for FnKernel<F> {
 }
 
 impl<T, U, F: Fn(T, T, T) -> U + Sync> Kernel<3, T, U> for FnKernel<F> {
-    const HAS_NUMBERS: bool = false;
     #[inline(always)]
     fn call(&self, [x, y, z]: [T; 3]) -> U {
         (self.0)(x, y, z)
@@ -100,38 +95,22 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
         for x in x {
             assert!(x.len() >= out.len());
         }
-        if !K::HAS_NUMBERS {
-            for (i, o) in out.iter_mut().enumerate() {
-                // SAFETY: every input has at least as many elements as the output, asserted above.
-                *o = kernel.call(unsafe { at(&x, i) });
-            }
-            return;
-        }
-        let (blocks, tail) = out.as_chunks_mut::<LOCAL>();
-        let mut start = 0;
-        for block in blocks {
-            // Written here first: the compiler knows that a local array does not overlap the numbers in the kernel. With the output
-            // itself it reads them again for every element, and the loop is not vectorised.
-            let mut local = [const { MaybeUninit::<U>::uninit() }; LOCAL];
-            for (i, o) in local.iter_mut().enumerate() {
-                // SAFETY: every input has at least as many elements as the output, asserted above.
-                o.write(kernel.call(unsafe { at(&x, start + i) }));
-            }
-            for (o, v) in block.iter_mut().zip(local) {
-                // SAFETY: all elements were written just above.
-                *o = unsafe { v.assume_init() };
-            }
-            start += LOCAL;
-        }
-        for (i, o) in tail.iter_mut().enumerate() {
-            // SAFETY: as above.
-            *o = kernel.call(unsafe { at(&x, start + i) });
+        let copy;
+        let kernel = if needs_drop::<K>() {
+            kernel
+        } else {
+            // The compiler knows that the output does not overlap a local variable. It reads numbers of the kernel (a slope, a bound)
+            // behind the reference again for every element, and does not vectorise the loop.
+            // SAFETY: the bytes of a valid value, of a type that owns nothing, which is only read.
+            copy = unsafe { ptr::read(kernel) };
+            &copy
+        };
+        for (i, o) in out.iter_mut().enumerate() {
+            // SAFETY: every input has at least as many elements as the output, asserted above.
+            *o = kernel.call(unsafe { at(&x, i) });
         }
     }
 }
-
-/// The number of elements that the loop writes to a local array before it writes them to the output.
-const LOCAL: usize = 64;
 
 /// A function of elements as the executor uses it: a loop over slices. Only the loop, which is behind this trait, is
 /// compiled for each [`Kernel`]; the executor itself, with its views and its threads, is compiled once for each number
@@ -145,7 +124,16 @@ pub trait SliceKernel<const N: usize, T, U>: Sync {
 }
 
 /// The loop of a [`Kernel`].
+#[repr(transparent)]
 pub struct Elementwise<K>(pub K);
+
+impl<K> Elementwise<K> {
+    /// The loop of a kernel that is elsewhere.
+    fn of(kernel: &K) -> &Self {
+        // SAFETY: a transparent struct has the layout of its field.
+        unsafe { &*ptr::from_ref(kernel).cast() }
+    }
+}
 
 impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> SliceKernel<N, T, U> for Elementwise<K> {
     fn cost(&self) -> usize {
@@ -166,23 +154,6 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> SliceKernel<N, T, U> for El
     }
 }
 
-impl<const N: usize, T, U, K: Kernel<N, T, U>> Kernel<N, T, U> for &K {
-    const COST: usize = K::COST;
-    const HAS_NUMBERS: bool = K::HAS_NUMBERS;
-    const PATCHES: bool = K::PATCHES;
-    #[inline(always)]
-    fn call(&self, x: [T; N]) -> U {
-        K::call(self, x)
-    }
-    #[inline(always)]
-    fn is_rough(&self, x: [T; N]) -> bool {
-        K::is_rough(self, x)
-    }
-    fn patch(&self, x: [T; N]) -> U {
-        K::patch(self, x)
-    }
-}
-
 /// The source of an input's blocks.
 enum Source<'a, T> {
     Slice(&'a [T]),
@@ -198,7 +169,7 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
     x: [&Tensor<T>; N],
     kernel: &K,
 ) -> Result<Tensor<U>> {
-    loops(op, x, &Elementwise(kernel))
+    loops(op, x, Elementwise::of(kernel))
 }
 
 /// Like [`pointwise`], for a function that has its own loop.
@@ -409,7 +380,7 @@ mod tests {
             for (a, xs) in inputs.iter().zip(&elements) {
                 for (b, ys) in inputs.iter().zip(&elements) {
                     let expected: Vec<f64> = xs.iter().zip(ys).map(|(x, y)| x * 1000.0 + y).collect();
-                    let run = || pointwise_as(Shape::from(shape), [a, b], &Elementwise(&both)).to_vec();
+                    let run = || pointwise_as(Shape::from(shape), [a, b], Elementwise::of(&both)).to_vec();
                     assert_eq!(run(), expected, "{shape:?}");
                     assert_eq!(parallel::in_small_pieces(3, run), expected, "{shape:?} in small pieces");
                 }

@@ -25,12 +25,19 @@ impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_,
         let Loop { kernel, mut state, gradient } = self;
         let n = gradient.len();
         assert!(state.iter().all(|s| s.len() == n));
-        let (blocks, tail) = gradient.as_chunks::<BLOCK>();
-        for (b, g) in blocks.iter().enumerate() {
-            block(kernel, &mut state, b * BLOCK, g);
-        }
-        for (i, &g) in tail.iter().enumerate() {
-            block(kernel, &mut state, n - tail.len() + i, &[g]);
+        // The last block is filled up with zeros, so that the function is compiled once, for a known number of elements.
+        let (mut last, mut last_gradient) = ([[T::ZERO; BLOCK]; N], [T::ZERO; BLOCK]);
+        for start in (0..n).step_by(BLOCK) {
+            let range = start..n.min(start + BLOCK);
+            let g = filled(&gradient[range.clone()], &mut last_gradient);
+            let mut all = last.iter_mut().zip(&state).map(|(last, s)| filled(&s[range.clone()], last));
+            let new = block(kernel, std::array::from_fn(|_| all.next().expect("N states")), g);
+            for (state, new) in state.iter_mut().zip(&new) {
+                match state[range.clone()].first_chunk_mut() {
+                    Some(state) => *state = *new,
+                    None => state[range.clone()].copy_from_slice(&new[..range.len()]),
+                }
+            }
         }
     }
 }
@@ -38,28 +45,38 @@ impl<const N: usize, T: Float, K: Update<N, T>> pulp::NullaryFnOnce for Loop<'_,
 /// The number of elements whose new values are written to local arrays before they are written to the state.
 const BLOCK: usize = 64;
 
-/// Steps the elements from `start` on. The compiler knows that local arrays overlap neither the state nor the numbers in the kernel;
-/// with the state itself it reads these numbers again for every element, and the loop is not vectorised.
+/// The elements as a block; if they are too few, a copy of them in `last`.
 #[inline(always)]
-fn block<const LEN: usize, const N: usize, T: Float, K: Update<N, T>>(
-    kernel: &K,
-    state: &mut [&mut [T]; N],
-    start: usize,
-    gradient: &[T; LEN],
-) {
-    let old: [&[T; LEN]; N] = std::array::from_fn(|j| {
-        state[j][start..].first_chunk().expect("every state has as many elements as the gradient")
-    });
-    let mut new = [[T::ZERO; LEN]; N];
-    for i in 0..LEN {
-        let step = kernel.call(std::array::from_fn(|j| old[j][i]), gradient[i]);
-        for (new, step) in new.iter_mut().zip(step) {
-            new[i] = step;
+fn filled<'a, T: Float>(elements: &'a [T], last: &'a mut [T; BLOCK]) -> &'a [T; BLOCK] {
+    match elements.first_chunk() {
+        Some(block) => block,
+        None => {
+            last[..elements.len()].copy_from_slice(elements);
+            last
         }
     }
-    for (state, new) in state.iter_mut().zip(&new) {
-        state[start..start + LEN].copy_from_slice(new);
+}
+
+/// The new values of a block. The compiler knows that local arrays overlap neither the state nor the numbers in the kernel; with the
+/// state itself it reads these numbers again for every element, and the loop is not vectorised.
+#[inline(always)]
+fn block<const N: usize, T: Float, K: Update<N, T>>(
+    kernel: &K,
+    old: [&[T; BLOCK]; N],
+    gradient: &[T; BLOCK],
+) -> [[T; BLOCK]; N] {
+    let mut new = [[T::ZERO; BLOCK]; N];
+    for i in 0..BLOCK {
+        let mut x = [T::ZERO; N];
+        for j in 0..N {
+            x[j] = old[j][i];
+        }
+        let x = kernel.call(x, gradient[i]);
+        for j in 0..N {
+            new[j][i] = x[j];
+        }
     }
+    new
 }
 
 /// The loop of an [`Update`]: only this is compiled for each kind of update.

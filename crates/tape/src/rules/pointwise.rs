@@ -35,11 +35,10 @@ impl<P: Pointwise> Map<P> {
 }
 
 /// g · df(x, y) in one pass. An argument that df does not read may be any tensor of the right shape.
-struct Adjoint<'a, P>(&'a P);
+struct Adjoint<P>(P);
 
-impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<'_, P> {
+impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<P> {
     const COST: usize = P::COST;
-    const HAS_NUMBERS: bool = size_of::<P>() > 0;
     const PATCHES: bool = P::HAS_ROUGH;
     #[inline(always)]
     fn call(&self, [g, x, y]: [T; 3]) -> T {
@@ -59,7 +58,7 @@ impl<P: Pointwise> Map<P> {
         let g = r.gy()?;
         let x = if P::USES_X { r.x(0)? } else { g };
         let y = if P::USES_Y { r.y()? } else { g };
-        Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(&self.0.0))?)]))
+        Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(self.0.0.clone()))?)]))
     }
 }
 
@@ -92,11 +91,10 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
 /// A [`Pointwise2`] function as an op.
 struct Zip<P>(Value2<P>);
 
-struct Adjoint2<'a, P, const FIRST: bool>(&'a P);
+struct Adjoint2<P, const FIRST: bool>(P);
 
-impl<T: Float, P: Pointwise2, const FIRST: bool> Kernel<4, T, T> for Adjoint2<'_, P, FIRST> {
+impl<T: Float, P: Pointwise2, const FIRST: bool> Kernel<4, T, T> for Adjoint2<P, FIRST> {
     const COST: usize = P::COST;
-    const HAS_NUMBERS: bool = size_of::<P>() > 0;
     #[inline(always)]
     fn call(&self, [g, a, b, y]: [T; 4]) -> T {
         g * if FIRST { self.0.da(a, b, y) } else { self.0.db(a, b, y) }
@@ -114,7 +112,7 @@ impl<P: Pointwise2> Zip<P> {
         let a = if uses & 1 != 0 { r.x(0)? } else { g };
         let b = if uses & 2 != 0 { r.x(1)? } else { g };
         let y = if uses & 4 != 0 { r.y()? } else { g };
-        let gx = pointwise(P::NAME, [g, a, b, y], &Adjoint2::<P, FIRST>(&self.0.0))?;
+        let gx = pointwise(P::NAME, [g, a, b, y], &Adjoint2::<P, FIRST>(self.0.0.clone()))?;
         Ok(gx.sum_to(r.shape(i))?)
     }
 
