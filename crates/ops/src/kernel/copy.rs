@@ -158,6 +158,7 @@ fn copy_row<T: Element>(data: &[T], first: isize, stride: isize, out: &mut [T]) 
 }
 
 /// The elements in row-major order.
+#[inline(never)]
 pub(crate) fn gather<T: Element>(t: &Tensor<T>) -> Buffer<T> {
     let mut out = Buffer::unspecified(t.numel());
     if let Some(s) = transposed(t) {

@@ -267,6 +267,7 @@ fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, in
 }
 
 /// `x` folded over `axes` (sorted, in range); `keepdim` keeps them with size one, otherwise they are removed.
+#[inline(never)]
 pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
     f: &F,
     x: &Tensor<T>,

@@ -7,6 +7,7 @@ use crate::kernel::copy::Strided;
 use crate::parallel;
 use crate::shape::{Shape, ToShape, normalize_axis};
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 
 /// Copies rows of `width` elements to the beginnings of rows of `row` elements. Where the width is known to the compiler, a
 /// short row is a few instructions instead of the call of a function.
@@ -25,6 +26,35 @@ fn copy_rows<T: Copy>(from: &[T], width: usize, to: &mut [T], row: usize) {
             for (from, to) in from.chunks_exact(width).zip(to.chunks_mut(row)) {
                 to[..width].copy_from_slice(from);
             }
+        }
+    }
+}
+
+/// Below this number of elements, a part of a row is short.
+const SHORT: usize = 64;
+
+/// The index of a row along each axis but the last.
+struct Odometer<'a> {
+    sizes: &'a [usize],
+    at: SmallVec<[usize; 5]>,
+}
+
+impl<'a> Odometer<'a> {
+    fn at(mut row: usize, sizes: &'a [usize]) -> Self {
+        let mut at = SmallVec::from_elem(0, sizes.len());
+        for (at, &size) in at.iter_mut().zip(sizes).rev() {
+            (*at, row) = (row % size, row / size);
+        }
+        Odometer { sizes, at }
+    }
+
+    fn advance(&mut self) {
+        for (at, &size) in self.at.iter_mut().zip(self.sizes).rev() {
+            *at += 1;
+            if *at < size {
+                return;
+            }
+            *at = 0;
         }
     }
 }
@@ -54,11 +84,15 @@ impl<T: Element> Tensor<T> {
         let shape = shape.to_shape("concat")?;
         let inner: usize = shape[axis + 1..].iter().product();
         let row = shape[axis] * inner;
+        // Where a row has a few elements of a part, a copy of the part is faster than finding them row by row.
+        let dense = |t: &Tensor<T>| t.as_slice().is_none() && t.shape()[axis] * inner < SHORT;
+        let copies: Vec<Option<Tensor<T>>> = parts.iter().map(|t| dense(t).then(|| t.contiguous())).collect();
         let mut out = Buffer::unspecified(shape.numel());
         parallel::chunks_mut(&mut out, parallel::rows(row, 1) * row, 1, |start, piece| {
             let (first, rows) = (start / row, piece.len() / row);
             let mut at = 0;
-            for t in parts {
+            for (t, copy) in parts.iter().zip(&copies) {
+                let t = copy.as_ref().unwrap_or(t);
                 let width = t.shape()[axis] * inner;
                 if let Some(src) = t.as_slice().filter(|_| width > 0) {
                     copy_rows(&src[first * width..][..rows * width], width, &mut piece[at..], row);
@@ -103,24 +137,39 @@ impl<T: Element> Tensor<T> {
         let padded =
             self.shape().iter().zip(widths).map(|(&d, &(a, b))| d.saturating_add(a).saturating_add(b));
         let shape = padded.collect::<Shape>().to_shape("pad")?;
-        let mut out = Buffer::filled(shape.numel(), value);
-        let inner = self.shape().last().copied().unwrap_or(1);
-        if let (&[n, inner], Some(src), false) = (&self.shape()[..], self.as_slice(), self.numel() == 0) {
-            let (row, (before, _)) = (shape[1], widths[0]);
-            copy_rows(src, inner, &mut out[before * row + widths[1].0..(before + n) * row], row);
-        } else if self.numel() > 0 {
-            let src = Strided::new(self);
-            for row in 0..self.numel() / inner {
-                let (mut rest, mut at, mut step) = (row, 0, 1);
-                for (axis, &d) in shape.iter().enumerate().rev() {
-                    let from = if axis + 1 == shape.len() { 1 } else { self.shape()[axis] };
-                    at += (rest % from + widths[axis].0) * step;
-                    rest /= from;
-                    step *= d;
-                }
-                src.read(row * inner, &mut out[at..at + inner]);
-            }
+        let Some((&(left, _), before)) = widths.split_last() else {
+            return Ok(self.clone());
+        };
+        let (row, inner) = (shape[self.rank() - 1], self.shape()[self.rank() - 1]);
+        if self.numel() == 0 || row == 0 {
+            return Ok(Tensor::from_buffer(Buffer::filled(shape.numel(), value), shape));
         }
+        let sizes = &self.shape()[..before.len()];
+        let (whole, src) = (self.as_slice(), Strided::new(self));
+        let mut out = Buffer::unspecified(shape.numel());
+        parallel::chunks_mut(&mut out, parallel::rows(row, 1) * row, 1, |start, piece| {
+            let mut rows = Odometer::at(start / row, &shape[..before.len()]);
+            for to in piece.chunks_exact_mut(row) {
+                let mut from = Some(0);
+                for ((&at, &(before, _)), &size) in rows.at.iter().zip(before).zip(sizes) {
+                    let inside = at.checked_sub(before).filter(|&at| at < size);
+                    from = from.zip(inside).map(|(from, at)| from * size + at);
+                }
+                rows.advance();
+                let Some(from) = from else {
+                    to.fill(value);
+                    continue;
+                };
+                let (start, rest) = to.split_at_mut(left);
+                let (middle, end) = rest.split_at_mut(inner);
+                start.fill(value);
+                match whole {
+                    Some(whole) => middle.copy_from_slice(&whole[from * inner..][..inner]),
+                    None => src.read(from * inner, middle),
+                }
+                end.fill(value);
+            }
+        });
         Ok(Tensor::from_buffer(out, shape))
     }
 }
@@ -128,6 +177,7 @@ impl<T: Element> Tensor<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Slice;
 
     #[test]
     fn joining_and_padding() {
@@ -142,6 +192,37 @@ mod tests {
         assert_eq!(a.pad(&[(1, 0), (0, 1)], 9.0).unwrap().to_vec(), [9., 9., 9., 1., 2., 9., 3., 4., 9.]);
         assert_eq!(Tensor::scalar(1.0).pad(&[], 0.0).unwrap().to_vec(), [1.0]);
         assert_eq!(*Tensor::<f64>::zeros([0, 2]).pad(&[(1, 1), (0, 0)], 1.0).unwrap().shape(), [2, 2]);
+    }
+
+    #[test]
+    fn padding_agrees_with_positions_in_every_layout() {
+        let whole = Tensor::<f64>::steps(1.0, 1.0, 2 * 3 * 4).reshape([2, 3, 4]).unwrap();
+        for x in [whole.clone(), whole.permute([2, 0, 1]).unwrap(), whole.flip(-1).unwrap()] {
+            for widths in [[(0, 0), (1, 2), (2, 1)], [(1, 1), (0, 3), (0, 0)], [(2, 0), (0, 0), (0, 5)]] {
+                let run = || x.pad(&widths, -1.0).unwrap();
+                let y = parallel::in_small_pieces(3, run);
+                assert_eq!(y, run());
+                for i in 0..y.numel() {
+                    let [_, n, m] = [0, 1, 2].map(|axis| y.shape()[axis]);
+                    let at = [i / (n * m), i / m % n, i % m];
+                    let source: Vec<_> =
+                        at.iter().zip(widths).map(|(&at, (before, _))| at.wrapping_sub(before)).collect();
+                    let inside = source.iter().zip(&x.shape()[..]).all(|(at, size)| at < size);
+                    let want = if inside { x.get(&source).unwrap() } else { -1.0 };
+                    assert_eq!(y.get(&at).unwrap(), want, "{widths:?} {at:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_rows_of_strided_parts_are_joined() {
+        let x = Tensor::<f64>::steps(0.0, 1.0, 40).reshape([10, 4]).unwrap();
+        let columns: Vec<_> = (0..4).map(|c| x.select(1, c).unwrap()).collect();
+        assert_eq!(Tensor::stack(&columns, 1).unwrap(), x);
+        let halves = [x.slice(1, Slice::from(3..)).unwrap(), x.slice(1, Slice::from(..3)).unwrap()];
+        let first = Tensor::concat(&halves, 1).unwrap().slice(0, Slice::from(..1)).unwrap();
+        assert_eq!(first.to_vec(), [3.0, 0.0, 1.0, 2.0]);
     }
 
     #[test]

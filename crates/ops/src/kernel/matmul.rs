@@ -374,6 +374,7 @@ impl From<Error> for Misfit {
 }
 
 /// The product of tensors of rank 2 or more.
+#[inline(never)]
 fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> {
     let (ra, rb) = (a.rank(), b.rank());
     let (m, k, n) = (a.shape()[ra - 2], a.shape()[ra - 1], b.shape()[rb - 1]);

@@ -112,6 +112,27 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for Loo
     }
 }
 
+/// Whether some elements need a patch. It looks at all of them: a loop that ends at the first is not vectorised.
+struct AnyRough<'a, const N: usize, T, U, K> {
+    kernel: &'a K,
+    x: [&'a [T]; N],
+    out: &'a [U],
+}
+
+impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> pulp::NullaryFnOnce for AnyRough<'_, N, T, U, K> {
+    type Output = bool;
+    #[inline(always)]
+    fn call(self) -> bool {
+        let AnyRough { kernel, x, out } = self;
+        let mut any = false;
+        for i in 0..out.len() {
+            // SAFETY: every input has an element for each of the output, asserted by the loop before.
+            any |= kernel.is_rough(unsafe { at(&x, i) });
+        }
+        any
+    }
+}
+
 /// A function of elements as the executor uses it: a loop over slices. Only the loop, which is behind this trait, is
 /// compiled for each [`Kernel`]; the executor itself, with its views and its threads, is compiled once for each number
 /// and type of inputs.
@@ -142,7 +163,7 @@ impl<const N: usize, T: Copy, U, K: Kernel<N, T, U>> SliceKernel<N, T, U> for El
 
     fn run(&self, x: [&[T]; N], out: &mut [U]) {
         simd::dispatch(Loop { kernel: &self.0, x, out: &mut *out });
-        if K::PATCHES {
+        if K::PATCHES && simd::dispatch(AnyRough { kernel: &self.0, x, out: &*out }) {
             for (i, o) in out.iter_mut().enumerate() {
                 // SAFETY: every input has an element for each of the output, asserted by the loop.
                 let x = unsafe { at(&x, i) };
@@ -176,6 +197,8 @@ pub fn pointwise<const N: usize, T: Element, U: Element, K: Kernel<N, T, U>>(
 ///
 /// # Errors
 /// If the shapes do not broadcast.
+// Here and at other large functions: what is never inlined is compiled once for all crates that use it with the same types.
+#[inline(never)]
 pub fn loops<const N: usize, T: Element, U: Element>(
     op: &'static str,
     x: [&Tensor<T>; N],
@@ -200,6 +223,7 @@ fn buffers<const N: usize, T: Element>() -> [[T; BLOCK]; N] {
 }
 
 /// The outputs from `start` on, from inputs with short rows: each block of an input is copied.
+#[inline(never)]
 fn by_blocks<const N: usize, T: Element, U>(
     sources: &[Source<'_, T>; N],
     kernel: &dyn SliceKernel<N, T, U>,
@@ -224,6 +248,7 @@ fn by_blocks<const N: usize, T: Element, U>(
 
 /// The outputs from `start` on, a part of a row at a time: of each input it is a slice, one element, which is written into a buffer
 /// when it changes, or copied.
+#[inline(never)]
 fn by_rows<const N: usize, T: Element, U>(
     sources: &[Source<'_, T>; N],
     row: usize,
@@ -276,6 +301,7 @@ fn by_rows<const N: usize, T: Element, U>(
 }
 
 /// Like [`pointwise`], for inputs that are known to broadcast to `shape`.
+#[inline(never)]
 pub(super) fn pointwise_as<const N: usize, T: Element, U: Element>(
     shape: Shape,
     x: [&Tensor<T>; N],

@@ -160,6 +160,7 @@ fn as_columns(shape: &Shape, axis: usize) -> Option<[usize; 3]> {
     (n > 0 && outer * inner > 0 && columns::suits(n, inner)).then_some([outer, n, inner])
 }
 
+#[inline(never)]
 fn apply<T: Float, const LOG: bool>(op: &'static str, x: &Tensor<T>, axis: isize) -> Result<Tensor<T>> {
     let axis = normalize_axis(op, axis, x.rank())?;
     let n = x.shape()[axis];
@@ -182,6 +183,7 @@ fn apply<T: Float, const LOG: bool>(op: &'static str, x: &Tensor<T>, axis: isize
     Tensor::from_buffer(out, dense.shape().clone()).transpose(axis as isize, -1)
 }
 
+#[inline(never)]
 fn adjoint<T: Float, const LOG: bool>(
     op: &'static str,
     y: &Tensor<T>,

@@ -44,7 +44,13 @@ impl<const TRUNC: bool> Remainder<TRUNC> {
     /// From the remainder with the sign of a.
     #[inline(always)]
     fn of<F: Float>(r: F, b: F) -> F {
-        if !TRUNC && differs(r, b) { r + b } else { r }
+        if TRUNC {
+            return r;
+        }
+        // Nested choices become selections of vectors; a choice by two signs that differ becomes branches.
+        let of_positive = if r < F::ZERO { r + b } else { r };
+        let of_negative = if r > F::ZERO { r + b } else { r };
+        if b < F::ZERO { of_negative } else { of_positive }
     }
 }
 

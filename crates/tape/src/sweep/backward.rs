@@ -102,6 +102,7 @@ impl<T: Float> Tape<T> {
 
     /// The sweep; it writes its steps to `log` if there is one.
     #[track_caller]
+    #[inline(never)]
     pub(crate) fn swept(
         &self,
         outputs: &[(Var<'_, T>, Tensor<T>)],
@@ -174,6 +175,7 @@ struct Sweep<'a, T: Float> {
 }
 
 impl<T: Float> Sweep<'_, T> {
+    #[inline(never)]
     fn run(&mut self, top: usize, roots: &[u32], retain: RetainGraph, regions: &mut Regions) -> Result<()> {
         for id in (0..=top).rev() {
             if self.nodes[id].first as usize != id {
@@ -329,6 +331,7 @@ impl<T: Float> Sweep<'_, T> {
 }
 
 /// The cotangents of an op's inputs.
+#[inline(never)]
 fn pulled_back<T: Float>(
     op: &OpRef<T>,
     r: &BackwardContext<'_, T>,

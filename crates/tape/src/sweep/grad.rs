@@ -173,6 +173,7 @@ impl<'t, T: Float> Recorded<'t, T> {
     }
 
     /// Sweeps the nodes of a range, from the last to the first.
+    #[inline(never)]
     fn run(&mut self, ids: std::ops::Range<usize>, wanted: &[u32]) -> Result<()> {
         for id in ids.rev() {
             let (op, inputs, outputs, at) = {

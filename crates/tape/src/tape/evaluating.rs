@@ -21,6 +21,7 @@ fn is_dropped<T: Float>(nodes: &[Node<T>], id: u32) -> bool {
 
 impl<T: Float> Tape<T> {
     /// Makes the values of these nodes available, if this tape drops values.
+    #[inline(never)]
     pub(crate) fn revive(&self, ids: &[u32]) -> Result<()> {
         {
             let state = self.state.borrow();

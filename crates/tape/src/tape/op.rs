@@ -129,14 +129,13 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         if self.selection().is_some() {
             return 0;
         }
-        inputs.iter().chain(outputs).map(|shape| shape.numel() as u64).max().unwrap_or(0)
+        largest(inputs, outputs)
     }
 
     /// The same for the cotangents of the inputs that need one. By default [`flops`](Op::flops) for each of them, which is right for a
     /// product.
     fn backward_flops(&self, inputs: &[&Shape], outputs: &[&Shape], needs: &[bool]) -> u64 {
-        let needed = needs.iter().filter(|needed| **needed).count() as u64;
-        self.flops(inputs, outputs).saturating_mul(needed)
+        self.flops(inputs, outputs).saturating_mul(number_of(needs))
     }
 
     /// The values that the rule will read, given which inputs need a cotangent. Values that no rule reads are freed early.
@@ -145,6 +144,17 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         let _ = needs;
         Saves::ALL
     }
+}
+
+// Not parts of the defaults above, which are compiled for each op.
+
+/// The number of elements of the largest tensor.
+fn largest(inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
+    inputs.iter().chain(outputs).map(|shape| shape.numel() as u64).max().unwrap_or(0)
+}
+
+fn number_of(needs: &[bool]) -> u64 {
+    needs.iter().filter(|needed| **needed).count() as u64
 }
 
 /// An op whose output consists of elements of its only input, in any order; an element may be taken more than once. So the

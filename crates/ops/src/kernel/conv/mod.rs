@@ -327,10 +327,12 @@ impl<T: Float> Tensor<T> {
         }
         let shape = shaped(op, self.shape()[0], channels, sizes)?;
         let geometry = call.geometry(self.shape()[0], sizes, output)?;
-        if geometry.is_product() && (bias.is_none() || geometry.taps() == 1) {
+        if geometry.is_product() {
             let (m, k, n) = (geometry.batch, geometry.inputs * geometry.taps(), geometry.outputs);
             let weight = weight.reshape([n, k])?.transpose(0, 1)?;
-            return self.reshape([m, n])?.linear(&weight, bias)?.reshape(&shape);
+            let each = |b: &Tensor<T>| b.unsqueeze(1)?.expand([channels, geometry.taps()])?.reshape([k]);
+            let bias = bias.map(each).transpose()?;
+            return self.reshape([m, n])?.linear(&weight, bias.as_ref())?.reshape(&shape);
         }
         Ok(product::adjoint(Operands { source: self, weight, bias, geometry, shape }))
     }

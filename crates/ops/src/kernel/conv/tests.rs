@@ -116,6 +116,21 @@ fn all_three_agree_with_loops() {
 }
 
 #[test]
+fn a_transposed_convolution_of_single_elements_has_its_bias() {
+    let (x, w, b) = (values(&[3, 4, 1, 1], 1), values(&[4, 5, 2, 3], 2), values(&[5], 3));
+    let y = x.conv_transpose(&w, Some(&b), &ConvTransposeOptions::<2>::default()).unwrap();
+    assert_eq!(y.shape()[..], [3, 5, 2, 3]);
+    let product = |n: usize, o: usize, i: usize, j: usize| -> f64 {
+        (0..4).map(|c| x.get(&[n, c, 0, 0]).unwrap() * w.get(&[c, o, i, j]).unwrap()).sum()
+    };
+    for at in 0..y.numel() {
+        let (n, o, i, j) = (at / 30, at / 6 % 5, at / 3 % 2, at % 3);
+        let want = product(n, o, i, j) + b.get(&[o]).unwrap();
+        assert!((y.get(&[n, o, i, j]).unwrap() - want).abs() < 1e-14);
+    }
+}
+
+#[test]
 fn one_axis_is_two_with_a_first_of_size_one() {
     let (x, w) = (values(&[2, 3, 9], 1), values(&[4, 3, 3], 2));
     let o = ConvOptions::<1>::default().stride(2).padding(1);
