@@ -54,8 +54,16 @@ impl<T: Float, P: Pointwise> Kernel<3, T, T> for Adjoint<P> {
 }
 
 impl<P: Pointwise> Map<P> {
+    /// Whether the derivative is 1 everywhere, so that the cotangent is handed on as it is.
+    fn slope_is_one<T: Float>(&self) -> bool {
+        !P::USES_X && !P::USES_Y && self.0.0.df(T::ZERO, T::ZERO) == T::ONE
+    }
+
     fn first_order<T: Float>(&self, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
         let g = r.gy()?;
+        if self.slope_is_one::<T>() {
+            return Ok(cotangents([Some(g.clone())]));
+        }
         let x = if P::USES_X { r.x(0)? } else { g };
         let y = if P::USES_Y { r.y()? } else { g };
         Ok(cotangents([Some(pointwise(P::NAME, [g, x, y], &Adjoint(self.0.0.clone()))?)]))
