@@ -191,9 +191,9 @@ def jumps(results: list, factor: float = 3.0) -> list:
     return sorted(found, key=lambda f: -f[0])
 
 
-def book(results: list, args, version: str) -> None:
+def book(results: list, args, version: str, machine: str) -> None:
     """Writes this CPU's block of the page."""
-    name = f"{cpu()}, {args.threads} thread{'s' if args.threads > 1 else ''}"
+    name = f"{machine}, {args.threads} thread{'s' if args.threads > 1 else ''}"
     s = summary(results, args.limit)
     lines = [f"### {name}", "", f"PyTorch {version}. {words(s, args.limit)}.", ""]
     lines += [f"| {' | '.join(HEAD)} |", f"|---|---|{'---:|' * 6}---|"]
@@ -202,23 +202,8 @@ def book(results: list, args, version: str) -> None:
     write_block(BOOK, name, "\n".join(lines))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--op", default="*", help="operations, with * and ?, separated by commas")
-    parser.add_argument("--values", default="", help="only rows of these values: ordinary, denormal or special")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--turns", type=int, default=3, help="measures of each row in each engine")
-    parser.add_argument("--ms", type=int, default=12, help="milliseconds of each measure")
-    parser.add_argument("--limit", type=float, default=1.5, help="the largest ratio that needs no reason")
-    parser.add_argument("--only-slow", action="store_true", help="print only rows above the limit, worst first")
-    parser.add_argument("--json", help="write all results to this file")
-    parser.add_argument("--book", action="store_true", help=f"write the table to {BOOK.relative_to(ROOT)}, in the block of this CPU")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after this time, with the rows measured until then")
-    parser.add_argument("--progress", action="store_true", help="say how far it is")
-    args = parser.parse_args()
-    if args.book and (args.op != "*" or args.values):
-        parser.error("--book needs all rows")
-
+def run(args) -> tuple[str, list]:
+    """PyTorch's version, and the results of the chosen rows."""
     build = ["cargo", "build", "--release", "--quiet", "-p", "wengert-benches", "--bin", "bench-ops"]
     subprocess.run(build, check=True, cwd=ROOT)
     described = subprocess.run([TARGET / "release" / "bench-ops", "--describe"], check=True, stdout=subprocess.PIPE, text=True)
@@ -234,12 +219,41 @@ def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(described.stdout)
         file.flush()
-        results = measure(rows, chosen, args, file.name)
+        return version, measure(rows, chosen, args, file.name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--op", default="*", help="operations, with * and ?, separated by commas")
+    parser.add_argument("--values", default="", help="only rows of these values: ordinary, denormal or special")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=3, help="measures of each row in each engine")
+    parser.add_argument("--ms", type=int, default=12, help="milliseconds of each measure")
+    parser.add_argument("--limit", type=float, default=1.5, help="the largest ratio that needs no reason")
+    parser.add_argument("--only-slow", action="store_true", help="print only rows above the limit, worst first")
+    parser.add_argument("--json", help="write all results to this file")
+    parser.add_argument("--read", help="read the results from a file of --json instead of measuring; reasons are today's")
+    parser.add_argument("--book", action="store_true", help=f"write the table to {BOOK.relative_to(ROOT)}, in the block of this CPU")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after this time, with the rows measured until then")
+    parser.add_argument("--progress", action="store_true", help="say how far it is")
+    args = parser.parse_args()
+    if args.book and (args.op != "*" or args.values):
+        parser.error("--book needs all rows")
+
+    machine = cpu()
+    if args.read:
+        data = json.loads(Path(args.read).read_text())
+        machine, args.threads, version, results = data["cpu"], data["threads"], data["pytorch"], data["rows"]
+        table = reasons()
+        for r in results:
+            r["reason"] = reason_of(r, table)
+    else:
+        version, results = run(args)
 
     shown = results
     if args.only_slow:
         shown = sorted((r for r in results if r.get("worst", math.inf) > args.limit), key=lambda r: -r.get("worst", math.inf))
-    print(f"{cpu()}, {args.threads} threads, PyTorch {version}, medians of {args.turns} turns\n")
+    print(f"{machine}, {args.threads} threads, PyTorch {version}, medians of {args.turns} turns\n")
     print(text(shown))
     steep = jumps(results)
     if steep:
@@ -250,10 +264,10 @@ def main() -> None:
     s = summary(results, args.limit)
     print("\n" + words(s, args.limit))
     if args.json:
-        data = {"cpu": cpu(), "threads": args.threads, "pytorch": version, "summary": s, "rows": results}
+        data = {"cpu": machine, "threads": args.threads, "pytorch": version, "summary": s, "rows": results}
         Path(args.json).write_text(json.dumps(data, indent=1))
     if args.book:
-        book(results, args, version)
+        book(results, args, version, machine)
     sys.exit(1 if s["without a reason"] or s["errors"] else 0)
 
 
