@@ -64,6 +64,15 @@ pub(crate) fn line<'o>(output: &'o str, begins: &str) -> &'o str {
     found.unwrap_or_else(|| panic!("no line begins with {begins:?} in:\n{output}"))
 }
 
+/// Whether this process ignores a signal, as HUP under nohup and INT in the background of a script; the programs that it starts inherit
+/// this. Only Linux reports it.
+#[cfg(unix)]
+pub(crate) fn is_ignored(signal: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal - 1) & 1 == 1)
+}
+
 #[test]
 fn a_run_is_the_same_again_and_on_any_number_of_threads() {
     let inside = temporary("threads");

@@ -241,22 +241,13 @@ fn a_folder_that_is_being_written_is_refused_to_a_second_run() {
     assert!(!inside.join("run/run.lock").exists());
 }
 
-/// Whether this process ignores a signal, where the system reports it.
-#[cfg(unix)]
-fn is_ignored(signal: u32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal - 1) & 1 == 1)
-}
-
 #[cfg(unix)]
 #[test]
 fn every_signal_that_ends_a_program_ends_it_with_a_checkpoint() {
     let inside = temporary("signals");
     let straight = succeeds(&inside, "train mlp --epochs 150 --out straight");
     for (signal, code, number) in [("TERM", 143, 15), ("HUP", 129, 1), ("INT", 130, 2)] {
-        // A program that these tests start inherits what they ignore, for example HUP under nohup.
-        if is_ignored(number) {
+        if super::is_ignored(number) {
             continue;
         }
         let child = start(&inside, &format!("train mlp --epochs 150 --out {signal}"));
