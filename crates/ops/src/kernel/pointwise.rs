@@ -19,7 +19,8 @@ const BLOCK: usize = 512;
 
 /// A function of one element of each of `N` inputs.
 ///
-/// `call` must be `#[inline(always)]`; otherwise it loses the vector instruction set that the executor chose.
+/// `call` must be `#[inline(always)]`; otherwise it loses the vector instruction set that the executor chose. A kernel that owns no memory is
+/// copied for each loop: a change that `call` made to it, in an atomic number say, would be lost.
 pub trait Kernel<const N: usize, T, U>: Sync + Sized {
     /// The cost of one call, in additions; it determines from which size on threads are used.
     const COST: usize = 1;

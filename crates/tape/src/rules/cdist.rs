@@ -215,7 +215,7 @@ impl<'t, T: Float> Var<'t, T> {
     }
 
     /// The distances of order `p` between all points of two sets: `[.., n, d]` and `[.., m, d]` → `[.., n, m]`; leading
-    /// axes broadcast. They are norms of differences, accurate for near points; orders other than 2 store n m d
+    /// axes broadcast. They are norms of differences, accurate for near points; orders other than 1 and 2 store n m d
     /// intermediate numbers. Equal points have distance 0 with gradient 0.
     ///
     /// ```
