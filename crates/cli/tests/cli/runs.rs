@@ -3,8 +3,10 @@
 
 use super::{fails, line, stderr, stdout, succeeds, temporary, wengert};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 fn start(inside: &Path, arguments: &str) -> Child {
@@ -292,6 +294,26 @@ fn signals_that_were_ignored_stay_ignored() {
     }
 }
 
+/// Takes a folder away in one step, since a run may be writing to it.
+#[cfg(unix)]
+fn take_away(folder: &Path) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("{}-taken-{}", folder.display(), COUNT.fetch_add(1, Ordering::Relaxed));
+    fs::rename(folder, name).unwrap();
+}
+
+/// Puts a file in a folder's place. The run that writes to the folder may create it again in between, hence the loop.
+#[cfg(unix)]
+fn replace_by_file(folder: &Path) {
+    loop {
+        take_away(folder);
+        match fs::File::create_new(folder) {
+            Ok(_) => return,
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::AlreadyExists), "{error}"),
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn weights_are_not_lost_with_their_folder() {
@@ -305,15 +327,14 @@ fn weights_are_not_lost_with_their_folder() {
     };
     // The folder is removed: it is created again, with all its files.
     let child = begin("gone", "");
-    fs::remove_dir_all(inside.join("gone")).unwrap();
+    take_away(&inside.join("gone"));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(line(&succeeds(&inside, "eval gone"), "weights"), line(&straight, "weights"));
 
     // Nothing can be written there: the results are saved in another folder, which the error names.
     let child = begin("broken", "--checkpoint-every 50steps");
-    fs::remove_dir_all(inside.join("broken")).unwrap();
-    fs::write(inside.join("broken"), "no folder").unwrap();
+    replace_by_file(&inside.join("broken"));
     let output = child.wait_with_output().unwrap();
     let message = stderr(&output);
     assert_eq!((output.status.code(), &*stdout(&output)), (Some(1), ""), "{message}");
@@ -330,8 +351,7 @@ fn weights_are_not_lost_with_their_folder() {
 
     // The same for a run that is interrupted.
     let child = begin("stopped", "");
-    fs::remove_dir_all(inside.join("stopped")).unwrap();
-    fs::write(inside.join("stopped"), "no folder").unwrap();
+    replace_by_file(&inside.join("stopped"));
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
