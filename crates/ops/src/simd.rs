@@ -39,6 +39,13 @@ pub trait Vector: Copy + 'static {
     fn splat<S: Simd>(simd: S, v: Self) -> Self::V<S>;
     /// `a b + c`, with one rounding where the machine has an instruction for it.
     fn fma<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
+    /// `a + b`.
+    fn plus<S: Simd>(simd: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// Writes the transpose of a 4×4 matrix. The rows of both have a distance in elements.
+    ///
+    /// # Safety
+    /// The rows must be valid for reads and writes of four elements.
+    unsafe fn transpose(from: *const Self, distance: isize, to: *mut Self, to_distance: isize);
     /// The sum of the lanes.
     fn total<S: Simd>(simd: S, v: Self::V<S>) -> Self;
     /// A slice as vectors, without the remainder that does not fill one.
@@ -48,7 +55,7 @@ pub trait Vector: Copy + 'static {
 }
 
 macro_rules! vector {
-    ($t:ident, $v:ident, $width:ident, $splat:ident, $fma:ident, $total:ident, $vectors:ident, $vectors_mut:ident) => {
+    ($t:ident, $v:ident, $width:ident, $splat:ident, $fma:ident, $add:ident, $transpose:ident, $total:ident, $vectors:ident, $vectors_mut:ident) => {
         impl Vector for $t {
             type V<S: Simd> = S::$v;
             #[inline(always)]
@@ -62,6 +69,15 @@ macro_rules! vector {
             #[inline(always)]
             fn fma<S: Simd>(simd: S, a: S::$v, b: S::$v, c: S::$v) -> S::$v {
                 simd.$fma(a, b, c)
+            }
+            #[inline(always)]
+            fn plus<S: Simd>(simd: S, a: S::$v, b: S::$v) -> S::$v {
+                simd.$add(a, b)
+            }
+            #[inline(always)]
+            unsafe fn transpose(from: *const Self, distance: isize, to: *mut Self, to_distance: isize) {
+                // SAFETY: the same contract.
+                unsafe { $transpose(from, distance, to, to_distance) }
             }
             #[inline(always)]
             fn total<S: Simd>(simd: S, v: S::$v) -> Self {
@@ -78,8 +94,96 @@ macro_rules! vector {
         }
     };
 }
-vector!(f32, f32s, F32_LANES, splat_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
-vector!(f64, f64s, F64_LANES, splat_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
+vector!(
+    f32,
+    f32s,
+    F32_LANES,
+    splat_f32s,
+    mul_add_e_f32s,
+    add_f32s,
+    transpose_f32,
+    reduce_sum_f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s
+);
+vector!(
+    f64,
+    f64s,
+    F64_LANES,
+    splat_f64s,
+    mul_add_e_f64s,
+    add_f64s,
+    transpose_f64,
+    reduce_sum_f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s
+);
+
+/// Writes the transpose of a 4×4 matrix, by the vector instructions that every x86-64 has.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transpose_f32(from: *const f32, distance: isize, to: *mut f32, to_distance: isize) {
+    use std::arch::x86_64::{
+        _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_storeu_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
+    };
+    // SAFETY: the caller guarantees four rows of four elements.
+    unsafe {
+        let row = |i: isize| _mm_loadu_ps(from.offset(i * distance));
+        let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+        let (low, high) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+        let (low2, high2) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+        _mm_storeu_ps(to, _mm_movelh_ps(low, low2));
+        _mm_storeu_ps(to.offset(to_distance), _mm_movehl_ps(low2, low));
+        _mm_storeu_ps(to.offset(2 * to_distance), _mm_movelh_ps(high, high2));
+        _mm_storeu_ps(to.offset(3 * to_distance), _mm_movehl_ps(high2, high));
+    }
+}
+
+/// As for f32, in four blocks of 2×2.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn transpose_f64(from: *const f64, distance: isize, to: *mut f64, to_distance: isize) {
+    use std::arch::x86_64::{_mm_loadu_pd, _mm_storeu_pd, _mm_unpackhi_pd, _mm_unpacklo_pd};
+    for i in [0, 2] {
+        for j in [0, 2] {
+            // SAFETY: the caller guarantees four rows of four elements.
+            unsafe {
+                let a = _mm_loadu_pd(from.offset(i * distance + j));
+                let b = _mm_loadu_pd(from.offset((i + 1) * distance + j));
+                _mm_storeu_pd(to.offset(j * to_distance + i), _mm_unpacklo_pd(a, b));
+                _mm_storeu_pd(to.offset((j + 1) * to_distance + i), _mm_unpackhi_pd(a, b));
+            }
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use {transpose_elements as transpose_f32, transpose_elements as transpose_f64};
+
+/// Writes the transpose of a 4×4 matrix, element by element.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn transpose_elements<T: Copy>(from: *const T, distance: isize, to: *mut T, to_distance: isize) {
+    for i in 0..4 {
+        for j in 0..4 {
+            // SAFETY: the caller guarantees four rows of four elements.
+            unsafe { *to.offset(j * to_distance + i) = *from.offset(i * distance + j) };
+        }
+    }
+}
+
+/// Begins to load the line of the cache with this address, which need not be valid.
+#[inline(always)]
+pub(crate) fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, and it does nothing for an address that is not valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
+}
 
 /// Runs a few lines of arithmetic with the instructions that [`math`](crate::math) is written for.
 ///

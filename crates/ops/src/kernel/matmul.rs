@@ -1,8 +1,19 @@
-//! Matrix products by the `gemm` crate, cut into pieces for threads by a rule of our own.
+//! Matrix products.
 //!
-//! Transposed and strided operands are passed on without a copy. Small products go to gemm too: a plain vectorised loop
-//! was not faster at any size from 64 multiply-adds on. Below that, a batch of products is one loop over local copies. Only large products are cut into pieces for threads, since
-//! waking a thread costs more than a small product. The cuts are ours, not gemm's, so that they depend on sizes alone.
+//! Transposed and strided operands are used where they lie, or copied in the order in which they are needed. The order of
+//! each sum depends on the sizes alone (`blocks.rs`, `vector.rs`), so that results have the same bits on every machine
+//! with fused multiply-add, on any number of threads. Work is cut for threads in `multiply.rs`, and large products only,
+//! since waking a thread costs more than a small one. A batch of products of a few elements is one loop over local copies.
+
+mod blocks;
+mod matrix;
+mod multiply;
+mod vector;
+
+pub use matrix::Matrix;
+pub(crate) use matrix::{batch_offset, matrix};
+pub use multiply::Gemm;
+pub(crate) use multiply::add_product;
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -11,150 +22,11 @@ use crate::parallel;
 use crate::shape::{Shape, broadcast_shapes};
 use crate::simd;
 use crate::tensor::Tensor;
-use gemm_common::Parallelism;
 
-/// The number of multiply-adds that are worth a task. (On two Zen 5 cores in f32, 128³ takes 16 µs whole and 26 µs in
-/// two halves on two threads; 256³ takes 122 and 69 µs.)
-const PIECE: usize = 3_000_000;
-/// The smallest width of a piece; the width of every piece but the last is a multiple of it.
-const NARROWEST: usize = 64;
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
-/// Element types with a matrix product.
-pub trait Gemm: Sized + sealed::Sealed {
-    /// `dst ← dst·read + a b` for `dst` of shape `[m, n]` with unit column stride.
-    ///
-    /// # Safety
-    /// `dst` must be valid for writes of `m` rows of `n` elements, `row_stride` apart, that nothing else accesses; `a`
-    /// and `b` must lie in their slices.
-    #[doc(hidden)]
-    unsafe fn gemm(dst: *mut Self, row_stride: usize, read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>);
-}
-
-/// A strided matrix inside a slice.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
-pub struct Matrix<'a, T> {
-    data: &'a [T],
-    offset: usize,
-    rows: usize,
-    columns: usize,
-    row_stride: isize,
-    column_stride: isize,
-}
-
-impl<'a, T> Matrix<'a, T> {
-    /// `rows` rows of `columns` adjacent elements, `row_stride` apart, starting at `offset`.
-    pub(crate) fn new(data: &'a [T], offset: usize, rows: usize, columns: usize, row_stride: usize) -> Self {
-        Matrix { data, offset, rows, columns, row_stride: row_stride as isize, column_stride: 1 }
-    }
-
-    /// A tensor of rank 2.
-    pub(crate) fn of(t: &'a Tensor<T>) -> Self
-    where
-        T: Float,
-    {
-        matrix(t, t.layout.offset)
-    }
-
-    /// The transpose.
-    pub(crate) fn transposed(self) -> Self {
-        let Matrix { rows, columns, row_stride, column_stride, .. } = self;
-        Matrix { rows: columns, columns: rows, row_stride: column_stride, column_stride: row_stride, ..self }
-    }
-
-    /// The columns in reverse order.
-    fn reversed_columns(mut self) -> Self {
-        let last = self.columns.saturating_sub(1) as isize;
-        self.offset = self.offset.wrapping_add_signed(last * self.column_stride);
-        self.column_stride = -self.column_stride;
-        self
-    }
-
-    /// Rows of `columns` elements, contiguous.
-    pub(crate) fn dense(data: &'a [T], columns: usize) -> Self {
-        Matrix::new(data, 0, data.len() / columns.max(1), columns, columns)
-    }
-
-    /// Whether every element lies inside the slice.
-    fn in_bounds(&self) -> bool {
-        if self.rows == 0 || self.columns == 0 {
-            return true;
-        }
-        let reach = |n: usize, s: isize| (n as isize - 1) * s;
-        let (r, c) = (reach(self.rows, self.row_stride), reach(self.columns, self.column_stride));
-        let low = self.offset as isize + r.min(0) + c.min(0);
-        let high = self.offset as isize + r.max(0) + c.max(0);
-        low >= 0 && (high as usize) < self.data.len()
-    }
-
-    /// `n` rows, starting at row `first`.
-    pub(crate) fn rows(mut self, first: usize, n: usize) -> Self {
-        self.offset = self.offset.wrapping_add_signed(first as isize * self.row_stride);
-        self.rows = n;
-        self
-    }
-
-    /// Copies the elements in row-major order.
-    #[inline(always)]
-    fn copy_to(&self, to: &mut [T; TINY])
-    where
-        T: Copy,
-    {
-        for i in 0..self.rows {
-            let row = self.offset.wrapping_add_signed(i as isize * self.row_stride);
-            for j in 0..self.columns {
-                to[i * self.columns + j] =
-                    self.data[row.wrapping_add_signed(j as isize * self.column_stride)];
-            }
-        }
-    }
-
-    /// `n` columns, starting at column `first`.
-    fn columns(mut self, first: usize, n: usize) -> Self {
-        self.offset = self.offset.wrapping_add_signed(first as isize * self.column_stride);
-        self.columns = n;
-        self
-    }
-}
-
-macro_rules! gemm_for {
-    ($($t:ident $kernels:ident)*) => {$(
-        impl Gemm for $t {
-            unsafe fn gemm(dst: *mut Self, row_stride: usize, read: bool, a: Matrix<'_, Self>, b: Matrix<'_, Self>) {
-                // gemm's kernels write columns, so this computes the transposed product, unless the destination is a
-                // single column.
-                let rows = row_stride as isize;
-                let (mut l, mut r, dst_cs, dst_rs) =
-                    if rows > 1 { (b.transposed(), a.transposed(), rows, 1) } else { (a, b, 1, rows) };
-                let k = l.columns;
-                if l.column_stride < 0 && k > 0 {
-                    l = l.reversed_columns();
-                    r = r.transposed().reversed_columns().transposed();
-                }
-                // SAFETY: the caller guarantees it.
-                unsafe {
-                    $kernels::gemm::$t::get_gemm_fn()(
-                        l.rows, r.columns, k,
-                        dst, dst_cs, dst_rs, read,
-                        l.data.as_ptr().add(l.offset), l.column_stride, l.row_stride,
-                        r.data.as_ptr().add(r.offset), r.column_stride, r.row_stride,
-                        1.0, 1.0, false, false, false, Parallelism::None,
-                    );
-                }
-            }
-        }
-    )*};
-}
-gemm_for!(f32 gemm_f32 f64 gemm_f64);
-
-/// Products of a batch with at most this number of multiply-adds each, and short sums, are computed without gemm.
+/// Products of a batch with at most this number of multiply-adds each, and short sums, are computed in one loop.
 const TINY: usize = 64;
+/// Products of a batch with at least half of this number of multiply-adds each are cut for threads one by one.
+const LARGE: usize = 3_000_000;
 
 /// The products of matrices of a few elements, from position `first` of the batch on.
 struct Tiny<'a, T: Float> {
@@ -185,7 +57,7 @@ impl<T: Float> pulp::NullaryFnOnce for Tiny<'_, T> {
     }
 }
 
-/// The product of row-major matrices; as in gemm, a chain of fused multiply-adds for each element.
+/// The product of row-major matrices; as in larger ones, a chain of fused multiply-adds for each element.
 #[inline(always)]
 fn multiply<T: Float>(m: usize, k: usize, n: usize, a: &[T; TINY], b: &[T; TINY], out: &mut [T]) {
     let out = &mut out[..m * n];
@@ -198,73 +70,6 @@ fn multiply<T: Float>(m: usize, k: usize, n: usize, a: &[T; TINY], b: &[T; TINY]
             out[i * n + j] = sum;
         }
     }
-}
-
-/// The destination of a product, in which every piece writes a part of its own.
-struct Destination<T>(*mut T);
-// SAFETY: pieces write disjoint elements; see `add_product`.
-unsafe impl<T: Send> Sync for Destination<T> {}
-
-/// `dst ← dst·read + a b`, a large product in pieces along its longer side. The pieces depend on the sizes alone, and
-/// are the same on one thread, since gemm may block the inner axis differently for another width.
-pub(crate) fn add_product<T: Float>(
-    dst: &mut [T],
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    read: bool,
-    parallel: bool,
-) {
-    let (m, n, k) = (a.rows, b.columns, a.columns);
-    assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
-    if m * n * k == 0 {
-        if !read {
-            dst.fill(T::ZERO);
-        }
-        return;
-    }
-    let by_columns = n >= m;
-    let side = if by_columns { n } else { m };
-    let pieces = (m * n * k / PIECE).clamp(1, 64);
-    let width = side.div_ceil(pieces).next_multiple_of(NARROWEST);
-    let dst = Destination(dst.as_mut_ptr());
-    let piece = |i: usize| {
-        let dst = &dst;
-        let first = i * width;
-        let len = width.min(side - first);
-        // SAFETY: the matrices lie inside their slices, asserted above, so their parts do; dst is borrowed uniquely,
-        // and no two pieces share a row (or column) of it.
-        unsafe {
-            if by_columns {
-                T::gemm(dst.0.add(first), n, read, a, b.columns(first, len));
-            } else {
-                T::gemm(dst.0.add(first * n), n, read, a.rows(first, len), b);
-            }
-        }
-    };
-    parallel::for_each(side.div_ceil(width), if parallel { PIECE / 16 } else { 0 }, &piece);
-}
-
-/// The last two axes of a tensor as a matrix that begins at `offset` in the buffer.
-pub(crate) fn matrix<T: Float>(t: &Tensor<T>, offset: usize) -> Matrix<'_, T> {
-    let r = t.rank();
-    Matrix {
-        data: &t.buf,
-        offset,
-        rows: t.shape()[r - 2],
-        columns: t.shape()[r - 1],
-        row_stride: t.strides()[r - 2],
-        column_stride: t.strides()[r - 1],
-    }
-}
-
-/// The offset in the buffer at which the matrix of the last two axes begins, for position `i` of the leading axes.
-pub(crate) fn batch_offset<T: Float>(t: &Tensor<T>, mut i: usize) -> usize {
-    let mut at = t.layout.offset as isize;
-    for (&d, &s) in t.shape()[..t.rank() - 2].iter().zip(t.strides()).rev() {
-        at += (i % d) as isize * s;
-        i /= d;
-    }
-    at as usize
 }
 
 fn inner_mismatch<T: Float>(a: &Tensor<T>, b: &Tensor<T>, k: usize, l: usize) -> Error {
@@ -419,7 +224,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
         parallel::chunks_mut(&mut dst, parallel::rows(m * n, k + 8) * m * n, k + 8, |start, out| {
             simd::dispatch(Tiny { a: &a, b: &b, first: start / (m * n), out });
         });
-    } else if work >= 2 * PIECE {
+    } else if work >= 2 * LARGE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
             add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, true);
         }
@@ -499,6 +304,97 @@ mod tests {
         }
     }
 
+    /// A product in the order that the modules state: blocks of the inner axis, or lanes for a product with a vector.
+    fn in_order<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Vec<T> {
+        let (m, k, n) = (a.shape()[0], a.shape()[1], b.shape()[1]);
+        let products = |i: usize, p: usize| (a.get(&[i / n, p]).unwrap(), b.get(&[p, i % n]).unwrap());
+        let chain = |i: usize, of: &mut dyn Iterator<Item = usize>| {
+            of.fold(T::ZERO, |sum, p| {
+                let (a, b) = products(i, p);
+                a.mul_add(b, sum)
+            })
+        };
+        let in_blocks = |i: usize| {
+            let blocks = k.div_ceil(384).max(1);
+            let length = k.div_ceil(blocks);
+            (1..blocks).fold(chain(i, &mut (0..length.min(k))), |sum, block| {
+                sum + chain(i, &mut (block * length..((block + 1) * length).min(k)))
+            })
+        };
+        let in_lanes = |i: usize| {
+            let lanes = 64 / size_of::<T>();
+            let mut sums: Vec<T> = (0..lanes).map(|l| chain(i, &mut (l..k).step_by(lanes))).collect();
+            while sums.len() > 1 {
+                let half = sums.len() / 2;
+                sums = (0..half).map(|l| sums[l] + sums[l + half]).collect();
+            }
+            sums[0]
+        };
+        let by_lanes = (m == 1 || n == 1) && k >= 32;
+        simd::with_fma(|| (0..m * n).map(|i| if by_lanes { in_lanes(i) } else { in_blocks(i) }).collect())
+    }
+
+    /// Every path of the loops: whole and partial tiles, all strides, several blocks, packed operands and those in place,
+    /// products with vectors; with the machine's vectors and with shorter ones, on several threads.
+    #[test]
+    fn sums_have_the_documented_order_in_every_layout_on_any_number_of_threads() {
+        fn check<T: Float>() {
+            let sizes = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50];
+            let mut shapes: Vec<[usize; 3]> = Vec::new();
+            for (i, &m) in sizes.iter().enumerate() {
+                for (j, &n) in sizes.iter().enumerate() {
+                    shapes.push([m, [1, 2, 5, 31, 32, 40][(i + j) % 6], n]);
+                }
+            }
+            let long = [
+                [3, 383, 5],
+                [9, 384, 33],
+                [2, 385, 70],
+                [17, 769, 18],
+                [1, 1000, 1],
+                [1, 500, 70],
+                [300, 129, 1],
+            ];
+            let large =
+                [[401, 40, 35], [1, 37, 600], [600, 3, 65], [65, 512, 66], [70, 1024, 40], [40, 33, 700]];
+            shapes.extend(long.iter().chain(&large));
+            for [m, k, n] in shapes {
+                let wave = |shape: [usize; 2], by: f64| {
+                    let v = Tensor::<T>::steps(0.1, by, shape[0] * shape[1]).map(|v| v.sin());
+                    v.reshape(shape).unwrap()
+                };
+                // The same values with other strides: columns contiguous, two apart, in reverse order.
+                let turned = |t: &Tensor<T>| t.transpose(0, 1).unwrap().contiguous().transpose(0, 1).unwrap();
+                let apart = |t: &Tensor<T>| {
+                    let twice = Tensor::stack(&[t.clone(), t.clone()], 2).unwrap();
+                    let wide = twice.reshape([t.shape()[0], 2 * t.shape()[1]]).unwrap();
+                    wide.slice(1, Slice::all().step(2)).unwrap()
+                };
+                let back = |t: &Tensor<T>| t.slice(1, Slice::all().step(-1)).unwrap();
+                let reversed = |t: &Tensor<T>| back(&back(t).contiguous());
+                let (a, b) = (wave([m, k], 0.7), wave([k, n], 0.9));
+                let want = in_order(&a, &b);
+                let lefts = [a.clone(), turned(&a), apart(&a), reversed(&a)];
+                let rights = [b.clone(), turned(&b), apart(&b), reversed(&b)];
+                for (x, y) in lefts.iter().flat_map(|x| rights.iter().map(move |y| (x, y))) {
+                    let got = x.matmul(y).unwrap().to_vec();
+                    assert!(got == want, "{m} {k} {n} {:?} {:?}", x.strides(), y.strides());
+                    for threads in [2, 3, 8] {
+                        let got = parallel::in_small_pieces(threads, || x.matmul(y).unwrap().to_vec());
+                        assert!(
+                            got == want,
+                            "{m} {k} {n} {:?} {:?}, {threads} threads",
+                            x.strides(),
+                            y.strides()
+                        );
+                    }
+                }
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+
     #[test]
     fn vectors_and_batches() {
         let (a, v) = (values(&[2, 3, 4], 1), values(&[4], 2));
@@ -520,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_of_tiny_products_agree_with_gemm() {
+    fn batches_of_tiny_products_agree_with_larger_ones() {
         fn agree<T: Float>() {
             let sizes =
                 [[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4], [1, 7, 1], [2, 3, 5], [1, 64, 1], [8, 1, 8]];
