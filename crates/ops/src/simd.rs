@@ -4,6 +4,7 @@
 //! between `dispatch` and the loop's body must be `#[inline(always)]`; otherwise the body is silently compiled for the
 //! baseline.
 
+use crate::float::Float;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::sync::OnceLock;
 
@@ -46,8 +47,6 @@ pub trait Vector: Copy + 'static {
     /// # Safety
     /// The rows must be valid for reads and writes of four elements.
     unsafe fn transpose(from: *const Self, distance: isize, to: *mut Self, to_distance: isize);
-    /// The sum of the lanes.
-    fn total<S: Simd>(simd: S, v: Self::V<S>) -> Self;
     /// A slice as vectors, without the remainder that does not fill one.
     fn vectors<S: Simd>(v: &[Self]) -> &[Self::V<S>];
     /// A slice as vectors to be written, without the remainder that does not fill one.
@@ -55,7 +54,7 @@ pub trait Vector: Copy + 'static {
 }
 
 macro_rules! vector {
-    ($t:ident, $v:ident, $width:ident, $splat:ident, $fma:ident, $add:ident, $transpose:ident, $total:ident, $vectors:ident, $vectors_mut:ident) => {
+    ($t:ident, $v:ident, $width:ident, $splat:ident, $fma:ident, $add:ident, $transpose:ident, $vectors:ident, $vectors_mut:ident) => {
         impl Vector for $t {
             type V<S: Simd> = S::$v;
             #[inline(always)]
@@ -80,10 +79,6 @@ macro_rules! vector {
                 unsafe { $transpose(from, distance, to, to_distance) }
             }
             #[inline(always)]
-            fn total<S: Simd>(simd: S, v: S::$v) -> Self {
-                simd.$total(v)
-            }
-            #[inline(always)]
             fn vectors<S: Simd>(v: &[Self]) -> &[S::$v] {
                 S::$vectors(v).0
             }
@@ -102,7 +97,6 @@ vector!(
     mul_add_e_f32s,
     add_f32s,
     transpose_f32,
-    reduce_sum_f32s,
     as_simd_f32s,
     as_mut_simd_f32s
 );
@@ -114,10 +108,32 @@ vector!(
     mul_add_e_f64s,
     add_f64s,
     transpose_f64,
-    reduce_sum_f64s,
     as_simd_f64s,
     as_mut_simd_f64s
 );
+
+/// The number of sums side by side for elements of four bytes. A sum whose terms lie in the lanes of vectors has as many on
+/// every machine: shorter vectors take several.
+pub(crate) const LANES: usize = 16;
+
+/// The number of sums side by side: [`LANES`] for `f32`, half of it for `f64`.
+pub(crate) const fn lanes<T>() -> usize {
+    LANES * 4 / size_of::<T>()
+}
+
+/// The total of sums side by side: each of the first half gets that of the second half added, and so on for the halves of
+/// the halves.
+#[inline(always)]
+pub(crate) fn total<T: Float>(mut sums: [T; LANES]) -> T {
+    let mut half = lanes::<T>() / 2;
+    while half > 0 {
+        for l in 0..half {
+            sums[l] += sums[l + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
 
 /// Writes the transpose of a 4×4 matrix, by the vector instructions that every x86-64 has.
 #[cfg(target_arch = "x86_64")]

@@ -213,7 +213,8 @@ impl<T: Float> Sums<'_, T> {
         M
     }
 
-    /// `M` output channels by `N` kernel elements, with each sum in the lanes of a register.
+    /// `M` output channels by `N` kernel elements, each with [`simd::LANES`] sums side by side. Vectors that are shorter run
+    /// over the positions several times, each time for other lanes.
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const N: usize>(
         &self,
@@ -223,36 +224,46 @@ impl<T: Float> Sums<'_, T> {
         out: &mut [T],
     ) -> usize {
         let p = self.plan;
-        let vectors = p.row_len / T::width::<S>();
-        let mut acc = [[T::splat(simd, T::ZERO); N]; M];
-        for unit in 0..self.units {
-            let rows = &self.rows[unit * p.geometry.outputs * p.row_len..];
-            let grid = &self.grid[unit * p.grid_len..];
-            let mut g = [T::vectors::<S>(&rows[first * p.row_len..][..p.row_len]); M];
-            for i in 1..M {
-                g[i] = T::vectors::<S>(&rows[(first + i) * p.row_len..][..p.row_len]);
-            }
-            let mut x = [T::vectors::<S>(&grid[p.offsets[k]..][..p.row_len]); N];
-            for j in 1..N {
-                x[j] = T::vectors::<S>(&grid[p.offsets[k + j]..][..p.row_len]);
-            }
-            for t in 0..vectors {
-                let mut left = [g[0][t]; M];
+        let (width, lanes) = (T::width::<S>(), simd::lanes::<T>());
+        let vectors = p.row_len / width;
+        let parts = lanes / width;
+        let mut sums = [[[T::ZERO; simd::LANES]; N]; M];
+        for part in 0..parts {
+            let mut acc = [[T::splat(simd, T::ZERO); N]; M];
+            for unit in 0..self.units {
+                let rows = &self.rows[unit * p.geometry.outputs * p.row_len..];
+                let grid = &self.grid[unit * p.grid_len..];
+                let mut g = [T::vectors::<S>(&rows[first * p.row_len..][..p.row_len]); M];
                 for i in 1..M {
-                    left[i] = g[i][t];
+                    g[i] = T::vectors::<S>(&rows[(first + i) * p.row_len..][..p.row_len]);
                 }
-                for j in 0..N {
-                    let right = x[j][t];
-                    for i in 0..M {
-                        acc[i][j] = T::fma(simd, left[i], right, acc[i][j]);
+                let mut x = [T::vectors::<S>(&grid[p.offsets[k]..][..p.row_len]); N];
+                for j in 1..N {
+                    x[j] = T::vectors::<S>(&grid[p.offsets[k + j]..][..p.row_len]);
+                }
+                for t in (part..vectors).step_by(parts) {
+                    let mut left = [g[0][t]; M];
+                    for i in 1..M {
+                        left[i] = g[i][t];
                     }
+                    for j in 0..N {
+                        let right = x[j][t];
+                        for i in 0..M {
+                            acc[i][j] = T::fma(simd, left[i], right, acc[i][j]);
+                        }
+                    }
+                }
+            }
+            for i in 0..M {
+                for j in 0..N {
+                    T::vectors_mut::<S>(&mut sums[i][j][part * width..][..width])[0] = acc[i][j];
                 }
             }
         }
         for i in 0..M {
             let out = &mut out[(first + i) * p.offsets.len() + k..][..N];
-            for j in 0..N {
-                out[j] += T::total(simd, acc[i][j]);
+            for (out, &sums) in out.iter_mut().zip(&sums[i]) {
+                *out += simd::total(sums);
             }
         }
         N

@@ -8,17 +8,11 @@
 use super::matrix::Matrix;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::prefetch;
+use crate::simd::{LANES, lanes, prefetch, total};
 use pulp::{Simd, WithSimd};
 
-/// The number of sums side by side, for elements of four bytes; half of it for those of eight.
-const LANES: usize = 16;
 /// The number of rows of a matrix with contiguous columns that are in use at once.
 const ROWS: usize = 256;
-
-const fn lanes<T>() -> usize {
-    LANES * 4 / size_of::<T>()
-}
 
 /// `y ← y·read + matrix x`.
 #[doc(hidden)]
@@ -69,19 +63,6 @@ impl<T: Float> WithSimd for VectorJob<'_, T> {
             };
         }
     }
-}
-
-/// The sum of the lanes.
-#[inline(always)]
-fn total<T: Float>(mut sums: [T; LANES]) -> T {
-    let mut half = lanes::<T>() / 2;
-    while half > 0 {
-        for l in 0..half {
-            sums[l] += sums[l + half];
-        }
-        half /= 2;
-    }
-    sums[0]
 }
 
 /// `M` contiguous rows, with the lanes in `N` vectors; returns `M`.
