@@ -4,14 +4,19 @@
 //! alone. Therefore results have the same bits on any number of threads. Work below a grain stays on the caller's
 //! thread, since waking another thread takes some microseconds.
 
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::any::Any;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
 
 /// The number of elements of cheap work (an addition) that are worth a task.
 const GRAIN: usize = 32 * 1024;
+
+/// How often a thread looks whether the others are finished before it sleeps: some 20 microseconds.
+const SPINS: usize = 4000;
 
 static SECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -152,12 +157,84 @@ impl<T> Pieces<T> {
     }
 }
 
-/// Calls `f(i)` once for every `i` below `n`, on the pool. All parallel work goes through this function, so that
-/// rayon's code is compiled once, in this crate.
+/// Work in numbered pieces, which the thread that has it and helpers from the pool take one after another.
+struct Section {
+    piece: *const (dyn Fn(usize) + Sync),
+    count: usize,
+    next: AtomicUsize,
+    /// The number of pieces that are not finished.
+    left: AtomicUsize,
+    owner: Thread,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `piece` is called only for a piece that was taken, and the owner, who borrows the function, waits for all of them.
+unsafe impl Send for Section {}
+// SAFETY: as above; the function is Sync.
+unsafe impl Sync for Section {}
+
+impl Section {
+    /// Takes pieces until there is none.
+    fn run(&self) {
+        loop {
+            let i = self.next.fetch_add(1, Ordering::Relaxed);
+            if i >= self.count {
+                return;
+            }
+            // SAFETY: piece i is not finished, so the owner still waits.
+            let result = panic::catch_unwind(AssertUnwindSafe(|| unsafe { (*self.piece)(i) }));
+            if let Err(payload) = result {
+                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
+            }
+            if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.owner.unpark();
+            }
+        }
+    }
+
+    /// Waits until every piece is finished: awake for some microseconds, since pieces are about equally long.
+    fn wait(&self) {
+        for _ in 0..SPINS {
+            if self.left.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        while self.left.load(Ordering::Acquire) > 0 {
+            thread::park();
+        }
+    }
+}
+
+/// Calls `f(i)` once for every `i` below `n`, on this thread and those of the pool. All parallel work goes through this
+/// function.
+///
+/// This thread takes part, and does not wait for a helper that has not begun: one that is asleep when the work is short costs
+/// nothing but its waking.
 #[inline(never)]
 fn over_pool(n: usize, f: &(dyn Fn(usize) + Sync)) {
     count_section();
-    (0..n).into_par_iter().for_each(f);
+    let piece: *const (dyn Fn(usize) + Sync) = f;
+    let section = Arc::new(Section {
+        // SAFETY: only the lifetime changes; see `Section`.
+        piece: unsafe {
+            std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(piece)
+        },
+        count: n,
+        next: AtomicUsize::new(0),
+        left: AtomicUsize::new(n),
+        owner: thread::current(),
+        panic: Mutex::new(None),
+    });
+    for _ in 1..threads().min(n) {
+        let section = Arc::clone(&section);
+        rayon::spawn(move || section.run());
+    }
+    section.run();
+    section.wait();
+    if let Some(payload) = section.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        panic::resume_unwind(payload);
+    }
 }
 
 /// Calls `f(i)` for every `i` below `n`; `cost` is the cost of one call in element additions. With cost 0 it never runs
@@ -222,5 +299,39 @@ pub(crate) fn chunks2_mut<T: Send>(
         for (i, (a, b)) in a.chunks_mut(piece).zip(b.chunks_mut(piece)).enumerate() {
             f(i * piece, a, b);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_runs_once_also_in_pieces_of_pieces() {
+        let counts: Vec<AtomicUsize> = (0..35 * 7).map(|_| AtomicUsize::new(0)).collect();
+        for threads in [1, 2, 3, 8] {
+            in_small_pieces(threads, || {
+                over_pool(35, &|i| {
+                    over_pool(7, &|j| {
+                        counts[i * 7 + j].fetch_add(1, Ordering::Relaxed);
+                    });
+                });
+            });
+        }
+        assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 4));
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_when_all_pieces_are_finished() {
+        let finished = AtomicUsize::new(0);
+        let panics = || {
+            over_pool(50, &|i| {
+                assert!(i != 20, "piece {i}");
+                finished.fetch_add(1, Ordering::Relaxed);
+            });
+        };
+        let payload = panic::catch_unwind(AssertUnwindSafe(|| in_small_pieces(3, panics))).unwrap_err();
+        assert_eq!(payload.downcast_ref::<String>().unwrap(), "piece 20");
+        assert_eq!(finished.load(Ordering::Relaxed), 49);
     }
 }
