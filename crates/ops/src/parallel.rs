@@ -126,7 +126,7 @@ fn chunks_mut_dyn<T: Send>(out: &mut [T], piece: usize, cost: usize, f: &(dyn Fn
 }
 
 /// A slice in numbered pieces.
-struct Pieces<T> {
+pub(crate) struct Pieces<T> {
     start: *mut T,
     len: usize,
     piece: usize,
@@ -136,7 +136,7 @@ struct Pieces<T> {
 unsafe impl<T: Send> Sync for Pieces<T> {}
 
 impl<T> Pieces<T> {
-    fn new(of: &mut [T], piece: usize) -> Self {
+    pub(crate) fn new(of: &mut [T], piece: usize) -> Self {
         Pieces { start: of.as_mut_ptr(), len: of.len(), piece }
     }
 
@@ -148,8 +148,9 @@ impl<T> Pieces<T> {
     ///
     /// # Safety
     /// The slice must be borrowed, and no piece may be taken twice.
+    #[inline]
     #[expect(clippy::mut_from_ref, reason = "each piece is handed out once")]
-    unsafe fn piece(&self, i: usize) -> &mut [T] {
+    pub(crate) unsafe fn piece(&self, i: usize) -> &mut [T] {
         let first = (i * self.piece).min(self.len);
         let len = self.piece.min(self.len - first);
         // SAFETY: inside the slice, and disjoint from every other piece.

@@ -13,7 +13,7 @@ mod vector;
 pub use matrix::Matrix;
 pub(crate) use matrix::{batch_offset, matrix};
 pub use multiply::Gemm;
-pub(crate) use multiply::add_product;
+pub(crate) use multiply::{Packed, add_product, add_product_in_blocks};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};

@@ -2,21 +2,26 @@
 //!
 //! The part of a gate that comes from the input does not depend on the state, so the caller computes it for all steps
 //! in one product. `x` here is that part, `[steps, batch, gates · hidden]`, with gates in PyTorch's order. A step is
-//! then one product with the recurrent weight and one pass over its result. The values of a step (gates, cell, state)
-//! are stored as one record per row, so that rows can be spread over threads, and the next product reads a state in
-//! place.
+//! then one product with the recurrent weight, which is packed once for all steps, and one pass over its result. The values
+//! of a step (gates, cell, state) are stored as one record per row. Rows do not depend on each other: a thread takes some of
+//! them through all steps and waits for no other.
 //!
 //! Rows may end early: from step `length` on, a row keeps its state unchanged and outputs zeros. In reverse, a row
-//! begins at its own last step.
+//! begins at its own last step. A row that has ended takes no part in products.
 
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
-use crate::kernel::matmul::{Matrix, add_product};
-use crate::parallel;
+use crate::kernel::matmul::{Matrix, Packed, add_product, add_product_in_blocks};
+use crate::parallel::{self, Pieces};
 use crate::shape::{Layout, Shape};
 use crate::simd;
 use crate::tensor::Tensor;
+
+/// The number of multiply-adds that cost as much as an addition of elements in memory.
+const PER_ADDITION: usize = 16;
+/// The number of steps from which on the recurrent weight is packed.
+const REUSED: usize = 4;
 
 /// The kind of recurrence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +121,49 @@ struct Sizes {
     lengths: Vec<usize>,
 }
 
+impl Sizes {
+    /// Calls `f` for groups of rows, on all threads if the work is worth it. A row does not depend on others, so a group
+    /// takes all its steps without waiting for another. The rows of a group are in the order of falling lengths: those that
+    /// are active in a step come first.
+    fn in_groups(&self, f: impl Fn(&[usize]) + Sync) {
+        let mut rows: Vec<usize> = (0..self.batch).collect();
+        rows.sort_by_key(|&i| std::cmp::Reverse(self.lengths[i]));
+        let steps = self.lengths.iter().sum::<usize>();
+        let work = steps.saturating_mul(self.hidden * self.hidden * self.gates);
+        let cost = work / PER_ADDITION;
+        let groups = if parallel::worth(cost) { parallel::threads().min(self.batch).max(1) } else { 1 };
+        let groups: Vec<Vec<usize>> =
+            (0..groups).map(|g| rows[g..].iter().step_by(groups).copied().collect()).collect();
+        parallel::for_each(groups.len(), cost / groups.len(), &|g| f(&groups[g]));
+    }
+}
+
+/// The recurrent weight as the right operand of a product in each step.
+struct Weight<'a, T: Float> {
+    right: Matrix<'a, T>,
+    packed: Option<Packed<T>>,
+    /// Whether there is one row, so that a step is the product with a vector.
+    single: bool,
+}
+
+impl<'a, T: Float> Weight<'a, T> {
+    fn new(right: Matrix<'a, T>, sizes: &Sizes) -> Self {
+        let single = sizes.batch == 1;
+        let packed = (!single && sizes.steps >= REUSED).then(|| Packed::new(right));
+        Weight { right, packed, single }
+    }
+
+    /// `dst ← dst·read + rows · weight`
+    fn add(&self, dst: &mut [T], rows: &[T], read: bool) {
+        let left = Matrix::dense(rows, self.right.height());
+        match &self.packed {
+            Some(packed) => packed.add_product(dst, left, read),
+            None if self.single => add_product(dst, left, self.right, read, true),
+            None => add_product_in_blocks(dst, left, self.right, read, false),
+        }
+    }
+}
+
 impl<T: Float> Sequence<'_, T> {
     fn sizes(&self) -> Result<Sizes> {
         let op = self.cell.name();
@@ -178,56 +226,52 @@ impl<T: Float> Sequence<'_, T> {
         let bias = self.bias.map(Tensor::contiguous);
         let (xs, h0, c0) = (slice(&x), slice(&h0), slice(&c0));
         let mut saved: Buffer<T> = Buffer::unspecified(steps * batch * record);
-        let mut recurrent: Buffer<T> = Buffer::unspecified(batch * gates * hidden);
-        let mut before: Option<usize> = None;
-        for t in self.order(steps) {
-            if let Some(b) = &bias {
-                recurrent.chunks_exact_mut((gates * hidden).max(1)).for_each(|r| r.copy_from_slice(slice(b)));
-            }
-            let (now, past) = neighbours(&mut saved, t, before, batch * record);
-            let state = match past {
-                Some(past) => Matrix::new(past, record - hidden, batch, hidden, record),
-                None => Matrix::new(h0, 0, batch, hidden, hidden),
-            };
-            add_product(&mut recurrent, state, Matrix::of(self.weight).transposed(), bias.is_some(), true);
-            let row = |i: usize, out: &mut [T]| {
-                let (h, c) = match past {
-                    Some(past) => {
-                        let row = &past[i * record..(i + 1) * record];
-                        (&row[record - hidden..], cell_of(row, hidden))
+        let width = gates * hidden;
+        let weight = Weight::new(Matrix::of(self.weight).transposed(), &n);
+        let to = Pieces::new(&mut saved, record);
+        n.in_groups(|rows| {
+            let state = |from: &[T]| -> Buffer<T> { gathered(from, rows, hidden) };
+            let (mut h, mut c) = (state(h0), state(if self.c.is_some() { c0 } else { &[] }));
+            let mut g = Buffer::unspecified(rows.len() * width);
+            for t in self.order(steps) {
+                let active = rows.partition_point(|&i| n.lengths[i] > t);
+                if let Some(b) = &bias {
+                    g.chunks_exact_mut(width.max(1)).take(active).for_each(|r| r.copy_from_slice(slice(b)));
+                }
+                weight.add(&mut g[..active * width], &h[..active * hidden], bias.is_some());
+                for (k, &i) in rows.iter().enumerate() {
+                    // SAFETY: each row is in one group.
+                    let out = unsafe { to.piece(t * batch + i) };
+                    let state = k * hidden..(k + 1) * hidden;
+                    let cell = if self.c.is_some() { state.clone() } else { 0..0 };
+                    if k >= active {
+                        out.fill(T::ZERO);
+                        out[record - hidden..].copy_from_slice(&h[state]);
+                        if self.cell == Cell::Lstm {
+                            out[record - 2 * hidden..record - hidden].copy_from_slice(&c[cell]);
+                        }
+                        continue;
                     }
-                    None => (&h0[i * hidden..(i + 1) * hidden], &c0[i * hidden..(i + 1) * hidden]),
-                };
-                if t >= n.lengths[i] {
-                    out.fill(T::ZERO);
-                    out[record - hidden..].copy_from_slice(h);
+                    let x = &xs[(t * batch + i) * width..][..width];
+                    let g = &g[k * width..][..width];
+                    match self.cell {
+                        Cell::Tanh => simd::dispatch(Elman::<T, false> { x, g, out }),
+                        Cell::Relu => simd::dispatch(Elman::<T, true> { x, g, out }),
+                        Cell::Lstm => simd::dispatch(LstmRow { x, g, c: &c[cell.clone()], out }),
+                        Cell::Gru => simd::dispatch(GruRow { x, g, h: &h[state.clone()], out }),
+                    }
+                    h[state].copy_from_slice(&out[record - hidden..]);
                     if self.cell == Cell::Lstm {
-                        out[record - 2 * hidden..record - hidden].copy_from_slice(c);
+                        c[cell].copy_from_slice(&out[record - 2 * hidden..record - hidden]);
                     }
-                    return;
                 }
-                let width = gates * hidden;
-                let x = &xs[(t * batch + i) * width..][..width];
-                let g = &recurrent[i * width..][..width];
-                match self.cell {
-                    Cell::Tanh => simd::dispatch(Elman::<T, false> { x, g, out }),
-                    Cell::Relu => simd::dispatch(Elman::<T, true> { x, g, out }),
-                    Cell::Lstm => simd::dispatch(LstmRow { x, g, c, out }),
-                    Cell::Gru => simd::dispatch(GruRow { x, g, h, out }),
-                }
-            };
-            let rows = parallel::rows(record, 8);
-            parallel::chunks_mut(now, rows * record, 8, |start, piece| {
-                for (i, out) in piece.chunks_exact_mut(record.max(1)).enumerate() {
-                    row(start / record.max(1) + i, out);
-                }
-            });
-            before = Some(t);
-        }
+            }
+        });
+        let last_step = self.order(steps).last();
         let saved = Tensor::from_buffer(saved, Shape::from([steps, batch, record]));
         let part = |from: usize| saved.slice(2, from..from + hidden);
         let all = part(record - hidden)?;
-        let last = |at: usize, first: &Tensor<T>| match before {
+        let last = |at: usize, first: &Tensor<T>| match last_step {
             Some(t) => Ok(part(at)?.select(0, t)?.contiguous()),
             None => Ok(first.clone()),
         };
@@ -269,7 +313,7 @@ impl<T: Float> Sequence<'_, T> {
         let dense = |g: Option<&Tensor<T>>| {
             g.map_or_else(|| zeros(batch * hidden), |g| Buffer::from_slice(slice(&g.contiguous())))
         };
-        let (mut dh, mut dc) = (dense(gh), dense(gc));
+        let (mut dh_first, mut dc_first) = (dense(gh), dense(gc));
         let gy = gy.map(Tensor::contiguous);
         let (h0, c0) = (self.h.contiguous(), self.c.map_or_else(|| self.h.contiguous(), Tensor::contiguous));
         let saved = saved.contiguous();
@@ -279,59 +323,67 @@ impl<T: Float> Sequence<'_, T> {
         let gru = self.cell == Cell::Gru;
         let mut dg: Buffer<T> = Buffer::unspecified(if gru { steps * batch * width } else { 0 });
         let order: Vec<usize> = self.order(steps).collect();
-        for (s, &t) in order.iter().enumerate().rev() {
-            let before = s.checked_sub(1).map(|s| order[s]);
-            let at = t * batch * width..(t + 1) * batch * width;
-            let row = |i: usize, dx: &mut [T], dg: &mut [T], dh: &mut [T], dc: &mut [T]| {
-                if t >= n.lengths[i] {
-                    dx.fill(T::ZERO);
-                    dg.fill(T::ZERO);
-                    return;
-                }
-                if let Some(gy) = &gy {
-                    let gy = &slice(gy)[(t * batch + i) * hidden..][..hidden];
-                    dh.iter_mut().zip(gy).for_each(|(d, &g)| *d += g);
-                }
-                let rec = &records[(t * batch + i) * record..][..record];
-                let (h, c) = match before {
-                    Some(b) => {
-                        let row = &records[(b * batch + i) * record..][..record];
-                        (&row[record - hidden..], cell_of(row, hidden))
+        let weight = Weight::new(Matrix::of(self.weight), &n);
+        {
+            let (to_x, to_g) = (Pieces::new(&mut dx, width), Pieces::new(&mut dg, width));
+            let (all_dh, all_dc) = (Pieces::new(&mut dh_first, hidden), Pieces::new(&mut dc_first, hidden));
+            n.in_groups(|rows| {
+                let gathered = |of: &Pieces<T>| -> Buffer<T> {
+                    let mut to = Buffer::unspecified(rows.len() * hidden);
+                    for (to, &i) in to.chunks_exact_mut(hidden.max(1)).zip(rows) {
+                        // SAFETY: each row is in one group.
+                        to.copy_from_slice(unsafe { of.piece(i) });
                     }
-                    None => (&h0[i * hidden..][..hidden], &c0[i * hidden..][..hidden]),
+                    to
                 };
-                match self.cell {
-                    Cell::Tanh => simd::dispatch(ElmanAdjoint::<T, false> { rec, dh, dx }),
-                    Cell::Relu => simd::dispatch(ElmanAdjoint::<T, true> { rec, dh, dx }),
-                    Cell::Lstm => simd::dispatch(LstmAdjoint { rec, c, dh, dc, dx }),
-                    Cell::Gru => simd::dispatch(GruAdjoint { rec, h, dh, dx, dg }),
+                let (mut dh, mut dc) = (gathered(&all_dh), gathered(&all_dc));
+                let mut gates: Buffer<T> = Buffer::unspecified(rows.len() * width);
+                for (s, &t) in order.iter().enumerate().rev() {
+                    let before = s.checked_sub(1).map(|s| order[s]);
+                    let active = rows.partition_point(|&i| n.lengths[i] > t);
+                    for (k, &i) in rows.iter().enumerate() {
+                        let at = t * batch + i;
+                        // SAFETY: as above.
+                        let dx = unsafe { to_x.piece(at) };
+                        // SAFETY: as above.
+                        let dg = if gru { unsafe { to_g.piece(at) } } else { &mut [] };
+                        if k >= active {
+                            dx.fill(T::ZERO);
+                            dg.fill(T::ZERO);
+                            continue;
+                        }
+                        let dh = &mut dh[k * hidden..(k + 1) * hidden];
+                        let dc = &mut dc[k * hidden..(k + 1) * hidden];
+                        if let Some(gy) = &gy {
+                            let gy = &slice(gy)[at * hidden..][..hidden];
+                            dh.iter_mut().zip(gy).for_each(|(d, &g)| *d += g);
+                        }
+                        let rec = &records[at * record..][..record];
+                        let (h, c) = match before {
+                            Some(b) => {
+                                let row = &records[(b * batch + i) * record..][..record];
+                                (&row[record - hidden..], cell_of(row, hidden))
+                            }
+                            None => (&h0[i * hidden..][..hidden], &c0[i * hidden..][..hidden]),
+                        };
+                        let gates = &mut gates[k * width..(k + 1) * width];
+                        match self.cell {
+                            Cell::Tanh => simd::dispatch(ElmanAdjoint::<T, false> { rec, dh, dx }),
+                            Cell::Relu => simd::dispatch(ElmanAdjoint::<T, true> { rec, dh, dx }),
+                            Cell::Lstm => simd::dispatch(LstmAdjoint { rec, c, dh, dc, dx }),
+                            Cell::Gru => simd::dispatch(GruAdjoint { rec, h, dh, dx, dg }),
+                        }
+                        gates.copy_from_slice(if gru { dg } else { dx });
+                    }
+                    weight.add(&mut dh[..active * hidden], &gates[..active * width], true);
                 }
-            };
-            let rows = parallel::rows(record, 8);
-            let mut dg_at = if gru { &mut dg[at.clone()] } else { &mut [] };
-            let mut pieces = Vec::with_capacity(batch / rows + 1);
-            let states = dh.chunks_mut((rows * hidden).max(1)).zip(dc.chunks_mut((rows * hidden).max(1)));
-            for (k, (dx, (dh, dc))) in
-                dx[at.clone()].chunks_mut((rows * width).max(1)).zip(states).enumerate()
-            {
-                let (piece, rest) = dg_at.split_at_mut(if gru { dx.len() } else { 0 });
-                dg_at = rest;
-                pieces.push((k * rows, dx, piece, dh, dc));
-            }
-            let run = |(first, dx, dg, dh, dc): (usize, &mut [T], &mut [T], &mut [T], &mut [T])| {
-                for i in 0..dh.len() / hidden.max(1) {
-                    let (w, h) = (i * width..(i + 1) * width, i * hidden..(i + 1) * hidden);
-                    let dg = if gru { &mut dg[w.clone()] } else { &mut [] };
-                    row(first + i, &mut dx[w], dg, &mut dh[h.clone()], &mut dc[h]);
+                for (k, &i) in rows.iter().enumerate() {
+                    // SAFETY: as above.
+                    let (to_h, to_c) = unsafe { (all_dh.piece(i), all_dc.piece(i)) };
+                    to_h.copy_from_slice(&dh[k * hidden..][..hidden]);
+                    to_c.copy_from_slice(&dc[k * hidden..][..hidden]);
                 }
-            };
-            if pieces.len() > 1 && parallel::worth(batch * record * 8) {
-                parallel::each(pieces, run);
-            } else {
-                pieces.into_iter().for_each(run);
-            }
-            let gates = Matrix::new(if gru { &dg[at] } else { &dx[at] }, 0, batch, width, width);
-            add_product(&mut dh, gates, Matrix::of(self.weight), true, true);
+            });
         }
         let dx = Tensor::from_buffer(dx, Shape::from([steps, batch, width]));
         let dg = if gru { Tensor::from_buffer(dg, dx.shape().clone()) } else { dx.clone() };
@@ -352,8 +404,8 @@ impl<T: Float> Sequence<'_, T> {
             bias: dg.sum_axes([0usize, 1])?,
             x: dx,
             weight: Tensor::from_buffer(dw, Shape::from([width, hidden])),
-            h: state(dh),
-            c: state(dc),
+            h: state(dh_first),
+            c: state(dc_first),
         })
     }
 }
@@ -371,19 +423,13 @@ fn cell_of<T>(record: &[T], hidden: usize) -> &[T] {
     &record[record.len().saturating_sub(2 * hidden)..][..hidden]
 }
 
-/// Step `t` of a buffer, to be written, and the step before it.
-fn neighbours<T>(all: &mut [T], t: usize, before: Option<usize>, n: usize) -> (&mut [T], Option<&[T]>) {
-    match before {
-        None => (&mut all[t * n..(t + 1) * n], None),
-        Some(b) if b < t => {
-            let (low, high) = all.split_at_mut(t * n);
-            (&mut high[..n], Some(&low[b * n..]))
-        }
-        Some(b) => {
-            let (low, high) = all.split_at_mut(b * n);
-            (&mut low[t * n..(t + 1) * n], Some(&high[..n]))
-        }
+/// Some rows of `width` elements, one after another; nothing if there are none to be read.
+fn gathered<T: Float>(from: &[T], rows: &[usize], width: usize) -> Buffer<T> {
+    let mut to = Buffer::unspecified(if from.is_empty() { 0 } else { rows.len() * width });
+    for (to, &i) in to.chunks_exact_mut(width.max(1)).zip(rows) {
+        to.copy_from_slice(&from[i * width..][..width]);
     }
+    to
 }
 
 /// The states, with zeros where a row has ended.

@@ -217,7 +217,8 @@ impl<T: Float> WithSimd for Job<'_, T> {
         room!(copy_of_left: T, if copied { length * COPIED } else { 0 });
         let tall = if S::REGISTER_COUNT >= 32 { 8 } else { 6 };
         let step = if copied { COPIED } else { tall };
-        let group = GROUP / size_of::<T>();
+        // Few rows stay in the first-level cache, while the panels pass by.
+        let group = if rows <= COPIED && !copied { wide } else { GROUP / size_of::<T>() };
 
         for at in (0..k).step_by(length) {
             let n = length.min(k - at);

@@ -34,6 +34,11 @@ impl<'a, T> Matrix<'a, T> {
         Matrix::new(data, 0, data.len() / columns.max(1), columns, columns)
     }
 
+    /// The number of rows.
+    pub(crate) fn height(&self) -> usize {
+        self.rows
+    }
+
     /// The transpose.
     pub(crate) fn transposed(self) -> Self {
         let Matrix { rows, columns, row_stride, column_stride, .. } = self;

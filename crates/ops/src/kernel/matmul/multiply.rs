@@ -116,6 +116,26 @@ pub(crate) fn add_product<T: Float>(
         let (matrix, x) = if n == 1 { (a, b.transposed()) } else { (b.transposed(), a) };
         return add_vector_product(dst, matrix, x, read, parallel);
     }
+    add_product_in_blocks(dst, a, b, read, parallel);
+}
+
+/// Like [`add_product`], with the sums of larger products also if one side is 1: a row of the result does not depend on the
+/// number of rows.
+pub(crate) fn add_product_in_blocks<T: Float>(
+    dst: &mut [T],
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    read: bool,
+    parallel: bool,
+) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
+    if m * n * k == 0 {
+        if !read {
+            dst.fill(T::ZERO);
+        }
+        return;
+    }
     if m * n * k <= SMALL {
         let (left, right, strides) =
             if m > n { (b.transposed(), a.transposed(), [1, n]) } else { (a, b, [n, 1]) };
@@ -164,6 +184,37 @@ pub(crate) fn add_product<T: Float>(
     };
     let cost = if pieces > 1 { (work / side * width / PER_ADDITION).max(1) } else { 0 };
     parallel::for_each(side.div_ceil(width), cost, &piece);
+}
+
+/// A right operand in panels, for many products.
+pub(crate) struct Packed<T: Float> {
+    panels: Buffer<T>,
+    rows: usize,
+    columns: usize,
+}
+
+impl<T: Float> Packed<T> {
+    pub(crate) fn new(right: Matrix<'_, T>) -> Self {
+        assert!(right.in_bounds());
+        Packed { panels: pack(right), rows: right.rows, columns: right.columns }
+    }
+
+    /// `dst ← dst·read + left right`, on this thread, with the sums of [`add_product_in_blocks`].
+    pub(crate) fn add_product(&self, dst: &mut [T], left: Matrix<'_, T>, read: bool) {
+        let Packed { ref panels, rows, columns } = *self;
+        assert!(left.columns == rows && dst.len() == left.rows * columns && left.in_bounds());
+        if dst.is_empty() || rows == 0 {
+            if !read {
+                dst.fill(T::ZERO);
+            }
+            return;
+        }
+        // The operand itself is not read.
+        let right = Matrix { data: &[], offset: 0, rows, columns, row_stride: 0, column_stride: 0 };
+        let (dst, packed) = (dst.as_mut_ptr(), Some(&panels[..]));
+        // SAFETY: the left operand lies in its slice, the packed one has this many rows and columns, and so has dst.
+        unsafe { T::gemm(Job { left, right, packed, dst, stride: columns, turned: false, read }) };
+    }
 }
 
 /// The right operand in panels, block by block.
