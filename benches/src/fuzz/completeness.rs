@@ -22,6 +22,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("tape::rules::table", "behind a feature, takes nothing, and the tests of the tape run all of it"),
     ("tape::Var::rows", "runs a program of the caller's, which may do anything"),
     ("ops::simd::with_fma", "runs a closure of the caller's"),
+    ("ops::simd::instruction_set", "takes nothing, and its documentation runs it"),
     ("ops::Arena::", "the scalar tape's records, which never leave it"),
 ];
 

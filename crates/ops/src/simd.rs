@@ -3,9 +3,26 @@
 //! A loop that is passed to `dispatch` is compiled once for each instruction set that pulp supports. Every function
 //! between `dispatch` and the loop's body must be `#[inline(always)]`; otherwise the body is silently compiled for the
 //! baseline.
+//!
+//! The best set that the machine has is used. The environment variable `WENGERT_SIMD` chooses a smaller one, so that one machine can show
+//! that results do not depend on the width of vectors. It is read once, before the first kernel:
+//!
+//! | value | instructions | lanes of `f32` |
+//! |---|---|---|
+//! | `avx512` | AVX-512, on x86 | 16 |
+//! | `avx2` | AVX2 and fused multiply-add, on x86 | 8 |
+//! | `neon` | NEON, on 64-bit ARM | 4 |
+//! | `baseline` | what every machine of the architecture has | 1 |
+//!
+//! An unknown value, or a set that the machine does not have, is reported on the standard error, and the best set is used.
+//!
+//! `baseline` is very slow, since each fused multiply-add is a function call. That function rounds once too, so most results have the bits
+//! of the other sets; but vectors of the baseline multiply and add with two roundings ([`Vector::fma`]), so convolutions have other bits.
 
 use crate::float::Float;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 /// Runs `f`, compiled for the best instruction set of this machine.
@@ -25,8 +42,70 @@ pub(crate) fn dispatch<F: NullaryFnOnce>(f: F) -> F::Output {
 /// Like [`dispatch`], for a kernel that uses vector types.
 #[inline(always)]
 pub(crate) fn dispatch_simd<F: WithSimd>(f: F) -> F::Output {
+    arch().dispatch(f)
+}
+
+/// The instruction set of all kernels.
+#[inline(always)]
+fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    ARCH.get_or_init(Arch::new).dispatch(f)
+    *ARCH.get_or_init(first)
+}
+
+/// The set that `WENGERT_SIMD` names, or the best one.
+#[cold]
+fn first() -> Arch {
+    let best = Arch::new();
+    match std::env::var_os("WENGERT_SIMD") {
+        Some(value) if !value.is_empty() => named(&value).unwrap_or_else(|fault| {
+            // If the standard error is closed, there is no reader.
+            let _ = writeln!(io::stderr(), "warning: WENGERT_SIMD: {fault}; {} is used", name(best));
+            best
+        }),
+        _ => best,
+    }
+}
+
+/// The set with this name, or what is wrong with the name.
+fn named(value: &OsStr) -> Result<Arch, String> {
+    match value.to_str() {
+        Some("baseline") => Ok(Arch::Scalar),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Some("avx512") => pulp::x86::V4::try_new().map(Arch::V4).ok_or_else(|| lacking("avx512")),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Some("avx2") => pulp::x86::V3::try_new().map(Arch::V3).ok_or_else(|| lacking("avx2")),
+        #[cfg(target_arch = "aarch64")]
+        Some("neon") => pulp::aarch64::Neon::try_new().map(Arch::Neon).ok_or_else(|| lacking("neon")),
+        Some(other) if ["avx512", "avx2", "neon"].contains(&other) => Err(lacking(other)),
+        _ => Err(format!("expected avx512, avx2, neon or baseline, found {value:?}")),
+    }
+}
+
+fn lacking(name: &str) -> String {
+    format!("this machine does not have {name}")
+}
+
+fn name(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Scalar => "baseline",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V3(_) => "avx2",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V4(_) => "avx512",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "neon",
+        #[allow(unreachable_patterns, reason = "the sets of other architectures")]
+        _ => "vectors",
+    }
+}
+
+/// The name of the instruction set that kernels use: `avx512`, `avx2`, `neon` or `baseline`, or `vectors` on other architectures.
+///
+/// ```
+/// assert!(["avx512", "avx2", "neon", "baseline", "vectors"].contains(&wengert_ops::simd::instruction_set()));
+/// ```
+pub fn instruction_set() -> &'static str {
+    name(arch())
 }
 
 /// The vector type of an element type, for kernels that hold vectors in registers.
@@ -214,4 +293,22 @@ pub(crate) fn prefetch<T>(address: *const T) {
 #[inline(always)]
 pub fn with_fma<R>(f: impl FnOnce() -> R) -> R {
     if cfg!(target_feature = "fma") { f() } else { dispatch(f) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_has_a_name_by_which_it_can_be_chosen() {
+        let best = name(Arch::new());
+        for known in ["avx512", "avx2", "neon", "baseline"] {
+            match named(known.as_ref()) {
+                Ok(arch) => assert_eq!(name(arch), known),
+                Err(fault) => assert!(known != best && fault.ends_with(known), "{fault}"),
+            }
+        }
+        let fault = named("avx1024".as_ref()).err().unwrap();
+        assert_eq!(fault, "expected avx512, avx2, neon or baseline, found \"avx1024\"");
+    }
 }
