@@ -31,6 +31,13 @@ train *ARGS:
 check *ARGS:
     cargo run --release --features check -- check {{ARGS}}
 
+# The hashes of all results, written to docs/bits.txt again, after a change that is meant to give other bits
+bits:
+    mkdir -p target
+    cargo run --release --features check -- check --bits > target/bits.txt
+    mv target/bits.txt docs/bits.txt
+    git diff --stat docs/bits.txt
+
 # Values and gradients beside PyTorch's: `just conformance`, `just conformance --op softmax --cases 500`
 conformance *ARGS:
     python3 benches/conformance.py {{ARGS}}

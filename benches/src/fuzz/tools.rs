@@ -117,6 +117,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             at: done(spec().at(&[0.5]).points);
             allow_non_finite: done(spec().allow_non_finite().allow_non_finite);
             draw: done(spec().draw(a.bits()).0.inputs);
+            draw_split: done(spec().draw_split(a.bits()).0.inputs);
         }
         "tape::Outcome" {
             passed: suite::run(&spec(), a.bits(), 0).passed();

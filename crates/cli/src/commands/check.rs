@@ -1,5 +1,9 @@
-//! `wengert check`: the property tests of every operation, on this machine.
+//! `wengert check`: the property tests of every operation, on this machine; and hashes of their results.
 
+mod bits;
+
+use super::run;
+use crate::options::values;
 use crate::output;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -30,6 +34,15 @@ pub(crate) struct CheckArgs {
     /// Check the checks: break every rule in each of the ways known, and print the share that is caught
     #[arg(long)]
     mutants: bool,
+
+    /// Print a hash of the results of every operation on fixed cases, of layers, random numbers and optimisers. The lines are the same on
+    /// every machine with fused multiply-add, and with every number of threads
+    #[arg(long, conflicts_with_all = ["cases", "seed", "mutants"])]
+    bits: bool,
+
+    /// The number of threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = values::count::<1024>)]
+    threads: Option<usize>,
 }
 
 const EXAMPLES: &str = "\
@@ -37,10 +50,15 @@ Examples:
   wengert check                         every operation, 100 cases each
   wengert check --op softmax --op 'log*'
   wengert check --seed 7 --cases 1000   other cases, and more of them
-  wengert check --mutants               what the checks would miss";
+  wengert check --mutants               what the checks would miss
+  wengert check --bits                  hashes, to compare with those of another machine";
 
 impl CheckArgs {
     pub(crate) fn run(self) -> Result<String> {
+        run::threads(self.threads)?;
+        if self.bits {
+            return self.bits();
+        }
         let specs = self.chosen()?;
         if self.mutants { self.mutants(&specs) } else { self.check(&specs) }
     }
@@ -76,22 +94,34 @@ impl CheckArgs {
         Ok(mutant_table(specs, &fates, start.elapsed().as_secs_f64()))
     }
 
+    fn bits(&self) -> Result<String> {
+        let entries = self.named(bits::entries(rules::table()), |entry| &entry.name)?;
+        let bar = bar("hashing", entries.len())?;
+        let lines = bits::lines(&entries, |name| {
+            bar.set_message(name.to_owned());
+            bar.inc(1);
+        })?;
+        bar.finish_and_clear();
+        Ok(lines.join("\n"))
+    }
+
     fn chosen(&self) -> Result<Vec<Spec>> {
-        let table = rules::table();
+        self.named(rules::table(), |spec| spec.name)
+    }
+
+    /// Those that the options name.
+    fn named<E>(&self, all: Vec<E>, name: impl Fn(&E) -> &str) -> Result<Vec<E>> {
         if self.op.is_empty() {
-            return Ok(table);
+            return Ok(all);
         }
         let fits = |pattern: &str, name: &str| match pattern.strip_suffix('*') {
             Some(beginning) => name.starts_with(beginning),
             None => name == pattern,
         };
         for pattern in &self.op {
-            if !table.iter().any(|spec| fits(pattern, spec.name)) {
-                let near: Vec<_> = table
-                    .iter()
-                    .map(|spec| spec.name)
-                    .filter(|name| name.contains(pattern.trim_end_matches('*')))
-                    .collect();
+            if !all.iter().any(|one| fits(pattern, name(one))) {
+                let part = pattern.trim_end_matches('*');
+                let near: Vec<_> = all.iter().map(&name).filter(|name| name.contains(part)).collect();
                 let hint = if near.is_empty() {
                     "`wengert check --op '*' --cases 1` lists all".to_owned()
                 } else {
@@ -100,7 +130,7 @@ impl CheckArgs {
                 bail!("no operation is named {pattern}: {hint}");
             }
         }
-        Ok(table.into_iter().filter(|spec| self.op.iter().any(|pattern| fits(pattern, spec.name))).collect())
+        Ok(all.into_iter().filter(|one| self.op.iter().any(|pattern| fits(pattern, name(one)))).collect())
     }
 }
 
@@ -191,7 +221,14 @@ mod tests {
     use super::*;
 
     fn check(op: &[&str]) -> CheckArgs {
-        CheckArgs { op: op.iter().map(|&s| s.to_owned()).collect(), cases: 3, seed: 1, mutants: false }
+        CheckArgs {
+            op: op.iter().map(|&s| s.to_owned()).collect(),
+            cases: 3,
+            seed: 1,
+            mutants: false,
+            bits: false,
+            threads: None,
+        }
     }
 
     #[test]
@@ -200,6 +237,20 @@ mod tests {
         let names: Vec<_> = text.lines().skip(1).map(|l| l.split(' ').next().unwrap()).collect();
         assert_eq!(names, ["log10", "log1p", "softmax", "3"]);
         assert!(text.contains("3 of 3 operations passed"), "{text}");
+    }
+
+    #[test]
+    fn hashes_are_printed_by_name() {
+        let text = CheckArgs { bits: true, ..check(&["soft*", "optim::Lion"]) }.run().unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap()).collect();
+        assert!(
+            lines.iter().any(|(name, _)| *name == "softmax") && lines.last().unwrap().0 == "optim::Lion",
+            "{text}"
+        );
+        assert!(
+            lines.iter().all(|(_, hash)| hash.len() == 16 && u64::from_str_radix(hash, 16).is_ok()),
+            "{text}"
+        );
     }
 
     #[test]

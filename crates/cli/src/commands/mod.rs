@@ -46,6 +46,8 @@ pub(crate) enum Command {
     ///
     /// Each operation is put through its property tests on generated inputs: first and second order, broadcast, empty and
     /// strided operands, kinks, f32 against f64, one thread against three. The exit code is 1 if anything fails.
+    ///
+    /// With --bits, it prints hashes of results instead, to compare them with those of another machine, or with docs/bits.txt.
     Check(check::CheckArgs),
     /// Step through a computation and its gradient, forward and back
     ///

@@ -1,5 +1,7 @@
 //! The command from the user's side: what it prints, which files it writes, and how it fails.
 
+#[cfg(feature = "check")]
+mod bits;
 mod book;
 mod resume;
 mod runs;
@@ -18,8 +20,14 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
 }
 
 pub(crate) fn wengert(inside: &Path, arguments: &str) -> Output {
+    wengert_with(inside, arguments, &[])
+}
+
+/// The same with environment variables.
+pub(crate) fn wengert_with(inside: &Path, arguments: &str, variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wengert"))
         .args(arguments.split_whitespace())
+        .envs(variables.iter().copied())
         .current_dir(inside)
         .output()
         .unwrap()

@@ -103,6 +103,8 @@ pub struct Gen {
     drawn: usize,
     /// The number of further axes of a large case that may be large.
     large_sizes: usize,
+    /// Whether a large case is as large as [`SPLIT`].
+    split: bool,
     /// What this case contains, for the statistics of a run.
     pub(crate) broadcast: bool,
     pub(crate) empty: bool,
@@ -116,6 +118,8 @@ pub struct Gen {
 const MOST: usize = 24;
 /// The same for a large case.
 const LARGEST: usize = 10_000;
+/// The number of elements that are worth several threads, even for an addition.
+const SPLIT: usize = 70_001;
 
 impl Gen {
     /// The source with the given seed, for a case of kind `Usual`.
@@ -133,6 +137,7 @@ impl Gen {
             points: &[],
             drawn: 0,
             large_sizes: 2,
+            split: false,
             broadcast: false,
             empty: false,
             strided: false,
@@ -157,6 +162,11 @@ impl Gen {
             _ => {}
         }
         g
+    }
+
+    /// The source with the given seed, for a large case whose work is split among threads.
+    pub(crate) fn of_split_work(seed: u64) -> Self {
+        Gen { split: true, ..Self::of_kind(seed, Kind::Large) }
     }
 
     /// An integer in the range.
@@ -204,6 +214,10 @@ impl Gen {
     /// The same as [`dim`](Gen::dim), for a tensor whose other axes have `rest` elements together: in a large case, any
     /// size around the blocks of kernels that keeps the tensor moderate.
     pub fn beside(&mut self, range: std::ops::RangeInclusive<usize>, rest: usize) -> usize {
+        if self.split && self.large_sizes > 0 && rest <= SPLIT {
+            self.large_sizes -= 1;
+            return (SPLIT / rest.max(1)).max(*range.end());
+        }
         let fitting = BLOCKS.iter().take_while(|b| **b <= LARGEST / rest.max(1)).count();
         if fitting == 0 { self.within(range) } else { self.around(range, &BLOCKS[..fitting]) }
     }
@@ -245,9 +259,9 @@ impl Gen {
             self.large_sizes -= 1;
             let axis = self.within(0..=rank - 1);
             shape[axis] = 1;
-            let room = LARGEST / shape.iter().product::<usize>();
-            let fitting = BLOCKS.iter().take_while(|b| **b <= room).count();
-            shape[axis] = self.pick(&BLOCKS[..fitting]);
+            let rest = shape.iter().product::<usize>();
+            let fitting = BLOCKS.iter().take_while(|b| **b <= LARGEST / rest).count();
+            shape[axis] = if self.split { SPLIT / rest } else { self.pick(&BLOCKS[..fitting]) };
         }
         shape
     }

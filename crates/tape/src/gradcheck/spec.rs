@@ -205,6 +205,14 @@ impl Spec {
         ((self.sample)(&mut g), g)
     }
 
+    /// The same for a large case whose work is split among threads, wherever the size of its tensors is the generator's: about 70,000
+    /// elements. Too large for the property tests; for the comparison of results between machines.
+    pub fn draw_split(&self, seed: u64) -> (Case, Gen) {
+        let mut g = Gen::of_split_work(seed);
+        g.points = self.points;
+        ((self.sample)(&mut g), g)
+    }
+
     /// A smooth function of one number, on a domain.
     pub fn unary(
         name: &'static str,
