@@ -416,6 +416,16 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             fmod: math::double::fmod(a.number(), a.number());
             fmod_is_large: math::double::fmod_is_large(a.number(), a.number());
         }
+        "ops::portable" {
+            exp: math::portable::exp(a.number());
+            ln: math::portable::ln(a.number());
+            powf: math::portable::powf(a.number(), a.number());
+            sin: math::portable::sin(a.number());
+            cos: math::portable::cos(a.number());
+            tan: math::portable::tan(a.number());
+            sin_cos: math::portable::sin_cos(a.number()).0;
+            hypot: math::portable::hypot(a.number(), a.number());
+        }
         "ops::special" {
             log_gamma: math::special::log_gamma(a.number());
             digamma: math::special::digamma(a.number());

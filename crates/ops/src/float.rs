@@ -10,7 +10,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 ///
 /// The functions of [`math::single`](crate::math::single) and [`math::double`](crate::math::double) are branch-free and
 /// inlined, so that a loop over them vectorises for the instruction set found at run time; those modules state their
-/// error bounds. The functions marked as not vectorised are the standard library's.
+/// error bounds. The functions marked as not vectorised are those of the crate `libm`, and have the same bits on every machine too.
 ///
 /// They are made for [`Tensor::map`](crate::Tensor::map) and kernels. A program that is compiled for any machine has no
 /// instruction for a fused multiply-add, and in its own loops each one becomes a function call: `exp` takes about 30 ns
@@ -157,7 +157,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($t:ident, $math:ident, $powf:path, $lgamma:path, $erfinv:path) => {
+    ($t:ident, $math:ident, $powf:path, $lgamma:path, $erfinv:path, [$sin:path, $cos:path, $tan:path]) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -219,8 +219,8 @@ macro_rules! float {
                 round = $t::round_ties_even, trunc = $t::trunc, sinh = $math::sinh, cosh = $math::cosh, tan = $math::tan,
                 asin = $math::asin, acos = $math::acos, atan = $math::atan, asinh = $math::asinh,
                 acosh = $math::acosh, atanh = $math::atanh, log2 = $math::log2, log10 = $math::log10,
-                lgamma = $lgamma, erfinv = $erfinv, tan_any = $t::tan,
-                sin_any = $t::sin, cos_any = $t::cos, exp = $math::exp, exp2 = $math::exp2, expm1 = $math::expm1,
+                lgamma = $lgamma, erfinv = $erfinv, tan_any = $tan,
+                sin_any = $sin, cos_any = $cos, exp = $math::exp, exp2 = $math::exp2, expm1 = $math::expm1,
                 log = $math::ln, log1p = $math::ln_1p, tanh = $math::tanh, sigmoid = $math::sigmoid,
                 erf = $math::erf, erfc = $math::erfc, sin = $math::sin, cos = $math::cos);
         }
@@ -232,5 +232,5 @@ macro_rules! float {
         }
     )*};
 }
-float!(f32, single, single::powf, single::log_gamma, single::erf_inv);
-float!(f64, double, f64::powf, special::log_gamma, special::erf_inv);
+float!(f32, single, single::powf, single::log_gamma, single::erf_inv, [libm::sinf, libm::cosf, libm::tanf]);
+float!(f64, double, libm::pow, special::log_gamma, special::erf_inv, [libm::sin, libm::cos, libm::tan]);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use wengert_ops::math::portable;
 
 /// How the mean of a measure becomes its value.
 ///
@@ -32,7 +33,7 @@ impl MetricKind {
     pub fn of(self, mean: f64) -> f64 {
         match self {
             MetricKind::Mean | MetricKind::Score | MetricKind::Share => mean,
-            MetricKind::Exp => mean.exp(),
+            MetricKind::Exp => portable::exp(mean),
             MetricKind::Root => mean.sqrt(),
         }
     }

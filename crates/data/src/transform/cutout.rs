@@ -3,6 +3,7 @@
 use super::{Draw, Sizes, Transform, each_image, finite, probability};
 use crate::error::{Error, Result};
 use std::ops::Range;
+use wengert_ops::math::portable::{exp, ln};
 use wengert_ops::{Float, Tensor};
 
 /// Fills a square whose centre is a random pixel and whose part outside of the image is ignored (DeVries and Taylor
@@ -129,7 +130,7 @@ impl Erase {
     fn rectangle(&self, sizes: Sizes, draw: &mut Draw) -> Option<(Range<usize>, Range<usize>)> {
         for _ in 0..TRIES {
             let area = draw.uniform(self.area.0, self.area.1) * (sizes.h * sizes.w) as f64;
-            let ratio = draw.uniform(RATIO.0.ln(), RATIO.1.ln()).exp();
+            let ratio = exp(draw.uniform(ln(RATIO.0), ln(RATIO.1)));
             let (h, w) = ((area / ratio).sqrt().round() as usize, (area * ratio).sqrt().round() as usize);
             if (1..=sizes.h).contains(&h) && (1..=sizes.w).contains(&w) {
                 let (top, left) = (draw.below(sizes.h - h + 1), draw.below(sizes.w - w + 1));

@@ -3,6 +3,7 @@
 use crate::order;
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::TAU;
+use wengert_ops::math::portable::{exp, ln, sin_cos};
 use wengert_ops::random::{Key, Purpose};
 
 /// The random numbers of one sample in one epoch.
@@ -86,8 +87,8 @@ impl Draw {
 
     /// Two independent standard normal numbers: the transform computes both at the cost of one.
     pub(super) fn normals(&mut self) -> [f64; 2] {
-        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
-        let (sin, cos) = (TAU * self.unit()).sin_cos();
+        let radius = (-2.0 * ln(1.0 - self.unit())).sqrt();
+        let (sin, cos) = sin_cos(TAU * self.unit());
         [radius * cos, radius * sin]
     }
 
@@ -95,7 +96,7 @@ impl Draw {
     /// Tsang (2000); for shapes below 1, G(a) = G(a + 1) U^(1/a). The logarithm does not underflow for small shapes.
     fn ln_gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
-            return self.ln_gamma(shape + 1.0) + (1.0 - self.unit()).ln() / shape;
+            return self.ln_gamma(shape + 1.0) + ln(1.0 - self.unit()) / shape;
         }
         let d = shape - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
@@ -103,8 +104,8 @@ impl Draw {
             let x = self.normal();
             let v = (1.0 + c * x).powi(3);
             let u = 1.0 - self.unit();
-            if v > 0.0 && u.ln() < x * x / 2.0 + d - d * v + d * v.ln() {
-                return d.ln() + v.ln();
+            if v > 0.0 && ln(u) < x * x / 2.0 + d - d * v + d * ln(v) {
+                return ln(d) + ln(v);
             }
         }
     }
@@ -118,7 +119,7 @@ impl Draw {
     /// ```
     pub fn beta(&mut self, a: f64, b: f64) -> f64 {
         let (x, y) = (self.ln_gamma(a), self.ln_gamma(b));
-        1.0 / (1.0 + (y - x).exp())
+        1.0 / (1.0 + exp(y - x))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Draw, Sizes, Transform, each_plane, finite};
 use crate::error::{Error, Result};
+use wengert_ops::math::portable;
 use wengert_ops::{Float, Tensor};
 
 /// Rotates each image about its centre by a random angle, uniform between two bounds.
@@ -123,7 +124,7 @@ fn sin_cos(degrees: f64) -> (f64, f64) {
         90.0 => (1.0, 0.0),
         180.0 => (0.0, -1.0),
         270.0 => (-1.0, 0.0),
-        _ => degrees.to_radians().sin_cos(),
+        _ => portable::sin_cos(degrees.to_radians()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::support::{Needs, argument, constant, failed, full, normals, parameter, tape_and_shape_of};
 use super::{Distribution, Keys, Kl, Reparameterised};
 use std::f64::consts::{E, PI};
+use wengert_ops::math::portable::ln;
 use wengert_ops::{ErrorKind, Tensor, Triangle};
 use wengert_tape::{Float, Operand, Result, Var};
 
@@ -118,7 +119,7 @@ impl<'t, T: Float> Distribution<'t, T> for MultivariateNormal<'t, T> {
             return x;
         }
         let distance = self.whitened(x - self.mean).square().sum_axes(-1);
-        distance * -0.5 - self.half_log_det() - 0.5 * self.dimension() * (2.0 * PI).ln()
+        distance * -0.5 - self.half_log_det() - 0.5 * self.dimension() * ln(2.0 * PI)
     }
 
     fn mean(&self) -> Var<'t, T> {
@@ -145,7 +146,7 @@ impl<'t, T: Float> Distribution<'t, T> for MultivariateNormal<'t, T> {
             return self.mean;
         }
         let batch = self.mean.sum_axes(-1).shape();
-        (self.half_log_det() + 0.5 * self.dimension() * (2.0 * PI * E).ln()).expand(batch)
+        (self.half_log_det() + 0.5 * self.dimension() * ln(2.0 * PI * E)).expand(batch)
     }
 
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {

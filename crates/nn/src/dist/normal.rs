@@ -4,6 +4,7 @@ use super::support::{Needs, argument, broadcast, constant, normals, parameter, t
 use super::{Distribution, Independent, Keys, Kl, Reparameterised};
 use std::f64::consts::{E, PI};
 use wengert_ops::Tensor;
+use wengert_ops::math::portable::ln;
 use wengert_tape::{Float, Operand, Result, Var};
 
 /// The normal distribution N(μ, σ²), with the density exp(-(x-μ)² / (2σ²)) / (√(2π) σ).
@@ -66,7 +67,7 @@ impl<'t, T: Float> Distribution<'t, T> for Normal<'t, T> {
     #[track_caller]
     fn log_prob(&self, x: impl Operand<'t, T>) -> Var<'t, T> {
         let x = argument("normal", self.mean, &self.shape(), x);
-        ((x - self.mean) / self.std).square() * -0.5 - self.std.log() - 0.5 * (2.0 * PI).ln()
+        ((x - self.mean) / self.std).square() * -0.5 - self.std.log() - 0.5 * ln(2.0 * PI)
     }
 
     fn mean(&self) -> Var<'t, T> {
@@ -89,7 +90,7 @@ impl<'t, T: Float> Distribution<'t, T> for Normal<'t, T> {
     /// log σ + log(2πe) / 2.
     #[track_caller]
     fn entropy(&self) -> Var<'t, T> {
-        self.std.log() + 0.5 * (2.0 * PI * E).ln()
+        self.std.log() + 0.5 * ln(2.0 * PI * E)
     }
 
     fn draw(&self, lead: &[usize], keys: &mut dyn Keys) -> Result<Tensor<T>> {

@@ -2,7 +2,7 @@
 
 use super::support::{Needs, argument, failed, full, parameter, spread, tape_and_shape_of, within};
 use super::{Distribution, Keys, Kl};
-use wengert_ops::math::special;
+use wengert_ops::math::{portable, special};
 use wengert_ops::random::uniform;
 use wengert_ops::simd::with_fma;
 use wengert_ops::{ErrorKind, Tensor};
@@ -95,7 +95,7 @@ fn count(rate: f64, u: f64) -> f64 {
         return (rate + rate.sqrt() * z).round();
     }
     let mode = rate.floor();
-    let peak = (mode * rate.ln() - rate - with_fma(|| special::log_gamma(mode + 1.0))).exp();
+    let peak = portable::exp(mode * portable::ln(rate) - rate - with_fma(|| special::log_gamma(mode + 1.0)));
     let (mut low, mut high) = (mode, mode);
     let (mut p_low, mut p_high) = (peak, peak);
     let mut left = u - peak;

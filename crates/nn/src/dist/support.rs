@@ -1,6 +1,7 @@
 //! Shared by all distributions: checks and broadcasts of parameters, checks of values against the shape, and noise.
 
 use super::Keys;
+use wengert_ops::math::portable::{exp, ln, powf};
 use wengert_ops::random::{normal, uniform};
 use wengert_ops::{ErrorKind as OpErrorKind, Shape, Tensor, broadcast_shapes};
 use wengert_tape::{Error, ErrorKind, Float, Operand, Result, Var};
@@ -155,15 +156,15 @@ pub(super) struct GammaDraw {
 impl GammaDraw {
     /// The draw; 0 where it is too small for f64.
     pub(super) fn value(self) -> f64 {
-        let factor = if self.alpha < 1.0 { self.u.powf(1.0 / self.alpha) } else { 1.0 };
+        let factor = if self.alpha < 1.0 { powf(self.u, 1.0 / self.alpha) } else { 1.0 };
         self.d * self.v * factor
     }
 
     /// Its logarithm, accurate also where the draw itself is too small or too large for f64.
     fn log(self) -> f64 {
         // A smaller α would make it infinite.
-        let boost = if self.alpha < 1.0 { self.u.ln() / self.alpha.max(1e-300) } else { 0.0 };
-        self.d.ln() + self.v.ln() + boost
+        let boost = if self.alpha < 1.0 { ln(self.u) / self.alpha.max(1e-300) } else { 0.0 };
+        ln(self.d) + ln(self.v) + boost
     }
 }
 
@@ -176,7 +177,7 @@ pub(super) fn shares(draws: &[GammaDraw]) -> Vec<f64> {
     if !(sum > LEAST && sum.is_finite()) {
         let logs: Vec<f64> = draws.iter().map(|x| x.log()).collect();
         let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        each = logs.into_iter().map(|log| (log - most).exp()).collect();
+        each = logs.into_iter().map(|log| exp(log - most)).collect();
         sum = each.iter().sum();
     }
     each.iter_mut().for_each(|x| *x /= sum);
@@ -197,7 +198,7 @@ pub(super) fn gammas(alpha: &[f64], keys: &mut dyn Keys) -> Result<Vec<GammaDraw
             let shifted = if alpha[i] < 1.0 { alpha[i] + 1.0 } else { alpha[i] };
             let d = shifted - 1.0 / 3.0;
             let v = (1.0 + z[i] / (9.0 * d).sqrt()).powi(3);
-            let accepted = v > 0.0 && (1.0 - u[i]).ln() < 0.5 * z[i] * z[i] + d - d * v + d * v.ln();
+            let accepted = v > 0.0 && ln(1.0 - u[i]) < 0.5 * z[i] * z[i] + d - d * v + d * ln(v);
             // With a d that is not finite, no proposal would ever be accepted.
             if accepted || !d.is_finite() {
                 *out = Some(GammaDraw { d, v, u: 1.0 - boost[i], alpha: alpha[i] });

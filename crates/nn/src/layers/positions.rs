@@ -5,6 +5,7 @@ use crate::Module;
 use crate::init::Scheme;
 use crate::layers::{Layer, refused};
 use wengert_ops::Tensor;
+use wengert_ops::math::portable;
 use wengert_ops::random::Rng;
 use wengert_tape::{Float, Param, Tape, Var};
 
@@ -33,7 +34,7 @@ impl SinusoidalPositions {
         let rates = rates(width, 10000.0);
         for (p, row) in table.data_mut().chunks_mut(width.max(1)).enumerate() {
             for (pair, rate) in row.chunks_mut(2).zip(&rates) {
-                let (sin, cos) = ((offset as f64 + p as f64) * rate).sin_cos();
+                let (sin, cos) = portable::sin_cos((offset as f64 + p as f64) * rate);
                 for (to, value) in pair.iter_mut().zip([sin, cos]) {
                     *to = T::from_f64(value);
                 }
@@ -60,7 +61,7 @@ impl<T: Float> Layer<T> for SinusoidalPositions {
 
 /// The angular rates base^(-2i/width), one per pair of features.
 fn rates(width: usize, base: f64) -> Vec<f64> {
-    (0..width.div_ceil(2)).map(|i| base.powf(-(2.0 * i as f64) / width as f64)).collect()
+    (0..width.div_ceil(2)).map(|i| portable::powf(base, -(2.0 * i as f64) / width as f64)).collect()
 }
 
 /// The last two sizes of `[.., steps, width]`, or the failed value to return.
@@ -211,7 +212,8 @@ impl Rotary {
         let places = cos.data_mut().iter_mut().zip(sin.data_mut());
         for (i, (cos, sin)) in places.enumerate() {
             let angle = (offset as f64 + (i / shape[1]) as f64) * rates[i % shape[1]];
-            (*cos, *sin) = (T::from_f64(angle.cos()), T::from_f64(angle.sin()));
+            let (at_sin, at_cos) = portable::sin_cos(angle);
+            (*cos, *sin) = (T::from_f64(at_cos), T::from_f64(at_sin));
         }
         Ok(tables.map(|t| tape.constant(t)))
     }

@@ -4,6 +4,7 @@ use super::{Reduction, each, l1_with, losses, option, refused, same_shape};
 use crate::domain::Domain;
 use crate::weighed::weighed;
 use wengert_ops::ErrorKind as OpErrorKind;
+use wengert_ops::math::portable;
 use wengert_tape::rules::tanh::Tanh;
 use wengert_tape::{Float, Operand, Pointwise, Real, Var};
 
@@ -284,7 +285,7 @@ impl GaussianNll {
         let v = v + lack;
         let mut losses = (v.log() + (x - t).square() / v) * 0.5;
         if self.full {
-            losses += 0.5 * std::f64::consts::TAU.ln();
+            losses += 0.5 * portable::ln(std::f64::consts::TAU);
         }
         self.reduction.of(losses)
     }

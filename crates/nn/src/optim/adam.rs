@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -126,8 +127,8 @@ impl UpdateRule for AdamConfig {
         let t = state.steps as f64;
         let step = Step {
             moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
-            rate: n(learning_rate / (1.0 - beta1.powf(t))),
-            root: n(1.0 / (1.0 - beta2.powf(t)).sqrt()),
+            rate: n(learning_rate / (1.0 - powf(beta1, t))),
+            root: n(1.0 / (1.0 - powf(beta2, t)).sqrt()),
             epsilon: n(self.epsilon),
         };
         let Moments { first, second, coupled, shrink } = &step.moments;

@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -85,7 +86,7 @@ impl UpdateRule for AdamaxConfig {
             first: RunningMean::new(self.beta1),
             beta2: n(self.beta2),
             decay: n(self.weight_decay),
-            rate: n(self.learning_rate / (1.0 - self.beta1.powf(state.steps as f64))),
+            rate: n(self.learning_rate / (1.0 - powf(self.beta1, state.steps as f64))),
             epsilon: n(self.epsilon),
         };
         let [m, u] = state.slots_mut();

@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -101,14 +102,14 @@ impl UpdateRule for NadamConfig {
         let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;
-        let mu = |t: f64| beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
+        let mu = |t: f64| beta1 * (1.0 - 0.5 * powf(0.96, t * self.momentum_decay));
         let before = if state.steps == 1 { 1.0 } else { state.scalar };
         let product = before * mu(t);
         let step = Step {
             moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
             direct: n(learning_rate * (1.0 - mu(t)) / (1.0 - product)),
             ahead: n(learning_rate * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),
-            root: n(1.0 / (1.0 - beta2.powf(t)).sqrt()),
+            root: n(1.0 / (1.0 - powf(beta2, t)).sqrt()),
             epsilon: n(self.epsilon),
         };
         let [m, v] = state.slots_mut();

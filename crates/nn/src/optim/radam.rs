@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -103,9 +104,9 @@ impl UpdateRule for RadamConfig {
         let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;
-        let left = 1.0 - beta2.powf(t);
+        let left = 1.0 - powf(beta2, t);
         let most = 2.0 / (1.0 - beta2) - 1.0;
-        let rho = most - 2.0 * t * beta2.powf(t) / left;
+        let rho = most - 2.0 * t * powf(beta2, t) / left;
         let adaptive = rho > 5.0;
         let factor = if adaptive {
             ((rho - 4.0) * (rho - 2.0) * most / ((most - 4.0) * (most - 2.0) * rho) * left).sqrt()
@@ -114,7 +115,7 @@ impl UpdateRule for RadamConfig {
         };
         let step = Step {
             moments: Moments::new([beta1, beta2], learning_rate, weight_decay, decoupled),
-            rate: n(learning_rate / (1.0 - beta1.powf(t)) * factor),
+            rate: n(learning_rate / (1.0 - powf(beta1, t)) * factor),
             epsilon: n(self.epsilon),
         };
         let Moments { first, second, coupled, shrink } = &step.moments;

@@ -2,6 +2,7 @@
 
 use super::factors::times;
 use std::f64::consts::PI;
+use wengert_ops::math::portable::{cos, powf};
 
 /// A number that depends on the step, the first being step 0: a learning rate, a momentum, the weight of a penalty.
 ///
@@ -176,12 +177,12 @@ impl Schedule {
         match self {
             Schedule::Constant(value) => *value,
             Schedule::Step { from, every, factor } => {
-                times(*from, factor.powf((step / (*every).max(1)) as f64))
+                times(*from, powf(*factor, (step / (*every).max(1)) as f64))
             }
             Schedule::MultiStep { from, milestones, factor } => {
-                times(*from, factor.powf(milestones.iter().filter(|m| **m <= step).count() as f64))
+                times(*from, powf(*factor, milestones.iter().filter(|m| **m <= step).count() as f64))
             }
-            Schedule::Exponential { from, factor } => times(*from, factor.powf(s)),
+            Schedule::Exponential { from, factor } => times(*from, powf(*factor, s)),
             Schedule::Cosine { from, to, steps } => cosine(*from, *to, progress(step, *steps)),
             Schedule::WarmRestarts { from, to, period, growth } => {
                 let (at, period) = within_period(step, (*period).max(1), (*growth).max(1));
@@ -189,7 +190,7 @@ impl Schedule {
             }
             Schedule::Linear { from, to, steps } => from + (to - from) * progress(step, *steps),
             Schedule::Polynomial { from, to, steps, power } => {
-                to + times(from - to, (1.0 - progress(step, *steps)).powf(*power))
+                to + times(from - to, powf(1.0 - progress(step, *steps), *power))
             }
             Schedule::OneCycle { from, peak, to, steps, rise } => {
                 let (turn, end) = (rise * *steps as f64 - 1.0, *steps as f64 - 1.0);
@@ -219,7 +220,7 @@ fn cosine(from: f64, to: f64, progress: f64) -> f64 {
     // Both ends are exact.
     match progress {
         p if p >= 1.0 => to,
-        p => to + (from - to) * (1.0 + (PI * p).cos()) / 2.0,
+        p => to + (from - to) * (1.0 + cos(PI * p)) / 2.0,
     }
 }
 

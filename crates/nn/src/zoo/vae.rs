@@ -5,6 +5,7 @@ use crate::Module;
 use crate::dist::{Independent, Keys, Normal, Reparameterised, kl};
 use crate::layers::{Activation, Layer, Linear, Sequential};
 use crate::loss::{self, Reduction};
+use wengert_ops::math::portable;
 use wengert_ops::random::Rng;
 use wengert_ops::{Tensor, ToShape};
 use wengert_tape::{Float, Result, ScopeOutput, Tape, Var};
@@ -165,7 +166,8 @@ impl<T: Float> Vae<T> {
         let each = match self.observation {
             Observation::Bernoulli => -loss::bce_with_logits_with(decoded, x, Reduction::None),
             Observation::Gaussian(std) => {
-                ((x - decoded) / std).square() * -0.5 - 0.5 * (2.0 * std::f64::consts::PI * std * std).ln()
+                ((x - decoded) / std).square() * -0.5
+                    - 0.5 * portable::ln(2.0 * std::f64::consts::PI * std * std)
             }
         };
         if each.is_failed() { each } else { each.flatten(1).sum_axes(1) }
@@ -205,7 +207,7 @@ impl<T: Float> Vae<T> {
             weights.push(inner.close(likelihood + prior.log_prob(z) - q.log_prob(z)));
         }
         let all = tape.stack(&weights, 0); // [k, n]
-        scope.close(all.logsumexp(0) - (k as f64).ln())
+        scope.close(all.logsumexp(0) - portable::ln(k as f64))
     }
 
     /// The mean of the observation for z, `[n, latent]` → `[n, ..]`: probabilities of pixels, or means of real numbers.

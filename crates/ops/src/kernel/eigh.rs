@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::kernel::linalg::{each, narrow, square, wide, with_axes};
+use crate::math::portable::hypot;
 use crate::tensor::Tensor;
 
 /// The largest number of sweeps for one eigenvalue; two or three are usual.
@@ -115,7 +116,7 @@ fn diagonal(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) -> std::resul
             }
             let g = d[l];
             let mut p = (d[l + 1] - g) / (2.0 * e[l]);
-            let r = if p < 0.0 { -p.hypot(1.0) } else { p.hypot(1.0) };
+            let r = if p < 0.0 { -hypot(p, 1.0) } else { hypot(p, 1.0) };
             d[l] = e[l] / (p + r);
             d[l + 1] = e[l] * (p + r);
             let next = d[l + 1];
@@ -129,7 +130,7 @@ fn diagonal(v: &mut [f64], n: usize, d: &mut [f64], e: &mut [f64]) -> std::resul
             for i in (l..m).rev() {
                 (c3, c2, s2) = (c2, c, s);
                 let (g, h) = (c * e[i], c * p);
-                let r = p.hypot(e[i]);
+                let r = hypot(p, e[i]);
                 e[i + 1] = s * r;
                 s = e[i] / r;
                 c = p / r;

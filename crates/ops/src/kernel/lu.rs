@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::float::Float;
 use crate::kernel::linalg::{System, Triangle, Verdict, each, narrow, square, substitute, subtract, wide};
+use crate::math::portable;
 use crate::simd;
 use crate::tensor::Tensor;
 
@@ -261,7 +262,7 @@ impl<T: Float> Tensor<T> {
             let f = lu(&mut factors, n);
             let pivots = (0..n).map(|k| factors[k * n + k]);
             out[0] = pivots.clone().fold(f.sign, |s, p| if p == 0.0 { 0.0 } else { s * p.signum() });
-            out[1] = pivots.map(|p| p.abs().ln()).sum();
+            out[1] = pivots.map(|p| portable::ln(p.abs())).sum();
             Ok(())
         })?;
         let half = |k: usize| out.iter().skip(k).step_by(2).copied().collect::<Vec<_>>();

@@ -8,6 +8,7 @@ use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::error::{Error, Result};
 use crate::float::Float;
+use crate::math::portable;
 use crate::parallel;
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
@@ -87,12 +88,13 @@ impl LogSum {
         } else if x > self.top {
             // While the maximum is -∞ the sum is 0; once it is +∞ the sum stays 1.
             self.sum =
-                if self.top == f64::NEG_INFINITY { 0.0 } else { self.sum * (self.top - x).exp() } + 1.0;
+                if self.top == f64::NEG_INFINITY { 0.0 } else { self.sum * portable::exp(self.top - x) }
+                    + 1.0;
             self.top = x;
         } else if self.top.is_finite() {
-            self.sum += (x - self.top).exp();
+            self.sum += portable::exp(x - self.top);
         }
-        if self.top.is_finite() { self.top + self.sum.ln() } else { self.top }
+        if self.top.is_finite() { self.top + portable::ln(self.sum) } else { self.top }
     }
 }
 

@@ -4,6 +4,7 @@ use super::functions::{CONSTANTS, binary, unary};
 use super::{Expression, Tree};
 use crate::error::Error;
 use crate::trace::Trace;
+use wengert_ops::math::portable;
 use wengert_tape::rules::scalar::{AddScalar, DivScalar, RDivScalar, RSubScalar};
 use wengert_tape::scalar::{Tape, Traced};
 use wengert_tape::{Elementary, Real};
@@ -157,7 +158,7 @@ fn walk<R: Real>(tree: &Tree, at: &[R], parts: &[Known<R>]) -> Known<R> {
 fn power<R: Real>(a: Known<R>, b: Known<R>) -> Known<R> {
     use Known::{Number, Value};
     match (a, b) {
-        (Number(a), Number(b)) => Number(a.powf(b)),
+        (Number(a), Number(b)) => Number(portable::powf(a, b)),
         (Value(a), Number(2.0)) => Value(a.square()),
         (Value(a), Number(p)) => Value(a.power(p)),
         (Number(a), Value(b)) => Value(b.like(a).power_of(b)),

@@ -3,6 +3,7 @@
 use super::{argument, matrix};
 use crate::error::Result;
 use crate::metrics::Moments;
+use wengert_ops::math::portable::{exp, ln};
 use wengert_ops::{Float, Tensor};
 
 /// The inception score exp E_x KL\[p(y|x) ‖ p(y)\] (Salimans et al. 2016, section 4) of the class probabilities, `[n, classes]`,
@@ -53,9 +54,9 @@ pub fn inception_score<T: Float>(probabilities: &Tensor<T>, splits: usize) -> Re
         let divergence = |row: &[f64]| -> f64 {
             // 0 log 0 is 0; where p(y) is 0, every p(y|x) is 0.
             let each = row.iter().zip(&marginal).filter(|(v, _)| **v > 0.0);
-            each.map(|(v, m)| v * (v / m).ln()).sum()
+            each.map(|(v, m)| v * ln(v / m)).sum()
         };
-        scores.add((rows.chunks(classes).map(divergence).sum::<f64>() / count).exp());
+        scores.add(exp(rows.chunks(classes).map(divergence).sum::<f64>() / count));
     }
     Ok((scores.mean(), scores.std()))
 }

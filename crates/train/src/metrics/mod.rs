@@ -18,6 +18,7 @@ pub use moments::Moments;
 
 use crate::error::{Error, Result};
 use std::f64::consts::LN_2;
+use wengert_ops::math::portable;
 use wengert_ops::{Float, Tensor};
 
 /// The perplexity e^L of a mean negative log-likelihood L, in nats per token: the number of equally likely tokens that would be
@@ -29,7 +30,7 @@ use wengert_ops::{Float, Tensor};
 /// assert!((perplexity(27f64.ln()) - 27.0).abs() < 1e-12);
 /// ```
 pub fn perplexity(nll: f64) -> f64 {
-    nll.exp()
+    portable::exp(nll)
 }
 
 /// Bits per dimension of a negative log-likelihood in nats per sample of `dims` numbers: nll / (dims · log 2). If pixels with 256
