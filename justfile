@@ -38,6 +38,11 @@ bits:
     mv target/bits.txt docs/bits.txt
     git diff --stat docs/bits.txt
 
+# Weights of small models by width of vectors, number of threads and emulated processor, which must be the same
+# (`apt-get install qemu-user`): `just same-bits`, `just same-bits --model gpt,vae`
+same-bits *ARGS:
+    python3 benches/same-bits.py {{ARGS}}
+
 # Values and gradients beside PyTorch's: `just conformance`, `just conformance --op softmax --cases 500`
 conformance *ARGS:
     python3 benches/conformance.py {{ARGS}}
