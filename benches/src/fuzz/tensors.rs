@@ -400,6 +400,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             trig_is_large: math::double::trig_is_large(a.number());
             sin: math::double::sin(a.number());
             cos: math::double::cos(a.number());
+            powf: math::double::powf(a.number(), a.number());
             tan: math::double::tan(a.number());
             atan: math::double::atan(a.number());
             asin: math::double::asin(a.number());

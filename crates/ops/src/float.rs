@@ -122,7 +122,7 @@ pub trait Float:
     fn fmod_is_large(self, o: Self) -> bool;
     /// The remainder of any quotient (not vectorised).
     fn fmod_any(self, o: Self) -> Self;
-    /// `self` to the power `y` (not vectorised for `f64`).
+    /// `self` to the power `y`.
     fn powf(self, y: Self) -> Self;
     /// Largest integer not above `self`.
     fn floor(self) -> Self;
@@ -157,7 +157,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($t:ident, $math:ident, $powf:path, $lgamma:path, $erfinv:path, [$sin:path, $cos:path, $tan:path]) => {
+    ($t:ident, $math:ident, $lgamma:path, $erfinv:path, [$sin:path, $cos:path, $tan:path]) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -181,7 +181,7 @@ macro_rules! float {
             }
             #[inline(always)]
             fn powf(self, y: Self) -> Self {
-                $powf(self, y)
+                $math::powf(self, y)
             }
             #[inline(always)]
             fn hypot(self, o: Self) -> Self {
@@ -232,5 +232,5 @@ macro_rules! float {
         }
     )*};
 }
-float!(f32, single, single::powf, single::log_gamma, single::erf_inv, [libm::sinf, libm::cosf, libm::tanf]);
-float!(f64, double, libm::pow, special::log_gamma, special::erf_inv, [libm::sin, libm::cos, libm::tan]);
+float!(f32, single, single::log_gamma, single::erf_inv, [libm::sinf, libm::cosf, libm::tanf]);
+float!(f64, double, special::log_gamma, special::erf_inv, [libm::sin, libm::cos, libm::tan]);

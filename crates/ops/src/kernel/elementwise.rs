@@ -442,7 +442,7 @@ fn choose<T: Float>(
     pointwise(op, [&mask, yes, no], &FnKernel(|m: T, y, n| if m != T::ZERO { y } else { n }))
 }
 
-/// The elements to the power of a number. Those that products and roots give run in vectors, which a call for each element does not.
+/// The elements to the power of a number. Products and roots are faster than the general power.
 pub(crate) fn power<T: Float>(x: &Tensor<T>, p: f64) -> Tensor<T> {
     match p {
         2.0 => x.map(|v| v * v),

@@ -1,14 +1,17 @@
 //! Elementary functions of single numbers, with the same bits on every machine. The standard library's call the C library, whose last
-//! bits depend on its vendor, its version and the processor; these are pure Rust, of the crate [`libm`].
+//! bits depend on its vendor, its version and the processor; these are pure Rust, and most are those of the crate [`libm`].
 //!
 //! They are for the numbers around tensors: a step's learning rate, an angle of a table, a proposal of a sampler. A loop over elements uses
 //! [`double`](super::double) and [`single`](super::single), which vectorise.
 //!
 //! ```
 //! use wengert_ops::math::portable;
-//! assert_eq!(portable::powf(0.9, 2.0), 0.81);
+//! assert_eq!(portable::powf(0.3, 1.0), 0.3);
 //! assert_eq!(portable::sin_cos(0.0), (0.0, 1.0));
 //! ```
+
+use super::double;
+use crate::simd::with_fma;
 
 /// eˣ.
 pub fn exp(x: f64) -> f64 {
@@ -22,7 +25,7 @@ pub fn ln(x: f64) -> f64 {
 
 /// `x` to the power `y`, with the conventions of C.
 pub fn powf(x: f64, y: f64) -> f64 {
-    libm::pow(x, y)
+    with_fma(|| double::powf(x, y))
 }
 
 /// The sine of any angle in radians.

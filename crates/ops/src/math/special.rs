@@ -21,8 +21,7 @@
 
 #![allow(clippy::excessive_precision, reason = "coefficients are written as mpmath prints them")]
 
-use super::double::{exp, ln, ln_1p, pairs, sin, tan};
-use super::portable;
+use super::double::{exp, ln, ln_1p, pairs, powf, sin, tan};
 use crate::simd::with_fma;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
@@ -210,7 +209,7 @@ fn zeta(s: u32, x: f64) -> f64 {
         tail += b * factor;
         factor *= (s + k - 1.0) * (s + k) / (x * x);
     }
-    below + power(x) * tail + portable::powf(x, 1.0 - s) / (s - 1.0)
+    below + power(x) * tail + powf(x, 1.0 - s) / (s - 1.0)
 }
 
 /// The y with erf(y) = x; ±∞ at ±1, NaN outside of them.
