@@ -706,7 +706,7 @@ fn product([a, a_low]: [f64; 2], [b, b_low]: [f64; 2]) -> [f64; 2] {
 /// `e^(y ln |x|)`, with the sign of `x` if `y` is odd. The exponent is a sum of two numbers, so that it has the digits that its integer part
 /// costs the result.
 ///
-/// Maximum error seen 0.68 ulp, over 300,000 pairs.
+/// Maximum error seen 0.73 ulp, over 300,000 pairs.
 #[inline(always)]
 pub fn powf(x: f64, y: f64) -> f64 {
     let a = x.abs();
