@@ -8,6 +8,13 @@ The emulator is qemu (`apt-get install qemu-user`); without it, its column is le
     python3 benches/same-bits.py                    everything, about five minutes
     python3 benches/same-bits.py --model gpt,vae    some models
     python3 benches/same-bits.py --cpu Skylake-Server --cpu EPYC
+
+On 64-bit ARM too, with a binary that the Rust toolchain can link on its own:
+
+    rustup target add aarch64-unknown-linux-musl
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld \\
+        cargo build --release -p wengert-cli --features check --target aarch64-unknown-linux-musl
+    python3 benches/same-bits.py --aarch64 target/aarch64-unknown-linux-musl/release/wengert
 """
 import argparse
 import os
@@ -51,11 +58,12 @@ def text(file: Path) -> None:
 class Way:
     """A way to run the command."""
 
-    def __init__(self, name: str, threads: int = 1, prefix: tuple = (), **variables: str):
+    def __init__(self, name: str, threads: int = 1, prefix: tuple = (), binary: Path | None = None, **variables: str):
         self.name, self.threads, self.prefix, self.variables = name, threads, prefix, variables
+        self.binary = binary
 
     def run(self, binary: Path, arguments: list, folder: Path) -> str:
-        call = [*self.prefix, str(binary), *arguments, "--threads", str(self.threads)]
+        call = [*self.prefix, str(self.binary or binary), *arguments, "--threads", str(self.threads)]
         environment = {name: value for name, value in os.environ.items() if name != "WENGERT_SIMD"} | self.variables
         done = subprocess.run(call, env=environment, cwd=folder, capture_output=True, text=True)
         if done.returncode:
@@ -63,7 +71,7 @@ class Way:
         return done.stdout
 
 
-def ways(cpus: list) -> list:
+def ways(cpus: list, aarch64: Path | None) -> list:
     """The reference first."""
     x86 = platform.machine() in ("x86_64", "AMD64")
     all_ways = [Way("1 thread"), *(Way(f"{n} threads", n) for n in THREADS)]
@@ -74,6 +82,10 @@ def ways(cpus: list) -> list:
         all_ways += [Way(f"{cpu}, emulated", prefix=(emulator, "-cpu", cpu)) for cpu in cpus]
     else:
         print("qemu-x86_64 is not there, or this machine is of another kind: nothing is emulated (apt-get install qemu-user)\n")
+    if aarch64:
+        emulator = shutil.which("qemu-aarch64")
+        prefix = (emulator,) if emulator and platform.machine() not in ("aarch64", "arm64") else ()
+        all_ways.append(Way("64-bit ARM", prefix=prefix, binary=aarch64.resolve()))
     return all_ways
 
 
@@ -97,6 +109,7 @@ def main() -> None:
     parser.add_argument("--model", help="only these, with commas between them; `bits` is the hashes of `wengert check --bits`")
     parser.add_argument("--cpu", action="append", help="an emulated processor; can be given several times [default: Haswell]")
     parser.add_argument("--binary", type=Path, help="a wengert with the feature check, instead of a release build of this tree")
+    parser.add_argument("--aarch64", type=Path, help="the same for 64-bit ARM, which is emulated")
     options = parser.parse_args()
     chosen = options.model.split(",") if options.model else ["bits", *MODELS]
     unknown = [name for name in chosen if name != "bits" and name not in MODELS]
@@ -109,7 +122,7 @@ def main() -> None:
         binary = TARGET / "release" / "wengert"
 
     different, names = 0, {}
-    reference, *others = ways(options.cpu or ["Haswell"])
+    reference, *others = ways(options.cpu or ["Haswell"], options.aarch64)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         text(folder / "text.txt")

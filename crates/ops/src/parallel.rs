@@ -144,6 +144,17 @@ impl<T> Pieces<T> {
         self.len.div_ceil(self.piece)
     }
 
+    /// `n` whole pieces, from piece `i` on.
+    ///
+    /// # Safety
+    /// As for [`Pieces::piece`], of which none of these may be in use.
+    #[inline]
+    pub(crate) unsafe fn run(&self, i: usize, n: usize) -> &[T] {
+        assert!((i + n) * self.piece <= self.len);
+        // SAFETY: inside the slice, and not written to, as the caller guarantees.
+        unsafe { std::slice::from_raw_parts(self.start.add(i * self.piece), n * self.piece) }
+    }
+
     /// Piece `i`.
     ///
     /// # Safety

@@ -10,10 +10,11 @@ mod matrix;
 mod multiply;
 mod vector;
 
+pub(crate) use blocks::Start;
 pub use matrix::Matrix;
 pub(crate) use matrix::{batch_offset, matrix};
 pub use multiply::Gemm;
-pub(crate) use multiply::{Packed, add_product, add_product_in_blocks};
+pub(crate) use multiply::{Packed, add_product, add_product_in_blocks, product_and_bias};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -145,20 +146,17 @@ impl<T: Float> Tensor<T> {
         let x = self.reshape([m, k])?;
         let wt = weight.transpose(0, 1)?;
         let mut dst = Buffer::unspecified(m * out);
-        if let Some(b) = bias {
-            let b = b.contiguous();
-            let b = b.as_slice().expect("contiguous");
-            if out > 0 {
-                dst.chunks_exact_mut(out).for_each(|row| row.copy_from_slice(b));
+        let (a, b) = (matrix(&x, x.layout.offset), matrix(&wt, wt.layout.offset));
+        match bias.map(Tensor::contiguous) {
+            Some(bias) if m * out > 0 && k > 0 => {
+                product_and_bias(&mut dst, a, b, bias.as_slice().expect("contiguous"));
             }
+            Some(bias) => {
+                let bias = bias.as_slice().expect("contiguous");
+                dst.chunks_exact_mut(out.max(1)).for_each(|row| row.copy_from_slice(bias));
+            }
+            None => add_product(&mut dst, a, b, false, true),
         }
-        add_product(
-            &mut dst,
-            matrix(&x, x.layout.offset),
-            matrix(&wt, wt.layout.offset),
-            bias.is_some(),
-            true,
-        );
         Ok(Tensor::from_buffer(dst, shape))
     }
 }

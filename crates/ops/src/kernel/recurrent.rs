@@ -12,7 +12,7 @@
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
-use crate::kernel::matmul::{Matrix, Packed, add_product, add_product_in_blocks};
+use crate::kernel::matmul::{Matrix, Packed, Start, add_product, add_product_in_blocks};
 use crate::parallel::{self, Pieces};
 use crate::shape::{Layout, Shape};
 use crate::simd;
@@ -124,7 +124,7 @@ struct Sizes {
 impl Sizes {
     /// Calls `f` for groups of rows, on all threads if the work is worth it. A row does not depend on others, so a group
     /// takes all its steps without waiting for another. The rows of a group are in the order of falling lengths: those that
-    /// are active in a step come first.
+    /// are active in a step come first. Rows that are in this order already stay adjacent.
     fn in_groups(&self, f: impl Fn(&[usize]) + Sync) {
         let mut rows: Vec<usize> = (0..self.batch).collect();
         rows.sort_by_key(|&i| std::cmp::Reverse(self.lengths[i]));
@@ -132,9 +132,12 @@ impl Sizes {
         let work = steps.saturating_mul(self.hidden * self.hidden * self.gates);
         let cost = work / PER_ADDITION;
         let groups = if parallel::worth(cost) { parallel::threads().min(self.batch).max(1) } else { 1 };
-        let groups: Vec<Vec<usize>> =
-            (0..groups).map(|g| rows[g..].iter().step_by(groups).copied().collect()).collect();
-        parallel::for_each(groups.len(), cost / groups.len(), &|g| f(&groups[g]));
+        let groups: Vec<Vec<usize>> = if rows.is_sorted() {
+            rows.chunks(self.batch.div_ceil(groups).max(1)).map(<[usize]>::to_vec).collect()
+        } else {
+            (0..groups).map(|g| rows[g..].iter().step_by(groups).copied().collect()).collect()
+        };
+        parallel::for_each(groups.len(), cost / groups.len().max(1), &|g| f(&groups[g]));
     }
 }
 
@@ -153,13 +156,20 @@ impl<'a, T: Float> Weight<'a, T> {
         Weight { right, packed, single }
     }
 
-    /// `dst ← dst·read + rows · weight`
-    fn add(&self, dst: &mut [T], rows: &[T], read: bool) {
+    /// `dst ← start + rows · weight`
+    fn multiply(&self, dst: &mut [T], rows: &[T], start: Start<'_, T>) {
         let left = Matrix::dense(rows, self.right.height());
-        match &self.packed {
-            Some(packed) => packed.add_product(dst, left, read),
-            None if self.single => add_product(dst, left, self.right, read, true),
-            None => add_product_in_blocks(dst, left, self.right, read, false),
+        if let Some(packed) = &self.packed {
+            return packed.multiply(dst, left, start);
+        }
+        if let Start::Bias(bias) = start {
+            dst.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(bias));
+        }
+        let read = !matches!(start, Start::Zero);
+        if self.single {
+            add_product(dst, left, self.right, read, true);
+        } else {
+            add_product_in_blocks(dst, left, self.right, read);
         }
     }
 }
@@ -235,10 +245,8 @@ impl<T: Float> Sequence<'_, T> {
             let mut g = Buffer::unspecified(rows.len() * width);
             for t in self.order(steps) {
                 let active = rows.partition_point(|&i| n.lengths[i] > t);
-                if let Some(b) = &bias {
-                    g.chunks_exact_mut(width.max(1)).take(active).for_each(|r| r.copy_from_slice(slice(b)));
-                }
-                weight.add(&mut g[..active * width], &h[..active * hidden], bias.is_some());
+                let start = bias.as_ref().map_or(Start::Zero, |b| Start::Bias(slice(b)));
+                weight.multiply(&mut g[..active * width], &h[..active * hidden], start);
                 for (k, &i) in rows.iter().enumerate() {
                     // SAFETY: each row is in one group.
                     let out = unsafe { to.piece(t * batch + i) };
@@ -337,7 +345,9 @@ impl<T: Float> Sequence<'_, T> {
                     to
                 };
                 let (mut dh, mut dc) = (gathered(&all_dh), gathered(&all_dc));
-                let mut gates: Buffer<T> = Buffer::unspecified(rows.len() * width);
+                // The gates of adjacent rows are read where they are stored.
+                let adjacent = rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+                let mut gates: Buffer<T> = Buffer::unspecified(if adjacent { 0 } else { rows.len() * width });
                 for (s, &t) in order.iter().enumerate().rev() {
                     let before = s.checked_sub(1).map(|s| order[s]);
                     let active = rows.partition_point(|&i| n.lengths[i] > t);
@@ -366,16 +376,24 @@ impl<T: Float> Sequence<'_, T> {
                             }
                             None => (&h0[i * hidden..][..hidden], &c0[i * hidden..][..hidden]),
                         };
-                        let gates = &mut gates[k * width..(k + 1) * width];
                         match self.cell {
                             Cell::Tanh => simd::dispatch(ElmanAdjoint::<T, false> { rec, dh, dx }),
                             Cell::Relu => simd::dispatch(ElmanAdjoint::<T, true> { rec, dh, dx }),
                             Cell::Lstm => simd::dispatch(LstmAdjoint { rec, c, dh, dc, dx }),
                             Cell::Gru => simd::dispatch(GruAdjoint { rec, h, dh, dx, dg }),
                         }
-                        gates.copy_from_slice(if gru { dg } else { dx });
+                        if !adjacent {
+                            gates[k * width..(k + 1) * width].copy_from_slice(if gru { dg } else { dx });
+                        }
                     }
-                    weight.add(&mut dh[..active * hidden], &gates[..active * width], true);
+                    let gates = match rows {
+                        // SAFETY: as above.
+                        &[first, ..] if adjacent => unsafe {
+                            (if gru { &to_g } else { &to_x }).run(t * batch + first, active)
+                        },
+                        _ => &gates[..active * width],
+                    };
+                    weight.multiply(&mut dh[..active * hidden], gates, Start::Destination);
                 }
                 for (k, &i) in rows.iter().enumerate() {
                     // SAFETY: as above.

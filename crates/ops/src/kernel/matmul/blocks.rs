@@ -152,7 +152,7 @@ unsafe fn copy<T: Float>(from: Matrix<'_, T>, to: *mut T, stride: usize) {
     }
 }
 
-/// A product or a part of one: `dst ← dst·read + left right`.
+/// A product or a part of one: `dst ← start + left right`.
 #[doc(hidden)]
 pub struct Job<'a, T> {
     pub(super) left: Matrix<'a, T>,
@@ -164,7 +164,19 @@ pub struct Job<'a, T> {
     pub(super) stride: usize,
     /// Whether the destination gets the transpose of the product.
     pub(super) turned: bool,
-    pub(super) read: bool,
+    pub(super) start: Start<'a, T>,
+}
+
+/// What a product is added to.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    /// Nothing: the destination is overwritten.
+    Zero,
+    /// What the destination has.
+    Destination,
+    /// A number for each column of the product, which is a row of it if it is transposed.
+    Bias(&'a [T]),
 }
 
 /// Room for some elements, on the stack if they are few.
@@ -222,7 +234,7 @@ impl<T: Float> WithSimd for Job<'_, T> {
 
         for at in (0..k).step_by(length) {
             let n = length.min(k - at);
-            let add = self.read || at > 0;
+            let start = if at > 0 { Start::Destination } else { self.start };
             for begin in (0..columns).step_by(group) {
                 let end = (begin + group).min(columns);
                 for row in (0..rows).step_by(step) {
@@ -245,7 +257,7 @@ impl<T: Float> WithSimd for Job<'_, T> {
                             let before = at * width + n * (column - first);
                             (panels.wrapping_add(before), width_here as isize)
                         };
-                        let panel = Panel { job: &self, left, right, stride, row, column, count, add };
+                        let panel = Panel { job: &self, left, right, stride, row, column, count, start };
                         // SAFETY: rows, columns and the inner axis are inside both operands and the destination.
                         unsafe {
                             if count > wide / 2 {
@@ -322,8 +334,7 @@ struct Panel<'a, T> {
     column: usize,
     /// The number of columns; vectors beyond them are padding.
     count: usize,
-    /// Whether the result is added to the destination.
-    add: bool,
+    start: Start<'a, T>,
 }
 
 impl<T: Float> Panel<'_, T> {
@@ -360,7 +371,7 @@ impl<T: Float> Panel<'_, T> {
         let lanes = T::width::<S>();
         let Job { dst, stride, turned, .. } = *self.job;
         let (row, column) = (self.row + i, self.column);
-        if self.add {
+        if matches!(self.start, Start::Destination) {
             let (lines, vectors) = if turned { (self.count, 1) } else { (M, V) };
             let start = if turned {
                 dst.wrapping_add(column * stride + row)
@@ -394,14 +405,35 @@ impl<T: Float> Panel<'_, T> {
             right = right.wrapping_offset(self.stride);
         }
 
-        // SAFETY: rows and columns are inside the destination, as the caller guarantees.
+        // SAFETY: rows and columns are inside the destination, and the bias has a number for each row or column of it, as the
+        // caller guarantees.
         unsafe {
+            if let (Start::Bias(bias), true) = (self.start, turned) {
+                for r in 0..M {
+                    let bias = T::splat(simd, bias[row + r]);
+                    for v in 0..V {
+                        sums[r][v] = T::plus(simd, bias, sums[r][v]);
+                    }
+                }
+            }
             if !turned && self.count == V * lanes {
+                if let Start::Bias(bias) = self.start {
+                    let bias = bias[column..column + V * lanes].as_ptr().cast::<T::V<S>>();
+                    for v in 0..V {
+                        let bias = bias.add(v).read_unaligned();
+                        for r in 0..M {
+                            sums[r][v] = T::plus(simd, bias, sums[r][v]);
+                        }
+                    }
+                }
                 for r in 0..M {
                     let to = dst.add((row + r) * stride + column).cast::<T::V<S>>();
                     for v in 0..V {
                         let sum = sums[r][v];
-                        let sum = if self.add { T::plus(simd, to.add(v).read_unaligned(), sum) } else { sum };
+                        let sum = match self.start {
+                            Start::Destination => T::plus(simd, to.add(v).read_unaligned(), sum),
+                            _ => sum,
+                        };
                         to.add(v).write_unaligned(sum);
                     }
                 }
@@ -414,12 +446,19 @@ impl<T: Float> Panel<'_, T> {
                     tile.add((r * V + v) * lanes).cast::<T::V<S>>().write_unaligned(sums[r][v]);
                 }
             }
-            let from = Stored { tile, width: V * lanes, count: self.count, add: self.add };
+            let add = matches!(self.start, Start::Destination);
+            let from = Stored { tile, width: V * lanes, count: self.count, add };
             if turned {
                 from.transpose_to::<M>(dst.add(column * stride + row), stride);
-            } else {
-                from.copy_to::<M>(dst.add(row * stride + column), stride);
+                return M;
             }
+            if let Start::Bias(bias) = self.start {
+                for r in 0..M {
+                    let row = std::slice::from_raw_parts_mut(tile.add(r * V * lanes), self.count);
+                    row.iter_mut().zip(&bias[column..]).for_each(|(sum, &bias)| *sum = bias + *sum);
+                }
+            }
+            from.copy_to::<M>(dst.add(row * stride + column), stride);
         }
         M
     }

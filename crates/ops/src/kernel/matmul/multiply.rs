@@ -1,6 +1,6 @@
 //! The choice of how a product is computed, and its cut into pieces for threads. Neither has an effect on a result's bits.
 
-use super::blocks::{Job, Pack, PackedColumns, SmallJob, block};
+use super::blocks::{Job, Pack, PackedColumns, SmallJob, Start, block};
 use super::matrix::Matrix;
 use super::vector::VectorJob;
 use crate::buffer::Buffer;
@@ -116,27 +116,44 @@ pub(crate) fn add_product<T: Float>(
         let (matrix, x) = if n == 1 { (a, b.transposed()) } else { (b.transposed(), a) };
         return add_vector_product(dst, matrix, x, read, parallel);
     }
-    add_product_in_blocks(dst, a, b, read, parallel);
+    multiply(dst, a, b, if read { Start::Destination } else { Start::Zero }, parallel);
+}
+
+/// `dst ← bias + a b`, for a bias with a number for each column.
+pub(crate) fn product_and_bias<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, bias: &[T]) {
+    let (m, n, k) = (a.rows, b.columns, a.columns);
+    assert!(bias.len() == n && dst.len() == m * n);
+    if ((m == 1 || n == 1) && k >= LONG) || m * n * k <= SMALL {
+        dst.chunks_exact_mut(n.max(1)).for_each(|row| row.copy_from_slice(bias));
+        return add_product(dst, a, b, true, true);
+    }
+    multiply(dst, a, b, Start::Bias(bias), true);
 }
 
 /// Like [`add_product`], with the sums of larger products also if one side is 1: a row of the result does not depend on the
 /// number of rows.
-pub(crate) fn add_product_in_blocks<T: Float>(
+pub(crate) fn add_product_in_blocks<T: Float>(dst: &mut [T], a: Matrix<'_, T>, b: Matrix<'_, T>, read: bool) {
+    multiply(dst, a, b, if read { Start::Destination } else { Start::Zero }, false);
+}
+
+/// `dst ← start + a b`, with the sums of a larger product.
+fn multiply<T: Float>(
     dst: &mut [T],
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
-    read: bool,
+    start: Start<'_, T>,
     parallel: bool,
 ) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert!(b.rows == k && dst.len() == m * n && a.in_bounds() && b.in_bounds());
+    let read = matches!(start, Start::Destination);
     if m * n * k == 0 {
         if !read {
             dst.fill(T::ZERO);
         }
         return;
     }
-    if m * n * k <= SMALL {
+    if m * n * k <= SMALL && !matches!(start, Start::Bias(_)) {
         let (left, right, strides) =
             if m > n { (b.transposed(), a.transposed(), [1, n]) } else { (a, b, [n, 1]) };
         // SAFETY: the matrices lie inside their slices and dst has the product's size, asserted above.
@@ -158,7 +175,7 @@ pub(crate) fn add_product_in_blocks<T: Float>(
         (rows, rows.div_ceil(pieces).next_multiple_of(8))
     };
     let dst = Destination(dst.as_mut_ptr());
-    let job = Job { left, right, packed: None, dst: dst.0, stride: n, turned, read };
+    let job = Job { left, right, packed: None, dst: dst.0, stride: n, turned, start };
     if width >= side {
         // SAFETY: the matrices lie inside their slices and dst has the product's size, asserted above.
         return unsafe { T::gemm(job) };
@@ -175,11 +192,17 @@ pub(crate) fn add_product_in_blocks<T: Float>(
             (left.rows(first, len), right, first, 0)
         };
         let at = if turned { column * n + row } else { row * n + column };
+        // The bias is that of the product's columns, which are rows here if it is transposed.
+        let start = match start {
+            Start::Bias(bias) if turned == by_columns => Start::Bias(bias),
+            Start::Bias(bias) => Start::Bias(&bias[first..first + len]),
+            other => other,
+        };
         // SAFETY: as above, for parts of the matrices; no two pieces share a row (or column) of the destination, which is
         // borrowed uniquely.
         unsafe {
             let dst = dst.0.add(at);
-            T::gemm(Job { left, right, packed: packed.as_deref(), dst, stride: n, turned, read });
+            T::gemm(Job { left, right, packed: packed.as_deref(), dst, stride: n, turned, start });
         }
     };
     let cost = if pieces > 1 { (work / side * width / PER_ADDITION).max(1) } else { 0 };
@@ -199,13 +222,16 @@ impl<T: Float> Packed<T> {
         Packed { panels: pack(right), rows: right.rows, columns: right.columns }
     }
 
-    /// `dst ← dst·read + left right`, on this thread, with the sums of [`add_product_in_blocks`].
-    pub(crate) fn add_product(&self, dst: &mut [T], left: Matrix<'_, T>, read: bool) {
+    /// `dst ← start + left right`, on this thread, with the sums of [`add_product_in_blocks`].
+    pub(crate) fn multiply(&self, dst: &mut [T], left: Matrix<'_, T>, start: Start<'_, T>) {
         let Packed { ref panels, rows, columns } = *self;
         assert!(left.columns == rows && dst.len() == left.rows * columns && left.in_bounds());
+        assert!(if let Start::Bias(bias) = start { bias.len() == columns } else { true });
         if dst.is_empty() || rows == 0 {
-            if !read {
-                dst.fill(T::ZERO);
+            match start {
+                Start::Zero => dst.fill(T::ZERO),
+                Start::Destination => {}
+                Start::Bias(b) => dst.chunks_exact_mut(columns.max(1)).for_each(|row| row.copy_from_slice(b)),
             }
             return;
         }
@@ -213,7 +239,7 @@ impl<T: Float> Packed<T> {
         let right = Matrix { data: &[], offset: 0, rows, columns, row_stride: 0, column_stride: 0 };
         let (dst, packed) = (dst.as_mut_ptr(), Some(&panels[..]));
         // SAFETY: the left operand lies in its slice, the packed one has this many rows and columns, and so has dst.
-        unsafe { T::gemm(Job { left, right, packed, dst, stride: columns, turned: false, read }) };
+        unsafe { T::gemm(Job { left, right, packed, dst, stride: columns, turned: false, start }) };
     }
 }
 
