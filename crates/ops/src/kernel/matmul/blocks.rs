@@ -258,6 +258,9 @@ impl<T: Float> WithSimd for Job<'_, T> {
                             (panels.wrapping_add(before), width_here as isize)
                         };
                         let panel = Panel { job: &self, left, right, stride, row, column, count, start };
+                        // Hidden from the compiler, which would otherwise carry addresses of all kinds of tiles from panel to
+                        // panel: several hundred instructions.
+                        let panel = std::hint::black_box(&panel);
                         // SAFETY: rows, columns and the inner axis are inside both operands and the destination.
                         unsafe {
                             if count > wide / 2 {
