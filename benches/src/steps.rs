@@ -64,7 +64,9 @@ fn main() -> Result<()> {
             continue;
         }
         drop(start);
+        let begun = Instant::now();
         let loss = value(&step()?);
+        let first = begun.elapsed().as_secs_f64() * 1e3;
         let mut times = Vec::new();
         run_for(args.seconds / 4.0, &mut step, &mut times)?;
         times.clear();
@@ -74,13 +76,18 @@ fn main() -> Result<()> {
         if args.json {
             let line = serde_json::json!({
                 "workload": w.name, "engine": "wengert", "version": env!("CARGO_PKG_VERSION"), "ms": at(0.5),
+                "first_ms": first,
                 "min_ms": at(0.0), "p90_ms": at(0.9), "steps": times.len(), "threads": args.threads,
                 "loss": loss, "peak_rss_mb": peak_rss_mb(),
             });
             println!("{line}");
         } else {
             let (ms, min, p90) = (at(0.5), at(0.0), at(0.9));
-            println!("{:14} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps)", w.name, times.len());
+            println!(
+                "{:14} {ms:10.4} ms  (min {min:.4}, p90 {p90:.4}, {} steps; the first took {first:.4})",
+                w.name,
+                times.len()
+            );
         }
         if args.profile {
             times.clear();

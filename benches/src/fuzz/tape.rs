@@ -133,6 +133,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             wall: done(profiled(a).wall());
             threads_running: done(profiled(a).threads_running());
             threads_waiting: done(profiled(a).threads_waiting());
+            wake_ups: done(profiled(a).wake_ups());
             peak_bytes: profiled(a).peak_bytes();
             per_step: { let steps = a.below(3); profiled(a).per_step(steps).to_string() };
             table: profiled(a).table().to_string();

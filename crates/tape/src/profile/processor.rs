@@ -9,6 +9,8 @@ pub(super) struct Threads {
     pub(super) running: Duration,
     /// The time in which they could have run, but other threads or processes had the processors.
     pub(super) waiting: Duration,
+    /// How often they slept, each time to be woken.
+    pub(super) sleeps: u64,
 }
 
 impl Threads {
@@ -19,10 +21,15 @@ impl Threads {
     pub(super) fn now() -> Option<Self> {
         let mut all = Threads::default();
         for task in std::fs::read_dir("/proc/self/task").ok()? {
-            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).unwrap_or_default();
+            let task = task.ok()?.path();
+            let file = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            let text = file("schedstat");
             let mut times = text.split_whitespace().map_while(|t| t.parse().ok().map(Duration::from_nanos));
             all.running += times.next().unwrap_or_default();
             all.waiting += times.next().unwrap_or_default();
+            let status = file("status");
+            let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            all.sleeps += sleeps.and_then(|n| n.trim().parse::<u64>().ok()).unwrap_or_default();
         }
         (!all.running.is_zero()).then_some(all)
     }
@@ -31,6 +38,7 @@ impl Threads {
         Threads {
             running: self.running.saturating_sub(then.running),
             waiting: self.waiting.saturating_sub(then.waiting),
+            sleeps: self.sleeps.saturating_sub(then.sleeps),
         }
     }
 }
@@ -46,5 +54,15 @@ mod tests {
         let end = std::time::Instant::now() + Duration::from_millis(50);
         while std::time::Instant::now() < end {}
         assert!(Threads::now().unwrap().since(before).running > Duration::ZERO);
+    }
+
+    #[test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "no file lists it")]
+    fn a_thread_that_sleeps_is_counted() {
+        let Some(before) = Threads::now() else { return };
+        for _ in 0..5 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(Threads::now().unwrap().since(before).sleeps >= 5);
     }
 }

@@ -161,6 +161,17 @@ impl Profile {
         self.did.and_then(|did| self.mean(did.waiting))
     }
 
+    /// How often a thread of the process was woken from sleep; `None` where the system does not report it. A thread sleeps when there
+    /// is no work for it, and to be woken takes it some microseconds.
+    ///
+    /// ```
+    /// let (_, profile) = wengert_tape::Tape::<f32>::new().profile(|| (0..100_000).sum::<i64>());
+    /// assert!(profile.wake_ups().is_none_or(|n| n < 1_000_000));
+    /// ```
+    pub fn wake_ups(&self) -> Option<u64> {
+        self.did.map(|did| did.sleeps)
+    }
+
     fn mean(&self, time: Duration) -> Option<f64> {
         let wall = self.wall.as_secs_f64();
         (wall > 0.0).then(|| time.as_secs_f64() / wall)
@@ -280,10 +291,15 @@ impl fmt::Display for Profile {
             Some((ran, waited)) => {
                 let all = self.threads;
                 let idle = (all as f64 - ran - waited).max(0.0);
-                writeln!(
+                write!(
                     f,
                     "threads: {ran:.2} of {all} running, {waited:.2} waiting for a processor, {idle:.2} idle"
                 )?;
+                let wake_ups = self.wake_ups().unwrap_or_default();
+                match self.steps {
+                    Some(steps) => writeln!(f, "; {:.1} wake-ups a step", wake_ups as f64 / steps as f64)?,
+                    None => writeln!(f, "; {wake_ups} wake-ups")?,
+                }
             }
             None => writeln!(f, "threads: {}; the system does not report what they did", self.threads)?,
         }
