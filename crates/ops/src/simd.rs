@@ -267,6 +267,38 @@ unsafe fn transpose_elements<T: Copy>(from: *const T, distance: isize, to: *mut 
     }
 }
 
+/// Writes the transpose of a matrix: element `c` of row `r` is element `r` of row `c` of the source. The rows of both have
+/// a distance in elements.
+///
+/// # Safety
+/// The source must be valid for `columns` rows of `rows` elements, the destination for `rows` rows of `columns`.
+#[inline(always)]
+pub(crate) unsafe fn copy_transposed<T: Vector>(
+    from: *const T,
+    distance: isize,
+    to: *mut T,
+    to_distance: usize,
+    rows: usize,
+    columns: usize,
+) {
+    let (low, left) = (rows / 4 * 4, columns / 4 * 4);
+    // SAFETY: every index is below the numbers of rows and columns, four of them at a time where there are as many.
+    unsafe {
+        for c in (0..left).step_by(4) {
+            let from = from.offset(c as isize * distance);
+            for r in (0..low).step_by(4) {
+                T::transpose(from.add(r), distance, to.add(r * to_distance + c), to_distance as isize);
+            }
+        }
+        for c in 0..columns {
+            let from = from.offset(c as isize * distance);
+            for r in if c < left { low } else { 0 }..rows {
+                *to.add(r * to_distance + c) = *from.add(r);
+            }
+        }
+    }
+}
+
 /// Begins to load the line of the cache with this address, which need not be valid.
 #[inline(always)]
 pub(crate) fn prefetch<T>(address: *const T) {

@@ -2,6 +2,7 @@
 
 use super::Geometry;
 use crate::float::Float;
+use crate::simd::copy_transposed;
 use pulp::Simd;
 
 /// One axis of a grid: cell `g` of phase `p` holds the source's element `starts[p] + g step`, or zero outside of the
@@ -253,15 +254,17 @@ fn copy<T: Float, S: Simd>(from: &[T], step: usize, to: &mut [T], n: usize) {
 pub(super) fn interleave<T: Float>(from: &[T], plane: usize, step: usize, to: &mut [T], channels: usize) {
     let cells = to.len() / channels;
     let reach = (cells - 1) * step + 1;
+    if step == 1 {
+        assert!(from.len() >= (channels - 1) * plane + reach);
+        // SAFETY: the channels lie in `from`, and `to` has this many cells of all of them.
+        return unsafe {
+            copy_transposed(from.as_ptr(), plane as isize, to.as_mut_ptr(), channels, cells, channels);
+        };
+    }
     for c in 0..channels {
         let from = &from[c * plane..][..reach];
         let places = to[c..].iter_mut().step_by(channels);
         match step {
-            1 => {
-                for (t, &f) in places.zip(from) {
-                    *t = f;
-                }
-            }
             2 => {
                 let (pairs, last) = from.as_chunks::<2>();
                 for (t, &f) in places.zip(pairs.iter().map(|pair| &pair[0]).chain(last)) {

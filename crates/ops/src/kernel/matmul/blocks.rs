@@ -12,7 +12,7 @@
 use super::matrix::Matrix;
 use crate::buffer::Buffer;
 use crate::float::Float;
-use crate::simd::{Vector, prefetch};
+use crate::simd::{Vector, copy_transposed, prefetch};
 use pulp::{NullaryFnOnce, Simd, WithSimd};
 use std::mem::MaybeUninit;
 
@@ -124,24 +124,14 @@ unsafe fn pack<T: Float, S: Simd>(right: Matrix<'_, T>, to: *mut T) {
 #[inline(always)]
 unsafe fn copy<T: Float>(from: Matrix<'_, T>, to: *mut T, stride: usize) {
     let Matrix { rows, columns, row_stride, column_stride, .. } = from;
-    // SAFETY: every index is below the numbers of rows and columns, four of them at a time where there are as many.
+    // SAFETY: every index is below the numbers of rows and columns.
     unsafe {
         if column_stride == 1 {
             for r in 0..rows {
                 std::ptr::copy_nonoverlapping(from.at(r, 0), to.add(r * stride), columns);
             }
         } else if row_stride == 1 {
-            let (low, left) = (rows / 4 * 4, columns / 4 * 4);
-            for c in (0..left).step_by(4) {
-                for r in (0..low).step_by(4) {
-                    T::transpose(from.at(r, c), column_stride, to.add(r * stride + c), stride as isize);
-                }
-            }
-            for c in 0..columns {
-                for r in if c < left { low } else { 0 }..rows {
-                    *to.add(r * stride + c) = *from.at(r, c);
-                }
-            }
+            copy_transposed(from.at(0, 0), column_stride, to, stride, rows, columns);
         } else {
             for r in 0..rows {
                 for c in 0..columns {
