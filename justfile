@@ -84,6 +84,10 @@ bench-peers *ARGS:
 bench WORKLOADS="w1,w9,w10" SECONDS="1" THREADS="2":
     python3 benches/peers.py --workload {{WORKLOADS}} --seconds {{SECONDS}} --threads {{THREADS}} --peers torch
 
+# Matrix products beside those of the crate gemm, as a table: `just bench-products`, `just bench-products --threads 1`
+bench-products *ARGS:
+    cargo run --release --manifest-path benches/peers/products/Cargo.toml --target-dir target/peers -- {{ARGS}}
+
 # Every operation next to PyTorch's, forward and backward: `just bench-ops`, `just bench-ops --op 'conv*' --only-slow`
 bench-ops *ARGS:
     python3 benches/ops.py {{ARGS}}
