@@ -17,7 +17,7 @@ use wengert_tape::{Float, Operand, Result, Var};
 /// use wengert_nn::dist::{Distribution, StudentT};
 /// let tape = wengert_tape::Tape::<f64>::new();
 /// let cauchy = StudentT::new(tape.var(1.0), 0.0, 1.0);
-/// assert!((cauchy.log_prob(0.0).item()? + std::f64::consts::ln(PI)).abs() < 1e-14);
+/// assert!((cauchy.log_prob(0.0).item()? + std::f64::consts::PI.ln()).abs() < 1e-14);
 /// assert!(cauchy.mean().item()?.is_nan());                      // a Cauchy distribution has no mean
 /// # Ok::<(), wengert_tape::Error>(())
 /// ```
