@@ -18,6 +18,7 @@ use crate::simd;
 use crate::tensor::Tensor;
 
 mod channels;
+mod columns;
 
 pub use channels::ThroughMoments;
 

@@ -1,6 +1,6 @@
 //! Channels: statistics over the samples and the positions of a batch, `[n, channels, inner]` (batch norm).
 
-use super::{COST, Moments, affine, pull_back, sums_standard};
+use super::{COST, Moments, affine, columns, pull_back, sums_standard};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
@@ -9,8 +9,11 @@ use crate::shape::Shape;
 use crate::simd;
 use crate::tensor::Tensor;
 
-/// An inner axis narrower than this is first moved next to the outer one.
+/// An inner axis narrower than this is first moved next to the outer one, or, if there are no more channels than that either,
+/// so is a batch without an inner axis.
 const NARROW: usize = 16;
+/// The least number of elements of a row of coefficients.
+const ROW: usize = 128;
 
 /// The axes of a batch, `[n, channels, inner]`.
 #[derive(Clone, Copy)]
@@ -28,6 +31,11 @@ impl Batch {
                 Err(Error::shape(op, format!("expected [samples, channels, ..], found shape {}", x.shape())))
             }
         }
+    }
+
+    /// Whether channels are columns, wide enough to be summed row by row.
+    fn is_matrix(&self) -> bool {
+        self.inner == 1 && self.n > 1 && self.channels >= NARROW
     }
 
     /// The number of elements in a channel.
@@ -56,6 +64,14 @@ impl Batch {
     fn run(&self) -> usize {
         if self.inner == 1 { self.channels } else { self.inner }
     }
+}
+
+/// Calls `f(start, piece)` for pieces of whole runs, from the last to the first: the end of what has just been read for the
+/// statistics is still in the cache, and so is the beginning of the result for who reads it next.
+fn backwards<T: Float>(out: &mut [T], of: Batch, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    let (cost, piece) = (out.len() * COST, parallel::rows(of.run(), COST) * of.run());
+    let pieces: Vec<_> = out.chunks_mut(piece).enumerate().rev().collect();
+    parallel::each_if_worth(pieces, cost, |(i, out)| f(i * piece, out));
 }
 
 /// The result of a computation in that order, in the order of the batch.
@@ -112,32 +128,41 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
     }
 }
 
+/// Coefficients per channel: `K` lists, in which the channels repeat until a list is as long as a row.
+fn coefficients<const K: usize, T: Float>(of: Batch, by: &[[T; K]]) -> [Vec<T>; K] {
+    let times = if of.inner == 1 { ROW.div_ceil(by.len().max(1)) } else { 1 };
+    std::array::from_fn(|k| {
+        let mut list = Vec::with_capacity(by.len() * times);
+        (0..times).for_each(|_| list.extend(by.iter().map(|c| c[k])));
+        list
+    })
+}
+
 /// y = a (x - high) + b, with coefficients per channel.
 struct ChannelAffine<'a, T> {
     of: Batch,
     first: usize,
     x: &'a [T],
     y: &'a mut [T],
-    by: &'a [[T; 3]],
+    by: [&'a [T]; 3],
 }
 
 impl<T: Float> pulp::NullaryFnOnce for ChannelAffine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let inner = self.of.inner;
+        let (inner, [high, a, b]) = (self.of.inner, self.by);
         if inner == 1 {
-            let rows = self.x.chunks_exact(self.by.len()).zip(self.y.chunks_exact_mut(self.by.len()));
-            for (x, y) in rows {
-                for ((y, &x), &[high, a, b]) in y.iter_mut().zip(x).zip(self.by) {
+            for (x, y) in self.x.chunks(high.len()).zip(self.y.chunks_mut(high.len())) {
+                for ((((y, &x), &high), &a), &b) in y.iter_mut().zip(x).zip(high).zip(a).zip(b) {
                     *y = (x - high) * a + b;
                 }
             }
             return;
         }
         for (i, (x, y)) in self.x.chunks_exact(inner).zip(self.y.chunks_exact_mut(inner)).enumerate() {
-            let [high, a, b] = self.by[(self.first + i) % self.of.channels];
-            affine(x, y, high, a, b);
+            let c = (self.first + i) % self.of.channels;
+            affine(x, y, high[c], a[c], b[c]);
         }
     }
 }
@@ -149,19 +174,20 @@ struct ChannelPullBack<'a, T> {
     x: &'a [T],
     g: &'a [T],
     gx: &'a mut [T],
-    by: &'a [[T; 4]],
+    by: [&'a [T]; 4],
 }
 
 impl<T: Float> pulp::NullaryFnOnce for ChannelPullBack<'_, T> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        let inner = self.of.inner;
+        let (inner, [high, a, b, c]) = (self.of.inner, self.by);
         if inner == 1 {
-            let n = self.by.len();
-            let rows = self.x.chunks_exact(n).zip(self.g.chunks_exact(n));
-            for ((x, g), gx) in rows.zip(self.gx.chunks_exact_mut(n)) {
-                for (((d, &x), &g), &[high, a, b, c]) in gx.iter_mut().zip(x).zip(g).zip(self.by) {
+            let n = high.len();
+            let rows = self.x.chunks(n).zip(self.g.chunks(n));
+            for ((x, g), gx) in rows.zip(self.gx.chunks_mut(n)) {
+                let by = high.iter().zip(a).zip(b).zip(c);
+                for (((d, &x), &g), (((&high, &a), &b), &c)) in gx.iter_mut().zip(x).zip(g).zip(by) {
                     *d = a * g - b * (x - high) - c;
                 }
             }
@@ -169,8 +195,8 @@ impl<T: Float> pulp::NullaryFnOnce for ChannelPullBack<'_, T> {
         }
         let runs = self.x.chunks_exact(inner).zip(self.g.chunks_exact(inner));
         for (i, ((x, g), gx)) in runs.zip(self.gx.chunks_exact_mut(inner)).enumerate() {
-            let [high, by @ ..] = self.by[(self.first + i) % self.of.channels];
-            pull_back(x, g, gx, high, by);
+            let k = (self.first + i) % self.of.channels;
+            pull_back(x, g, gx, high[k], [a[k], b[k], c[k]]);
         }
     }
 }
@@ -193,22 +219,33 @@ impl<T: Float> Tensor<T> {
     /// # Errors
     /// If there are no channels, or a channel has no elements.
     pub fn channel_moments(&self, op: &'static str, eps: f64) -> Result<[Tensor<T>; 3]> {
-        let (x, of) = in_order(op, self)?;
+        let of = Batch::of(op, self)?;
         if of.count() == 0 {
             let detail = format!("a channel of shape {} has no elements, so no mean", self.shape());
             return Err(Error::new(op, ErrorKind::Shape, detail));
         }
-        let xs = x.as_slice().expect("contiguous");
         // Mean and variance, then the three numbers for the kernels.
+        let row = |m: Moments| {
+            let [high, low, scale] = m.stats(eps);
+            [high, T::from_f64(m.m2 / m.n), high, low, scale]
+        };
         let mut all = Buffer::unspecified(of.channels * 5);
-        parallel::chunks_mut(&mut all, 5, of.count(), |start, out| {
-            let channel = start / 5;
-            for (i, out) in out.chunks_exact_mut(5).enumerate() {
-                let m = simd::dispatch(ChannelMoments { of, channel: channel + i, x: xs });
-                let stats = m.stats(eps);
-                out.copy_from_slice(&[stats[0], T::from_f64(m.m2 / m.n), stats[0], stats[1], stats[2]]);
+        if of.is_matrix() {
+            let x = self.contiguous();
+            let [means, m2] = columns::moments(x.as_slice().expect("contiguous"), of.n, of.channels);
+            let n = of.n as f64;
+            for ((out, mean), m2) in all.as_chunks_mut::<5>().0.iter_mut().zip(means).zip(m2) {
+                *out = row(Moments { n, mean, m2 });
             }
-        });
+        } else {
+            let (x, of) = in_order(op, self)?;
+            let x = x.as_slice().expect("contiguous");
+            parallel::chunks_mut(&mut all, 5, of.count(), |start, out| {
+                for (i, out) in out.as_chunks_mut::<5>().0.iter_mut().enumerate() {
+                    *out = row(simd::dispatch(ChannelMoments { of, channel: start / 5 + i, x }));
+                }
+            });
+        }
         let all = Tensor::from_buffer(all, Shape::from([of.channels, 5]));
         let stats = all.slice(1, 2..5)?.contiguous();
         Ok([all.select(1, 0)?.contiguous(), all.select(1, 1)?.contiguous(), stats])
@@ -240,9 +277,10 @@ impl<T: Float> Tensor<T> {
             })
             .collect();
         if !xs.is_empty() {
-            parallel::chunks_mut(&mut y, parallel::rows(of.run(), COST) * of.run(), COST, |start, y| {
+            let by = coefficients(of, &by);
+            backwards(&mut y, of, |start, y| {
                 let x = &xs[start..start + y.len()];
-                simd::dispatch(ChannelAffine { of, first: start / of.inner, x, y, by: &by });
+                simd::dispatch(ChannelAffine { of, first: start / of.inner, x, y, by: by.each_ref().map(|v| &v[..]) });
             });
         }
         out_of_order(y, self, of)
@@ -255,8 +293,22 @@ impl<T: Float> Tensor<T> {
     /// If the cotangent does not have the input's shape.
     pub fn channel_sums(&self, op: &'static str, stats: &Tensor<T>, g: &Tensor<T>) -> Result<Tensor<T>> {
         same_shape(op, self, g)?;
-        let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
+        let of = Batch::of(op, self)?;
         let stats = statistics(op, stats, of)?;
+        if of.is_matrix() {
+            let (x, g) = (self.contiguous(), g.contiguous());
+            let (x, g) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
+            let high: Vec<T> = stats.iter().map(|s| s[0]).collect();
+            let [sum, product] = columns::sums(x, g, &high, of.n);
+            let mut out = Buffer::unspecified(of.channels * 2);
+            let (sums, products) = out.split_at_mut(of.channels);
+            for (c, &[_, low, scale]) in stats.iter().enumerate() {
+                sums[c] = T::from_f64(sum[c]);
+                products[c] = T::from_f64((product[c] - low.to_f64() * sum[c]) * scale.to_f64());
+            }
+            return Ok(Tensor::from_buffer(out, Shape::from([2, of.channels])));
+        }
+        let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
         let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
         let mut out = Buffer::unspecified(of.channels * 2);
         parallel::chunks_mut(&mut out, 2, of.count().max(1), |start, out| {
@@ -315,10 +367,12 @@ impl<T: Float> Tensor<T> {
         }
         let mut gx = Buffer::unspecified(xs.len());
         if !xs.is_empty() {
-            parallel::chunks_mut(&mut gx, parallel::rows(of.run(), COST) * of.run(), COST, |start, gx| {
+            let by = coefficients(of, &by);
+            backwards(&mut gx, of, |start, gx| {
                 let run = start..start + gx.len();
                 let (x, g) = (&xs[run.clone()], &gs[run]);
-                simd::dispatch(ChannelPullBack { of, first: start / of.inner, x, g, gx, by: &by });
+                let by = by.each_ref().map(|v| &v[..]);
+                simd::dispatch(ChannelPullBack { of, first: start / of.inner, x, g, gx, by });
             });
         }
         out_of_order(gx, self, of)
