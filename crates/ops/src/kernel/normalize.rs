@@ -11,7 +11,7 @@
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
-use crate::kernel::fold::{Fold, Sum, lanes};
+use crate::kernel::fold::{Fold, LANES, Sum, lanes};
 use crate::parallel;
 use crate::shape::Shape;
 use crate::simd;
@@ -88,12 +88,18 @@ impl Moments {
             let shift = T::from_f64(lanes(&Sum, block).to_f64() / n);
             let off = lanes(&Deviation::<T, false>(shift), block).to_f64();
             let square = lanes(&Deviation::<T, true>(shift), block).to_f64();
-            let (mean, m2) = (shift.to_f64() + off / n, Float::maximum(square - off * off / n, 0.0));
-            let (total, apart) = (self.n + n, mean - self.mean);
-            self.m2 += m2 + apart * apart * (self.n * n / total);
-            self.mean += apart * (n / total);
-            self.n = total;
+            self.merge(n, shift, off, square);
         }
+    }
+
+    /// Adds a block of n elements, given Σ(x - shift) and Σ(x - shift)².
+    #[inline(always)]
+    fn merge<T: Float>(&mut self, n: f64, shift: T, off: f64, square: f64) {
+        let (mean, m2) = (shift.to_f64() + off / n, Float::maximum(square - off * off / n, 0.0));
+        let (total, apart) = (self.n + n, mean - self.mean);
+        self.m2 += m2 + apart * apart * (self.n * n / total);
+        self.mean += apart * (n / total);
+        self.n = total;
     }
 
     /// The mean as a sum of two numbers, and 1/√(variance + ε).
@@ -105,31 +111,93 @@ impl Moments {
     }
 }
 
+/// `N` sums in lanes, over several runs; the lanes are added up only once.
+#[derive(Clone, Copy)]
+struct Sums<const N: usize, T>([[T; LANES]; N]);
+
+impl<const N: usize, T: Float> Sums<N, T> {
+    #[inline(always)]
+    fn new() -> Self {
+        Sums([[T::ZERO; LANES]; N])
+    }
+
+    /// Adds `at(i)` for `K` elements of every lane.
+    #[inline(always)]
+    fn add<const K: usize>(&mut self, at: impl Fn(usize) -> [T; N]) {
+        for l in 0..LANES {
+            // Elements of a lane are added to each other first, since a chain of additions to one number takes long.
+            let sum = match K {
+                1 => at(l),
+                2 => plus(at(l), at(l + LANES)),
+                _ => {
+                    let near = plus(at(l), at(l + LANES));
+                    plus(near, plus(at(l + 2 * LANES), at(l + 3 * LANES)))
+                }
+            };
+            for (all, v) in self.0.iter_mut().zip(sum) {
+                all[l] += v;
+            }
+        }
+    }
+
+    /// Adds `at(x, g)` of the elements of two runs.
+    #[inline(always)]
+    fn pairs(&mut self, x: &[T], g: &[T], at: impl Fn(T, T) -> [T; N]) {
+        let ((fours, x), (four_gs, g)) = (x.as_chunks::<{ 4 * LANES }>(), g.as_chunks::<{ 4 * LANES }>());
+        for (x, g) in fours.iter().zip(four_gs) {
+            self.add::<4>(|i| at(x[i], g[i]));
+        }
+        let ((twos, x), (two_gs, g)) = (x.as_chunks::<{ 2 * LANES }>(), g.as_chunks::<{ 2 * LANES }>());
+        for (x, g) in twos.iter().zip(two_gs) {
+            self.add::<2>(|i| at(x[i], g[i]));
+        }
+        let ((ones, x), (one_gs, g)) = (x.as_chunks::<LANES>(), g.as_chunks::<LANES>());
+        for (x, g) in ones.iter().zip(one_gs) {
+            self.add::<1>(|i| at(x[i], g[i]));
+        }
+        for (l, (&x, &g)) in x.iter().zip(g).enumerate() {
+            for (all, v) in self.0.iter_mut().zip(at(x, g)) {
+                all[l] += v;
+            }
+        }
+    }
+
+    /// Adds `at(x)` of the elements of a run.
+    #[inline(always)]
+    fn run(&mut self, x: &[T], at: impl Fn(T) -> [T; N]) {
+        self.pairs(x, x, |x, _| at(x));
+    }
+
+    /// The sums over all lanes.
+    #[inline(always)]
+    fn total(mut self) -> [T; N] {
+        let mut width = LANES;
+        while width > 1 {
+            width /= 2;
+            for all in &mut self.0 {
+                for l in 0..width {
+                    all[l] += all[l + width];
+                }
+            }
+        }
+        self.0.map(|all| all[0])
+    }
+}
+
+#[inline(always)]
+fn plus<const N: usize, T: Float>(mut a: [T; N], b: [T; N]) -> [T; N] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+    a
+}
+
 /// (Σ g, Σ g (x - high)) of a run.
 #[inline(always)]
 fn sums<T: Float>(x: &[T], g: &[T], high: T) -> (T, T) {
-    const LANES: usize = 32;
-    let (mut a, mut b) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-    let ((xs, x_tail), (gs, g_tail)) = (x.as_chunks::<LANES>(), g.as_chunks::<LANES>());
-    for (x, g) in xs.iter().zip(gs) {
-        for l in 0..LANES {
-            a[l] += g[l];
-            b[l] += g[l] * (x[l] - high);
-        }
-    }
-    for (l, (&x, &g)) in x_tail.iter().zip(g_tail).enumerate() {
-        a[l] += g;
-        b[l] += g * (x - high);
-    }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for l in 0..width {
-            a[l] += a[l + width];
-            b[l] += b[l + width];
-        }
-    }
-    (a[0], b[0])
+    let mut sums = Sums::new();
+    sums.pairs(x, g, |x, g| [g, g * (x - high)]);
+    sums.total().into()
 }
 
 /// (Σ g, Σ g x̂) of a run, in blocks: x̂ = (x - mean)/σ.

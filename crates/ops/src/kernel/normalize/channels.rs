@@ -1,6 +1,6 @@
 //! Channels: statistics over the samples and the positions of a batch, `[n, channels, inner]` (batch norm).
 
-use super::{COST, Moments, affine, columns, pull_back, sums_standard};
+use super::{BLOCK, COST, Moments, Sums, affine, columns, pull_back};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
@@ -8,6 +8,7 @@ use crate::parallel;
 use crate::shape::Shape;
 use crate::simd;
 use crate::tensor::Tensor;
+use std::ops::Range;
 
 /// An inner axis narrower than this is first moved next to the outer one, or, if there are no more channels than that either,
 /// so is a batch without an inner axis.
@@ -67,9 +68,10 @@ impl Batch {
 }
 
 /// Calls `f(start, piece)` for pieces of whole runs, from the last to the first: the end of what has just been read for the
-/// statistics is still in the cache, and so is the beginning of the result for who reads it next.
+/// statistics is still in the cache, and so is the beginning of the result when it is read next. Inside a piece the order is that of
+/// memory, and pieces are long, since the processor reads ahead in that direction.
 fn backwards<T: Float>(out: &mut [T], of: Batch, f: impl Fn(usize, &mut [T]) + Sync + Send) {
-    let (cost, piece) = (out.len() * COST, parallel::rows(of.run(), COST) * of.run());
+    let (cost, piece) = (out.len() * COST, 4 * parallel::rows(of.run(), COST) * of.run());
     let pieces: Vec<_> = out.chunks_mut(piece).enumerate().rev().collect();
     parallel::each_if_worth(pieces, cost, |(i, out)| f(i * piece, out));
 }
@@ -84,48 +86,170 @@ fn out_of_order<T: Float>(y: Buffer<T>, like: &Tensor<T>, done: Batch) -> Result
     Ok(Tensor::from_buffer(y, shape).transpose(0, 1)?.contiguous())
 }
 
-struct ChannelMoments<'a, T> {
-    of: Batch,
-    channel: usize,
-    x: &'a [T],
+/// The elements of a channel that are summed at once: runs of equal length at equal distances.
+#[derive(Clone, Copy)]
+struct Block {
+    start: usize,
+    runs: usize,
+    distance: usize,
+    len: usize,
 }
 
-impl<T: Float> pulp::NullaryFnOnce for ChannelMoments<'_, T> {
-    type Output = Moments;
+impl Block {
     #[inline(always)]
-    fn call(self) -> Moments {
-        let Batch { n, channels, inner } = self.of;
+    fn run(&self, i: usize) -> Range<usize> {
+        let start = self.start + i * self.distance;
+        start..start + self.len
+    }
+
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.runs * self.len
+    }
+}
+
+impl Batch {
+    /// The blocks of a channel, parts of a long run or several short runs: their number.
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.n.div_ceil(self.together()) * self.inner.div_ceil(BLOCK)
+    }
+
+    /// The number of runs in a block.
+    #[inline(always)]
+    fn together(&self) -> usize {
+        (BLOCK / self.inner.max(1)).max(1)
+    }
+
+    /// Block `i` of a channel.
+    #[inline(always)]
+    fn block(&self, channel: usize, i: usize) -> Block {
+        let Batch { n, channels, inner } = *self;
+        let parts = inner.div_ceil(BLOCK);
+        let (first, at) = (i / parts * self.together(), i % parts * BLOCK);
+        Block {
+            start: (first * channels + channel) * inner + at,
+            runs: self.together().min(n - first),
+            distance: channels * inner,
+            len: BLOCK.min(inner - at),
+        }
+    }
+
+    /// The moments of a channel.
+    #[inline(always)]
+    fn moments<T: Float>(&self, x: &[T], channel: usize) -> Moments {
         let mut moments = Moments::default();
-        for i in 0..n {
-            moments.add(&self.x[(i * channels + self.channel) * inner..][..inner], true);
+        for i in 0..self.blocks() {
+            let block = self.block(channel, i);
+            let n = block.count() as f64;
+            let mut sum = Sums::new();
+            for i in 0..block.runs {
+                sum.run(&x[block.run(i)], |x| [x]);
+            }
+            let [sum] = sum.total();
+            let shift = T::from_f64(sum.to_f64() / n);
+            let mut deviations = Sums::new();
+            for i in 0..block.runs {
+                deviations.run(&x[block.run(i)], |x| [x - shift, (x - shift) * (x - shift)]);
+            }
+            let [off, square] = deviations.total();
+            moments.merge(n, shift, off.to_f64(), square.to_f64());
         }
         moments
     }
-}
 
-struct ChannelSums<'a, T> {
-    of: Batch,
-    channel: usize,
-    x: &'a [T],
-    g: &'a [T],
-    stats: [T; 3],
-}
-
-impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
-    type Output = [T; 2];
+    /// Σ g and Σ g x̂ of a channel.
     #[inline(always)]
-    fn call(self) -> [T; 2] {
-        let Batch { n, channels, inner } = self.of;
-        // In double precision, one number per sample: their order costs no accuracy.
+    fn sums<T: Float>(&self, x: &[T], g: &[T], channel: usize, [high, low, scale]: [T; 3]) -> [T; 2] {
+        // In double precision, one number per block: their order costs no accuracy.
         let (mut a, mut b) = (0.0, 0.0);
-        for i in 0..n {
-            let run = (i * channels + self.channel) * inner..(i * channels + self.channel + 1) * inner;
-            let (p, q) = sums_standard(&self.x[run.clone()], &self.g[run], self.stats);
+        for i in 0..self.blocks() {
+            let block = self.block(channel, i);
+            let mut sums = Sums::new();
+            for i in 0..block.runs {
+                sums.pairs(&x[block.run(i)], &g[block.run(i)], |x, g| [g, g * (x - high)]);
+            }
+            let [p, q] = sums.total();
             a += p.to_f64();
             b += q.to_f64();
         }
-        [T::from_f64(a), T::from_f64(b)]
+        [T::from_f64(a), T::from_f64((b - low.to_f64() * a) * scale.to_f64())]
     }
+}
+
+/// The mean, the variance and the numbers for the kernels.
+#[inline(always)]
+fn row<T: Float>(m: Moments, eps: f64) -> [T; 5] {
+    let [high, low, scale] = m.stats(eps);
+    [high, T::from_f64(m.m2 / m.n), high, low, scale]
+}
+
+/// The moments of some channels.
+struct ChannelMoments<'a, T> {
+    of: Batch,
+    first: usize,
+    eps: f64,
+    x: &'a [T],
+    out: &'a mut [[T; 5]],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelMoments<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        for (i, out) in self.out.iter_mut().enumerate() {
+            *out = row(self.of.moments(self.x, self.first + i), self.eps);
+        }
+    }
+}
+
+/// The sums of some channels.
+struct ChannelSums<'a, T> {
+    of: Batch,
+    first: usize,
+    x: &'a [T],
+    g: &'a [T],
+    stats: &'a [[T; 3]],
+    out: &'a mut [[T; 2]],
+}
+
+impl<T: Float> pulp::NullaryFnOnce for ChannelSums<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        for (i, (out, &stats)) in self.out.iter_mut().zip(self.stats).enumerate() {
+            *out = self.of.sums(self.x, self.g, self.first + i, stats);
+        }
+    }
+}
+
+/// y = a (x - high) + b: [high, a, b] of a channel.
+#[inline(always)]
+fn affine_of<T: Float>([high, low, scale]: [T; 3], w: Option<T>, b: Option<T>) -> [T; 3] {
+    let a = scale * w.unwrap_or(T::ONE);
+    [high, a, b.unwrap_or(T::ZERO) - a * low]
+}
+
+/// gx = a g - b (x - high) - c: [high, a, b, c] of a channel of which `part` is the reciprocal of the number of elements, given
+/// Σ g and Σ g x̂, and the cotangents of mean and variance.
+#[inline(always)]
+fn pull_back_of<T: Float>(
+    [high, low, scale]: [T; 3],
+    w: Option<T>,
+    part: f64,
+    through: Option<([T; 2], Option<T>, Option<T>)>,
+) -> [T; 4] {
+    let (low, scale) = (low.to_f64(), scale.to_f64());
+    let a = scale * w.map_or(1.0, T::to_f64);
+    let (mut slope, mut constant) = (0.0, 0.0);
+    if let Some(([sum, product], mean, variance)) = through {
+        // a (g - Σg/n - x̂ Σ(g x̂)/n) + g_mean/n + 2 (x - mean) g_variance/n
+        slope = a * product.to_f64() * part * scale;
+        constant = a * sum.to_f64() * part;
+        slope -= variance.map_or(0.0, |v| 2.0 * v.to_f64() * part);
+        constant -= mean.map_or(0.0, |m| m.to_f64() * part);
+    }
+    [high, T::from_f64(a), T::from_f64(slope), T::from_f64(constant - slope * low)]
 }
 
 /// Coefficients per channel: `K` lists, in which the channels repeat until a list is as long as a row.
@@ -212,6 +336,17 @@ fn by_channel<T: Float>(op: &'static str, p: Option<&Tensor<T>>, of: Batch) -> R
     }
 }
 
+/// Mean, variance and statistics, each of their own.
+fn moments_of<T: Float>(all: Buffer<T>, of: Batch) -> Result<[Tensor<T>; 3]> {
+    let all = Tensor::from_buffer(all, Shape::from([of.channels, 5]));
+    Ok([all.select(1, 0)?.contiguous(), all.select(1, 1)?.contiguous(), all.slice(1, 2..5)?.contiguous()])
+}
+
+/// The sums of every channel, `[2, channels]`.
+fn sums_of<T: Float>(sums: Buffer<T>, of: Batch) -> Result<Tensor<T>> {
+    Ok(Tensor::from_buffer(sums, Shape::from([of.channels, 2])).transpose(0, 1)?.contiguous())
+}
+
 impl<T: Float> Tensor<T> {
     /// The mean and the variance (of the population) of every channel of a batch `[n, channels, ..]`, `[channels]`
     /// each, and for the kernels `[channels, 3]`: the mean in two parts, and 1/√(variance + ε).
@@ -224,31 +359,25 @@ impl<T: Float> Tensor<T> {
             let detail = format!("a channel of shape {} has no elements, so no mean", self.shape());
             return Err(Error::new(op, ErrorKind::Shape, detail));
         }
-        // Mean and variance, then the three numbers for the kernels.
-        let row = |m: Moments| {
-            let [high, low, scale] = m.stats(eps);
-            [high, T::from_f64(m.m2 / m.n), high, low, scale]
-        };
         let mut all = Buffer::unspecified(of.channels * 5);
+        let rows = all.as_chunks_mut::<5>().0;
         if of.is_matrix() {
             let x = self.contiguous();
             let [means, m2] = columns::moments(x.as_slice().expect("contiguous"), of.n, of.channels);
             let n = of.n as f64;
-            for ((out, mean), m2) in all.as_chunks_mut::<5>().0.iter_mut().zip(means).zip(m2) {
-                *out = row(Moments { n, mean, m2 });
+            for ((out, mean), m2) in rows.iter_mut().zip(means).zip(m2) {
+                *out = row(Moments { n, mean, m2 }, eps);
             }
         } else {
             let (x, of) = in_order(op, self)?;
             let x = x.as_slice().expect("contiguous");
-            parallel::chunks_mut(&mut all, 5, of.count(), |start, out| {
-                for (i, out) in out.as_chunks_mut::<5>().0.iter_mut().enumerate() {
-                    *out = row(simd::dispatch(ChannelMoments { of, channel: start / 5 + i, x }));
-                }
+            let many = parallel::rows(of.count(), COST);
+            let pieces: Vec<_> = rows.chunks_mut(many).enumerate().collect();
+            parallel::each_if_worth(pieces, x.len() * COST, |(i, out)| {
+                simd::dispatch(ChannelMoments { of, first: i * many, eps, x, out });
             });
         }
-        let all = Tensor::from_buffer(all, Shape::from([of.channels, 5]));
-        let stats = all.slice(1, 2..5)?.contiguous();
-        Ok([all.select(1, 0)?.contiguous(), all.select(1, 1)?.contiguous(), stats])
+        moments_of(all, of)
     }
 
     /// Normalises every channel of a batch by the given statistics (`[channels, 3]`, see
@@ -271,16 +400,19 @@ impl<T: Float> Tensor<T> {
         let by: Vec<[T; 3]> = stats
             .iter()
             .enumerate()
-            .map(|(c, &[high, low, scale])| {
-                let a = scale * w.as_ref().map_or(T::ONE, |w| w[c]);
-                [high, a, b.as_ref().map_or(T::ZERO, |b| b[c]) - a * low]
-            })
+            .map(|(c, &stats)| affine_of(stats, w.as_ref().map(|w| w[c]), b.as_ref().map(|b| b[c])))
             .collect();
         if !xs.is_empty() {
             let by = coefficients(of, &by);
             backwards(&mut y, of, |start, y| {
                 let x = &xs[start..start + y.len()];
-                simd::dispatch(ChannelAffine { of, first: start / of.inner, x, y, by: by.each_ref().map(|v| &v[..]) });
+                simd::dispatch(ChannelAffine {
+                    of,
+                    first: start / of.inner,
+                    x,
+                    y,
+                    by: by.each_ref().map(|v| &v[..]),
+                });
             });
         }
         out_of_order(y, self, of)
@@ -311,14 +443,13 @@ impl<T: Float> Tensor<T> {
         let ((x, of), (g, _)) = (in_order(op, self)?, in_order(op, g)?);
         let (xs, gs) = (x.as_slice().expect("contiguous"), g.as_slice().expect("contiguous"));
         let mut out = Buffer::unspecified(of.channels * 2);
-        parallel::chunks_mut(&mut out, 2, of.count().max(1), |start, out| {
-            for (i, out) in out.chunks_exact_mut(2).enumerate() {
-                let channel = start / 2 + i;
-                let sums = ChannelSums { of, channel, x: xs, g: gs, stats: stats[channel] };
-                out.copy_from_slice(&simd::dispatch(sums));
-            }
+        let many = parallel::rows(of.count(), COST);
+        let pieces: Vec<_> =
+            out.as_chunks_mut::<2>().0.chunks_mut(many).zip(stats.chunks(many)).enumerate().collect();
+        parallel::each_if_worth(pieces, xs.len() * COST, |(i, (out, stats))| {
+            simd::dispatch(ChannelSums { of, first: i * many, x: xs, g: gs, stats, out });
         });
-        Ok(Tensor::from_buffer(out, Shape::from([of.channels, 2])).transpose(0, 1)?.contiguous())
+        sums_of(out, of)
     }
 
     /// The cotangent of a batch from the cotangent `g` of the [normalised](Tensor::normalize_channels) batch. `through`
@@ -352,18 +483,12 @@ impl<T: Float> Tensor<T> {
             }
             None => None,
         };
-        for (c, &[high, low, scale]) in stats.iter().enumerate() {
-            let (low, scale) = (low.to_f64(), scale.to_f64());
-            let a = scale * w.as_ref().map_or(1.0, |w| w[c].to_f64());
-            let (mut slope, mut constant) = (0.0, 0.0);
-            if let Some((sums, mean, variance)) = &through {
-                // a (g - Σg/n - x̂ Σ(g x̂)/n) + g_mean/n + 2 (x - mean) g_variance/n
-                slope = a * sums[of.channels + c].to_f64() * part * scale;
-                constant = a * sums[c].to_f64() * part;
-                slope -= variance.as_ref().map_or(0.0, |v| 2.0 * v[c].to_f64() * part);
-                constant -= mean.as_ref().map_or(0.0, |m| m[c].to_f64() * part);
-            }
-            by.push([high, T::from_f64(a), T::from_f64(slope), T::from_f64(constant - slope * low)]);
+        for (c, &stats) in stats.iter().enumerate() {
+            let through = through.as_ref().map(|(sums, mean, variance)| {
+                let (mean, variance) = (mean.as_ref().map(|m| m[c]), variance.as_ref().map(|v| v[c]));
+                ([sums[c], sums[of.channels + c]], mean, variance)
+            });
+            by.push(pull_back_of(stats, w.as_ref().map(|w| w[c]), part, through));
         }
         let mut gx = Buffer::unspecified(xs.len());
         if !xs.is_empty() {

@@ -43,7 +43,11 @@ impl Cut {
     }
 
     /// Two sums of every column of every piece, by `f(first row, last row, first column, sums, sums)`.
-    fn partial(self, cost: usize, f: impl Fn([usize; 2], usize, &mut [f64], &mut [f64]) + Sync) -> Buffer<f64> {
+    fn partial(
+        self,
+        cost: usize,
+        f: impl Fn([usize; 2], usize, &mut [f64], &mut [f64]) + Sync,
+    ) -> Buffer<f64> {
         let mut all = Buffer::unspecified(self.pieces * self.strips * self.width * 2);
         parallel::chunks_mut(&mut all, self.width * 2, cost * self.piece, |start, out| {
             let task = start / (self.width * 2);
@@ -59,7 +63,8 @@ impl Cut {
     /// The sums of a piece for a strip.
     fn part(self, all: &[f64], piece: usize, strip: usize) -> [&[f64]; 2] {
         let width = self.width.min(self.columns - strip * self.width);
-        let (a, b) = all[(piece * self.strips + strip) * self.width * 2..][..self.width * 2].split_at(self.width);
+        let (a, b) =
+            all[(piece * self.strips + strip) * self.width * 2..][..self.width * 2].split_at(self.width);
         [&a[..width], &b[..width]]
     }
 }
@@ -79,7 +84,17 @@ pub(super) fn moments<T: Float>(x: &[T], rows: usize, columns: usize) -> [Vec<f6
 pub(super) fn sums<T: Float>(x: &[T], g: &[T], high: &[T], rows: usize) -> [Vec<f64>; 2] {
     let cut = Cut::of(rows, high.len());
     let parts = cut.partial(COST / 2, |[first, last], from, sum, product| {
-        simd::dispatch(SumsOf { x, g, high: &high[from..][..sum.len()], cut, first, last, from, sum, product });
+        simd::dispatch(SumsOf {
+            x,
+            g,
+            high: &high[from..][..sum.len()],
+            cut,
+            first,
+            last,
+            from,
+            sum,
+            product,
+        });
     });
     let mut all = [vec![0.0; high.len()], vec![0.0; high.len()]];
     for strip in 0..cut.strips {

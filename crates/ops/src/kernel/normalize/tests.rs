@@ -81,7 +81,11 @@ fn what_does_not_fit_is_refused() {
 
 #[test]
 fn channels_agree_with_loops_in_every_layout() {
-    for (n, c, inner) in [(2, 1, 1), (5, 3, 1), (4, 2, 7), (3, 4, 40), (2, 2, 5000), (300, 5, 3)] {
+    // Columns, of one strip or several, in one block of rows or several; blocks of many runs, and of parts of a run.
+    let columns = [(2, 16, 1), (7, 600, 1), (300, 17, 1), (1030, 40, 1), (5000, 16, 1)];
+    let runs =
+        [(2, 1, 1), (5, 3, 1), (4, 2, 7), (3, 4, 40), (2, 2, 5000), (300, 5, 3), (130, 3, 67), (3, 2, 200)];
+    for (n, c, inner) in columns.into_iter().chain(runs) {
         let dense = values(&[n, c, inner], 4);
         let strided = dense.transpose(0, 2).unwrap().contiguous().transpose(0, 2).unwrap();
         let (w, b, g) = (values(&[c], 5), values(&[c], 6), values(&[n, c, inner], 7));
@@ -132,5 +136,42 @@ fn a_large_mean_with_a_tiny_deviation_loses_nothing() {
     let (want, _) = exact.normalize_groups("test", of, None, None).unwrap();
     for (a, b) in y.to_vec().iter().zip(want.to_vec()) {
         assert!((f64::from(*a) - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+/// As above, for the channels of a batch, in both orders.
+#[test]
+fn channels_with_a_large_mean_lose_nothing() {
+    for shape in [vec![9000, 21], vec![90, 3, 100], vec![2, 3, 9000]] {
+        let n = shape.iter().product();
+        let x: Tensor<f32> = Tensor::<f64>::steps(0.0, 1.0, n)
+            .map(|i| (1e4 + ((i * 7.0) % 5.0) / 1024.0) as f32)
+            .reshape(&shape[..])
+            .unwrap();
+        let y = |x: &Tensor<f64>| {
+            let [_, _, stats] = x.channel_moments("test", 0.0).unwrap();
+            x.normalize_channels("test", &stats, None, None).unwrap().to_vec()
+        };
+        let want = y(&x.cast::<f64>());
+        let [_, _, stats] = x.channel_moments("test", 0.0).unwrap();
+        let found = x.normalize_channels("test", &stats, None, None).unwrap().to_vec();
+        assert!(found.iter().zip(want).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5), "{shape:?}");
+    }
+}
+
+#[test]
+fn no_sum_depends_on_the_number_of_threads() {
+    let bits = |t: &Tensor<f64>| t.to_vec().into_iter().map(f64::to_bits).collect::<Vec<_>>();
+    for shape in [vec![1030, 40], vec![7, 1100], vec![9, 16, 5, 7]] {
+        let (x, g) = (values(&shape, 1), values(&shape, 2));
+        let all = |threads| {
+            parallel::in_small_pieces(threads, || {
+                let [mean, variance, stats] = x.channel_moments("test", 1e-5).unwrap();
+                let sums = x.channel_sums("test", &stats, &g).unwrap();
+                let y = x.normalize_channels("test", &stats, None, None).unwrap();
+                [mean, variance, stats, sums, y].map(|t| bits(&t))
+            })
+        };
+        assert_eq!(all(1), all(3), "{shape:?}");
     }
 }
