@@ -83,6 +83,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 g.accumulate(other)
             });
             scale: swept(a).map(|(_, mut g)| g.scale(a.number()));
+            scale_parameters: swept(a).map(|(_, mut g)| g.scale_parameters(a.number()));
+            gradient: swept(a).map(|(p, g)| g.gradient(p.id()).map(|g| (g.values.clone(), g.factor)));
             updates: swept(a).map(|(_, g)| g.updates().len());
         }
     }

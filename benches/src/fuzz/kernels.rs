@@ -191,6 +191,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             std_axes: a.tensor().std_axes(a.axes(), a.number());
             std_keepdim: a.tensor().std_keepdim(a.axes(), a.number());
             norm: a.tensor().norm();
+            norm_squared: a.tensor().norm_squared();
             norm_axes: a.tensor().norm_axes(a.axes());
             norm_keepdim: a.tensor().norm_keepdim(a.axes());
             norm_p: a.tensor().norm_p(a.number(), a.axes());

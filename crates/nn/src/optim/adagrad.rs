@@ -3,6 +3,7 @@
 use super::factors::{Factors, Formula, run};
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -83,7 +84,7 @@ impl UpdateRule for AdagradConfig {
         self.initial_accumulator_value
     }
 
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let before = (state.steps - 1) as f64;
         let step = Step {

@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
@@ -80,7 +81,7 @@ impl UpdateRule for AdamaxConfig {
         &["m", "u"]
     }
 
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
             first: RunningMean::new(self.beta1),

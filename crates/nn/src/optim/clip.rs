@@ -1,10 +1,11 @@
 //! Gradient clipping.
 
-use wengert_ops::Tensor;
 use wengert_tape::profile::{Pass, span_of};
 use wengert_tape::{Float, Grads};
 
 /// Scales all gradients together so that their joint Euclidean norm is at most `max`, and returns the norm before scaling.
+///
+/// The scaled gradients are not written: an optimiser's step multiplies while it reads them.
 ///
 /// If a gradient is not finite, the norm is not finite either; the gradients are then unchanged.
 ///
@@ -29,9 +30,7 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
     bound_is_valid("clip_norm", max)?;
     let norm = grads.norm();
     if norm > max && norm.is_finite() {
-        for (_, g) in grads.iter_mut() {
-            *g = g.scale(max / norm);
-        }
+        grads.scale_parameters(max / norm);
     }
     Ok(norm)
 }
@@ -44,9 +43,9 @@ pub fn clip_norm<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Resul
 pub fn clip_value<T: Float>(grads: &mut Grads<T>, max: f64) -> wengert_ops::Result<()> {
     let _span = span_of("clip_value", Pass::Optimizer, || None);
     bound_is_valid("clip_value", max)?;
-    let (low, high) = (Tensor::scalar(T::from_f64(-max)), Tensor::scalar(T::from_f64(max)));
+    let (low, high) = (T::from_f64(-max), T::from_f64(max));
     for (_, g) in grads.iter_mut() {
-        *g = g.maximum(&low)?.minimum(&high)?;
+        *g = g.map(|v| v.maximum(low).minimum(high));
     }
     Ok(())
 }
@@ -62,6 +61,7 @@ fn bound_is_valid(op: &'static str, max: f64) -> wengert_ops::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wengert_ops::Tensor;
     use wengert_tape::{Param, Tape};
 
     #[test]

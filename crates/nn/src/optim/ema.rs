@@ -135,7 +135,7 @@ impl Ema {
 
 fn blend<T: Float>(average: &mut Tensor<T>, now: &Tensor<T>, decay: f64) -> wengert_ops::Result<()> {
     let [old, new] = [T::from_f64(decay), T::from_f64(1.0 - decay)];
-    run("ema", [average], now, &Step(old, new), T::ZERO, &[old, new])
+    run("ema", [average], now.into(), &Step(old, new), T::ZERO, &[old, new])
 }
 
 #[cfg(test)]

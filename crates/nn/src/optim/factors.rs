@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 use wengert_ops::Tensor;
-use wengert_ops::kernel::update::{Update, update};
+use wengert_ops::kernel::update::{Gradient, Update, update};
 use wengert_tape::Float;
 
 /// c x, and 0 where c is 0, even if x is infinite. NaN stays NaN, so that it is noticed.
@@ -80,7 +80,7 @@ impl<const N: usize, T, K: Formula<N, T>, F: Factors> Update<N, T> for With<'_, 
 pub(super) fn run<const N: usize, T: Float, K: Formula<N, T>>(
     op: &'static str,
     state: [&mut Tensor<T>; N],
-    gradient: &Tensor<T>,
+    gradient: Gradient<'_, T>,
     kernel: &K,
     lambda: T,
     others: &[T],

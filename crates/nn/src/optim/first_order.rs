@@ -172,7 +172,7 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
         }
         let mut outcome = Ok(());
         for_each_param_mut::<T>(model, &mut |path, p| {
-            let (Some(g), true, true) = (grads.get(p.id()), p.is_trainable(), outcome.is_ok()) else {
+            let (Some(g), true, true) = (grads.gradient(p.id()), p.is_trainable(), outcome.is_ok()) else {
                 return;
             };
             let _span = span_of(C::NAME, Pass::Optimizer, || module_of(path.as_str()));

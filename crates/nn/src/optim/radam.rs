@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::Moments;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::math::portable::powf;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
@@ -100,7 +101,7 @@ impl UpdateRule for RadamConfig {
         &["m", "v"]
     }
 
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()> {
         let Self { learning_rate, beta1, beta2, weight_decay, decoupled, .. } = *self;
         let n = T::from_f64;
         let t = state.steps as f64;

@@ -4,6 +4,7 @@ use super::factors::{Factors, Formula, run};
 use super::moments::RunningMean;
 use super::options::options;
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -147,7 +148,7 @@ impl UpdateRule for RmspropConfig {
         }
     }
 
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let step = Step {
             rate: n(self.learning_rate),

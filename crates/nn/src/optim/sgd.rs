@@ -3,6 +3,7 @@
 use super::factors::{Factors, Formula, run};
 use super::options::{check, fraction, not_negative};
 use super::{FirstOrder, ParamState, UpdateRule};
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -124,7 +125,7 @@ impl UpdateRule for SgdConfig {
         if self.dampening == 1.0 { Ok(()) } else { fraction(Self::NAME, "dampening", self.dampening) }
     }
 
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()> {
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()> {
         let n = T::from_f64;
         let (rate, decay) = (n(self.learning_rate), n(self.weight_decay));
         if self.momentum == 0.0 {

@@ -1,6 +1,7 @@
 //! [`UpdateRule`]: the formula of an optimiser.
 
 use std::fmt;
+use wengert_ops::kernel::update::Gradient;
 use wengert_ops::{Result, Tensor};
 use wengert_tape::Float;
 
@@ -12,7 +13,7 @@ use wengert_tape::Float;
 ///
 /// ```
 /// use wengert_nn::optim::{FirstOrder, ParamState, UpdateRule, Optimizer};
-/// use wengert_ops::{Tensor, kernel::update::{Update, update}};
+/// use wengert_ops::{Tensor, kernel::update::{Gradient, Update, update}};
 /// use wengert_tape::{Float, Param, Tape};
 ///
 /// /// φ ← φ - η sign g (Riedmiller and Braun 1993, without its adaptation).
@@ -30,7 +31,7 @@ use wengert_tape::Float;
 ///     const NAME: &'static str = "sign_descent";
 ///     fn learning_rate(&self) -> f64 { self.learning_rate }
 ///     fn set_learning_rate(&mut self, rate: f64) { self.learning_rate = rate; }
-///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, _: &mut ParamState<T>) -> wengert_ops::Result<()> {
+///     fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, _: &mut ParamState<T>) -> wengert_ops::Result<()> {
 ///         update(Self::NAME, [p], g, &Step(T::from_f64(self.learning_rate)))
 ///     }
 /// }
@@ -75,11 +76,11 @@ pub trait UpdateRule: Clone + fmt::Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// One step. `state.steps` includes this one, so it is 1 in the first step of a parameter.
+    /// One step with the gradient `g`, which is a tensor times a factor. `state.steps` includes this one, so it is 1 in the first step of a parameter.
     ///
     /// # Errors
     /// If the shapes differ; nothing is changed then.
-    fn step<T: Float>(&self, p: &mut Tensor<T>, g: &Tensor<T>, state: &mut ParamState<T>) -> Result<()>;
+    fn step<T: Float>(&self, p: &mut Tensor<T>, g: Gradient<'_, T>, state: &mut ParamState<T>) -> Result<()>;
 }
 
 /// The state that an optimiser keeps for one parameter.

@@ -32,6 +32,8 @@ pub trait Fold<T>: Sync {
 
 /// Σ x.
 pub struct Sum;
+/// Σ x², only of all elements: a sum of sums is not squared again.
+struct Squares;
 /// Π x.
 pub struct Prod;
 /// The largest element; NaN if any element is NaN.
@@ -47,6 +49,21 @@ impl<T: Float> Fold<T> for Sum {
     #[inline(always)]
     fn load(&self, x: T) -> T {
         x
+    }
+    #[inline(always)]
+    fn combine(&self, a: T, b: T) -> T {
+        a + b
+    }
+}
+
+impl<T: Float> Fold<T> for Squares {
+    #[inline(always)]
+    fn identity(&self) -> T {
+        T::ZERO
+    }
+    #[inline(always)]
+    fn load(&self, x: T) -> T {
+        x * x
     }
     #[inline(always)]
     fn combine(&self, a: T, b: T) -> T {
@@ -383,6 +400,18 @@ impl<T: Float> Tensor<T> {
     /// ```
     pub fn sum(&self) -> Tensor<T> {
         fold_axes(&Sum, self, &self.all_axes(), false)
+    }
+
+    /// The sum of the squares of all elements, of shape `[]`, in one pass.
+    ///
+    /// ```
+    /// let t = wengert_ops::Tensor::from([3.0, 4.0]);
+    /// assert_eq!(t.norm_squared().item()?, 25.0);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    #[must_use]
+    pub fn norm_squared(&self) -> Tensor<T> {
+        fold_axes(&Squares, self, &self.all_axes(), false)
     }
 
     /// The product of all elements, of shape `[]`.

@@ -142,7 +142,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[must_use]
     pub fn norm(&self) -> Tensor<T> {
-        self.square().sum().sqrt()
+        self.norm_squared().sqrt()
     }
 
     /// The Euclidean norm over the given axes, which are removed.

@@ -7,8 +7,9 @@ use crate::tape::param::{Param, ParamId};
 use crate::tape::var::Var;
 use rustc_hash::FxHashMap;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wengert_ops::Tensor;
+use wengert_ops::kernel::update::Gradient;
 
 /// Gradients by leaf and by parameter, and the buffer changes that layers [announced](crate::Tape::announce). They own
 /// their values and outlive the tape.
@@ -28,6 +29,29 @@ struct Entry<T: Float> {
     id: ParamId,
     name: Option<Arc<str>>,
     gradient: Tensor<T>,
+    /// By what the gradient is still to be multiplied.
+    factor: T,
+    /// The product, once it was read.
+    product: OnceLock<Tensor<T>>,
+}
+
+impl<T: Float> Entry<T> {
+    fn value(&self) -> &Tensor<T> {
+        if self.factor == T::ONE {
+            return &self.gradient;
+        }
+        self.product.get_or_init(|| self.gradient.scale(self.factor.to_f64()))
+    }
+
+    /// The gradient, to be changed.
+    fn value_mut(&mut self) -> &mut Tensor<T> {
+        if self.factor != T::ONE {
+            let product = self.product.take();
+            self.gradient = product.unwrap_or_else(|| self.gradient.scale(self.factor.to_f64()));
+            self.factor = T::ONE;
+        }
+        &mut self.gradient
+    }
 }
 
 impl<T: Float> Grads<T> {
@@ -47,10 +71,13 @@ impl<T: Float> Grads<T> {
     ) -> Result<()> {
         match self.index.get(&id) {
             // One parameter can have two nodes, if it was changed or frozen between two uses.
-            Some(&i) => self.params[i].gradient = self.params[i].gradient.add(&gradient)?,
+            Some(&i) => {
+                let sum = self.params[i].value_mut();
+                *sum = sum.add(&gradient)?;
+            }
             None => {
                 self.index.insert(id, self.params.len());
-                self.params.push(Entry { id, name, gradient });
+                self.params.push(Entry { id, name, gradient, factor: T::ONE, product: OnceLock::new() });
             }
         }
         Ok(())
@@ -115,17 +142,24 @@ impl<T: Float> Grads<T> {
 
     /// The gradient of a parameter by its identity, if there is one.
     pub fn get(&self, id: ParamId) -> Option<&Tensor<T>> {
-        self.index.get(&id).map(|&i| &self.params[i].gradient)
+        self.index.get(&id).map(|&i| self.params[i].value())
+    }
+
+    /// The gradient of a parameter as a tensor times a factor, which is 1 unless the gradients were
+    /// [scaled](Grads::scale_parameters): what an optimiser reads.
+    pub fn gradient(&self, id: ParamId) -> Option<Gradient<'_, T>> {
+        let entry = &self.params[*self.index.get(&id)?];
+        Some(Gradient { values: &entry.gradient, factor: entry.factor })
     }
 
     /// All parameters that got a gradient: identity, name, gradient.
     pub fn iter(&self) -> impl Iterator<Item = (ParamId, Option<&str>, &Tensor<T>)> {
-        self.params.iter().map(|e| (e.id, e.name.as_deref(), &e.gradient))
+        self.params.iter().map(|e| (e.id, e.name.as_deref(), e.value()))
     }
 
     /// The parameter gradients, to be changed in place (clipping, noise).
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ParamId, &mut Tensor<T>)> {
-        self.params.iter_mut().map(|e| (e.id, &mut e.gradient))
+        self.params.iter_mut().map(|e| (e.id, e.value_mut()))
     }
 
     /// The joint Euclidean norm of all parameter gradients, correct even where their squares overflow or vanish. NaN if one
@@ -142,8 +176,8 @@ impl<T: Float> Grads<T> {
     #[doc(alias = "get_total_norm")]
     #[doc(alias = "global_norm")]
     pub fn norm(&self) -> f64 {
-        let gradients = || self.params.iter().map(|e| &e.gradient);
-        let sum: f64 = gradients().map(|g| g.map(|x| x * x).sum().to_vec()[0].to_f64()).sum();
+        let gradients = || self.params.iter().map(Entry::value);
+        let sum: f64 = gradients().map(|g| g.norm_squared().to_vec()[0].to_f64()).sum();
         // Far from the limits of the element type, any square that was lost is negligible.
         let (least, most) = if size_of::<T>() == 4 { (1e-24, 1e37) } else { (1e-280, 1e300) };
         if sum.is_nan() || (least..most).contains(&sum) {
@@ -178,7 +212,8 @@ impl<T: Float> Grads<T> {
     /// # Errors
     /// If a parameter's gradients differ in shape.
     pub fn accumulate(&mut self, other: Grads<T>) -> Result<()> {
-        for e in other.params {
+        for mut e in other.params {
+            e.value_mut();
             self.push_param(e.id, e.name, e.gradient)?;
         }
         self.updates.extend(other.updates);
@@ -187,9 +222,28 @@ impl<T: Float> Grads<T> {
 
     /// Multiplies every gradient by `c`.
     pub fn scale(&mut self, c: f64) {
-        let values = self.values.iter_mut().map(|(_, g)| g);
-        for g in values.chain(self.params.iter_mut().map(|e| &mut e.gradient)) {
+        for (_, g) in &mut self.values {
             *g = g.scale(c);
+        }
+        self.scale_parameters(c);
+    }
+
+    /// Multiplies the gradient of every parameter by `c`. The products are computed when they are read: an optimiser's step
+    /// multiplies in the same pass.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::{Param, Tape};
+    /// let p = Param::new(Tensor::from([3.0, 4.0]));
+    /// let mut grads = Tape::new().param(&p).square().sum().backward()?;
+    /// grads.scale_parameters(0.5);
+    /// assert_eq!(grads.of(&p)?.to_vec(), [3.0, 4.0]);
+    /// # Ok::<(), wengert_tape::Error>(())
+    /// ```
+    pub fn scale_parameters(&mut self, c: f64) {
+        for e in &mut self.params {
+            e.value_mut();
+            e.factor = T::from_f64(c);
         }
     }
 }
