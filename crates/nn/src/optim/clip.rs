@@ -80,6 +80,34 @@ mod tests {
         assert_eq!(small.of(&p).unwrap(), p.value(), "below the bound nothing changes");
     }
 
+    /// The step multiplies, and so does every other reader, with the same rounding as a pass over the gradients.
+    #[test]
+    fn a_factor_that_is_not_written_has_the_effect_of_one_that_is() {
+        use crate::optim::{Adam, Optimizer};
+        let start = Tensor::<f32>::steps(0.1, 0.3, 300);
+        let swept = |p: &Param<f32>| (Tape::new().param(p).square() * 0.5).sum().backward().unwrap();
+        let step = |p: &mut Param<f32>, grads: &Grads<f32>| {
+            p.update(|value| *value = start.clone());
+            Adam::new(0.1).step(p, grads).unwrap();
+            p.value().clone()
+        };
+        let mut p = Param::new(start.clone());
+        let (mut clipped, mut written) = (swept(&p), swept(&p));
+        let norm = clip_norm(&mut clipped, 1.0).unwrap();
+        written.iter_mut().for_each(|(_, g)| *g = g.scale(1.0 / norm));
+        assert_eq!(step(&mut p, &clipped), step(&mut p, &written));
+        assert_eq!(clipped.of(&p).unwrap(), written.of(&p).unwrap());
+        assert_eq!(clipped.norm(), written.norm());
+        assert_eq!(step(&mut p, &clipped), step(&mut p, &written), "reading changes nothing");
+        for grads in [&mut clipped, &mut written] {
+            grads.scale(3.0);
+            grads.accumulate(swept(&p)).unwrap();
+            grads.scale(0.5);
+        }
+        assert_eq!(step(&mut p, &clipped), step(&mut p, &written));
+        assert_eq!(clipped.of(&p).unwrap(), written.of(&p).unwrap());
+    }
+
     /// ‖(3, 4) c‖ is 5 c, even if the squares overflow or underflow.
     #[test]
     fn the_norm_is_right_at_every_size_and_infinities_are_left() {
