@@ -84,7 +84,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             });
             scale: swept(a).map(|(_, mut g)| g.scale(a.number()));
             scale_parameters: swept(a).map(|(_, mut g)| g.scale_parameters(a.number()));
-            gradient: swept(a).map(|(p, g)| g.gradient(p.id()).map(|g| (g.values.clone(), g.factor)));
+            gradient: swept(a).map(|(p, g)| g.gradient(p.id()).map(|g| g.values.scale(g.factor.to_f64())));
             updates: swept(a).map(|(_, g)| g.updates().len());
         }
     }
