@@ -13,9 +13,9 @@ use std::marker::PhantomData;
 const PER_ADDITION: usize = 16;
 /// The same for products with a vector.
 const VECTOR_PER_ADDITION: usize = 8;
-/// The number of multiply-adds that are worth a piece, in grains. (A grain of 32 Ki gives 3 million: on two Zen 5 cores
-/// in f32, 128³ takes 16 µs whole and 26 µs in two halves on two threads; 256³ takes 122 and 69 µs.)
-const PIECE: usize = 96;
+/// The number of multiply-adds that are worth a piece, in grains. (A grain of 32 Ki gives 0.8 million: on two Zen 4 cores in
+/// f32, 128³ takes 18 µs whole and 11 µs in two halves, if the other thread is awake.)
+const PIECE: usize = 24;
 /// The largest number of multiply-adds of a product that needs no plan.
 const SMALL: usize = 384;
 /// The largest number of elements that are packed at once.
