@@ -2,7 +2,7 @@
 //! bits depend on its vendor, its version and the processor; these are pure Rust, and most are those of the crate [`libm`].
 //!
 //! They are for the numbers around tensors: a step's learning rate, an angle of a table, a proposal of a sampler. A loop over elements uses
-//! [`double`](super::double) and [`single`](super::single), which vectorise.
+//! [`double`] and [`single`](super::single), which vectorise.
 //!
 //! ```
 //! use wengert_ops::math::portable;
