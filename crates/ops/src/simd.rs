@@ -19,10 +19,10 @@
 //! `baseline` is very slow, since each fused multiply-add is a function call. That function rounds once too, so most results have the bits
 //! of the other sets; but vectors of the baseline multiply and add with two roundings ([`Vector::fma`]), so convolutions have other bits.
 
-use crate::float::Float;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::ops::AddAssign;
 use std::sync::OnceLock;
 
 /// Runs `f`, compiled for the best instruction set of this machine.
@@ -203,7 +203,7 @@ pub(crate) const fn lanes<T>() -> usize {
 /// The total of sums side by side: each of the first half gets that of the second half added, and so on for the halves of
 /// the halves.
 #[inline(always)]
-pub(crate) fn total<T: Float>(mut sums: [T; LANES]) -> T {
+pub(crate) fn total<T: Copy + AddAssign>(mut sums: [T; LANES]) -> T {
     let mut half = lanes::<T>() / 2;
     while half > 0 {
         for l in 0..half {

@@ -14,7 +14,7 @@ pub(crate) use blocks::Start;
 pub use matrix::Matrix;
 pub(crate) use matrix::{batch_offset, matrix};
 pub use multiply::Gemm;
-pub(crate) use multiply::{Packed, add_product, add_product_in_blocks, product_and_bias};
+pub(crate) use multiply::{PER_ADDITION, Packed, add_product, add_product_in_blocks, product_and_bias};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
@@ -26,8 +26,8 @@ use crate::tensor::Tensor;
 
 /// Products of a batch with at most this number of multiply-adds each, and short sums, are computed in one loop.
 const TINY: usize = 64;
-/// Products of a batch with at least half of this number of multiply-adds each are cut for threads one by one.
-const LARGE: usize = 3_000_000;
+/// Products of a batch with at least this number of multiply-adds each are cut for threads one by one.
+const LARGE: usize = 6_000_000;
 
 /// The products of matrices of a few elements, from position `first` of the batch on.
 struct Tiny<'a, T: Float> {
@@ -222,7 +222,7 @@ fn product<T: Float>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Misfit> 
         parallel::chunks_mut(&mut dst, parallel::rows(m * n, k + 8) * m * n, k + 8, |start, out| {
             simd::dispatch(Tiny { a: &a, b: &b, first: start / (m * n), out });
         });
-    } else if work >= 2 * LARGE {
+    } else if work >= LARGE {
         for (i, d) in dst.chunks_exact_mut(m * n).enumerate() {
             add_product(d, matrix(&a, batch_offset(&a, i)), matrix(&b, batch_offset(&b, i)), false, true);
         }

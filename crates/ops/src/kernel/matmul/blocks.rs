@@ -21,7 +21,7 @@ const BLOCK: usize = 384;
 /// The number of bytes of columns that are in use at once; with a block's length, they fit the second-level cache.
 const GROUP: usize = 2048;
 /// A right operand with contiguous rows is used where it lies if the left one has at most this number of rows.
-const DIRECT: usize = 384;
+pub(super) const DIRECT: usize = 384;
 /// The same for short vectors, whose loads from distant rows are costlier.
 const DIRECT_SHORT: usize = 48;
 /// The number of rows of the left operand that are copied at a time, if they are.

@@ -1,6 +1,6 @@
 //! The choice of how a product is computed, and its cut into pieces for threads. Neither has an effect on a result's bits.
 
-use super::blocks::{Job, Pack, PackedColumns, SmallJob, Start, block};
+use super::blocks::{DIRECT, Job, Pack, PackedColumns, SmallJob, Start, block};
 use super::matrix::Matrix;
 use super::vector::VectorJob;
 use crate::buffer::Buffer;
@@ -10,7 +10,7 @@ use crate::simd;
 use std::marker::PhantomData;
 
 /// The number of multiply-adds that cost as much as an addition of elements in memory.
-const PER_ADDITION: usize = 16;
+pub(crate) const PER_ADDITION: usize = 16;
 /// The same for products with a vector.
 const VECTOR_PER_ADDITION: usize = 8;
 /// The number of multiply-adds that are worth a piece, in grains. (A grain of 32 Ki gives 0.8 million: on two Zen 4 cores in
@@ -84,7 +84,7 @@ fn cost<T>(rows: usize, right: &Matrix<'_, T>) -> f64 {
     let (k, columns) = (right.rows as f64, right.columns);
     let compute = rows.max(4) as f64 * k * columns.next_multiple_of(16) as f64 / 16.0;
     let copy = match right.column_stride {
-        1 => 0.1 * f64::from(rows > 384),
+        1 => 0.1 * f64::from(rows > DIRECT),
         _ => 0.35,
     };
     compute + copy * k * columns as f64
