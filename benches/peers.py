@@ -51,6 +51,13 @@ GROUPS = {
         "batchnorm-nc": "batch norm, 4,096×512",
         "adamw-1e7": "AdamW, 10⁷ parameters",
     }),
+    "chains": ("Functions written in plain operations", {
+        "gelu-mlp": "two products, erf GELU and a dropout mask between, 1,024 rows",
+        "swish-gate": "a gated unit of three products, 1,024 rows",
+        "vae-loss": "binary cross-entropy and divergence, 512×784 and 512×64",
+        "plain-layer-norm": "layer norm, 2,048 rows of 1,024",
+        "plain-adam": "Adam, 4 Mi parameters",
+    }),
     "inference": ("One sample, forward alone", {
         "infer-mlp": "MLP 784-512-512-10",
         "infer-lenet": "LeNet-5 on 1×28×28",

@@ -467,6 +467,82 @@ def adamw_step(start):
 # Models that answer one sample
 
 
+# Functions written in plain operations
+
+
+def chain(start, names, loss):
+    names = names.split()
+    data = {name: t for name, t in start.inputs.items() if name not in names}
+    run = jax.jit(jax.value_and_grad(lambda leaves: loss(**leaves, **data)))
+    leaves = {name: start.inputs[name] for name in names}
+
+    def step():
+        value, grads = run(leaves)
+        jax.block_until_ready(grads)
+        return value
+
+    return step
+
+
+def gelu_mlp(start):
+    def loss(x, w1, b1, w2, mask):
+        h = x @ w1.T * 0.1 + b1
+        a = 0.5 * h * (1 + lax.erf(h * 0.5**0.5))
+        return jnp.square(a * mask @ w2.T).mean()
+
+    return chain(start, "x w1 b1 w2", loss)
+
+
+def swish_gate(start):
+    def loss(x, w1, w2, w3):
+        a, b = x @ w1.T * 0.1, x @ w2.T * 0.1
+        return jnp.square(a * nn.sigmoid(a) * b @ w3.T).mean()
+
+    return chain(start, "x w1 w2 w3", loss)
+
+
+def vae_loss(start):
+    def loss(z, mean, logvar, t):
+        entropy = (jnp.maximum(z, 0) - z * t + jnp.log1p(jnp.exp(-jnp.abs(z)))).sum()
+        divergence = -0.5 * (1 + logvar - mean * mean - jnp.exp(logvar)).sum()
+        return (entropy + divergence) / 512
+
+    return chain(start, "z mean logvar", loss)
+
+
+def plain_layer_norm(start):
+    def loss(x, w, b):
+        d = x - x.mean(-1, keepdims=True)
+        y = d / jnp.sqrt((d * d).mean(-1, keepdims=True) + 1e-5) * w + b
+        return jnp.square(y).mean()
+
+    return chain(start, "x w b", loss)
+
+
+def plain_adam(start):
+    def update(p, m, v, g):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g * g
+        return p - 1e-6 * (m / 0.1) / (jnp.sqrt(v / 0.001) + 1e-8), m, v
+
+    run = jax.jit(update, donate_argnums=(0, 1, 2))
+    state = [start.inputs["p"], start.inputs["m"], jnp.square(start.inputs["v"])]
+    first = True
+
+    def step():
+        nonlocal first
+        state[:] = jax.block_until_ready(run(*state, start.inputs["g"]))
+        if not first:
+            return jnp.zeros(())
+        first = False
+        return state[0].mean()
+
+    return step
+
+
+# One sample, forward alone
+
+
 def infer_mlp(start):
     return inference(start, lambda p, _, at: mlp(p, at["x"]))
 
@@ -522,6 +598,8 @@ TABLE = {
     "conv7x7s2": (partial(convolution, stride=2, padding=3, of=()), True), "gru": (gru, False),
     "attention1000": (attention1000, False), "layernorm-wide": (layernorm_wide, False),
     "embedding50k": (embedding50k, False), "batchnorm-nc": (batchnorm_nc, False), "adamw-1e7": (adamw_step, False),
+    "gelu-mlp": (gelu_mlp, False), "swish-gate": (swish_gate, False), "vae-loss": (vae_loss, False),
+    "plain-layer-norm": (plain_layer_norm, False), "plain-adam": (plain_adam, False),
     "infer-mlp": (infer_mlp, False), "infer-lenet": (infer_lenet, True), "infer-resnet": (infer_resnet, True),
     "infer-lstm": (infer_lstm, False), "infer-gpt": (infer_gpt, False), "infer-vit": (infer_vit, False),
 }

@@ -449,6 +449,84 @@ def answer(model, start, variant):
     return inference(variant, model, variant.place(x) if x.dim() == 4 else x)
 
 
+# Functions written in plain operations
+
+
+def chain(start, variant, names, loss):
+    """The gradients of a loss in the named values."""
+    values = {name: t.requires_grad_(name in names.split()) for name, t in start.items()}
+    forward = variant.compiled(lambda: loss(**values))
+
+    def step():
+        for t in values.values():
+            t.grad = None
+        loss = forward()
+        loss.backward()
+        return loss
+
+    return step
+
+
+def gelu_mlp(start, variant):
+    def loss(x, w1, b1, w2, mask):
+        h = x @ w1.T * 0.1 + b1
+        a = 0.5 * h * (1 + torch.erf(h * 0.5**0.5))
+        return (a * mask @ w2.T).square().mean()
+
+    return chain(start, variant, "x w1 b1 w2", loss)
+
+
+def swish_gate(start, variant):
+    def loss(x, w1, w2, w3):
+        a, b = x @ w1.T * 0.1, x @ w2.T * 0.1
+        return (a * torch.sigmoid(a) * b @ w3.T).square().mean()
+
+    return chain(start, variant, "x w1 w2 w3", loss)
+
+
+def vae_loss(start, variant):
+    def loss(z, mean, logvar, t):
+        entropy = (torch.relu(z) - z * t + torch.log1p(torch.exp(-torch.abs(z)))).sum()
+        divergence = -0.5 * (1 + logvar - mean * mean - torch.exp(logvar)).sum()
+        return (entropy + divergence) / 512
+
+    return chain(start, variant, "z mean logvar", loss)
+
+
+def plain_layer_norm(start, variant):
+    def loss(x, w, b):
+        d = x - x.mean(-1, keepdim=True)
+        y = d / ((d * d).mean(-1, keepdim=True) + 1e-5).sqrt() * w + b
+        return y.square().mean()
+
+    return chain(start, variant, "x w b", loss)
+
+
+def plain_adam(start, variant):
+    def update(p, m, v, g):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g * g
+        return p - 1e-6 * (m / 0.1) / ((v / 0.001).sqrt() + 1e-8), m, v
+
+    update = variant.compiled(update)
+    state = [start["p"], start["m"], start["v"].square()]
+    first = True
+
+    def step():
+        nonlocal first
+        with torch.no_grad():
+            state[:] = update(*state, start["g"])
+            if not first:
+                return torch.zeros(())
+            first = False
+            return state[0].mean()
+
+    return step
+
+
+# One sample, forward alone
+
+
 def infer_mlp(start, variant):
     return answer(Mlp(784, 512, 512, 10), start, variant)
 
@@ -495,6 +573,8 @@ TABLE = {
     "conv7x7s2": (conv7x7s2, "step images"), "gru": (gru, "step"), "attention1000": (attention1000, "step"),
     "layernorm-wide": (layernorm_wide, "step"), "embedding50k": (embedding50k, "step"),
     "batchnorm-nc": (batchnorm_nc, "step"), "adamw-1e7": (adamw, "train"),
+    "gelu-mlp": (gelu_mlp, "step"), "swish-gate": (swish_gate, "step"), "vae-loss": (vae_loss, "step"),
+    "plain-layer-norm": (plain_layer_norm, "step"), "plain-adam": (plain_adam, "step"),
     "infer-mlp": (infer_mlp, "step"), "infer-lenet": (infer_lenet, "step images"),
     "infer-resnet": (infer_resnet, "step images"), "infer-lstm": (infer_lstm, "step"),
     "infer-gpt": (infer_gpt, "step"), "infer-vit": (infer_vit, "step"),

@@ -1,5 +1,6 @@
 //! The workloads: functions that build a closure for one step each, with the weights and inputs of the first step.
 
+mod chains;
 mod dense;
 mod generative;
 mod images;
@@ -17,7 +18,7 @@ pub(crate) struct Workload {
     pub(crate) build: fn() -> Result<Run>,
 }
 
-/// All workloads: training steps, shapes of single layers, and models that answer one sample.
+/// All workloads: training steps, shapes of single layers, functions written in plain operations, and models that answer one sample.
 pub(crate) fn table() -> Vec<Workload> {
     macro_rules! table {
         ($($name:literal $build:path;)*) => { vec![$(Workload { name: $name, build: $build }),*] };
@@ -42,6 +43,11 @@ pub(crate) fn table() -> Vec<Workload> {
         "embedding50k" shapes::embedding50k;
         "batchnorm-nc" shapes::batchnorm_nc;
         "adamw-1e7" shapes::adamw;
+        "gelu-mlp" chains::gelu_mlp;
+        "swish-gate" chains::swish_gate;
+        "vae-loss" chains::vae_loss;
+        "plain-layer-norm" chains::plain_layer_norm;
+        "plain-adam" chains::plain_adam;
         "infer-mlp" inference::mlp;
         "infer-lenet" inference::lenet;
         "infer-resnet" inference::resnet;

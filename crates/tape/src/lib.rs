@@ -34,8 +34,8 @@ pub use rules::RecurrenceOptions;
 pub use substitute::Replay;
 pub use sweep::{Grads, NodeInfo, PerSample, RetainGraph, SweepStep, per_sample};
 pub use tape::{
-    BackwardContext, BufferId, BufferUpdate, Change, Cotangents, Dims, ErrorScope, ForwardOutput, Op,
-    Outputs, Param, ParamId, Saves, Scope, ScopeOutput, Selection, Tape, Updates, Var, VjpContext,
-    cotangents,
+    BackwardContext, BufferId, BufferUpdate, Change, Cotangents, Dims, ElementwiseOp, ErrorScope,
+    ForwardOutput, FusedPass, Op, Outputs, Param, ParamId, Saves, Scope, ScopeOutput, Selection, Tape,
+    Updates, Var, VjpContext, cotangents,
 };
 pub use term::{Equation, Term};

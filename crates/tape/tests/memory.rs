@@ -1,7 +1,7 @@
 //! Memory: a tape releases what it held, scopes hold less, and a training loop stops allocating buffers from the system.
 //! The counters are of the whole process, so this file has one test.
 
-use wengert_ops::buffer::stats;
+use wengert_ops::buffer::{reset_peak, stats};
 use wengert_ops::{Tensor, random};
 use wengert_tape::{Param, Tape, Var};
 
@@ -65,8 +65,7 @@ fn memory_is_given_back() {
     assert_eq!(stats().live_bytes, start);
 
     // A scope frees values that no rule reads; the results are the same.
-    let run = |scoped: bool| {
-        let tape = Tape::<f32>::new();
+    let run = |tape: Tape<f32>, scoped: bool| {
         let x = tape.var(normal([256, 256], 1));
         let mut h = x;
         for _ in 0..5 {
@@ -77,10 +76,15 @@ fn memory_is_given_back() {
         let g = h.sum().backward().unwrap().wrt(x).unwrap();
         (bytes, g)
     };
-    let ((without, a), (with, b)) = (run(false), run(true));
+    let ((without, a), (with, b)) = (run(Tape::new().eager(), false), run(Tape::new().eager(), true));
     assert_eq!(a, b);
     let one = 4 * 256 * 256;
     assert_eq!((without / one, with / one), (21, 6), "of four values per layer, only the sigmoid's is read");
+    // What is computed later takes no memory, in a scope or not.
+    for scoped in [false, true] {
+        let (bytes, c) = run(Tape::new(), scoped);
+        assert_eq!((bytes / one, &c), (1, &a));
+    }
     drop((a, b));
     assert_eq!(stats().live_bytes, start);
 
@@ -116,6 +120,24 @@ fn memory_is_given_back() {
         assert!(fresh[3..].iter().all(|&n| n == fresh[3]), "fresh buffers after step 3: {fresh:?}");
         assert!(recycled[11] > recycled[3] + 8 * 20, "the loop does use buffers: {recycled:?}");
         assert!(addresses.iter().all(|a| *a == addresses[0]), "parameters are updated in place");
+    }
+    assert_eq!(stats().live_bytes, start);
+
+    // Intermediate results of elementwise operations are not written to memory, forward or backward.
+    {
+        const N: usize = 1 << 21;
+        let peak = |tape: Tape<f32>| {
+            let x = tape.var(Tensor::steps(-1.0, 1e-6, N));
+            reset_peak();
+            let before = stats().live_bytes;
+            let loss = ((x.tanh() * x.sigmoid() + 0.5) * x.exp()).mean();
+            let grads = loss.backward().unwrap();
+            assert!(grads.wrt(x).is_ok());
+            (stats().peak_bytes - before) as f64 / (4 * N) as f64
+        };
+        let fused = peak(Tape::new());
+        assert!(fused < 1.1, "{fused}");
+        assert!(peak(Tape::new().eager()) > 5.0);
     }
     assert_eq!(stats().live_bytes, start);
 }

@@ -37,3 +37,6 @@ mod stepping {}
 
 #[doc = include_str!("../../../docs/src/profiling.md")]
 mod profiling {}
+
+#[doc = include_str!("../../../docs/src/fusion.md")]
+mod fusion {}

@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::dtype::Element;
 use crate::parallel;
+use crate::shape::Layout;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 
@@ -33,7 +34,12 @@ pub(crate) struct Cursor {
 
 impl<'a, T: Element> Strided<'a, T> {
     pub(crate) fn new(t: &'a Tensor<T>) -> Self {
-        Strided { data: &t.buf, offset: t.layout.offset as isize, dims: t.layout.collapsed() }
+        Self::with_layout(t, &t.layout)
+    }
+
+    /// The elements of the tensor's buffer in another layout of it.
+    pub(crate) fn with_layout(t: &'a Tensor<T>, layout: &Layout) -> Self {
+        Strided { data: &t.buf, offset: layout.offset as isize, dims: layout.collapsed() }
     }
 
     /// The number of elements in a row: as far as their distance is the same. `None` if all elements are one.

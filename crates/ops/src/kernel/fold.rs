@@ -7,14 +7,14 @@ use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
-use crate::shape::{Axes, ToShape, normalize_axis};
+use crate::shape::{Axes, Shape, ToShape, normalize_axis};
 use crate::simd;
 use crate::tensor::Tensor;
 
 pub(crate) const LANES: usize = 32;
 pub(crate) const BLOCK: usize = 4096;
 /// The number of rows in one task of a fold over an outer axis.
-const ROWS: usize = 256;
+pub(crate) const ROWS: usize = 256;
 /// An inner axis narrower than this is transposed first.
 const NARROW: usize = 8;
 
@@ -150,6 +150,112 @@ impl<T: Float, F: Fold<T>> pulp::NullaryFnOnce for Lanes<'_, T, F> {
     }
 }
 
+/// [`lanes`] of a run that arrives in parts; the length of each but the last is a multiple of [`LANES`].
+pub(crate) struct LaneSums<T> {
+    lanes: [T; LANES],
+    len: usize,
+}
+
+impl<T: Float> LaneSums<T> {
+    pub(crate) fn new() -> Self {
+        LaneSums { lanes: [T::ZERO; LANES], len: 0 }
+    }
+
+    pub(crate) fn add(&mut self, x: &[T]) {
+        debug_assert!(self.len.is_multiple_of(LANES));
+        self.len += x.len();
+        simd::dispatch(AddLanes(&mut self.lanes, x));
+    }
+
+    /// The sum; the next run begins at zero.
+    pub(crate) fn take(&mut self) -> T {
+        let mut width = self.len.min(LANES).next_power_of_two();
+        while width > 1 {
+            width /= 2;
+            for l in 0..width {
+                self.lanes[l] += self.lanes[l + width];
+            }
+        }
+        let sum = self.lanes[0];
+        *self = Self::new();
+        sum
+    }
+}
+
+struct AddLanes<'a, T>(&'a mut [T; LANES], &'a [T]);
+impl<T: Float> pulp::NullaryFnOnce for AddLanes<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call(self) {
+        let mut acc = *self.0;
+        let (chunks, tail) = self.1.as_chunks::<LANES>();
+        for c in chunks {
+            for l in 0..LANES {
+                acc[l] += c[l];
+            }
+        }
+        for (a, &v) in acc.iter_mut().zip(tail) {
+            *a += v;
+        }
+        *self.0 = acc;
+    }
+}
+
+/// The sums of runs of `n` elements, at most a block, one after another.
+pub(crate) fn sum_runs<T: Float>(x: &[T], n: usize, out: &mut [T]) {
+    simd::dispatch(Runs { f: &Sum, x, n, out });
+}
+
+/// Adds the rows of `x` to `sums`, which is as long as a row.
+pub(crate) fn add_rows<T: Float>(sums: &mut [T], x: &[T]) {
+    simd::dispatch(AddRows { f: &Sum, rows: x, acc: sums });
+}
+
+/// The sum of partial sums, by the tree of [`fold_run`].
+pub(crate) fn sum_parts<T: Float>(parts: &mut [T]) -> T {
+    tree(&Sum, parts)
+}
+
+/// The sums of groups of rows of `inner` partial sums, by the tree of [`fold_columns`].
+pub(crate) fn sum_part_rows<T: Float>(parts: &mut [T], inner: usize) {
+    fold_part_rows(&Sum, parts, inner);
+}
+
+/// A sum over the innermost of the given runs of adjacent axes, as [`fold_axes`] takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Innermost {
+    /// Over all elements.
+    Whole,
+    /// Over rows of this length.
+    Rows(usize),
+    /// Over `n` rows of `inner` elements, for each outer position.
+    Columns { n: usize, inner: usize },
+    /// Over rows of less than [`NARROW`] elements, which are transposed first.
+    Narrow,
+}
+
+/// The first step of a sum over `axes` (sorted, in range, not empty), and the number of axes that are left for later steps.
+pub(crate) fn innermost(shape: &Shape, axes: &[usize]) -> (Innermost, usize) {
+    if axes.len() == shape.len() {
+        return (Innermost::Whole, 0);
+    }
+    let mut start = axes.len() - 1;
+    while start > 0 && axes[start - 1] + 1 == axes[start] {
+        start -= 1;
+    }
+    let (a, b) = (axes[start], axes[axes.len() - 1] + 1);
+    let n: usize = shape[a..b].iter().product();
+    let inner: usize = shape[b..].iter().product();
+    let outer: usize = shape[..a].iter().product();
+    let kind = match inner {
+        1 if outer == 1 => Innermost::Whole,
+        1 => Innermost::Rows(n),
+        2..NARROW => Innermost::Narrow,
+        _ => Innermost::Columns { n, inner },
+    };
+    (kind, start)
+}
+
 /// Folds runs of `n` elements, at most a block, each to one.
 struct Runs<'a, T, F> {
     f: &'a F,
@@ -269,18 +375,23 @@ fn fold_columns<T: Float, F: Fold<T>>(f: &F, x: &[T], outer: usize, n: usize, in
     let mut out = Buffer::unspecified(outer * inner);
     for (o, to) in out.chunks_mut(inner).enumerate() {
         let parts = &mut parts[o * pieces * inner..(o + 1) * pieces * inner];
-        let mut rows = pieces;
-        while rows > 1 {
-            let half = rows.div_ceil(2);
-            let (low, high) = parts[..rows * inner].split_at_mut(half * inner);
-            for (a, &b) in low.iter_mut().zip(&*high) {
-                *a = f.combine(*a, b);
-            }
-            rows = half;
-        }
+        fold_part_rows(f, parts, inner);
         to.copy_from_slice(&parts[..inner]);
     }
     out
+}
+
+/// Folds rows of `inner` partial results pairwise into the first.
+fn fold_part_rows<T: Float, F: Fold<T>>(f: &F, parts: &mut [T], inner: usize) {
+    let mut rows = parts.len() / inner;
+    while rows > 1 {
+        let half = rows.div_ceil(2);
+        let (low, high) = parts[..rows * inner].split_at_mut(half * inner);
+        for (a, &b) in low.iter_mut().zip(&*high) {
+            *a = f.combine(*a, b);
+        }
+        rows = half;
+    }
 }
 
 /// `x` folded over `axes` (sorted, in range); `keepdim` keeps them with size one, otherwise they are removed.

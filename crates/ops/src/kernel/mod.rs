@@ -1,6 +1,7 @@
 //! The kernels, one file per family. Every kernel is a checked, safe function on tensors.
 
 pub mod attention;
+pub mod chain;
 pub mod conv;
 pub(crate) mod copy;
 mod distance;

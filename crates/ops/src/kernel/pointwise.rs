@@ -151,7 +151,7 @@ pub struct Elementwise<K>(pub K);
 
 impl<K> Elementwise<K> {
     /// The loop of a kernel that is elsewhere.
-    fn of(kernel: &K) -> &Self {
+    pub fn of(kernel: &K) -> &Self {
         // SAFETY: a transparent struct has the layout of its field.
         unsafe { &*ptr::from_ref(kernel).cast() }
     }

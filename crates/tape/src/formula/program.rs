@@ -102,8 +102,13 @@ impl<T: Float> Program<T> {
         program
     }
 
+    /// The cost of one element, in additions.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+
     /// Runs over slices of the inputs.
-    fn run_blocks(&self, x: &[&[T]], out: &mut [T]) {
+    pub(crate) fn run_blocks(&self, x: &[&[T]], out: &mut [T]) {
         let block = BLOCK.min(out.len());
         let constants: Vec<Vec<T>> = self.constants.iter().map(|&c| vec![c; block]).collect();
         let mut file = vec![vec![T::ZERO; block]; self.registers];

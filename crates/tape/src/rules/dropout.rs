@@ -3,12 +3,22 @@
 //! is the same op.
 
 use super::prelude::*;
+use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 use wengert_ops::random::{Key, bernoulli};
 
 #[derive(Clone, Copy)]
 struct Dropout {
     p: f64,
     key: Key,
+}
+
+impl Dropout {
+    /// What each element is multiplied by.
+    fn factors<T: Float>(&self, shape: &Shape) -> wengert_ops::Result<Tensor<T>> {
+        let keep = 1.0 - self.p;
+        let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
+        bernoulli(shape, keep, scale, self.key).map_err(|e| e.in_op("dropout"))
+    }
 }
 
 impl<T: Float> Op<T> for Dropout {
@@ -19,9 +29,7 @@ impl<T: Float> Op<T> for Dropout {
         Some(format!("p = {}", self.p))
     }
     fn forward(&self, x: &[&Tensor<T>]) -> wengert_ops::Result<ForwardOutput<T>> {
-        let keep = 1.0 - self.p;
-        let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
-        let mask = bernoulli(x[0].shape(), keep, scale, self.key).map_err(|e| e.in_op("dropout"))?;
+        let mask = self.factors(x[0].shape())?;
         Ok(ForwardOutput { outputs: [x[0].mul(&mask)?].into_iter().collect(), saved: vec![mask] })
     }
     fn vjp<'s>(&self, r: VjpContext<'_, 's, T>) -> Cotangents<Var<'s, T>> {
@@ -32,8 +40,29 @@ impl<T: Float> Op<T> for Dropout {
         let adjoint = || -> Result<_> { Ok(cotangents([Some(r.gy()?.mul(r.saved(0)?)?)])) };
         Some(adjoint())
     }
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> ElementwiseOp<T> for Dropout {
+    fn cost(&self) -> usize {
+        1
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        Elementwise(FnKernel(|x: T, m: T| x * m)).run([x[0], x[1]], y);
+    }
+    fn adjoint(&self, _i: usize, g: &[T], x: &[&[T]], _y: &[T], gx: &mut [T]) {
+        Elementwise(FnKernel(|g: T, m: T| g * m)).run([g, x[1]], gx);
+    }
+    fn reads(&self, _i: usize) -> Saves {
+        Saves::NOTHING
+    }
+    fn prepare(&self, output: &Shape) -> wengert_ops::Result<Vec<Tensor<T>>> {
+        Ok(vec![self.factors(output)?])
     }
 }
 

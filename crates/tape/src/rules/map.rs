@@ -4,6 +4,7 @@
 use super::prelude::*;
 use crate::formula::{Elementary, Expr, Formula};
 use crate::tape::op::OpRef;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use wengert_ops::kernel::pointwise::loops;
 
@@ -51,7 +52,26 @@ impl<T: Float> Op<T> for Traced<T> {
         let slopes = (0..self.0.inputs).map(|i| self.0.slope(i).term(&inputs)).collect::<Option<_>>()?;
         Some(Equation { value: self.0.term(&inputs)?, slopes })
     }
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
+        Saves::INPUTS
+    }
+}
+
+impl<T: Float> ElementwiseOp<T> for Traced<T> {
+    fn cost(&self) -> usize {
+        self.0.program.cost()
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        self.0.program.run_blocks(x, y);
+    }
+    fn adjoint(&self, i: usize, g: &[T], x: &[&[T]], _y: &[T], gx: &mut [T]) {
+        let operands: SmallVec<[&[T]; 3]> = x.iter().copied().chain([g]).collect();
+        self.0.adjoint(i).run_blocks(&operands, gx);
+    }
+    fn reads(&self, _i: usize) -> Saves {
         Saves::INPUTS
     }
 }

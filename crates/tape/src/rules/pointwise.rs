@@ -3,12 +3,14 @@
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::number::{Exact, Float, Pointwise, Pointwise2, Value, Value2};
-use crate::tape::op::{BackwardContext, Cotangents, ForwardOutput, Op, OpRef, Saves, VjpContext, cotangents};
+use crate::tape::op::{
+    BackwardContext, Cotangents, ElementwiseOp, ForwardOutput, Op, OpRef, Saves, VjpContext, cotangents,
+};
 use crate::tape::var::Var;
 use crate::term::{Equation, Term};
 use std::sync::Arc;
 use wengert_ops::Tensor;
-use wengert_ops::kernel::pointwise::{Kernel, pointwise};
+use wengert_ops::kernel::pointwise::{Elementwise, Kernel, SliceKernel, pointwise};
 
 /// The formulas of a function and its derivative, for an operand written as `x`.
 pub(crate) fn equation<P: Pointwise>(p: &P, x: Term) -> Option<Equation> {
@@ -87,12 +89,35 @@ impl<T: Float, P: Pointwise> Op<T> for Map<P> {
         Some(self.first_order(r))
     }
 
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves { inputs: u32::from(P::USES_X), outputs: P::USES_Y }
     }
 
     fn equation(&self) -> Option<Equation> {
         equation(&self.0.0, Term::Input(0))
+    }
+}
+
+impl<T: Float, P: Pointwise> ElementwiseOp<T> for Map<P> {
+    fn cost(&self) -> usize {
+        P::COST
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        Elementwise::of(&self.0).run([x[0]], y);
+    }
+    fn adjoint(&self, _i: usize, g: &[T], x: &[&[T]], y: &[T], gx: &mut [T]) {
+        let x = if P::USES_X { x[0] } else { g };
+        let y = if P::USES_Y { y } else { g };
+        Elementwise(Adjoint(self.0.0.clone())).run([g, x, y], gx);
+    }
+    fn reads(&self, _i: usize) -> Saves {
+        Saves { inputs: u32::from(P::USES_X), outputs: P::USES_Y }
+    }
+    fn slope(&self, _i: usize) -> Option<f64> {
+        self.slope_is_one::<T>().then_some(1.0)
     }
 }
 
@@ -152,6 +177,9 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
         Some(self.first_order(r))
     }
 
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, needs: &[bool]) -> Saves {
         let uses = if needs[0] { P::DA_USES } else { 0 } | if needs[1] { P::DB_USES } else { 0 };
         Saves { inputs: u32::from(uses & 3), outputs: uses & 4 != 0 }
@@ -159,6 +187,30 @@ impl<T: Float, P: Pointwise2> Op<T> for Zip<P> {
 
     fn equation(&self) -> Option<Equation> {
         equation_of_two(&self.0.0, Term::Input(0), Term::Input(1))
+    }
+}
+
+impl<T: Float, P: Pointwise2> ElementwiseOp<T> for Zip<P> {
+    fn cost(&self) -> usize {
+        P::COST
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        Elementwise::of(&self.0).run([x[0], x[1]], y);
+    }
+    fn adjoint(&self, i: usize, g: &[T], x: &[&[T]], y: &[T], gx: &mut [T]) {
+        let uses = if i == 0 { P::DA_USES } else { P::DB_USES };
+        let a = if uses & 1 != 0 { x[0] } else { g };
+        let b = if uses & 2 != 0 { x[1] } else { g };
+        let y = if uses & 4 != 0 { y } else { g };
+        if i == 0 {
+            Elementwise(Adjoint2::<P, true>(self.0.0.clone())).run([g, a, b, y], gx);
+        } else {
+            Elementwise(Adjoint2::<P, false>(self.0.0.clone())).run([g, a, b, y], gx);
+        }
+    }
+    fn reads(&self, i: usize) -> Saves {
+        let uses = if i == 0 { P::DA_USES } else { P::DB_USES };
+        Saves { inputs: u32::from(uses & 3), outputs: uses & 4 != 0 }
     }
 }
 

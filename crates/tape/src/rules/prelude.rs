@@ -8,7 +8,7 @@ pub(crate) use crate::number::{Float, Real};
 pub(crate) use crate::number::{Pointwise, Pointwise2};
 pub(crate) use crate::tape::Tape;
 pub(crate) use crate::tape::op::{
-    BackwardContext, Cotangents, ForwardOutput, Op, Saves, Selection, VjpContext, cotangents,
+    BackwardContext, Cotangents, ElementwiseOp, ForwardOutput, Op, Saves, Selection, VjpContext, cotangents,
 };
 pub(crate) use crate::tape::var::Var;
 pub(crate) use crate::term::{Equation, Term};

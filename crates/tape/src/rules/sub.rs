@@ -1,6 +1,7 @@
 //! a - b, broadcasting. Cotangents: g and -g, summed over the axes that were broadcast.
 
 use super::prelude::*;
+use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 
 struct Sub;
 
@@ -23,8 +24,29 @@ impl<T: Float> Op<T> for Sub {
         let value = Term::Input(0).minus(Term::Input(1));
         Some(Equation { value, slopes: vec![Term::Number(1.0), Term::Number(-1.0)] })
     }
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> ElementwiseOp<T> for Sub {
+    fn cost(&self) -> usize {
+        1
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        Elementwise(FnKernel(|a: T, b: T| a - b)).run([x[0], x[1]], y);
+    }
+    fn adjoint(&self, _i: usize, _g: &[T], _x: &[&[T]], _y: &[T], _gx: &mut [T]) {
+        // The slope is constant.
+    }
+    fn reads(&self, _i: usize) -> Saves {
+        Saves::NOTHING
+    }
+    fn slope(&self, i: usize) -> Option<f64> {
+        Some(if i == 0 { 1.0 } else { -1.0 })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sum and mean over axes. Cotangent: g, expanded along the axes that were summed (divided by their size for the mean).
 
 use super::prelude::*;
+use crate::tape::op::Summed;
 use smallvec::SmallVec;
 
 struct Sum {
@@ -56,6 +57,11 @@ impl<T: Float> Op<T> for Sum {
     }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+    fn summed(&self, input: &Shape) -> Option<Summed> {
+        let axes = self.axes(Op::<T>::name(self), input.len()).ok()?;
+        let factor = self.mean.then(|| self.factor(input, &axes));
+        Some(Summed { axes, keepdim: self.keepdim, factor })
     }
 }
 

@@ -2,6 +2,7 @@
 //! not a product with zero, so NaN and infinity in it do no harm.
 
 use super::prelude::*;
+use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, Kernel, SliceKernel};
 
 struct WhereCond {
     mask: Tensor<bool>,
@@ -26,8 +27,43 @@ impl<T: Float> Op<T> for WhereCond {
         let _ = (inputs, outputs);
         0
     }
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        Some(self)
+    }
     fn saves(&self, _needs: &[bool]) -> Saves {
         Saves::NOTHING
+    }
+}
+
+impl<T: Float> ElementwiseOp<T> for WhereCond {
+    fn cost(&self) -> usize {
+        1
+    }
+    fn value(&self, x: &[&[T]], y: &mut [T]) {
+        Elementwise(Choose).run([x[2], x[0], x[1]], y);
+    }
+    fn adjoint(&self, i: usize, g: &[T], x: &[&[T]], _y: &[T], gx: &mut [T]) {
+        if i == 0 {
+            Elementwise(FnKernel(|m: T, g: T| if m == T::ZERO { T::ZERO } else { g })).run([x[2], g], gx);
+        } else {
+            Elementwise(FnKernel(|m: T, g: T| if m == T::ZERO { g } else { T::ZERO })).run([x[2], g], gx);
+        }
+    }
+    fn reads(&self, _i: usize) -> Saves {
+        Saves::NOTHING
+    }
+    fn mask(&self) -> Option<&Tensor<bool>> {
+        Some(&self.mask)
+    }
+}
+
+/// The second number where the first is not zero, otherwise the third.
+struct Choose;
+
+impl<T: Float> Kernel<3, T, T> for Choose {
+    #[inline(always)]
+    fn call(&self, [mask, yes, no]: [T; 3]) -> T {
+        if mask == T::ZERO { no } else { yes }
     }
 }
 

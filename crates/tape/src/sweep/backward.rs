@@ -2,6 +2,7 @@
 
 use super::contract;
 use super::grads::Grads;
+use super::lazy::Lazy;
 use super::work::{backward_work, scatter_work, sum_work};
 use super::{RetainGraph, SweepStep};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,12 +114,18 @@ impl<T: Float> Tape<T> {
         let _span = span(Pass::Backward);
         self.check_outputs(outputs.iter().map(|(y, seed)| (*y, seed.shape().clone())))
             .map_err(|e| e.at(at))?;
+        if log.is_some() {
+            self.compute_all();
+        } else if self.mode.lazy {
+            self.compute_what_stays(outputs, retain)?;
+        }
         let mut nodes = Borrowed::take(self);
         let mut sweep = Sweep {
             tape: self,
             nodes: &mut nodes.nodes,
             cotangents: Vec::new(),
             scratch: None,
+            lazy: Lazy::default(),
             log,
             grads: Grads::new(self.serial.get(), self.updates()),
         };
@@ -142,6 +149,20 @@ impl<T: Float> Tape<T> {
     }
 }
 
+impl<T: Float> Tape<T> {
+    /// Computes pending values that can be read after the sweep, which frees what they are computed from.
+    fn compute_what_stays(&self, outputs: &[(Var<'_, T>, Tensor<T>)], retain: RetainGraph) -> Result<()> {
+        let top = outputs.iter().map(|(y, _)| y.id).max();
+        let mut ids: Vec<u32> = outputs.iter().map(|(y, _)| y.id).collect();
+        if retain == RetainGraph::Nothing {
+            let state = self.state.borrow();
+            let stays = |&id: &u32| Some(id) > top || state.nodes[id as usize].value.shape().is_empty();
+            ids.extend(state.pending().iter().copied().filter(stays));
+        }
+        self.compute(&ids)
+    }
+}
+
 /// `sum += g`, in place if the sum's buffer is not shared.
 struct Accumulate;
 impl<T: Float> Update<1, T> for Accumulate {
@@ -151,7 +172,7 @@ impl<T: Float> Update<1, T> for Accumulate {
     }
 }
 
-fn accumulate<T: Float>(
+pub(super) fn accumulate<T: Float>(
     into: &mut Option<Tensor<T>>,
     g: Tensor<T>,
     module: impl FnOnce() -> Option<String>,
@@ -165,13 +186,15 @@ fn accumulate<T: Float>(
     Ok(added?)
 }
 
-struct Sweep<'a, T: Float> {
-    tape: &'a Tape<T>,
-    nodes: &'a mut Vec<Node<T>>,
-    cotangents: Vec<Option<Tensor<T>>>,
+pub(super) struct Sweep<'a, T: Float> {
+    pub(super) tape: &'a Tape<T>,
+    pub(super) nodes: &'a mut Vec<Node<T>>,
+    pub(super) cotangents: Vec<Option<Tensor<T>>>,
     scratch: Option<Tape<T>>,
-    log: Option<&'a mut Vec<SweepStep<T>>>,
-    grads: Grads<T>,
+    /// Cotangents that are not computed yet.
+    pub(super) lazy: Lazy<T>,
+    pub(super) log: Option<&'a mut Vec<SweepStep<T>>>,
+    pub(super) grads: Grads<T>,
 }
 
 impl<T: Float> Sweep<'_, T> {
@@ -181,13 +204,15 @@ impl<T: Float> Sweep<'_, T> {
             if self.nodes[id].first as usize != id {
                 continue;
             }
-            let cotangents = &self.cotangents;
+            let (cotangents, lazy) = (&self.cotangents, &self.lazy);
             let reached = |ids: std::ops::Range<usize>| {
-                let ids = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
-                cotangents[ids].iter().any(Option::is_some)
+                let known = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
+                cotangents[known].iter().any(Option::is_some) || lazy.has_any(ids)
             };
-            regions.before(id, self.nodes, reached, &|nodes, inputs| self.tape.module_of(nodes, inputs))?;
-            self.step(id, roots)?;
+            regions.before(self.tape, id, self.nodes, reached)?;
+            if !self.step_lazily(id, roots)? {
+                self.step(id, roots)?;
+            }
             if retain == RetainGraph::Nothing {
                 self.free(id, roots);
             }
@@ -197,6 +222,7 @@ impl<T: Float> Sweep<'_, T> {
 
     /// Computes the cotangents of one op's inputs from those of its outputs, and adds them up.
     fn step(&mut self, id: usize, roots: &[u32]) -> Result<()> {
+        self.settle_outputs(id)?;
         let node = &self.nodes[id];
         let end = (id + node.outputs as usize).min(self.cotangents.len());
         if node.op.is_none() || self.cotangents[id..end].iter().all(Option::is_none) {
@@ -217,6 +243,12 @@ impl<T: Float> Sweep<'_, T> {
             return Ok(());
         };
         let needs: SmallVec<[bool; 4]> = node.inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
+        if self.tape.mode.lazy {
+            let op = op.clone();
+            self.prepare(&op, id, &needs)?;
+        }
+        let node = &self.nodes[id];
+        let Some(op) = &node.op else { return Ok(()) };
         let slots: SmallVec<[&Slot<T>; 4]> =
             node.inputs.iter().map(|&i| &self.nodes[i as usize].value).collect();
         let outputs: SmallVec<[&Slot<T>; 1]> =
@@ -280,7 +312,9 @@ impl<T: Float> Sweep<'_, T> {
                         );
                         return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
                     }
-                    accumulate(&mut self.cotangents[x as usize], g, module)?;
+                    if let Some(g) = self.lazy.add_ready(x, g) {
+                        accumulate(&mut self.cotangents[x as usize], g, module)?;
+                    }
                 }
             }
         }
@@ -295,16 +329,18 @@ impl<T: Float> Sweep<'_, T> {
         let outputs = self.nodes[id].outputs as usize;
         for (o, node) in self.nodes.iter_mut().enumerate().skip(id).take(outputs) {
             node.saved = Vec::new();
-            if let Slot::Ready(t) = &node.value
-                && !(node.kept || t.rank() == 0 || roots.contains(&(o as u32)))
+            if let Slot::Ready(_) | Slot::Pending(_) = &node.value
+                && !(node.kept || node.value.shape().is_empty() || roots.contains(&(o as u32)))
             {
-                node.value = Slot::Gone(t.shape().clone(), Gone::Backward);
+                let freed = if let Slot::Pending(p) = &node.value { p.freed } else { None };
+                node.value = Slot::Gone(node.value.shape().clone(), freed.unwrap_or(Gone::Backward));
             }
         }
     }
 
     /// Collects the leaves' cotangents.
     fn finish(mut self, retain: RetainGraph) -> Result<Grads<T>> {
+        self.tape.read_by("the end of the sweep", || self.settle_all())?;
         let mut leaves = Vec::new();
         for (id, g) in self.cotangents.iter_mut().enumerate() {
             let node = &mut self.nodes[id];

@@ -39,7 +39,7 @@ pub(crate) fn undeclared<T: Float>(
     inputs: &[&Slot<T>],
     outputs: &[&Slot<T>],
 ) -> Error {
-    let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..));
+    let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..) | Slot::Pending(_));
     if e.kind() != ErrorKind::Freed {
         return e;
     }

@@ -117,7 +117,7 @@ impl<T: Float> Tape<T> {
         let mut regions = Regions::new(std::mem::take(&mut self.state.borrow_mut().regions));
         let mut nodes = Borrowed::take(self);
         for id in (0..nodes.nodes.len()).rev() {
-            regions.before(id, &mut nodes.nodes, |_| true, &|nodes, inputs| self.module_of(nodes, inputs))?;
+            regions.before(self, id, &mut nodes.nodes, |_| true)?;
         }
         Ok(())
     }

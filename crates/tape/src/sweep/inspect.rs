@@ -80,6 +80,7 @@ impl<T: Float> Tape<T> {
     #[doc(alias = "grad_fn")]
     #[doc(alias = "is_leaf")]
     pub fn nodes(&self) -> Vec<NodeInfo<T>> {
+        self.compute_all();
         let state = self.state.borrow();
         let nodes = &state.nodes;
         let paths = Paths::default().all(nodes);

@@ -9,6 +9,7 @@ mod contract;
 mod grad;
 mod grads;
 mod inspect;
+mod lazy;
 mod parts;
 mod per_sample;
 mod work;

@@ -20,9 +20,12 @@ fn is_dropped<T: Float>(nodes: &[Node<T>], id: u32) -> bool {
 }
 
 impl<T: Float> Tape<T> {
-    /// Makes the values of these nodes available, if this tape drops values.
+    /// Makes the values of these nodes available: those that are pending, and those that an evaluating tape has dropped.
     #[inline(never)]
     pub(crate) fn revive(&self, ids: &[u32]) -> Result<()> {
+        if self.mode.lazy {
+            self.compute(ids)?;
+        }
         {
             let state = self.state.borrow();
             if state.recent.is_none() || !ids.iter().any(|&id| is_dropped(&state.nodes, id)) {

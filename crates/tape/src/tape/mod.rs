@@ -9,9 +9,11 @@ mod checkpoint;
 mod error_scope;
 mod evaluating;
 pub(crate) mod forward;
+pub(crate) mod fusion;
 pub(crate) mod node;
 pub(crate) mod op;
 pub(crate) mod param;
+pub(crate) mod pending;
 mod profiling;
 mod recent;
 pub(crate) mod region;
@@ -21,8 +23,10 @@ mod updates;
 pub(crate) mod var;
 
 pub use error_scope::ErrorScope;
+pub use fusion::FusedPass;
 pub use op::{
-    BackwardContext, Cotangents, ForwardOutput, Op, Outputs, Saves, Selection, VjpContext, cotangents,
+    BackwardContext, Cotangents, ElementwiseOp, ForwardOutput, Op, Outputs, Saves, Selection, VjpContext,
+    cotangents,
 };
 pub use param::{Param, ParamId};
 pub use scope::{Scope, ScopeOutput};
@@ -81,6 +85,8 @@ pub(crate) struct Mode {
     pub(crate) strict: bool,
     pub(crate) anomaly: bool,
     pub(crate) keeps: bool,
+    /// Whether elementwise operations may wait; see [`pending`].
+    pub(crate) lazy: bool,
 }
 
 pub(crate) struct State<T: Float> {
@@ -100,6 +106,12 @@ pub(crate) struct State<T: Float> {
     pub(crate) paths: Paths,
     /// The function that the operations inside belong to; see [`Tape::error_scope`].
     pub(crate) error_scope: Option<&'static str>,
+    /// Nodes that were recorded without being computed.
+    deferred: Vec<u32>,
+    /// The passes, if somebody wants to know them.
+    passes: Option<Vec<FusedPass>>,
+    /// What reads the values that are computed now.
+    read_by: &'static str,
     /// The location reported for new nodes while a recorded rule runs: that of the node it differentiates.
     pub(crate) speaks_for: Option<&'static Location<'static>>,
 }
@@ -114,7 +126,7 @@ impl<T: Float> Tape<T> {
     fn with_mode(records: bool, training: bool, seed: u64) -> Self {
         Tape {
             serial: Cell::new(next_serial()),
-            mode: Mode { records, training, strict: false, anomaly: false, keeps: false },
+            mode: Mode { records, training, strict: false, anomaly: false, keeps: false, lazy: records },
             state: RefCell::new(State {
                 nodes: Vec::new(),
                 error: None,
@@ -127,6 +139,9 @@ impl<T: Float> Tape<T> {
                 broken: None,
                 paths: Paths::default(),
                 error_scope: None,
+                deferred: Vec::new(),
+                passes: None,
+                read_by: "the program",
                 speaks_for: None,
             }),
         }
@@ -179,7 +194,9 @@ impl<T: Float> Tape<T> {
     /// The same tape, which panics at the first error with its message, for debugging.
     #[must_use]
     pub fn strict(mut self) -> Self {
+        self.compute_all();
         self.mode.strict = true;
+        self.mode.lazy = false;
         self
     }
 
@@ -196,7 +213,9 @@ impl<T: Float> Tape<T> {
     /// ```
     #[must_use]
     pub fn detect_anomaly(mut self) -> Self {
+        self.compute_all();
         self.mode.anomaly = true;
+        self.mode.lazy = false;
         self
     }
 
@@ -216,7 +235,9 @@ impl<T: Float> Tape<T> {
     /// ```
     #[must_use]
     pub fn keep_all(mut self) -> Self {
+        self.compute_all();
         self.mode.keeps = true;
+        self.mode.lazy = false;
         self.state.get_mut().recent = None;
         self
     }
@@ -268,6 +289,8 @@ impl<T: Float> Tape<T> {
         state.names.clear();
         state.regions.clear();
         state.updates.clear();
+        state.deferred.clear();
+        state.passes.iter_mut().for_each(Vec::clear);
         state.paths.clear();
         state.recent.iter_mut().for_each(Recent::clear);
         state.broken = None;
@@ -405,14 +428,18 @@ impl<T: Float> Tape<T> {
         let outcome = if foreign {
             Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand belongs to another tape"))
         } else {
-            self.revive(&ids).and_then(|()| self.run(&op, &ids))
+            self.computed_or_deferred(&op, &ids)
         };
         let mut state = self.state.borrow_mut();
         let at = state.speaks_for.unwrap_or(at);
         match outcome {
-            Ok(made) => {
+            Ok(Outcome::Made(made)) => {
                 let id = state.next_id();
                 state.push_outputs(self.mode.records, made, op, ids, at);
+                Var { tape: self, id }
+            }
+            Ok(Outcome::Deferred(made)) => {
+                let id = state.push_deferred(made, op, ids, at);
                 Var { tape: self, id }
             }
             Err(e) => {
@@ -424,6 +451,21 @@ impl<T: Float> Tape<T> {
         }
     }
 
+    #[inline]
+    fn computed_or_deferred(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Outcome<T>> {
+        if let Some(deferred) = self.deferred(op, ids)? {
+            return Ok(Outcome::Deferred(deferred));
+        }
+        if let Some(sum) = self.fused_sum(op, ids)? {
+            return Ok(Outcome::Made(sum));
+        }
+        if self.mode.lazy && self.state.borrow().waits(ids) {
+            self.read_by(op.name(), || self.compute(ids))?;
+        }
+        self.revive(ids)?;
+        self.run(op, ids).map(Outcome::Made)
+    }
+
     fn run(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Made<T>> {
         let nodes = &Borrowed::take(self).nodes;
         run(op, nodes, ids, self.mode, || self.module_of(nodes, ids))
@@ -432,12 +474,8 @@ impl<T: Float> Tape<T> {
     /// The error that exists before an op runs: that of an input, or of the tape.
     fn why_not(&self, ids: &[u32], foreign: bool) -> Option<Error> {
         let state = self.state.borrow();
-        let failed = |&i: &u32| match state.nodes.get(i as usize).map(|n| &n.value) {
-            Some(Slot::Failed(e)) => Some(e.clone()),
-            _ => None,
-        };
         let inputs = if foreign { &[] } else { ids };
-        inputs.iter().find_map(failed).or_else(|| state.broken.clone())
+        state.failed(inputs).or_else(|| state.broken.clone())
     }
 
     /// Makes every later computation fail: for a question about a shape that has no answer, after which the program
@@ -475,6 +513,13 @@ impl<T: Float> Drop for Tape<T> {
         // Nodes refer to each other by index, so this is a flat loop even for a long graph.
         self.state.get_mut().nodes.clear();
     }
+}
+
+/// What recording an op has led to.
+enum Outcome<T: Float> {
+    Made(Made<T>),
+    /// It is computed later.
+    Deferred(pending::Deferred<T>),
 }
 
 /// The nodes, taken out of the tape while an op runs, so that no borrow is held across a call into it. They are always put
@@ -518,6 +563,54 @@ impl<T: Float> State<T> {
         e
     }
 
+    /// The error of one of the nodes that has failed.
+    fn failed(&self, ids: &[u32]) -> Option<Error> {
+        ids.iter().find_map(|&i| match self.nodes.get(i as usize).map(|n| &n.value) {
+            Some(Slot::Failed(e)) => Some(e.clone()),
+            _ => None,
+        })
+    }
+
+    /// Appends the output of an op that is computed later.
+    fn push_deferred(
+        &mut self,
+        made: pending::Deferred<T>,
+        op: OpRef<T>,
+        inputs: SmallVec<[u32; 4]>,
+        at: &'static Location<'static>,
+    ) -> u32 {
+        let pending::Deferred { value, saved, needs, saves } = made;
+        self.want(&inputs, saves);
+        let id = self.next_id();
+        self.deferred.push(id);
+        self.nodes.push(Node {
+            value: Slot::Pending(value),
+            op: Some(op),
+            inputs,
+            saved,
+            first: id,
+            outputs: 1,
+            needs,
+            wanted: saves.outputs,
+            kept: false,
+            param: None,
+            at,
+        });
+        id
+    }
+
+    /// Whether one of the nodes is not computed yet.
+    fn waits(&self, ids: &[u32]) -> bool {
+        ids.iter().any(|&i| self.nodes.get(i as usize).is_some_and(|n| n.value.is_pending()))
+    }
+
+    /// Marks the inputs that a rule will read.
+    fn want(&mut self, inputs: &[u32], saves: Saves) {
+        for (i, &x) in inputs.iter().enumerate() {
+            self.nodes[x as usize].wanted |= saves.inputs >> i.min(31) & 1 == 1;
+        }
+    }
+
     /// Appends the outputs of an op that succeeded; the first of them carries the op.
     fn push_outputs(
         &mut self,
@@ -528,9 +621,7 @@ impl<T: Float> State<T> {
         at: &'static Location<'static>,
     ) {
         let Made { forward: f, needs, saves } = made;
-        for (i, &x) in inputs.iter().enumerate() {
-            self.nodes[x as usize].wanted |= saves.inputs >> i.min(31) & 1 == 1;
-        }
+        self.want(&inputs, saves);
         let (first, outputs) = (self.next_id(), f.outputs.len() as u32);
         let used = self.recent.is_some().then(|| inputs.clone());
         let records = records || used.is_some();

@@ -138,6 +138,20 @@ pub trait Op<T: Float>: Send + Sync + 'static {
         self.flops(inputs, outputs).saturating_mul(number_of(needs))
     }
 
+    /// The op as loops over slices, if it is elementwise: then it is computed together with its neighbours, block by block, and
+    /// intermediate results are not written to memory; see [`Tape::eager`](crate::Tape::eager). `forward` and the rule stay the
+    /// definition; the loops must give the same bits.
+    fn elementwise(&self) -> Option<&dyn ElementwiseOp<T>> {
+        None
+    }
+
+    /// The axes of a sum over an input of this shape, if the op is one; it can end a chain of elementwise ops.
+    #[doc(hidden)]
+    fn summed(&self, input: &Shape) -> Option<Summed> {
+        let _ = input;
+        None
+    }
+
     /// The values that the rule will read, given which inputs need a cotangent. Values that no rule reads are freed early.
     #[doc(alias = "save_for_backward")]
     fn saves(&self, needs: &[bool]) -> Saves {
@@ -155,6 +169,56 @@ fn largest(inputs: &[&Shape], outputs: &[&Shape]) -> u64 {
 
 fn number_of(needs: &[bool]) -> u64 {
     needs.iter().filter(|needed| **needed).count() as u64
+}
+
+/// An elementwise op with one output, as loops over slices. Its output has the shape to which the inputs broadcast.
+///
+/// The loops are given blocks of all operands, of equal length: the inputs, then what [`prepare`](ElementwiseOp::prepare) returned,
+/// then the [mask](ElementwiseOp::mask) as ones and zeros.
+pub trait ElementwiseOp<T: Float>: Sync {
+    /// The cost of one element, in additions.
+    fn cost(&self) -> usize;
+
+    /// Computes outputs.
+    fn value(&self, x: &[&[T]], y: &mut [T]);
+
+    /// The cotangent of input `i`, before it is summed over the axes along which the input was broadcast. `x` and `y` may be any
+    /// numbers where [`reads`](ElementwiseOp::reads) does not name them.
+    fn adjoint(&self, i: usize, g: &[T], x: &[&[T]], y: &[T], gx: &mut [T]);
+
+    /// What [`adjoint`](ElementwiseOp::adjoint) of input `i` reads.
+    fn reads(&self, i: usize) -> Saves;
+
+    /// The derivative with respect to input `i`, if it is the same number everywhere. Then it multiplies the sum of the
+    /// cotangents, and `adjoint` is not called.
+    fn slope(&self, i: usize) -> Option<f64> {
+        let _ = i;
+        None
+    }
+
+    /// A mask that belongs to the op.
+    fn mask(&self) -> Option<&Tensor<bool>> {
+        None
+    }
+
+    /// Tensors that are computed when the op is recorded, for an output of this shape; the node keeps them as
+    /// [`saved`](ForwardOutput::saved) results.
+    ///
+    /// # Errors
+    /// As [`Op::forward`].
+    fn prepare(&self, output: &Shape) -> wengert_ops::Result<Vec<Tensor<T>>> {
+        let _ = output;
+        Ok(Vec::new())
+    }
+}
+
+/// A sum over axes (sorted), which are kept with size 1 or removed, multiplied by a factor.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Summed {
+    pub axes: SmallVec<[usize; 4]>,
+    pub keepdim: bool,
+    pub factor: Option<f64>,
 }
 
 /// An op whose output consists of elements of its only input, in any order; an element may be taken more than once. So the

@@ -1,16 +1,15 @@
 //! [`Region`]: nodes whose values a checkpoint dropped, and how a sweep recomputes them.
 
+use super::Tape;
 use super::forward::forward_of;
 use super::node::Node;
+use super::pending::compute_in;
 use super::slot::{Gone, Slot};
 use crate::error::Result;
 use crate::number::Float;
 use crate::profile::{Pass, span};
 use smallvec::SmallVec;
 use std::panic::Location;
-
-/// Finds the path of the module of a node with the given inputs, for the profiler.
-type Modules<'a, T> = &'a dyn Fn(&[Node<T>], &[u32]) -> Option<String>;
 
 /// A region of nodes whose values were dropped.
 #[derive(Clone)]
@@ -43,11 +42,11 @@ pub(crate) fn drop_values<T: Float>(
             wanted.push(id as u32);
         }
         let made = node.op.is_some() || node.first as usize != id;
-        if let Slot::Ready(t) = &node.value
+        if let Slot::Ready(_) | Slot::Pending(_) = &node.value
             && made
             && !(node.kept || stays.contains(&(id as u32)))
         {
-            node.value = Slot::Gone(t.shape().clone(), Gone::Checkpoint(at));
+            node.value = Slot::Gone(node.value.shape().clone(), Gone::Checkpoint(at));
         }
     }
     // The values that the region reads must still exist when it is recomputed.
@@ -59,10 +58,10 @@ pub(crate) fn drop_values<T: Float>(
 
 /// Recomputes the values of a region that rules read. Regions inside it stay dropped until the sweep reaches them.
 pub(crate) fn recompute<T: Float>(
+    tape: &Tape<T>,
     nodes: &mut [Node<T>],
     region: &Region,
     inner: &[Region],
-    module: Modules<'_, T>,
 ) -> Result<()> {
     let _span = span(Pass::Recompute);
     let elsewhere =
@@ -84,6 +83,9 @@ pub(crate) fn recompute<T: Float>(
             }
         }
     }
+    let read = (region.start..region.end).filter(|id| needed[id - region.start]);
+    let outside: Vec<u32> = read.flat_map(|id| nodes[id].inputs.iter().copied()).collect();
+    compute_in(tape, nodes, &outside)?;
     let mut revived = Vec::new();
     for id in region.start..region.end {
         let node = &nodes[id];
@@ -91,8 +93,8 @@ pub(crate) fn recompute<T: Float>(
         let Some(op) = node.op.clone().filter(|_| outputs.clone().any(|o| needed[o - region.start])) else {
             continue;
         };
-        let again =
-            forward_of(nodes, &op, &node.inputs, || module(nodes, &node.inputs)).map_err(|e| e.at(at))?;
+        let again = forward_of(nodes, &op, &node.inputs, || tape.module_of(nodes, &node.inputs))
+            .map_err(|e| e.at(at))?;
         if needs && outputs.clone().any(|o| wanted[o - region.start]) {
             nodes[id].saved = again.saved;
         }
@@ -131,15 +133,15 @@ impl Regions {
     /// Recomputes what the sweep needs before it processes node `id`; `reached` says whether a range holds a cotangent.
     pub(crate) fn before<T: Float>(
         &mut self,
+        tape: &Tape<T>,
         id: usize,
         nodes: &mut [Node<T>],
         reached: impl Fn(std::ops::Range<usize>) -> bool,
-        module: Modules<'_, T>,
     ) -> Result<()> {
         while let Some(region) = self.pending.pop_if(|r| r.end > id) {
             let first = self.pending.iter().position(|r| r.end > region.start).unwrap_or(self.pending.len());
             if region.start <= id && reached(region.start..region.end) {
-                recompute(nodes, &region, &self.pending[first..], module)?;
+                recompute(tape, nodes, &region, &self.pending[first..])?;
             } else {
                 self.left.push(region);
             }

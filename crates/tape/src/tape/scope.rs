@@ -122,8 +122,10 @@ impl<'t, T: Float> Scope<'t, T> {
     pub fn close<K: ScopeOutput>(self, result: K) -> K {
         let mut stays: SmallVec<[u32; 4]> = SmallVec::new();
         result.nodes(&mut |id| stays.push(id));
-        let mut state = self.tape.state.borrow_mut();
         if self.checkpoint {
+            // An error is in the value.
+            let _ = self.tape.read_by("the end of a checkpoint", || self.tape.compute(&stays));
+            let mut state = self.tape.state.borrow_mut();
             let region = drop_values(&mut state.nodes, self.start, &stays, self.at);
             state.regions.push(region);
             return result;
@@ -131,15 +133,67 @@ impl<'t, T: Float> Scope<'t, T> {
         if self.tape.mode.keeps {
             return result;
         }
+        let (compute, mut held) = self.pending(&stays);
+        if !compute.is_empty() {
+            // An error is in the value.
+            let _ = self.tape.read_by("the end of a scope", || self.tape.compute(&compute));
+            held = self.pending(&stays).1;
+        }
+        let mut state = self.tape.state.borrow_mut();
         for (id, node) in state.nodes.iter_mut().enumerate().skip(self.start) {
             let made = node.op.is_some() || node.first as usize != id || !node.inputs.is_empty();
-            if let Slot::Ready(t) = &node.value
-                && made
-                && !(node.wanted || node.kept || stays.contains(&(id as u32)))
-            {
-                node.value = Slot::Gone(t.shape().clone(), Gone::Scope(self.at));
+            if !made || node.wanted || node.kept || stays.contains(&(id as u32)) {
+                continue;
+            }
+            match &mut node.value {
+                Slot::Pending(p) if held.contains(&(id as u32)) => {
+                    p.freed.get_or_insert(Gone::Scope(self.at));
+                }
+                Slot::Pending(p) => {
+                    node.value = Slot::Gone(p.shape.clone(), p.freed.unwrap_or(Gone::Scope(self.at)));
+                }
+                Slot::Ready(t) => node.value = Slot::Gone(t.shape().clone(), Gone::Scope(self.at)),
+                _ => {}
             }
         }
         result
+    }
+
+    /// Of the pending values: those that stay but need a value in memory that does not, and those that do not stay but are needed by
+    /// one that does.
+    fn pending(&self, stays: &[u32]) -> (SmallVec<[u32; 4]>, Vec<u32>) {
+        let state = self.tape.state.borrow();
+        let (mut compute, mut held) = (SmallVec::new(), Vec::new());
+        if !state.is_pending_from(self.start) {
+            return (compute, held);
+        }
+        let nodes = &state.nodes;
+        let stays = |id: u32| {
+            let node = &nodes[id as usize];
+            (id as usize) < self.start || node.wanted || node.kept || stays.contains(&id)
+        };
+        let is_pending = |id: u32| matches!(nodes[id as usize].value, Slot::Pending(_));
+        let here = state.pending().iter().copied().filter(|&id| id as usize >= self.start && is_pending(id));
+        for id in here.filter(|&id| stays(id)) {
+            let before = held.len();
+            let mut open: SmallVec<[u32; 8]> = nodes[id as usize].inputs.iter().copied().collect();
+            let mut loses = false;
+            while let Some(x) = open.pop() {
+                if stays(x) || held[before..].contains(&x) {
+                    continue;
+                }
+                if is_pending(x) {
+                    held.push(x);
+                    open.extend(nodes[x as usize].inputs.iter().copied());
+                } else {
+                    loses = true;
+                }
+            }
+            if loses {
+                held.truncate(before);
+                compute.push(id);
+            }
+        }
+        (compute, held)
     }
 }

@@ -9,8 +9,24 @@ use wengert_ops::{Shape, Tensor};
 #[derive(Clone)]
 pub(crate) enum Slot<T: Float> {
     Ready(Tensor<T>),
+    /// Computed when it is read; see [`pending`](super::pending).
+    Pending(Pending),
     Gone(Shape, Gone),
     Failed(Error),
+}
+
+/// A value that is not computed yet.
+#[derive(Clone)]
+pub(crate) struct Pending {
+    pub(crate) shape: Shape,
+    /// An upper bound of the number of operations that a pass for it runs.
+    pub(crate) weight: u32,
+    /// Whether a pass has computed it as an intermediate result, forward.
+    pub(crate) computed: bool,
+    /// The same in the reverse sweep.
+    pub(crate) swept: bool,
+    /// What freed it for the program, while other pending values are still computed from it. It is never written to memory.
+    pub(crate) freed: Option<Gone>,
 }
 
 /// What freed a value.
@@ -25,11 +41,22 @@ pub(crate) enum Gone {
 }
 
 impl<T: Float> Slot<T> {
+    /// Whether the program, or a rule, can read the value: it is there, or will be computed.
+    pub(crate) fn is_readable(&self) -> bool {
+        matches!(self, Slot::Ready(_) | Slot::Pending(Pending { freed: None, .. }))
+    }
+
+    /// Whether the value is computed when it is read.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self, Slot::Pending(Pending { freed: None, .. }))
+    }
+
     #[inline]
     pub(crate) fn shape(&self) -> &Shape {
         static SCALAR: std::sync::LazyLock<Shape> = std::sync::LazyLock::new(Shape::scalar);
         match self {
             Slot::Ready(t) => t.shape(),
+            Slot::Pending(pending) => &pending.shape,
             Slot::Gone(shape, _) => shape,
             Slot::Failed(_) => &SCALAR,
         }
@@ -41,6 +68,13 @@ impl<T: Float> Slot<T> {
         match self {
             Slot::Ready(t) => Ok(t),
             Slot::Failed(e) => Err(e.clone()),
+            Slot::Pending(Pending { shape, freed: Some(gone), .. }) => {
+                Err(Error::new(ErrorKind::Freed, op, gone.explain(shape)))
+            }
+            Slot::Pending(p) => {
+                let detail = format!("the value of shape {} is not computed", p.shape);
+                Err(Error::new(ErrorKind::Freed, op, detail))
+            }
             Slot::Gone(shape, gone) => Err(Error::new(ErrorKind::Freed, op, gone.explain(shape))),
         }
     }

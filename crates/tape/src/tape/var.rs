@@ -28,8 +28,11 @@ impl<T: Float> Copy for Var<'_, T> {}
 
 impl<T: Float> fmt::Debug for Var<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A value that cannot be computed is shown as failed.
+        let _ = self.tape.revive(&[self.id]);
         self.with(|slot| match slot {
             Slot::Ready(t) => write!(f, "#{} {t:?}", self.id),
+            Slot::Pending(p) => write!(f, "#{} {} (not computed)", self.id, p.shape),
             Slot::Gone(shape, _) => write!(f, "#{} {shape} (freed)", self.id),
             Slot::Failed(e) => write!(f, "#{} failed: {e}", self.id),
         })
