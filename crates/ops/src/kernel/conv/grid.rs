@@ -65,6 +65,23 @@ impl Grid {
         Grid { axes, pitch, spans }
     }
 
+    /// Gives every kernel column a phase of its own along a row, which holds the source shifted by that column. Rows of
+    /// `columns` positions then follow each other without padding between them.
+    pub(super) fn split<'t>(mut self, taps: impl Iterator<Item = &'t mut Tap>, columns: usize) -> Self {
+        let [_, row] = &mut self.axes;
+        let mut starts: Vec<isize> = Vec::new();
+        for tap in taps {
+            let start = row.starts[tap.phase[1]] + (tap.cell[1] * row.step) as isize;
+            let phase = starts.iter().position(|&s| s == start).unwrap_or_else(|| {
+                starts.push(start);
+                starts.len() - 1
+            });
+            (tap.phase[1], tap.cell[1]) = (phase, 0);
+        }
+        (row.starts, row.extent) = (starts, columns);
+        Grid::new(self.axes, columns)
+    }
+
     /// The grid of a convolution's input: output position 0 and kernel element k meet in phase k dilation mod stride,
     /// at cell k dilation / stride.
     pub(super) fn of_input(geometry: &Geometry) -> (Grid, Vec<Tap>) {
@@ -92,6 +109,12 @@ impl Grid {
             }
         }
         (Grid::new(axes, geometry.axes[1].output), taps)
+    }
+
+    /// Whether the rows of a phase follow each other in the source as they do in the grid.
+    pub(super) fn is_contiguous(&self) -> bool {
+        let [vertical, horizontal] = &self.axes;
+        [vertical.step, horizontal.step, horizontal.source] == [1, 1, self.pitch]
     }
 
     pub(super) fn phases(&self) -> usize {
@@ -128,12 +151,18 @@ impl Grid {
     ) {
         let [vertical, horizontal] = &self.axes;
         let (plane, width, pitch) = (vertical.source * horizontal.source, horizontal.source, self.pitch);
+        let contiguous = self.is_contiguous();
         let mut line = 0;
         for c in 0..channels {
             let plane = &from[c * plane..];
             for &top in &vertical.starts {
                 let top = top + (first * vertical.step) as isize;
                 for &(left, a, b) in &self.spans {
+                    if contiguous {
+                        self.shift(simd, plane, &mut to[line..], (left, a, b), top, rows);
+                        line += rows * pitch;
+                        continue;
+                    }
                     for row in 0..rows {
                         let to = &mut to[line..];
                         line += pitch;
@@ -152,6 +181,39 @@ impl Grid {
             }
         }
         to[line..].fill(T::ZERO);
+    }
+
+    /// Copies the rows of a phase from a plane that is as wide as the grid: all at once, shifted by the padding. What comes
+    /// from neighbouring rows becomes zero.
+    #[inline(always)]
+    fn shift<T: Float, S: Simd>(
+        &self,
+        simd: S,
+        plane: &[T],
+        to: &mut [T],
+        (left, a, b): (isize, usize, usize),
+        top: isize,
+        rows: usize,
+    ) {
+        let (height, pitch) = (self.axes[0].source as isize, self.pitch);
+        let from = (-top).clamp(0, rows as isize) as usize;
+        let end = if a < b { (height - top).clamp(from as isize, rows as isize) as usize } else { from };
+        zeros(simd, to, from * pitch);
+        if from < end {
+            let begin = (top + from as isize) as usize * pitch + (left + a as isize) as usize;
+            copy::<T, S>(
+                &plane[begin..],
+                1,
+                &mut to[from * pitch + a..],
+                (end - from) * pitch - a - (pitch - b),
+            );
+            for cell in (0..a).chain(b..pitch) {
+                for zero in to[from * pitch + cell..end * pitch].iter_mut().step_by(pitch) {
+                    *zero = T::ZERO;
+                }
+            }
+        }
+        zeros(simd, &mut to[end * pitch..], (rows - end) * pitch);
     }
 
     /// Like [`fill`](Grid::fill), with the channels of a cell adjacent: `[phase, row, cell, channel]`. The rest of `to`

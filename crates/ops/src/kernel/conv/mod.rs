@@ -4,10 +4,13 @@
 //! include the padding (`grid.rs`). The grid's row length is also the stride of the output, so that an output position
 //! and a kernel element meet at *position + offset*. The product of weights and patches therefore runs over plain
 //! slices of the grid, at one offset for each channel and kernel element; the positions between two rows are computed
-//! and discarded. A stride larger than one splits the grid into phases, each of which is such a grid. The adjoint in
-//! the input is the same product (`product.rs`), once for each phase of its output. The adjoint in the weight is a
-//! product over positions, either with positions in the lanes of vectors (`weight.rs`) or, where there are many
-//! channels, with output channels in the lanes (`outer.rs`).
+//! and discarded. A stride larger than one splits the grid into phases, each of which is such a grid. Where it costs less,
+//! every kernel column has a phase of its own, which holds the input shifted by that column: then there are no positions
+//! between rows, and the results are written to the output as they are.
+//!
+//! The adjoint in the input is the same product (`product.rs`), once for each phase of its output. The adjoint in the
+//! weight is a product over positions, either with positions in the lanes of vectors (`weight.rs`) or, where there are
+//! many channels, with output channels in the lanes (`outer.rs`).
 //!
 //! Work is cut by whole samples, and for small batches by output channels too, always by sizes alone. A sum over
 //! channels and kernel elements runs in one fixed order for each output, so results do not depend on the cuts; sums

@@ -1,7 +1,7 @@
 //! The product of packed weights and a grid: convolution, and its adjoint in the input.
 
 use super::Geometry;
-use super::grid::{Grid, GridAxis, Tap};
+use super::grid::{Grid, GridAxis, Tap, WIDEST};
 use crate::buffer::Buffer;
 use crate::float::Float;
 use crate::parallel;
@@ -20,6 +20,13 @@ const POSITIONS: usize = 1536;
 const CACHED: usize = 96 * 1024;
 /// The number of multiply-adds that are worth a piece.
 const WORK: usize = 1 << 20;
+/// The largest number of kernel columns that may have phases of their own.
+const SPLIT: usize = 16;
+/// The approximate costs of copying, in multiply-adds of an element: an element into a grid, a row that needs padding, and
+/// an element of a tile into the output.
+const COPY: usize = 2;
+const ROW: usize = 160;
+const PLACE: usize = 3;
 /// A sample is cut into parts until there are this many pieces.
 const PIECES: usize = 16;
 
@@ -31,6 +38,13 @@ struct Job<T: Float> {
     count: [usize; 2],
     start: [usize; 2],
     step: [usize; 2],
+}
+
+impl<T: Float> Job<T> {
+    /// Whether positions follow each other in the output as they do in the grid.
+    fn is_direct(&self, grid: &Grid) -> bool {
+        self.step == [1, 1] && self.count[1] == grid.pitch
+    }
 }
 
 struct Plan<'a, T: Float> {
@@ -67,10 +81,9 @@ pub(super) fn forward<T: Float>(operands: Operands<'_, T>) -> Tensor<T> {
     let [vertical, horizontal] = g.axes;
     let (grid, taps) = Grid::of_input(&g);
     let count = [vertical.output, horizontal.output];
-    let groups: Vec<Group> =
+    let groups =
         vec![Group { taps: taps.into_iter().enumerate().collect(), count, start: [0; 2], step: [1; 2] }];
-    let of = |channel: usize, source: usize, tap: usize| (channel * g.inputs + source) * g.taps() + tap;
-    run(operands, [g.inputs, g.outputs], grid, groups, count[0], &of)
+    run(operands, [g.inputs, g.outputs], grid, groups, count[0], [g.taps(), g.inputs * g.taps()])
 }
 
 /// The adjoint in the input, of checked operands.
@@ -112,14 +125,18 @@ pub(super) fn adjoint<T: Float>(operands: Operands<'_, T>) -> Tensor<T> {
         }
     }
     let [rows, columns] = groups.first().map_or([0; 2], |j| j.count);
-    let of = |channel: usize, source: usize, tap: usize| {
-        let (group, channel) = (channel / g.inputs.max(1), channel % g.inputs.max(1));
-        ((group * g.outputs + source) * g.inputs + channel) * g.taps() + tap
-    };
-    run(operands, [g.outputs, g.inputs], Grid::new(axes, columns), groups, rows, &of)
+    run(
+        operands,
+        [g.outputs, g.inputs],
+        Grid::new(axes, columns),
+        groups,
+        rows,
+        [g.inputs * g.taps(), g.taps()],
+    )
 }
 
 /// Output positions before their weights are packed, with the kernel elements that they meet: number and tap.
+#[derive(Clone)]
 struct Group {
     taps: Vec<(usize, Tap)>,
     count: [usize; 2],
@@ -127,14 +144,14 @@ struct Group {
     step: [usize; 2],
 }
 
-/// `of(output channel, source channel of the group, kernel element)` is a position in the weight.
+/// `from` source channels and `to` output channels per group, and their distances in the weight.
 fn run<T: Float>(
     operands: Operands<'_, T>,
     [from, to]: [usize; 2],
     grid: Grid,
     groups: Vec<Group>,
     rows: usize,
-    of: &(dyn Fn(usize, usize, usize) -> usize + Sync),
+    [from_distance, to_distance]: [usize; 2],
 ) -> Tensor<T> {
     let Operands { source, weight, bias, geometry: g, shape } = operands;
     let mut out = Buffer::unspecified(shape.numel());
@@ -143,8 +160,8 @@ fn run<T: Float>(
     }
     let (source, weight, bias) = (source.contiguous(), weight.contiguous(), bias.map(Tensor::contiguous));
     let values = weight.as_slice().expect("contiguous");
-    let most = (POSITIONS / grid.pitch).min(CACHED / (from * grid.phases() * grid.pitch).max(1)).max(1);
-    let band = rows.div_ceil(rows.div_ceil(most));
+    let (grid, groups) = cheaper(grid, groups, [from, to], rows, g.axes[1].kernel);
+    let band = band(&grid, from, rows);
     let grid_rows = grid.rows(rows, band);
     let channel = grid.channel(grid_rows);
     let panels = to.div_ceil(PANEL);
@@ -157,13 +174,14 @@ fn run<T: Float>(
         let mut packed = Buffer::unspecified(g.groups * panels * per * PANEL);
         parallel::chunks_mut(&mut packed, (per * PANEL).max(1), 4, |start, panel| {
             let (group_of, p) = (start / (per * PANEL) / panels, start / (per * PANEL) % panels);
-            for i in 0..PANEL {
-                let within = p * PANEL + i;
-                let mut places = panel[i..].iter_mut().step_by(PANEL);
-                for c in 0..from {
-                    for (&(tap, _), place) in group.taps.iter().zip(&mut places) {
-                        let at = of(group_of * to + within, c, tap);
-                        *place = if within < to { values[at] } else { T::ZERO };
+            let first = group_of * g.outputs * g.inputs * g.taps() + p * PANEL * to_distance;
+            let many = PANEL.min(to - p * PANEL);
+            let mut places = panel.as_chunks_mut::<PANEL>().0.iter_mut();
+            for c in 0..from {
+                for (&(tap, _), place) in group.taps.iter().zip(&mut places) {
+                    let at = first + c * from_distance + tap;
+                    for (i, place) in place.iter_mut().enumerate() {
+                        *place = if i < many { values[at + i * to_distance] } else { T::ZERO };
                     }
                 }
             }
@@ -198,6 +216,55 @@ fn run<T: Float>(
         simd::dispatch_simd(Piece { plan: &plan, first, out });
     });
     Tensor::from_buffer(out, shape)
+}
+
+/// The number of output rows that share a grid.
+fn band(grid: &Grid, from: usize, rows: usize) -> usize {
+    let most = (POSITIONS / grid.pitch).min(CACHED / (from * grid.phases() * grid.pitch).max(1)).max(1);
+    rows.div_ceil(rows.div_ceil(most))
+}
+
+/// The grid as it is, or with a phase for each kernel column, whichever costs less: the latter copies more, but computes
+/// no positions between two rows. Bits do not depend on it.
+fn cheaper(
+    grid: Grid,
+    groups: Vec<Group>,
+    channels: [usize; 2],
+    rows: usize,
+    kernel: usize,
+) -> (Grid, Vec<Group>) {
+    let columns = groups.iter().map(|g| g.count[1]).max().unwrap_or(0);
+    if grid.pitch == columns || kernel > SPLIT {
+        return (grid, groups);
+    }
+    let mut others = groups.clone();
+    let taps = others.iter_mut().flat_map(|g| g.taps.iter_mut().map(|(_, tap)| tap));
+    let split = grid.clone().split(taps, columns);
+    if cost(&split, &others, channels, rows) < cost(&grid, &groups, channels, rows) {
+        (split, others)
+    } else {
+        (grid, groups)
+    }
+}
+
+/// The approximate cost of a source channel of a sample, in multiply-adds of an element.
+fn cost(grid: &Grid, groups: &[Group], [from, to]: [usize; 2], rows: usize) -> f64 {
+    let band = band(grid, from, rows);
+    let row = COPY * grid.pitch + if grid.is_contiguous() { 0 } else { ROW };
+    let copied = (grid.phases() * grid.rows(rows, band) * row) as f64;
+    let channels = if to == 1 { 1 } else { to.next_multiple_of(4) };
+    let computed = |g: &Group| {
+        let positions = ((band - 1) * grid.pitch + g.count[1]).next_multiple_of(WIDEST);
+        let direct = g.step == [1, 1] && g.count[1] == grid.pitch && is_exact(to);
+        let placed = if direct { 0 } else { PLACE * to };
+        positions as f64 * ((channels * g.taps.len()) as f64 + placed as f64 / from.max(1) as f64)
+    };
+    rows.div_ceil(band) as f64 * (copied + groups.iter().map(computed).sum::<f64>())
+}
+
+/// Whether tiles compute no more than this many channels of a panel.
+fn is_exact(channels: usize) -> bool {
+    channels == 1 || channels.is_multiple_of(4)
 }
 
 /// The number of equal parts into which the output channels of a sample are cut: whole groups, or whole panels of the
@@ -250,6 +317,8 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
                         continue;
                     }
                     let positions = (rows - 1) * p.grid.pitch + job.count[1];
+                    // Tiles that reach beyond the last position are moved back.
+                    let direct = job.is_direct(&p.grid) && positions >= TILE * lanes;
                     let depth = job.offsets.len();
                     let panels = p.to.div_ceil(PANEL);
                     for (i, planes) in planes.chunks_mut(PANEL * plane).enumerate() {
@@ -261,10 +330,20 @@ impl<T: Float> pulp::WithSimd for Piece<'_, T> {
                             let begin = c + i * PANEL;
                             bias[..many].copy_from_slice(&b[begin..begin + many]);
                         }
-                        let tile = Tiles { weights, offsets: &job.offsets, grid: &grid, positions, width };
-                        tile.panel(simd, many, &bias, &mut flat);
-                        for (plane, flat) in planes.chunks_exact_mut(plane).zip(flat.chunks_exact(width)) {
-                            place::<T, S>(simd, flat, plane, job, top, rows, p.grid.pitch, p.sizes[1]);
+                        let direct = direct && is_exact(many);
+                        let (to, distance, end) = if direct {
+                            (&mut planes[top * p.grid.pitch..], plane, positions)
+                        } else {
+                            (&mut flat[..], width, width)
+                        };
+                        let tile =
+                            Tiles { weights, offsets: &job.offsets, grid: &grid, positions, distance, end };
+                        tile.panel(simd, many, &bias, to);
+                        if !direct {
+                            for (plane, flat) in planes.chunks_exact_mut(plane).zip(flat.chunks_exact(width))
+                            {
+                                place::<T, S>(simd, flat, plane, job, top, rows, p.grid.pitch, p.sizes[1]);
+                            }
                         }
                     }
                 }
@@ -322,22 +401,24 @@ struct Tiles<'a, T> {
     offsets: &'a [usize],
     grid: &'a [T],
     positions: usize,
-    width: usize,
+    /// The distance between channels of the result, and the number of positions of a channel that may be written.
+    distance: usize,
+    end: usize,
 }
 
 impl<T: Float> Tiles<'_, T> {
-    /// Computes `channels` rows of `flat`.
+    /// Computes `channels` channels of the result `to`, and others up to a panel if their number is not exact.
     #[inline(always)]
-    fn panel<S: Simd>(&self, simd: S, channels: usize, bias: &[T; PANEL], flat: &mut [T]) {
+    fn panel<S: Simd>(&self, simd: S, channels: usize, bias: &[T; PANEL], to: &mut [T]) {
         let mut done = 0;
         while done < channels {
             let left = channels - done;
             done += if left > 4 && done == 0 && S::REGISTER_COUNT >= 32 {
-                self.strip::<S, 8>(simd, done, bias, flat)
+                self.strip::<S, 8>(simd, done, bias, to)
             } else if left > 1 {
-                self.strip::<S, 4>(simd, done, bias, flat)
+                self.strip::<S, 4>(simd, done, bias, to)
             } else {
-                self.strip::<S, 1>(simd, done, bias, flat)
+                self.strip::<S, 1>(simd, done, bias, to)
             };
         }
     }
@@ -349,16 +430,16 @@ impl<T: Float> Tiles<'_, T> {
         simd: S,
         first: usize,
         bias: &[T; PANEL],
-        flat: &mut [T],
+        to: &mut [T],
     ) -> usize {
         let lanes = T::width::<S>();
         let mut left = self.positions.div_ceil(lanes);
         let mut at = 0;
         while left > 0 {
             let taken = match left {
-                1 => self.tile::<S, M, 1>(simd, first, at, bias, flat),
-                2 | 4 => self.tile::<S, M, 2>(simd, first, at, bias, flat),
-                _ => self.tile::<S, M, 3>(simd, first, at, bias, flat),
+                1 => self.tile::<S, M, 1>(simd, first, at, bias, to),
+                2 | 4 => self.tile::<S, M, 2>(simd, first, at, bias, to),
+                _ => self.tile::<S, M, 3>(simd, first, at, bias, to),
             };
             left -= taken;
             at += taken * lanes;
@@ -374,9 +455,10 @@ impl<T: Float> Tiles<'_, T> {
         first: usize,
         at: usize,
         bias: &[T; PANEL],
-        flat: &mut [T],
+        to: &mut [T],
     ) -> usize {
         let lanes = T::width::<S>();
+        let at = at.min(self.end - V * lanes);
         let mut acc = [[T::splat(simd, T::ZERO); V]; M];
         for i in 0..M {
             acc[i] = [T::splat(simd, bias[first + i]); V];
@@ -394,7 +476,7 @@ impl<T: Float> Tiles<'_, T> {
             }
         }
         for i in 0..M {
-            let row = &mut flat[(first + i) * self.width + at..][..V * lanes];
+            let row = &mut to[(first + i) * self.distance + at..][..V * lanes];
             T::vectors_mut::<S>(row).copy_from_slice(&acc[i]);
         }
         V

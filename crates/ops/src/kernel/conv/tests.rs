@@ -49,6 +49,12 @@ fn close(a: &Tensor<f64>, b: &[f64], what: &str) {
     }
 }
 
+fn nearly(a: &Tensor<f32>, b: &[f64], what: &str) {
+    for (a, b) in a.to_vec().iter().zip(b) {
+        assert!((f64::from(*a) - b).abs() <= 1e-3 * (1.0 + b.abs()), "in f32, {what}: expected {b}, got {a}");
+    }
+}
+
 /// The shapes of input and weight, stride, padding, dilation, groups.
 type Case = ([usize; 4], [usize; 4], [usize; 2], [usize; 2], [usize; 2], usize);
 
@@ -80,6 +86,16 @@ fn all_three_agree_with_loops() {
         ([1, 16, 40, 40], [32, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
         ([3, 32, 4, 4], [32, 32, 3, 3], [1, 1], [1, 1], [1, 1], 1),
         ([2, 64, 2, 2], [64, 64, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        // A copy of the source for each kernel column: planes that end inside a vector, and channels that end inside a panel.
+        ([2, 16, 7, 7], [12, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([2, 17, 9, 8], [21, 17, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([1, 24, 6, 8], [32, 24, 3, 5], [1, 1], [1, 2], [1, 1], 1),
+        ([2, 32, 9, 9], [32, 32, 3, 3], [2, 2], [1, 1], [1, 1], 1),
+        ([2, 32, 9, 7], [16, 32, 3, 3], [1, 1], [2, 2], [2, 2], 1),
+        ([1, 32, 8, 2], [16, 32, 3, 3], [1, 1], [4, 4], [1, 4], 1),
+        ([1, 40, 90, 8], [16, 40, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([2, 16, 16, 16], [16, 16, 3, 3], [1, 1], [1, 1], [1, 1], 1),
+        ([2, 8, 5, 5], [20, 8, 1, 1], [1, 1], [0, 0], [1, 1], 1),
     ];
     for (case, &(x, w, stride, padding, dilation, groups)) in cases.iter().enumerate() {
         let o = ConvOptions::<2>::default().stride(stride).padding(padding).dilation(dilation).groups(groups);
@@ -92,6 +108,8 @@ fn all_three_agree_with_loops() {
         let mut want: Vec<f64> = (0..y.numel()).map(|i| b.to_vec()[i / plane % w[0]]).collect();
         products(&x, &w, &shape, &o, padding, |y, x, w| want[y] += xv[x] * wv[w]);
         close(&y, &want, &format!("forward {what}"));
+        let single = xs.cast::<f32>().conv(&ws.cast(), Some(&b.cast()), &o).unwrap();
+        nearly(&single, &want, &format!("forward {what}"));
 
         // The cotangent in another memory layout for each case.
         let g = values(&shape, 4);
@@ -102,16 +120,19 @@ fn all_three_agree_with_loops() {
         products(&x, &w, &shape, &o, padding, |y, x, w| want[x] += gv[y] * wv[w]);
         let wt = ws.transpose(2, 3).unwrap().contiguous().transpose(2, 3).unwrap();
         close(&g.conv_adjoint(&wt, None, &o, [x[2], x[3]]).unwrap(), &want, &format!("adjoint {what}"));
+        let single = g.cast::<f32>().conv_adjoint(&ws.cast(), None, &o, [x[2], x[3]]).unwrap();
+        nearly(&single, &want, &format!("adjoint {what}"));
 
         let mut want = vec![0.0; ws.numel()];
         products(&x, &w, &shape, &o, padding, |y, x, w| want[w] += gv[y] * xv[x]);
         let xt = xs.transpose(0, 3).unwrap().contiguous().transpose(0, 3).unwrap();
         close(&xt.conv_weight(&g, &o, [w[2], w[3]]).unwrap(), &want, &format!("weight {what}"));
         // In single precision the tiles have other widths.
-        let single = xs.cast::<f32>().conv_weight(&g.cast(), &o, [w[2], w[3]]).unwrap();
-        for (a, b) in single.to_vec().iter().zip(&want) {
-            assert!((f64::from(*a) - b).abs() <= 1e-3 * (1.0 + b.abs()), "weight in f32 {what}");
-        }
+        nearly(
+            &xs.cast::<f32>().conv_weight(&g.cast(), &o, [w[2], w[3]]).unwrap(),
+            &want,
+            &format!("weight {what}"),
+        );
     }
 }
 
