@@ -315,29 +315,48 @@ fn copy<T: Float, S: Simd>(from: &[T], step: usize, to: &mut [T], n: usize) {
 #[inline(always)]
 pub(super) fn interleave<T: Float>(from: &[T], plane: usize, step: usize, to: &mut [T], channels: usize) {
     let cells = to.len() / channels;
-    let reach = (cells - 1) * step + 1;
     if step == 1 {
-        assert!(from.len() >= (channels - 1) * plane + reach);
+        assert!(from.len() >= (channels - 1) * plane + cells);
         // SAFETY: the channels lie in `from`, and `to` has this many cells of all of them.
         return unsafe {
             copy_transposed(from.as_ptr(), plane as isize, to.as_mut_ptr(), channels, cells, channels);
         };
     }
-    for c in 0..channels {
-        let from = &from[c * plane..][..reach];
-        let places = to[c..].iter_mut().step_by(channels);
-        match step {
-            2 => {
-                let (pairs, last) = from.as_chunks::<2>();
-                for (t, &f) in places.zip(pairs.iter().map(|pair| &pair[0]).chain(last)) {
-                    *t = f;
-                }
+    // Four channels at a time: first the elements of each next to each other, then the transpose.
+    let mut near = [[T::ZERO; NEAR]; 4];
+    for c in (0..channels).step_by(4) {
+        let many = (channels - c).min(4);
+        for first in (0..cells).step_by(NEAR) {
+            let n = (cells - first).min(NEAR);
+            for (i, near) in near[..many].iter_mut().enumerate() {
+                every(&from[(c + i) * plane + first * step..][..(n - 1) * step + 1], step, &mut near[..n]);
             }
-            _ => {
-                for (t, &f) in places.zip(from.iter().step_by(step)) {
-                    *t = f;
-                }
+            let to = &mut to[first * channels + c..];
+            assert!(to.len() >= (n - 1) * channels + many);
+            // SAFETY: `near` has this many channels and cells, and `to` room for them.
+            unsafe {
+                copy_transposed(near.as_ptr().cast::<T>(), NEAR as isize, to.as_mut_ptr(), channels, n, many);
             }
         }
     }
+}
+
+/// The number of elements of a channel that are made adjacent at once.
+const NEAR: usize = 64;
+
+/// Copies every `step`-th element.
+#[inline(always)]
+fn every<T: Float>(from: &[T], step: usize, to: &mut [T]) {
+    if step != 2 {
+        for (t, &f) in to.iter_mut().zip(from.iter().step_by(step)) {
+            *t = f;
+        }
+        return;
+    }
+    let (pairs, last) = from.as_chunks::<2>();
+    let (to, end) = to.split_at_mut(pairs.len());
+    for (t, pair) in to.iter_mut().zip(pairs) {
+        *t = pair[0];
+    }
+    end.copy_from_slice(last);
 }
