@@ -22,7 +22,7 @@ impl Dice {
     }
 }
 
-const SHAPES: [[usize; 2]; 4] = [[67, 97], [1, 97], [67, 1], [1, 1]];
+const SHAPES: [[usize; 2]; 4] = [[131, 127], [1, 127], [131, 1], [1, 1]];
 
 /// A value of the whole shape, or one that broadcasts to it.
 fn wide<'t>(all: &[Var<'t, f64>], dice: &mut Dice) -> Var<'t, f64> {
@@ -148,7 +148,7 @@ fn threads_have_no_influence() {
 
 #[test]
 fn values_can_be_read_at_any_time() {
-    let x = normal::<f64>([80, 60], 0.0, 1.0, Key { seed: 3, stream: 0 }).unwrap();
+    let x = normal::<f64>([160, 120], 0.0, 1.0, Key { seed: 3, stream: 0 }).unwrap();
     let run = |tape: Tape<f64>| -> Result<Vec<Tensor<f64>>> {
         let x = tape.var(&x);
         let a = x.tanh();
@@ -167,7 +167,7 @@ fn values_can_be_read_at_any_time() {
 #[test]
 fn what_a_sweep_or_a_scope_frees_is_freed() {
     let tape = Tape::<f64>::new();
-    let x = tape.var(Tensor::ones([100, 50]));
+    let x = tape.var(Tensor::ones([200, 100]));
     let hidden = x.exp();
     let loss = (hidden * 2.0).sum();
     loss.backward().unwrap();
@@ -186,14 +186,14 @@ fn what_a_sweep_or_a_scope_frees_is_freed() {
 #[test]
 fn a_wrong_shape_is_an_error_where_it_happens() {
     let tape = Tape::<f64>::new();
-    let x = tape.var(Tensor::ones([100, 50]));
+    let x = tape.var(Tensor::ones([200, 100]));
     let y = x.tanh() * 2.0;
     let line = Location::caller().line() + 1;
-    let bad = y + Tensor::<f64>::ones([49]);
+    let bad = y + Tensor::<f64>::ones([99]);
     assert!(bad.is_failed());
     let e = tape.error().unwrap();
     assert_eq!((e.op(), e.location().map(|l| l.line())), ("add", Some(line)));
-    assert!(e.to_string().contains("[100, 50]") && e.to_string().contains("[49]"), "{e}");
+    assert!(e.to_string().contains("[200, 100]") && e.to_string().contains("[99]"), "{e}");
 }
 
 #[derive(Clone)]
@@ -213,7 +213,7 @@ impl Pointwise for Fussy {
 #[test]
 fn a_function_that_panics_fails_with_its_line_when_it_is_computed() {
     let tape = Tape::<f64>::new();
-    let x = tape.var(Tensor::full([100, 50], 3.0));
+    let x = tape.var(Tensor::full([200, 100], 3.0));
     let before = x * 1.0;
     let bad = before.pointwise(Fussy);
     let line = Location::caller().line() - 1;
@@ -229,10 +229,10 @@ fn a_function_that_panics_fails_with_its_line_when_it_is_computed() {
 fn no_result_is_computed_more_than_twice() {
     // Each product reads all of the chain before it.
     let tape = Tape::<f64>::new().explain_fusion();
-    let mut x = tape.var(Tensor::ones([70, 70]));
+    let mut x = tape.var(Tensor::ones([140, 140]));
     for _ in 0..40 {
         x = (x * 0.5).sin() + x.mean();
-        let _ = x.matmul(Tensor::<f64>::ones([70, 1])).value();
+        let _ = x.matmul(Tensor::<f64>::ones([140, 1])).value();
     }
     let operations: usize = tape.fused_passes().iter().map(|p| p.operations.len()).sum();
     assert!(operations <= 2 * 40 * 3, "{operations}");

@@ -15,6 +15,7 @@ use crate::simd;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::mem;
+use std::ops::Range;
 
 /// The number of bytes in a block.
 const BLOCK_BYTES: usize = 4096;
@@ -367,6 +368,15 @@ impl<'a, T: Float> Program<'a, T> {
     /// Computes a piece, block by block.
     fn run(&self, piece: Piece<'_, T>, row: usize) {
         let Piece { start, len, mut values, mut sums } = piece;
+        if let ([(step, x, Place::Value(0))], [value], [], 0) =
+            (&self.lines[..], &mut values[..], &self.sums[..], self.copies)
+        {
+            // A single function needs no blocks.
+            let input =
+                |x: &Place| if let Place::Input(i) = *x { self.input(i, start, len, &[]) } else { &[] };
+            step.run(&x.iter().map(input).collect::<SmallVec<[&[T]; FEW]>>(), value);
+            return;
+        }
         let block = BLOCK_BYTES / size_of::<T>();
         let mut file: Vec<Vec<T>> = vec![vec![T::ZERO; block.min(len)]; self.registers];
         let mut copies: Vec<Vec<T>> = vec![vec![T::ZERO; block.min(len)]; self.copies];
@@ -393,9 +403,7 @@ impl<'a, T: Float> Program<'a, T> {
             };
             for source in &self.sources {
                 match source {
-                    Source::Slice(x) => fetch(x, at + n, n),
-                    Source::Copied(x) => fetch(x, at + n, n),
-                    Source::Same(..) => {}
+                    Source::Slice(_) | Source::Copied(_) | Source::Same(..) => {}
                     Source::Strided(t, copy) => t.read(at, &mut copies[*copy][..n]),
                     Source::Mask(t, copy) => {
                         t.read(at, &mut mask[..n]);
@@ -405,7 +413,19 @@ impl<'a, T: Float> Program<'a, T> {
                     }
                 }
             }
-            for (step, x, to) in &self.lines {
+            let inputs: SmallVec<[&[T]; FEW]> =
+                (0..self.sources.len()).map(|i| self.input(i, at, n, &copies)).collect();
+            for (j, (step, x, to)) in self.lines.iter().enumerate() {
+                // A part of what the next block reads and writes.
+                let next = n * j / self.lines.len()..n * (j + 1) / self.lines.len();
+                for source in &self.sources {
+                    match source {
+                        Source::Slice(x) => fetch(x, at + n, &next),
+                        Source::Copied(x) => fetch(x, at + n, &next),
+                        _ => {}
+                    }
+                }
+                values.iter().for_each(|v| fetch(v, done + n, &next));
                 let mut register = Vec::new();
                 let mut value: &mut [T] = &mut [];
                 let out = match *to {
@@ -419,7 +439,11 @@ impl<'a, T: Float> Program<'a, T> {
                     }
                     Place::Input(_) => continue,
                 };
-                let slice = |x: &Place| self.slice(*x, at, done, n, &file, &copies, &values);
+                let slice = |x: &Place| match *x {
+                    Place::Input(i) => inputs[i],
+                    Place::Register(r) => &file[r][..n],
+                    Place::Value(k) => &values[k][done..done + n],
+                };
                 if x.len() <= FEW {
                     let mut operands: [&[T]; FEW] = [&[]; FEW];
                     operands.iter_mut().zip(x).for_each(|(o, x)| *o = slice(x));
@@ -434,55 +458,39 @@ impl<'a, T: Float> Program<'a, T> {
                 }
             }
             for k in 0..values.len() {
-                if let (_, Some(from @ Place::Input(_))) = self.values[k] {
-                    let value = mem::take(&mut values[k]);
-                    value[done..done + n]
-                        .copy_from_slice(self.slice(from, at, done, n, &file, &copies, &values));
-                    values[k] = value;
+                if let (_, Some(Place::Input(i))) = self.values[k] {
+                    values[k][done..done + n].copy_from_slice(inputs[i]);
                 }
             }
             for (((from, cut), sum), lanes) in self.sums.iter().zip(&mut sums).zip(&mut running) {
-                let x = self.slice(*from, at, done, n, &file, &copies, &values);
+                let x = match *from {
+                    Place::Input(i) => inputs[i],
+                    Place::Register(r) => &file[r][..n],
+                    Place::Value(k) => &values[k][done..done + n],
+                };
                 add(*cut, (start, done, n), rest == n, x, sum, lanes);
             }
             done += n;
         }
     }
 
-    /// The elements of an operand at position `at` of the chain, `done` of the piece.
-    #[allow(clippy::too_many_arguments, reason = "the state of a piece, parts of which are borrowed")]
+    /// `n` elements of an input, from position `at` on.
     #[inline]
-    fn slice<'s>(
-        &'s self,
-        place: Place,
-        at: usize,
-        done: usize,
-        n: usize,
-        file: &'s [Vec<T>],
-        copies: &'s [Vec<T>],
-        values: &'s [&mut [T]],
-    ) -> &'s [T] {
-        match place {
-            Place::Input(i) => match &self.sources[i] {
-                Source::Slice(x) => &x[at..at + n],
-                Source::Copied(x) => &x[at..at + n],
-                Source::Strided(_, copy) | Source::Mask(_, copy) | Source::Same(_, copy) => {
-                    &copies[*copy][..n]
-                }
-            },
-            Place::Register(r) => &file[r][..n],
-            Place::Value(k) => &values[k][done..done + n],
+    fn input<'s>(&'s self, i: usize, at: usize, n: usize, copies: &'s [Vec<T>]) -> &'s [T] {
+        match &self.sources[i] {
+            Source::Slice(x) => &x[at..at + n],
+            Source::Copied(x) => &x[at..at + n],
+            Source::Strided(_, copy) | Source::Mask(_, copy) | Source::Same(_, copy) => &copies[*copy][..n],
         }
     }
 }
 
-/// Fetches elements that the next block will read: the processor does so by itself only within a page, and a block is about one.
+/// Fetches elements into the cache, from `start` on: the processor does so by itself only within a page, and a block is about one.
 #[inline]
-fn fetch<T>(x: &[T], at: usize, n: usize) {
+fn fetch<T>(x: &[T], start: usize, part: &Range<usize>) {
     let line = 64 / size_of::<T>();
-    if let Some(next) = x.get(at..(at + n).min(x.len())) {
-        next.iter().step_by(line).for_each(|v| simd::prefetch(v));
-    }
+    let (from, to) = ((start + part.start).min(x.len()), (start + part.end).min(x.len()));
+    x[from..to].iter().step_by(line).for_each(|v| simd::prefetch(v));
 }
 
 /// Adds a block to partial sums.

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use wengert_ops::{Shape, Tensor, broadcast_shapes};
 
 /// The number of elements from which on an operation waits. Smaller results stay in a cache anyway.
-const ELEMENTS: usize = 4096;
+const ELEMENTS: usize = 16 * 1024;
 /// The number of operations after which a chain is computed, so that no result is computed over many others.
 const STEPS: u32 = 24;
 
@@ -377,7 +377,7 @@ fn one_by_one<T: Float>(tape: &Tape<T>, nodes: &mut [Node<T>], ids: &[u32]) -> R
 impl<T: Float> Tape<T> {
     /// The same tape, which computes every value when it is recorded.
     ///
-    /// By default a recording tape computes chains of elementwise operations on large values (4096 elements and more) in one pass, when
+    /// By default a recording tape computes chains of elementwise operations on large values (16,384 elements and more) in one pass, when
     /// one of their results is read: by another operation, by the program, or by the reverse sweep. Intermediate results are then not
     /// written to memory, and the sweep computes them again where that is cheaper than to keep them. The numbers are the same
     /// bits. Tapes that [detect anomalies](Tape::detect_anomaly), [keep all values](Tape::keep_all) or are [strict](Tape::strict)
@@ -387,7 +387,7 @@ impl<T: Float> Tape<T> {
     /// use wengert_ops::Tensor;
     /// use wengert_tape::Tape;
     /// let gradient = |tape: Tape<f32>| {
-    ///     let x = tape.var(Tensor::steps(-2.0, 1e-3, 4100));
+    ///     let x = tape.var(Tensor::steps(-2.0, 2e-4, 20_000));
     ///     (x.tanh() * x.sigmoid() + 1.0).mean().backward()?.wrt(x)
     /// };
     /// assert_eq!(gradient(Tape::new())?, gradient(Tape::new().eager())?);
@@ -441,7 +441,7 @@ impl<T: Float> Tape<T> {
     /// use wengert_ops::Tensor;
     /// use wengert_tape::Tape;
     /// let tape = Tape::new().explain_fusion();
-    /// let x = tape.var(Tensor::<f32>::ones([100, 100]));
+    /// let x = tape.var(Tensor::<f32>::ones([200, 100]));
     /// let loss = (x.tanh() * 3.0 + x).mean();        // one pass, which writes the mean, and tanh x for the sweep
     /// loss.backward()?;                              // and one pass backward
     /// let passes = tape.fused_passes();
