@@ -6,8 +6,8 @@ use wengert::ops::Tensor;
 use wengert::tape::case;
 use wengert::tape::gradcheck::mutants::{self, Mutation};
 use wengert::tape::gradcheck::{
-    Case, Check, Differences, Domain, Kind, LayoutKind, Mismatch, Order, Report, Spec, Tolerance, outputs,
-    suite,
+    Case, Check, Differences, Domain, Kind, LayoutKind, Mismatch, Order, Property, Report, Spec, Tolerance,
+    outputs, suite,
 };
 use wengert::tape::{Float, Var};
 
@@ -61,6 +61,24 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             run: { let check = check(a); checked(a, check).to_string() };
             run_many: { let x = [input(a), input(a)]; let n = a.below(3);
                 check(a).run_many(|x| x[..n].to_vec(), &x).to_string() };
+            run_against: { let (x, f, g) = (input(a), a.below(9), a.below(9));
+                check(a).run_against(|x| function(f, x[0]), |x| function(g, x[0]), &[x]).to_string() };
+            run_f32: { let x = input(a).cast();
+                check(a).run_f32(|x| x[0].tanh(), &[x]).to_string() };
+            run_f32_against: { let (x, g) = (input(a).cast(), a.below(9));
+                check(a).run_f32_against(|x| x[0].tanh(), |x| function(g, x[0]), &[x]).to_string() };
+            single_precision: { let check = check(a).single_precision(); checked(a, check).to_string() };
+            gradient: { let (x, n) = (input(a).to_vec(), a.below(4));
+                check(a).gradient(|x| x.iter().sum(), |_| vec![1.0; n], &x).to_string() };
+            jacobian: { let (x, n) = (input(a).to_vec(), a.below(4));
+                check(a).jacobian(|x| x.to_vec(), |_| vec![1.0; n], &x).to_string() };
+            vjp: { let (x, n) = (input(a).to_vec(), a.below(4));
+                check(a).vjp(|x| x.to_vec(), |_, u| u[..n.min(u.len())].to_vec(), &x).to_string() };
+            jvp: { let (x, n) = (input(a).to_vec(), a.below(4));
+                check(a).jvp(|x| x.to_vec(), |_, v| v[..n.min(v.len())].to_vec(), &x).to_string() };
+            parts: { let (x, sizes) = (input(a).to_vec(), a.sizes::<2>());
+                let check = check(a).parts([("w", &sizes[..1]), ("b", &sizes[1..])]);
+                check.gradient(|x| x.iter().sum(), |x| vec![1.0; x.len()], &x).to_string() };
         }
         "tape::Report" {
             passed: { let check = check(a); checked(a, check).passed() };
@@ -70,13 +88,18 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::Case" {
             many: done(Case::many(vec![input(a)], |x| vec![x[0]], |x| vec![x[0]]).inputs);
             new: done(Case::new(vec![input(a)], |x| x[0].tanh(), |x| x[0].tanh()).inputs);
+            double: done(Case::double(vec![input(a)], |x| vec![x[0]]).inputs);
+            single: done(Case::single(vec![input(a)], |x| vec![x[0]]).inputs);
+            surrogate: done(Case::double(vec![input(a)], |x| vec![x[0]]).surrogate(|x| vec![x[0]]).inputs);
+            reference: done(Case::double(vec![input(a)], |x| vec![x[0]]).reference(|x| vec![x[0]]).inputs);
+            arguments: Case::double(vec![input(a)], |x| vec![x[0]]).arguments("axis = 0").arguments;
         }
         "tape::Mismatch" {
             relative_error: {
                 let (input, element) = (a.below(3), a.below(3));
                 let (differences, tape) = ((a.number(), a.number()), a.number());
                 Mismatch { order: 1, input, name: "x".to_owned(), element, index: vec![element], at: a.number(),
-                    strides: vec![1], output: None, differences, tape }.relative_error()
+                    shape: vec![3], strides: vec![1], output: None, differences, tape }.relative_error()
             };
         }
         "tape::Differences" {
@@ -100,6 +123,9 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         "tape::Mutation" {
             name: Mutation::ALL[a.below(Mutation::ALL.len())].name().len();
         }
+        "tape::Property" {
+            name: Property::ALL[a.below(Property::ALL.len())].name().len();
+        }
         "tape::mutants" {
             run: { let mutation = Mutation::ALL[a.below(Mutation::ALL.len())];
                 mutants::run(&spec(), &[mutation], a.bits(), a.below(2)).len() };
@@ -117,6 +143,19 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             at: done(spec().at(&[0.5]).points);
             allow_non_finite: done(spec().allow_non_finite().allow_non_finite);
             draw: done(spec().draw(a.bits()).0.inputs);
+            rtol: done(spec().rtol(a.number()).tolerance);
+            atol: done(spec().atol(a.number()).tolerance);
+            step: done(suite::run(&spec().step(a.number()), a.bits(), a.below(2)));
+            input_names: spec().input_names(["x"].into_iter().take(a.below(2))).inputs.len();
+            combinations: spec().combinations(a.below(3)).combinations;
+            unscaled: done(suite::run(&spec().unscaled(), a.bits(), a.below(2)));
+            gradient_at: { let (x, g) = (input(a), input(a));
+                let case = move || case!(vec![x.clone()], [], |x| x[0].tanh());
+                let spec = spec().gradient_at(case, vec![g; a.below(3)]);
+                suite::run(&spec, 0, 0).to_string() };
+            not_differentiable_at: { let x = input(a);
+                let case = move || case!(vec![x.clone()], [], |x| x[0].abs());
+                suite::run(&spec().not_differentiable_at(case), 0, 0).to_string() };
             draw_split: done(spec().draw_split(a.bits()).0.inputs);
         }
         "tape::Outcome" {
@@ -124,6 +163,8 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "tape::suite" {
             run: done(suite::run(&spec(), a.bits(), a.below(2)));
+            run_property: { let property = Property::ALL[a.below(Property::ALL.len())];
+                suite::run_property(&spec(), property, a.bits(), a.below(2)).to_string() };
             run_all: { let specs: Vec<_> = (0..a.below(3)).map(|_| spec()).collect();
                 suite::run_all(&specs, a.bits(), a.below(2), |_| {}).len() };
         }

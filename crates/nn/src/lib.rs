@@ -48,8 +48,9 @@ pub use module::{
 pub use summary::Summary;
 pub use wengert_derive::Module;
 
-/// The paths that the code of `#[derive(Module)]` refers to.
+/// The paths that the code of `#[derive(Module)]` and `#[gradcheck]` refers to.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{Module, ModulePath, Visitor, VisitorMut};
+    pub use wengert_tape::__private::*;
 }

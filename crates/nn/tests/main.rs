@@ -12,4 +12,5 @@ mod losses;
 mod names;
 mod pytorch;
 mod pytorch_attention;
+mod training_checks;
 mod zoo_gradients;

@@ -38,8 +38,68 @@ impl<T: Element> fmt::Display for Tensor<T> {
 }
 
 impl<T: Element> fmt::Debug for Tensor<T> {
+    /// For up to 64 elements an expression with all digits, which can be pasted into a test, with its memory layout if that is not
+    /// row-major: the order of the axes in memory as a permutation, other strides as a comment. Larger tensors are abbreviated.
+    ///
+    /// ```
+    /// # use wengert_ops::Tensor;
+    /// let t = Tensor::from([[0.1 + 0.2, f64::NAN], [1.0, -2.5]]);
+    /// assert_eq!(format!("{t:?}"), "Tensor::from([[0.30000000000000004, f64::NAN], [1.0, -2.5]])");
+    /// let pasted = Tensor::from([[0.30000000000000004, f64::NAN], [1.0, -2.5]]);
+    /// assert_eq!(pasted.to_vec()[0], 0.1 + 0.2);
+    /// assert_eq!(format!("{:?}", Tensor::from([[1.0, 2.0], [3.0, 4.0]]).t()?), "Tensor::from([[1.0, 2.0], [3.0, 4.0]]).permute([1, 0]).unwrap()");
+    /// assert_eq!(format!("{:?}", Tensor::<f64>::zeros([0, 2])), "Tensor::<f64>::zeros([0, 2])");
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tensor<{}>{}\n{self}", T::DTYPE, self.shape())
+        if self.numel() > 64 {
+            return write!(f, "Tensor<{}>{}\n{self}", T::DTYPE, self.shape());
+        }
+        let (rank, strides) = (self.rank(), self.strides());
+        // The axes from the longest stride to the shortest, which is their order in memory.
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.sort_by_key(|&axis| std::cmp::Reverse(strides[axis]));
+        let in_memory = self.permute(&order[..]).ok().filter(|t| !self.is_contiguous() && t.is_contiguous());
+        expression(f, in_memory.as_ref().unwrap_or(self))?;
+        if in_memory.is_some() {
+            let mut back = vec![0; rank];
+            order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+            write!(f, ".permute({back:?}).unwrap()")
+        } else if self.is_contiguous() {
+            Ok(())
+        } else {
+            write!(f, " /* strides {strides:?} */")
+        }
+    }
+}
+
+/// An expression for a tensor with the same elements.
+fn expression<T: Element>(f: &mut fmt::Formatter<'_>, t: &Tensor<T>) -> fmt::Result {
+    let ty = match T::DTYPE {
+        _ if t.numel() == 0 => format!("::<{}>", T::DTYPE),
+        DType::F64 | DType::Bool => String::new(),
+        other => format!("::<{other}>"),
+    };
+    let shape = t.shape().to_vec();
+    let float = matches!(T::DTYPE, DType::F32 | DType::F64);
+    let number = |v: &T| match v.to_string().as_str() {
+        "NaN" => format!("{}::NAN", T::DTYPE),
+        "inf" => format!("{}::INFINITY", T::DTYPE),
+        "-inf" => format!("{}::NEG_INFINITY", T::DTYPE),
+        _ if float => format!("{v:?}"),
+        text => text.to_owned(),
+    };
+    let mut elements: Vec<String> = t.to_vec().iter().map(number).collect();
+    match shape.len() {
+        _ if t.numel() == 0 => write!(f, "Tensor{ty}::zeros({shape:?})"),
+        0 => write!(f, "Tensor{ty}::from({})", elements[0]),
+        1..=3 => {
+            for &size in shape[1..].iter().rev() {
+                elements = elements.chunks(size).map(|row| format!("[{}]", row.join(", "))).collect();
+            }
+            write!(f, "Tensor{ty}::from([{}])", elements.join(", "))
+        }
+        _ => write!(f, "Tensor{ty}::from_vec(vec![{}], {shape:?}).unwrap()", elements.join(", ")),
     }
 }
 

@@ -39,3 +39,11 @@ pub use tape::{
     Updates, Var, VjpContext, cotangents,
 };
 pub use term::{Equation, Term};
+
+/// What `#[gradcheck]` refers to.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::gradcheck::suite::assert_property;
+    pub use crate::gradcheck::{Case, Domain, Gen, Order, Property, Spec, outputs};
+    pub use wengert_ops::Tensor;
+}

@@ -12,6 +12,7 @@ mod refusals;
 mod scalar;
 mod scalar_sums;
 mod scalar_trace;
+mod slices;
 mod sweep;
 mod table;
 mod tensors;

@@ -15,6 +15,9 @@ mod scalar_tape {}
 #[doc = include_str!("../../../docs/src/checking-gradients.md")]
 mod checking_gradients {}
 
+#[doc = include_str!("../../../docs/src/gradient-checks-in-ci.md")]
+mod gradient_checks_in_ci {}
+
 #[doc = include_str!("../../../docs/src/errors.md")]
 mod errors {}
 

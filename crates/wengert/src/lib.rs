@@ -70,6 +70,7 @@
 //! |---|---|
 //! | tensors and kernels | [`ops`] |
 //! | recording, gradients, errors, your own ops | [`tape`] |
+//! | tests of the gradients of your own functions | [`macro@gradcheck`] |
 //! | checking gradients of built-in and of your own ops | [`tape::gradcheck`] |
 //! | layers, losses, optimisers, saving weights | [`nn`] |
 //! | data sets and minibatches | `data` (feature `data`, on by default) |
@@ -88,6 +89,7 @@ pub use wengert_trace as trace;
 #[cfg(feature = "train")]
 pub use wengert_train as train;
 
+pub use wengert_derive::{gradcheck, gradcheck_test};
 #[doc(hidden)]
 pub use wengert_nn::__private;
 pub use wengert_nn::Module;
@@ -96,6 +98,7 @@ pub use wengert_tape::{Error, Result, Tape, Var};
 
 /// The items that most programs use.
 pub mod prelude {
+    pub use wengert_derive::{gradcheck, gradcheck_test};
     pub use wengert_nn::optim::{Adam, Optimizer, Sgd};
     pub use wengert_nn::{
         Activation, AttentionMask, BatchNorm, Conv2d, Dropout, Embedding, Flatten, GradsExt, Identity, Layer,
@@ -104,6 +107,8 @@ pub mod prelude {
     };
     pub use wengert_ops::random::Rng;
     pub use wengert_ops::{Shape, Slice, Tensor};
+    #[cfg(feature = "proptest")]
+    pub use wengert_tape::gradcheck::strategies;
     pub use wengert_tape::{
         Elementary, Error, Expr, Float, Grads, Operand, Param, Pointwise, Real, ScopeOutput, Tape, Var,
     };

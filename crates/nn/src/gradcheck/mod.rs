@@ -5,6 +5,8 @@
 //! of ⟨∇L, v⟩, is compared with differences of ∇L. [`ModuleCheck`] does this for all parameters together and for each alone, in
 //! training and in evaluation, and finds the wrong element. [`check`] and [`check_slopes`] are shortcuts for common cases.
 //!
+//! [`assert_gradients`] is the same in one line of a test. [`TrainingCheck`] has assertions about the steps of a training loop.
+//!
 //! [`wengert_tape::gradcheck`] defines when two derivatives count as equal.
 
 mod check;
@@ -12,9 +14,11 @@ mod compare;
 mod line;
 mod report;
 mod subject;
+mod training;
 
 pub use check::ModuleCheck;
 pub use report::{Compared, Mode, ModuleMismatch, ModuleReport, Setting};
+pub use training::{TrainingCheck, assert_gradients, assert_no_unused_parameters};
 
 use crate::module::Module;
 use wengert_tape::{Result, Tape, Var};

@@ -16,7 +16,7 @@ type Seeds = Vec<Option<Tensor<f64>>>;
 
 pub(crate) fn hold(
     check: &Check,
-    f: &Function<'_>,
+    f: &Function<'_, f64>,
     inputs: &[Tensor<f64>],
     report: &mut Report,
 ) -> Result<()> {
@@ -138,7 +138,7 @@ impl<'t> Here<'_, 't> {
     /// A second evaluation and a second sweep give the same bits.
     fn repeated(
         &self,
-        f: &Function<'_>,
+        f: &Function<'_, f64>,
         inputs: &[Tensor<f64>],
         seeds: &Seeds,
         expected: &[Option<Tensor<f64>>],
@@ -264,7 +264,7 @@ impl<'t> Here<'_, 't> {
     /// Each input as a constant, and each alone as a variable.
     fn constants(
         &self,
-        f: &Function<'_>,
+        f: &Function<'_, f64>,
         inputs: &[Tensor<f64>],
         seeds: &Seeds,
         expected: &Expected,

@@ -84,6 +84,47 @@ impl std::fmt::Display for Unknown {
 
 type Values = Vec<f64>;
 
+/// The precision in which a function is computed; its values are handed over as `f64` in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    Double,
+    Single,
+}
+
+impl Precision {
+    /// The distance from 1 to the next larger number.
+    pub(crate) fn epsilon(self) -> f64 {
+        match self {
+            Precision::Double => f64::EPSILON,
+            Precision::Single => f64::from(f32::EPSILON),
+        }
+    }
+
+    /// The relative uncertainty of an estimate that decides without the others.
+    fn certain(self) -> f64 {
+        match self {
+            Precision::Double => 1e-6,
+            Precision::Single => 1e-3,
+        }
+    }
+
+    /// The uncertainty of a derivative of zero that is small enough, relative to the value and to the steepest slope nearby.
+    fn flat(self) -> (f64, f64) {
+        match self {
+            Precision::Double => (1e-9, 1e-6),
+            Precision::Single => (1e-3, 1e-2),
+        }
+    }
+
+    /// The relative uncertainty of an estimate that decides if there is no better one.
+    fn sufficient(self) -> f64 {
+        match self {
+            Precision::Double => 1e-3,
+            Precision::Single => 1e-2,
+        }
+    }
+}
+
 /// The values of a function along a line, f(t) for small t, computed on demand.
 pub struct Differences<'f> {
     f: Box<dyn FnMut(f64) -> Result<Values> + 'f>,
@@ -97,6 +138,8 @@ pub struct Differences<'f> {
     at: f64,
     /// The size of the numbers that are rounded on the way to a value, if they are larger than the value.
     rounded: f64,
+    /// The precision in which the values are computed.
+    precision: Precision,
     stencils: Vec<(f64, Option<Stencil>)>,
 }
 
@@ -184,6 +227,7 @@ impl<'f> Differences<'f> {
             fine,
             at,
             rounded: 0.0,
+            precision: Precision::Double,
             stencils: steps.into_iter().map(|h| (h, None)).collect(),
         }
     }
@@ -193,7 +237,11 @@ impl<'f> Differences<'f> {
     /// measure something else.
     #[must_use]
     pub(crate) fn among(mut self, spread: f64) -> Self {
-        if spread.is_finite() && spread > 0.0 && spread <= 1e-5 * self.at.abs() {
+        if self.precision == Precision::Double
+            && spread.is_finite()
+            && spread > 0.0
+            && spread <= 1e-5 * self.at.abs()
+        {
             let steps = [1.0, 1e-2, 1e1, 1e2].map(|s| s * self.step * spread);
             let resolved = 1e3 * f64::EPSILON * self.at.abs();
             let steps: Vec<f64> = steps.into_iter().filter(|h| *h > resolved).collect();
@@ -201,6 +249,24 @@ impl<'f> Differences<'f> {
                 self.fine = 1e2 * self.step * spread;
                 self.stencils = steps.into_iter().map(|h| (h, None)).collect();
             }
+        }
+        self
+    }
+
+    /// The same differences of a function that is computed in the given precision. In single precision the steps are larger, and
+    /// powers of two, so that a coordinate can be moved by them without rounding.
+    #[must_use]
+    pub(crate) fn in_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        if precision == Precision::Single {
+            let power = |v: f64| v.log2().round().exp2();
+            let base = power(1.0 + self.at.abs());
+            let mut steps: Vec<f64> = [-6, -4, -8, -10, -2].map(|e| base * f64::from(e).exp2()).to_vec();
+            if self.at != 0.0 && self.at.abs() < 0.1 {
+                steps.extend([-4, -6].map(|e| power(self.at.abs()) * f64::from(e).exp2()));
+            }
+            self.fine = base * (-10f64).exp2();
+            self.stencils = steps.into_iter().map(|h| (h, None)).collect();
         }
         self
     }
@@ -239,7 +305,8 @@ impl<'f> Differences<'f> {
             let certain = e.error <= (certain * e.value.abs().max(got.abs())).max(absolute);
             e.is_known() && certain && off <= allowed.beside(e.value) + 2.0 * e.error
         };
-        let digit = f64::EPSILON * y.abs().max(self.rounded);
+        let digit = self.precision.epsilon() * y.abs().max(self.rounded);
+        let certain = self.precision.certain();
         // The derivative with the default step.
         let mut usual: Option<(bool, f64)> = None;
         for s in 0..self.stencils.len() {
@@ -249,7 +316,7 @@ impl<'f> Differences<'f> {
             let h = self.stencils[s].0;
             let open = usual.is_none_or(|(known, slope)| !known || slope * h >= 100.0 * digit);
             let flat = open && digit <= 1e-6 * h && sides.central.value == 0.0 && self.constant(s, j);
-            if flat && got == 0.0 || (near(sides.central, 1e-6) && !sides.are_apart(absolute)) {
+            if flat && got == 0.0 || (near(sides.central, certain) && !sides.are_apart(absolute)) {
                 return Ok(Verdict::Equal(relative(sides.central.value, got, scale.max(absolute))));
             }
             usual.get_or_insert_with(|| {
@@ -259,7 +326,7 @@ impl<'f> Differences<'f> {
                 (known, value.abs())
             });
             // Where only the second derivative jumps, each one-sided derivative is exact and the central one is not.
-            if near(sides.left, 1e-6) && near(sides.right, 1e-6) {
+            if near(sides.left, certain) && near(sides.right, certain) {
                 let error = relative(sides.left.value, got, scale.max(absolute));
                 return Ok(Verdict::Equal(error.max(relative(sides.right.value, got, scale.max(absolute)))));
             }
@@ -275,7 +342,8 @@ impl<'f> Differences<'f> {
         }
         let noise = self.noise(j);
         for (h, stencil) in &self.stencils {
-            let sides = stencil.as_ref().map(|s| s.sides(j, self.y[j], self.at, self.rounded.max(noise)));
+            let rounded = self.rounded.max(noise);
+            let sides = stencil.as_ref().map(|s| s.sides(j, self.y[j], self.at, rounded, self.precision));
             all.push((*h, sides.unwrap_or(Sides::NONE)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -336,11 +404,12 @@ impl<'f> Differences<'f> {
         if off.is_nan() || off > allowed.beside(expected.value) + 4.0 * expected.error {
             return Ok(Verdict::Different(expected.value, expected.value));
         }
-        let certain = 1e-3 * expected.value.abs().max(got.abs());
+        let certain = self.precision.sufficient() * expected.value.abs().max(got.abs());
         // Differences cannot be more accurate than the rounding of the value allows. Where the derivative is zero, a
         // small part of the steepest slope nearby is accurate enough.
-        let flat = expected.error * (1.0 + self.at.abs()) <= 1e-9 * self.y[j].abs().max(self.rounded)
-            || expected.error <= 1e-6 * self.steepest(j);
+        let (of_value, of_slope) = self.precision.flat();
+        let flat = expected.error * (1.0 + self.at.abs()) <= of_value * self.y[j].abs().max(self.rounded)
+            || expected.error <= of_slope * self.steepest(j);
         if expected.error <= certain.max(allowed.absolute) || flat {
             Ok(Verdict::Equal(relative(expected.value, got, scale.max(allowed.absolute).max(expected.error))))
         } else {
@@ -361,7 +430,7 @@ impl<'f> Differences<'f> {
             })
         });
         // The noise is measured, so it needs fewer units of margin than an estimated one.
-        noise.filter(|n| n.is_finite()).fold(0.0, f64::max) / (8.0 * f64::EPSILON)
+        noise.filter(|n| n.is_finite()).fold(0.0, f64::max) / (8.0 * self.precision.epsilon())
     }
 
     /// The steepest slope from the point to any evaluated point at the distance of the default step or more.
@@ -391,22 +460,22 @@ impl<'f> Differences<'f> {
             *stencil = Some(Stencil { h, at: [pair(h / 2.0)?, pair(h)?, pair(2.0 * h)?] });
         }
         Ok(match stencil {
-            Some(stencil) => stencil.sides(j, self.y[j], self.at, self.rounded),
+            Some(stencil) => stencil.sides(j, self.y[j], self.at, self.rounded, self.precision),
             None => Sides::NONE,
         })
     }
 }
 
 impl Stencil {
-    fn sides(&self, j: usize, y: f64, at: f64, rounded: f64) -> Sides {
-        let h = self.h;
+    fn sides(&self, j: usize, y: f64, at: f64, rounded: f64, precision: Precision) -> Sides {
+        let (h, epsilon) = (self.h, precision.epsilon());
         let [half, one, two] = [0, 1, 2].map(|i| (self.at[i].0[j], self.at[i].1[j]));
         let largest =
             [half, one, two].iter().fold(y.abs().max(rounded), |m, (l, r)| m.max(l.abs()).max(r.abs()));
         // The rounding error of the function, a few units in its last place, is divided by the step; the rounding error
         // of the moved coordinate is a relative error of the step.
         let rounding = |value: f64, ulps: f64| {
-            ulps * f64::EPSILON * largest / h + 4.0 * f64::EPSILON * (at.abs() / h) * value.abs()
+            ulps * epsilon * largest / h + 4.0 * epsilon * (at.abs() / h) * value.abs()
         };
         // When the step is halved, truncation errors shrink to 1/4 for the central quotient and to 1/2 for one-sided
         // ones. Quotients that do not come closer at this rate differ by noise.

@@ -20,6 +20,13 @@ pub enum Domain {
     Away(f64, f64),
 }
 
+impl From<std::ops::RangeInclusive<f64>> for Domain {
+    /// Numbers between the two bounds.
+    fn from(range: std::ops::RangeInclusive<f64>) -> Self {
+        Domain::Between(*range.start(), *range.end())
+    }
+}
+
 impl Domain {
     /// Positive numbers of moderate size.
     pub const POSITIVE: Domain = Domain::Between(0.2, 4.0);
@@ -81,7 +88,7 @@ enum Transform {
 
 /// The logarithms of the largest numbers of both precisions and numbers around them, underflow, subnormal numbers, both
 /// zeros.
-const SPIKES: &[f64] = &[
+pub(crate) const SPIKES: &[f64] = &[
     709.0, 709.78, -709.0, -745.0, 88.0, 88.7, -87.0, -103.0, 40.0, -40.0, 1e8, -1e8, 1e-8, -1e-8, 1e-160,
     -1e-310, 5e-324, -0.0, 0.0,
 ];
@@ -101,6 +108,10 @@ pub struct Gen {
     pub(crate) points: &'static [f64],
     /// The number of tensors that have been drawn.
     drawn: usize,
+    /// The number of the combination of listed values, of which [`each`](Gen::each) takes its part.
+    turn: usize,
+    /// Whether numbers near a kink are moved away from it.
+    pub(crate) away: bool,
     /// The number of further axes of a large case that may be large.
     large_sizes: usize,
     /// Whether a large case is as large as [`SPLIT`].
@@ -136,6 +147,8 @@ impl Gen {
             transform: Transform::None,
             points: &[],
             drawn: 0,
+            turn: (seed / 10) as usize,
+            away: false,
             large_sizes: 2,
             split: false,
             broadcast: false,
@@ -185,6 +198,29 @@ impl Gen {
         of[i]
     }
 
+    /// Each of the listed values in turn: the ten cases of the seeds 10 i to 10 i + 9, one of every [`Kind`] and more, have the same
+    /// value, the next ten have the next. If it is called several times in a case, all combinations of values have their turn.
+    ///
+    /// ```
+    /// use wengert_tape::gradcheck::Gen;
+    /// let pair = |seed| {
+    ///     let mut g = Gen::seeded(seed);
+    ///     (g.each([0, 1]), g.each(["valid", "same"]))
+    /// };
+    /// assert_eq!([pair(0), pair(10), pair(20), pair(30)], [(0, "valid"), (1, "valid"), (0, "same"), (1, "same")]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the list is empty.
+    pub fn each<V>(&mut self, of: impl IntoIterator<Item = V>) -> V {
+        let values: Vec<V> = of.into_iter().collect();
+        assert!(!values.is_empty(), "an argument has no value to run with: its list is empty");
+        let n = values.len();
+        let at = self.turn % n;
+        self.turn /= n;
+        values.into_iter().nth(at).expect("the remainder is less than the number of values")
+    }
+
     /// A number in the range.
     pub fn number(&mut self, low: f64, high: f64) -> f64 {
         self.rng.random_range(low..=high)
@@ -199,6 +235,15 @@ impl Gen {
     /// kernels instead. For generators that do not draw whole shapes.
     pub fn dim(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
         self.around(range, &BLOCKS[..12])
+    }
+
+    /// The same as [`dim`](Gen::dim), but the first call in a large case always returns a large size.
+    pub fn axis_size(&mut self, range: std::ops::RangeInclusive<usize>) -> usize {
+        if self.is_large() && self.large_sizes == 2 {
+            self.large_sizes -= 1;
+            return self.pick(&BLOCKS[6..16]);
+        }
+        self.dim(range)
     }
 
     /// The same as [`dim`](Gen::dim), with the given sizes for a large case: those around the blocks of the op's own
@@ -301,6 +346,10 @@ impl Gen {
             let shift = 0.125 * (1 + self.drawn % 7) as f64 - (n / 2) as f64;
             return self.permutation(n).into_iter().map(|i| (i as f64 + shift) / 4096.0).collect();
         }
+        if self.away && domain == Domain::Grid {
+            let shift = 0.03125 * (1 + self.drawn % 7) as f64 - 0.125 * n as f64;
+            return self.permutation(n).into_iter().map(|i| 0.25 * i as f64 + shift).collect();
+        }
         let mut values: Vec<f64> = (0..n).map(|_| self.value(domain)).collect();
         if n > 1 && self.kind != Kind::Large && self.once_in(4) {
             // A tie.
@@ -365,7 +414,7 @@ impl Gen {
         let Domain::Kinks(points) = domain else { return v };
         let near = points.iter().copied().find(|p| (v - p).abs() < 0.01);
         match near {
-            Some(p) if self.kind == Kind::Large => p + 0.02,
+            Some(p) if self.kind == Kind::Large || self.away => p + 0.02,
             Some(p) => p,
             None => v,
         }

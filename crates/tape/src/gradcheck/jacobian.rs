@@ -2,8 +2,10 @@
 
 use crate::error::Result;
 use crate::gradcheck::check::{Check, Function};
-use crate::gradcheck::difference::{Differences, Tolerance, Unknown, Verdict, relative};
+use crate::gradcheck::difference::{Differences, Precision, Tolerance, Unknown, Verdict, relative};
 use crate::gradcheck::report::{Mismatch, Report};
+use crate::gradcheck::subject::{Fallible, OnTape, Subject, convert, flat};
+use crate::number::Float;
 use crate::sweep::Grads;
 use crate::sweep::RetainGraph;
 use crate::tape::Tape;
@@ -14,7 +16,6 @@ use wengert_ops::random::{Key, normal};
 
 /// The outputs of an evaluated function, flattened, as numbers.
 pub(crate) type Numbers = Vec<f64>;
-type Fallible<'f> = dyn for<'t> Fn(&[Var<'t, f64>]) -> Result<Vec<Var<'t, f64>>> + 'f;
 
 /// A tensor of normal numbers.
 pub(crate) fn random(shape: &wengert_ops::Shape, seed: u64, stream: usize) -> Result<Tensor<f64>> {
@@ -26,39 +27,46 @@ pub(crate) fn random(shape: &wengert_ops::Shape, seed: u64, stream: usize) -> Re
 pub(crate) fn compare(
     check: &Check,
     order: u8,
-    f: &Fallible<'_>,
+    subject: &dyn Subject,
     inputs: &[Tensor<f64>],
     own: usize,
     sizes: &[f64],
     report: &mut Report,
 ) -> Result<()> {
-    let at = Comparison { check, order, f, inputs, own, sizes };
-    match check.directions[usize::from(order) - 1] {
-        0 => at.full(report),
-        n => (0..n).try_for_each(|d| at.direction(d, report)),
+    Comparison { check, order, subject, inputs, own, sizes, function: None }.run(report)
+}
+
+impl Comparison<'_> {
+    fn run(&self, report: &mut Report) -> Result<()> {
+        match self.check.directions[usize::from(self.order) - 1] {
+            0 => self.full(report),
+            n => (0..n).try_for_each(|d| self.direction(d, report)),
+        }
     }
 }
 
 /// The gradient itself, as a function of the inputs and of the cotangents of the outputs, is checked like any function.
-pub(crate) fn second_order(
+pub(crate) fn second_order<T: Float>(
     check: &Check,
-    f: &Function<'_>,
+    f: &Function<'_, T>,
     inputs: &[Tensor<f64>],
     report: &mut Report,
 ) -> Result<()> {
     let n = inputs.len();
-    let tape = Tape::new();
-    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
     let mut extended = inputs.to_vec();
     let mut size = check.floor;
-    for (i, y) in f(&x).into_iter().enumerate() {
-        let value = y.value()?;
-        let g = random(value.shape(), check.seed ^ 0x5eed, i)?;
+    let function: &Fallible<'_, T> = &|x| Ok(f(x));
+    let function = OnTape::new(function);
+    for (i, value) in function.values(inputs)?.iter().enumerate() {
+        let g = convert::<T, f64>(&convert::<f64, T>(&random(value.shape(), check.seed ^ 0x5eed, i)?));
         size = size.max(largest(&value.to_vec()) * largest(&g.to_vec()));
         extended.push(g);
     }
     let sizes: Vec<f64> = inputs.iter().map(|x| size / extent(x)).collect();
-    compare(check, 2, &|x| gradient_of(f, x, n), &extended, n, &sizes, report)
+    let gradient: &Fallible<'_, T> = &|x| gradient_of(f, x, n);
+    let subject = OnTape::new(gradient);
+    let (inputs, function): (_, Option<&dyn Subject>) = (&extended, Some(&function));
+    Comparison { check, order: 2, subject: &subject, inputs, own: n, sizes: &sizes, function }.run(report)
 }
 
 /// The largest absolute value of a tensor's numbers, but at least 10⁻³ and at most one.
@@ -66,38 +74,48 @@ pub(crate) fn extent(x: &Tensor<f64>) -> f64 {
     largest(&x.to_vec()).clamp(1e-3, 1.0)
 }
 
-/// The possible remainder of terms that cancel, relative to their size.
-const CANCELLED: f64 = 64.0 * f64::EPSILON;
+/// The possible error of a gradient from terms that cancel, if values have the given size and the inputs that are moved have an
+/// extent of 1/`per_input`. In single precision, this would hide mistakes, and inputs count as having an extent of one.
+fn cancelled(precision: Precision, size: f64, per_input: f64) -> f64 {
+    match precision {
+        Precision::Double => 64.0 * precision.epsilon() * size * per_input,
+        Precision::Single => 8.0 * precision.epsilon() * size,
+    }
+}
 
 struct Comparison<'a> {
     check: &'a Check,
     order: u8,
-    f: &'a Fallible<'a>,
+    subject: &'a dyn Subject,
     inputs: &'a [Tensor<f64>],
     own: usize,
     sizes: &'a [f64],
+    /// In the second order, the function whose gradient is compared.
+    function: Option<&'a dyn Subject>,
 }
 
 impl Comparison<'_> {
     /// Every entry of the Jacobian.
     fn full(&self, report: &mut Report) -> Result<()> {
-        let (y, jacobian) = jacobian(self.f, self.inputs)?;
+        let y = flat(&self.subject.values(self.inputs)?);
+        let jacobian = self.subject.jacobian(self.inputs)?;
         let terms = largest(self.sizes);
         let size = largest(&y).max(terms);
         let scales: Vec<f64> = jacobian.iter().map(|row| largest(row.iter().flatten())).collect();
         for (i, input) in self.inputs.iter().enumerate() {
             let base = input.to_vec();
-            let rounding = CANCELLED * size / extent(input);
+            let rounding = cancelled(self.check.precision, size, 1.0 / extent(input));
             let finite = || base.iter().copied().filter(|x| x.is_finite());
             let spread = finite().fold(f64::NEG_INFINITY, f64::max) - finite().fold(f64::INFINITY, f64::min);
             for (k, &at) in base.iter().enumerate() {
                 let moved = |d: f64| {
                     let mut inputs = self.inputs.to_vec();
                     inputs[i].data_mut()[k] = at + d;
-                    evaluate(self.f, &inputs)
+                    Ok(flat(&self.subject.values(&inputs)?))
                 };
                 let differences = Differences::new(moved, y.clone(), at, self.check.step);
-                let mut differences = differences.of_terms(terms).among(spread);
+                let mut differences =
+                    differences.in_precision(self.check.precision).of_terms(terms).among(spread);
                 for (j, row) in jacobian.iter().enumerate() {
                     let got = row[i][k];
                     // A cotangent of zero times an infinite slope of an infinite value: this is not the number of any
@@ -108,7 +126,7 @@ impl Comparison<'_> {
                     } else {
                         differences.judge(j, got, scales[j], rounding, self.check.tolerance)?
                     };
-                    self.count(verdict, got, (i, k), Some(j), report);
+                    self.count(verdict, got, (i, k), Some(j), report)?;
                 }
             }
         }
@@ -118,17 +136,13 @@ impl Comparison<'_> {
     /// A random combination of the outputs, along a random direction.
     fn direction(&self, d: usize, report: &mut Report) -> Result<()> {
         let seed = self.check.seed.wrapping_add((d as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let tape = Tape::new();
-        let x: Vec<_> = self.inputs.iter().map(|t| tape.var(t)).collect();
-        let y = (self.f)(&x)?;
-        let (mut seeds, mut weights) = (Vec::new(), Numbers::new());
-        for (i, y) in y.iter().enumerate() {
-            let u = random(y.value()?.shape(), seed, self.inputs.len() + i)?;
+        let (mut cotangents, mut weights) = (Vec::new(), Numbers::new());
+        for (i, y) in self.subject.values(self.inputs)?.iter().enumerate() {
+            let u = random(y.shape(), seed, self.inputs.len() + i)?;
             weights.extend(u.to_vec());
-            seeds.push((*y, u));
+            cotangents.push(u);
         }
-        let tape_gradients = swept(&tape, &seeds, &x)?;
-        let gradient: Numbers = tape_gradients.iter().flat_map(Tensor::to_vec).collect();
+        let gradient = flat(&self.subject.vjp(self.inputs, &cotangents)?);
         let mut v = Numbers::new();
         for (i, x) in self.inputs.iter().enumerate() {
             v.extend(random(x.shape(), seed, i)?.to_vec());
@@ -139,8 +153,7 @@ impl Comparison<'_> {
         let size = self.sizes.iter().fold(0.0f64, |m, s| m.max(*s));
         let line = Line { at: self, weights, gradient, v, size };
         let (verdict, got, place) = line.judge_all()?;
-        self.count(verdict, got, self.place(place), None, report);
-        Ok(())
+        self.count(verdict, got, self.place(place), None, report)
     }
 
     /// The input and the element at a position among all elements of all inputs.
@@ -154,6 +167,30 @@ impl Comparison<'_> {
         (0, 0)
     }
 
+    /// Whether the function itself has a kink along a coordinate, so that it has no second derivative there.
+    fn kink_at(&self, input: usize, element: usize) -> Result<bool> {
+        let Some(function) = self.function.filter(|_| input < self.own) else { return Ok(false) };
+        let inputs = &self.inputs[..self.own];
+        let mut u = Vec::new();
+        for (i, y) in function.values(inputs)?.iter().enumerate() {
+            u.push(random(y.shape(), self.check.seed, i)?);
+        }
+        let weights = flat(&u);
+        let got = function.vjp(inputs, &u)?[input].to_vec()[element];
+        let at = inputs[input].to_vec()[element];
+        let terms = |d: f64| -> Result<Numbers> {
+            let mut inputs = inputs.to_vec();
+            inputs[input].data_mut()[element] = at + d;
+            Ok(flat(&function.values(&inputs)?).iter().zip(&weights).map(|(y, u)| y * u).collect())
+        };
+        let moved = |d: f64| Ok(vec![terms(d)?.iter().sum()]);
+        let (y, size) = (moved(0.0)?, terms(0.0)?.iter().map(|t| t.abs()).sum());
+        let differences = Differences::new(moved, y, at, self.check.step);
+        let mut differences = differences.in_precision(self.check.precision).of_terms(size);
+        let verdict = differences.judge(0, got, got.abs(), 0.0, self.check.tolerance)?;
+        Ok(matches!(verdict, Verdict::Kink) || matches!(verdict, Verdict::Different(l, r) if l != r))
+    }
+
     fn count(
         &self,
         verdict: Verdict,
@@ -161,12 +198,17 @@ impl Comparison<'_> {
         (input, element): (usize, usize),
         output: Option<usize>,
         report: &mut Report,
-    ) {
+    ) -> Result<()> {
+        let doubtful = matches!(verdict, Verdict::Different(..) | Verdict::Unknown(Unknown::Rough));
+        let verdict = match doubtful && tape.is_finite() && self.kink_at(input, element)? {
+            true => Verdict::Kink,
+            false => verdict,
+        };
         let x = &self.inputs[input];
         let mismatch = |differences| {
             let (index, name) = (index_of(element, x.shape()), self.name(input));
             let at = x.get(&index).unwrap_or(f64::NAN);
-            let strides = x.strides().to_vec();
+            let (shape, strides) = (x.shape().to_vec(), x.strides().to_vec());
             Mismatch {
                 order: self.order,
                 input,
@@ -174,6 +216,7 @@ impl Comparison<'_> {
                 element,
                 index,
                 at,
+                shape,
                 strides,
                 output,
                 differences,
@@ -209,6 +252,7 @@ impl Comparison<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     fn name(&self, input: usize) -> String {
@@ -221,7 +265,12 @@ impl Comparison<'_> {
 
 /// The name of an input in the check.
 pub(crate) fn input_name(check: &Check, input: usize) -> String {
-    check.inputs.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
+    named(&check.inputs, input)
+}
+
+/// The name of an input; `input 0` if it has none.
+pub(crate) fn named(names: &[String], input: usize) -> String {
+    names.get(input).cloned().unwrap_or_else(|| format!("input {input}"))
 }
 
 /// The indices of an element, given its number.
@@ -297,7 +346,7 @@ impl Line<'_> {
     }
 
     fn judge(&self, range: Range<usize>) -> Result<(Verdict, f64)> {
-        let Comparison { check, f, inputs, .. } = *self.at;
+        let Comparison { check, subject, inputs, .. } = *self.at;
         let gradient = self.gradient[range.clone()].iter();
         let terms: Vec<f64> = gradient.zip(&self.v[range.clone()]).map(|(g, v)| g * v).collect();
         let (got, scale) = (terms.iter().sum::<f64>(), largest(&terms));
@@ -323,11 +372,12 @@ impl Line<'_> {
                 }
                 start = here.end;
             }
-            let y = evaluate(f, &inputs)?;
+            let y = flat(&subject.values(&inputs)?);
             Ok(vec![y.iter().zip(&self.weights).map(|(y, u)| y * u).sum()])
         };
         // The numbers that are rounded: the terms of the sum, and the coordinates that are moved.
-        let terms = evaluate(f, inputs)?.iter().zip(&self.weights).map(|(y, u)| (y * u).abs()).sum::<f64>();
+        let terms =
+            flat(&subject.values(inputs)?).iter().zip(&self.weights).map(|(y, u)| (y * u).abs()).sum::<f64>();
         let all = inputs.iter().flat_map(Tensor::to_vec).skip(range.start).take(range.len());
         let coordinates =
             self.gradient[range.clone()].iter().zip(all).map(|(g, x)| (g * x).abs()).sum::<f64>();
@@ -336,12 +386,13 @@ impl Line<'_> {
             return Ok((Verdict::Unknown(Unknown::Value), got));
         }
         let y = moved(0.0)?;
-        let rounding = CANCELLED * self.size.max(terms) * moving;
+        let rounding = cancelled(check.precision, self.size.max(terms), moving);
         // One wrong element among many must be visible in the sum of all.
         let rtol = check.tolerance.rtol / (range.len() as f64).sqrt();
         let tolerance = Tolerance { rtol, ..check.tolerance };
         let differences = Differences::new(moved, y, 0.0, check.step);
-        let mut differences =
+        let mut differences = differences.in_precision(check.precision);
+        differences =
             differences.of_terms(self.size.max((terms + coordinates) / (range.len() as f64).sqrt()));
         Ok((differences.judge(0, got, scale, rounding, tolerance)?, got))
     }
@@ -353,7 +404,7 @@ pub(crate) fn largest<'a>(of: impl IntoIterator<Item = &'a f64>) -> f64 {
 }
 
 /// The recorded gradients of Σ⟨cotangent, output⟩, as functions of inputs and cotangents.
-fn gradient_of<'t>(f: &Function<'_>, x: &[Var<'t, f64>], n: usize) -> Result<Vec<Var<'t, f64>>> {
+fn gradient_of<'t, T: Float>(f: &Function<'_, T>, x: &[Var<'t, T>], n: usize) -> Result<Vec<Var<'t, T>>> {
     let (inputs, cotangents) = x.split_at(n);
     let y = f(inputs);
     let pairs: Vec<_> = y.into_iter().zip(cotangents.iter().copied()).collect();
@@ -364,66 +415,42 @@ fn gradient_of<'t>(f: &Function<'_>, x: &[Var<'t, f64>], n: usize) -> Result<Vec
 }
 
 /// The gradients with respect to `x` by one sweep; zeros for inputs that the sweep did not reach.
-pub(crate) fn swept<'t>(
-    tape: &'t Tape<f64>,
-    seeds: &[(Var<'t, f64>, Tensor<f64>)],
-    x: &[Var<'t, f64>],
-) -> Result<Vec<Tensor<f64>>> {
+pub(crate) fn swept<'t, T: Float>(
+    tape: &'t Tape<T>,
+    seeds: &[(Var<'t, T>, Tensor<T>)],
+    x: &[Var<'t, T>],
+) -> Result<Vec<Tensor<T>>> {
     let grads = tape.swept(seeds, RetainGraph::Values, None)?;
     x.iter().map(|x| gradient(&grads, *x)).collect()
 }
 
-fn gradient(grads: &Grads<f64>, x: Var<'_, f64>) -> Result<Tensor<f64>> {
+fn gradient<T: Float>(grads: &Grads<T>, x: Var<'_, T>) -> Result<Tensor<T>> {
     match grads.wrt(x) {
-        Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), 0.0)?),
+        Err(e) if e.kind() == crate::ErrorKind::Unreached => Ok(Tensor::try_full(x.raw_shape(), T::ZERO)?),
         other => other,
     }
 }
 
 /// The outputs and, for each output element, the gradient with respect to each input.
-fn jacobian(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
-    let tape = Tape::new();
-    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
-    let outputs = f(&x)?;
-    let mut y = Vec::new();
-    let mut rows = Vec::new();
-    for output in outputs {
-        let value = output.value()?;
-        y.extend(value.to_vec());
-        for j in 0..value.numel() {
-            if !output.kind().1 {
-                rows.push(inputs.iter().map(|t| vec![0.0; t.numel()]).collect());
-                continue;
-            }
-            let mut seed = Tensor::try_full(value.shape(), 0.0)?;
-            seed.data_mut()[j] = 1.0;
-            rows.push(swept(&tape, &[(output, seed)], &x)?.iter().map(Tensor::to_vec).collect());
-        }
-    }
-    Ok((y, rows))
+fn both(f: &Fallible<'_, f64>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+    let subject = OnTape::new(f);
+    Ok((flat(&subject.values(inputs)?), subject.jacobian(inputs)?))
 }
 
-/// The same as [`jacobian`], for a function that fails only on the tape.
-pub(crate) fn jacobian_of(f: &Function<'_>, inputs: &[Tensor<f64>]) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
-    jacobian(&|x| Ok(f(x)), inputs)
+/// The same as [`both`], for a function that fails only on the tape.
+pub(crate) fn jacobian_of(
+    f: &Function<'_, f64>,
+    inputs: &[Tensor<f64>],
+) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
+    both(&|x| Ok(f(x)), inputs)
 }
 
 /// The gradient of Σ⟨u, output⟩, and its Jacobian with respect to inputs and cotangents.
 pub(crate) fn second_jacobian_of(
-    f: &Function<'_>,
+    f: &Function<'_, f64>,
     inputs: &[Tensor<f64>],
     u: &[Tensor<f64>],
 ) -> Result<(Numbers, Vec<Vec<Numbers>>)> {
     let n = inputs.len();
-    jacobian(&|x| gradient_of(f, x, n), &[inputs, u].concat())
-}
-
-fn evaluate(f: &Fallible<'_>, inputs: &[Tensor<f64>]) -> Result<Numbers> {
-    let tape = Tape::new();
-    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
-    let mut y = Vec::new();
-    for output in f(&x)? {
-        y.extend(output.value()?.to_vec());
-    }
-    Ok(y)
+    both(&|x| gradient_of(f, x, n), &[inputs, u].concat())
 }

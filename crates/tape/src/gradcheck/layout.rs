@@ -1,5 +1,6 @@
 //! The different memory layouts of the same tensor.
 
+use crate::number::Float;
 use wengert_ops::{Slice, Tensor};
 
 /// The memory layout of a tensor.
@@ -40,7 +41,7 @@ impl LayoutKind {
     ///
     /// # Errors
     /// If there is no such axis.
-    pub fn of(self, t: &Tensor<f64>, axis: usize) -> wengert_ops::Result<Tensor<f64>> {
+    pub fn of<T: Float>(self, t: &Tensor<T>, axis: usize) -> wengert_ops::Result<Tensor<T>> {
         if t.rank() == 0 {
             return Ok(t.clone());
         }
@@ -52,13 +53,13 @@ impl LayoutKind {
                 t.slice(at, Slice::all().step(-1))?.contiguous().slice(at, Slice::all().step(-1))
             }
             LayoutKind::Stepped => {
-                let twice = Tensor::stack(&[t.clone(), t.scale(3.0)], at + 1)?;
+                let twice = Tensor::stack(&[t.clone(), t.map(|v| v * T::from_f64(3.0))], at + 1)?;
                 let mut shape = t.shape().to_vec();
                 shape[axis] *= 2;
                 twice.reshape(shape)?.slice(at, Slice::all().step(2))
             }
             LayoutKind::Part => {
-                let wide = Tensor::concat(&[t.scale(3.0), t.clone()], at)?;
+                let wide = Tensor::concat(&[t.map(|v| v * T::from_f64(3.0)), t.clone()], at)?;
                 let n = wide.shape()[axis] / 2;
                 wide.slice(at, n..)
             }

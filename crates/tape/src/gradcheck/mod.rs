@@ -31,6 +31,7 @@ mod report;
 mod spec;
 #[cfg(feature = "proptest")]
 pub mod strategies;
+mod subject;
 pub mod suite;
 
 pub use check::Check;
@@ -38,4 +39,5 @@ pub use difference::{Differences, Tolerance, Unknown, Verdict};
 pub use generate::{Domain, Gen, Kind};
 pub use layout::LayoutKind;
 pub use report::{Mismatch, Report};
-pub use spec::{Accuracy, Case, IntoOutputs, Order, Spec, outputs};
+pub use spec::{Accuracy, Against, AtPoint, Case, Expected, IntoOutputs, Order, Spec, outputs};
+pub use suite::Property;

@@ -153,7 +153,7 @@ fn fate(spec: &Spec, mutation: Mutation, seed: u64, cases: usize) -> Fate {
         }
         let Ok(wrong) = wrap(case, mutation, &acted) else { continue };
         let mut report = Report::named(spec.name);
-        suite::properties(spec, &wrong, g.kind, seed, &mut report, &mut None);
+        suite::properties(spec, &wrong, g.kind, seed, None, &mut report, &mut None);
         if !report.passed() && acted.load(Ordering::Relaxed) {
             return Fate::Caught(seed);
         }
@@ -196,22 +196,29 @@ fn special(x: f64) -> bool {
 
 /// The case with a wrong op instead of the call.
 fn wrap(case: Case, mutation: Mutation, acted: &Arc<AtomicBool>) -> Result<Case> {
-    let outputs = {
+    fn outputs<T: Float>(call: &Run<T>, inputs: &[Tensor<f64>]) -> usize {
         let tape = Tape::eval();
-        let x: Vec<_> = case.inputs.iter().map(|t| tape.constant(t)).collect();
-        (case.double)(&x).len()
-    };
-    fn op<T: Float>(call: Run<T>, mutation: Mutation, outputs: usize, acted: &Arc<AtomicBool>) -> Wrong<T> {
-        let calls = Arc::new(AtomicUsize::new(0));
-        Wrong { call: Arc::new(call), mutation, outputs, acted: Arc::clone(acted), calls }
+        let x: Vec<_> = inputs.iter().map(|t| tape.constant(t.cast::<T>())).collect();
+        call(&x).len()
     }
-    let double = op(case.double, mutation, outputs, acted);
-    let single = op(case.single, mutation, outputs, acted);
-    Ok(Case::many(
-        case.inputs,
-        move |x| x.first().map_or(Vec::new(), |first| first.tape().apply_many(double.clone(), x, outputs)),
-        move |x| x.first().map_or(Vec::new(), |first| first.tape().apply_many(single.clone(), x, outputs)),
-    ))
+    fn op<T: Float>(
+        call: Run<T>,
+        mutation: Mutation,
+        inputs: &[Tensor<f64>],
+        acted: &Arc<AtomicBool>,
+    ) -> Run<T> {
+        let outputs = outputs(&call, inputs);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let wrong = Wrong { call: Arc::new(call), mutation, outputs, acted: Arc::clone(acted), calls };
+        Box::new(move |x| {
+            x.first().map_or(Vec::new(), |first| first.tape().apply_many(wrong.clone(), x, outputs))
+        })
+    }
+    Ok(Case {
+        double: case.double.map(|call| op(call, mutation, &case.inputs, acted)),
+        single: case.single.map(|call| op(call, mutation, &case.inputs, acted)),
+        ..case
+    })
 }
 
 /// A call as an op whose gradient is that of the call, changed by a mutation.

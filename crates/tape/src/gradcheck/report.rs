@@ -18,6 +18,8 @@ pub struct Mismatch {
     pub index: Vec<usize>,
     /// The value of that element.
     pub at: f64,
+    /// The shape of the input.
+    pub shape: Vec<usize>,
     /// The strides of the input.
     pub strides: Vec<isize>,
     /// The position of the element among those of all outputs; `None` for a random combination of all.
@@ -43,9 +45,9 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mismatch { order, name, index, at, strides, output, differences: (l, r), tape, .. } = self;
+        let Mismatch { order, name, index, at, shape, strides, output, differences: (l, r), tape, .. } = self;
         write!(f, "order {order}, {name} {index:?} = {at:?}")?;
-        if strides.len() > 1 || strides.first().is_some_and(|s| *s != 1) {
+        if !is_row_major(shape, strides) {
             write!(f, " (strides {strides:?})")?;
         }
         match output {
@@ -62,6 +64,16 @@ impl fmt::Display for Mismatch {
     }
 }
 
+/// Whether the strides are those of a contiguous tensor; those of axes with one position do not matter.
+fn is_row_major(shape: &[usize], strides: &[isize]) -> bool {
+    let mut expected = 1;
+    shape.iter().zip(strides).rev().all(|(&size, &stride)| {
+        let right = size == 1 || stride == expected;
+        expected *= size as isize;
+        right
+    })
+}
+
 /// The number with as many digits as differences can determine.
 fn digits(v: f64) -> String {
     match v.abs() {
@@ -73,13 +85,16 @@ fn digits(v: f64) -> String {
 
 /// A tensor as it can be written in a test, with all digits, and its memory layout. For a large tensor only shape and
 /// strides.
-pub(crate) fn literal<T: Element + fmt::Debug>(t: &Tensor<T>) -> String {
-    let (shape, dense) = (t.shape().to_vec(), t.is_contiguous());
-    let lies = if dense { String::new() } else { format!(", strides {:?}", t.strides()) };
+pub(crate) fn literal<T: Element>(t: &Tensor<T>) -> String {
     if t.numel() > 64 {
-        return format!("{} elements, shape {shape:?}{lies}", t.numel());
+        let lies = if t.is_contiguous() { String::new() } else { format!(", strides {:?}", t.strides()) };
+        return format!("{} elements, shape {:?}{lies}", t.numel(), t.shape().to_vec());
     }
-    format!("Tensor::from_vec(vec!{:?}, {shape:?}){lies}", t.to_vec())
+    let dense = if t.is_contiguous() { Ok(t.clone()) } else { Tensor::from_vec(t.to_vec(), t.shape()) };
+    match dense {
+        Ok(dense) if !t.is_contiguous() => format!("{dense:?}, strides {:?}", t.strides()),
+        _ => format!("{t:?}"),
+    }
 }
 
 /// The results of a check: the numbers of comparisons, the worst error, and every mismatch.

@@ -1,8 +1,12 @@
 //! [`Spec`]: an op enrolled for the property tests, with a generator of its valid inputs.
 
+use crate::error::Result;
+use crate::gradcheck::difference::Tolerance;
 use crate::gradcheck::generate::{Domain, Gen, Kind};
 use crate::number::Float;
 use crate::tape::var::Var;
+use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use wengert_ops::Tensor;
 
@@ -13,6 +17,8 @@ pub enum Order {
     First,
     /// The first and the second.
     Second,
+    /// The first only, on all cases: the op has no second derivative, or none that is right.
+    FirstOnly,
 }
 
 /// A call on values of a tape; it returns several outputs if the op has several.
@@ -42,9 +48,34 @@ impl<'t, T: Float, const N: usize> IntoOutputs<'t, T> for [Var<'t, T>; N] {
     }
 }
 
-impl<'t, T: Float> IntoOutputs<'t, T> for (Var<'t, T>, Var<'t, T>) {
+macro_rules! tuples {
+    ($($($part:ident)+;)*) => { $(
+        impl<'t, T: Float, $($part: IntoOutputs<'t, T>),+> IntoOutputs<'t, T> for ($($part,)+) {
+            #[allow(non_snake_case, reason = "a value has the name of its type parameter")]
+            fn into_outputs(self) -> Vec<Var<'t, T>> {
+                let ($($part,)+) = self;
+                let mut all = Vec::new();
+                $(all.extend($part.into_outputs());)+
+                all
+            }
+        }
+    )* };
+}
+
+tuples! {
+    A;
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+    A B C D E F;
+}
+
+/// Outputs of a function that can fail; in a check, an error is a failure with its message.
+impl<'t, T: Float, O: IntoOutputs<'t, T>> IntoOutputs<'t, T> for Result<O> {
     fn into_outputs(self) -> Vec<Var<'t, T>> {
-        vec![self.0, self.1]
+        // Every call of a case is guarded.
+        self.unwrap_or_else(|e| panic!("the function returned an error: {e}")).into_outputs()
     }
 }
 
@@ -53,14 +84,40 @@ pub fn outputs<'t, T: Float>(of: impl IntoOutputs<'t, T>) -> Vec<Var<'t, T>> {
     of.into_outputs()
 }
 
-/// One valid call of an op: inputs, and the call in both element types.
+/// One valid call of an op: inputs, and the call in both element types, or in one.
 pub struct Case {
     /// The differentiable inputs.
     pub inputs: Vec<Tensor<f64>>,
     /// The call in double precision.
-    pub double: Run<f64>,
+    pub double: Option<Run<f64>>,
     /// The same call in single precision.
-    pub single: Run<f32>,
+    pub single: Option<Run<f32>>,
+    /// A function with whose differences the gradients are compared, instead of with those of the call.
+    pub against: Option<Against>,
+    /// The other arguments of the call, as they are printed with a failure, such as `axis = 1`.
+    pub arguments: String,
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Case").field("inputs", &self.inputs).field("arguments", &self.arguments).finish()
+    }
+}
+
+/// A function with whose differences gradients are compared.
+pub enum Against {
+    /// The call has the gradient of this function, and other values: a straight-through estimator.
+    Surrogate(Run<f64>),
+    /// The call has the values and the gradient of this function, which is written in another way.
+    Reference(Run<f64>),
+}
+
+impl Against {
+    pub(crate) fn run(&self) -> &Run<f64> {
+        match self {
+            Against::Surrogate(run) | Against::Reference(run) => run,
+        }
+    }
 }
 
 impl Case {
@@ -79,7 +136,71 @@ impl Case {
         double: impl for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + Send + Sync + 'static,
         single: impl for<'t> Fn(&[Var<'t, f32>]) -> Vec<Var<'t, f32>> + Send + Sync + 'static,
     ) -> Self {
-        Case { inputs, double: Box::new(double), single: Box::new(single) }
+        Case { single: Some(Box::new(single)), ..Self::double(inputs, double) }
+    }
+
+    /// A call that exists in double precision only.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::gradcheck::{Case, Order, Spec, suite};
+    /// let spec = Spec::new("cube", Order::Second, |_| {
+    ///     Case::double(vec![Tensor::from([0.5, -2.0])], |x| vec![x[0] * x[0] * x[0]])
+    /// });
+    /// assert!(suite::run(&spec, 0, 10).passed());
+    /// ```
+    pub fn double(
+        inputs: Vec<Tensor<f64>>,
+        double: impl for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + Send + Sync + 'static,
+    ) -> Self {
+        let double: Run<f64> = Box::new(double);
+        Case { inputs, double: Some(double), single: None, against: None, arguments: String::new() }
+    }
+
+    /// A call that exists in single precision only. The inputs are rounded to it.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::gradcheck::{Case, Order, Spec, suite};
+    /// let spec = Spec::new("cube", Order::Second, |_| {
+    ///     Case::single(vec![Tensor::from([0.5, -2.0])], |x| vec![x[0] * x[0] * x[0]])
+    /// });
+    /// assert!(suite::run(&spec, 0, 10).passed());
+    /// ```
+    pub fn single(
+        inputs: Vec<Tensor<f64>>,
+        single: impl for<'t> Fn(&[Var<'t, f32>]) -> Vec<Var<'t, f32>> + Send + Sync + 'static,
+    ) -> Self {
+        let inputs = inputs.iter().map(|x| x.cast::<f32>().cast()).collect();
+        let single: Run<f32> = Box::new(single);
+        Case { inputs, double: None, single: Some(single), against: None, arguments: String::new() }
+    }
+
+    /// Compares the gradients of the call with differences of another function, since those of the call are surrogate gradients.
+    #[must_use]
+    pub fn surrogate(
+        mut self,
+        surrogate: impl for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + Send + Sync + 'static,
+    ) -> Self {
+        self.against = Some(Against::Surrogate(Box::new(surrogate)));
+        self
+    }
+
+    /// Compares values and gradients of the call with those of another function in double precision.
+    #[must_use]
+    pub fn reference(
+        mut self,
+        reference: impl for<'t> Fn(&[Var<'t, f64>]) -> Vec<Var<'t, f64>> + Send + Sync + 'static,
+    ) -> Self {
+        self.against = Some(Against::Reference(Box::new(reference)));
+        self
+    }
+
+    /// Sets the text of the other arguments, which is printed with a failure.
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl Into<String>) -> Self {
+        self.arguments = arguments.into();
+        self
     }
 }
 
@@ -113,10 +234,41 @@ pub struct Spec {
     pub allow_non_finite: bool,
     /// The accuracy of single precision.
     pub accuracy: Accuracy,
+    /// Whether single precision is tested under offsets and scales, by cases of [`Kind::Scaled`].
+    pub scaled: bool,
     /// Numbers worth testing: where formulas change, overflow or cancel.
     pub points: &'static [f64],
+    /// The tolerance of comparisons with differences.
+    pub tolerance: Tolerance,
+    /// The step of the differences that is tried first.
+    pub step: f64,
+    /// The names of the inputs in reports; `input 0` for one without a name.
+    pub inputs: Vec<String>,
+    /// The number of combinations of arguments that [`Gen::each`] lists.
+    pub combinations: usize,
+    /// What must hold at single points.
+    pub at_points: Vec<AtPoint>,
+    /// The line of the source that made this entry.
+    pub location: &'static Location<'static>,
     /// Makes one valid call.
     pub sample: Box<dyn Fn(&mut Gen) -> Case + Send + Sync>,
+}
+
+/// What must hold for a call at one point.
+pub struct AtPoint {
+    /// Makes the call.
+    pub case: Box<dyn Fn() -> Case + Send + Sync>,
+    /// What must hold.
+    pub expected: Expected,
+}
+
+/// What must hold at a point.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// The gradient of the sum of all outputs with respect to each input, exactly (to 10⁻¹² of its size).
+    Gradient(Vec<Tensor<f64>>),
+    /// There is a kink, or no finite derivative.
+    NotDifferentiable,
 }
 
 /// The largest difference between a call in single precision and the same call in double precision, in units of 2⁻²³ of
@@ -145,6 +297,7 @@ impl Default for Accuracy {
 
 impl Spec {
     /// An op with its name.
+    #[track_caller]
     pub fn new(
         name: &'static str,
         order: Order,
@@ -155,7 +308,14 @@ impl Spec {
             order,
             allow_non_finite: false,
             accuracy: Accuracy::default(),
+            scaled: true,
             points: &[],
+            tolerance: Tolerance::default(),
+            step: 1e-4,
+            inputs: Vec::new(),
+            combinations: 1,
+            at_points: Vec::new(),
+            location: Location::caller(),
             sample: Box::new(sample),
         }
     }
@@ -172,6 +332,14 @@ impl Spec {
     #[must_use]
     pub fn accurate_to(mut self, value: f64, gradient: f64) -> Self {
         self.accuracy = Accuracy { value, gradient, ..self.accuracy };
+        self
+    }
+
+    /// Leaves out the cases of [`Kind::Scaled`]: offsets and scales at which only carefully written code keeps its digits in single
+    /// precision.
+    #[must_use]
+    pub fn unscaled(mut self) -> Self {
+        self.scaled = false;
         self
     }
 
@@ -198,10 +366,81 @@ impl Spec {
         self
     }
 
+    /// Sets the relative tolerance of comparisons with differences, 10⁻⁶ by default.
+    #[must_use]
+    pub fn rtol(mut self, rtol: f64) -> Self {
+        self.tolerance.rtol = rtol;
+        self
+    }
+
+    /// Sets the absolute tolerance of comparisons with differences, 10⁻⁶ by default; see [`Tolerance`].
+    #[must_use]
+    pub fn atol(mut self, atol: f64) -> Self {
+        self.tolerance.atol = atol;
+        self
+    }
+
+    /// Sets the step of the differences that is tried first, 10⁻⁴ by default.
+    #[must_use]
+    pub fn step(mut self, step: f64) -> Self {
+        self.step = step;
+        self
+    }
+
+    /// Sets the names of the inputs in reports, in order.
+    #[must_use]
+    pub fn input_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.inputs = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the number of combinations of the values that the generator takes with [`Gen::each`]: a test runs at least ten cases of
+    /// each.
+    #[must_use]
+    pub fn combinations(mut self, n: usize) -> Self {
+        self.combinations = n.max(1);
+        self
+    }
+
+    /// The gradient of the sum of the outputs at a point, for a convention at a kink, a tie or a pole. `case` makes the call, and
+    /// `gradients` has a tensor for each input.
+    ///
+    /// ```
+    /// use wengert_ops::Tensor;
+    /// use wengert_tape::case;
+    /// use wengert_tape::gradcheck::{Domain, Spec, suite};
+    /// let spec = || Spec::unary("relu", Domain::Kinks(&[0.0]), |x| case!(x, [], |x| x[0].relu()));
+    /// let zero = || case!(vec![Tensor::scalar(0.0)], [], |x| x[0].relu());
+    /// assert!(suite::run(&spec().gradient_at(zero, vec![Tensor::scalar(0.0)]), 0, 10).passed());
+    /// let half = suite::run(&spec().gradient_at(zero, vec![Tensor::scalar(0.5)]), 0, 10);
+    /// assert!(half.to_string().contains("gradient of input 0 at Tensor::from(0.0): swept Tensor::from(0.0), declared"), "{half}");
+    /// ```
+    #[must_use]
+    pub fn gradient_at(
+        mut self,
+        case: impl Fn() -> Case + Send + Sync + 'static,
+        gradients: Vec<Tensor<f64>>,
+    ) -> Self {
+        self.at_points.push(AtPoint { case: Box::new(case), expected: Expected::Gradient(gradients) });
+        self
+    }
+
+    /// The function must have a kink at a point, or no finite derivative: the check fails if it is differentiable there.
+    #[must_use]
+    pub fn not_differentiable_at(mut self, case: impl Fn() -> Case + Send + Sync + 'static) -> Self {
+        self.at_points.push(AtPoint { case: Box::new(case), expected: Expected::NotDifferentiable });
+        self
+    }
+
     /// The call that is drawn with a seed.
     pub fn draw(&self, seed: u64) -> (Case, Gen) {
+        self.drawn(seed, false)
+    }
+
+    /// The same, with numbers away from kinks if `away`.
+    pub(crate) fn drawn(&self, seed: u64, away: bool) -> (Case, Gen) {
         let mut g = Gen::of_kind(seed, Kind::of(seed));
-        g.points = self.points;
+        (g.points, g.away) = (self.points, away);
         ((self.sample)(&mut g), g)
     }
 
@@ -214,6 +453,7 @@ impl Spec {
     }
 
     /// A smooth function of one number, on a domain.
+    #[track_caller]
     pub fn unary(
         name: &'static str,
         domain: Domain,

@@ -1,15 +1,88 @@
 //! All property tests of an enrolled op.
 
 use crate::gradcheck::accuracy;
-use crate::gradcheck::check::{Check, guarded};
+use crate::gradcheck::check::{Check, Function, guarded};
 use crate::gradcheck::generate::Kind;
+use crate::gradcheck::jacobian::{named, random};
+use crate::gradcheck::layout::LayoutKind;
 use crate::gradcheck::report::{Report, literal, worse};
-use crate::gradcheck::spec::{Accuracy, Case, Order, Run, Spec};
+use crate::gradcheck::spec::{Accuracy, Against, AtPoint, Case, Expected, Order, Run, Spec};
+use crate::gradcheck::subject::convert;
 use crate::number::Float;
 use crate::sweep::RetainGraph;
 use crate::tape::Tape;
+use crate::tape::var::Var;
 use std::fmt;
 use wengert_ops::{Tensor, parallel};
+
+/// One of the properties of an op, for a test of it alone; [`run`] tests all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    /// The gradients equal differences of the values.
+    FirstOrder,
+    /// The derivatives of the recorded gradients equal differences of these gradients.
+    SecondOrder,
+    /// The gradient does not depend on how it is requested: memory layouts of cotangents, constants, unused outputs, swept or
+    /// recorded, once or twice.
+    Cotangents,
+    /// Values and gradients do not depend on the memory layout of the inputs.
+    Layouts,
+    /// All properties, for inputs of different shapes.
+    Broadcast,
+    /// All properties, for inputs without elements.
+    Empty,
+    /// Values and gradients in single precision have the accuracy that the op [states](Accuracy).
+    F32,
+    /// One thread and three give the same bits.
+    Threads,
+    /// A tape that only evaluates gives the same values as one that records.
+    Modes,
+    /// What the op declares at [single points](Spec::gradient_at).
+    Points,
+}
+
+impl Property {
+    /// All properties.
+    pub const ALL: [Property; 10] = [
+        Property::FirstOrder,
+        Property::SecondOrder,
+        Property::Cotangents,
+        Property::Layouts,
+        Property::Broadcast,
+        Property::Empty,
+        Property::F32,
+        Property::Threads,
+        Property::Modes,
+        Property::Points,
+    ];
+
+    /// The name of the property's test.
+    pub fn name(self) -> &'static str {
+        match self {
+            Property::FirstOrder => "first_order",
+            Property::SecondOrder => "second_order",
+            Property::Cotangents => "cotangents",
+            Property::Layouts => "layouts",
+            Property::Broadcast => "broadcast",
+            Property::Empty => "empty",
+            Property::F32 => "f32",
+            Property::Threads => "threads",
+            Property::Modes => "modes",
+            Property::Points => "points",
+        }
+    }
+
+    /// Whether cases of a kind say something about the property.
+    fn needs(self, kind: Kind) -> bool {
+        match self {
+            Property::Empty => kind == Kind::Empty,
+            Property::F32 => kind != Kind::Extreme,
+            Property::FirstOrder | Property::SecondOrder => kind != Kind::Empty,
+            Property::Broadcast => true,
+            _ => kind != Kind::Scaled,
+        }
+    }
+}
 
 /// The results of a run over the cases of an op, and statistics of the cases.
 ///
@@ -35,7 +108,7 @@ pub struct Outcome {
     pub largest: usize,
     /// The largest error of single precision, if it was measured.
     pub accuracy: Option<Accuracy>,
-    /// The first cases that failed.
+    /// The first cases that failed, or the simplest, if one property was tested.
     pub failed: Vec<FailedCase>,
 }
 
@@ -46,18 +119,30 @@ pub struct FailedCase {
     pub seed: u64,
     /// The purpose of the case.
     pub kind: Kind,
+    /// The property that was tested; `None` for all.
+    pub property: Option<Property>,
     /// The inputs in their memory layouts.
     pub inputs: Vec<Tensor<f64>>,
+    /// The names of the inputs, if they have any.
+    pub names: Vec<String>,
+    /// The other arguments of the call.
+    pub arguments: String,
     /// What is wrong.
     pub report: Report,
 }
 
 impl fmt::Display for FailedCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailedCase { seed, kind, inputs, report } = self;
-        write!(f, "{}: case of seed {seed} ({kind:?}); again: suite::run(&spec, {seed}, 1)", report.name)?;
+        let FailedCase { seed, kind, property, inputs, names, arguments, report } = self;
+        write!(f, "{}: case of seed {seed} ({kind:?}); again: suite::", report.name)?;
+        match property {
+            None => write!(f, "run(&spec, {seed}, 1)")?,
+            Some(property) => write!(f, "run_property(&spec, Property::{property:?}, {seed}, 1)")?,
+        }
         report.wrong().iter().try_for_each(|line| write!(f, "\n    {line}"))?;
-        inputs.iter().enumerate().try_for_each(|(i, x)| write!(f, "\n    input {i}: {}", literal(x)))
+        let mut inputs = inputs.iter().enumerate();
+        inputs.try_for_each(|(i, x)| write!(f, "\n    {}: {}", named(names, i), literal(x)))?;
+        if arguments.is_empty() { Ok(()) } else { write!(f, "\n    {arguments}") }
     }
 }
 
@@ -110,9 +195,10 @@ pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
 pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -> Outcome {
     let mut outcome = Outcome { seed, cases, ..Outcome::default() };
     outcome.report = Report::named(spec.name);
+    points(spec, &mut outcome.report);
     let mut failed = 0;
     for i in 0..cases as u64 {
-        one(spec, seed.wrapping_add(i), &mut outcome);
+        one(spec, seed.wrapping_add(i), None, &mut outcome);
         failed += usize::from(!outcome.passed());
         if failed >= failures {
             return outcome;
@@ -124,10 +210,208 @@ pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -
     for (_, what) in none.filter(|_| cases >= 40) {
         outcome.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
     }
+    compared_something(&mut outcome);
+    outcome
+}
+
+fn compared_something(outcome: &mut Outcome) {
+    let Outcome { cases, seed, .. } = *outcome;
     if outcome.report.compared == 0 && cases > 0 {
         outcome.report.failures.push(format!("nothing was compared in {cases} cases of seed {seed}"));
     }
+}
+
+/// Tests one property of an op, on `cases` cases drawn from `seed` on. Seeds whose [`Kind`] says nothing about the property are passed
+/// over; for broadcast and empty cases, up to twenty times as many are tried. Of the failed cases, the simplest are kept.
+///
+/// ```
+/// use wengert_tape::case;
+/// use wengert_tape::gradcheck::{Domain, Spec, suite};
+/// let spec = Spec::unary("cube", Domain::Real, |x| case!(x, [], |x| x[0] * x[0] * x[0]));
+/// let outcome = suite::run_property(&spec, suite::Property::SecondOrder, 0, 10);
+/// assert!(outcome.passed() && outcome.cases == 10, "{outcome}");
+/// ```
+pub fn run_property(spec: &Spec, property: Property, seed: u64, cases: usize) -> Outcome {
+    let mut outcome = Outcome { seed, ..Outcome::default() };
+    outcome.report = Report::named(spec.name);
+    if property == Property::Points {
+        points(spec, &mut outcome.report);
+        outcome.cases = spec.at_points.len();
+        return outcome;
+    }
+    for i in 0..20 * cases as u64 {
+        if outcome.cases >= cases {
+            break;
+        }
+        let seed = seed.wrapping_add(i);
+        if property.needs(Kind::of(seed)) && one(spec, seed, Some(property), &mut outcome) {
+            outcome.cases += 1;
+        }
+    }
+    // The simplest cases say most.
+    outcome.failed.sort_by_key(|case| {
+        let hard = [Kind::Usual, Kind::Empty, Kind::Scaled, Kind::Large, Kind::Extreme];
+        let elements: usize = case.inputs.iter().map(Tensor::numel).sum();
+        (hard.iter().position(|kind| *kind == case.kind), elements)
+    });
+    outcome.failed.truncate(KEPT);
+    match property {
+        _ if outcome.cases == 0 && cases > 0 => {
+            let what = match property {
+                Property::Broadcast => "had inputs of different shapes",
+                Property::Empty => "was without elements",
+                _ => "could be tested",
+            };
+            outcome.report.failures.push(format!("none of {} cases of seed {seed} {what}", 20 * cases));
+        }
+        Property::FirstOrder | Property::SecondOrder | Property::Broadcast
+            if cases > 1 && outcome.passed() =>
+        {
+            compared_something(&mut outcome);
+        }
+        _ => {}
+    }
     outcome
+}
+
+/// The number of cases of a test, unless the environment variable `WENGERT_CASES` gives another.
+pub const CASES: usize = 20;
+
+/// The test of one property, as [`#[gradcheck]`](https://docs.rs/wengert) writes it: [`run_property`] on `cases` cases, at least ten of
+/// each [combination](Spec::combinations) of arguments, from `seed` on. The environment variables `WENGERT_CASES` and `WENGERT_SEED`
+/// replace the two numbers, for long runs with other seeds.
+///
+/// ```
+/// use wengert_tape::case;
+/// use wengert_tape::gradcheck::{Domain, Spec, suite};
+/// let spec = Spec::unary("cube", Domain::Real, |x| case!(x, [], |x| x[0] * x[0] * x[0]));
+/// suite::assert_property(&spec, suite::Property::Layouts, 0, suite::CASES);
+/// ```
+///
+/// # Panics
+/// If the property does not hold, with the report, the failing inputs, and the seed with which they are drawn again. If one of the
+/// variables is not a number.
+#[track_caller]
+pub fn assert_property(spec: &Spec, property: Property, seed: u64, cases: usize) {
+    let seed = variable("WENGERT_SEED").unwrap_or(seed);
+    let cases = variable("WENGERT_CASES").map_or_else(
+        || cases.max(10 * spec.combinations),
+        |cases| usize::try_from(cases).unwrap_or(usize::MAX / 20),
+    );
+    let outcome = run_property(spec, property, seed, cases);
+    if outcome.passed() {
+        return;
+    }
+    let thread = std::thread::current();
+    let test = thread.name().filter(|name| name.contains("::")).unwrap_or(property.name());
+    let again = match outcome.failed.first() {
+        Some(case) => {
+            let FailedCase { seed, .. } = case;
+            format!("\n  again: WENGERT_SEED={seed} WENGERT_CASES=1 cargo test {test}")
+        }
+        None => String::new(),
+    };
+    let Spec { name, location, .. } = spec;
+    panic!("{} of {name} at {location}:\n{outcome}{again}", property.name());
+}
+
+/// A number from the environment.
+#[track_caller]
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.trim().parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}: expected a number that is not negative, found {text:?}")))
+}
+
+/// What an op declares at single points.
+fn points(spec: &Spec, report: &mut Report) {
+    for point in &spec.at_points {
+        guarded("points", report, |report| at_point(spec, point, report));
+    }
+}
+
+fn at_point(spec: &Spec, point: &AtPoint, report: &mut Report) -> crate::Result<()> {
+    let case = (point.case)();
+    let place = |i: usize| format!("{} at {}", named(&spec.inputs, i), literal(&case.inputs[i]));
+    let all = || (0..case.inputs.len()).map(place).collect::<Vec<_>>().join(", ");
+    let [swept, recorded] = match (&case.double, &case.single) {
+        (Some(call), _) => gradients_of_sum(call, &case.inputs)?,
+        (None, Some(call)) => gradients_of_sum(call, &case.inputs)?,
+        (None, None) => return Ok(()),
+    };
+    match &point.expected {
+        Expected::Gradient(declared) => {
+            for (i, declared) in declared.iter().enumerate() {
+                for (how, got) in [("swept", &swept), ("recorded", &recorded)] {
+                    let Some(got) = got.get(i) else {
+                        report
+                            .failures
+                            .push(format!("a gradient is declared for input {i}, which does not exist"));
+                        continue;
+                    };
+                    let tolerance = if case.double.is_some() { 1e-12 } else { 1e-5 };
+                    let same = got.shape() == declared.shape()
+                        && close(&got.to_vec(), &declared.to_vec(), tolerance);
+                    if !same {
+                        report.failures.push(format!(
+                            "gradient of {}: {how} {}, declared {}",
+                            place(i),
+                            literal(got),
+                            literal(declared)
+                        ));
+                    }
+                }
+            }
+        }
+        Expected::NotDifferentiable => {
+            let mut found = Report::named(spec.name);
+            let check = Check::new(spec.name).derivatives_only().first_order().allow_non_finite();
+            found.merge(compare_case(&check.input_names(spec.inputs.iter().cloned()), &case));
+            let finite = swept.iter().all(|g| g.to_vec().iter().all(|g| g.is_finite()));
+            if found.passed() && found.kinks == 0 && found.skipped == 0 && finite {
+                report.failures.push(format!("is differentiable, and declared not to be: {}", all()));
+            }
+            report.merge(found);
+        }
+    }
+    Ok(())
+}
+
+/// The gradients of the sum of all outputs, swept and recorded.
+fn gradients_of_sum<T: Float>(call: &Run<T>, inputs: &[Tensor<f64>]) -> crate::Result<[Vec<Tensor<f64>>; 2]> {
+    let inputs: Vec<Tensor<T>> = inputs.iter().map(convert).collect();
+    let ones = {
+        let tape = Tape::new();
+        let x: Vec<_> = inputs.iter().map(|t| tape.constant(t)).collect();
+        call(&x)
+            .into_iter()
+            .map(|y| Ok(Tensor::full_like(&y.value()?, T::ONE)))
+            .collect::<crate::Result<Vec<_>>>()?
+    };
+    let accuracy::Evaluated { swept, recorded, .. } = accuracy::evaluate(call, &inputs, &ones)?;
+    let split = |all: Vec<f64>| {
+        let mut rest = all.as_slice();
+        let part = |x: &Tensor<T>| {
+            let (here, after) = rest.split_at(x.numel());
+            rest = after;
+            Ok(Tensor::from_vec(here.to_vec(), x.shape())?)
+        };
+        inputs.iter().map(part).collect::<crate::Result<Vec<_>>>()
+    };
+    Ok([split(swept)?, split(recorded)?])
+}
+
+/// Compares the derivatives of a case with differences, as `check` says.
+fn compare_case(check: &Check, case: &Case) -> Report {
+    let against = case.against.as_ref().map(|against| &**against.run() as &Function<'_, f64>);
+    match (&case.double, &case.single) {
+        (Some(call), _) => check.report(&**call, against, &case.inputs),
+        (None, Some(call)) => {
+            let check = if against.is_none() { check.clone().single_precision() } else { check.clone() };
+            check.report_f32(&**call, against, &case.inputs)
+        }
+        (None, None) => Report::named(&check.name),
+    }
 }
 
 /// Runs the suite on several ops on all threads, in their order; `done` is called with each when it is finished.
@@ -157,19 +441,37 @@ pub fn run_all(
     parallel::collect(specs.len(), one)
 }
 
-/// Draws the case of a seed, and runs all property tests of its kind.
-fn one(spec: &Spec, seed: u64, outcome: &mut Outcome) {
+/// Draws the case of a seed, and runs the tests of its kind: of all properties, or of one. Returns whether the case says something
+/// about that one.
+fn one(spec: &Spec, seed: u64, which: Option<Property>, outcome: &mut Outcome) -> bool {
+    if !spec.scaled && Kind::of(seed) == Kind::Scaled {
+        return false;
+    }
     let mut report = Report::named(spec.name);
     let mut drawn = None;
+    // Away from its kinks, a function has a second order as well.
+    let away = which == Some(Property::SecondOrder) && spec.order == Order::First;
     guarded("drawing a case", &mut report, |_| {
-        drawn = Some(spec.draw(seed));
+        drawn = Some(spec.drawn(seed, away));
         Ok(())
     });
-    let Some((case, g)) = drawn else {
-        let kind = Kind::of(seed);
-        outcome.failed.push(FailedCase { seed, kind, inputs: Vec::new(), report: report.clone() });
-        return outcome.report.merge(report);
+    let failed = |kind, inputs, arguments, report| {
+        let names = spec.inputs.clone();
+        FailedCase { seed, kind, property: which, inputs, names, arguments, report }
     };
+    let Some((case, g)) = drawn else {
+        outcome.failed.push(failed(Kind::of(seed), Vec::new(), String::new(), report.clone()));
+        outcome.report.merge(report);
+        return true;
+    };
+    let says = match which {
+        Some(Property::Broadcast) => g.broadcast,
+        Some(Property::Empty) => g.empty,
+        _ => true,
+    };
+    if !says {
+        return false;
+    }
     if g.broadcasts {
         *outcome.broadcast.get_or_insert(0) += usize::from(g.broadcast);
     }
@@ -178,35 +480,37 @@ fn one(spec: &Spec, seed: u64, outcome: &mut Outcome) {
     }
     outcome.strided += usize::from(g.strided);
     outcome.largest = case.inputs.iter().map(Tensor::numel).fold(outcome.largest, usize::max);
-    properties(spec, &case, g.kind, seed, &mut report, &mut outcome.accuracy);
+    properties(spec, &case, g.kind, seed, which, &mut report, &mut outcome.accuracy);
     if report.kinks > 0 {
         *outcome.kinked.get_or_insert(0) += 1;
     }
-    if !report.passed() && outcome.failed.len() < KEPT {
-        outcome.failed.push(FailedCase {
-            seed,
-            kind: g.kind,
-            inputs: case.inputs.clone(),
-            report: report.clone(),
-        });
+    if !report.passed() && (outcome.failed.len() < KEPT || which.is_some()) {
+        let (inputs, arguments) = (case.inputs.clone(), case.arguments.clone());
+        outcome.failed.push(failed(g.kind, inputs, arguments, report.clone()));
     }
     outcome.report.merge(report);
+    true
 }
 
 /// All the Jacobians of the second order are computed in one of this number of cases; in the others, two directions.
 const FULL_SECOND_ORDER: u64 = 5;
 
+/// The property tests of a case: all that its kind allows, or those of one property.
 pub(crate) fn properties(
     spec: &Spec,
     case: &Case,
     kind: Kind,
     seed: u64,
+    which: Option<Property>,
     report: &mut Report,
     accuracy: &mut Option<Accuracy>,
 ) {
-    if kind == Kind::Scaled {
+    let all = matches!(which, None | Some(Property::Broadcast | Property::Empty));
+    let wanted = |property: Property| all || which == Some(property);
+    let both = case.double.is_some() && case.single.is_some();
+    if kind == Kind::Scaled && wanted(Property::F32) && both {
         guarded("f32 against f64", report, |report| {
-            let got = accuracy::hold(case, spec.accuracy, seed, report)?;
+            let got = accuracy::hold(case, &spec.inputs, spec.accuracy, seed, report)?;
             let worst = accuracy.get_or_insert(Accuracy { value: 0.0, gradient: 0.0, ..spec.accuracy });
             worst.value = worse(worst.value, got.value);
             worst.gradient = worse(worst.gradient, got.gradient);
@@ -214,8 +518,15 @@ pub(crate) fn properties(
         });
     }
     let mut check = Check::new(spec.name).seed(seed).allow_empty().floor(spec.accuracy.floor);
-    // Large cases keep away from kinks, and between kinks there is a second order as well.
-    if spec.order == Order::First && kind != Kind::Large {
+    check = check.input_names(spec.inputs.iter().cloned()).step(spec.step);
+    check = check.rtol(spec.tolerance.rtol).atol(spec.tolerance.atol);
+    let second = match spec.order {
+        Order::Second => true,
+        // Large cases keep away from kinks, and between kinks there is a second order as well.
+        Order::First => kind == Kind::Large || which == Some(Property::SecondOrder),
+        Order::FirstOnly => false,
+    };
+    if !second {
         check = check.first_order();
     }
     if spec.allow_non_finite || matches!(kind, Kind::Extreme | Kind::Scaled) {
@@ -228,39 +539,111 @@ pub(crate) fn properties(
         Kind::Usual if seed.is_multiple_of(FULL_SECOND_ORDER) => check,
         _ => check.second_order_directions(2),
     };
-    report.merge(check.run_many(|x| (case.double)(x), &case.inputs));
+    let derivatives = match which {
+        Some(Property::FirstOrder) => Some(check.clone().first_order().derivatives_only()),
+        Some(Property::SecondOrder) => second.then(|| check.clone().second_order_only()),
+        Some(Property::Cotangents) => Some(check.clone().demands_only()),
+        _ => all.then(|| check.clone()),
+    };
+    // With offsets and at the ends of the range, differences in single precision alone have no digits.
+    let rough = case.double.is_none() && matches!(kind, Kind::Extreme | Kind::Scaled);
+    if let Some(check) = derivatives.filter(|_| !rough) {
+        report.merge(compare_case(&check, case));
+    }
     if !report.passed() || kind == Kind::Scaled {
         return; // the next checks would only repeat it
     }
-    // Each input is used twice, with cotangents that differ from element to element.
-    let twice = check.first_order().directions(1).derivatives_only();
-    report.merge(twice.run_many(
-        |x| {
-            let (a, b) = ((case.double)(x), (case.double)(x));
-            let both = a.into_iter().zip(b);
-            let each = both.map(|(a, b)| {
-                let weights = Tensor::steps(0.5, 0.37, a.numel()).reshape(a.shape());
-                a * weights + b * 2.0
-            });
-            each.collect()
-        },
-        &case.inputs,
-    ));
-    guarded("layouts", report, |report| extend(report, layouts(case)));
-    if kind != Kind::Extreme {
+    if wanted(Property::FirstOrder) {
+        if let Some(call) = &case.double {
+            report.merge(used_twice(&check, call, case));
+        }
+        if let Some(Against::Reference(reference)) = &case.against {
+            guarded("reference", report, |report| extend(report, values_of_reference(case, reference)));
+        }
+    }
+    if wanted(Property::Layouts) {
+        guarded("layouts", report, |report| extend(report, layouts(case)));
+    }
+    if kind != Kind::Extreme && wanted(Property::F32) && both {
         guarded("f32", report, |report| {
             let failures = precision(case)?;
             // A badly conditioned case is judged by its conditioning.
             if failures.is_empty() || many {
                 report.failures.extend(failures);
             } else {
-                accuracy::hold(case, spec.accuracy, seed, report)?;
+                accuracy::hold(case, &spec.inputs, spec.accuracy, seed, report)?;
             }
             Ok(())
         });
     }
-    guarded("evaluating tape", report, |report| extend(report, modes(case)));
-    guarded("threads", report, |report| extend(report, threads(case)));
+    if let (None, Some(call)) = (&case.double, &case.single)
+        && wanted(Property::Cotangents)
+    {
+        guarded("recorded gradient", report, |report| extend(report, recorded(call, case, seed)));
+    }
+    if wanted(Property::Modes) {
+        guarded("evaluating tape", report, |report| extend(report, in_any(case, modes::<f64>, modes::<f32>)));
+    }
+    if wanted(Property::Threads) {
+        guarded("threads", report, |report| extend(report, in_any(case, threads::<f64>, threads::<f32>)));
+    }
+}
+
+type Failures = crate::Result<Vec<String>>;
+
+/// A test of the call in double precision, or in single precision if there is no other.
+fn in_any(
+    case: &Case,
+    double: fn(&Run<f64>, &[Tensor<f64>]) -> Failures,
+    single: fn(&Run<f32>, &[Tensor<f32>]) -> Failures,
+) -> Failures {
+    match (&case.double, &case.single) {
+        (Some(call), _) => double(call, &case.inputs),
+        (None, Some(call)) => single(call, &case.inputs.iter().map(Tensor::cast).collect::<Vec<_>>()),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// Each input is used twice, with cotangents that differ from element to element.
+fn used_twice(check: &Check, call: &Run<f64>, case: &Case) -> Report {
+    let check = check.clone().first_order().directions(1).derivatives_only();
+    fn twice<'t>(call: &Run<f64>, x: &[Var<'t, f64>]) -> Vec<Var<'t, f64>> {
+        let both = call(x).into_iter().zip(call(x));
+        let each = both.map(|(a, b)| {
+            let weights = Tensor::steps(0.5, 0.37, a.numel()).reshape(a.shape());
+            a * weights + b * 2.0
+        });
+        each.collect()
+    }
+    match &case.against {
+        None => check.report(&|x| twice(call, x), None, &case.inputs),
+        Some(against) => check.report(&|x| twice(call, x), Some(&|x| twice(against.run(), x)), &case.inputs),
+    }
+}
+
+/// The values of a call equal those of its reference.
+fn values_of_reference(case: &Case, reference: &Run<f64>) -> Failures {
+    let want = values(reference, &case.inputs)?;
+    let (got, tolerance) = match (&case.double, &case.single) {
+        (Some(call), _) => (values(call, &case.inputs)?, 1e-9),
+        (None, Some(call)) => {
+            let inputs: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
+            (values(call, &inputs)?.iter().map(Tensor::cast).collect(), 1e-4)
+        }
+        (None, None) => return Ok(Vec::new()),
+    };
+    Ok(compare("value of output", "of the reference", &got, &want, tolerance))
+}
+
+/// In single precision, the swept gradient equals the recorded one.
+fn recorded(call: &Run<f32>, case: &Case, seed: u64) -> Failures {
+    let inputs: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
+    let mut cotangents = Vec::new();
+    for (i, y) in values(call, &inputs)?.iter().enumerate() {
+        cotangents.push(random(y.shape(), seed, i)?.cast());
+    }
+    let accuracy::Evaluated { swept, recorded, .. } = accuracy::evaluate(call, &inputs, &cotangents)?;
+    Ok(compare("gradient of all inputs", "recorded", &[Tensor::from(swept)], &[Tensor::from(recorded)], 1e-4))
 }
 
 fn extend(report: &mut Report, failures: crate::Result<Vec<String>>) -> crate::Result<()> {
@@ -301,11 +684,16 @@ fn compare(what: &str, against: &str, a: &[Tensor<f64>], b: &[Tensor<f64>], tole
     wrong.map(|(i, (a, b))| format!("{what} {i}: {}, {against} {}", literal(a), literal(b))).collect()
 }
 
-fn layouts(case: &Case) -> crate::Result<Vec<String>> {
-    let dense: Vec<_> =
-        case.inputs.iter().map(|t| Tensor::from_vec(t.to_vec(), t.shape())).collect::<Result<_, _>>()?;
-    let [y, gradients] = value_and_gradients(&case.double, &case.inputs)?;
-    let [want, want_gradients] = value_and_gradients(&case.double, &dense)?;
+/// The inputs with every element in row-major order.
+fn contiguous<T: Float>(inputs: &[Tensor<T>]) -> crate::Result<Vec<Tensor<T>>> {
+    inputs.iter().map(|t| Ok(Tensor::from_vec(t.to_vec(), t.shape())?)).collect()
+}
+
+fn layouts(case: &Case) -> Failures {
+    let Some(call) = &case.double else { return single_layouts(case) };
+    let dense = contiguous(&case.inputs)?;
+    let [y, gradients] = value_and_gradients(call, &case.inputs)?;
+    let [want, want_gradients] = value_and_gradients(call, &dense)?;
     let mut failures = compare("layout: value", "with contiguous inputs", &y, &want, 1e-12);
     failures.extend(compare(
         "layout: gradient",
@@ -317,32 +705,66 @@ fn layouts(case: &Case) -> crate::Result<Vec<String>> {
     Ok(failures)
 }
 
-fn precision(case: &Case) -> crate::Result<Vec<String>> {
-    let single: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
-    let double: Vec<Tensor<f64>> = single.iter().map(Tensor::cast).collect();
-    let [y, gradients] = value_and_gradients(&case.single, &single)?;
-    let [want, want_gradients] = value_and_gradients(&case.double, &double)?;
-    let wide = |t: Vec<Tensor<f32>>| t.iter().map(Tensor::cast).collect::<Vec<_>>();
-    // The rounding errors of a sum grow with the square root of the number of its terms.
-    let terms = (case.inputs.iter().map(Tensor::numel).fold(256, usize::max) as f64 / 256.0).sqrt();
-    let mut failures = compare("f32: value", "in f64", &wide(y), &want, 2e-5 * terms);
-    failures.extend(compare("f32: gradient", "in f64", &wide(gradients), &want_gradients, 2e-4 * terms));
+/// The same in single precision, for every layout.
+fn single_layouts(case: &Case) -> Failures {
+    let Some(call) = &case.single else { return Ok(Vec::new()) };
+    let dense = case.inputs.iter().map(|x| x.cast::<f32>()).collect::<Vec<_>>();
+    let [want, want_gradients] = value_and_gradients(call, &dense)?;
+    let mut failures = Vec::new();
+    for kind in &LayoutKind::ALL[1..] {
+        let inputs = dense.iter().map(|t| kind.of(t, 0)).collect::<wengert_ops::Result<Vec<_>>>()?;
+        let [y, gradients] = value_and_gradients(call, &inputs)?;
+        let what = format!("layout {kind:?}: value");
+        failures.extend(compare(&what, "with contiguous inputs", &wide(&y), &wide(&want), 1e-5));
+        let what = format!("layout {kind:?}: gradient");
+        let (got, want) = (wide(&gradients), wide(&want_gradients));
+        failures.extend(compare(&what, "with contiguous inputs", &got, &want, 1e-5));
+    }
     Ok(failures)
 }
 
-fn modes(case: &Case) -> crate::Result<Vec<String>> {
-    let on = |tape: &Tape<f64>| {
-        let x: Vec<_> = case.inputs.iter().map(|t| tape.var(t)).collect();
-        (case.double)(&x).iter().map(|y| y.value()).collect::<crate::Result<Vec<_>>>()
-    };
-    let (evaluating, recording) = (on(&Tape::eval())?, on(&Tape::new())?);
-    Ok(compare("evaluating tape: value", "on a recording tape", &evaluating, &recording, 0.0))
+fn wide(t: &[Tensor<f32>]) -> Vec<Tensor<f64>> {
+    t.iter().map(Tensor::cast).collect()
 }
 
-fn threads(case: &Case) -> crate::Result<Vec<String>> {
-    let on = |threads| parallel::in_small_pieces(threads, || value_and_gradients(&case.double, &case.inputs));
+fn precision(case: &Case) -> Failures {
+    let (Some(in_double), Some(in_single)) = (&case.double, &case.single) else { return Ok(Vec::new()) };
+    let single: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
+    let double: Vec<Tensor<f64>> = single.iter().map(Tensor::cast).collect();
+    let [y, gradients] = value_and_gradients(in_single, &single)?;
+    let [want, want_gradients] = value_and_gradients(in_double, &double)?;
+    // The rounding errors of a sum grow with the square root of the number of its terms.
+    let terms = (case.inputs.iter().map(Tensor::numel).fold(256, usize::max) as f64 / 256.0).sqrt();
+    let mut failures = compare("f32: value", "in f64", &wide(&y), &want, 2e-5 * terms);
+    failures.extend(compare("f32: gradient", "in f64", &wide(&gradients), &want_gradients, 2e-4 * terms));
+    Ok(failures)
+}
+
+/// The values of a call on a tape that records.
+fn values<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> crate::Result<Vec<Tensor<T>>> {
+    values_on(&Tape::new(), call, inputs)
+}
+
+fn values_on<T: Float>(tape: &Tape<T>, call: &Run<T>, inputs: &[Tensor<T>]) -> crate::Result<Vec<Tensor<T>>> {
+    let x: Vec<_> = inputs.iter().map(|t| tape.var(t)).collect();
+    call(&x).iter().map(|y| y.value()).collect()
+}
+
+fn as_double<T: Float>(t: &[Tensor<T>]) -> Vec<Tensor<f64>> {
+    t.iter().map(convert).collect()
+}
+
+fn modes<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> Failures {
+    let (evaluating, recording) = (values_on(&Tape::eval(), call, inputs)?, values(call, inputs)?);
+    let (got, want) = (as_double(&evaluating), as_double(&recording));
+    Ok(compare("evaluating tape: value", "on a recording tape", &got, &want, 0.0))
+}
+
+fn threads<T: Float>(call: &Run<T>, inputs: &[Tensor<T>]) -> Failures {
+    let on = |threads| parallel::in_small_pieces(threads, || value_and_gradients(call, inputs));
     let ([y, gradients], [want, want_gradients]) = (on(3)?, on(1)?);
-    let mut failures = compare("three threads: value", "on one", &y, &want, 0.0);
-    failures.extend(compare("three threads: gradient", "on one", &gradients, &want_gradients, 0.0));
+    let mut failures = compare("three threads: value", "on one", &as_double(&y), &as_double(&want), 0.0);
+    let (got, want) = (as_double(&gradients), as_double(&want_gradients));
+    failures.extend(compare("three threads: gradient", "on one", &got, &want, 0.0));
     Ok(failures)
 }

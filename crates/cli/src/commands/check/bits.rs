@@ -156,10 +156,15 @@ fn numbers<T: Float>(shape: &[usize], low: f64, width: f64) -> Tensor<T> {
 /// All cases of an operation.
 fn operation(spec: &Spec, further: &[(&str, Case)]) -> Result<Bits> {
     let mut bits = Bits::default();
-    let mut add = |case: &Case| {
-        bits.call::<f64>(&case.inputs, |x| (case.double)(x))?;
-        let single: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
-        bits.call::<f32>(&single, |x| (case.single)(x))
+    let mut add = |case: &Case| -> Result<()> {
+        if let Some(call) = &case.double {
+            bits.call::<f64>(&case.inputs, |x| call(x))?;
+        }
+        if let Some(call) = &case.single {
+            let inputs: Vec<Tensor<f32>> = case.inputs.iter().map(Tensor::cast).collect();
+            bits.call::<f32>(&inputs, |x| call(x))?;
+        }
+        Ok(())
     };
     (0..DRAWN).try_for_each(|seed| add(&spec.draw(seed).0))?;
     (0..SPLIT).try_for_each(|seed| add(&spec.draw_split(seed).0))?;
