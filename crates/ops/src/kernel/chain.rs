@@ -262,10 +262,17 @@ enum Source<'a, T: Float> {
     Mask(Strided<'a, bool>, usize),
 }
 
+/// A step with the places of its operands and of its result.
+struct Call<'a, T> {
+    step: &'a dyn Step<T>,
+    x: SmallVec<[Place; 4]>,
+    to: Place,
+}
+
 /// The steps that some outputs need, with a place for each result.
 struct Program<'a, T: Float> {
     sources: Vec<Source<'a, T>>,
-    lines: Vec<(&'a dyn Step<T>, SmallVec<[Place; 4]>, Place)>,
+    lines: Vec<Call<'a, T>>,
     /// Results that are written, and whether a step writes them; if not, they are copied from an input.
     values: Vec<(Operand, Option<Place>)>,
     sums: Vec<(Place, Cut)>,
@@ -336,7 +343,7 @@ impl<'a, T: Float> Program<'a, T> {
                 values[k].1 = Some(places[i]);
             }
             cost += line.step.cost();
-            lines.push((line.step, x, places[i]));
+            lines.push(Call { step: line.step, x, to: places[i] });
             for x in &line.x {
                 if let Operand::Step(s) = x
                     && last[*s] == Some(i)
@@ -368,7 +375,7 @@ impl<'a, T: Float> Program<'a, T> {
     /// Computes a piece, block by block.
     fn run(&self, piece: Piece<'_, T>, row: usize) {
         let Piece { start, len, mut values, mut sums } = piece;
-        if let ([(step, x, Place::Value(0))], [value], [], 0) =
+        if let ([Call { step, x, to: Place::Value(0) }], [value], [], 0) =
             (&self.lines[..], &mut values[..], &self.sums[..], self.copies)
         {
             // A single function needs no blocks.
@@ -415,7 +422,7 @@ impl<'a, T: Float> Program<'a, T> {
             }
             let inputs: SmallVec<[&[T]; FEW]> =
                 (0..self.sources.len()).map(|i| self.input(i, at, n, &copies)).collect();
-            for (j, (step, x, to)) in self.lines.iter().enumerate() {
+            for (j, Call { step, x, to }) in self.lines.iter().enumerate() {
                 // A part of what the next block reads and writes.
                 let next = n * j / self.lines.len()..n * (j + 1) / self.lines.len();
                 for source in &self.sources {

@@ -235,7 +235,8 @@ impl<T: Float> Sweep<'_, T> {
             Some(before) => self.lazy.graph.step(Function::Add, SmallVec::from_slice(&[before, new.of]), at),
             None => new.of,
         };
-        let heavy = self.lazy.graph.weight(of) > STEPS;
+        // What is used more than once was counted more than once.
+        let heavy = self.lazy.graph.weight(of) > STEPS && self.lazy.graph.steps_for(of) > STEPS as usize;
         self.lazy.open.push(Open { of, ..new });
         if heavy {
             self.settle(x)?;
@@ -310,7 +311,7 @@ impl<T: Float> Sweep<'_, T> {
             for (i, y) in missing.into_iter().zip(made?) {
                 results[i] = Some(y);
             }
-            settle(&self.lazy.graph, &self.lazy.values, self.nodes, |p| p.swept = true);
+            settle(&self.lazy.graph, &self.lazy.values, self.nodes, |p, passes| p.swept = passes);
         }
         let mut answer = None;
         for (open, y) in now.into_iter().zip(results) {

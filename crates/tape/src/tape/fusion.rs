@@ -14,6 +14,9 @@ use wengert_ops::kernel::chain::{Chain, Input, Line, Operand, Output, Step};
 use wengert_ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel};
 use wengert_ops::{Shape, Tensor};
 
+/// What computing a result again may cost in all, in additions an element, before it is written to memory.
+const AGAIN: u32 = 10;
+
 /// What a step computes.
 #[derive(Clone)]
 pub(crate) enum Function<T: Float> {
@@ -40,8 +43,10 @@ struct Planned<T: Float> {
     operands: SmallVec<[Source; 4]>,
     /// An upper bound of the number of steps that a pass for this one runs.
     weight: u32,
-    /// Whether a pass has computed this as an intermediate result.
-    computed: bool,
+    /// An upper bound of what one element costs in such a pass, in additions.
+    cost: u32,
+    /// The number of passes that have computed this as an intermediate result.
+    computed: u32,
     /// The input that holds the result, once it was written to memory.
     result: Option<u32>,
     at: &'static Location<'static>,
@@ -97,19 +102,35 @@ impl<T: Float> Graph<T> {
             operands.insert(place, mask);
         }
         let weight = operands.iter().map(|o| self.weight(*o)).fold(1u32, u32::saturating_add);
-        self.steps.push(Planned { function, operands, weight, computed: false, result: None, at });
+        let own = Step::<T>::cost(&Loop::of(&function)) as u32;
+        let cost = operands.iter().map(|o| self.cost(*o)).fold(own, u32::saturating_add);
+        self.steps.push(Planned { function, operands, weight, cost, computed: 0, result: None, at });
         Source::Step(self.steps.len() as u32 - 1)
     }
 
-    /// Marks a step as one that a pass has computed.
-    pub(crate) fn set_computed(&mut self, of: Source) {
+    /// Sets how many passes have computed a step.
+    pub(crate) fn set_computed(&mut self, of: Source, passes: u32) {
         if let Source::Step(s) = of {
-            self.steps[s as usize].computed = true;
+            self.steps[s as usize].computed = passes;
         }
     }
 
-    pub(crate) fn is_computed(&self, of: Source) -> bool {
-        matches!(of, Source::Step(s) if self.steps[s as usize].computed)
+    /// The number of passes that have computed a step.
+    pub(crate) fn computed(&self, of: Source) -> u32 {
+        if let Source::Step(s) = of { self.steps[s as usize].computed } else { 0 }
+    }
+
+    fn cost(&self, of: Source) -> u32 {
+        match of {
+            Source::Step(s) if self.steps[s as usize].result.is_none() => self.steps[s as usize].cost,
+            _ => 0,
+        }
+    }
+
+    /// The number of steps that a pass for this value runs.
+    pub(crate) fn steps_for(&self, of: Source) -> usize {
+        let (_, needed) = self.reach([of].into_iter());
+        needed.iter().zip(&self.steps).filter(|(needed, step)| **needed && step.result.is_none()).count()
     }
 
     /// An upper bound of the number of steps that a pass for this value runs.
@@ -212,10 +233,10 @@ impl<T: Float> Graph<T> {
         let (_, needed) = self.reach(wanted.iter().map(|w| w.of));
         let ids: Vec<usize> =
             (0..self.steps.len()).filter(|&s| needed[s] && self.steps[s].result.is_none()).collect();
-        // What another pass has computed before is written to memory now, so that no result is computed more than twice.
+        // What other passes have computed is written to memory now if that has cost enough, so that no result is computed again and again.
         let again: Vec<Source> = ids
             .iter()
-            .filter(|&&s| self.steps[s].computed)
+            .filter(|&&s| self.steps[s].computed.saturating_mul(self.steps[s].cost) >= AGAIN)
             .map(|&s| Source::Step(s as u32))
             .filter(|s| !wanted.iter().any(|w| w.of == *s && w.sum.is_none()))
             .collect();
@@ -232,7 +253,7 @@ impl<T: Float> Graph<T> {
             log.push(FusedPass::of(self, shape, &ids, &all, read_by));
         }
         for &s in &ids {
-            self.steps[s].computed = true;
+            self.steps[s].computed += 1;
         }
         for (w, t) in all.iter().zip(&made) {
             if let (Source::Step(s), None) = (w.of, &w.sum) {

@@ -55,7 +55,7 @@ impl<T: Float> Tape<T> {
             return Ok(None);
         }
         let mut compute: SmallVec<[u32; 4]> = SmallVec::new();
-        let (shape, weight, each) = {
+        let (shape, weight, cost, each) = {
             let nodes = &self.state.borrow().nodes;
             let Some(inputs) =
                 ids.iter().map(|&i| nodes.get(i as usize)).collect::<Option<SmallVec<[&Node<T>; 4]>>>()
@@ -81,17 +81,26 @@ impl<T: Float> Tape<T> {
             if shape.checked_numel().is_none_or(|n| n > isize::MAX as usize / 16) {
                 return Ok(None);
             }
-            let mut weight = 1;
+            let (mut weight, own) = (1, elementwise.cost() as u32);
+            let mut cost = own;
             for (&id, node) in ids.iter().zip(&inputs) {
-                if let Slot::Pending(p) = &node.value {
-                    if p.shape == shape { weight += p.weight } else { compute.push(id) }
+                match &node.value {
+                    Slot::Pending(p) if p.shape == shape => {
+                        (weight, cost) = (weight + p.weight, cost.saturating_add(p.cost));
+                    }
+                    Slot::Pending(_) => compute.push(id),
+                    _ => {}
                 }
             }
             if weight > STEPS {
-                compute = ids.into();
-                weight = 1;
+                // What is used more than once was counted more than once.
+                weight = 1 + needed_for(nodes, ids).len() as u32;
             }
-            (shape, weight, inputs.iter().map(|n| n.needs).collect::<SmallVec<[bool; 4]>>())
+            if weight > STEPS {
+                compute = ids.into();
+                (weight, cost) = (1, own);
+            }
+            (shape, weight, cost, inputs.iter().map(|n| n.needs).collect::<SmallVec<[bool; 4]>>())
         };
         if !compute.is_empty() {
             let why = if weight == 1 { "the length of the chain" } else { op.name() };
@@ -107,7 +116,7 @@ impl<T: Float> Tape<T> {
         let prepared = op.guarded("prepare", inputs(), || op.elementwise().map(|e| e.prepare(&shape)))?;
         let saved =
             prepared.transpose().map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))?;
-        let value = Pending { shape, weight, computed: false, swept: false, freed: None };
+        let value = Pending { shape, weight, cost, computed: 0, swept: 0, freed: None };
         Ok(Some(Deferred { value, saved: saved.unwrap_or_default(), needs, saves }))
     }
 
@@ -255,16 +264,25 @@ fn passed<T: Float>(
         })
         .collect();
     let dear = DEAR[usize::from(shape.numel() * size_of::<T>() > CACHED)];
-    let mut kept: Vec<u32> = sources
-        .keys()
-        .copied()
-        .filter(|&id| {
-            let node = &nodes[id as usize];
-            let cost = node.op.as_ref().and_then(|op| op.elementwise()).map_or(0, |e| e.cost());
-            node.value.is_pending() && node.wanted && cost >= dear
-        })
-        .collect();
-    kept.sort_unstable();
+    let mut ids: Vec<u32> =
+        sources.keys().copied().filter(|&id| nodes[id as usize].value.is_pending()).collect();
+    ids.sort_unstable();
+    // A dear result is kept if a rule reads it, or something that is computed again from it.
+    let (mut read, mut kept) = (Vec::new(), Vec::new());
+    for &id in ids.iter().rev() {
+        let node = &nodes[id as usize];
+        if !node.wanted && !read.contains(&id) {
+            continue;
+        }
+        let cost = node.op.as_ref().and_then(|op| op.elementwise()).map_or(0, |e| e.cost());
+        if cost >= dear {
+            kept.push(id);
+        } else {
+            read.extend(&node.inputs);
+        }
+    }
+    // They stay until the sweep.
+    kept.iter().for_each(|&id| nodes[id as usize].wanted = true);
     let kept = kept.iter().map(|id| Wanted { of: sources[id], sum: None });
     let kept: Vec<Wanted> = kept.filter(|w| !all.contains(w)).collect();
     all.extend(kept);
@@ -275,18 +293,18 @@ fn passed<T: Float>(
     let made = tape.logged(|log| graph.run(shape, &all, module, log));
     let mut made = made?;
     made.truncate(wanted.len());
-    settle(&graph, &sources, nodes, |p| p.computed = true);
+    settle(&graph, &sources, nodes, |p, passes| p.computed = passes);
     Ok(made)
 }
 
-/// The source of a node's value in a graph: what is pending comes with the steps that compute it. `computed` says whether a pass has
+/// The source of a node's value in a graph: what is pending comes with the steps that compute it. `computed` says how many passes have
 /// computed it before.
 pub(crate) fn import<T: Float>(
     graph: &mut Graph<T>,
     sources: &mut FxHashMap<u32, Source>,
     nodes: &[Node<T>],
     id: u32,
-    computed: impl Fn(&Pending) -> bool,
+    computed: impl Fn(&Pending) -> u32,
 ) -> Source {
     let mut open: SmallVec<[u32; 8]> = SmallVec::from_slice(&[id]);
     while let Some(&id) = open.last() {
@@ -306,9 +324,7 @@ pub(crate) fn import<T: Float>(
                 let mut operands: SmallVec<[Source; 4]> = node.inputs.iter().map(|i| sources[i]).collect();
                 operands.extend(node.saved.iter().map(|t| graph.input(t.clone())));
                 let step = graph.step(Function::Value(op.clone()), operands, node.at);
-                if computed(p) {
-                    graph.set_computed(step);
-                }
+                graph.set_computed(step, computed(p));
                 step
             }
             // What a pending node reads is there or pending.
@@ -320,12 +336,12 @@ pub(crate) fn import<T: Float>(
     sources[&id]
 }
 
-/// After a pass: keeps the values that were written to memory, and marks the others as computed.
+/// After a pass: keeps the values that were written to memory, and counts the pass for the others.
 pub(crate) fn settle<T: Float>(
     graph: &Graph<T>,
     sources: &FxHashMap<u32, Source>,
     nodes: &mut [Node<T>],
-    mark: impl Fn(&mut Pending),
+    mark: impl Fn(&mut Pending, u32),
 ) {
     // The order of the map has no influence: each node is changed by itself.
     for (&id, &source) in sources {
@@ -336,14 +352,14 @@ pub(crate) fn settle<T: Float>(
         }
         if let Some(t) = graph.ready(source) {
             *slot = Slot::Ready(t.clone());
-        } else if graph.is_computed(source) {
-            mark(p);
+        } else {
+            mark(p, graph.computed(source));
         }
     }
 }
 
-/// Computes pending nodes, and those that they need, one at a time.
-fn one_by_one<T: Float>(tape: &Tape<T>, nodes: &mut [Node<T>], ids: &[u32]) -> Result<()> {
+/// The pending nodes among these, and those that they need, in order.
+fn needed_for<T: Float>(nodes: &[Node<T>], ids: &[u32]) -> Vec<u32> {
     let mut needed: Vec<u32> = Vec::new();
     let mut open = ids.to_vec();
     while let Some(id) = open.pop() {
@@ -353,8 +369,13 @@ fn one_by_one<T: Float>(tape: &Tape<T>, nodes: &mut [Node<T>], ids: &[u32]) -> R
         }
     }
     needed.sort_unstable();
+    needed
+}
+
+/// Computes pending nodes, and those that they need, one at a time.
+fn one_by_one<T: Float>(tape: &Tape<T>, nodes: &mut [Node<T>], ids: &[u32]) -> Result<()> {
     let mut outcome = Ok(());
-    for id in needed {
+    for id in needed_for(nodes, ids) {
         let node = &nodes[id as usize];
         let (at, inputs) = (node.at, node.inputs.clone());
         let Some(op) = node.op.clone() else { continue };

@@ -21,10 +21,12 @@ pub(crate) struct Pending {
     pub(crate) shape: Shape,
     /// An upper bound of the number of operations that a pass for it runs.
     pub(crate) weight: u32,
-    /// Whether a pass has computed it as an intermediate result, forward.
-    pub(crate) computed: bool,
+    /// An upper bound of what computing one element costs, in additions.
+    pub(crate) cost: u32,
+    /// The number of passes that have computed it as an intermediate result, forward.
+    pub(crate) computed: u32,
     /// The same in the reverse sweep.
-    pub(crate) swept: bool,
+    pub(crate) swept: u32,
     /// What freed it for the program, while other pending values are still computed from it. It is never written to memory.
     pub(crate) freed: Option<Gone>,
 }
