@@ -161,6 +161,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
                 let t = a.tensor(); tape.var(t).log().sum().backward().map(|_| ()) };
             keep_all: { let tape = Tape::<T>::new().keep_all();
                 let t = a.tensor(); tape.scope(|| tape.var(t).exp().sum()).backward().map(|_| ()) };
+            eager: { let tape = Tape::<T>::new().eager();
+                let t = a.tensor(); tape.var(t).exp().sum().backward().map(|_| ()) };
+            explain_fusion: done(Tape::<T>::new().explain_fusion());
+            fused_passes: { let tape = Tape::<T>::new().explain_fusion(); let x = tape.var(a.tensor());
+                let g = (x.tanh() * x + 1.0).sum().backward();
+                (g.is_ok(), tape.fused_passes().iter().map(|p| p.to_string().len()).sum::<usize>()) };
+            values: { let (x, y) = (a.var(), a.var()); a.tape.values([x.exp(), y, x]).map(|[x, ..]| x) };
             is_training: a.tape.is_training();
             is_recording: a.tape.is_recording();
             next_key: a.tape.next_key();

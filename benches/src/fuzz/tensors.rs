@@ -2,8 +2,9 @@
 
 use crate::function::{Function, Seen, done, table};
 use wengert::ops::buffer::{self, Buffer};
+use wengert::ops::kernel::chain::{Chain, Input, Line, Operand, Output, Step};
 use wengert::ops::kernel::find::{gather_positions, positions};
-use wengert::ops::kernel::pointwise::{Elementwise, FnKernel, loops, pointwise};
+use wengert::ops::kernel::pointwise::{Elementwise, FnKernel, SliceKernel, loops, pointwise};
 use wengert::ops::kernel::recurrent::{Adjoint, Cell, Run, Sequence};
 use wengert::ops::kernel::rows::{RowKernel, rows};
 use wengert::ops::kernel::update::{Update, update};
@@ -21,6 +22,41 @@ impl<T: Float> Update<2, T> for Halve {
     fn call(&self, [p, m]: [T; 2], g: T) -> [T; 2] {
         [p - g, m + g]
     }
+}
+
+struct Plus;
+impl<T: Float> Step<T> for Plus {
+    fn cost(&self) -> usize {
+        1
+    }
+    fn run(&self, x: &[&[T]], out: &mut [T]) {
+        for (i, o) in out.iter_mut().enumerate() {
+            *o = x[0][i] + x[1][i];
+        }
+    }
+}
+
+/// A chain of a few steps, whose operands may not exist.
+fn chain<'a, T: Float>(a: &mut Arguments<'_, T>, x: &'a Tensor<T>, y: &'a Tensor<T>) -> Chain<'a, T> {
+    let operand = |a: &mut Arguments<'_, T>, made: usize| match a.below(9) {
+        0 => Operand::Step(a.below(4)),
+        i if i > 4 && made > 0 => Operand::Step(a.below(made)),
+        i => Operand::Input(i % 2),
+    };
+    let mut lines = Vec::new();
+    for i in 0..a.below(4) {
+        lines.push(Line {
+            step: &Plus as &dyn Step<T>,
+            x: [operand(a, i), operand(a, i)].into_iter().collect(),
+        });
+    }
+    let mut outputs = Vec::new();
+    for _ in 0..a.below(3) {
+        let (of, sum) = (operand(a, lines.len()), a.once_in(2));
+        let axes = (0..a.below(x.rank() + 2).max(1)).collect();
+        outputs.push(if sum { Output::Sum(of, axes) } else { Output::Values(of) });
+    }
+    Chain { shape: x.shape().clone(), inputs: vec![Input::Tensor(x), Input::Tensor(y)], lines, outputs }
 }
 
 struct First;
@@ -309,6 +345,13 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             positions: { a.ranked(1..=4); positions("fuzz", &Shape::from(&a.shape[..]), &a.indices()) };
             gather_positions: { a.ranked(1..=4);
                 gather_positions("fuzz", &Shape::from(&a.shape[..]), a.axis(), &a.gathered()) };
+        }
+        "ops::Elementwise" {
+            of: { let x = a.tensor().to_vec(); let mut y = vec![T::ZERO; x.len()];
+                Elementwise::of(&FnKernel(|x: T| x + x)).run([&x[..]], &mut y); y.len() };
+        }
+        "ops::Chain" {
+            run: { let (x, y) = (a.tensor(), a.beside_tensor()); chain(a, &x, &y).run().map(done) };
         }
         "ops::pointwise" {
             pointwise: pointwise("fuzz", [&a.tensor(), &a.beside_tensor()], &FnKernel(|x: T, y: T| x + y));

@@ -8,9 +8,10 @@
 use super::copy::{Strided, gather, is_transposed};
 use super::fold::{self, Innermost, LaneSums};
 use crate::buffer::Buffer;
+use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
-use crate::shape::Shape;
+use crate::shape::{Shape, broadcast_shapes};
 use crate::simd;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
@@ -128,7 +129,35 @@ impl Cut {
 
 impl<T: Float> Chain<'_, T> {
     /// Computes the outputs, in order.
-    pub fn run(&self) -> Vec<Tensor<T>> {
+    ///
+    /// ```
+    /// use wengert_ops::kernel::chain::{Chain, Input, Line, Operand, Output, Step};
+    /// use wengert_ops::{Shape, Tensor};
+    /// struct Square;
+    /// impl Step<f64> for Square {
+    ///     fn cost(&self) -> usize {
+    ///         1
+    ///     }
+    ///     fn run(&self, x: &[&[f64]], out: &mut [f64]) {
+    ///         out.iter_mut().zip(x[0]).for_each(|(o, x)| *o = x * x);
+    ///     }
+    /// }
+    /// let x = Tensor::from([1.0, 2.0, 3.0]);
+    /// let chain = Chain {
+    ///     shape: Shape::from([3]),
+    ///     inputs: vec![Input::Tensor(&x)],
+    ///     lines: vec![Line { step: &Square, x: [Operand::Input(0)].into_iter().collect() }],
+    ///     outputs: vec![Output::Sum(Operand::Step(0), [0].into_iter().collect())],
+    /// };
+    /// assert_eq!(chain.run()?[0].to_vec(), [14.0]);
+    /// # Ok::<(), wengert_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shape has no elements, an input does not broadcast to it, an operand does not exist or is not computed before it is read,
+    /// or the axes of a sum are not in order, out of range, or none.
+    pub fn run(&self) -> Result<Vec<Tensor<T>>> {
+        self.check()?;
         let mut results: Vec<Option<Tensor<T>>> = vec![None; self.outputs.len()];
         let cut_of = |output: &Output| match output {
             Output::Values(_) => Some(Cut::VALUES),
@@ -163,7 +192,48 @@ impl<T: Float> Chain<'_, T> {
                 results[*i] = Some(y);
             }
         }
-        results.into_iter().flatten().collect()
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    /// Checks what the passes take for granted.
+    fn check(&self) -> Result<()> {
+        let shape = &self.shape;
+        if shape.checked_numel().is_none_or(|n| n == 0) {
+            return Err(Error::argument("chain", format!("expected a shape with elements, found {shape}")));
+        }
+        for input in &self.inputs {
+            let given = match input {
+                Input::Tensor(t) => t.shape(),
+                Input::Mask(t) => t.shape(),
+            };
+            if given != shape && broadcast_shapes("chain", given, shape)? != *shape {
+                return Err(Error::shape(
+                    "chain",
+                    format!("an input of shape {given} does not broadcast to {shape}"),
+                ));
+            }
+        }
+        let exists = |x: &Operand, before: usize| match x {
+            Operand::Input(i) if *i < self.inputs.len() => Ok(()),
+            Operand::Step(s) if *s < before => Ok(()),
+            _ => Err(Error::argument("chain", format!("{x:?} is not there when it is read"))),
+        };
+        for (i, line) in self.lines.iter().enumerate() {
+            line.x.iter().try_for_each(|x| exists(x, i))?;
+        }
+        for output in &self.outputs {
+            let (Output::Values(x) | Output::Sum(x, _)) = output;
+            exists(x, self.lines.len())?;
+            if let Output::Sum(_, axes) = output
+                && (axes.is_empty()
+                    || !axes.is_sorted_by(|a, b| a < b)
+                    || axes.iter().any(|&a| a >= shape.len()))
+            {
+                let detail = format!("expected axes of {shape} in order, found {axes:?}");
+                return Err(Error::argument("chain", detail));
+            }
+        }
+        Ok(())
     }
 
     /// Computes outputs in one pass; `together` is a cut that suits those of all sums.
@@ -656,7 +726,7 @@ mod tests {
                         line(&choose, &[Operand::Step(1), Operand::Input(3)]),
                     ];
                     let inputs = given.iter().map(|t| Input::Tensor(t)).chain([Input::Mask(&mask)]).collect();
-                    Chain { shape: Shape::from(shape), inputs, lines, outputs: of }.run()
+                    Chain { shape: Shape::from(shape), inputs, lines, outputs: of }.run().unwrap()
                 };
                 let same = |y: &Tensor<f32>, e: &Tensor<f32>, what: &str| {
                     assert_eq!(y.shape(), e.shape(), "{what}");
@@ -692,6 +762,6 @@ mod tests {
         let chain = Chain { shape: Shape::from([4]), inputs: vec![Input::Tensor(&x)], lines, outputs };
         let program = Program::of(&chain, &[(&chain.outputs[0], Cut::VALUES)]);
         assert_eq!((program.lines.len(), program.registers), (16, 2));
-        assert_eq!(chain.run()[0].to_vec(), [17.0; 4]);
+        assert_eq!(chain.run().unwrap()[0].to_vec(), [17.0; 4]);
     }
 }

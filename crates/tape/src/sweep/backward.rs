@@ -126,6 +126,7 @@ impl<T: Float> Tape<T> {
             cotangents: Vec::new(),
             scratch: None,
             lazy: Lazy::default(),
+            waits: !self.state.borrow().pending().is_empty(),
             log,
             grads: Grads::new(self.serial.get(), self.updates()),
         };
@@ -193,6 +194,8 @@ pub(super) struct Sweep<'a, T: Float> {
     scratch: Option<Tape<T>>,
     /// Cotangents that are not computed yet.
     pub(super) lazy: Lazy<T>,
+    /// Whether there may be values that are not computed yet.
+    waits: bool,
     pub(super) log: Option<&'a mut Vec<SweepStep<T>>>,
     pub(super) grads: Grads<T>,
 }
@@ -243,7 +246,7 @@ impl<T: Float> Sweep<'_, T> {
             return Ok(());
         };
         let needs: SmallVec<[bool; 4]> = node.inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
-        if self.tape.mode.lazy {
+        if self.waits || !self.lazy.is_empty() {
             let op = op.clone();
             self.prepare(&op, id, &needs)?;
         }

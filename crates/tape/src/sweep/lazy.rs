@@ -61,6 +61,10 @@ impl<T: Float> Default for Lazy<T> {
 }
 
 impl<T: Float> Lazy<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     fn has(&self, node: u32) -> bool {
         self.open.iter().any(|o| o.node == node)
     }

@@ -311,8 +311,9 @@ impl<T: Float> Graph<T> {
         let gone = || Error::new(ErrorKind::Rule, "fused", "an operand of a pass is gone");
         let chain = Chain { shape: shape.clone(), inputs: inputs.ok_or_else(gone)?, lines, outputs };
         // Nothing is left half done behind a panic: the results are local.
-        catch_unwind(AssertUnwindSafe(|| chain.run()))
-            .map_err(|_| Error::new(ErrorKind::Rule, "fused", "a function of the pass panicked"))
+        let made = catch_unwind(AssertUnwindSafe(|| chain.run()))
+            .map_err(|_| Error::new(ErrorKind::Rule, "fused", "a function of the pass panicked"))?;
+        Ok(made?)
     }
 
     fn work(&self, shape: &Shape, ids: &[usize], made: &Result<Vec<Tensor<T>>>) -> Work {

@@ -453,14 +453,20 @@ impl<T: Float> Tape<T> {
 
     #[inline]
     fn computed_or_deferred(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Outcome<T>> {
-        if let Some(deferred) = self.deferred(op, ids)? {
-            return Ok(Outcome::Deferred(deferred));
-        }
-        if let Some(sum) = self.fused_sum(op, ids)? {
-            return Ok(Outcome::Made(sum));
-        }
-        if self.mode.lazy && self.state.borrow().waits(ids) {
-            self.read_by(op.name(), || self.compute(ids))?;
+        if self.mode.lazy {
+            let (large, waiting) = {
+                let state = self.state.borrow();
+                (state.may_wait(self.mode, ids), !state.deferred.is_empty())
+            };
+            if large && let Some(deferred) = self.deferred(op, ids)? {
+                return Ok(Outcome::Deferred(deferred));
+            }
+            if waiting {
+                if let Some(sum) = self.fused_sum(op, ids)? {
+                    return Ok(Outcome::Made(sum));
+                }
+                self.read_by(op.name(), || self.compute(ids))?;
+            }
         }
         self.revive(ids)?;
         self.run(op, ids).map(Outcome::Made)
@@ -597,11 +603,6 @@ impl<T: Float> State<T> {
             at,
         });
         id
-    }
-
-    /// Whether one of the nodes is not computed yet.
-    fn waits(&self, ids: &[u32]) -> bool {
-        ids.iter().any(|&i| self.nodes.get(i as usize).is_some_and(|n| n.value.is_pending()))
     }
 
     /// Marks the inputs that a rule will read.

@@ -51,9 +51,6 @@ pub(super) struct Deferred<T: Float> {
 impl<T: Float> Tape<T> {
     /// The record of an op that is not computed yet; `None` if it has to be computed now.
     pub(super) fn deferred(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Option<Deferred<T>>> {
-        if !self.mode.lazy {
-            return Ok(None);
-        }
         let mut compute: SmallVec<[u32; 4]> = SmallVec::new();
         let (shape, weight, cost, each) = {
             let nodes = &self.state.borrow().nodes;
@@ -62,9 +59,6 @@ impl<T: Float> Tape<T> {
             else {
                 return Ok(None);
             };
-            if !inputs.iter().any(|n| may_wait(self.mode, n.value.shape().numel())) {
-                return Ok(None);
-            }
             let Some(elementwise) = op.elementwise() else { return Ok(None) };
             if inputs.iter().any(|n| !n.value.is_readable()) {
                 return Ok(None);
@@ -123,9 +117,6 @@ impl<T: Float> Tape<T> {
     /// A sum of a pending value, taken in the pass that computes the value, which is not written to memory.
     pub(super) fn fused_sum(&self, op: &OpRef<T>, ids: &[u32]) -> Result<Option<Made<T>>> {
         let &[id] = ids else { return Ok(None) };
-        if !self.mode.lazy {
-            return Ok(None);
-        }
         let (shape, summed, needs) = {
             let state = self.state.borrow();
             let Some(Node { value: Slot::Pending(p), needs, .. }) = state.nodes.get(id as usize) else {
@@ -172,8 +163,9 @@ impl<T: Float> Tape<T> {
 
     /// Computes every value that is pending.
     pub(crate) fn compute_all(&self) {
-        let ids = std::mem::take(&mut self.state.borrow_mut().deferred);
+        let ids = self.state.borrow().deferred.clone();
         let _ = self.compute(&ids);
+        self.state.borrow_mut().deferred.clear();
     }
 
     /// Computes those of the values that are pending.
@@ -181,10 +173,12 @@ impl<T: Float> Tape<T> {
     /// # Errors
     /// If one of them fails.
     pub(crate) fn compute(&self, ids: &[u32]) -> Result<()> {
-        let is_pending =
-            |&id: &u32| self.state.borrow().nodes.get(id as usize).is_some_and(|n| n.value.is_pending());
-        if !ids.iter().any(is_pending) {
-            return Ok(());
+        {
+            let state = self.state.borrow();
+            let is_pending = |&id: &u32| state.nodes.get(id as usize).is_some_and(|n| n.value.is_pending());
+            if state.deferred.is_empty() || !ids.iter().any(is_pending) {
+                return Ok(());
+            }
         }
         let mut borrowed = Borrowed::take(self);
         compute_in(self, &mut borrowed.nodes, ids)
@@ -192,6 +186,12 @@ impl<T: Float> Tape<T> {
 }
 
 impl<T: Float> State<T> {
+    /// Whether the result of an op on these nodes may be large enough to wait.
+    pub(super) fn may_wait(&self, mode: Mode, ids: &[u32]) -> bool {
+        let large = |n: &Node<T>| may_wait(mode, n.value.shape().numel());
+        ids.iter().any(|&id| self.nodes.get(id as usize).is_some_and(large))
+    }
+
     /// Whether a node from `start` on may be pending.
     pub(super) fn is_pending_from(&self, start: usize) -> bool {
         self.deferred.last().is_some_and(|&id| id as usize >= start)
