@@ -40,7 +40,8 @@
 //! - **Allocations**: buffers of 1 KiB and more that the system had to allocate, and those that were recycled, on all threads (see
 //!   [`wengert_ops::buffer`]).
 //!
-//! An operation whose rule runs other operations has only its own time; their counts are in their rows.
+//! An operation whose rule runs other operations has only its own time; their counts are in their rows. Elementwise operations that are
+//! computed together in one pass are one row, `fused`; [`Tape::eager`](crate::Tape::eager) gives each its own.
 //!
 //! # Costs
 //!
