@@ -3,7 +3,7 @@
 //! A [`Chain`] is a list of steps, each a loop over slices, whose operands are inputs or results of earlier steps. It runs block by
 //! block: all steps on one block of elements, then all on the next, so that intermediate results stay in the first-level cache. Its
 //! outputs are values of steps, written to memory, and sums of them. Every element gets the operations that it would get if the
-//! steps ran one after another over whole tensors, and sums have the order of [`fold`](super::fold): the bits are the same.
+//! steps ran one after another over whole tensors, and sums have the order of [`fold`]: the bits are the same.
 
 use super::copy::{Strided, gather, is_transposed};
 use super::fold::{self, Innermost, LaneSums};
