@@ -226,6 +226,18 @@ fn a_function_that_panics_fails_with_its_line_when_it_is_computed() {
 }
 
 #[test]
+fn what_is_computed_from_a_value_that_failed_later_fails_too() {
+    let tape = Tape::<f64>::new();
+    let x = tape.var(Tensor::full([200, 100], 3.0));
+    let bad = (x * 1.0).pointwise(Fussy);
+    // Recorded while nobody knows.
+    let (other, loss) = (bad.tanh() * 2.0, (bad * x).exp());
+    assert!(bad.value().is_err());
+    assert_eq!(other.value().unwrap_err().op(), "fussy");
+    assert_eq!(loss.mean().backward().unwrap_err().op(), "fussy");
+}
+
+#[test]
 fn nothing_is_computed_again_and_again() {
     // Each product reads all of the chain before it.
     let tape = Tape::<f64>::new().explain_fusion();

@@ -5,7 +5,7 @@
 //! was broadcast. Cotangents are added in the order in which the sweep on tensors adds them, so the bits are the same.
 
 use super::backward::{Sweep, accumulate};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use crate::tape::fusion::{Function, Graph, Source, Wanted, read_by_adjoint};
 use crate::tape::op::{ElementwiseOp, OpRef};
@@ -98,6 +98,12 @@ impl<T: Float> Lazy<T> {
     }
 }
 
+/// A gradient is never replaced by zeros.
+#[cold]
+fn lost() -> Error {
+    Error::new(ErrorKind::Rule, "backward", "a pass did not return a cotangent")
+}
+
 /// The axes along which `from` is broadcast to `to`.
 fn broadcast_axes(from: &Shape, to: &Shape) -> SmallVec<[usize; 4]> {
     let lead = to.len() - from.len();
@@ -185,12 +191,12 @@ impl<T: Float> Sweep<'_, T> {
                 let (reads, y) = read_by_adjoint(&self.nodes[id], id as u32, elementwise, i);
                 let mut operands: SmallVec<[Source; 4]> = SmallVec::from_slice(&[g]);
                 for x in reads {
-                    operands.push(x.map_or(g, |x| self.value(x)));
+                    operands.push(x.map_or(Ok(g), |x| self.value(x))?);
                 }
                 for saved in &self.nodes[id].saved {
                     operands.push(self.lazy.graph.input(saved.clone()));
                 }
-                operands.push(y.map_or(g, |y| self.value(y)));
+                operands.push(y.map_or(Ok(g), |y| self.value(y))?);
                 self.lazy.graph.step(Function::Adjoint(op.clone(), i), operands, at)
             }
         };
@@ -210,7 +216,7 @@ impl<T: Float> Sweep<'_, T> {
     }
 
     /// A value of the tape in the graph.
-    fn value(&mut self, id: u32) -> Source {
+    fn value(&mut self, id: u32) -> Result<Source> {
         let Lazy { graph, values, .. } = &mut self.lazy;
         import(graph, values, self.nodes, id, |p| p.swept)
     }
@@ -288,9 +294,7 @@ impl<T: Float> Sweep<'_, T> {
 
     /// The cotangent of a node, computed with those that need the same values.
     fn computed(&mut self, node: u32) -> Result<Tensor<T>> {
-        let Some(first) = self.lazy.take(node) else {
-            return Ok(Tensor::zeros(self.nodes[node as usize].value.shape()));
-        };
+        let first = self.lazy.take(node).ok_or_else(lost)?;
         let graph = &self.lazy.graph;
         let mut now: Vec<Open> = vec![first];
         if graph.ready(now[0].of).is_none() || now[0].sum.is_some() {
@@ -333,7 +337,7 @@ impl<T: Float> Sweep<'_, T> {
             }
         }
         self.lazy.clean();
-        Ok(answer.unwrap_or_else(|| Tensor::zeros(self.nodes[node as usize].value.shape())))
+        answer.ok_or_else(lost)
     }
 
     /// Computes what an op that is processed now needs: pending values that its rule reads, and cotangents of its inputs to which a

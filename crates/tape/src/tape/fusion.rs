@@ -31,7 +31,7 @@ pub(crate) enum Function<T: Float> {
 }
 
 /// Where an operand comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Source {
     Input(u32),
     Step(u32),
@@ -455,7 +455,7 @@ impl FusedPass {
             .flat_map(|&s| graph.steps[s].operands.iter().copied())
             .filter(|o| !matches!(o, Source::Step(s) if graph.steps[*s as usize].result.is_none()))
             .collect();
-        inputs.sort_unstable_by_key(|o| format!("{o:?}"));
+        inputs.sort_unstable();
         inputs.dedup();
         let sums = wanted.iter().filter(|w| w.sum.is_some()).count();
         FusedPass {

@@ -256,13 +256,11 @@ fn passed<T: Float>(
 ) -> Result<Vec<Tensor<T>>> {
     let mut graph = Graph::default();
     let mut sources = FxHashMap::default();
-    let mut all: Vec<Wanted> = wanted
-        .iter()
-        .map(|(id, sum)| Wanted {
-            of: import(&mut graph, &mut sources, nodes, *id, |p| p.computed),
-            sum: sum.clone(),
-        })
-        .collect();
+    let mut all: Vec<Wanted> = Vec::new();
+    for (id, sum) in wanted {
+        let of = import(&mut graph, &mut sources, nodes, *id, |p| p.computed)?;
+        all.push(Wanted { of, sum: sum.clone() });
+    }
     let dear = DEAR[usize::from(shape.numel() * size_of::<T>() > CACHED)];
     let mut ids: Vec<u32> =
         sources.keys().copied().filter(|&id| nodes[id as usize].value.is_pending()).collect();
@@ -299,13 +297,16 @@ fn passed<T: Float>(
 
 /// The source of a node's value in a graph: what is pending comes with the steps that compute it. `computed` says how many passes have
 /// computed it before.
+///
+/// # Errors
+/// If something that it is computed from has failed.
 pub(crate) fn import<T: Float>(
     graph: &mut Graph<T>,
     sources: &mut FxHashMap<u32, Source>,
     nodes: &[Node<T>],
     id: u32,
     computed: impl Fn(&Pending) -> u32,
-) -> Source {
+) -> Result<Source> {
     let mut open: SmallVec<[u32; 8]> = SmallVec::from_slice(&[id]);
     while let Some(&id) = open.last() {
         if sources.contains_key(&id) {
@@ -327,13 +328,13 @@ pub(crate) fn import<T: Float>(
                 graph.set_computed(step, computed(p));
                 step
             }
-            // What a pending node reads is there or pending.
-            _ => graph.input(Tensor::zeros(node.value.shape())),
+            // It has failed, or is gone.
+            (other, _) => graph.input(other.ready("fused")?.clone()),
         };
         sources.insert(id, source);
         open.pop();
     }
-    sources[&id]
+    Ok(sources[&id])
 }
 
 /// After a pass: keeps the values that were written to memory, and counts the pass for the others.
