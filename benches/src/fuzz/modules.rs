@@ -492,6 +492,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             root: done(ModulePath::root());
             as_str: done(ModulePath::root().as_str());
             enter: ModulePath::root().enter(&"a".repeat(a.below(4)), |p| p.enter("", |p| p.as_str().to_owned()));
+            enter_index: ModulePath::root().enter_index(a.below(100), |p| p.enter_index(0, |p| p.as_str().to_owned()));
         }
         "nn::Buffer" {
             new: done(Buffer::new(a.tensor()));

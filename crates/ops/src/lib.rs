@@ -26,6 +26,7 @@ pub mod parallel;
 pub mod random;
 mod rearrange;
 mod shape;
+mod short;
 pub mod simd;
 mod tensor;
 mod view;

@@ -1,6 +1,7 @@
 //! Shapes, axes, strides, and the rules that combine them.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::short::{self, Short};
 use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Deref;
@@ -11,14 +12,28 @@ use std::ops::Deref;
 /// let s = wengert_ops::Shape::from([2, 3]);
 /// assert_eq!((s.len(), s.numel(), s.to_string().as_str()), (2, 6, "[2, 3]"));
 /// ```
-#[derive(PartialEq, Eq, Hash, Default)]
-pub struct Shape(SmallVec<[usize; 4]>);
+#[derive(Eq, Default)]
+pub struct Shape(Short<usize>);
 
-/// `SmallVec`'s own `clone` goes through an iterator, element by element; `from_slice` is a copy of memory.
+/// Without a call of `memcmp`, which costs more than a few comparisons.
+impl PartialEq for Shape {
+    #[inline]
+    fn eq(&self, o: &Self) -> bool {
+        let (a, b) = (&self[..], &o[..]);
+        a.len() == b.len() && std::iter::zip(a, b).all(|(a, b)| a == b)
+    }
+}
+
+impl std::hash::Hash for Shape {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl Clone for Shape {
     #[inline]
     fn clone(&self) -> Self {
-        Shape(SmallVec::from_slice(&self.0))
+        Shape(short::copied(&self.0))
     }
 }
 
@@ -37,16 +52,20 @@ impl Shape {
 
     /// The number of elements, or `None` where it does not fit in memory.
     pub fn checked_numel(&self) -> Option<usize> {
-        // Sizes of 0 are left out: a reduction over an empty axis leaves the others.
-        let n = self.0.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d))?;
-        Some(if self.0.contains(&0) { 0 } else { n }).filter(|_| n < 1 << 36)
+        let (mut n, mut is_empty) = (1usize, false);
+        for &d in self.iter() {
+            // Sizes of 0 are left out: a reduction over an empty axis leaves the others.
+            is_empty |= d == 0;
+            n = n.checked_mul(d.max(1))?;
+        }
+        if n < 1 << 36 { Some(if is_empty { 0 } else { n }) } else { None }
     }
 
     pub(crate) fn push(&mut self, d: usize) {
         self.0.push(d);
     }
 
-    pub(crate) fn dims_mut(&mut self) -> &mut SmallVec<[usize; 4]> {
+    pub(crate) fn dims_mut(&mut self) -> &mut Short<usize> {
         &mut self.0
     }
 
@@ -84,14 +103,14 @@ impl fmt::Debug for Shape {
 impl From<&[usize]> for Shape {
     #[inline]
     fn from(dims: &[usize]) -> Self {
-        Shape(SmallVec::from_slice(dims))
+        Shape(short::from_fn(dims.len(), |i| dims[i]))
     }
 }
 
 impl<const N: usize> From<[usize; N]> for Shape {
     #[inline]
     fn from(dims: [usize; N]) -> Self {
-        Shape(SmallVec::from_slice(&dims))
+        Shape(short::from_fn(N, |i| dims[i]))
     }
 }
 
@@ -102,8 +121,13 @@ impl From<Vec<usize>> for Shape {
 }
 
 impl FromIterator<usize> for Shape {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = usize>>(dims: I) -> Self {
-        Shape(dims.into_iter().collect())
+        let mut shape = Shape::scalar();
+        for d in dims {
+            shape.push(d);
+        }
+        shape
     }
 }
 
@@ -129,67 +153,92 @@ pub trait ToShape {
 
     /// The shape of a new tensor; an error if a size is negative or the element count does not fit in memory.
     fn to_shape(&self, op: &'static str) -> Result<Shape> {
-        let sizes = self.sizes();
-        let shape: Shape = sizes
-            .iter()
-            .map(|&d| {
-                usize::try_from(d)
-                    .map_err(|_| Error::argument(op, format!("negative size in shape {:?}", &sizes[..])))
-            })
-            .collect::<Result<_>>()?;
-        match shape.checked_numel() {
-            Some(_) => Ok(shape),
-            None => Err(too_large(op, &shape)),
-        }
+        checked(&self.sizes(), op)
     }
 
     /// The shape with its -1 replaced so that it holds `numel` elements.
     fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
-        let (sizes, numel) = (self.sizes(), from.numel());
-        let refused = |why: String| {
-            let detail = format!("cannot view {from} ({numel} elements) as {:?}: {why}", &sizes[..]);
-            Error::shape(op, detail)
-        };
-        let mut rest = 1usize;
-        let mut hole = None;
-        for (i, &d) in sizes.iter().enumerate() {
-            match usize::try_from(d) {
-                Ok(d) => {
-                    let product = rest.checked_mul(d);
-                    rest = product.ok_or_else(|| refused("it has too many elements".to_owned()))?;
-                }
-                Err(_) if d == -1 && hole.is_none() => hole = Some(i),
-                Err(_) if d == -1 => return Err(refused("only one size can be inferred".to_owned())),
-                Err(_) => return Err(refused(format!("{d} is not a size"))),
+        inferred(&self.sizes(), op, from)
+    }
+}
+
+/// [`ToShape::to_shape`] of signed sizes.
+fn checked(sizes: &[isize], op: &'static str) -> Result<Shape> {
+    let size = |&d: &isize| {
+        usize::try_from(d).map_err(|_| Error::argument(op, format!("negative size in shape {sizes:?}")))
+    };
+    checked_shape(sizes.iter().map(size).collect::<Result<_>>()?, op)
+}
+
+fn checked_shape(shape: Shape, op: &'static str) -> Result<Shape> {
+    match shape.checked_numel() {
+        Some(_) => Ok(shape),
+        None => Err(too_large(op, &shape)),
+    }
+}
+
+/// [`ToShape::infer`] of signed sizes.
+fn inferred(sizes: &[isize], op: &'static str, from: &Shape) -> Result<Shape> {
+    let numel = from.numel();
+    let refused = |why: String| {
+        let detail = format!("cannot view {from} ({numel} elements) as {sizes:?}: {why}");
+        Error::shape(op, detail)
+    };
+    let mut rest = 1usize;
+    let mut hole = None;
+    for (i, &d) in sizes.iter().enumerate() {
+        match usize::try_from(d) {
+            Ok(d) => {
+                let product = rest.checked_mul(d);
+                rest = product.ok_or_else(|| refused("it has too many elements".to_owned()))?;
             }
-        }
-        let filled = match hole {
-            Some(_) if rest == 0 => {
-                return Err(refused("-1 cannot be inferred next to a size of 0".to_owned()));
-            }
-            Some(_) if !numel.is_multiple_of(rest) => {
-                return Err(refused(format!("{numel} is not a multiple of {rest}")));
-            }
-            Some(_) => numel / rest,
-            None if rest != numel => return Err(refused(format!("the new shape has {rest}"))),
-            None => 0,
-        };
-        let filled = |(i, &d): (usize, &isize)| if Some(i) == hole { filled } else { d as usize };
-        let shape: Shape = sizes.iter().enumerate().map(filled).collect();
-        match shape.checked_numel() {
-            Some(_) => Ok(shape),
-            None => Err(too_large(op, &shape)),
+            Err(_) if d == -1 && hole.is_none() => hole = Some(i),
+            Err(_) if d == -1 => return Err(refused("only one size can be inferred".to_owned())),
+            Err(_) => return Err(refused(format!("{d} is not a size"))),
         }
     }
+    let filled = match hole {
+        Some(_) if rest == 0 => {
+            return Err(refused("-1 cannot be inferred next to a size of 0".to_owned()));
+        }
+        Some(_) if !numel.is_multiple_of(rest) => {
+            return Err(refused(format!("{numel} is not a multiple of {rest}")));
+        }
+        Some(_) => numel / rest,
+        None if rest != numel => return Err(refused(format!("the new shape has {rest}"))),
+        None => 0,
+    };
+    let filled = |(i, &d): (usize, &isize)| if Some(i) == hole { filled } else { d as usize };
+    checked_shape(sizes.iter().enumerate().map(filled).collect(), op)
+}
+
+/// [`ToShape::infer`] of sizes that need no inference.
+#[inline]
+fn fitting(shape: Shape, op: &'static str, from: &Shape) -> Result<Shape> {
+    if shape.checked_numel() == Some(from.numel()) { Ok(shape) } else { inferred(&shape.sizes(), op, from) }
 }
 
 fn too_large(op: &'static str, shape: &Shape) -> Error {
     Error::new(op, ErrorKind::Overflow, format!("shape {shape} has too many elements"))
 }
 
+/// A size that `isize` cannot hold becomes negative, and is refused later.
+fn signed<D: Copy>(dims: &[D]) -> Short<isize>
+where
+    isize: TryFrom<D>,
+{
+    short::from_fn(dims.len(), |i| isize::try_from(dims[i]).unwrap_or(isize::MIN))
+}
+
 impl ToShape for Shape {
     fn sizes(&self) -> SmallVec<[isize; 4]> {
-        self.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MIN)).collect()
+        signed(self)
+    }
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        checked_shape(self.clone(), op)
+    }
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        fitting(self.clone(), op, from)
     }
 }
 
@@ -197,23 +246,58 @@ macro_rules! to_shape {
     ($($t:ty)*) => {$(
         impl ToShape for [$t] {
             fn sizes(&self) -> SmallVec<[isize; 4]> {
-                // A size that `isize` cannot hold becomes negative, and is refused later.
-                self.iter().map(|&d| isize::try_from(d).unwrap_or(isize::MIN)).collect()
+                signed(self)
             }
         }
         impl<const N: usize> ToShape for [$t; N] {
             fn sizes(&self) -> SmallVec<[isize; 4]> {
-                self[..].sizes()
+                signed(self)
             }
         }
         impl ToShape for Vec<$t> {
             fn sizes(&self) -> SmallVec<[isize; 4]> {
-                self[..].sizes()
+                signed(self)
             }
         }
     )*};
 }
-to_shape!(usize isize i32);
+to_shape!(isize i32);
+
+impl ToShape for [usize] {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        signed(self)
+    }
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        checked_shape(Shape::from(self), op)
+    }
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        fitting(Shape::from(self), op, from)
+    }
+}
+
+impl<const N: usize> ToShape for [usize; N] {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        signed(self)
+    }
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        checked_shape(Shape::from(*self), op)
+    }
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        fitting(Shape::from(*self), op, from)
+    }
+}
+
+impl ToShape for Vec<usize> {
+    fn sizes(&self) -> SmallVec<[isize; 4]> {
+        signed(self)
+    }
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        self[..].to_shape(op)
+    }
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        self[..].infer(op, from)
+    }
+}
 
 impl ToShape for () {
     fn sizes(&self) -> SmallVec<[isize; 4]> {
@@ -225,6 +309,12 @@ impl<S: ToShape + ?Sized> ToShape for &S {
     fn sizes(&self) -> SmallVec<[isize; 4]> {
         (**self).sizes()
     }
+    fn to_shape(&self, op: &'static str) -> Result<Shape> {
+        (**self).to_shape(op)
+    }
+    fn infer(&self, op: &'static str, from: &Shape) -> Result<Shape> {
+        (**self).infer(op, from)
+    }
 }
 
 /// Something that specifies axes: one axis, or an array, slice or vector of them. Negative axes count from the last.
@@ -234,29 +324,34 @@ pub trait Axes {
 
     /// The axes counted from the first, sorted; an error if one is out of range for `rank` or named twice.
     fn resolve(&self, op: &'static str, rank: usize) -> Result<SmallVec<[usize; 4]>> {
-        let mut axes = SmallVec::new();
-        for a in self.list() {
-            let a = normalize_axis(op, a, rank)?;
-            if axes.contains(&a) {
-                return Err(Error::new(op, ErrorKind::Axis, format!("axis {a} is named twice")));
-            }
-            axes.push(a);
-        }
-        axes.sort_unstable();
-        Ok(axes)
+        resolved(&self.list(), op, rank)
     }
+}
+
+/// [`Axes::resolve`] of a list.
+fn resolved(list: &[isize], op: &'static str, rank: usize) -> Result<Short<usize>> {
+    let mut axes = Short::new();
+    for &a in list {
+        let a = normalize_axis(op, a, rank)?;
+        if axes.contains(&a) {
+            return Err(Error::new(op, ErrorKind::Axis, format!("axis {a} is named twice")));
+        }
+        axes.push(a);
+    }
+    axes.sort_unstable();
+    Ok(axes)
 }
 
 macro_rules! axes {
     ($($t:ty)*) => {$(
         impl Axes for $t {
             fn list(&self) -> SmallVec<[isize; 4]> {
-                SmallVec::from_slice(&[isize::try_from(*self).unwrap_or(isize::MIN)])
+                signed(&[*self])
             }
         }
         impl Axes for [$t] {
             fn list(&self) -> SmallVec<[isize; 4]> {
-                self.iter().map(|&a| isize::try_from(a).unwrap_or(isize::MIN)).collect()
+                signed(self)
             }
         }
         impl<const N: usize> Axes for [$t; N] {
@@ -275,7 +370,7 @@ axes!(usize isize i32);
 
 impl Axes for SmallVec<[usize; 4]> {
     fn list(&self) -> SmallVec<[isize; 4]> {
-        self[..].list()
+        signed(self)
     }
 }
 
@@ -335,15 +430,14 @@ pub fn broadcast_shapes(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape>
 #[derive(PartialEq, Eq, Debug)]
 pub struct Layout {
     pub(crate) shape: Shape,
-    pub(crate) strides: SmallVec<[isize; 4]>,
+    pub(crate) strides: Short<isize>,
     pub(crate) offset: usize,
 }
 
 impl Clone for Layout {
     #[inline]
     fn clone(&self) -> Self {
-        let strides = SmallVec::from_slice(&self.strides);
-        Layout { shape: self.shape.clone(), strides, offset: self.offset }
+        Layout { shape: self.shape.clone(), strides: short::copied(&self.strides), offset: self.offset }
     }
 }
 
@@ -351,25 +445,34 @@ impl Layout {
     /// The row-major layout of a shape.
     #[inline]
     pub fn contiguous(shape: Shape) -> Self {
-        let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(1, shape.len());
-        let mut step = 1isize;
-        for i in (0..shape.len()).rev() {
-            strides[i] = step;
-            step = step.saturating_mul(shape[i].max(1) as isize);
-        }
+        let mut strides = [1isize; 4];
+        let rank = shape.len();
+        let strides = if rank <= strides.len() {
+            let dims: &[usize] = &shape;
+            for i in (1..rank).rev() {
+                strides[i - 1] = strides[i].saturating_mul(dims[i].max(1) as isize);
+            }
+            SmallVec::from_buf_and_len(strides, rank)
+        } else {
+            let mut all: Short<isize> = SmallVec::from_elem(1, rank);
+            for i in (1..rank).rev() {
+                all[i - 1] = all[i].saturating_mul(shape[i].max(1) as isize);
+            }
+            all
+        };
         Layout { shape, strides, offset: 0 }
     }
 
     /// Whether the elements are stored in row-major order without gaps.
     #[inline]
     pub fn is_contiguous(&self) -> bool {
+        let (dims, strides): (&[usize], &[isize]) = (&self.shape, &self.strides);
         let mut step = 1isize;
-        for i in (0..self.shape.len()).rev() {
-            let d = self.shape[i];
+        for (&d, &stride) in std::iter::zip(dims, strides).rev() {
             if d != 1 {
-                if self.strides[i] != step {
+                if stride != step {
                     // Without elements, every layout is row-major.
-                    return self.shape.contains(&0);
+                    return dims.contains(&0);
                 }
                 if d == 0 {
                     return true;
@@ -383,15 +486,9 @@ impl Layout {
     /// The layout as `shape`, to which it must broadcast; repeated axes get stride zero.
     pub(crate) fn broadcast(&self, shape: &Shape) -> Layout {
         let lead = shape.len() - self.shape.len();
-        let strides = (0..shape.len())
-            .map(|i| {
-                if i < lead || (self.shape[i - lead] == 1 && shape[i] != 1) {
-                    0
-                } else {
-                    self.strides[i - lead]
-                }
-            })
-            .collect();
+        let strides = short::from_fn(shape.len(), |i| {
+            if i < lead || (self.shape[i - lead] == 1 && shape[i] != 1) { 0 } else { self.strides[i - lead] }
+        });
         Layout { shape: shape.clone(), strides, offset: self.offset }
     }
 

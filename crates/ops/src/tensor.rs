@@ -1,12 +1,11 @@
 //! [`Tensor`]: a shared buffer and a layout.
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Shared};
 use crate::dtype::{DType, Element};
 use crate::error::{Error, ErrorKind, Result};
 use crate::float::Float;
 use crate::kernel::copy;
 use crate::shape::{Layout, Shape, ToShape};
-use std::sync::Arc;
 
 /// An n-dimensional array of `T` on the CPU.
 ///
@@ -14,18 +13,18 @@ use std::sync::Arc;
 /// (transposed, sliced, broadcast) share it too. The crate's page has an example.
 #[derive(Clone)]
 pub struct Tensor<T: Element> {
-    pub(crate) buf: Arc<Buffer<T>>,
+    pub(crate) buf: Shared<T>,
     pub(crate) layout: Layout,
 }
 
 impl<T: Element> Tensor<T> {
     pub(crate) fn from_buffer(buf: Buffer<T>, shape: Shape) -> Self {
         debug_assert_eq!(buf.len(), shape.numel());
-        Tensor { buf: Arc::new(buf), layout: Layout::contiguous(shape) }
+        Tensor { buf: buf.into(), layout: Layout::contiguous(shape) }
     }
 
     pub(crate) fn with_layout(&self, layout: Layout) -> Self {
-        Tensor { buf: Arc::clone(&self.buf), layout }
+        Tensor { buf: self.buf.clone(), layout }
     }
 
     /// A tensor of the given shape from its elements in row-major order.
@@ -152,31 +151,31 @@ impl<T: Element> Tensor<T> {
     /// it.
     pub fn data_mut(&mut self) -> &mut [T] {
         let whole = self.is_contiguous() && self.layout.offset == 0 && self.buf.len() == self.numel();
-        if !whole || Arc::get_mut(&mut self.buf).is_none() {
+        if !whole || self.buf.get_mut().is_none() {
             let buf = match self.as_slice() {
                 Some(s) => Buffer::from_slice(s),
                 None => copy::gather(self),
             };
             *self = Self::from_buffer(buf, self.shape().clone());
         }
-        Arc::get_mut(&mut self.buf).expect("the buffer was just made unique")
+        self.buf.get_mut().expect("the buffer was just made unique")
     }
 
     /// Whether two tensors share a buffer.
     #[doc(alias = "is_set_to")]
     pub fn shares_buffer(&self, o: &Self) -> bool {
-        Arc::ptr_eq(&self.buf, &o.buf)
+        self.buf.address() == o.buf.address()
     }
 
     /// The address of the buffer: equal for tensors that share one.
     #[doc(alias = "data_ptr")]
     pub fn buffer_address(&self) -> usize {
-        Arc::as_ptr(&self.buf) as usize
+        self.buf.address()
     }
 
     /// The number of tensors that share the buffer, including this one.
     pub fn buffer_owners(&self) -> usize {
-        Arc::strong_count(&self.buf)
+        self.buf.owners()
     }
 
     /// The number of elements of the whole buffer, of which a view may show a part.

@@ -63,12 +63,12 @@ impl<M: Module + ?Sized> Module for Box<M> {
 impl<M: Module> Module for [M] {
     fn visit(&self, path: &mut ModulePath, visitor: &mut dyn Visitor) {
         for (i, m) in self.iter().enumerate() {
-            path.enter(&i.to_string(), |path| m.visit(path, visitor));
+            path.enter_index(i, |path| m.visit(path, visitor));
         }
     }
     fn visit_mut(&mut self, path: &mut ModulePath, visitor: &mut dyn VisitorMut) {
         for (i, m) in self.iter_mut().enumerate() {
-            path.enter(&i.to_string(), |path| m.visit_mut(path, visitor));
+            path.enter_index(i, |path| m.visit_mut(path, visitor));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Leaf, LeafMut, Module};
 use std::collections::HashSet;
+use std::fmt::Write;
 use wengert_tape::{BufferId, Float, Param};
 
 /// The position of a walk over a module: the names of the parts that it has entered.
@@ -22,6 +23,21 @@ impl ModulePath {
     /// Runs `f` with `name` added to the path.
     pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut ModulePath) -> R) -> R {
         let len = self.push(name);
+        let result = f(self);
+        self.0.truncate(len);
+        result
+    }
+
+    /// Runs `f` with the position in a list added to the path, as its name.
+    ///
+    /// ```
+    /// let path = |i| wengert_nn::ModulePath::root().enter_index(i, |p| p.enter("weight", |p| p.as_str().to_owned()));
+    /// assert_eq!(path(12), "12.weight");
+    /// ```
+    pub fn enter_index<R>(&mut self, i: usize, f: impl FnOnce(&mut ModulePath) -> R) -> R {
+        let len = self.push("");
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.0, "{i}");
         let result = f(self);
         self.0.truncate(len);
         result

@@ -161,8 +161,9 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
     fn step(&mut self, model: &mut dyn Module, grads: &Grads<T>) -> Result<()> {
         let _span = span(Pass::Optimizer);
         self.check(model)?;
-        concerns(C::NAME, model, grads)?;
-        if let Some(owed) = self.left.take().and_then(|left| owed(&left, |_| false)) {
+        if let Some(owed) = self.left.as_ref().and_then(|left| owed(left, |_| false)) {
+            concerns(C::NAME, model, grads)?;
+            self.left = None;
             let detail = format!(
                 "{owed} came with the gradients of the previous step and were not applied, so another model's running \
                  statistics lack them; after a step, grads.updates().apply(&mut other) applies what is left, and \
@@ -170,11 +171,13 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
             );
             return Err(argument(C::NAME, detail));
         }
-        let mut outcome = Ok(());
+        self.left = None;
+        let (mut outcome, mut stepped) = (Ok(()), false);
         for_each_param_mut::<T>(model, &mut |path, p| {
             let (Some(g), true, true) = (grads.gradient(p.id()), p.is_trainable(), outcome.is_ok()) else {
                 return;
             };
+            stepped = true;
             let _span = span_of(C::NAME, Pass::Optimizer, || module_of(path.as_str()));
             let config = self.of(path.as_str());
             let state = self.states.entry(p.id()).or_insert_with(|| ParamState::new(&config, p.value()));
@@ -186,6 +189,9 @@ impl<C: UpdateRule, T: Float> Optimizer<T> for FirstOrder<C, T> {
             }
         });
         outcome?;
+        if !stepped {
+            concerns(C::NAME, model, grads)?;
+        }
         grads.updates().apply(model)?;
         self.left = grads.updates().iter().any(BufferUpdate::is_owed).then(|| grads.updates().clone());
         Ok(())

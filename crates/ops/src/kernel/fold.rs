@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::float::Float;
 use crate::parallel;
 use crate::shape::{Axes, Shape, ToShape, normalize_axis};
+use crate::short::{self, Short};
 use crate::simd;
 use crate::tensor::Tensor;
 
@@ -403,28 +404,33 @@ pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
     keepdim: bool,
 ) -> Tensor<T> {
     let shape = x.shape().reduced(axes, keepdim);
+    let dense;
+    let x = if x.is_contiguous() {
+        x
+    } else {
+        dense = x.contiguous();
+        &dense
+    };
+    let run = x.as_slice().expect("contiguous");
     if axes.is_empty() {
-        let run = x.contiguous();
-        let mut out = Buffer::from_slice(run.as_slice().expect("contiguous"));
+        let mut out = Buffer::from_slice(run);
         out.iter_mut().for_each(|v| *v = f.combine(f.identity(), f.load(*v)));
         return Tensor::from_buffer(out, shape);
     }
     if axes.len() == x.rank() {
-        // A full fold may take the elements in memory order where the layout is contiguous.
-        let run = x.contiguous();
-        let v = fold_run(f, run.as_slice().expect("contiguous"));
-        return Tensor::from_buffer(Buffer::filled(1, v), shape);
+        return Tensor::from_buffer(Buffer::filled(1, fold_run(f, run)), shape);
     }
     // Runs of adjacent axes, the innermost first. Under every fold here, `load` leaves folded values as they are.
-    let mut current = x.contiguous();
+    let mut current = x;
+    let mut made;
     let mut end = axes.len();
-    while end > 0 {
+    loop {
         let mut start = end - 1;
         while start > 0 && axes[start - 1] + 1 == axes[start] {
             start -= 1;
         }
         let (a, b) = (axes[start], axes[end - 1] + 1);
-        let sizes = current.shape().clone();
+        let sizes = current.shape();
         let outer: usize = sizes[..a].iter().product();
         let n: usize = sizes[a..b].iter().product();
         let inner: usize = sizes[b..].iter().product();
@@ -463,11 +469,15 @@ pub(crate) fn fold_axes<T: Float, F: Fold<T>>(
             }
             out
         };
-        let group: Vec<usize> = (a..b).collect();
-        current = Tensor::from_buffer(folded, sizes.reduced(&group, true));
+        if start == 0 {
+            return Tensor::from_buffer(folded, shape);
+        }
+        let mut sizes = current.shape().clone();
+        sizes.dims_mut()[a..b].fill(1);
+        made = Tensor::from_buffer(folded, sizes);
+        current = &made;
         end = start;
     }
-    current.with_layout(crate::shape::Layout::contiguous(shape))
 }
 
 fn non_empty<T: Float>(op: &'static str, x: &Tensor<T>, axes: &[usize]) -> Result<()> {
@@ -496,8 +506,8 @@ impl<T: Float> Tensor<T> {
         Ok(fold_axes(fold, self, &axes, keepdim))
     }
 
-    fn all_axes(&self) -> Vec<usize> {
-        (0..self.rank()).collect()
+    fn all_axes(&self) -> Short<usize> {
+        short::from_fn(self.rank(), |axis| axis)
     }
 
     /// The sum of all elements, of shape `[]`.

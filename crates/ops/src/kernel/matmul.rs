@@ -93,9 +93,20 @@ impl<T: Float> Tensor<T> {
                 format!("cannot multiply {} by {}: a scalar has no inner axis", a.shape(), b.shape());
             return Err(Error::shape("matmul", detail));
         }
-        let rows = if a.rank() == 1 { a.unsqueeze(0)? } else { a.clone() };
-        let columns = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
-        let product = product(&rows, &columns).map_err(|e| match e {
+        let (row, column);
+        let rows = if a.rank() == 1 {
+            row = a.unsqueeze(0)?;
+            &row
+        } else {
+            a
+        };
+        let columns = if b.rank() == 1 {
+            column = b.unsqueeze(1)?;
+            &column
+        } else {
+            b
+        };
+        let product = product(rows, columns).map_err(|e| match e {
             Misfit::Inner => {
                 inner_mismatch(a, b, a.shape()[a.rank() - 1], b.shape()[b.rank().saturating_sub(2)])
             }
@@ -143,17 +154,30 @@ impl<T: Float> Tensor<T> {
         let m: usize = self.shape()[..self.rank() - 1].iter().product();
         let mut shape = self.shape().clone();
         shape.dims_mut()[self.rank() - 1] = out;
-        let x = self.reshape([m, k])?;
-        let wt = weight.transpose(0, 1)?;
+        let flat;
+        let x = if self.rank() == 2 {
+            self
+        } else {
+            flat = self.reshape([m, k])?;
+            &flat
+        };
         let mut dst = Buffer::unspecified(m * out);
-        let (a, b) = (matrix(&x, x.layout.offset), matrix(&wt, wt.layout.offset));
-        match bias.map(Tensor::contiguous) {
-            Some(bias) if m * out > 0 && k > 0 => {
-                product_and_bias(&mut dst, a, b, bias.as_slice().expect("contiguous"));
-            }
+        let (a, b) = (Matrix::of(x), Matrix::of(weight).transposed());
+        match bias {
             Some(bias) => {
-                let bias = bias.as_slice().expect("contiguous");
-                dst.chunks_exact_mut(out.max(1)).for_each(|row| row.copy_from_slice(bias));
+                let dense;
+                let bias = match bias.as_slice() {
+                    Some(bias) => bias,
+                    None => {
+                        dense = bias.to_vec();
+                        &dense
+                    }
+                };
+                if m * out > 0 && k > 0 {
+                    product_and_bias(&mut dst, a, b, bias);
+                } else {
+                    dst.chunks_exact_mut(out.max(1)).for_each(|row| row.copy_from_slice(bias));
+                }
             }
             None => add_product(&mut dst, a, b, false, true),
         }

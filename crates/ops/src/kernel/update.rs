@@ -160,8 +160,14 @@ fn update_by<const N: usize, T: Float>(
         let detail = format!("state has shape {}, gradient {}", s.shape(), gradient.shape());
         return Err(Error::shape(op, detail));
     }
-    let dense = gradient.contiguous();
-    let g = dense.as_slice().expect("contiguous");
+    let dense;
+    let g = match gradient.as_slice() {
+        Some(g) => g,
+        None => {
+            dense = gradient.contiguous();
+            dense.as_slice().expect("contiguous")
+        }
+    };
     let state = state.map(|s| s.data_mut());
     let grain = parallel::grain() / 2;
     if g.len() > grain && parallel::worth(g.len() * 2 * N) {

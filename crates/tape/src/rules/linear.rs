@@ -2,13 +2,17 @@
 //! Cotangents: gx = g w, gw = gᵀ x, gb = Σ g.
 
 use super::prelude::*;
+use std::borrow::Cow;
 
 struct Linear;
 
 /// `[.., n]` as `[rows, n]`.
-fn rows<T: Float>(t: &Tensor<T>) -> wengert_ops::Result<Tensor<T>> {
+fn rows<T: Float>(t: &Tensor<T>) -> wengert_ops::Result<Cow<'_, Tensor<T>>> {
+    if t.rank() == 2 {
+        return Ok(Cow::Borrowed(t));
+    }
     let (n, rows) = (t.shape().last().copied().unwrap_or(1), t.shape().iter().rev().skip(1).product());
-    t.reshape([rows, n])
+    t.reshape([rows, n]).map(Cow::Owned)
 }
 
 impl<T: Float> Op<T> for Linear {
@@ -35,10 +39,11 @@ impl<T: Float> Op<T> for Linear {
             let g = rows(r.gy()?)?;
             let mut out = cotangents([None, None]);
             if r.needs(0) {
-                out[0] = Some(g.matmul(r.x(1)?)?.reshape(r.shape(0))?);
+                let gx = g.matmul(r.x(1)?)?;
+                out[0] = Some(if gx.shape() == r.shape(0) { gx } else { gx.reshape(r.shape(0))? });
             }
             if r.needs(1) {
-                out[1] = Some(g.transpose(0, 1)?.matmul(&rows(r.x(0)?)?)?);
+                out[1] = Some(g.transpose(0, 1)?.matmul(rows(r.x(0)?)?.as_ref())?);
             }
             if r.inputs() == 3 {
                 out.push(if r.needs(2) { Some(g.sum_axes(0)?) } else { None });

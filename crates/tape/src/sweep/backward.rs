@@ -132,7 +132,10 @@ impl<T: Float> Tape<T> {
         };
         let top = outputs.iter().map(|(y, _)| y.id as usize).max();
         let Some(top) = top else { return Ok(sweep.grads) };
-        sweep.cotangents.resize(top + 1, None);
+        // All outputs of the last op are among them.
+        let last = &sweep.nodes[top];
+        let all = (last.first + sweep.nodes[last.first as usize].outputs) as usize;
+        sweep.cotangents.resize(all.max(top + 1), None);
         for (y, seed) in outputs {
             accumulate(&mut sweep.cotangents[y.id as usize], seed.clone(), || None)?;
         }
@@ -204,15 +207,22 @@ impl<T: Float> Sweep<'_, T> {
     #[inline(never)]
     fn run(&mut self, top: usize, roots: &[u32], retain: RetainGraph, regions: &mut Regions) -> Result<()> {
         for id in (0..=top).rev() {
-            if self.nodes[id].first as usize != id {
+            let node = &self.nodes[id];
+            if node.first as usize != id {
                 continue;
             }
-            let (cotangents, lazy) = (&self.cotangents, &self.lazy);
-            let reached = |ids: std::ops::Range<usize>| {
-                let known = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
-                cotangents[known].iter().any(Option::is_some) || lazy.has_any(ids)
-            };
-            regions.before(self.tape, id, self.nodes, reached)?;
+            if !regions.is_empty() {
+                let (cotangents, lazy) = (&self.cotangents, &self.lazy);
+                let reached = |ids: std::ops::Range<usize>| {
+                    let known = ids.start.min(cotangents.len())..ids.end.min(cotangents.len());
+                    cotangents[known].iter().any(Option::is_some) || lazy.has_any(ids)
+                };
+                regions.before(self.tape, id, self.nodes, reached)?;
+            }
+            if self.nodes[id].op.is_none() {
+                self.settle_outputs(id)?;
+                continue; // a leaf keeps its cotangent
+            }
             if !self.step_lazily(id, roots)? {
                 self.step(id, roots)?;
             }
@@ -226,99 +236,118 @@ impl<T: Float> Sweep<'_, T> {
     /// Computes the cotangents of one op's inputs from those of its outputs, and adds them up.
     fn step(&mut self, id: usize, roots: &[u32]) -> Result<()> {
         self.settle_outputs(id)?;
-        let node = &self.nodes[id];
-        let end = (id + node.outputs as usize).min(self.cotangents.len());
-        if node.op.is_none() || self.cotangents[id..end].iter().all(Option::is_none) {
-            return Ok(()); // a leaf keeps its cotangent; an op whose outputs have none contributes nothing
+        let outputs = id..id + self.nodes[id].outputs as usize;
+        if self.cotangents[outputs.clone()].iter().all(Option::is_none) {
+            return Ok(()); // nothing depends on it
         }
-        for o in id..end {
+        for o in outputs.clone() {
             if (self.nodes[o].kept || roots.contains(&(o as u32)))
                 && let Some(g) = &self.cotangents[o]
             {
                 self.grads.push_value(o as u32, g.clone());
             }
         }
-        let node = &self.nodes[id];
-        let mut gy: SmallVec<[Option<Tensor<T>>; 1]> =
-            self.cotangents[id..end].iter_mut().map(Option::take).collect();
-        gy.resize(node.outputs as usize, None);
-        let (Some(op), true) = (&node.op, node.needs) else {
-            return Ok(());
-        };
-        let needs: SmallVec<[bool; 4]> = node.inputs.iter().map(|&i| self.nodes[i as usize].needs).collect();
-        if self.waits || !self.lazy.is_empty() {
-            let op = op.clone();
+        if self.nodes[id].needs {
+            self.pull_back(id)?;
+        }
+        for cotangent in &mut self.cotangents[outputs] {
+            *cotangent = None;
+        }
+        Ok(())
+    }
+
+    /// Adds what a node whose outputs have cotangents contributes to those of its inputs.
+    fn pull_back(&mut self, id: usize) -> Result<()> {
+        let mut needs: SmallVec<[bool; 8]> = SmallVec::new();
+        for &x in &self.nodes[id].inputs {
+            needs.push(self.nodes[x as usize].needs);
+        }
+        if (self.waits || !self.lazy.is_empty())
+            && let Some(op) = self.nodes[id].op.clone()
+        {
             self.prepare(&op, id, &needs)?;
         }
         let node = &self.nodes[id];
         let Some(op) = &node.op else { return Ok(()) };
-        let slots: SmallVec<[&Slot<T>; 4]> =
-            node.inputs.iter().map(|&i| &self.nodes[i as usize].value).collect();
-        let outputs: SmallVec<[&Slot<T>; 1]> =
-            self.nodes[id..id + node.outputs as usize].iter().map(|n| &n.value).collect();
-        let eager = BackwardContext {
-            op: op.name(),
-            inputs: &slots,
-            outputs: &outputs,
-            cotangents: &gy,
+        let (inputs, needs): (&[u32], &[bool]) = (&node.inputs, &needs);
+        let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, inputs));
+        let module = || self.tape.module_of(self.nodes, inputs);
+        let shapes = || inputs.iter().map(|&x| self.nodes[x as usize].value.shape());
+        let selection = op.selection_guarded(shapes()).map_err(located)?.filter(|_| self.log.is_none());
+        // Cotangents of all parts of a value are added into one buffer.
+        let x = inputs.first().map_or(0, |&x| x as usize);
+        let sum = selection.and_then(|_| self.cotangents.get_mut(x).and_then(Option::take));
+        let outputs = id..id + node.outputs as usize;
+        let context = &BackwardContext {
+            op,
+            nodes: self.nodes,
+            inputs,
+            outputs: &self.nodes[outputs.clone()],
+            cotangents: &self.cotangents[outputs.clone()],
             saved: &node.saved,
-            needs: &needs,
+            needs,
         };
-        let located = |e: Error| e.at(node.at).inside(path_of(self.nodes, &node.inputs));
-        let module = || self.tape.module_of(self.nodes, &node.inputs);
-        let selection = op.selection_guarded(slots.iter().map(|x| x.shape())).map_err(located)?;
-        if let (Some(selection), None) = (selection, &self.log) {
-            let x = node.inputs.first().map_or(0, |&x| x as usize);
-            let sum = self.cotangents.get_mut(x).and_then(Option::take);
-            let scatter = || scattered(op, selection, &eager, sum);
-            let sum = profile::operation(|| op.name(), module, scatter, |_| scatter_work(&eager));
+        if let Some(selection) = selection {
+            let scatter = || scattered(op, selection, context, sum);
+            let sum = profile::operation(|| op.name(), module, scatter, |_| scatter_work(context));
             self.cotangents[x] = Some(sum.map_err(located)?);
             return Ok(());
         }
-        let gx = profile::operation(
+        // Cotangents are large, so they are written once, and read where they are.
+        let mut made = None;
+        let filled = &mut made;
+        let scratch = &mut self.scratch;
+        profile::operation(
             || op.name(),
             module,
-            || pulled_back(op, &eager, &mut self.scratch),
-            |gx| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, &eager, gx)),
+            move || &*filled.insert(pulled_back(op, context, scratch)),
+            |gx| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, context, gx)),
         );
-        let gx = gx.map_err(|e| located(contract::undeclared(e, op, &needs, &slots, &outputs)))?;
-        if gx.len() != node.inputs.len() {
-            return Err(located(contract::other_number(op, gx.len(), node.inputs.len())));
+        let gx = match &mut made {
+            Some(Ok(gx)) => gx,
+            Some(Err(e)) => {
+                let (inputs, outputs) = (context.input_slots(), context.output_slots());
+                return Err(located(contract::undeclared(e.clone(), op, needs, inputs, outputs)));
+            }
+            None => return Ok(()),
+        };
+        if gx.len() != inputs.len() {
+            return Err(located(contract::other_number(op, gx.len(), inputs.len())));
         }
         if let Some(log) = &mut self.log {
-            let given = gx.iter().zip(&node.inputs).zip(&needs).filter(|(_, needed)| **needed);
+            let given = gx.iter().zip(inputs).zip(needs).filter(|(_, needed)| **needed);
             let given = given.filter_map(|((g, x), _)| Some((*x, g.clone()?))).collect();
             let mut slopes = Vec::new();
-            let equation = op.guarded("equation", slots.iter().map(|x| x.shape()), || op.equation());
-            if let (Ok(Some(_)), Some(Some(g))) = (equation, gy.first()) {
+            let equation = op.guarded("equation", shapes(), || op.equation());
+            if let (Ok(Some(_)), Some(Some(g))) = (equation, context.cotangents.first()) {
                 let ones = [Some(Tensor::full_like(g, T::ONE))];
-                let eager = BackwardContext { cotangents: &ones, ..eager };
-                let all = pulled_back(op, &eager, &mut self.scratch).map_err(located)?;
-                let needed = all.into_iter().zip(&needs).filter(|(_, needed)| **needed);
+                let context = BackwardContext { cotangents: &ones, ..*context };
+                let all = pulled_back(op, &context, &mut self.scratch).map_err(located)?;
+                let needed = all.into_iter().zip(needs).filter(|(_, needed)| **needed);
                 slopes = needed.filter_map(|(slope, _)| slope).collect();
             }
-            log.push(SweepStep { node: id as u32, cotangents: gy.to_vec(), given, slopes });
+            let cotangents = self.cotangents[outputs].to_vec();
+            log.push(SweepStep { node: id as u32, cotangents, given, slopes });
         }
-        for ((g, &x), needed) in gx.into_iter().zip(&node.inputs).zip(needs.iter()) {
+        for ((g, &x), &needed) in gx.iter_mut().zip(inputs).zip(needs) {
+            if !needed {
+                continue;
+            }
             let shape = self.nodes[x as usize].value.shape();
-            match g {
-                _ if !needed => {}
-                None => return Err(located(contract::missing(op, shape))),
-                Some(g) if g.shape() != shape => {
-                    return Err(located(contract::misshapen(op, g.shape(), shape)));
-                }
-                Some(g) => {
-                    if self.tape.mode.anomaly && g.has_non_finite() {
-                        let ranges = slots.iter().map(|s| range(s)).collect::<Vec<_>>().join(", ");
-                        let detail = format!(
-                            "the cotangent of an input of shape {shape} is not finite; inputs: {ranges}"
-                        );
-                        return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
-                    }
-                    if let Some(g) = self.lazy.add_ready(x, g) {
-                        accumulate(&mut self.cotangents[x as usize], g, module)?;
-                    }
-                }
+            let Some(g) = g.take() else { return Err(located(contract::missing(op, shape))) };
+            if g.shape() != shape {
+                return Err(located(contract::misshapen(op, g.shape(), shape)));
+            }
+            if self.tape.mode.anomaly && g.has_non_finite() {
+                let ranges = inputs.iter().map(|&x| range(&self.nodes[x as usize].value));
+                let ranges = ranges.collect::<Vec<_>>().join(", ");
+                let detail =
+                    format!("the cotangent of an input of shape {shape} is not finite; inputs: {ranges}");
+                return Err(located(Error::new(ErrorKind::NonFinite, op.name(), detail)));
+            }
+            let g = if self.lazy.is_empty() { Some(g) } else { self.lazy.add_ready(x, g) };
+            if let Some(g) = g {
+                accumulate(&mut self.cotangents[x as usize], g, module)?;
             }
         }
         Ok(())
@@ -326,12 +355,11 @@ impl<T: Float> Sweep<'_, T> {
 
     /// Frees values that nothing will read any more.
     fn free(&mut self, id: usize, roots: &[u32]) {
-        if self.nodes[id].op.is_none() {
-            return;
-        }
-        let outputs = self.nodes[id].outputs as usize;
-        for (o, node) in self.nodes.iter_mut().enumerate().skip(id).take(outputs) {
-            node.saved = Vec::new();
+        let outputs = id..id + self.nodes[id].outputs as usize;
+        for (o, node) in outputs.clone().zip(&mut self.nodes[outputs]) {
+            if !node.saved.is_empty() {
+                node.saved = Vec::new();
+            }
             if let Slot::Ready(_) | Slot::Pending(_) = &node.value
                 && !(node.kept || node.value.shape().is_empty() || roots.contains(&(o as u32)))
             {
@@ -345,6 +373,7 @@ impl<T: Float> Sweep<'_, T> {
     fn finish(mut self, retain: RetainGraph) -> Result<Grads<T>> {
         self.tape.read_by("the end of the sweep", || self.settle_all())?;
         let mut leaves = Vec::new();
+        self.grads.reserve(self.tape.state.borrow().params.len());
         for (id, g) in self.cotangents.iter_mut().enumerate() {
             let node = &mut self.nodes[id];
             if node.op.is_none() && node.first as usize == id && node.needs {
@@ -376,11 +405,16 @@ fn pulled_back<T: Float>(
     r: &BackwardContext<'_, T>,
     scratch: &mut Option<Tape<T>>,
 ) -> Result<Cotangents<Tensor<T>>> {
-    if let Some(selection) = op.selection_guarded(r.inputs.iter().map(|x| x.shape()))? {
+    if let Some(selection) = op.selection_guarded(r.input_shapes())? {
         return Ok(cotangents([Some(scattered(op, selection, r, None)?)]));
     }
-    let backward = op.guarded("backward", r.inputs.iter().map(|x| x.shape()), || op.backward(r))?;
-    backward.unwrap_or_else(|| by_rule(op, r, scratch))
+    // The result is large: it is written once, where it is read.
+    let mut made = None;
+    op.guarded("backward", r.input_shapes(), || made = op.backward(r))?;
+    match made {
+        Some(made) => made,
+        None => by_rule(op, r, scratch),
+    }
 }
 
 /// The cotangent of a selection's input, added to the sum so far.
@@ -396,7 +430,7 @@ fn scattered<T: Float>(
         None => Tensor::try_full(r.shape(0), T::ZERO)?,
     };
     let gy = r.gy()?;
-    op.guarded("scatter_add", r.inputs.iter().map(|x| x.shape()), || selection.scatter_add(gy, sum))?
+    op.guarded("scatter_add", r.input_shapes(), || selection.scatter_add(gy, sum))?
         .map_err(|e| Error::new(ErrorKind::Op(e.kind()), e.op(), e.detail()))
 }
 
@@ -410,12 +444,12 @@ fn by_rule<T: Float>(
     let tape = scratch.get_or_insert_with(Tape::scratch);
     let outcome = {
         let place = |slot: &Slot<T>| tape.place(slot.clone(), false);
-        let x: SmallVec<[Var<'_, T>; 4]> = r.inputs.iter().map(|s| place(s)).collect();
-        let y: SmallVec<[Var<'_, T>; 1]> = r.outputs.iter().map(|s| place(s)).collect();
+        let x: SmallVec<[Var<'_, T>; 4]> = r.input_slots().map(place).collect();
+        let y: SmallVec<[Var<'_, T>; 1]> = r.output_slots().map(place).collect();
         let g: SmallVec<[Option<Var<'_, T>>; 1]> =
             r.cotangents.iter().map(|g| g.as_ref().map(|g| place(&Slot::Ready(g.clone())))).collect();
         let rule = VjpContext { inputs: &x, outputs: &y, cotangents: &g, needs: r.needs };
-        let gx = op.guarded("vjp", r.inputs.iter().map(|x| x.shape()), || op.vjp(rule))?;
+        let gx = op.guarded("vjp", r.input_shapes(), || op.vjp(rule))?;
         gx.into_iter().map(|g| g.map(|g| g.value()).transpose()).collect::<Result<Cotangents<Tensor<T>>>>()
     };
     tape.reset();
@@ -429,9 +463,8 @@ fn by_rule<T: Float>(
 
 fn by_composite<T: Float>(op: &OpRef<T>, r: &BackwardContext<'_, T>) -> Result<Cotangents<Tensor<T>>> {
     let tape = Tape::new();
-    let x: Vec<Var<'_, T>> =
-        r.inputs.iter().zip(r.needs).map(|(s, &n)| tape.place((*s).clone(), n)).collect();
-    let y = op.guarded("composite", r.inputs.iter().map(|x| x.shape()), || op.composite(&x))?;
+    let x: Vec<Var<'_, T>> = r.input_slots().zip(r.needs).map(|(s, &n)| tape.place(s.clone(), n)).collect();
+    let y = op.guarded("composite", r.input_shapes(), || op.composite(&x))?;
     let y = y.ok_or_else(|| contract::no_rule(op))?;
     if y.len() != r.cotangents.len() {
         return Err(contract::other_outputs(op));

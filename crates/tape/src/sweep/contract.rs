@@ -32,21 +32,22 @@ pub(crate) fn other_number<T: Float>(op: &OpRef<T>, given: usize, inputs: usize)
 
 /// The error of a rule that read a freed value. If the op did not declare that it reads the value, this is the op's fault,
 /// and advice about scopes would not help.
-pub(crate) fn undeclared<T: Float>(
+pub(crate) fn undeclared<'s, T: Float>(
     e: Error,
     op: &OpRef<T>,
     needs: &[bool],
-    inputs: &[&Slot<T>],
-    outputs: &[&Slot<T>],
+    inputs: impl Iterator<Item = &'s Slot<T>> + Clone,
+    mut outputs: impl Iterator<Item = &'s Slot<T>>,
 ) -> Error {
     let is_gone = |slot: &&Slot<T>| matches!(slot, Slot::Gone(..) | Slot::Pending(_));
     if e.kind() != ErrorKind::Freed {
         return e;
     }
-    let Ok(saves) = op.saves_guarded(needs, inputs.iter().map(|x| x.shape())) else { return e };
+    let Ok(saves) = op.saves_guarded(needs, inputs.clone().map(Slot::shape)) else { return e };
     let declared = |i: usize| saves.inputs >> i.min(31) & 1 == 1;
-    let mut gone = inputs.iter().enumerate().filter(|(_, slot)| is_gone(slot));
-    let of_op = gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.iter().any(is_gone));
+    let mut gone = inputs.enumerate().filter(|(_, slot)| is_gone(slot));
+    let of_op =
+        gone.clone().all(|(i, _)| !declared(i)) && !(saves.outputs && outputs.any(|slot| is_gone(&slot)));
     let read = match gone.next() {
         Some((i, _)) => format!("input {i}"),
         None => "an output".to_owned(),

@@ -152,8 +152,7 @@ impl<'t, T: Float> Recorded<'t, T> {
         };
         let slots = |all: &[Var<'t, T>]| all.iter().map(|v| v.with(Slot::clone)).collect::<Vec<_>>();
         let (x, y) = (slots(x), slots(y));
-        let (x, y): (Vec<_>, Vec<_>) = (x.iter().collect(), y.iter().collect());
-        Err(contract::undeclared(e, op, needs, &x, &y).at(at))
+        Err(contract::undeclared(e, op, needs, x.iter(), y.iter()).at(at))
     }
 
     fn add(&mut self, id: usize, g: Var<'t, T>) {

@@ -5,7 +5,6 @@ use crate::number::Float;
 use crate::tape::Updates;
 use crate::tape::param::{Param, ParamId};
 use crate::tape::var::Var;
-use rustc_hash::FxHashMap;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 use wengert_ops::Tensor;
@@ -20,7 +19,8 @@ pub struct Grads<T: Float> {
     serial: u64,
     values: Vec<(u32, Tensor<T>)>,
     params: Vec<Entry<T>>,
-    index: FxHashMap<ParamId, usize>,
+    /// The parameters by identity, sorted, each with its position. (Most models use their parameters in this order.)
+    index: Vec<(ParamId, usize)>,
     updates: Updates<T>,
 }
 
@@ -56,7 +56,13 @@ impl<T: Float> Entry<T> {
 
 impl<T: Float> Grads<T> {
     pub(crate) fn new(serial: u64, updates: Updates<T>) -> Self {
-        Grads { serial, values: Vec::new(), params: Vec::new(), index: FxHashMap::default(), updates }
+        Grads { serial, values: Vec::new(), params: Vec::new(), index: Vec::new(), updates }
+    }
+
+    /// Makes room for this number of parameters.
+    pub(crate) fn reserve(&mut self, params: usize) {
+        self.params.reserve_exact(params);
+        self.index.reserve_exact(params);
     }
 
     pub(crate) fn push_value(&mut self, id: u32, gradient: Tensor<T>) {
@@ -69,18 +75,26 @@ impl<T: Float> Grads<T> {
         name: Option<Arc<str>>,
         gradient: Tensor<T>,
     ) -> Result<()> {
-        match self.index.get(&id) {
+        match self.find(id) {
             // One parameter can have two nodes, if it was changed or frozen between two uses.
-            Some(&i) => {
+            Ok(i) => {
                 let sum = self.params[i].value_mut();
                 *sum = sum.add(&gradient)?;
             }
-            None => {
-                self.index.insert(id, self.params.len());
+            Err(at) => {
+                self.index.insert(at, (id, self.params.len()));
                 self.params.push(Entry { id, name, gradient, factor: T::ONE, product: OnceLock::new() });
             }
         }
         Ok(())
+    }
+
+    /// The position of a parameter, or where its identity belongs in the index.
+    fn find(&self, id: ParamId) -> std::result::Result<usize, usize> {
+        if self.index.last().is_none_or(|(last, _)| *last < id) {
+            return Err(self.index.len());
+        }
+        self.index.binary_search_by_key(&id, |(id, _)| *id).map(|at| self.index[at].1)
     }
 
     /// Sorts the values by node.
@@ -142,13 +156,13 @@ impl<T: Float> Grads<T> {
 
     /// The gradient of a parameter by its identity, if there is one.
     pub fn get(&self, id: ParamId) -> Option<&Tensor<T>> {
-        self.index.get(&id).map(|&i| self.params[i].value())
+        self.find(id).ok().map(|i| self.params[i].value())
     }
 
     /// The gradient of a parameter as a tensor times a factor, which is 1 unless the gradients were
     /// [scaled](Grads::scale_parameters): what an optimiser reads.
     pub fn gradient(&self, id: ParamId) -> Option<Gradient<'_, T>> {
-        let entry = &self.params[*self.index.get(&id)?];
+        let entry = &self.params[self.find(id).ok()?];
         Some(Gradient { values: &entry.gradient, factor: entry.factor })
     }
 

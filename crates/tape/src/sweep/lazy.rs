@@ -277,7 +277,7 @@ impl<T: Float> Sweep<'_, T> {
     /// Computes the cotangents of an op's outputs.
     pub(super) fn settle_outputs(&mut self, id: usize) -> Result<()> {
         let outputs = id..id + self.nodes[id].outputs as usize;
-        if !self.lazy.has_any(outputs.clone()) {
+        if self.lazy.is_empty() || !self.lazy.has_any(outputs.clone()) {
             return Ok(());
         }
         let (tape, op) = (self.tape, self.nodes[id].op.as_ref().map_or("a leaf", |op| op.name()));

@@ -18,18 +18,18 @@ pub(super) fn backward_work<T: Float>(
     if made().all(|gx| given().any(|gy| gx.buffer_address() == gy.buffer_address())) {
         return Work::default();
     }
-    let inputs: SmallVec<[&Shape; 4]> = r.inputs.iter().map(|x| x.shape()).collect();
-    let outputs: SmallVec<[&Shape; 4]> = r.outputs.iter().map(|y| y.shape()).collect();
+    let inputs: SmallVec<[&Shape; 4]> = r.input_shapes().collect();
+    let outputs: SmallVec<[&Shape; 4]> = r.output_slots().map(Slot::shape).collect();
     let flops = || op.backward_flops(&inputs, &outputs, r.needs);
     let flops = op.guarded("backward_flops", inputs.iter().copied(), flops).unwrap_or(0);
     let saves = op.saves_guarded(r.needs, inputs.iter().copied());
     let (saved_inputs, saved_outputs) = saves.map_or((0, false), |s| (s.inputs, s.outputs));
     let ready = |slot: &Slot<T>| if let Slot::Ready(t) = slot { bytes(t) } else { 0 };
-    let read = |(i, x): (usize, &&Slot<T>)| if saved_inputs >> i.min(31) & 1 == 1 { ready(x) } else { 0 };
+    let read = |(i, x): (usize, &Slot<T>)| if saved_inputs >> i.min(31) & 1 == 1 { ready(x) } else { 0 };
     let mut bytes_read = given().chain(r.saved).map(bytes).sum::<u64>();
-    bytes_read += r.inputs.iter().enumerate().map(read).sum::<u64>();
+    bytes_read += r.input_slots().enumerate().map(read).sum::<u64>();
     if saved_outputs {
-        bytes_read += r.outputs.iter().map(|y| ready(y)).sum::<u64>();
+        bytes_read += r.output_slots().map(ready).sum::<u64>();
     }
     Work { flops, bytes_read, bytes_written: made().map(bytes).sum() }
 }

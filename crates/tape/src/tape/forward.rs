@@ -3,7 +3,7 @@
 use super::Mode;
 use super::node::Node;
 use super::op::{ForwardOutput, OpRef, Saves};
-use super::slot::range;
+use super::slot::{Slot, range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
 use crate::profile::{self, Work, bytes};
@@ -32,7 +32,10 @@ pub(super) fn run<T: Float>(
         let Some(node) = nodes.get(i as usize) else {
             return Err(Error::new(ErrorKind::ForeignTape, op.name(), "an operand is not on this tape"));
         };
-        x.push(node.value.ready(op.name())?);
+        x.push(match &node.value {
+            Slot::Ready(x) => x,
+            other => other.ready(op.name())?,
+        });
     }
     let forward = forward(op, &x, module)?;
     if forward.outputs.is_empty() {
@@ -45,8 +48,13 @@ pub(super) fn run<T: Float>(
         let detail = format!("the value of shape {} is not finite; inputs: {inputs}", y.shape());
         return Err(Error::new(ErrorKind::NonFinite, op.name(), detail));
     }
-    let each: SmallVec<[bool; 4]> = ids.iter().map(|&i| nodes[i as usize].needs).collect();
-    let needs = mode.records && each.contains(&true);
+    let mut each: SmallVec<[bool; 8]> = SmallVec::new();
+    let mut needs = false;
+    for &i in ids {
+        each.push(nodes[i as usize].needs);
+        needs |= nodes[i as usize].needs;
+    }
+    needs &= mode.records;
     let saves = if needs { op.saves_guarded(&each, x.iter().map(|x| x.shape()))? } else { Saves::NOTHING };
     Ok(Made { forward, needs, saves })
 }

@@ -345,7 +345,7 @@ impl<T: Float> Tape<T> {
         if let Some(&id) = self.state.borrow().params.get(&key) {
             return Var { tape: self, id };
         }
-        let info = Box::new(ParamInfo { id: p.id(), name: p.shared_name() });
+        let info = ParamInfo { id: p.id(), name: p.shared_name() };
         let v = self.leaf(Ok(p.value().clone()), p.is_trainable() && self.mode.records, Some(info));
         self.state.borrow_mut().params.insert(key, v.id);
         v
@@ -356,7 +356,7 @@ impl<T: Float> Tape<T> {
         &self,
         value: wengert_ops::Result<Tensor<T>>,
         needs: bool,
-        param: Option<Box<ParamInfo>>,
+        param: Option<ParamInfo>,
     ) -> Var<'_, T> {
         let at = Location::caller();
         let value =
@@ -420,8 +420,24 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub(crate) fn record<'t>(&'t self, op: OpRef<T>, inputs: &[Var<'t, T>]) -> Var<'t, T> {
         let at = Location::caller();
-        let ids: SmallVec<[u32; 4]> = inputs.iter().map(|v| v.id).collect();
-        let foreign = inputs.iter().any(|v| !std::ptr::eq(v.tape, self));
+        let mut ids: SmallVec<[u32; 4]> = SmallVec::new();
+        let mut foreign = false;
+        for v in inputs {
+            ids.push(v.id);
+            foreign |= !std::ptr::eq(v.tape, self);
+        }
+        if !foreign && self.is_ready(&ids) {
+            match self.run(&op, &ids) {
+                Ok(made) => {
+                    let mut state = self.state.borrow_mut();
+                    let at = state.speaks_for.unwrap_or(at);
+                    let id = state.next_id();
+                    state.push_outputs(self.mode.records, made, op, ids, at);
+                    return Var { tape: self, id };
+                }
+                Err(e) => return self.recorded_as(Err(e), op, ids, at),
+            }
+        }
         if let Some(e) = self.why_not(&ids, foreign) {
             return self.state.borrow_mut().push_failed(self, e, ids, at);
         }
@@ -430,6 +446,29 @@ impl<T: Float> Tape<T> {
         } else {
             self.computed_or_deferred(&op, &ids)
         };
+        self.recorded_as(outcome, op, ids, at)
+    }
+
+    /// Whether these nodes have values, and are so small that an op on them is computed at once. So it is for most ops of small models.
+    fn is_ready(&self, ids: &[u32]) -> bool {
+        let state = self.state.borrow();
+        let is_small = |t: &Tensor<T>| !pending::may_wait(self.mode, t.numel());
+        let is_ready = |&id: &u32| match state.nodes.get(id as usize) {
+            Some(Node { value: Slot::Ready(t), .. }) => is_small(t),
+            _ => false,
+        };
+        state.broken.is_none() && state.deferred.is_empty() && ids.iter().all(is_ready)
+    }
+
+    /// Appends what recording an op has led to.
+    #[inline(never)]
+    fn recorded_as(
+        &self,
+        outcome: Result<Outcome<T>>,
+        op: OpRef<T>,
+        ids: SmallVec<[u32; 4]>,
+        at: &'static Location<'static>,
+    ) -> Var<'_, T> {
         let mut state = self.state.borrow_mut();
         let at = state.speaks_for.unwrap_or(at);
         match outcome {
@@ -621,30 +660,32 @@ impl<T: Float> State<T> {
         inputs: SmallVec<[u32; 4]>,
         at: &'static Location<'static>,
     ) {
-        let Made { forward: f, needs, saves } = made;
+        let Made { forward: ForwardOutput { outputs: mut values, saved }, needs, saves } = made;
         self.want(&inputs, saves);
-        let (first, outputs) = (self.next_id(), f.outputs.len() as u32);
+        let (first, outputs) = (self.next_id(), values.len() as u32);
         let used = self.recent.is_some().then(|| inputs.clone());
-        let records = records || used.is_some();
-        let mut recipe = Some((op, inputs, if needs { f.saved } else { Vec::new() }));
-        for y in f.outputs {
-            let (op, inputs, saved) = match recipe.take() {
-                Some((op, inputs, saved)) => (records.then_some(op), inputs, saved),
-                None => Default::default(),
-            };
-            self.nodes.push(Node {
-                value: Slot::Ready(y),
-                op,
-                inputs,
-                saved,
-                first,
-                outputs,
-                needs,
-                wanted: saves.outputs,
-                kept: false,
-                param: None,
-                at,
-            });
+        let op = (records || used.is_some()).then_some(op);
+        let saved = if needs { saved } else { Vec::new() };
+        let wanted = saves.outputs;
+        let node = |value, op, inputs, saved| Node {
+            value: Slot::Ready(value),
+            op,
+            inputs,
+            saved,
+            first,
+            outputs,
+            needs,
+            wanted,
+            kept: false,
+            param: None,
+            at,
+        };
+        let rest = if outputs > 1 { values.drain(1..).collect() } else { Outputs::new() };
+        if let Some(value) = values.pop() {
+            self.nodes.push(node(value, op, inputs, saved));
+        }
+        for value in rest {
+            self.nodes.push(node(value, None, SmallVec::new(), Vec::new()));
         }
         if let (Some(recent), Some(inputs)) = (&mut self.recent, used) {
             recent.record(&mut self.nodes, first, &inputs);
@@ -671,7 +712,7 @@ impl<T: Float> State<T> {
         &mut self,
         value: Slot<T>,
         needs: bool,
-        param: Option<Box<ParamInfo>>,
+        param: Option<ParamInfo>,
         at: &'static Location<'static>,
     ) -> u32 {
         let id = self.next_id();

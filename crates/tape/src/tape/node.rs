@@ -23,7 +23,7 @@ pub(crate) struct Node<T: Float> {
     /// Whether a rule will read the value.
     pub(crate) wanted: bool,
     pub(crate) kept: bool,
-    pub(crate) param: Option<Box<ParamInfo>>,
+    pub(crate) param: Option<ParamInfo>,
     pub(crate) at: &'static Location<'static>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::number::Float;
+use crate::tape::node::Node;
 use crate::tape::slot::Slot;
 use crate::tape::var::Var;
 use crate::term::Equation;
@@ -17,7 +18,11 @@ pub type Cotangents<V> = SmallVec<[Option<V>; 3]>;
 
 /// The cotangents of an op's inputs, in order.
 pub fn cotangents<V, const N: usize>(each: [Option<V>; N]) -> Cotangents<V> {
-    each.into_iter().collect()
+    let mut all = Cotangents::new();
+    for cotangent in each {
+        all.push(cotangent);
+    }
+    all
 }
 
 /// The values that a rule needs kept until the reverse sweep.
@@ -304,9 +309,10 @@ fn absent(op: &'static str, what: &str, i: usize, of: usize) -> Error {
 
 /// The inputs, outputs and cotangents that a first-order kernel reads, as plain tensors.
 pub struct BackwardContext<'r, T: Float> {
-    pub(crate) op: &'static str,
-    pub(crate) inputs: &'r [&'r Slot<T>],
-    pub(crate) outputs: &'r [&'r Slot<T>],
+    pub(crate) op: &'r OpRef<T>,
+    pub(crate) nodes: &'r [Node<T>],
+    pub(crate) inputs: &'r [u32],
+    pub(crate) outputs: &'r [Node<T>],
     pub(crate) cotangents: &'r [Option<Tensor<T>>],
     pub(crate) saved: &'r [Tensor<T>],
     pub(crate) needs: &'r [bool],
@@ -320,8 +326,11 @@ impl<'r, T: Float> BackwardContext<'r, T> {
     /// input.
     pub fn x(&self, i: usize) -> Result<&'r Tensor<T>> {
         match self.inputs.get(i) {
-            Some(x) => x.ready(self.op),
-            None => Err(absent(self.op, "input", i, self.inputs.len())),
+            Some(&x) => match &self.nodes[x as usize].value {
+                Slot::Ready(x) => Ok(x),
+                other => other.ready(self.op.name()),
+            },
+            None => Err(absent(self.op.name(), "input", i, self.inputs.len())),
         }
     }
 
@@ -330,13 +339,32 @@ impl<'r, T: Float> BackwardContext<'r, T> {
     /// # Errors
     /// As [`x`](BackwardContext::x).
     pub fn y(&self) -> Result<&'r Tensor<T>> {
-        self.outputs[0].ready(self.op)
+        match &self.outputs[0].value {
+            Slot::Ready(y) => Ok(y),
+            other => other.ready(self.op.name()),
+        }
+    }
+
+    /// The inputs, or why they are gone.
+    pub(crate) fn input_slots(&self) -> impl Iterator<Item = &'r Slot<T>> + Clone + use<'r, T> {
+        let nodes = self.nodes;
+        self.inputs.iter().map(move |&x| &nodes[x as usize].value)
+    }
+
+    /// The outputs, or why they are gone.
+    pub(crate) fn output_slots(&self) -> impl Iterator<Item = &'r Slot<T>> + Clone + use<'r, T> {
+        self.outputs.iter().map(|y| &y.value)
+    }
+
+    /// The shapes of the inputs.
+    pub(crate) fn input_shapes(&self) -> impl Iterator<Item = &'r Shape> + use<'r, T> {
+        self.input_slots().map(Slot::shape)
     }
 
     /// The shape of input `i`, which is known even after its value was freed; that of a scalar if there is no such input.
     pub fn shape(&self, i: usize) -> &'r Shape {
         static SCALAR: LazyLock<Shape> = LazyLock::new(Shape::scalar);
-        self.inputs.get(i).map_or(&*SCALAR, |x| x.shape())
+        self.inputs.get(i).map_or(&*SCALAR, |&x| self.nodes[x as usize].value.shape())
     }
 
     /// The cotangent of output 0.
@@ -346,7 +374,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
     pub fn gy(&self) -> Result<&'r Tensor<T>> {
         self.cotangents[0]
             .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Rule, self.op, "output 0 has no cotangent"))
+            .ok_or_else(|| Error::new(ErrorKind::Rule, self.op.name(), "output 0 has no cotangent"))
     }
 
     /// The cotangents of all outputs.
@@ -363,7 +391,7 @@ impl<'r, T: Float> BackwardContext<'r, T> {
             let detail = format!(
                 "saved result {i} is gone: an earlier backward() consumed it; use backward_retaining()"
             );
-            Error::new(ErrorKind::Freed, self.op, detail)
+            Error::new(ErrorKind::Freed, self.op.name(), detail)
         })
     }
 

@@ -130,6 +130,11 @@ impl Regions {
         Regions { pending: all, left: Vec::new() }
     }
 
+    /// Whether no region is left that a sweep could reach.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Recomputes what the sweep needs before it processes node `id`; `reached` says whether a range holds a cotangent.
     pub(crate) fn before<T: Float>(
         &mut self,
