@@ -96,8 +96,10 @@ fn p1() -> Program {
 }
 
 fn p2() -> Program {
-    fn on_tape(step: impl for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>) -> impl FnMut(&mut [f64]) -> usize {
-        let mut tape = Tape::new();
+    fn on_tape(
+        mut tape: Tape,
+        step: impl for<'t> Fn(Var<'t>, Var<'t>) -> Var<'t>,
+    ) -> impl FnMut(&mut [f64]) -> usize {
         move |grads| {
             tape.reset();
             let (start, y) = (tape.var(black_box(P2_START[0])), tape.var(black_box(P2_START[1])));
@@ -124,8 +126,9 @@ fn p2() -> Program {
         inputs: 2,
         variants: vec![
             plain,
-            ("operators", Box::new(on_tape(|x, y| oscillate(x, y)))),
-            ("fused", Box::new(on_tape(|x, y| fuse([x, y], |[x, y]| oscillate(x, y))))),
+            ("operators", Box::new(on_tape(Tape::new(), |x, y| oscillate(x, y)))),
+            ("flushed", Box::new(on_tape(Tape::new().flush_denormals(), |x, y| oscillate(x, y)))),
+            ("fused", Box::new(on_tape(Tape::new(), |x, y| fuse([x, y], |[x, y]| oscillate(x, y))))),
         ],
     }
 }

@@ -38,6 +38,8 @@ pub trait Float:
     const EPSILON: Self;
     /// The largest finite number.
     const MAX: Self;
+    /// The smallest positive number that is not denormal.
+    const MIN_POSITIVE: Self;
     /// +∞.
     const INFINITY: Self;
     /// -∞.
@@ -163,6 +165,7 @@ macro_rules! float {
             const ONE: Self = 1.0;
             const EPSILON: Self = $t::EPSILON;
             const MAX: Self = $t::MAX;
+            const MIN_POSITIVE: Self = $t::MIN_POSITIVE;
             const INFINITY: Self = $t::INFINITY;
             const NEG_INFINITY: Self = $t::NEG_INFINITY;
             const NAN: Self = $t::NAN;

@@ -459,3 +459,43 @@ fn functions_over_number_need_no_tape() {
     assert_eq!((y, g[1]), (5.0, 0.8));
     close("unit vector", g[0], 0.6, 1e-15);
 }
+
+/// A tape that flushes takes a denormal cotangent as zero wherever it arises, and changes nothing else.
+#[test]
+fn flushing_replaces_denormal_cotangents_alone() {
+    let least = f64::MIN_POSITIVE;
+    let flushing = Tape::new().flush_denormals();
+    let both = [&Tape::new(), &flushing];
+    // The cotangent of the inner node is c, and its derivative makes it large again.
+    let slope = |tape: &Tape, c: f64| {
+        let x = tape.var(3.0);
+        let inner = (x * x).keep();
+        tape.gradient((inner * inner).keep() * (c / 18.0)).unwrap().wrt(x).unwrap() / 6.0
+    };
+    for c in [1.0, -1.0, 40.0 * least, -40.0 * least, 1e300, f64::INFINITY, 0.0] {
+        let [plain, flushed] = both.map(|tape| slope(tape, c));
+        assert_eq!(plain.to_bits(), flushed.to_bits(), "{c:e}");
+    }
+    assert!(slope(&flushing, f64::NAN).is_nan());
+    for c in [0.5 * least, -0.5 * least, 5e-324] {
+        assert!(slope(both[0], c) != 0.0 || c == 5e-324);
+        assert_eq!(slope(&flushing, c), 0.0, "{c:e}");
+    }
+    // Each lane, each output and each part by itself.
+    let tape = Tape::<Lanes<2>>::default().flush_denormals();
+    let x = tape.var(Lanes([3.0, 3.0]));
+    let y = (x * x).keep() * tape.constant(Lanes([0.1 * least, 1.0]));
+    assert_eq!(tape.gradient(y).unwrap().wrt(x).unwrap(), Lanes([0.0, 6.0]));
+    let x = flushing.var(3.0);
+    let square = (x * x).keep();
+    let rows = flushing.gradients([square * (0.1 * least), square * 2.0]).unwrap().row(x).unwrap();
+    assert_eq!(rows, [0.0, 12.0]);
+    let tape = Tape::<Dual<f64>>::default().flush_denormals();
+    let x = tape.var(Dual::new(3.0, 1.0));
+    let y = (x * x).keep() * tape.constant(Dual::from(0.1 * least));
+    assert_eq!(tape.gradient(y).unwrap().wrt(x).unwrap(), Dual::from(0.0));
+    // In a region that is computed on a tape of its own.
+    let x = flushing.var(3.0);
+    let y = checkpoint(&[x], move |x| vec![(x[0] * x[0]).keep() * (0.1 * least)]);
+    assert_eq!(flushing.gradient(y[0]).unwrap().wrt(x).unwrap(), 0.0);
+}

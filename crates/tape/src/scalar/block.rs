@@ -229,6 +229,7 @@ impl<T: Number> Tape<T> {
     fn borrow_inner(&self) -> Box<Tape<T>> {
         let mut inner = self.log.borrow_mut().inner.take().unwrap_or_default();
         inner.reset();
+        inner.flushes = self.flushes;
         inner
     }
 

@@ -119,6 +119,10 @@ impl<R: Number> Number for Dual<R> {
         self.value.is_zero() && self.tangent.is_zero()
     }
     #[inline(always)]
+    fn without_denormals(self) -> Self {
+        Dual { value: self.value.without_denormals(), tangent: self.tangent.without_denormals() }
+    }
+    #[inline(always)]
     #[track_caller]
     fn pull(self, slope: Self) -> Self {
         let tangent = self.tangent.pull(slope.value) + self.value.pull(slope.tangent);

@@ -186,6 +186,10 @@ impl<const N: usize, T: Number> Number for Jet<N, T> {
         self.value.is_zero() && self.slopes.iter().all(|s| s.is_zero())
     }
     #[inline(always)]
+    fn without_denormals(self) -> Self {
+        Jet { value: self.value.without_denormals(), slopes: self.slopes.map(T::without_denormals) }
+    }
+    #[inline(always)]
     fn pull(self, slope: Self) -> Self {
         let parts = |i: usize| self.slopes[i].pull(slope.value) + self.value.pull(slope.slopes[i]);
         Jet { value: self.value.pull(slope.value), slopes: std::array::from_fn(parts) }

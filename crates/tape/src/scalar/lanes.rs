@@ -126,6 +126,10 @@ impl<const N: usize, T: Float> Number for Lanes<N, T> {
         self.0.iter().all(|&x| x == T::ZERO)
     }
     #[inline(always)]
+    fn without_denormals(self) -> Self {
+        Lanes(self.0.map(|x| if x.abs() < T::MIN_POSITIVE { T::ZERO } else { x }))
+    }
+    #[inline(always)]
     fn pull(self, slope: Self) -> Self {
         Lanes(self.zip(slope, |g, d| if g == T::ZERO { g } else { g * d }))
     }

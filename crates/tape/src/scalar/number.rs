@@ -34,6 +34,13 @@ pub trait Number: Real {
     /// Whether this is zero and remains so: no derivative of it is used.
     fn is_zero(self) -> bool;
 
+    /// This number, or zero if it is denormal; each lane and each part by itself. See
+    /// [`flush_denormals`](super::Tape::flush_denormals).
+    #[inline(always)]
+    fn without_denormals(self) -> Self {
+        self
+    }
+
     /// This cotangent (or tangent) times a derivative. Zero remains zero, whatever the derivative: a branch that is not
     /// taken has no influence, even if its derivative is infinite or NaN.
     #[inline(always)]
@@ -120,6 +127,10 @@ macro_rules! number {
             #[inline(always)]
             fn is_zero(self) -> bool {
                 self == 0.0
+            }
+            #[inline(always)]
+            fn without_denormals(self) -> Self {
+                if self.abs() < <$t>::MIN_POSITIVE { 0.0 } else { self }
             }
             #[inline(always)]
             fn agree(mask: &bool) -> Option<bool> {

@@ -16,6 +16,8 @@ pub trait Cotangent<T: Number>: Copy {
     #[doc(hidden)]
     fn is_zero(self) -> bool;
     #[doc(hidden)]
+    fn without_denormals(self) -> Self;
+    #[doc(hidden)]
     fn plus(self, o: Self) -> Self;
     /// This plus `g` times a derivative.
     #[doc(hidden)]
@@ -39,6 +41,10 @@ impl<T: Number> Cotangent<T> for T {
     #[inline(always)]
     fn is_zero(self) -> bool {
         Number::is_zero(self)
+    }
+    #[inline(always)]
+    fn without_denormals(self) -> Self {
+        Number::without_denormals(self)
     }
     #[inline(always)]
     fn plus(self, o: Self) -> Self {
@@ -74,6 +80,10 @@ impl<T: Number, const M: usize> Cotangent<T> for CotangentArray<T, M> {
     #[inline(always)]
     fn is_zero(self) -> bool {
         self.0.iter().all(|g| g.is_zero())
+    }
+    #[inline(always)]
+    fn without_denormals(self) -> Self {
+        CotangentArray(self.0.map(T::without_denormals))
     }
     #[inline(always)]
     fn plus(self, o: Self) -> Self {
@@ -125,9 +135,9 @@ impl<A> Running<A> {
     }
 }
 
-/// Sweeps records whose first has the given index. Cotangents are zeroed as they are consumed.
+/// Sweeps records whose first has the given index. Cotangents are zeroed as they are consumed. `FLUSHES`: denormal ones are taken as zero.
 #[inline(always)]
-fn run<T: Number, A: Cotangent<T>>(
+fn run<const FLUSHES: bool, T: Number, A: Cotangent<T>>(
     records: &[Record<T>],
     first: u32,
     adjoints: &mut [A],
@@ -141,6 +151,9 @@ fn run<T: Number, A: Cotangent<T>>(
         index -= 1;
         if !run.continues {
             run.current = own.replace(A::zero()).plus(run.below);
+            if FLUSHES {
+                run.current = run.current.without_denormals();
+            }
         }
         run.continues = record.a & CONTINUES != 0;
         // No edge leads to the index of a record inside a statement, so that nothing is lost.
@@ -164,7 +177,12 @@ impl<T: Number> Tape<T> {
             let (start, records) = self.records.slice_ending(end);
             let skip = from.saturating_sub(start);
             let first = start.max(from);
-            run(&records[skip as usize..], index + (first - from), adjoints, &mut state);
+            let (records, index) = (&records[skip as usize..], index + (first - from));
+            if self.flushes {
+                run::<true, T, A>(records, index, adjoints, &mut state);
+            } else {
+                run::<false, T, A>(records, index, adjoints, &mut state);
+            }
             end = first;
         }
         // The records of this statement below the range are a statement of their own, with the same cotangent.
