@@ -40,8 +40,6 @@ pub(crate) fn entries() -> Vec<Entry> {
         "cross_entropy_soft" "F.cross_entropy(x[0], x[1])" Real, Between(0.0, 1.0), |x, t| loss::cross_entropy_soft(x, t);
         "kl" "F.kl_div(x[1].log_softmax(-1), x[0].log_softmax(-1), log_target=True, reduction='batchmean')" Real, Real,
             |p, q| loss::kl(p.log_softmax(-1), q.log_softmax(-1));
-        "hinge" "(1 - x[0] * x[1]).relu().mean()" Real, Real, |x, t| loss::hinge(x, t);
-        "squared_hinge" "(1 - x[0] * x[1]).relu().square().mean()" Real, Real, |x, t| loss::squared_hinge(x, t);
         "info_nce" "(lambda s: (F.cross_entropy(s, torch.arange(len(s))) + F.cross_entropy(s.T, torch.arange(len(s)))) / 2)(
             F.normalize(x[0], dim=-1) @ F.normalize(x[1], dim=-1).T / 0.4)"
             Away(0.3, 2.0), Away(0.3, 2.0), |x, y| InfoNce { temperature: 0.4, ..Default::default() }.of(x, y);
@@ -152,6 +150,19 @@ pub(crate) fn entries() -> Vec<Entry> {
         // Some variances are below the smallest one that is used.
         Sample::new(format!("F.gaussian_nll_loss(x[0], x[1], x[2], full={word}, eps=0.5)"), x, move |x| {
             GaussianNll { full, eps: 0.5, ..Default::default() }.of(x[0], x[1], x[2])
+        })
+    }));
+    let hinges: [(&str, &str, fn(Var<'_, f64>, Tensor<f64>) -> Var<'_, f64>); 2] = [
+        ("hinge", "(1 - x[0] * i[0]).relu().mean()", |x, t| loss::hinge(x, t)),
+        ("squared_hinge", "(1 - x[0] * i[0]).relu().square().mean()", |x, t| loss::squared_hinge(x, t)),
+    ];
+    all.extend(hinges.map(|(name, torch, call)| {
+        Entry::new(name, move |g| {
+            let n = g.within(1..=5);
+            let target = signs(g, n);
+            let t = target.clone();
+            Sample::new(torch, vec![g.tensor(&[n], Real)], move |x| call(x[0], t.clone()))
+                .with_numbers(&target)
         })
     }));
     all.push(Entry::new("soft_margin", |g| {
