@@ -56,6 +56,7 @@ GROUPS = {
         "swish-gate": "a gated unit of three products, 1,024 rows",
         "vae-loss": "binary cross-entropy and divergence, 512×784 and 512×64",
         "plain-layer-norm": "layer norm, 2,048 rows of 1,024",
+        "pinn-residual": "residual of Burgers' equation, network 2-64-64-1, 4,096 points, third order",
         "plain-adam": "Adam, 4 Mi parameters",
     }),
     "inference": ("One sample, forward alone", {

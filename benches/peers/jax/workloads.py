@@ -519,6 +519,21 @@ def plain_layer_norm(start):
     return chain(start, "x w b", loss)
 
 
+def pinn_residual(start):
+    def loss(x, w1, b1, w2, b2, w3):
+        def u(x):
+            return jnp.tanh(jnp.tanh(x @ w1.T + b1) @ w2.T * 0.2 + b2) @ w3.T
+
+        def slopes(x):
+            return jax.grad(lambda x: u(x).sum())(x)
+
+        du = slopes(x)
+        u_xx = jax.grad(lambda x: slopes(x)[:, :1].sum())(x)[:, :1]
+        return jnp.square(du[:, 1:] + u(x) * du[:, :1] - 0.01 * u_xx).mean()
+
+    return chain(start, "x w1 b1 w2 b2 w3", loss)
+
+
 def plain_adam(start):
     def update(p, m, v, g):
         m = 0.9 * m + 0.1 * g
@@ -600,6 +615,7 @@ TABLE = {
     "embedding50k": (embedding50k, False), "batchnorm-nc": (batchnorm_nc, False), "adamw-1e7": (adamw_step, False),
     "gelu-mlp": (gelu_mlp, False), "swish-gate": (swish_gate, False), "vae-loss": (vae_loss, False),
     "plain-layer-norm": (plain_layer_norm, False), "plain-adam": (plain_adam, False),
+    "pinn-residual": (pinn_residual, False),
     "infer-mlp": (infer_mlp, False), "infer-lenet": (infer_lenet, True), "infer-resnet": (infer_resnet, True),
     "infer-lstm": (infer_lstm, False), "infer-gpt": (infer_gpt, False), "infer-vit": (infer_vit, False),
 }

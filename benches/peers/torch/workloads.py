@@ -502,6 +502,17 @@ def plain_layer_norm(start, variant):
     return chain(start, variant, "x w b", loss)
 
 
+def pinn_residual(start, variant):
+    def loss(x, w1, b1, w2, b2, w3):
+        u = torch.tanh(torch.tanh(x @ w1.T + b1) @ w2.T * 0.2 + b2) @ w3.T
+        (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        u_x, u_t = du[:, :1], du[:, 1:]
+        u_xx = torch.autograd.grad(u_x.sum(), x, create_graph=True)[0][:, :1]
+        return (u_t + u * u_x - 0.01 * u_xx).square().mean()
+
+    return chain(start, variant, "x w1 b1 w2 b2 w3", loss)
+
+
 def plain_adam(start, variant):
     def update(p, m, v, g):
         m = 0.9 * m + 0.1 * g
@@ -574,7 +585,7 @@ TABLE = {
     "layernorm-wide": (layernorm_wide, "step"), "embedding50k": (embedding50k, "step"),
     "batchnorm-nc": (batchnorm_nc, "step"), "adamw-1e7": (adamw, "train"),
     "gelu-mlp": (gelu_mlp, "step"), "swish-gate": (swish_gate, "step"), "vae-loss": (vae_loss, "step"),
-    "plain-layer-norm": (plain_layer_norm, "step"), "plain-adam": (plain_adam, "step"),
+    "plain-layer-norm": (plain_layer_norm, "step"), "plain-adam": (plain_adam, "step"), "pinn-residual": (pinn_residual, "step"),
     "infer-mlp": (infer_mlp, "step"), "infer-lenet": (infer_lenet, "step images"),
     "infer-resnet": (infer_resnet, "step images"), "infer-lstm": (infer_lstm, "step"),
     "infer-gpt": (infer_gpt, "step"), "infer-vit": (infer_vit, "step"),

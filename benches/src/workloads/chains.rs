@@ -87,6 +87,37 @@ pub(super) fn plain_layer_norm() -> Result<Run> {
     })
 }
 
+/// The mean square of the residual u_t + u u_x - 0.01 u_xx of Burgers' equation at 4,096 points (x, t), where u is a network of two
+/// hidden layers of 64 units with tanh: its gradient in the weights is of the third order.
+pub(super) fn pinn_residual() -> Result<Run> {
+    let given = draw(&[
+        ("x", &[4096, 2]),
+        ("w1", &[64, 2]),
+        ("b1", &[64]),
+        ("w2", &[64, 64]),
+        ("b2", &[64]),
+        ("w3", &[1, 64]),
+    ])?;
+    let inputs: Vec<_> = given.iter().map(|(name, t)| (*name, AnyTensor::of(t))).collect();
+    let start = start(&[], &inputs);
+    let mut tape = Tape::new();
+    let step = move || {
+        tape.reset();
+        let v: Vec<_> = given.iter().map(|(_, t)| tape.var(t)).collect();
+        let x = v[0];
+        let h = (x.matmul(v[1].t()) + v[2]).tanh();
+        let u = ((h.matmul(v[3].t()) * 0.2 + v[4]).tanh()).matmul(v[5].t());
+        let du = u.sum().grad(x)?;
+        let (u_x, u_t) = (du.slice(1, 0..1), du.slice(1, 1..2));
+        let u_xx = u_x.sum().grad(x)?.slice(1, 0..1);
+        let loss = (u_t + u * u_x - 0.01 * u_xx).square().mean();
+        let value = loss.value()?;
+        std::hint::black_box(loss.backward()?);
+        Ok(value)
+    };
+    Ok(Run { step: Box::new(step), start })
+}
+
 /// A step of Adam on 4 Mi parameters, written with values. Instead of a loss, the mean of the new parameters is compared.
 pub(super) fn plain_adam() -> Result<Run> {
     const N: usize = 4 << 20;

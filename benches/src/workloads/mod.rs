@@ -47,6 +47,7 @@ pub(crate) fn table() -> Vec<Workload> {
         "swish-gate" chains::swish_gate;
         "vae-loss" chains::vae_loss;
         "plain-layer-norm" chains::plain_layer_norm;
+        "pinn-residual" chains::pinn_residual;
         "plain-adam" chains::plain_adam;
         "infer-mlp" inference::mlp;
         "infer-lenet" inference::lenet;
