@@ -150,8 +150,8 @@ impl Report {
         )
     }
 
-    /// What is wrong, one line for each.
-    pub(crate) fn wrong(&self) -> Vec<String> {
+    /// What is wrong, a line for each: at most ten failures and ten mismatches, and the number of the others.
+    pub fn wrong(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.failures.iter().take(10).cloned().collect();
         lines.extend(self.mismatches.iter().take(10).map(ToString::to_string));
         match (self.failures.len() + self.mismatches.len()).saturating_sub(lines.len()) {

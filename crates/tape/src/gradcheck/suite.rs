@@ -133,16 +133,22 @@ pub struct FailedCase {
 
 impl fmt::Display for FailedCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailedCase { seed, kind, property, inputs, names, arguments, report } = self;
+        let FailedCase { seed, kind, property, arguments, report, .. } = self;
         write!(f, "{}: case of seed {seed} ({kind:?}); again: suite::", report.name)?;
         match property {
             None => write!(f, "run(&spec, {seed}, 1)")?,
             Some(property) => write!(f, "run_property(&spec, Property::{property:?}, {seed}, 1)")?,
         }
         report.wrong().iter().try_for_each(|line| write!(f, "\n    {line}"))?;
-        let mut inputs = inputs.iter().enumerate();
-        inputs.try_for_each(|(i, x)| write!(f, "\n    {}: {}", named(names, i), literal(x)))?;
+        self.input_texts().iter().try_for_each(|(name, text)| write!(f, "\n    {name}: {text}"))?;
         if arguments.is_empty() { Ok(()) } else { write!(f, "\n    {arguments}") }
+    }
+}
+
+impl FailedCase {
+    /// The inputs with their names, each as an expression that can be written in a test. For a large tensor only shape and strides.
+    pub fn input_texts(&self) -> Vec<(String, String)> {
+        self.inputs.iter().enumerate().map(|(i, x)| (named(&self.names, i), literal(x))).collect()
     }
 }
 
@@ -193,9 +199,8 @@ pub fn run(spec: &Spec, seed: u64, cases: usize) -> Outcome {
 
 /// The same as [`run`], but it ends after `failures` failed cases.
 pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -> Outcome {
-    let mut outcome = Outcome { seed, cases, ..Outcome::default() };
-    outcome.report = Report::named(spec.name);
-    points(spec, &mut outcome.report);
+    let mut outcome = run_points(spec);
+    (outcome.seed, outcome.cases) = (seed, cases);
     let mut failed = 0;
     for i in 0..cases as u64 {
         one(spec, seed.wrapping_add(i), None, &mut outcome);
@@ -204,15 +209,88 @@ pub(crate) fn run_until(spec: &Spec, seed: u64, cases: usize, failures: usize) -
             return outcome;
         }
     }
-    let Outcome { broadcast, empty, .. } = outcome;
-    let none =
-        [(broadcast, "broadcast"), (empty, "empty")].into_iter().filter(|(count, _)| *count == Some(0));
-    for (_, what) in none.filter(|_| cases >= 40) {
-        outcome.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
-    }
-    compared_something(&mut outcome);
+    outcome.complete();
     outcome
 }
+
+/// Tests what an op declares [at single points](Spec::gradient_at): the part of [`run`] that does not depend on a seed.
+pub fn run_points(spec: &Spec) -> Outcome {
+    let mut outcome = Outcome { report: Report::named(spec.name), ..Outcome::default() };
+    points(spec, &mut outcome.report);
+    outcome
+}
+
+/// Tests one case of an op: all properties, or one. `None` if the case of this seed says nothing about it.
+///
+/// A program that decides after each case whether there is time for another runs an op in these parts, on any thread, and adds them up
+/// in order. The sum is that of [`run`]:
+///
+/// ```
+/// use wengert_tape::case;
+/// use wengert_tape::gradcheck::{Domain, Spec, suite};
+/// let spec = Spec::unary("cube", Domain::Real, |x| case!(x, [], |x| x[0] * x[0] * x[0]));
+/// let mut sum = suite::run_points(&spec);
+/// for seed in 0..20 {
+///     sum.merge(suite::run_case(&spec, seed, None).unwrap());
+/// }
+/// sum.complete();
+/// assert_eq!(sum.to_string(), suite::run(&spec, 0, 20).to_string());
+/// ```
+pub fn run_case(spec: &Spec, seed: u64, property: Option<Property>) -> Option<Outcome> {
+    let mut outcome = Outcome { report: Report::named(spec.name), seed, cases: 1, ..Outcome::default() };
+    let runs = match property {
+        Some(Property::Points) => false,
+        Some(property) => property.needs(Kind::of(seed)) && one(spec, seed, Some(property), &mut outcome),
+        None => one(spec, seed, None, &mut outcome),
+    };
+    runs.then_some(outcome)
+}
+
+impl Outcome {
+    /// Adds the results of further cases, which come after those of this outcome. The seed stays that of the first case.
+    pub fn merge(&mut self, other: Outcome) {
+        let add = |a: Option<usize>, b: Option<usize>| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        let Outcome { report, seed, cases, broadcast, empty, strided, kinked, largest, accuracy, failed } =
+            other;
+        if self.cases == 0 {
+            self.seed = seed;
+        }
+        self.report.merge(report);
+        self.cases += cases;
+        self.broadcast = add(self.broadcast, broadcast);
+        self.empty = add(self.empty, empty);
+        self.strided += strided;
+        self.kinked = add(self.kinked, kinked);
+        self.largest = self.largest.max(largest);
+        if let Some(other) = accuracy {
+            let worst = self.accuracy.get_or_insert(Accuracy { value: 0.0, gradient: 0.0, ..other });
+            worst.value = worse(worst.value, other.value);
+            worst.gradient = worse(worst.gradient, other.gradient);
+        }
+        let room = KEPT.saturating_sub(self.failed.len());
+        self.failed.extend(failed.into_iter().take(room));
+    }
+
+    /// Adds, after the last case, the failures that only the whole run can show: that nothing was compared, or that none of at least
+    /// forty cases was broadcast or empty although the generator can make such cases.
+    pub fn complete(&mut self) {
+        let Outcome { broadcast, empty, cases, seed, .. } = *self;
+        let none = [(broadcast, "broadcast"), (empty, "empty")];
+        for (_, what) in none.into_iter().filter(|(count, _)| *count == Some(0) && cases >= 40) {
+            self.report.failures.push(format!("none of {cases} cases of seed {seed} was {what}"));
+        }
+        // There is nothing to compare in a few cases that are all empty.
+        if self.largest > 0 || cases >= ROUND {
+            compared_something(self);
+        }
+    }
+}
+
+/// Among this number of successive seeds, there are cases of every [`Kind`].
+const ROUND: usize = 10;
 
 fn compared_something(outcome: &mut Outcome) {
     let Outcome { cases, seed, .. } = *outcome;
