@@ -79,6 +79,8 @@
 #[cfg(doctest)]
 mod book;
 
+#[cfg(feature = "check")]
+pub use wengert_check as check;
 #[cfg(feature = "data")]
 pub use wengert_data as data;
 pub use wengert_nn as nn;
