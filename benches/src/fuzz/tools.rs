@@ -84,6 +84,7 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
             passed: { let check = check(a); checked(a, check).passed() };
             merge: { let (first, second) = (check(a), check(a)); let mut report = checked(a, first);
                 report.merge(checked(a, second)); report.passed() };
+            wrong: { let check = check(a); checked(a, check).wrong().len() };
         }
         "tape::Case" {
             many: done(Case::many(vec![input(a)], |x| vec![x[0]], |x| vec![x[0]]).inputs);
@@ -160,9 +161,20 @@ pub(crate) fn functions<T: Float>() -> Vec<Function<T>> {
         }
         "tape::Outcome" {
             passed: suite::run(&spec(), a.bits(), 0).passed();
+            merge: { let (mut sum, cases) = (suite::run_points(&spec()), a.below(2));
+                sum.merge(suite::run(&spec(), a.bits(), cases)); sum.to_string() };
+            complete: { let mut outcome = suite::run(&spec(), a.bits(), a.below(2)); outcome.complete(); outcome.to_string() };
+        }
+        "tape::FailedCase" {
+            input_texts: { let wrong = Spec::unary("wrong", Domain::Real, |x| case!(x, [], |x| x[0].tanh().detach()));
+                let failed = suite::run(&wrong, a.bits(), 1).failed;
+                failed.iter().map(|case| case.input_texts().len()).sum::<usize>() };
         }
         "tape::suite" {
             run: done(suite::run(&spec(), a.bits(), a.below(2)));
+            run_points: suite::run_points(&spec()).passed();
+            run_case: { let property = Property::ALL.get(a.below(Property::ALL.len() + 1)).copied();
+                suite::run_case(&spec(), a.bits(), property).map_or(0, |outcome| outcome.cases) };
             run_property: { let property = Property::ALL[a.below(Property::ALL.len())];
                 suite::run_property(&spec(), property, a.bits(), a.below(2)).to_string() };
             run_all: { let specs: Vec<_> = (0..a.below(3)).map(|_| spec()).collect();

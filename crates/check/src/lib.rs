@@ -68,15 +68,17 @@ const USAGE: u8 = 2;
 /// The exit code if no op is selected.
 const NOTHING: u8 = 3;
 
-const HELP: &str = "\
+/// The exit codes of [`main`] and [`run`], for the help of a program.
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0         every gradient is right
   1         a gradient is wrong
   2         the command line is wrong, or a report cannot be written
   3         not everything was checked: no op is selected, or the time was over before an op had a case
   4         with --mutants: there are wrong rules that no check notices
-  130, 143  interrupted by Ctrl-C, or by SIGTERM, with a report of what was done
+  130, 143  interrupted by Ctrl-C, or by SIGTERM, with a report of what was done";
 
+const ENVIRONMENT: &str = "\
 Environment:
   WENGERT_SEED, WENGERT_CASES  the seed and the number of cases, if no option gives them
   NO_COLOR                     no colours
@@ -89,7 +91,7 @@ pub fn main(specs: impl IntoIterator<Item = Spec>) -> ExitCode {
     let command = clap::Command::new("check")
         .bin_name(command::command())
         .about("Check the gradients of operations against finite differences")
-        .after_help(HELP);
+        .after_help(format!("{EXIT_CODES}\n\n{ENVIRONMENT}"));
     let mut command = Options::augment_args(command);
     let matches = command.clone().try_get_matches_from(std::env::args_os());
     let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {
@@ -111,7 +113,7 @@ pub fn run(specs: impl IntoIterator<Item = Spec>, options: &Options, command: Op
         Ok(code) => code,
         Err((code, message)) => {
             // If nobody reads it, the exit code still says it.
-            let _ = writeln!(io::stderr(), "error: {message}");
+            let _ = writeln!(io::stderr(), "error: {}", results::visible(&message));
             code
         }
     }
@@ -122,7 +124,7 @@ fn checked(specs: Vec<Spec>, options: &Options, command: Option<&str>) -> Result
     let places = Places::of_process();
     let cannot_write = |e: io::Error| (USAGE, format!("a report cannot be written: {e}"));
     let known = specs.len();
-    let specs = select::select(specs, options).map_err(|message| (NOTHING, message))?;
+    let specs = options.select(specs, |spec| spec.name).map_err(|message| (NOTHING, message))?;
     if options.list {
         return print(&list(&specs, options, &places)).map(|()| 0).map_err(cannot_write);
     }
@@ -137,6 +139,10 @@ fn checked(specs: Vec<Spec>, options: &Options, command: Option<&str>) -> Result
     if let Some(threads) = options.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|e| (USAGE, format!("{threads} threads cannot be started: {e}")))?;
+    }
+    if options.random && !options.quiet {
+        // Before the work: if the process is killed, nothing else says it.
+        let _ = writeln!(io::stderr(), "seed {}", options.seed);
     }
     let command = command.map_or_else(command::command, str::to_owned);
     let mut results = run::run(&specs, options, command);

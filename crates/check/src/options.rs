@@ -17,7 +17,20 @@ const RANDOM_SEEDS: u64 = 1_000_000_000;
 
 /// The options of the command line, as the program understood them.
 ///
-/// They are arguments for [`clap`], so that a program with other commands can take them too.
+/// They are arguments for [`clap`], so that a program with other commands can take them too:
+///
+/// ```
+/// use clap::{Args, Command, FromArgMatches};
+/// use wengert_check::Options;
+/// use wengert_tape::case;
+/// use wengert_tape::gradcheck::{Domain, Spec};
+///
+/// let command = Options::augment_args(Command::new("mine"));
+/// let options = Options::from_arg_matches(&command.get_matches_from(["mine", "--cases", "20", "--threads", "1"]))?;
+/// let cube = Spec::unary("cube", Domain::Real, |x| case!(x, [], |x| x[0] * x[0] * x[0]));
+/// assert_eq!(wengert_check::run([cube], &options, Some("mine")), 0);
+/// # Ok::<(), clap::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Names and patterns of ops, each of which must fit at least one.
@@ -28,6 +41,8 @@ pub struct Options {
     pub(crate) exact: bool,
     pub(crate) list: bool,
     pub(crate) seed: u64,
+    /// Whether the seed was drawn.
+    pub(crate) random: bool,
     pub(crate) cases: Option<u64>,
     pub(crate) time: Option<Duration>,
     pub(crate) shard: Option<Shard>,
@@ -75,6 +90,13 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+impl Options {
+    /// The number of threads, if it is given.
+    pub fn threads(&self) -> Option<usize> {
+        self.threads
+    }
 }
 
 /// The arguments that select and run checks; those of test programs are hidden.
@@ -126,7 +148,7 @@ fn arguments() -> Vec<Arg> {
              cases are drawn for each",
         ),
         option("threads")
-            .visible_alias("test-threads")
+            .alias("test-threads")
             .value_name("N")
             .value_parser(value_parser!(u64).range(1..=1024))
             .help("The number of threads [default: one per core]"),
@@ -179,9 +201,10 @@ impl clap::FromArgMatches for Options {
             (None, None, None) => Some(variable("WENGERT_CASES").map_err(wrong)?.unwrap_or(CASES)),
             (None, None, Some(_)) => variable("WENGERT_CASES").map_err(wrong)?,
         };
-        let seed = match case.or(number("seed")) {
-            Some(seed) => seed,
-            None => variable("WENGERT_SEED").map_err(wrong)?.unwrap_or(0),
+        let (seed, random) = match (case, matches.get_one::<Seed>("seed").copied()) {
+            (Some(seed), _) | (None, Some(Seed::Given(seed))) => (seed, false),
+            (None, Some(Seed::Drawn(seed))) => (seed, true),
+            (None, None) => (variable("WENGERT_SEED").map_err(wrong)?.unwrap_or(0), false),
         };
         let named = |name: String| Property::ALL.into_iter().find(|p| p.name() == name);
         let (shown, written) = reports(matches).map_err(wrong)?;
@@ -197,6 +220,7 @@ impl clap::FromArgMatches for Options {
             exact: matches.get_flag("exact"),
             list: matches.get_flag("list"),
             seed,
+            random,
             cases: cases.map(|n| n.clamp(1, u64::from(u32::MAX))),
             time,
             shard: matches.get_one::<Shard>("shard").copied(),
@@ -252,11 +276,19 @@ fn variable(name: &str) -> Result<Option<u64>, String> {
     }
 }
 
-fn seed(text: &str) -> Result<u64, String> {
-    match text {
-        "random" => Ok(RandomState::new().build_hasher().finish() % RANDOM_SEEDS),
-        _ => text.parse().map_err(|_| "expected a whole number that is not negative, or `random`".to_owned()),
+/// A seed, and whether it was drawn.
+#[derive(Debug, Clone, Copy)]
+enum Seed {
+    Given(u64),
+    Drawn(u64),
+}
+
+fn seed(text: &str) -> Result<Seed, String> {
+    if text == "random" {
+        return Ok(Seed::Drawn(RandomState::new().build_hasher().finish() % RANDOM_SEEDS));
     }
+    let number = text.parse().map(Seed::Given);
+    number.map_err(|_| "expected a whole number that is not negative, or `random`".to_owned())
 }
 
 /// A time with its unit; seconds without one.

@@ -248,7 +248,7 @@ impl OpResult {
 }
 
 /// Text in which every invisible character is escaped, since a terminal would interpret it.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         // Controls, and characters that change the direction of text.

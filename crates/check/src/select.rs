@@ -1,31 +1,36 @@
 //! Which ops a command line selects.
 
 use crate::options::Options;
-use wengert_tape::gradcheck::Spec;
 
-/// Those that the options name, in their order; or the pattern of `--op` that fits none, with names like it.
-pub(crate) fn select(specs: Vec<Spec>, options: &Options) -> Result<Vec<Spec>, String> {
-    for pattern in &options.ops {
-        if !specs.iter().any(|spec| fits(pattern, spec.name)) {
-            let part = pattern.trim_matches(['*', '?']);
-            let near: Vec<_> =
-                specs.iter().map(|s| s.name).filter(|name| near(part, name)).take(20).collect();
-            let hint = if near.is_empty() {
-                "`--list` lists all".to_owned()
-            } else {
-                format!("there are {}", near.join(", "))
-            };
-            return Err(format!("no op is named {pattern}: {hint}"));
+impl Options {
+    /// The entries that the command line selects by their names, in their order.
+    ///
+    /// # Errors
+    /// The message for a name or pattern of `--op` that no entry fits, with names like it.
+    pub fn select<E>(&self, entries: Vec<E>, name: impl Fn(&E) -> &str) -> Result<Vec<E>, String> {
+        for pattern in &self.ops {
+            if !entries.iter().any(|entry| fits(pattern, name(entry))) {
+                let part = pattern.trim_matches(['*', '?']);
+                let near: Vec<_> =
+                    entries.iter().map(&name).filter(|name| near(part, name)).take(20).collect();
+                let hint = match &near[..] {
+                    [] => "`--list` lists all".to_owned(),
+                    near => format!("there are {}", near.join(", ")),
+                };
+                return Err(format!("no op is named {pattern}: {hint}"));
+            }
         }
+        Ok(entries.into_iter().filter(|entry| self.selects(name(entry))).collect())
     }
-    let everything = options.ops.is_empty() && options.filters.is_empty();
-    let chosen = |name: &str| {
+
+    fn selects(&self, name: &str) -> bool {
+        let everything = self.ops.is_empty() && self.filters.is_empty();
+        let filtered = |filter: &String| filtered(filter, name, self.exact);
         let asked = everything
-            || options.ops.iter().any(|pattern| fits(pattern, name))
-            || options.filters.iter().any(|filter| filtered(filter, name, options.exact));
-        asked && !options.skip.iter().any(|filter| filtered(filter, name, options.exact))
-    };
-    Ok(specs.into_iter().filter(|spec| !options.nothing && chosen(spec.name)).collect())
+            || self.ops.iter().any(|pattern| fits(pattern, name))
+            || self.filters.iter().any(filtered);
+        asked && !self.nothing && !self.skip.iter().any(filtered)
+    }
 }
 
 /// Whether a name may be meant by a pattern that fits none: it contains it, or all but one of its letters in order.

@@ -2,7 +2,7 @@
 //!
 //! Results go to the standard output, progress and errors to the standard error. The exit code is 0 for success, 1
 //! for a failure, 2 for a wrong command line, and 128 plus the number of the signal for a run that a signal
-//! ended: 130 for Ctrl-C.
+//! ended: 130 for Ctrl-C. `check` has some more, which its help lists.
 
 mod commands;
 mod config;

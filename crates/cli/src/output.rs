@@ -21,6 +21,21 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// The end of a command that has printed its results, or why there are none, itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code.
+    pub(crate) code: u8,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ended with exit code {}", self.code)
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// Prints a result. A reader that closes the pipe, such as `head`, is not a failure.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = io::stdout().lock();
@@ -46,6 +61,9 @@ pub(crate) fn print_error(e: &anyhow::Error) -> ExitCode {
         let _ = writeln!(io::stderr(), "{}", printable(&ended.message));
         // The exit code that a shell reports for a program that a signal ended.
         return ExitCode::from(128 + ended.signal);
+    }
+    if let Some(ended) = e.downcast_ref::<Ended>() {
+        return ExitCode::from(ended.code);
     }
     let Some(usage) = e.downcast_ref::<clap::Error>() else {
         let _ = writeln!(io::stderr(), "error: {}", message(e));

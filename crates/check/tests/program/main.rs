@@ -404,8 +404,13 @@ fn seeds_replay() {
     let again = json(&run(&format!("--op square --seed {} --cases 12 --format json", random["seed"])));
     assert_eq!(operation(&random, "square")["worst_error"], operation(&again, "square")["worst_error"]);
     assert_ne!(random["seed"], json(&run("--op square --seed random --cases 1 --format json"))["seed"]);
-    let text = passes("--op square --seed random --cases 1");
-    assert!(text.contains(", seed "), "{text}");
+    let output = run("--op square --seed random --cases 2");
+    let seed = err(&output).trim().to_owned();
+    assert!(
+        seed.starts_with("seed ") && out(&output).contains(&format!(", {seed}, ")),
+        "{}{seed}",
+        out(&output)
+    );
 
     let environment = program("--op square --format json")
         .env("WENGERT_SEED", "9")

@@ -396,7 +396,13 @@ fn gradients_are_checked_from_the_command_line() {
         line(&text, "relu").split_whitespace().collect::<Vec<_>>(),
         line(&alone, "relu").split_whitespace().collect::<Vec<_>>()
     );
-    fails(&dir, "check --op sofmax", 1, &["sofmax"]);
+    let text = succeeds(&dir, "check --op softmax --op log1* --cases 3 --seed 1");
+    let names: Vec<_> = text.lines().skip(1).filter_map(|l| l.split(' ').next()).collect();
+    assert_eq!(names, ["log10", "log1p", "softmax", "3"]);
+    assert!(text.contains("3 of 3 operations passed"), "{text}");
+    fails(&dir, "check --op sofmax", 3, &["sofmax", "there are softmax"]);
+    fails(&dir, "check --op soft", 3, &["soft:", "softmax", "softplus"]);
+    assert!(succeeds(&dir, "check --list --format terse softm").contains("softmax: test"));
     fails(&dir, "check --cases 0", 2, &["--cases"]);
 }
 
