@@ -138,6 +138,8 @@ pub struct Differences<'f> {
     at: f64,
     /// The size of the numbers that are rounded on the way to a value, if they are larger than the value.
     rounded: f64,
+    /// The size of coordinates that are rounded when they are moved along a direction; zero for a coordinate that is moved exactly.
+    moved: f64,
     /// The precision in which the values are computed.
     precision: Precision,
     stencils: Vec<(f64, Option<Stencil>)>,
@@ -227,6 +229,7 @@ impl<'f> Differences<'f> {
             fine,
             at,
             rounded: 0.0,
+            moved: 0.0,
             precision: Precision::Double,
             stencils: steps.into_iter().map(|h| (h, None)).collect(),
         }
@@ -276,6 +279,14 @@ impl<'f> Differences<'f> {
     #[must_use]
     pub fn of_terms(mut self, size: f64) -> Self {
         self.rounded = if size.is_finite() { size } else { 0.0 };
+        self
+    }
+
+    /// The same differences along a direction through coordinates of the given size. A coordinate is rounded when it is moved, and where
+    /// the derivative is zero, the second derivative times this rounding is all that differences show.
+    #[must_use]
+    pub(crate) fn along(mut self, size: f64) -> Self {
+        self.moved = if size.is_finite() { size } else { 0.0 };
         self
     }
 
@@ -343,7 +354,9 @@ impl<'f> Differences<'f> {
         let noise = self.noise(j);
         for (h, stencil) in &self.stencils {
             let rounded = self.rounded.max(noise);
-            let sides = stencil.as_ref().map(|s| s.sides(j, self.y[j], self.at, rounded, self.precision));
+            let sides = stencil
+                .as_ref()
+                .map(|s| s.sides(j, self.y[j], (self.at, self.moved), rounded, self.precision));
             all.push((*h, sides.unwrap_or(Sides::NONE)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -460,22 +473,27 @@ impl<'f> Differences<'f> {
             *stencil = Some(Stencil { h, at: [pair(h / 2.0)?, pair(h)?, pair(2.0 * h)?] });
         }
         Ok(match stencil {
-            Some(stencil) => stencil.sides(j, self.y[j], self.at, self.rounded, self.precision),
+            Some(stencil) => stencil.sides(j, self.y[j], (self.at, self.moved), self.rounded, self.precision),
             None => Sides::NONE,
         })
     }
 }
 
 impl Stencil {
-    fn sides(&self, j: usize, y: f64, at: f64, rounded: f64, precision: Precision) -> Sides {
+    fn sides(&self, j: usize, y: f64, (at, moved): (f64, f64), rounded: f64, precision: Precision) -> Sides {
         let (h, epsilon) = (self.h, precision.epsilon());
         let [half, one, two] = [0, 1, 2].map(|i| (self.at[i].0[j], self.at[i].1[j]));
         let largest =
             [half, one, two].iter().fold(y.abs().max(rounded), |m, (l, r)| m.max(l.abs()).max(r.abs()));
         // The rounding error of the function, a few units in its last place, is divided by the step; the rounding error
         // of the moved coordinate is a relative error of the step.
+        let bent = [(half, 0.5 * h), (one, h), (two, 2.0 * h)]
+            .map(|((l, r), h)| ((l - y) + (r - y)).abs() / (h * h));
+        let curvature = bent.into_iter().filter(|b| b.is_finite()).fold(0.0, f64::max);
         let rounding = |value: f64, ulps: f64| {
-            ulps * epsilon * largest / h + 4.0 * epsilon * (at.abs() / h) * value.abs()
+            ulps * epsilon * largest / h
+                + 4.0 * epsilon * (at.abs() / h) * value.abs()
+                + 4.0 * epsilon * moved * curvature
         };
         // When the step is halved, truncation errors shrink to 1/4 for the central quotient and to 1/2 for one-sided
         // ones. Quotients that do not come closer at this rate differ by noise.
@@ -579,6 +597,30 @@ mod tests {
         for factor in [1.0 + 1e-3, 2.0, -1.0, 0.0, f64::NAN, f64::INFINITY] {
             let verdict = judge(f, at, slope * factor);
             assert!(matches!(verdict, Verdict::Different(..)), "× {factor}: {verdict:?}");
+        }
+    }
+
+    /// At a minimum, the derivative is zero, and so is its scale.
+    #[test]
+    fn a_rounded_coordinate_is_no_slope() {
+        for (x, v) in [(-1.0, 0.7312), (3.25, -0.1893), (1e3, 0.0371), (0.75, 1.6180339887)] {
+            let square = move |t: f64| {
+                let d = (x + t * v) - x;
+                0.5 * d * d
+            };
+            let judge = |got: f64| {
+                let mut d =
+                    Differences::new(|t| Ok(vec![square(t)]), vec![0.0], 0.0, 1e-4).along(f64::abs(x));
+                d.judge(0, got, got.abs(), 0.0, Tolerance::default()).unwrap()
+            };
+            assert!(matches!(judge(0.0), Verdict::Equal(_)), "{x} {v}: {:?}", judge(0.0));
+            for wrong in [1e-9, -1e-9, v, 1e3] {
+                assert!(
+                    matches!(judge(wrong), Verdict::Different(..)),
+                    "{x} {v} {wrong}: {:?}",
+                    judge(wrong)
+                );
+            }
         }
     }
 

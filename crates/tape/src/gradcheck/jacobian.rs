@@ -379,8 +379,9 @@ impl Line<'_> {
         let terms =
             flat(&subject.values(inputs)?).iter().zip(&self.weights).map(|(y, u)| (y * u).abs()).sum::<f64>();
         let all = inputs.iter().flat_map(Tensor::to_vec).skip(range.start).take(range.len());
+        let all: Numbers = all.collect();
         let coordinates =
-            self.gradient[range.clone()].iter().zip(all).map(|(g, x)| (g * x).abs()).sum::<f64>();
+            self.gradient[range.clone()].iter().zip(&all).map(|(g, x)| (g * x).abs()).sum::<f64>();
         // Near the largest number, a product on the way to the gradient has overflowed, and the sum of values has not.
         if got.is_infinite() && terms > f64::MAX / 1e3 {
             return Ok((Verdict::Unknown(Unknown::Value), got));
@@ -391,7 +392,7 @@ impl Line<'_> {
         let rtol = check.tolerance.rtol / (range.len() as f64).sqrt();
         let tolerance = Tolerance { rtol, ..check.tolerance };
         let differences = Differences::new(moved, y, 0.0, check.step);
-        let mut differences = differences.in_precision(check.precision);
+        let mut differences = differences.in_precision(check.precision).along(largest(&all));
         differences =
             differences.of_terms(self.size.max((terms + coordinates) / (range.len() as f64).sqrt()));
         Ok((differences.judge(0, got, scale, rounding, tolerance)?, got))
