@@ -71,6 +71,7 @@
 //! | tensors and kernels | [`ops`] |
 //! | recording, gradients, errors, your own ops | [`tape`] |
 //! | tests of the gradients of your own functions | [`macro@gradcheck`] |
+//! | a program of these tests for continuous integration | `check` (feature `check`) |
 //! | checking gradients of built-in and of your own ops | [`tape::gradcheck`] |
 //! | layers, losses, optimisers, saving weights | [`nn`] |
 //! | data sets and minibatches | `data` (feature `data`, on by default) |
