@@ -63,6 +63,10 @@ new-op NAME *ARGS:
 new-layer NAME *ARGS:
     python3 benches/new.py layer {{NAME}} {{ARGS}}
 
+# The crate of examples/ci, copied outside of the workspace
+copied:
+    .ci/copied.sh
+
 # Both in a copy of the tree, which then has to pass fmt, clippy and its tests: `just new-test`, `just new-test --quick`
 new-test *ARGS:
     python3 benches/new.py test {{ARGS}}

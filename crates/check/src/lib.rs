@@ -37,7 +37,7 @@
 //! | 2 | the command line is wrong, or a report cannot be written |
 //! | 3 | not everything was checked: no op is selected, or the time was over before an op had a case |
 //! | 4 | with `--mutants`: the gradients are right, but there are wrong rules that no check notices |
-//! | 130, 143 | interrupted by Ctrl-C, or by SIGTERM, with a report of what was done |
+//! | 128 + n | ended by signal n, with a report of what was done: 130 for Ctrl-C, 143 for SIGTERM |
 #![forbid(unsafe_code)]
 
 mod command;
@@ -76,7 +76,7 @@ Exit codes:
   2         the command line is wrong, or a report cannot be written
   3         not everything was checked: no op is selected, or the time was over before an op had a case
   4         with --mutants: there are wrong rules that no check notices
-  130, 143  interrupted by Ctrl-C, or by SIGTERM, with a report of what was done";
+  128 + n   ended by signal n, with a report of what was done: 130 for Ctrl-C, 143 for SIGTERM";
 
 const ENVIRONMENT: &str = "\
 Environment:

@@ -5,6 +5,16 @@ use crate::options::Options;
 impl Options {
     /// The entries that the command line selects by their names, in their order.
     ///
+    /// ```
+    /// use clap::{Args, Command, FromArgMatches};
+    /// use wengert_check::Options;
+    /// let matches = Options::augment_args(Command::new("mine")).get_matches_from(["mine", "--op", "log*"]);
+    /// let options = Options::from_arg_matches(&matches)?;
+    /// assert_eq!(options.select(vec!["log", "tanh", "log2"], |name| name), Ok(vec!["log", "log2"]));
+    /// assert_eq!(options.select(vec!["tanh"], |name| name), Err("no op is named log*: `--list` lists all".to_owned()));
+    /// # Ok::<(), clap::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The message for a name or pattern of `--op` that no entry fits, with names like it.
     pub fn select<E>(&self, entries: Vec<E>, name: impl Fn(&E) -> &str) -> Result<Vec<E>, String> {

@@ -305,7 +305,7 @@ fn exit_codes_are_those_of_the_help() {
     for words in [
         "0         every gradient is right",
         "3         not everything",
-        "130, 143",
+        "143 for SIGTERM",
         "--shard <I/N>",
         "[default: 0]",
     ] {
@@ -455,7 +455,7 @@ fn time_is_kept_and_shared() {
     assert_eq!((&report["ended"], &report["verdict"]), (&"time".into(), &"passed".into()));
     let seconds: Vec<f64> =
         RIGHT.iter().map(|name| operation(&report, name)["seconds"].as_f64().unwrap()).collect();
-    assert!(seconds.iter().all(|s| *s > 0.15), "{seconds:?}");
+    assert!(seconds.iter().all(|s| *s > 0.05), "{seconds:?}");
     // With a number of cases, it ends when they are done.
     let report = json(&run("--op square --time 60s --cases 5 --format json"));
     assert_eq!((&report["ended"], &report["totals"]["cases"]), (&"complete".into(), &4.into()));
@@ -537,7 +537,12 @@ fn colours_are_for_terminals() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_with_a_summary() {
-    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+    // A program that a script starts in the background ignores the first, and so do those that it starts.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    let signals = [("HUP", 1), ("INT", 2), ("TERM", 15)];
+    for (signal, number) in signals.into_iter().filter(|(_, number)| ignored & (1 << (number - 1)) == 0) {
         let child = program("--time 60s --format json")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -547,7 +552,7 @@ fn an_interrupt_ends_with_a_summary() {
         let kill = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
         assert!(kill.success());
         let output = child.wait_with_output().unwrap();
-        assert_eq!(code(&output), expected, "{}", err(&output));
+        assert_eq!(code(&output), 128 + number, "{}", err(&output));
         let report = json(&output);
         assert_eq!((&report["ended"], &report["verdict"]), (&"signal".into(), &"interrupted".into()));
         assert!(report["totals"]["cases"].as_u64().unwrap() > 0);
