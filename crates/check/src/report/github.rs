@@ -5,7 +5,7 @@
 
 use super::text;
 use crate::place::Places;
-use crate::results::{OpResult, OpVerdict, Results};
+use crate::results::{Ended, OpResult, OpVerdict, Results};
 use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
@@ -18,8 +18,11 @@ pub(crate) fn write(results: &Results, places: &Places, token: &str) -> String {
         let (level, title) = match op.verdict {
             OpVerdict::Failed => ("error", format!("the gradient of {} is wrong", op.name)),
             OpVerdict::Survived => ("warning", format!("wrong rules of {} are not noticed", op.name)),
-            OpVerdict::Incomplete => ("warning", format!("{} was not checked", op.name)),
-            OpVerdict::Passed | OpVerdict::Skipped => continue,
+            // After a failure or a signal, that is not about these ops.
+            OpVerdict::Incomplete if results.ended == Ended::Time => {
+                ("warning", format!("{} was not checked", op.name))
+            }
+            OpVerdict::Incomplete | OpVerdict::Passed | OpVerdict::Skipped => continue,
         };
         let _ = writeln!(
             out,

@@ -64,12 +64,16 @@ fn passes(words: &str) -> String {
     out(&output)
 }
 
+fn report_schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/check-report.schema.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
 /// The report in JSON, which fits its schema.
 fn json(output: &Output) -> Value {
     let report: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", out(output)));
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/check-report.schema.json");
-    let schema: Value = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = report_schema();
     assert_eq!(schema::errors(&schema, &report), Vec::<String>::new());
     assert_eq!(report["exit_code"], code(output));
     report
@@ -381,6 +385,9 @@ fn ops_are_selected_by_names_patterns_and_filters() {
     assert!(text.lines().next().unwrap().ends_with(&format!("{SOURCE}:{}", line("square"))), "{text}");
     let list: Value = serde_json::from_str(&passes("--list --format json")).unwrap();
     assert_eq!((list["version"].as_u64(), names(&list)), (Some(1), RIGHT.to_vec()));
+    let mut schema = report_schema();
+    schema["$ref"] = "#/$defs/list".into();
+    assert_eq!(schema::errors(&schema, &list), Vec::<String>::new());
 }
 
 #[test]
@@ -462,6 +469,10 @@ fn time_is_kept_and_shared() {
     // Without time for a single case, nothing has passed.
     let output = run("--time 0.001ms");
     assert!(code(&output) == 3 && out(&output).contains("not checked: "), "{}", out(&output));
+    let commands = github::commands(&out(&run("--time 0.001ms --format github")));
+    assert!(commands.len() > 1 && commands.iter().all(|c| c.name == "warning"), "{commands:?}");
+    let late = run("--time 0.001ms --format junit");
+    assert!(junit_parser::from_reader(&late.stdout[..]).unwrap().errors > 1, "{}", out(&late));
     // An op that is wrong gets no more time after three failures.
     let report = json(&run_wrong("--op ratio --op square --time 1s --format json --threads 1"));
     assert!(
