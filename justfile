@@ -63,6 +63,11 @@ new-op NAME *ARGS:
 new-layer NAME *ARGS:
     python3 benches/new.py layer {{NAME}} {{ARGS}}
 
+# Other libraries' gradient checkers on our mistakes, written into the book with --book (needs PyTorch and JAX, as `bench-peers`;
+# CHECKERS_PYTHON is a Python with tensorflow-cpu and autograd)
+checkers *ARGS:
+    python3 benches/checkers.py {{ARGS}}
+
 # The crate of examples/ci, copied outside of the workspace
 copied:
     .ci/copied.sh

@@ -152,7 +152,8 @@ pub(crate) fn entries() -> Vec<Entry> {
             GaussianNll { full, eps: 0.5, ..Default::default() }.of(x[0], x[1], x[2])
         })
     }));
-    let hinges: [(&str, &str, fn(Var<'_, f64>, Tensor<f64>) -> Var<'_, f64>); 2] = [
+    type Call = fn(Var<'_, f64>, Tensor<f64>) -> Var<'_, f64>;
+    let hinges: [(&str, &str, Call); 2] = [
         ("hinge", "(1 - x[0] * i[0]).relu().mean()", |x, t| loss::hinge(x, t)),
         ("squared_hinge", "(1 - x[0] * i[0]).relu().square().mean()", |x, t| loss::squared_hinge(x, t)),
     ];

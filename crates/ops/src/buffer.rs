@@ -299,6 +299,10 @@ impl<T: Element> Shared<T> {
     }
 
     /// The elements, to be changed, if there is no other owner.
+    #[expect(
+        clippy::needless_pass_by_ref_mut,
+        reason = "the unique borrow is what makes the elements writable"
+    )]
     pub(crate) fn get_mut(&mut self) -> Option<&mut [T]> {
         // With one owner, who is borrowed uniquely, there is nobody who could add another. Acquire: what former owners read was read
         // before it is changed.

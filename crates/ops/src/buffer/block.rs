@@ -101,11 +101,13 @@ mod tests {
             unsafe { give(first, bytes) };
             let second = take(bytes);
             assert!(first == second || LIMIT.load(Relaxed) == 0);
-            // SAFETY: it was taken above, and is given back on another thread, which frees it at its end.
             let at = second.as_ptr() as usize;
-            std::thread::spawn(move || unsafe { give(NonNull::new(at as *mut u8).unwrap(), bytes) })
-                .join()
-                .unwrap();
+            let elsewhere = move || {
+                let block = NonNull::new(at as *mut u8).unwrap();
+                // SAFETY: it was taken above, and this thread frees it at its end.
+                unsafe { give(block, bytes) };
+            };
+            std::thread::spawn(elsewhere).join().unwrap();
         }
     }
 
