@@ -10,10 +10,11 @@ mod data;
 mod input;
 mod options;
 mod output;
+mod version;
 mod zoo;
 
 use anyhow::Result;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use commands::{Command, with_model_of_file};
 use std::ffi::OsString;
@@ -41,8 +42,19 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     match parse(&words).and_then(|cli| cli.command.run()) {
         Ok(text) => output::print(&text),
-        Err(e) => output::print_error(&e),
+        Err(e) => match long_version(&e) {
+            Some(text) => output::print(&text),
+            None => output::print_error(&e),
+        },
     }
+}
+
+/// The text of `--version`, if that is what was asked for. Only the lines about the build come from clap, since those about the
+/// machine are found out by starting the threads.
+fn long_version(e: &anyhow::Error) -> Option<String> {
+    let asked = e.downcast_ref::<clap::Error>().filter(|e| e.kind() == ErrorKind::DisplayVersion)?;
+    let text = asked.to_string();
+    text.trim_end().contains('\n').then(|| format!("{}\n{}", text.trim_end(), version::machine()))
 }
 
 /// All commands, with models that show only the options that they take.
@@ -53,7 +65,8 @@ fn command() -> clap::Command {
 /// Parses the command line. If it does not name a model, the `--config` file may.
 fn parse(words: &[OsString]) -> Result<Cli> {
     let parse = |words: &[OsString]| {
-        let cli = command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
+        let matches = command().long_version(version::BUILD).try_get_matches_from(words);
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
         cli.map_err(|e| e.format(&mut command()))
     };
     let wrong = match parse(words) {

@@ -5,8 +5,10 @@ mod check;
 #[cfg(not(feature = "check"))]
 #[path = "no_check.rs"]
 mod check;
+mod completions;
 mod config_file;
 mod eval;
+mod man;
 mod models;
 mod resume;
 mod run;
@@ -54,6 +56,10 @@ pub(crate) enum Command {
     /// In a terminal, arrow keys step; each step shows the node, its local derivative, the formula with numbers put in,
     /// and what is accumulated where. As a page (--out page.html) it does the same in a browser, from a single file.
     Step(step::StepArgs),
+    /// Print the script with which a shell completes this command line
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write the page of every command into a folder
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -67,6 +73,8 @@ impl Command {
             Command::Models(models) => Ok(models.run()),
             Command::Check(check) => check.run(),
             Command::Step(step) => step.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }

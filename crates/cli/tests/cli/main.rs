@@ -3,6 +3,7 @@
 #[cfg(feature = "check")]
 mod bits;
 mod book;
+mod install;
 mod resume;
 mod runs;
 mod zoo;
@@ -323,8 +324,6 @@ fn help_explains_and_gives_examples() {
             assert!(help.contains(word), "{arguments} does not say {word:?}:\n{help}");
         }
     }
-    let version = succeeds(&inside, "--version");
-    assert_eq!(version.trim(), format!("wengert {}", env!("CARGO_PKG_VERSION")));
     // An incomplete command line prints help on the standard error.
     for (arguments, usage) in
         [("", "Usage: wengert <COMMAND>"), ("train", "Usage: wengert train [OPTIONS] <MODEL>")]
