@@ -142,3 +142,20 @@ instructions *ARGS:
 # The circles of imports inside each crate: `just circles`, `just circles tape`
 circles *CRATES:
     python3 benches/circles.py {{CRATES}}
+
+# What a release needs, as far as it takes no compiler: metadata, versions, licences, changelog, contents of the archives
+release-check:
+    python3 release/release.py check
+
+# The whole release from a fresh clone of HEAD, with nothing published: archives, a project and a command made from them alone, the
+# documentation of docs.rs: `just release-rehearsal`, `just release-rehearsal --version 0.1.0`, `just release-rehearsal --profile dev`
+release-rehearsal *ARGS:
+    python3 release/release.py rehearse {{ARGS}}
+
+# The version and the date into Cargo.toml, Cargo.lock and CHANGELOG.md: `just release-prepare 0.1.0`
+release-prepare VERSION:
+    python3 release/release.py prepare {{VERSION}}
+
+# Licences, sources, vulnerabilities and versions of dependencies (`cargo install cargo-deny`)
+deny *ARGS="check":
+    cargo deny {{ARGS}}
