@@ -272,7 +272,7 @@ def check_archive(root, path, crate, tracked):
         need(texts.get(licence) == (root / licence).read_text(), f"{path.name}: {licence} is missing or not the project's")
     need(len(texts.get("README.md", "")) > 200, f"{path.name}: README.md is missing or short")
     for file in files:
-        need(not re.match(r"(tests|benches|examples|fixtures)/|.*\.(py|mjs|sh|snap|tmp)$", file), f"{path.name} contains {file}")
+        need(not re.match(r"(tests|benches|fixtures)/|.*\.(py|mjs|sh|snap|tmp)$", file), f"{path.name} contains {file}")
     third = (root / "THIRD-PARTY.md").read_text()
     for file in files:
         known = file.endswith((".rs", ".md", ".toml", ".lock", ".orig", ".cargo_vcs_info.json")) or file.startswith("LICENSE-")
@@ -355,8 +355,7 @@ def index_line(package, sum):
             "target": d["target"],
             "kind": d["kind"] or "normal",
         }
-        for d in package["dependencies"]
-        if d["kind"] != "dev"
+        for d in package["dependencies"]  # of tests too: features may name them
     ]
     line = {"name": package["name"], "vers": package["version"], "deps": dependencies, "cksum": sum, "features": {}, "yanked": False}
     return json.dumps({**line, "features2": package["features"], "links": package["links"], "v": 2})
@@ -475,6 +474,9 @@ def documentation(folder, crates, environment):
         run(arguments, folder / "unpacked" / f"{name}-{crate['version']}", f"documentation of {name}", **variables)
         page = folder / "documentation" / "doc" / name.replace("-", "_") / "index.html"
         need(page.exists(), f"{name}: rustdoc wrote no {page}")
+        if any("example" in target["kind"] for target in crate["targets"]):
+            used = any("scraped-example" in page.read_text() for page in page.parent.rglob("*.html"))
+            need(used, f"{name}: no page shows a line of its examples")
 
 
 def rehearse(arguments):

@@ -11,6 +11,7 @@
 //! - [`rules`]: one file per operation, and the table that lists them;
 //! - [`gradcheck`]: the tests that check every gradient, of built-in and of custom ops.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod derivatives;
 mod error;

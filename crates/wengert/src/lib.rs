@@ -76,6 +76,7 @@
 //! | layers, losses, optimisers, saving weights | [`nn`] |
 //! | data sets and minibatches | `data` (feature `data`, on by default) |
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(doctest)]
 mod book;
