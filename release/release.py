@@ -332,6 +332,7 @@ def archives(root, target, crates, seconds):
 
 
 def check(_):
+    run([sys.executable, "-m", "unittest", "--quiet", "test_release"], ROOT / "release")
     crates = static(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         # The archives also of a work tree with changes: the rehearsal is strict.
@@ -586,4 +587,5 @@ def main():
         sys.exit(f"\nrelease.py: {failure}")
 
 
-main()
+if __name__ == "__main__":
+    main()
