@@ -35,9 +35,10 @@ fn commit_of_checkout(folder: &Path) -> Option<String> {
     if git(&["rev-parse", "--show-prefix"])? != "crates/cli/" {
         return None;
     }
-    // Cargo runs this again when the commit changes: HEAD names a branch, whose commit is in a file of its own or packed.
+    // Cargo runs this again when the commit changes: HEAD names a branch, whose commit is in a file of its own or packed. The log
+    // of HEAD changes when a file of its own is created.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
-    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+    for name in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         let Some(path) = git(&["rev-parse", "--git-path", name]) else { continue };
         let path = folder.join(path);
         // A file that does not exist would make every build run this again.
