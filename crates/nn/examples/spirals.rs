@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
+use std::f32::consts::PI;
 use wengert_nn::optim::{Adam, Optimizer};
 use wengert_nn::{Layer, Linear, Module, loss};
 use wengert_ops::{Tensor, random::Rng};
@@ -37,7 +38,7 @@ fn main() -> Result<(), Error> {
     let (mut points, mut classes) = (Vec::new(), Vec::new());
     for i in 0..200 {
         let (class, radius) = (i % 2, 0.1 + i as f32 / 200.0);
-        let angle = 6.0 * radius + 3.1416 * class as f32;
+        let angle = 6.0 * radius + PI * class as f32;
         points.extend([radius * angle.cos(), radius * angle.sin()]);
         classes.push(i64::from(class));
     }

@@ -21,7 +21,7 @@ fn main() -> Result<(), Error> {
         let value = rosenbrock(p);
         let gradient = value.backward()?.wrt(p)?.clone();
         println!("{step}  f = {:.3e}  at {:?}", value.item()?, at.to_vec());
-        let curvature = hessian(|p| rosenbrock(p), &at)?;
+        let curvature = hessian(rosenbrock, &at)?;
         let downhill = curvature.solve(&gradient)?;
         at = at.sub(&downhill)?;
     }
