@@ -439,6 +439,14 @@ def user(folder, crate, environment):
         run(["cargo", "check", "--quiet", "--bins"], project, f"cargo check, wengert with {' '.join(features)}", **environment)
 
 
+def book(folder, crate, environment):
+    """The programs of the README and the book as doc tests of the archive of the facade."""
+    archive = folder / "unpacked" / f"wengert-{crate['version']}"
+    text = run(["cargo", "test", "--doc", "--all-features"], archive, "README and book, the doc tests of wengert", **environment)
+    passed = re.search(r"(\d+) passed; 0 failed", text)
+    need(passed and int(passed[1]) > 20, f"the doc tests of wengert are fewer than 20:\n{text}")
+
+
 def installed(folder, crate, commit, profile, environment):
     """What a user does with the command."""
     root = folder / "installed"
@@ -521,7 +529,9 @@ def rehearse(arguments):
         }  # fmt: skip
 
         heading("a new project, and the programs of the README")
-        user(home, next(c for c in crates if c["name"] == "wengert"), environment)
+        facade = next(c for c in crates if c["name"] == "wengert")
+        user(home, facade, environment)
+        book(home, facade, environment)
 
         heading("the command")
         installed(home, next(c for c in crates if c["name"] == "wengert-cli"), commit, arguments.profile, environment)
