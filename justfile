@@ -81,7 +81,7 @@ minimum:
     cargo +$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --workspace --target-dir target/minimum
 
 # Buffers and arena in Miri (`rustup toolchain install nightly --profile minimal --component miri,rust-src`)
-miri *ARGS="buffer:: arena::":
+miri *ARGS="buffer:: short:: arena::":
     cargo +nightly miri test -p wengert-ops --lib --target-dir target/miri -- {{ARGS}}
 
 # Speed beside PyTorch, torch.compile, JAX, candle and burn, in turns: `just bench-peers --workload w5,gru --peers torch,jax`,

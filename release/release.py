@@ -411,6 +411,21 @@ def programs(readme):
     return files
 
 
+# A program of checks, for the feature `check`.
+CHECKS = """\
+use wengert::prelude::*;
+
+#[gradcheck(spec)]
+fn cube<'t, T: Float>(x: Var<'t, T>) -> Var<'t, T> {
+    x * x * x
+}
+
+fn main() -> std::process::ExitCode {
+    wengert::check::main([cube::spec()])
+}
+"""
+
+
 def user(folder, crate, environment):
     """What a user does with the library: a new project, the programs of the README, every feature."""
     run(["cargo", "new", "--quiet", "--bin", "first"], folder, **environment)
@@ -432,11 +447,14 @@ def user(folder, crate, environment):
             need(passed and int(passed[1]) > 0, f"{program} ran no test:\n{text}")
     sources = {d["source"] for p in metadata(project)["packages"] for d in p["dependencies"]}
     need(all(not s or s.startswith("registry+") for s in sources), f"the project has dependencies from elsewhere: {sources}")
-    for features in (["--no-default-features"], ["--features", "train,trace,proptest"]):
+    for features in (["--no-default-features"], ["--features", "train,trace,proptest,check"]):
         run(["cargo", "add", "--quiet", "wengert", *features], project, **environment)
         if "--no-default-features" not in features:
             run(["cargo", "add", "--quiet", "wengert", "--default-features"], project, **environment)
         run(["cargo", "check", "--quiet", "--bins"], project, f"cargo check, wengert with {' '.join(features)}", **environment)
+    (project / "src/bin/gradients.rs").write_text(CHECKS)
+    arguments = ["cargo", "run", "--quiet", "--bin", "gradients", "--", "--cases", "20"]
+    run(arguments, project, "wengert::check::main in a program", **environment)
 
 
 def book(folder, crate, environment):
@@ -483,7 +501,7 @@ def documentation(folder, crates, environment):
         run(arguments, folder / "unpacked" / f"{name}-{crate['version']}", f"documentation of {name}", **variables)
         page = folder / "documentation" / "doc" / name.replace("-", "_") / "index.html"
         need(page.exists(), f"{name}: rustdoc wrote no {page}")
-        if any("example" in target["kind"] for target in crate["targets"]):
+        if (folder / "unpacked" / f"{name}-{crate['version']}" / "examples").is_dir():
             used = any("scraped-example" in page.read_text() for page in page.parent.rglob("*.html"))
             need(used, f"{name}: no page shows a line of its examples")
 
