@@ -6,7 +6,7 @@
 //! is process-wide since loader threads allocate what the main thread drops. Buffers under 1 KiB are kept by the thread that dropped
 //! them (`block.rs`), at most 64 of each size.
 //!
-//! A [`Buffer`] has one owner, who may write it. It becomes a [`Shared`] buffer of tensors without being moved. The number of owners is
+//! A [`Buffer`] has one owner, who may write it. It becomes the shared buffer of tensors without being moved. The number of owners is
 //! in a block of its own, the head, which the elements of a small buffer follow:
 //!
 //! ```text
