@@ -297,19 +297,18 @@ impl<T: Float> Sweep<'_, T> {
         let mut made = None;
         let filled = &mut made;
         let scratch = &mut self.scratch;
-        profile::operation(
+        let gx = profile::operation(
             || op.name(),
             module,
-            move || &*filled.insert(pulled_back(op, context, scratch)),
+            move || filled.insert(pulled_back(op, context, scratch)),
             |gx| gx.as_ref().map_or(Work::default(), |gx| backward_work(op, context, gx)),
         );
-        let gx = match &mut made {
-            Some(Ok(gx)) => gx,
-            Some(Err(e)) => {
+        let gx = match gx {
+            Ok(gx) => gx,
+            Err(e) => {
                 let (inputs, outputs) = (context.input_slots(), context.output_slots());
                 return Err(located(contract::undeclared(e.clone(), op, needs, inputs, outputs)));
             }
-            None => return Ok(()),
         };
         if gx.len() != inputs.len() {
             return Err(located(contract::other_number(op, gx.len(), inputs.len())));
